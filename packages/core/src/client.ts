@@ -1,0 +1,209 @@
+import { randomUUID } from 'node:crypto'
+import { DecodeError } from './errors.ts'
+import { createLogger } from './logger.ts'
+import { Inspector } from './inspector.ts'
+import { Job, toJobInfo, toJobResult } from './job.ts'
+import type { JobInfo, JobResult } from './job.ts'
+import { checkEnqueueOptions, resolveClientOptions } from './options.ts'
+import type { ClientOptions, EnqueueOptions } from './options.ts'
+import { decodeJob, decodeResult, encodeJob } from './protocol/records.ts'
+import type { CodecName, JobRecord } from './protocol/records.ts'
+import type { Due, EnqueueCall } from './redis/broker.ts'
+import { EnqueueBatcher } from './redis/enqueue-batcher.ts'
+import { Link } from './redis/link.ts'
+import type { AnyTask, InputOf, ResultOf } from './task.ts'
+
+/** What became of one item of `enqueueMany`. */
+export type EnqueueOutcome<Result = unknown> =
+  | { status: 'queued'; job: Job<Result> }
+  /** The id is queued, running or has a kept result; `job` is the one that has it. */
+  | { status: 'duplicate'; job: Job<Result> }
+  /** The arguments or options of this item are wrong, or Redis refused it. */
+  | { status: 'failed'; error: Error }
+
+/** The arguments of one `enqueue`, for `enqueueMany`. */
+export type EnqueueItem<T> = readonly [
+  task: T,
+  input?: T extends AnyTask ? InputOf<T> : readonly unknown[],
+  options?: EnqueueOptions,
+]
+
+type ResultOfItem<T> = T extends AnyTask ? ResultOf<T> : unknown
+
+/**
+ * Enqueues jobs and asks after them; arq's `ArqRedis`.
+ *
+ * ```ts
+ * const client = new Client({ redis: 'redis://localhost:6379/1' })
+ * const job = await client.enqueue(resize, { path: 'a.png' })
+ * await job?.result({ timeoutMs: 10_000 })
+ * await client.close()
+ * ```
+ *
+ * It connects at once, reconnects for ever, and each call waits for Redis up to `commandTimeoutMs`.
+ */
+export class Client {
+  /** Queue for jobs that name none. */
+  readonly queueName: string
+  readonly codec: CodecName
+  /** Dead letters, live workers, and manual retries. */
+  readonly inspector: Inspector
+  readonly #link: Link
+  readonly #batcher: EnqueueBatcher
+  readonly #ownsLink: boolean
+  readonly #timeoutMs: number | undefined
+  #synced: Promise<void> | undefined
+
+  /** @throws OptionsError */
+  constructor(options: ClientOptions = {}) {
+    if (options instanceof SharedLink) {
+      this.#link = options.link
+      this.queueName = options.queueName
+      this.codec = options.codec
+      this.#ownsLink = false
+      this.#synced = Promise.resolve() // the worker has
+      this.#batcher = new EnqueueBatcher(this.#link.broker, undefined)
+      this.inspector = new Inspector(this.#link)
+      return
+    }
+    const settings = resolveClientOptions(options)
+    const log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
+    const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs } = settings
+    this.#link = new Link({ redis, keyPrefix, expiresExtraMs, log, readTimeoutMs: commandTimeoutMs })
+    this.queueName = settings.queueName
+    this.codec = settings.codec
+    this.#ownsLink = true
+    this.#timeoutMs = commandTimeoutMs
+    this.#batcher = new EnqueueBatcher(this.#link.broker, commandTimeoutMs)
+    this.inspector = new Inspector(this.#link)
+  }
+
+  /** @internal A client over a worker's connection. */
+  static over(link: Link, defaults: { codec: CodecName; queueName: string }): Client {
+    return new Client(new SharedLink(link, defaults.codec, defaults.queueName) as ClientOptions)
+  }
+
+  /**
+   * Enqueues one call of a task, or of a function by its name on the wire. Null when the id is queued, running or has
+   * a kept result, as in arq.
+   *
+   * @throws ArgumentsError when the input does not fit the task's schema, OptionsError, EncodeError,
+   *   RedisUnavailableError after `commandTimeoutMs`.
+   */
+  enqueue<T extends AnyTask>(task: T, input: InputOf<T>, options?: EnqueueOptions): Promise<Job<ResultOf<T>> | null>
+  enqueue<Result = unknown>(functionName: string, args?: readonly unknown[], options?: EnqueueOptions): Promise<Job<Result> | null>
+  async enqueue(task: AnyTask | string, input?: unknown, options?: EnqueueOptions): Promise<Job | null> {
+    await this.#sync()
+    const call = this.#prepare(task, input, options)
+    const queued = await this.#batcher.add(call)
+    return queued ? new Job(call.jobId, call.queueName, this.#link) : null
+  }
+
+  /**
+   * Enqueues many, 500 to a round trip. Each item is `[task, input, options]`, as `enqueue` takes them, and has an
+   * outcome of its own, in the order given; nothing is thrown for a bad item.
+   */
+  async enqueueMany<const T extends readonly (AnyTask | string)[]>(
+    items: { readonly [K in keyof T]: EnqueueItem<T[K]> },
+  ): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
+    await this.#sync()
+    const outcomes = (items as unknown as readonly EnqueueItem<AnyTask | string>[]).map(async ([task, input, options]): Promise<EnqueueOutcome> => {
+      try {
+        const call = this.#prepare(task, input, options)
+        const queued = await this.#batcher.add(call)
+        const job = new Job(call.jobId, call.queueName, this.#link)
+        return { status: queued ? 'queued' : 'duplicate', job }
+      } catch (error) {
+        return { status: 'failed', error: error as Error }
+      }
+    })
+    return (await Promise.all(outcomes)) as never
+  }
+
+  /** A handle on a job by its id, whoever enqueued it. */
+  job<Result = unknown>(jobId: string, options: { queueName?: string } = {}): Job<Result> {
+    return new Job<Result>(jobId, options.queueName ?? this.queueName, this.#link)
+  }
+
+  /** Jobs in a queue by due time, running ones included; arq's `queued_jobs`. Payloads that no codec reads are left out. */
+  async queuedJobs(options: { queueName?: string } = {}): Promise<JobInfo[]> {
+    const jobs: JobInfo[] = []
+    for await (const { jobId, score, job } of this.#link.store.queued(options.queueName ?? this.queueName)) {
+      const record = job && readable(() => decodeJob(job).record)
+      if (record) jobs.push(toJobInfo(record, jobId, score))
+    }
+    return jobs
+  }
+
+  /** Every kept result by enqueue time; arq's `all_job_results`. Scans the database: for tests and small queues. */
+  async allJobResults(): Promise<JobResult[]> {
+    const results: JobResult[] = []
+    for await (const { jobId, result } of this.#link.store.results()) {
+      const record = readable(() => decodeResult(result).record)
+      if (record) results.push(toJobResult(record, jobId, null))
+    }
+    return results.sort((a, b) => a.enqueueTime.getTime() - b.enqueueTime.getTime())
+  }
+
+  /** Sends what is waiting and closes the connections. */
+  async close(): Promise<void> {
+    if (!this.#ownsLink) return
+    await this.#batcher.drained()
+    await this.#link.close()
+  }
+
+  /** Once, so that enqueue times are Redis's. */
+  #sync(): Promise<void> {
+    this.#synced ??= this.#link.broker.syncClock(this.#timeoutMs).catch((error: unknown) => {
+      this.#synced = undefined
+      throw error
+    })
+    return this.#synced
+  }
+
+  #prepare(task: AnyTask | string, input: unknown, options: EnqueueOptions = {}): EnqueueCall {
+    checkEnqueueOptions(options)
+    const { args, kwargs } =
+      typeof task === 'string'
+        ? { args: (input ?? []) as readonly unknown[], kwargs: options.kwargs ?? {} }
+        : task.pack(input as never)
+    const now = this.#link.clock.now()
+    const functionName = typeof task === 'string' ? task : task.name
+    const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
+    return {
+      jobId: options.jobId ?? randomUUID().replaceAll('-', ''),
+      queueName: options.queueName ?? this.queueName,
+      due: dueOf(options),
+      expiresMs: options.expiresMs,
+      payload: encodeJob(record, this.codec),
+    }
+  }
+}
+
+/** How a worker hands its connection to the client it gives to handlers. */
+class SharedLink {
+  readonly link: Link
+  readonly codec: CodecName
+  readonly queueName: string
+
+  constructor(link: Link, codec: CodecName, queueName: string) {
+    this.link = link
+    this.codec = codec
+    this.queueName = queueName
+  }
+}
+
+function dueOf(options: EnqueueOptions): Due {
+  const { deferUntil, deferByMs } = options
+  if (deferUntil !== undefined) return { at: Number(deferUntil) }
+  return { in: deferByMs ?? 0 }
+}
+
+function readable<T>(decode: () => T): T | undefined {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,81 @@
+/** Names of everything that is kept in Redis. The first group is arq's own (`arq/constants.py`), the second is ours. */
+
+/** arq's default queue. A queue's name is its Redis key. */
+export const DEFAULT_QUEUE_NAME = 'arq:queue'
+
+/** arq's `expires_extra_ms`: how long after its due time a job may still start, by default. */
+export const EXPIRES_EXTRA_MS = 86_400_000
+
+/** arq's `EXPIRE 88400` on the try counter, in seconds. */
+export const RETRY_COUNTER_TTL_S = 88_400
+
+/** arq's `keep_cronjob_progress`: a cron job's in-progress key outlives its end, so that no second worker runs the same tick. */
+export const KEEP_CRON_IN_PROGRESS_MS = 60_000
+
+/** What Python writes into an in-progress key; a worker of ours writes its token. */
+export const PYTHON_IN_PROGRESS = '1'
+
+/**
+ * Key names under an optional prefix. Python's names are fixed, so a prefix (for Redis Cluster a hash tag, `'{orders}:'`)
+ * makes queues that only arq-ts shares.
+ */
+export class Keys {
+  readonly prefix: string
+  /** Abort requests: sorted set of job ids by request time. */
+  readonly abort: string
+  /** Dead letters: sorted set of job ids by failure time. */
+  readonly dead: string
+  /** Live workers of ours: sorted set of worker ids by expiry time. */
+  readonly workers: string
+
+  constructor(prefix = '') {
+    this.prefix = prefix
+    this.abort = `${prefix}arq:abort`
+    this.dead = `${prefix}arq:dead`
+    this.workers = `${prefix}arq:workers`
+  }
+
+  queue(queueName: string): string {
+    return this.prefix + queueName
+  }
+  job(jobId: string): string {
+    return `${this.prefix}arq:job:${jobId}`
+  }
+  inProgress(jobId: string): string {
+    return `${this.prefix}arq:in-progress:${jobId}`
+  }
+  retry(jobId: string): string {
+    return `${this.prefix}arq:retry:${jobId}`
+  }
+  result(jobId: string): string {
+    return `${this.prefix}arq:result:${jobId}`
+  }
+  healthCheck(queueName: string): string {
+    return `${this.prefix}${queueName}:health-check`
+  }
+
+  /** Due jobs a worker of ours is about to claim, by the time the reservation lapses. Python never looks here. */
+  reserved(queueName: string): string {
+    return `${this.prefix}${queueName}:reserved`
+  }
+  /** One dead letter: payload and error. */
+  deadLetter(jobId: string): string {
+    return `${this.prefix}arq:dead:${jobId}`
+  }
+  /** One worker's registry entry. */
+  worker(workerId: string): string {
+    return `${this.prefix}arq:worker:${workerId}`
+  }
+  /** Channel on which producers say that a queue has new work; the message is its due time in unix ms. */
+  wakeChannel(queueName: string): string {
+    return `${this.prefix}arq:wake:${queueName}`
+  }
+  /** Channel on which a job's end is announced; named like its result key. */
+  resultChannel(jobId: string): string {
+    return this.result(jobId)
+  }
+  /** Channel on which abort requests are announced; the message is the job id. */
+  get abortChannel(): string {
+    return this.abort
+  }
+}

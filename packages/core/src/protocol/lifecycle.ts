@@ -1,0 +1,142 @@
+/**
+ * What becomes of a job, decided without Redis, clock or handler: arq's `run_job` (worker.py) taken apart.
+ *
+ * claimed → admit → run | fail | release
+ * run → ended → settle → finish | reschedule | release
+ */
+import { DecodeError, JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
+import type { Retry } from '../errors.ts'
+import { decodeJob } from './records.ts'
+import type { CodecName, JobRecord } from './records.ts'
+import { retryDelayMs } from './schedule.ts'
+import type { RetryPolicy } from './schedule.ts'
+
+/** What the rules need to know of a task; everything unset falls back to the worker's own settings. */
+export interface TaskRules {
+  maxTries?: number | undefined
+  retry?: RetryPolicy | undefined
+}
+
+export interface WorkerRules {
+  maxTries: number
+  /** arq's `retry_jobs`: false turns `Retry` and a shutdown into failures. */
+  retryJobs: boolean
+  retry: RetryPolicy | undefined
+  unknownFunction: 'fail' | 'release'
+}
+
+export type FailureReason = 'expired' | 'undecodable' | 'aborted' | 'unknown function' | 'max tries exceeded'
+
+export type Admission<T> =
+  | { kind: 'run'; record: JobRecord; codec: CodecName; task: T; jobTry: number; setTry: boolean }
+  | { kind: 'fail'; record: JobRecord; codec: CodecName | undefined; jobTry: number; reason: FailureReason; error: Error }
+  | { kind: 'release'; record: JobRecord }
+
+const UNKNOWN_JOB: JobRecord = { jobTry: null, functionName: '<unknown>', args: [], kwargs: {}, enqueueTimeMs: 0 }
+
+/** arq's seven checks, in arq's order. `codec` is undefined where the bytes do not tell. */
+export function admit<T extends TaskRules>(
+  claim: { payload: Uint8Array | null; jobTry: number; aborted: boolean },
+  find: (functionName: string) => T | undefined,
+  rules: WorkerRules,
+): Admission<T> {
+  let jobTry = claim.jobTry
+  const fail = (record: JobRecord, codec: CodecName | undefined, reason: FailureReason, error: Error): Admission<T> => ({
+    kind: 'fail',
+    record,
+    codec,
+    jobTry,
+    reason,
+    error,
+  })
+
+  if (claim.payload === null) return fail(UNKNOWN_JOB, undefined, 'expired', new JobFailedError('job expired'))
+  let decoded: ReturnType<typeof decodeJob>
+  try {
+    decoded = decodeJob(claim.payload)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    const remote = new RemoteError('arq.jobs.DeserializationError', [`unable to deserialize job: ${error.message}`])
+    return fail(UNKNOWN_JOB, undefined, 'undecodable', remote)
+  }
+  const { record, codec } = decoded
+  if (claim.aborted) return fail(record, codec, 'aborted', new JobAbortedError('aborted before start'))
+  const task = find(record.functionName)
+  if (task === undefined) {
+    if (rules.unknownFunction === 'release') return { kind: 'release', record }
+    const error = new JobFailedError(`function '${record.functionName}' not found`)
+    return fail(record, codec, 'unknown function', error)
+  }
+  const setTry = record.jobTry !== null && record.jobTry > jobTry
+  if (setTry) jobTry = record.jobTry as number
+  const maxTries = task.maxTries ?? rules.maxTries
+  if (jobTry > maxTries) {
+    const error = new JobFailedError(`max ${maxTries} retries exceeded`)
+    return fail(record, codec, 'max tries exceeded', error)
+  }
+  return { kind: 'run', record, codec, task, jobTry, setTry }
+}
+
+/** Why a run was cut short, where it was. */
+export type CutShort = 'aborted' | 'timed out' | 'stopped' | 'lost'
+
+/** How the handler ended. `abandoned`: it ignored its AbortSignal past the grace and still runs. */
+export type Outcome =
+  | { kind: 'returned'; value: unknown }
+  | { kind: 'threw'; error: unknown }
+  | { kind: 'abandoned' }
+
+export type Ending =
+  | { kind: 'finish'; success: true; value: unknown }
+  | { kind: 'finish'; success: false; error: unknown; aborted: boolean; dead: boolean }
+  | { kind: 'reschedule'; delayMs: number | null; error: unknown }
+  | { kind: 'release' }
+
+/**
+ * arq's endings, and ours: a retry policy, and a hand-back at shutdown that counts as no try.
+ * `delayMs: null` keeps the job's score, as arq does for `Retry()` without a deferral. A lost lease settles nothing
+ * and never comes here.
+ *
+ * @param random - in [0, 1), for jitter.
+ */
+export function settle(
+  outcome: Outcome,
+  cutShort: Exclude<CutShort, 'lost'> | undefined,
+  run: { jobTry: number; task: TaskRules; timeoutMs: number },
+  rules: WorkerRules,
+  random: number,
+): Ending {
+  if (outcome.kind === 'returned') return { kind: 'finish', success: true, value: outcome.value }
+  if (outcome.kind === 'threw' && isRetry(outcome.error) && rules.retryJobs) {
+    return { kind: 'reschedule', delayMs: outcome.error.deferMs || null, error: outcome.error }
+  }
+  if (cutShort === 'aborted') {
+    const error = new JobAbortedError('aborted while running')
+    return { kind: 'finish', success: false, error, aborted: true, dead: false }
+  }
+  if (cutShort === 'stopped' && rules.retryJobs) return { kind: 'release' }
+
+  const error = outcome.kind === 'threw' && cutShort === undefined ? outcome.error : cutShortError(cutShort, run.timeoutMs)
+  const policy = run.task.retry ?? rules.retry
+  const triesLeft = run.jobTry < (run.task.maxTries ?? rules.maxTries)
+  if (policy && triesLeft && isRetryable(error)) {
+    return { kind: 'reschedule', delayMs: retryDelayMs(policy, run.jobTry, error, random), error }
+  }
+  return { kind: 'finish', success: false, error, aborted: false, dead: true }
+}
+
+function cutShortError(cutShort: CutShort | undefined, timeoutMs: number): Error {
+  return cutShort === 'timed out'
+    ? new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)
+    : new JobAbortedError('cancelled by the shutdown of its worker')
+}
+
+/** By code as well as by class: a project may hold two copies of this package. */
+function isRetry(error: unknown): error is Retry {
+  return error instanceof Error && (error as { code?: unknown }).code === 'ARQ_RETRY'
+}
+
+function isRetryable(error: unknown): boolean {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
+  return code !== 'ARQ_NON_RETRYABLE' && code !== 'ARQ_ARGUMENTS' && code !== 'ARQ_RETRY'
+}

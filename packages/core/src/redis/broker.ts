@@ -1,0 +1,254 @@
+import type { Keys } from '../protocol/keys.ts'
+import { EXPIRES_EXTRA_MS, RETRY_COUNTER_TTL_S } from '../protocol/keys.ts'
+import type { RedisClock } from './clock.ts'
+import type { Connection } from './connection.ts'
+import { runScript } from './scripts.ts'
+import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
+
+/** How long found jobs are set aside for the worker that found them, until it claims them. */
+const RESERVE_MS = 1_000
+/** How long a due job that Python runs is passed over before it is looked at again. */
+const PASS_OVER_MS = 1_000
+
+/** When a job is due: at a unix time in ms, or this many ms from Redis's now. */
+export type Due = { at: number } | { in: number }
+
+export interface EnqueueCall {
+  jobId: string
+  queueName: string
+  due: Due
+  /** Milliseconds after which the job may not start any more; default: its due time + `expiresExtraMs`. */
+  expiresMs: number | undefined
+  payload: Uint8Array
+}
+
+/** One job as a worker took it: all that is needed to run, renew and settle it. */
+export interface Claim {
+  jobId: string
+  queueName: string
+  /** The fencing token in `arq:in-progress:<id>`. */
+  token: string
+  /** The stored job, or null where it expired or was evicted. */
+  payload: Buffer | null
+  /** The counted try, from 1. */
+  jobTry: number
+  /** True when an abort request was waiting. */
+  aborted: boolean
+  /** When it was due, in unix ms: its score before the claim moved it. */
+  score: number
+}
+
+type Held = Pick<Claim, 'jobId' | 'queueName' | 'token' | 'jobTry'>
+
+export interface Renewal extends Held {
+  leaseMs: number
+}
+
+export interface DeadLetterEntry {
+  ttlMs: number
+  payload: Uint8Array
+  functionName: string
+  error: string
+}
+
+export interface Finish extends Held {
+  /** The stored result, or null for none. */
+  result: Uint8Array | null
+  /** Its lifetime in ms; 0 keeps it for ever. */
+  resultTtlMs: number
+  /** How long the in-progress key stays; 0 deletes it. arq keeps a cron job's for 60 s. */
+  keepInProgressMs: number
+  dead: DeadLetterEntry | null
+}
+
+export interface Reschedule extends Held {
+  due: Due
+  /** True for a hand-back that must not count as a try. */
+  uncount: boolean
+  payload: Uint8Array
+}
+
+/** The jobs found due, the time of the next one, and the time at Redis. */
+export interface Reservation {
+  jobIds: string[]
+  /** Unix ms, or null when nothing else is queued or it was not looked for. */
+  nextDueMs: number | null
+  nowMs: number
+}
+
+/**
+ * What a queue does in Redis, one script per operation, each on a batch. Every call outlives an outage: it waits for
+ * Redis and is sent again, and its script makes the repetition harmless.
+ */
+export class Broker {
+  readonly keys: Keys
+  readonly connection: Connection
+  readonly clock: RedisClock
+  readonly #expiresExtraMs: number
+
+  constructor(connection: Connection, keys: Keys, clock: RedisClock, expiresExtraMs = EXPIRES_EXTRA_MS) {
+    this.connection = connection
+    this.keys = keys
+    this.clock = clock
+    this.#expiresExtraMs = expiresExtraMs
+  }
+
+  /** Stores and queues jobs; false where the id is queued, running or has a kept result. */
+  async enqueue(calls: readonly EnqueueCall[], timeoutMs?: number): Promise<boolean[]> {
+    const keys: string[] = []
+    const args: ScriptValue[] = ['0', this.#expiresExtraMs]
+    for (const call of calls) {
+      keys.push(this.keys.job(call.jobId), this.keys.result(call.jobId), this.keys.queue(call.queueName))
+      args.push(call.jobId, ...dueArgs(call.due), call.expiresMs ?? '', call.payload, this.keys.wakeChannel(call.queueName))
+    }
+    const reply = await this.#run('enqueue', keys, args, { timeoutMs, resentFlag: true })
+    return flags(reply, 1)
+  }
+
+  /** Sets up to `want` due jobs aside; `passOver` are ids to leave for others. */
+  async reserve(queueName: string, want: number, passOver: Iterable<string>, signal?: AbortSignal): Promise<Reservation> {
+    const keys = [this.keys.queue(queueName), this.keys.reserved(queueName)]
+    const reply = await this.#run('reserve', keys, [want, RESERVE_MS, ...passOver], { signal })
+    const next = Number(reply[1])
+    return { nowMs: Number(reply[0]), nextDueMs: next === -1 ? null : next, jobIds: reply.slice(2).map(text) }
+  }
+
+  /** Takes reserved jobs; those that someone else holds, or that are gone, are missing from the answer. */
+  async claim(queueName: string, jobIds: readonly string[], token: string, leaseMs: number, honourAborts: boolean): Promise<Claim[]> {
+    const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.abort]
+    for (const id of jobIds) keys.push(this.keys.inProgress(id), this.keys.job(id), this.keys.retry(id))
+    const settings = [token, leaseMs, honourAborts ? 1 : 0, this.#expiresExtraMs, RETRY_COUNTER_TTL_S, PASS_OVER_MS]
+    const reply = await this.#run('claim', keys, [...settings, ...jobIds])
+    const claims: Claim[] = []
+    let at = 1
+    for (const jobId of jobIds) {
+      if (reply[at++] !== 1) continue
+      claims.push({
+        jobId,
+        queueName,
+        token,
+        payload: reply[at] as Buffer | null,
+        jobTry: Number(reply[at + 1]),
+        aborted: reply[at + 2] === 1,
+        score: Number(reply[at + 3]),
+      })
+      at += 4
+    }
+    return claims
+  }
+
+  /** Sets the try counter to the `job_try` a producer asked for, as arq does when it is ahead. */
+  async setTry(claim: Held, jobTry: number): Promise<void> {
+    await this.connection.run((client) => client.setex(this.keys.retry(claim.jobId), RETRY_COUNTER_TTL_S, jobTry))
+  }
+
+  /** Extends leases; false where another worker holds the job or it is gone. */
+  async renew(renewals: readonly Renewal[], signal?: AbortSignal): Promise<boolean[]> {
+    const keys: string[] = []
+    const args: ScriptValue[] = [this.#expiresExtraMs]
+    for (const job of renewals) {
+      const { jobId } = job
+      keys.push(this.keys.queue(job.queueName), this.keys.inProgress(jobId), this.keys.retry(jobId), this.keys.job(jobId))
+      args.push(jobId, job.token, job.jobTry, Math.max(1, Math.round(job.leaseMs)))
+    }
+    return flags(await this.#run('renew', keys, args, { signal }), 1)
+  }
+
+  /** Ends jobs for good; false where the lease was lost, and nothing was written. */
+  async finish(endings: readonly Finish[]): Promise<boolean[]> {
+    const keys: string[] = [this.keys.abort, this.keys.dead]
+    const args: ScriptValue[] = []
+    for (const job of endings) {
+      const { jobId, dead } = job
+      keys.push(this.keys.queue(job.queueName), ...this.#jobKeys(jobId), this.keys.result(jobId))
+      const ttl = job.result === null ? -1 : job.resultTtlMs
+      args.push(jobId, job.token, job.jobTry, ttl, job.keepInProgressMs, job.result ?? '')
+      if (dead) {
+        keys.push(this.keys.deadLetter(jobId))
+        args.push('1', dead.ttlMs, dead.payload, job.queueName, dead.functionName, dead.error)
+      } else {
+        args.push('0')
+      }
+    }
+    return flags(await this.#run('finish', keys, args), 0)
+  }
+
+  /** Gives jobs back to their queue; false where the lease was lost. */
+  async reschedule(returns: readonly Reschedule[]): Promise<boolean[]> {
+    const keys: string[] = []
+    const args: ScriptValue[] = [this.#expiresExtraMs]
+    for (const job of returns) {
+      keys.push(this.keys.queue(job.queueName), ...this.#jobKeys(job.jobId))
+      args.push(job.jobId, job.token, job.jobTry, ...dueArgs(job.due), job.uncount ? '1' : '0', job.payload)
+      args.push(this.keys.wakeChannel(job.queueName))
+    }
+    return flags(await this.#run('reschedule', keys, args), 0)
+  }
+
+  /** Asks for an abort; false when the job is neither queued nor running. */
+  async requestAbort(jobId: string, queueName: string, timeoutMs?: number): Promise<boolean> {
+    const keys = [this.keys.abort, this.keys.queue(queueName), this.keys.inProgress(jobId)]
+    const args = [jobId, this.keys.wakeChannel(queueName), this.keys.abortChannel]
+    return (await this.#run('abort', keys, args, { timeoutMs }))[0] === 1
+  }
+
+  /** Which of these running jobs are asked to abort. The requests are taken off the list. */
+  async takeAborts(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]> {
+    return this.connection.run(async (client) => {
+      const scores = await client.zmscore(this.keys.abort, ...jobIds)
+      const asked = jobIds.filter((_, i) => scores[i] !== null)
+      if (asked.length > 0) await client.zrem(this.keys.abort, ...asked)
+      return asked
+    }, { signal })
+  }
+
+  /** Reads Redis's time once, so that the first enqueue already carries it. */
+  async syncClock(timeoutMs?: number, signal?: AbortSignal): Promise<void> {
+    await this.connection.run(
+      async (client) => {
+        const sent = this.clock.local()
+        const [seconds, micros] = await client.time()
+        this.clock.observe(Number(seconds) * 1000 + Math.floor(Number(micros) / 1000), sent)
+      },
+      { timeoutMs, signal },
+    )
+  }
+
+  #jobKeys(jobId: string): [string, string, string] {
+    return [this.keys.inProgress(jobId), this.keys.job(jobId), this.keys.retry(jobId)]
+  }
+
+  async #run(
+    name: ScriptName,
+    keys: readonly string[],
+    args: ScriptValue[],
+    options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined; resentFlag?: boolean } = {},
+  ): Promise<ScriptReply[]> {
+    const { timeoutMs, signal } = options
+    return this.connection.run(
+      async (client, attempt) => {
+        if (options.resentFlag) args[0] = attempt === 0 ? '0' : '1'
+        const sent = this.clock.local()
+        const reply = await runScript(client, name, keys, args)
+        if (reportsTime.has(name)) this.clock.observe(Number(reply[0]), sent)
+        return reply
+      },
+      { timeoutMs, signal },
+    )
+  }
+}
+
+/** Scripts whose first reply is Redis's time. */
+const reportsTime: ReadonlySet<ScriptName> = new Set<ScriptName>(['enqueue', 'reserve', 'claim', 'renew'])
+
+function dueArgs(due: Due): [string, number] {
+  return 'at' in due ? ['at', Math.round(due.at)] : ['in', Math.round(due.in)]
+}
+
+function flags(reply: ScriptReply[], from: number): boolean[] {
+  return reply.slice(from).map((value) => value === 1)
+}
+
+function text(value: ScriptReply): string {
+  return (value as Buffer).toString()
+}

@@ -1,0 +1,38 @@
+/**
+ * The time of the Redis server, estimated from the times its scripts report, so that the clocks of machines may differ.
+ * A report that was sent for at `sent` and came at `received` bounds the true offset to an interval; the estimate moves
+ * only as far as each interval demands, and so does not jitter.
+ */
+export class RedisClock {
+  #offsetMs = 0
+  #local: () => number
+
+  /** `local` gives this machine's time in unix ms. */
+  constructor(local: () => number = Date.now) {
+    this.#local = local
+  }
+
+  /** This machine's own time in unix ms, to be taken before a call whose report is then observed. */
+  local(): number {
+    return this.#local()
+  }
+
+  /** Redis time in unix ms, as an integer. */
+  now(): number {
+    return Math.round(this.#local() + this.#offsetMs)
+  }
+
+  /** How far this machine's clock is behind Redis's, in ms. */
+  get offsetMs(): number {
+    return this.#offsetMs
+  }
+
+  observe(redisNowMs: number, sentLocalMs: number): void {
+    const receivedLocalMs = this.#local()
+    // Redis truncates to whole milliseconds, so its time may be up to 1 ms later than it says.
+    const low = redisNowMs - receivedLocalMs
+    const high = redisNowMs + 1 - sentLocalMs
+    if (this.#offsetMs < low) this.#offsetMs = low
+    else if (this.#offsetMs > high) this.#offsetMs = Math.max(high, low)
+  }
+}

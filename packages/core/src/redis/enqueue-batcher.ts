@@ -1,0 +1,72 @@
+import type { Broker, EnqueueCall } from './broker.ts'
+
+/** Jobs and payload bytes per call: large enough for speed, small enough not to hold the server. */
+const MAX_JOBS = 500
+const MAX_BYTES = 1_048_576
+
+interface Waiting {
+  call: EnqueueCall
+  resolve: (queued: boolean) => void
+  reject: (error: unknown) => void
+}
+
+/** Makes the enqueues of one turn of the event loop travel together. */
+export class EnqueueBatcher {
+  readonly #broker: Broker
+  readonly #timeoutMs: number | undefined
+  #waiting: Waiting[] = []
+  #inFlight = new Set<Promise<void>>()
+
+  constructor(broker: Broker, timeoutMs: number | undefined) {
+    this.#broker = broker
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** False where the id is taken. */
+  add(call: EnqueueCall): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ call, resolve, reject })
+      if (this.#waiting.length === 1) setImmediate(() => this.#flush())
+    })
+  }
+
+  /** Resolves when all that was added has an answer. */
+  async drained(): Promise<void> {
+    this.#flush()
+    await Promise.all(this.#inFlight)
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const batch of batches(waiting)) {
+      const sending = this.#send(batch).finally(() => this.#inFlight.delete(sending))
+      this.#inFlight.add(sending)
+    }
+  }
+
+  async #send(batch: Waiting[]): Promise<void> {
+    try {
+      const queued = await this.#broker.enqueue(batch.map((entry) => entry.call), this.#timeoutMs)
+      batch.forEach((entry, i) => entry.resolve(queued[i] === true))
+    } catch (error) {
+      for (const entry of batch) entry.reject(error)
+    }
+  }
+}
+
+function* batches(waiting: Waiting[]): Generator<Waiting[]> {
+  let batch: Waiting[] = []
+  let bytes = 0
+  for (const entry of waiting) {
+    const size = entry.call.payload.byteLength
+    if (batch.length === MAX_JOBS || (batch.length > 0 && bytes + size > MAX_BYTES)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(entry)
+    bytes += size
+  }
+  if (batch.length > 0) yield batch
+}

@@ -1,0 +1,71 @@
+import { Keys } from '../protocol/keys.ts'
+import { Broker } from './broker.ts'
+import { RedisClock } from './clock.ts'
+import { Connection } from './connection.ts'
+import type { RedisTarget } from './connection.ts'
+import { Store } from './store.ts'
+import { Subscriber } from './subscriber.ts'
+
+type Log = ConstructorParameters<typeof Connection>[1]
+
+export interface LinkOptions {
+  redis: RedisTarget
+  keyPrefix: string
+  expiresExtraMs: number
+  log: Log
+  /** How long reads may wait for Redis; default: for ever. */
+  readTimeoutMs?: number
+}
+
+/** Everything one client or worker needs of Redis: a connection for commands, one for channels, and what goes over them. */
+export class Link {
+  readonly keys: Keys
+  readonly clock = new RedisClock()
+  readonly connection: Connection
+  readonly subscriber: Subscriber
+  readonly broker: Broker
+  readonly store: Store
+
+  constructor(options: LinkOptions) {
+    this.keys = new Keys(options.keyPrefix)
+    this.connection = new Connection(options.redis, options.log)
+    this.subscriber = new Subscriber(options.redis, options.log)
+    this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
+    this.store = new Store(this.connection, this.keys, this.clock, options.readTimeoutMs)
+  }
+
+  /** arq's line about the server, and the eviction policy, which decides whether jobs can vanish. Empty where INFO is forbidden. */
+  async describeServer(): Promise<{ line: string; evictionPolicy: string | undefined }> {
+    try {
+      const info = await this.connection.run((client) => client.info())
+      const keys = await this.connection.run((client) => client.dbsize())
+      const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
+      const version = field('valkey_version') ? `valkey_version=${field('valkey_version')}` : `redis_version=${field('redis_version') ?? '?'}`
+      const line = `${version} mem_usage=${field('used_memory_human') ?? '?'} clients_connected=${field('connected_clients') ?? '?'} db_keys=${keys}`
+      return { line, evictionPolicy: field('maxmemory_policy') }
+    } catch {
+      return { line: 'redis: INFO is not allowed for this user', evictionPolicy: undefined }
+    }
+  }
+
+  /** Whether the server publishes what happens to sorted sets (`notify-keyspace-events` with K and z). */
+  async hasKeyspaceEvents(): Promise<boolean> {
+    try {
+      const [, flags = ''] = (await this.connection.run((client) => client.config('GET', 'notify-keyspace-events'))) as string[]
+      return flags.includes('K') && (flags.includes('z') || flags.includes('A'))
+    } catch {
+      return false // CONFIG is forbidden by many hosts; polling does without
+    }
+  }
+
+  /** The channel on which the server tells what happens to a key. */
+  keyspaceChannel(key: string): string {
+    const { options } = this.connection.client
+    const db = 'db' in options ? (options.db ?? 0) : 0
+    return `__keyspace@${db}__:${key}`
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.subscriber.close(), this.connection.close()])
+  }
+}

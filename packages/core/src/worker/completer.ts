@@ -1,0 +1,87 @@
+import type { Logger } from '../logger.ts'
+import type { Broker, Finish, Reschedule } from '../redis/broker.ts'
+
+/** Jobs per call, so that no script holds the server for long. */
+const MAX_BATCH = 500
+
+type Settled = (held: boolean) => void
+
+/**
+ * Settles jobs in batches: what ends in one turn of the event loop, or while a call is under way, travels together.
+ * Each promise resolves with false where the lease was lost and nothing was written. A job whose settling Redis
+ * refuses for good (not an outage: those are waited out) is logged and left to its lease.
+ */
+export class Completer {
+  readonly #broker: Broker
+  readonly #log: Logger
+  #finishes: { call: Finish; done: Settled }[] = []
+  #reschedules: { call: Reschedule; done: Settled }[] = []
+  #scheduled = false
+  #pending = 0
+  #idle: (() => void)[] = []
+
+  constructor(broker: Broker, log: Logger) {
+    this.#broker = broker
+    this.#log = log
+  }
+
+  finish(call: Finish): Promise<boolean> {
+    return new Promise((done) => {
+      this.#finishes.push({ call, done })
+      this.#schedule()
+    })
+  }
+
+  reschedule(call: Reschedule): Promise<boolean> {
+    return new Promise((done) => {
+      this.#reschedules.push({ call, done })
+      this.#schedule()
+    })
+  }
+
+  /** Resolves when nothing is left to settle. */
+  async drained(): Promise<void> {
+    if (this.#pending === 0 && !this.#scheduled) return
+    await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      const finishes = this.#finishes
+      const reschedules = this.#reschedules
+      this.#finishes = []
+      this.#reschedules = []
+      for (const batch of chunks(finishes)) void this.#send(batch, (calls) => this.#broker.finish(calls))
+      for (const batch of chunks(reschedules)) void this.#send(batch, (calls) => this.#broker.reschedule(calls))
+    })
+  }
+
+  async #send<T extends Finish | Reschedule>(
+    batch: { call: T; done: Settled }[],
+    settle: (calls: T[]) => Promise<boolean[]>,
+  ): Promise<void> {
+    this.#pending++
+    try {
+      const held = await settle(batch.map((entry) => entry.call))
+      batch.forEach((entry, i) => entry.done(held[i] === true))
+    } catch (error) {
+      // One bad entry (a result larger than Redis takes, say) must not cost the others theirs.
+      if (batch.length > 1) await Promise.all(batch.map((entry) => this.#send([entry], settle)))
+      else {
+        const entry = batch[0]!
+        this.#log.error({ err: error }, `settling job ${entry.call.jobId} failed, it runs again when its lease ends`)
+        entry.done(false)
+      }
+    } finally {
+      this.#pending--
+      if (this.#pending === 0 && !this.#scheduled) for (const resolve of this.#idle.splice(0)) resolve()
+    }
+  }
+}
+
+function* chunks<T>(items: T[]): Generator<T[]> {
+  for (let from = 0; from < items.length; from += MAX_BATCH) yield items.slice(from, from + MAX_BATCH)
+}

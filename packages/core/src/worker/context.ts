@@ -1,0 +1,44 @@
+import type { Client } from '../client.ts'
+import type { Logger } from '../logger.ts'
+import type { JobContext } from '../task.ts'
+import type { Run } from './run.ts'
+
+/**
+ * arq's `ctx`: a shallow copy of the worker's state, and the job's own fields, which win. What costs (signal, log) is
+ * made on first use.
+ */
+export function makeContext(run: Run, state: Readonly<Record<string, unknown>>, client: Client): JobContext {
+  return new Context(run, state, client) as unknown as JobContext
+}
+
+class Context {
+  readonly #run: Run
+  #log: Logger | undefined
+
+  constructor(run: Run, state: Readonly<Record<string, unknown>>, client: Client) {
+    this.#run = run
+    for (const key in state) {
+      if (!(key in this)) (this as Record<string, unknown>)[key] = state[key]
+    }
+    const own = this as Record<string, unknown>
+    own.jobId = run.claim.jobId
+    own.jobTry = run.jobTry
+    own.score = run.claim.score
+    own.queueName = run.claim.queueName
+    own.kwargs = run.record.kwargs
+    own.client = client
+  }
+
+  get enqueueTime(): Date {
+    return new Date(this.#run.record.enqueueTimeMs)
+  }
+
+  get signal(): AbortSignal {
+    return this.#run.signal
+  }
+
+  get log(): Logger {
+    this.#log ??= this.#run.log.child({ jobId: this.#run.claim.jobId, function: this.#run.task.name })
+    return this.#log
+  }
+}

@@ -1,0 +1,307 @@
+import { EncodeError, JobTimeoutError } from '../errors.ts'
+import type { WorkerEvents } from '../events.ts'
+import * as lines from '../log-lines.ts'
+import type { Logger } from '../logger.ts'
+import type { ResolvedWorkerOptions } from '../options.ts'
+import { KEEP_CRON_IN_PROGRESS_MS } from '../protocol/keys.ts'
+import { admit, settle } from '../protocol/lifecycle.ts'
+import type { Admission, CutShort, Ending, Outcome, WorkerRules } from '../protocol/lifecycle.ts'
+import { encodeResult } from '../protocol/records.ts'
+import type { CodecName, JobRecord, ResultRecord } from '../protocol/records.ts'
+import type { Broker, Claim } from '../redis/broker.ts'
+import type { JobContext } from '../task.ts'
+import type { Counters } from '../worker-entry.ts'
+import type { Completer } from './completer.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import type { RegisteredTask } from './registered-task.ts'
+import { Run } from './run.ts'
+
+/** How long past its timeout and grace a job may take to be settled before others may take it. */
+const SETTLE_MARGIN_MS = 1_000
+
+type Emit = <E extends keyof WorkerEvents>(event: E, ...args: WorkerEvents[E]) => void
+
+export interface ExecutorOptions {
+  broker: Broker
+  completer: Completer
+  leases: LeaseKeeper
+  tasks: ReadonlyMap<string, RegisteredTask>
+  settings: ResolvedWorkerOptions
+  log: Logger
+  counters: Counters
+  emit: Emit
+  makeContext(run: Run): JobContext
+  /** A job this worker does not know was handed back: leave it to others for a while. */
+  passOver(queueName: string, jobId: string): void
+}
+
+/** Takes one claimed job from admission to its settled end. The deciding is in protocol/lifecycle.ts. */
+export class Executor {
+  readonly #o: ExecutorOptions
+  readonly #rules: WorkerRules
+  readonly #runs = new Map<string, Run>()
+
+  constructor(options: ExecutorOptions) {
+    this.#o = options
+    const { maxTries, retryJobs, retry, unknownFunction } = options.settings
+    this.#rules = { maxTries, retryJobs, retry, unknownFunction }
+  }
+
+  /** The handlers at work now. */
+  get runs(): ReadonlyMap<string, Run> {
+    return this.#runs
+  }
+
+  /** Fires the signals of these jobs, or of all. */
+  cut(kind: CutShort, reason: (run: Run) => Error, jobIds: Iterable<string> = [...this.#runs.keys()], graceMs?: number): void {
+    for (const id of jobIds) {
+      const run = this.#runs.get(id)
+      run?.cut(kind, reason(run), graceMs ?? this.#o.settings.abortGraceMs)
+    }
+  }
+
+  /** Runs and settles one job. `onIdle` is called when its slot is free, which is before it is settled. Never rejects. */
+  async execute(claim: Claim, onIdle: () => void): Promise<void> {
+    const { leases, log } = this.#o
+    leases.hold({ ...claim, deadlineMs: Infinity })
+    let idle = false
+    const release = () => {
+      if (!idle) onIdle()
+      idle = true
+    }
+    try {
+      const admission = admit(claim, (name) => this.#o.tasks.get(name), this.#rules)
+      if (admission.kind === 'run') await this.#run(claim, admission, release)
+      else if (admission.kind === 'fail') await this.#fail(claim, admission, release)
+      else await this.#handBack(claim, admission.record, release)
+    } catch (error) {
+      log.error({ err: error, jobId: claim.jobId }, `job ${claim.jobId} could not be processed, it runs again when its lease ends`)
+    } finally {
+      leases.release(claim.jobId)
+      release()
+    }
+  }
+
+  async #handBack(claim: Claim, record: JobRecord, release: () => void): Promise<void> {
+    const { completer, emit, log, passOver } = this.#o
+    passOver(claim.queueName, claim.jobId)
+    log.debug({ jobId: claim.jobId }, `job ${claim.jobId}: function '${record.functionName}' is not ours, handing it back`)
+    release()
+    const due = { at: claim.score }
+    await completer.reschedule({ ...claim, due, uncount: true, payload: claim.payload as Buffer })
+    emit('jobReleased', { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName, reason: 'unknown function' })
+  }
+
+  async #fail(claim: Claim, admission: Extract<Admission<RegisteredTask>, { kind: 'fail' }>, release: () => void): Promise<void> {
+    const { broker, counters, log, settings } = this.#o
+    const { record, reason, error } = admission
+    const now = broker.clock.now()
+    const ref = `${claim.jobId}:${record.functionName}`
+    if (reason === 'aborted') log.info(lines.aborted(elapsed(record, now), ref, 'before start'))
+    else log.warn({ jobId: claim.jobId, reason }, lines.failed(0, ref, error))
+    counters.failed++
+    release()
+    const task = this.#o.tasks.get(record.functionName)
+    const ending: Ending = { kind: 'finish', success: false, error, aborted: reason === 'aborted', dead: reason !== 'aborted' }
+    await this.#finish({
+      claim,
+      record,
+      codec: admission.codec ?? settings.codec,
+      jobTry: admission.jobTry,
+      task,
+      startedMs: now,
+      finishedMs: now,
+      ending,
+    })
+  }
+
+  async #run(claim: Claim, admission: Extract<Admission<RegisteredTask>, { kind: 'run' }>, release: () => void): Promise<void> {
+    const { broker, leases, settings, log, emit } = this.#o
+    const { record, task, jobTry } = admission
+    if (admission.setTry) await broker.setTry(claim, jobTry)
+    const held = admission.setTry ? { ...claim, jobTry } : claim
+    const timeoutMs = task.timeoutMs ?? settings.jobTimeoutMs
+    const startedMs = broker.clock.now()
+    const run = new Run({ claim: held, record, codec: admission.codec, task, jobTry, timeoutMs, startedMs, log })
+    leases.hold({ ...held, deadlineMs: startedMs + timeoutMs + settings.abortGraceMs + SETTLE_MARGIN_MS })
+    this.#runs.set(claim.jobId, run)
+    const ctx = this.#o.makeContext(run)
+    if (log.isLevelEnabled('info')) {
+      const { args, kwargs } = settings.logArguments ? record : { args: [], kwargs: {} }
+      const queuedMs = elapsed(record, startedMs)
+      const delayedMs = startedMs - claim.score
+      log.info(lines.started({ queuedMs, ref: refOf(run), args, kwargs, jobTry, delayedMs }))
+    }
+    emit('jobStarted', { jobId: claim.jobId, functionName: task.name, queueName: claim.queueName, jobTry, waitMs: startedMs - claim.score })
+
+    const onTimeout = () => {
+      const error = new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)
+      run.cut('timed out', error, settings.abortGraceMs)
+    }
+    const outcome = await run.execute(() => this.#call(run, ctx), onTimeout)
+    const finishedMs = broker.clock.now()
+    this.#runs.delete(claim.jobId)
+    if (outcome.kind === 'abandoned') this.#abandoned(run)
+    if (run.cutShort === 'lost') return // another worker has it; the loss was told when it was noticed
+
+    const rules = { jobTry, task, timeoutMs }
+    const ending = settle(outcome, run.cutShort, rules, this.#rules, Math.random())
+    this.#tell(run, ending, finishedMs)
+    await this.#hook('onJobEnd', ctx)
+    release()
+    const settled = await this.#settle(run, ending, outcome, finishedMs)
+    if (settled) await this.#hook('afterJobEnd', ctx)
+  }
+
+  #call(run: Run, ctx: JobContext): unknown {
+    const { onJobStart } = this.#o.settings
+    const bound = run.task.bind(run.record.args, run.record.kwargs)
+    if (onJobStart === undefined && !(bound instanceof Promise)) return run.task.handler(ctx, ...bound)
+    return (async () => {
+      const args = await bound
+      await onJobStart?.(ctx)
+      return run.task.handler(ctx, ...args)
+    })()
+  }
+
+  async #settle(run: Run, ending: Ending, outcome: Outcome, finishedMs: number): Promise<boolean> {
+    const { completer, emit } = this.#o
+    const { claim, record, codec, jobTry, task, startedMs } = run
+    if (ending.kind === 'finish') {
+      return this.#finish({ claim, record, codec, jobTry, task, startedMs, finishedMs, ending })
+    }
+    const uncount = ending.kind === 'release'
+    const due = ending.kind === 'release' || ending.delayMs === null ? { at: claim.score } : { in: ending.delayMs }
+    const held = await completer.reschedule({ ...claim, due, uncount, payload: claim.payload as Buffer })
+    if (!held) return this.#lost(claim, record)
+    const about = { jobId: claim.jobId, functionName: task.name, queueName: claim.queueName }
+    if (ending.kind === 'release') emit('jobReleased', { ...about, reason: 'shutdown' })
+    else emit('jobRetried', { ...about, jobTry, delayMs: ending.delayMs ?? 0, error: outcome.kind === 'threw' ? outcome.error : ending.error })
+    return true
+  }
+
+  async #finish(end: {
+    claim: Claim
+    record: JobRecord
+    codec: CodecName
+    jobTry: number
+    task: RegisteredTask | undefined
+    startedMs: number
+    finishedMs: number
+    ending: Extract<Ending, { kind: 'finish' }>
+  }): Promise<boolean> {
+    const { completer, emit, settings } = this.#o
+    const { claim, record, jobTry, task, ending, startedMs, finishedMs } = end
+    const forever = task?.keepResultForever ?? settings.keepResultForever
+    const keepMs = forever ? 0 : (task?.keepResultMs ?? settings.keepResultMs)
+    const result = ending.success ? ending.value : ending.error
+    const stored = forever || keepMs > 0
+    const encoded = stored
+      ? this.#encode(
+          {
+            ...record,
+            jobTry,
+            success: ending.success,
+            result,
+            startTimeMs: startedMs,
+            finishTimeMs: finishedMs,
+            queueName: claim.queueName,
+            jobId: claim.jobId,
+          },
+          end.codec,
+        )
+      : null
+    const dead = !ending.success && ending.dead && settings.deadLetter !== false ? settings.deadLetter : null
+    const held = await completer.finish({
+      ...claim,
+      result: encoded,
+      resultTtlMs: keepMs,
+      keepInProgressMs: task?.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0,
+      dead: dead && {
+        ttlMs: dead.maxAgeMs,
+        payload: claim.payload ?? new Uint8Array(),
+        functionName: record.functionName,
+        error: lines.describeError(result),
+      },
+    })
+    if (!held) return this.#lost(claim, record)
+    const outcome = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
+    const about = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
+    emit('jobFinished', { ...about, jobTry, outcome, runMs: finishedMs - startedMs, ...(ending.success ? {} : { error: ending.error }) })
+    if (dead) emit('deadLettered', { ...about, jobTry, error: result })
+    return true
+  }
+
+  /** arq's fallback: a result that cannot be written becomes a failure that says so. */
+  #encode(result: ResultRecord, codec: CodecName): Uint8Array | null {
+    const { log } = this.#o
+    try {
+      return encodeResult(result, codec)
+    } catch (error) {
+      if (!(error instanceof EncodeError)) throw error
+      log.warn({ err: error, jobId: result.jobId }, `the result of ${result.jobId}:${result.functionName} cannot be written as ${codec}`)
+    }
+    try {
+      return encodeResult({ ...result, success: false, result: 'unable to serialize result' }, codec)
+    } catch (error) {
+      log.error({ err: error, jobId: result.jobId }, `no result is stored for ${result.jobId}:${result.functionName}`)
+      return null
+    }
+  }
+
+  #tell(run: Run, ending: Ending, finishedMs: number): void {
+    const { counters, log, settings } = this.#o
+    const ranMs = finishedMs - run.startedMs
+    const ref = refOf(run)
+    if (ending.kind === 'finish' && ending.success) {
+      counters.complete++
+      if (log.isLevelEnabled('info')) log.info(lines.completed(ranMs, ref, settings.logResults ? ending.value : undefined))
+    } else if (ending.kind === 'finish') {
+      counters.failed++
+      if (ending.aborted) log.info(lines.aborted(ranMs, ref))
+      else log.error({ err: ending.error, jobId: run.claim.jobId }, lines.failed(ranMs, ref, ending.error))
+    } else {
+      counters.retried++
+      if (ending.kind === 'release') log.info(lines.released(ranMs, ref))
+      else log.info(lines.retrying(ranMs, ref, ending.delayMs ?? 0))
+    }
+  }
+
+  #lost(claim: Claim, record: JobRecord): false {
+    const { emit, log } = this.#o
+    const about = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
+    log.error(about, `${claim.jobId}:${record.functionName} lost its lease before it was settled: its outcome is discarded`)
+    emit('leaseLost', about)
+    return false
+  }
+
+  #abandoned(run: Run): void {
+    const { emit, log, settings } = this.#o
+    const about = { jobId: run.claim.jobId, functionName: run.task.name, queueName: run.claim.queueName }
+    log.error(
+      about,
+      `${refOf(run)} ignored its abort signal (${run.cutShort}) for ${settings.abortGraceMs} ms: ` +
+        'its slot is free, its code still runs, what it returns is discarded; make the handler watch ctx.signal',
+    )
+    emit('jobAbandoned', about)
+  }
+
+  async #hook(name: 'onJobEnd' | 'afterJobEnd', ctx: JobContext): Promise<void> {
+    const hook = this.#o.settings[name]
+    if (hook === undefined) return
+    try {
+      await hook(ctx)
+    } catch (error) {
+      this.#o.log.error({ err: error, jobId: ctx.jobId }, `the ${name} hook failed`)
+    }
+  }
+}
+
+/** arq names cron runs by function alone. */
+function refOf(run: Run): string {
+  return run.task.isCron ? run.task.name : `${run.claim.jobId}:${run.task.name}`
+}
+
+function elapsed(record: JobRecord, now: number): number {
+  return Math.max(0, now - record.enqueueTimeMs)
+}

@@ -1,0 +1,92 @@
+import type { Logger } from '../logger.ts'
+import { healthLine } from '../protocol/health.ts'
+import type { Store } from '../redis/store.ts'
+import type { WorkerEntry } from '../worker-entry.ts'
+
+/** How often the registry entry is written anew; it expires after three missed turns. */
+const REGISTRY_INTERVAL_MS = 5_000
+
+/**
+ * Tells that the worker lives: arq's health line each `healthCheckIntervalMs`, and the registry entry.
+ * A turn that Redis refuses is logged, and the next one tries again.
+ *
+ * stopped → started → stopped (keys removed)
+ */
+export class Heartbeat {
+  readonly #store: Store
+  readonly #log: Logger
+  readonly #queues: readonly string[]
+  readonly #healthCheckKeys: readonly string[]
+  readonly #intervalMs: number
+  readonly #describe: () => WorkerEntry
+  readonly #maintain: () => Promise<void>
+  #timers: NodeJS.Timeout[] = []
+  #lastCounts: string | undefined
+
+  constructor(options: {
+    store: Store
+    log: Logger
+    queues: readonly string[]
+    healthCheckKeys: readonly string[]
+    healthCheckIntervalMs: number
+    describe: () => WorkerEntry
+    /** Housekeeping that goes along with each registry turn. */
+    maintain: () => Promise<void>
+  }) {
+    this.#store = options.store
+    this.#log = options.log
+    this.#queues = options.queues
+    this.#healthCheckKeys = options.healthCheckKeys
+    this.#intervalMs = options.healthCheckIntervalMs
+    this.#describe = options.describe
+    this.#maintain = options.maintain
+  }
+
+  /** Writes both once, so that a started worker is seen, and goes on in the background. */
+  async start(): Promise<void> {
+    await Promise.all([this.#recordHealth(), this.#register()])
+    this.#timers = [
+      setInterval(() => void this.#recordHealth(), Math.min(this.#intervalMs, 2_147_483_647)),
+      setInterval(() => void this.#register(), REGISTRY_INTERVAL_MS),
+    ]
+  }
+
+  /** Writes no more. */
+  pause(): void {
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#timers = []
+  }
+
+  /** Removes what was written. */
+  async stop(): Promise<void> {
+    this.pause()
+    const id = this.#describe().id
+    await Promise.all([this.#store.removeHealth(this.#healthCheckKeys), this.#store.unregister(id)])
+  }
+
+  async #recordHealth(): Promise<void> {
+    try {
+      const { counters } = this.#describe()
+      const queued = await this.#store.countQueued(this.#queues)
+      const line = healthLine(new Date(), { ...counters, queued })
+      const ttlMs = this.#intervalMs + 1_000
+      await Promise.all(this.#healthCheckKeys.map((key) => this.#store.writeHealth(key, line, ttlMs)))
+      // arq logs it only when the counts have changed.
+      const counts = line.slice(line.indexOf('j_complete='))
+      if (this.#lastCounts !== undefined && this.#lastCounts !== counts) this.#log.info(`recording health: ${line}`)
+      this.#lastCounts = counts
+    } catch (error) {
+      this.#log.warn({ err: error }, 'recording health failed')
+    }
+  }
+
+  async #register(): Promise<void> {
+    try {
+      const entry = this.#describe()
+      await this.#store.register(entry.id, JSON.stringify(entry), 3 * REGISTRY_INTERVAL_MS)
+      await this.#maintain()
+    } catch (error) {
+      this.#log.warn({ err: error }, 'writing the registry entry failed')
+    }
+  }
+}

@@ -1,0 +1,26 @@
+export interface WeightedQueue {
+  name: string
+  /** Share of polls in which this queue comes first, relative to the others'. */
+  weight: number
+}
+
+/**
+ * The order in which one poll asks the queues. `strict`: as given, so a later queue is served only from slots the
+ * earlier ones leave free. `weighted`: drawn by weight, so that none starves.
+ *
+ * @param random - gives numbers in [0, 1).
+ */
+export function pollOrder(queues: readonly WeightedQueue[], order: 'strict' | 'weighted', random: () => number): string[] {
+  if (order === 'strict' || queues.length === 1) return queues.map((queue) => queue.name)
+  const rest = [...queues]
+  const drawn: string[] = []
+  while (rest.length > 0) {
+    const total = rest.reduce((sum, queue) => sum + queue.weight, 0)
+    let at = random() * total
+    let pick = rest.findIndex((queue) => (at -= queue.weight) < 0)
+    if (pick === -1) pick = rest.length - 1
+    drawn.push(rest[pick]!.name)
+    rest.splice(pick, 1)
+  }
+  return drawn
+}

@@ -1,0 +1,46 @@
+import type { CronJob } from '../protocol/cron.ts'
+import type { RetryPolicy } from '../protocol/schedule.ts'
+import type { AnyTask, JobContext } from '../task.ts'
+
+/** What a worker runs under a function name: a task, or a cron job. */
+export interface RegisteredTask {
+  name: string
+  isCron: boolean
+  /** The handler's arguments after `ctx`. @throws ArgumentsError */
+  bind(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): readonly unknown[] | Promise<readonly unknown[]>
+  handler(ctx: JobContext, ...args: readonly unknown[]): unknown
+  timeoutMs: number | undefined
+  keepResultMs: number | undefined
+  keepResultForever: boolean | undefined
+  maxTries: number | undefined
+  retry: RetryPolicy | undefined
+}
+
+export function registerTask(task: AnyTask): RegisteredTask {
+  return {
+    name: task.name,
+    isCron: false,
+    bind: (args, kwargs) => task.bind(args, kwargs),
+    handler: task.handler,
+    timeoutMs: task.timeoutMs,
+    keepResultMs: task.keepResultMs,
+    keepResultForever: task.keepResultForever,
+    maxTries: task.maxTries,
+    retry: task.retry,
+  }
+}
+
+/** arq runs a cron job as a function of its name, without arguments. */
+export function registerCron(cron: CronJob): RegisteredTask {
+  return {
+    name: cron.name,
+    isCron: true,
+    bind: (args) => args,
+    handler: cron.handler as RegisteredTask['handler'],
+    timeoutMs: cron.timeoutMs,
+    keepResultMs: cron.keepResultMs,
+    keepResultForever: cron.keepResultForever,
+    maxTries: cron.maxTries,
+    retry: undefined,
+  }
+}

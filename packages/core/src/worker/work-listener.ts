@@ -1,0 +1,34 @@
+import type { Link } from '../redis/link.ts'
+
+export interface WorkListenerOptions {
+  link: Link
+  queues: readonly string[]
+  keyspaceNotifications: 'auto' | false
+  /** A queue may have new work. */
+  onWork(): void
+  /** A job is asked to abort; undefined where requests may have been missed. */
+  onAbort(jobId: string | undefined): void
+}
+
+/**
+ * Hears of new work sooner than polling finds it: from our producers by their wake-ups, from Python's by keyspace
+ * events where the server has them on. Only `zadd` is listened for: claims and renewals move scores by `zincr`.
+ */
+export async function listenForWork({ link, queues, keyspaceNotifications, onWork, onAbort }: WorkListenerOptions): Promise<void> {
+  const { keys, subscriber } = link
+  for (const queue of queues) await subscriber.listen(keys.wakeChannel(queue), onWork)
+  await subscriber.listen(keys.abortChannel, onAbort)
+  if (keyspaceNotifications === 'auto' && (await link.hasKeyspaceEvents())) {
+    const onZadd = (event: string) => {
+      if (event === 'zadd') onWork()
+    }
+    for (const queue of queues) await subscriber.listen(link.keyspaceChannel(keys.queue(queue)), onZadd)
+    await subscriber.listen(link.keyspaceChannel(keys.abort), (event) => {
+      if (event === 'zadd') onAbort(undefined)
+    })
+  }
+  subscriber.onUp = () => {
+    onWork()
+    onAbort(undefined)
+  }
+}

@@ -33,6 +33,29 @@ export class ArgumentsError extends ArqError {
   readonly code = 'ARQ_ARGUMENTS'
 }
 
+/**
+ * Thrown by a handler to run the job again, after `deferMs` (default: at once); it counts as a try. arq's `Retry`.
+ *
+ * ```ts
+ * throw new Retry({ deferMs: 5_000 })
+ * ```
+ */
+export class Retry extends ArqError {
+  readonly code = 'ARQ_RETRY'
+  /** Milliseconds until the next run; 0 keeps the job's place in the queue. */
+  readonly deferMs: number
+
+  /** @throws OptionsError unless `deferMs` is a finite number of at least 0. */
+  constructor(options: { deferMs?: number; cause?: unknown } = {}) {
+    const deferMs = options.deferMs ?? 0
+    if (!Number.isFinite(deferMs) || deferMs < 0) {
+      throw new OptionsError(`Expected \`deferMs\` to be a number of milliseconds >= 0, got \`${String(deferMs)}\``)
+    }
+    super(`<Retry defer ${(deferMs / 1000).toFixed(2)}s>`, options.cause === undefined ? undefined : { cause: options.cause })
+    this.deferMs = Math.round(deferMs)
+  }
+}
+
 /** Thrown by a handler: this failure is final, whatever the retry policy says. */
 export class NonRetryableError extends ArqError {
   readonly code = 'ARQ_NON_RETRYABLE'
@@ -92,16 +115,38 @@ export class FailedJobsError extends ArqError {
 
 /**
  * An exception that crossed the wire: raised by a Python worker, or by a handler in another process.
- * `pythonType` is the dotted name Python knows it by, such as `builtins.ValueError`; `args` are its arguments.
+ * A handler may throw one, to fail with the Python exception of its choice.
  */
 export class RemoteError extends ArqError {
   readonly code = 'ARQ_REMOTE'
+  /** The dotted name Python knows it by, such as `builtins.ValueError`. */
   readonly pythonType: string
+  /** The exception's `args`. */
   readonly args: readonly unknown[]
+  /** Its module, where the rest of `pythonType` has dots of its own (a nested class). */
+  readonly module: string
+  /** Its `__dict__`, when it has one. */
+  readonly attributes: unknown
 
-  constructor(pythonType: string, args: readonly unknown[] = [], message?: string) {
-    super(message ?? `${pythonType.slice(pythonType.lastIndexOf('.') + 1)}: ${args.map(String).join(', ')}`)
+  constructor(
+    pythonType: string,
+    args: readonly unknown[] = [],
+    details: { message?: string; module?: string; attributes?: unknown } = {},
+  ) {
+    const name = pythonType.slice(pythonType.lastIndexOf('.') + 1)
+    super(details.message ?? (args.length === 0 ? name : `${name}: ${args.map(plainText).join(', ')}`))
     this.pythonType = pythonType
     this.args = args
+    this.module = details.module ?? (pythonType.includes('.') ? pythonType.slice(0, pythonType.lastIndexOf('.')) : 'builtins')
+    this.attributes = details.attributes
+  }
+}
+
+/** Exceptions may hold anything: an object without a prototype has no words, and must not break the telling. */
+function plainText(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return typeof value
   }
 }

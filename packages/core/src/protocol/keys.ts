@@ -62,6 +62,10 @@ export class Keys {
   deadLetter(jobId: string): string {
     return `${this.prefix}arq:dead:${jobId}`
   }
+  /** The last tick of a cron job that must not overlap. */
+  lastTick(cronName: string): string {
+    return `${this.prefix}arq:cron:${cronName}`
+  }
   /** One worker's registry entry. */
   worker(workerId: string): string {
     return `${this.prefix}arq:worker:${workerId}`

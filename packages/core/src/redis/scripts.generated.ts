@@ -1,20 +1,218 @@
+// Generated from lua/*.lua by `pnpm generate`; do not edit.
+
 export const luaSources = {
-  "abort": "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal score = redis.call('ZSCORE', KEYS[2], ARGV[1])\nlocal running = redis.call('EXISTS', KEYS[3]) == 1\nif not score and not running then return { 0 } end\nif score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[2], 1, ARGV[1]) end\nredis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])\nredis.call('PUBLISH', ARGV[2], '1')\nredis.call('PUBLISH', ARGV[3], ARGV[1])\nreturn { 1 }\n",
-  "claim": "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal token, lease, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])\nlocal aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1\nlocal out = { now }\nlocal taken = {}\nfor i = 0, #ARGV - 7 do\n  local id = ARGV[i + 7]\n  local in_progress, job, retry = KEYS[3 * i + 4], KEYS[3 * i + 5], KEYS[3 * i + 6]\n  local score = redis.call('ZSCORE', KEYS[1], id)\n  score = score and tonumber(score)\n  local claimed, again = false, false\n  if score then\n    again = redis.call('GET', in_progress) == token\n    claimed = again or (score <= now and redis.call('SET', in_progress, token, 'NX', 'PX', lease) and true or false)\n  end\n  if claimed then\n    if not again then\n      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.0f', now + lease - score), id)\n    end\n    local ttl = redis.call('PTTL', job)\n    if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + keep) end\n    local try = again and tonumber(redis.call('GET', retry)) or redis.call('INCR', retry)\n    redis.call('EXPIRE', retry, ARGV[5])\n    local aborted = aborts and redis.call('ZREM', KEYS[3], id) or 0\n    local n = #out\n    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = 1, redis.call('GET', job), try, aborted, score\n    taken[#taken + 1] = id\n  else\n    out[#out + 1] = 0\n    if score and score <= now then\n      redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[6]), id)\n    else\n      taken[#taken + 1] = id\n    end\n  end\nend\nfor from = 1, #taken, 1000 do\n  redis.call('ZREM', KEYS[2], unpack(taken, from, math.min(from + 999, #taken)))\nend\nreturn out\n",
-  "enqueue": "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal resent = ARGV[1] == '1'\nlocal extra = tonumber(ARGV[2])\nlocal earliest = {}\nlocal out = { now }\nfor i = 0, #KEYS / 3 - 1 do\n  local job, result, queue = KEYS[3 * i + 1], KEYS[3 * i + 2], KEYS[3 * i + 3]\n  local id, kind, due, expires, payload, channel = unpack(ARGV, 6 * i + 3, 6 * i + 8)\n  due = tonumber(due)\n  if kind == 'in' then due = now + due end\n  local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra\n  local queued = 0\n  if redis.call('EXISTS', result) == 0 and redis.call('SET', job, payload, 'NX', 'PX', string.format('%.0f', ttl)) then\n    redis.call('ZADD', queue, string.format('%.0f', due), id)\n    if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end\n    queued = 1\n  elseif resent and redis.call('GET', job) == payload then\n    queued = 1\n  end\n  out[i + 2] = queued\nend\nfor channel, due in pairs(earliest) do\n  redis.call('PUBLISH', channel, string.format('%.0f', due))\nend\nreturn out\n",
-  "finish": "local aborts = redis.call('EXISTS', KEYS[1]) == 1\nlocal out = {}\nlocal k, a = 3, 1\nwhile a <= #ARGV do\n  local queue, in_progress, job, retry, result = unpack(KEYS, k, k + 4)\n  local id, token, try, ttl, keep, value, is_dead = unpack(ARGV, a, a + 6)\n  local holder = redis.call('GET', in_progress)\n  local held = holder == token\n    or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)\n  if held then\n    if keep == '0' then\n      redis.call('DEL', in_progress, job, retry)\n    else\n      redis.call('SET', in_progress, token, 'PX', keep)\n      redis.call('DEL', job, retry)\n    end\n    if ttl == '0' then\n      redis.call('SET', result, value)\n    elseif ttl ~= '-1' then\n      redis.call('SET', result, value, 'PX', ttl)\n    end\n    redis.call('ZREM', queue, id)\n    if aborts then redis.call('ZREM', KEYS[1], id) end\n    redis.call('PUBLISH', result, id)\n    if is_dead == '1' then\n      local time = redis.call('TIME')\n      local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))\n      local dead_ttl, payload, queue_name, name, error = unpack(ARGV, a + 7, a + 11)\n      redis.call('ZADD', KEYS[2], now, id)\n      redis.call('HSET', KEYS[k + 5], 'payload', payload, 'queue', queue_name, 'function', name, 'error', error,\n        'try', try, 'failedAt', now)\n      redis.call('PEXPIRE', KEYS[k + 5], dead_ttl)\n    end\n  elseif not holder and ttl ~= '-1' then\n    held = redis.call('GET', result) == value\n  end\n  out[#out + 1] = held and 1 or 0\n  k = k + (is_dead == '1' and 6 or 5)\n  a = a + (is_dead == '1' and 12 or 7)\nend\nreturn out\n",
-  "renew": "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal out = { now }\nfor i = 0, #KEYS / 4 - 1 do\n  local queue, in_progress, retry, job = unpack(KEYS, 4 * i + 1, 4 * i + 4)\n  local id, token, try, lease = unpack(ARGV, 4 * i + 2, 4 * i + 5)\n  local holder = redis.call('GET', in_progress)\n  local score = redis.call('ZSCORE', queue, id)\n  local held = holder == token or (not holder and score and redis.call('GET', retry) == try)\n  if held then\n    redis.call('SET', in_progress, token, 'PX', lease)\n    if score then redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - score), id) end\n    local ttl = redis.call('PTTL', job)\n    if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + ARGV[1]) end\n  end\n  out[i + 2] = held and 1 or 0\nend\nreturn out\n",
-  "replay": "if redis.call('EXISTS', KEYS[3], KEYS[7]) > 0 then return { 0 } end\nlocal time = redis.call('TIME')\nlocal due = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]\nredis.call('DEL', KEYS[2], KEYS[4], KEYS[5])\nredis.call('ZREM', KEYS[1], ARGV[1])\nredis.call('SET', KEYS[3], ARGV[4], 'PX', string.format('%.0f', ARGV[2] + ARGV[3]))\nredis.call('ZADD', KEYS[6], string.format('%.0f', due), ARGV[1])\nredis.call('PUBLISH', ARGV[5], string.format('%.0f', due))\nreturn { 1 }\n",
-  "reschedule": "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal earliest = {}\nlocal out = {}\nfor i = 0, #KEYS / 4 - 1 do\n  local queue, in_progress, job, retry = unpack(KEYS, 4 * i + 1, 4 * i + 4)\n  local id, token, try, kind, due, uncount, payload, channel = unpack(ARGV, 8 * i + 2, 8 * i + 9)\n  local holder = redis.call('GET', in_progress)\n  local held = holder == token\n    or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)\n  if held then\n    due = tonumber(due)\n    if kind == 'in' then due = now + due end\n    local keep = math.max(due - now, 0) + ARGV[1]\n    local ttl = redis.call('PTTL', job)\n    if ttl == -2 then\n      redis.call('SET', job, payload, 'PX', string.format('%.0f', keep))\n    elseif ttl >= 0 and ttl < keep then\n      redis.call('PEXPIRE', job, string.format('%.0f', keep))\n    end\n    redis.call('ZADD', queue, string.format('%.0f', due), id)\n    redis.call('DEL', in_progress)\n    if uncount == '1' and redis.call('DECR', retry) <= 0 then redis.call('DEL', retry) end\n    if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end\n  end\n  out[i + 1] = held and 1 or 0\nend\nfor channel, due in pairs(earliest) do\n  redis.call('PUBLISH', channel, string.format('%.0f', due))\nend\nreturn out\n",
-  "reserve": "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\nlocal want = tonumber(ARGV[1])\nlocal passed = {}\nfor i = 3, #ARGV do passed[ARGV[i]] = true end\nredis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)\nlocal reserved = redis.call('ZCARD', KEYS[2])\nlocal due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, want + reserved + #ARGV - 2)\nlocal out = { now, -1 }\nlocal entries = {}\nlocal until_ms = string.format('%.0f', now + ARGV[2])\nfor _, id in ipairs(due) do\n  if #out - 2 == want then break end\n  if not passed[id] and (reserved == 0 or not redis.call('ZSCORE', KEYS[2], id)) then\n    out[#out + 1] = id\n    entries[#entries + 1] = until_ms\n    entries[#entries + 1] = id\n  end\nend\nfor from = 1, #entries, 1000 do\n  redis.call('ZADD', KEYS[2], unpack(entries, from, math.min(from + 999, #entries)))\nend\nif #out - 2 < want then\n  local later = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)\n  if later[2] then out[2] = tonumber(later[2]) end\nend\nreturn out\n"
+  abort: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
+local running = redis.call('EXISTS', KEYS[3]) == 1
+if not score and not running then return { 0 } end
+if score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[2], 1, ARGV[1]) end
+redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+redis.call('PUBLISH', ARGV[2], '1')
+redis.call('PUBLISH', ARGV[3], ARGV[1])
+return { 1 }`,
+  claim: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local token, lease, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
+local out = { now }
+local taken = {}
+for i = 0, #ARGV - 7 do
+  local id = ARGV[i + 7]
+  local in_progress, job, retry = KEYS[3 * i + 4], KEYS[3 * i + 5], KEYS[3 * i + 6]
+  local score = redis.call('ZSCORE', KEYS[1], id)
+  score = score and tonumber(score)
+  local claimed, again = false, false
+  if score then
+    again = redis.call('GET', in_progress) == token
+    claimed = again or (score <= now and redis.call('SET', in_progress, token, 'NX', 'PX', lease) and true or false)
+  end
+  if claimed then
+    if not again then
+      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.0f', now + lease - score), id)
+    end
+    local ttl = redis.call('PTTL', job)
+    if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + keep) end
+    local try = again and tonumber(redis.call('GET', retry)) or redis.call('INCR', retry)
+    redis.call('EXPIRE', retry, ARGV[5])
+    local aborted = aborts and redis.call('ZREM', KEYS[3], id) or 0
+    local n = #out
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = 1, redis.call('GET', job), try, aborted, score
+    taken[#taken + 1] = id
+  else
+    out[#out + 1] = 0
+    if score and score <= now then
+      redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[6]), id)
+    else
+      taken[#taken + 1] = id
+    end
+  end
+end
+for from = 1, #taken, 1000 do
+  redis.call('ZREM', KEYS[2], unpack(taken, from, math.min(from + 999, #taken)))
+end
+return out`,
+  enqueue: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local resent = ARGV[1] == '1'
+local extra = tonumber(ARGV[2])
+local earliest = {}
+local out = { now }
+for i = 0, #KEYS / 3 - 1 do
+  local job, result, queue = KEYS[3 * i + 1], KEYS[3 * i + 2], KEYS[3 * i + 3]
+  local id, kind, due, expires, payload, channel = unpack(ARGV, 6 * i + 3, 6 * i + 8)
+  due = tonumber(due)
+  if kind == 'in' then due = now + due end
+  local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra
+  local queued = 0
+  if redis.call('EXISTS', result) == 0 and redis.call('SET', job, payload, 'NX', 'PX', string.format('%.0f', ttl)) then
+    redis.call('ZADD', queue, string.format('%.0f', due), id)
+    if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
+    queued = 1
+  elseif resent and redis.call('GET', job) == payload then
+    queued = 1
+  end
+  out[i + 2] = queued
+end
+for channel, due in pairs(earliest) do
+  redis.call('PUBLISH', channel, string.format('%.0f', due))
+end
+return out`,
+  finish: `local aborts = redis.call('EXISTS', KEYS[1]) == 1
+local out = {}
+local k, a = 3, 1
+while a <= #ARGV do
+  local queue, in_progress, job, retry, result = unpack(KEYS, k, k + 4)
+  local id, token, try, ttl, keep, value, is_dead = unpack(ARGV, a, a + 6)
+  local holder = redis.call('GET', in_progress)
+  local held = holder == token
+    or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
+  if held then
+    if keep == '0' then
+      redis.call('DEL', in_progress, job, retry)
+    else
+      redis.call('SET', in_progress, token, 'PX', keep)
+      redis.call('DEL', job, retry)
+    end
+    if ttl == '0' then
+      redis.call('SET', result, value)
+    elseif ttl ~= '-1' then
+      redis.call('SET', result, value, 'PX', ttl)
+    end
+    redis.call('ZREM', queue, id)
+    if aborts then redis.call('ZREM', KEYS[1], id) end
+    redis.call('PUBLISH', result, id)
+    if is_dead == '1' then
+      local time = redis.call('TIME')
+      local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+      local dead_ttl, payload, queue_name, name, error = unpack(ARGV, a + 7, a + 11)
+      redis.call('ZADD', KEYS[2], now, id)
+      redis.call('HSET', KEYS[k + 5], 'payload', payload, 'queue', queue_name, 'function', name, 'error', error,
+        'try', try, 'failedAt', now)
+      redis.call('PEXPIRE', KEYS[k + 5], dead_ttl)
+    end
+  elseif not holder and ttl ~= '-1' then
+    held = redis.call('GET', result) == value
+  end
+  out[#out + 1] = held and 1 or 0
+  k = k + (is_dead == '1' and 6 or 5)
+  a = a + (is_dead == '1' and 12 or 7)
+end
+return out`,
+  renew: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local out = { now }
+for i = 0, #KEYS / 4 - 1 do
+  local queue, in_progress, retry, job = unpack(KEYS, 4 * i + 1, 4 * i + 4)
+  local id, token, try, lease = unpack(ARGV, 4 * i + 2, 4 * i + 5)
+  local holder = redis.call('GET', in_progress)
+  local score = redis.call('ZSCORE', queue, id)
+  local held = holder == token or (not holder and score and redis.call('GET', retry) == try)
+  if held then
+    redis.call('SET', in_progress, token, 'PX', lease)
+    if score then redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - score), id) end
+    local ttl = redis.call('PTTL', job)
+    if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + ARGV[1]) end
+  end
+  out[i + 2] = held and 1 or 0
+end
+return out`,
+  replay: `if redis.call('EXISTS', KEYS[3], KEYS[7]) > 0 then return { 0 } end
+local time = redis.call('TIME')
+local due = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
+redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[3], ARGV[4], 'PX', string.format('%.0f', ARGV[2] + ARGV[3]))
+redis.call('ZADD', KEYS[6], string.format('%.0f', due), ARGV[1])
+redis.call('PUBLISH', ARGV[5], string.format('%.0f', due))
+return { 1 }`,
+  reschedule: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local earliest = {}
+local out = {}
+for i = 0, #KEYS / 4 - 1 do
+  local queue, in_progress, job, retry = unpack(KEYS, 4 * i + 1, 4 * i + 4)
+  local id, token, try, kind, due, uncount, payload, channel = unpack(ARGV, 8 * i + 2, 8 * i + 9)
+  local holder = redis.call('GET', in_progress)
+  local held = holder == token
+    or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
+  if held then
+    due = tonumber(due)
+    if kind == 'in' then due = now + due end
+    local keep = math.max(due - now, 0) + ARGV[1]
+    local ttl = redis.call('PTTL', job)
+    if ttl == -2 then
+      redis.call('SET', job, payload, 'PX', string.format('%.0f', keep))
+    elseif ttl >= 0 and ttl < keep then
+      redis.call('PEXPIRE', job, string.format('%.0f', keep))
+    end
+    redis.call('ZADD', queue, string.format('%.0f', due), id)
+    redis.call('DEL', in_progress)
+    if uncount == '1' and redis.call('DECR', retry) <= 0 then redis.call('DEL', retry) end
+    if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
+  end
+  out[i + 1] = held and 1 or 0
+end
+for channel, due in pairs(earliest) do
+  redis.call('PUBLISH', channel, string.format('%.0f', due))
+end
+return out`,
+  reserve: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local want = tonumber(ARGV[1])
+local passed = {}
+for i = 3, #ARGV do passed[ARGV[i]] = true end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+local reserved = redis.call('ZCARD', KEYS[2])
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, want + reserved + #ARGV - 2)
+local out = { now, -1 }
+local entries = {}
+local until_ms = string.format('%.0f', now + ARGV[2])
+for _, id in ipairs(due) do
+  if #out - 2 == want then break end
+  if not passed[id] and (reserved == 0 or not redis.call('ZSCORE', KEYS[2], id)) then
+    out[#out + 1] = id
+    entries[#entries + 1] = until_ms
+    entries[#entries + 1] = id
+  end
+end
+for from = 1, #entries, 1000 do
+  redis.call('ZADD', KEYS[2], unpack(entries, from, math.min(from + 999, #entries)))
+end
+if #out - 2 < want then
+  local later = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if later[2] then out[2] = tonumber(later[2]) end
+end
+return out`,
 } as const
+
 export const luaShas = {
-  "abort": "2a31747ac6b56cb1ba0ee255f8a10562efcea213",
-  "claim": "05e578c37168e7438072bd67d2a072fb89c74e40",
-  "enqueue": "ac62021a18f09df1fc95f78f28c342b153c309fb",
-  "finish": "257a9429e286b49aada499f6f0ebfc1f83a57dfb",
-  "renew": "b00308556fc7d38c9e87987330ef7b29c6feaf16",
-  "replay": "5863d2b836e0580dee909a32fe71c70462c8c27a",
-  "reschedule": "2f6ca75007e5550a40e79cd882e05286fb3ebb79",
-  "reserve": "2704ac02e34890ff0bf82d9978d3cfd3565f92cb"
+  abort: 'b7644eab2ac4f206520503163862ff7554114010',
+  claim: 'c93300b0b046ff915cf7858286e4177761119669',
+  enqueue: '84896154448909316a84ba2258358a50f19ece87',
+  finish: '74a5ae9d6babcb67db2ee43c034566bce32982e5',
+  renew: 'aafd44134a2d198ef5c18daaf34d80b71c16d285',
+  replay: '20756ee16ed52f58a60377f88a6f8f9e2662002a',
+  reschedule: 'e32962261859af3e0fe0e2ae80c9ef19d6fea429',
+  reserve: '1307ff7f3f09eb9bd59ab68771315b42d2652708',
 } as const

@@ -1,4 +1,5 @@
 import { Cluster } from 'ioredis'
+import { EXPIRES_EXTRA_MS } from '../protocol/keys.ts'
 import type { Keys } from '../protocol/keys.ts'
 import type { ObservedJob } from '../protocol/status.ts'
 import type { RedisClock } from './clock.ts'
@@ -159,6 +160,15 @@ export class Store {
 
   async removeHealth(healthCheckKeys: readonly string[]): Promise<void> {
     await this.#pipeline(healthCheckKeys.map((key) => ['del', this.keys.prefix + key]))
+  }
+
+  /** The id of the last tick enqueued for a cron job that must not overlap. */
+  lastTick(cronName: string): Promise<string | null> {
+    return this.#run((client) => client.get(this.keys.lastTick(cronName)))
+  }
+
+  async recordTick(cronName: string, jobId: string): Promise<void> {
+    await this.#run((client) => client.psetex(this.keys.lastTick(cronName), EXPIRES_EXTRA_MS, jobId))
   }
 
   /** Writes a worker's registry entry, which expires unless written again. */

@@ -1,4 +1,4 @@
-import type { CronJob } from '../protocol/cron.ts'
+import type { CronJob } from '../cron.ts'
 import type { RetryPolicy } from '../protocol/schedule.ts'
 import type { AnyTask, JobContext } from '../task.ts'
 

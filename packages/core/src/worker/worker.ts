@@ -15,6 +15,7 @@ import { AbortListener } from './abort-listener.ts'
 import { Completer } from './completer.ts'
 import { makeContext } from './context.ts'
 import { CronService } from './cron-service.ts'
+import type { Tick } from './cron-service.ts'
 import { Executor } from './executor.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -141,6 +142,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       jobs: settings.cron,
       now: () => broker.clock.now(),
       pollDelayMs: settings.pollDelayMs,
+      timeZone: settings.timeZone,
       log,
       enqueueTick: (tick) => this.#enqueueTick(tick),
     })
@@ -321,13 +323,18 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.#tell('leaseLost', about)
   }
 
-  async #enqueueTick(tick: CronTick): Promise<boolean> {
-    if (tick.cronJob.overlap === 'skip' && (await this.#isQueued(tick))) return false
-    const job = await this.#client.enqueue(tick.name, [], {
-      deferUntil: tick.atMs,
-      ...(tick.jobId === undefined ? {} : { jobId: tick.jobId }),
-    })
-    return job !== null
+  async #enqueueTick({ job, jobId, atMs }: Tick): Promise<void> {
+    const { store } = this.#link
+    if (job.overlap === 'skip') {
+      const last = await store.lastTick(job.name)
+      if (last !== null && last !== jobId && ['deferred', 'queued', 'in_progress'].includes(await this.#client.job(last).status())) {
+        this.log.info(`${job.name}: tick of ${new Date(atMs).toISOString()} left out, ${last} is still queued or runs`)
+        return
+      }
+    }
+    const options = { deferUntil: atMs, ...(jobId === undefined ? {} : { jobId }) }
+    const queued = await this.#client.enqueue(job.name, [], options)
+    if (queued && job.overlap === 'skip') await store.recordTick(job.name, queued.jobId)
   }
 
   /** A listener that throws must not end a job, let alone the process. */
@@ -335,7 +342,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     try {
       this.emit(event, ...(args as never))
     } catch (error) {
-      this.log.error({ err: error }, `a listener of '${event}' failed`)
+      this.log.error({ err: error }, `a listener of '${String(event)}' failed`)
     }
   }
 }

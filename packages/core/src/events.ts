@@ -1,0 +1,27 @@
+/** What a worker tells of, for metrics and tests: `worker.on('jobFinished', ({ outcome, runMs }) => …)`. */
+
+export interface JobEvent {
+  jobId: string
+  functionName: string
+  queueName: string
+}
+
+export type WorkerEvents = {
+  /** The worker is up and polls. */
+  started: []
+  stopped: []
+  /** `waitMs` is how long past its due time the job waited. */
+  jobStarted: [JobEvent & { jobTry: number; waitMs: number }]
+  /** The end is stored in Redis. `error` unless complete. */
+  jobFinished: [JobEvent & { jobTry: number; outcome: 'complete' | 'failed' | 'aborted'; runMs: number; error?: unknown }]
+  jobRetried: [JobEvent & { jobTry: number; delayMs: number; error: unknown }]
+  /** The job went back to its queue, uncounted. */
+  jobReleased: [JobEvent & { reason: 'shutdown' | 'unknown function' }]
+  /** The handler ignored its signal past the grace; its slot is free, its code still runs. */
+  jobAbandoned: [JobEvent]
+  /** Another worker has the job; this run's outcome is discarded. */
+  leaseLost: [JobEvent]
+  deadLettered: [JobEvent & { jobTry: number; error: unknown }]
+  redisDown: [{ error: Error }]
+  redisUp: []
+}

@@ -1,0 +1,337 @@
+/** All options, their meaning and their defaults, in one place. Unknown ones are refused. */
+
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import { z } from 'zod'
+import { OptionsError } from './errors.ts'
+import type { Logger, LogLevel } from './logger.ts'
+import { checkOptions, count, duration, retryPolicySchema } from './options/check.ts'
+import type { CronJob } from './cron.ts'
+import { DEFAULT_QUEUE_NAME, EXPIRES_EXTRA_MS } from './protocol/keys.ts'
+import { isTimeZone } from './protocol/time-zone.ts'
+import type { CodecName } from './protocol/records.ts'
+import type { RetryPolicy } from './protocol/schedule.ts'
+import type { AnyTask, JobContext } from './task.ts'
+
+export interface ConnectionOptions {
+  /** URL, ioredis options (Sentinel, TLS), or an ioredis client whose settings are copied. Default `redis://localhost:6379`. */
+  redis?: string | RedisOptions | Redis | Cluster
+  /** Put before every key; makes queues Python does not share. For Redis Cluster a hash tag: `'{orders}:'`. Default none. */
+  keyPrefix?: string
+  /** arq's `expires_extra_ms`: how long after its due time a job may still start. Default one day. */
+  expiresExtraMs?: number
+  /** A pino logger. Default: readable on a terminal, else JSON, on standard error. */
+  logger?: Logger
+  /** Level of the default logger. Default `info`. */
+  logLevel?: LogLevel
+  /** How payloads are written; reading tells by the first byte. Default `msgpack`; Python's default is `pickle`. */
+  codec?: CodecName
+}
+
+export interface ClientOptions extends ConnectionOptions {
+  /** Queue for jobs that name none. Default `arq:queue`. */
+  queueName?: string
+  /** How long a call waits for Redis, in ms. Default 10,000. */
+  commandTimeoutMs?: number
+}
+
+export interface EnqueueOptions {
+  /** Makes the job unique while it is queued, running or has a kept result. Default: a fresh uuid4 in hex. */
+  jobId?: string
+  queueName?: string
+  /** Milliseconds until it is due. Excludes `deferUntil`. */
+  deferByMs?: number
+  /** When it is due: a Date, or unix ms. Excludes `deferByMs`. */
+  deferUntil?: Date | number
+  /** The job does not start later than this many ms from now. Default: its due time + `expiresExtraMs`. */
+  expiresMs?: number
+  /** The try this job begins with; arq's `_job_try`. */
+  jobTry?: number
+  /** Keyword arguments, for a function enqueued by name. */
+  kwargs?: Readonly<Record<string, unknown>>
+}
+
+/** One queue of several; `weight` (default 1) counts with `queueOrder: 'weighted'`. */
+export interface QueueOptions {
+  name: string
+  weight?: number
+}
+
+/** What hooks of the worker's life get: the state that every `ctx` is made of. */
+export type WorkerState = Record<string, unknown>
+
+export interface WorkerOptions extends ConnectionOptions {
+  /** arq's `functions`. */
+  tasks?: readonly AnyTask[]
+  /** arq's `cron_jobs`. */
+  cron?: readonly CronJob[]
+  /** Default `arq:queue`. Excludes `queues`. */
+  queueName?: string
+  /** Several queues for one worker. */
+  queues?: readonly (string | QueueOptions)[]
+  /** `strict` (default): a later queue is served from what the earlier ones leave. `weighted`: drawn by weight. */
+  queueOrder?: 'strict' | 'weighted'
+  /** Jobs at work at a time. Default 10. */
+  maxJobs?: number
+  /** Default 300,000. */
+  jobTimeoutMs?: number
+  /** Default 3,600,000; 0 stores none. */
+  keepResultMs?: number
+  keepResultForever?: boolean
+  /** Default 500. Wake-ups find most work sooner. */
+  pollDelayMs?: number
+  /** Jobs asked for in one poll. Default max(5 × maxJobs, 100). */
+  queueReadLimit?: number
+  /** Default 5. */
+  maxTries?: number
+  /** Default 3,600,000. */
+  healthCheckIntervalMs?: number
+  /** Default `<queue>:health-check`. */
+  healthCheckKey?: string
+  /** False makes `Retry` and a shutdown failures, as in arq. Default true. */
+  retryJobs?: boolean
+  /** Default true (arq: false): an abort that nobody hears would wait for ever. */
+  allowAbortJobs?: boolean
+  /** Stop when the queues are empty. Default false. */
+  burst?: boolean
+  /** Jobs to start at most in a burst; negative for no limit. Default -1. */
+  maxBurstJobs?: number
+  /** How long running jobs may go on after a stop, in ms. Default 0. */
+  jobCompletionWaitMs?: number
+  /** Stop on SIGTERM and SIGINT. Default true. */
+  handleSignals?: boolean
+  /** IANA name: the wall clock of cron jobs that name none. Default: the system's. */
+  timeZone?: string
+  /** Whether log lines show what jobs return, as arq's do. Default true. */
+  logResults?: boolean
+  /** Whether log lines show arguments, as arq's do. Default true. */
+  logArguments?: boolean
+  /** State for every `ctx`. */
+  ctx?: WorkerState
+  onStartup?: (ctx: WorkerState) => unknown
+  onShutdown?: (ctx: WorkerState) => unknown
+  /** Before the handler; when it throws, the run has failed. */
+  onJobStart?: (ctx: JobContext) => unknown
+  /** After the handler, before its end is stored. What it throws is logged. */
+  onJobEnd?: (ctx: JobContext) => unknown
+  /** After its end is stored. */
+  afterJobEnd?: (ctx: JobContext) => unknown
+  /** A dead worker's jobs run again after this. Default 30,000, at least 1,000. */
+  leaseMs?: number
+  /** How long a handler may ignore its signal before its slot is given up, in ms. Default 5,000. */
+  abortGraceMs?: number
+  /** Retries every error. Default: only `Retry` and a shutdown run again, as in arq. */
+  retry?: RetryPolicy
+  /** Where final failures are kept; false keeps none. Default 7 days, 10,000 jobs. */
+  deadLetter?: false | { maxAgeMs?: number; maxCount?: number }
+  /** A function this worker does not have: fail, as arq, or hand back for a worker that has it. Default `fail`. */
+  unknownFunction?: 'fail' | 'release'
+  /** Part of the worker's id. Default: the host's name. */
+  name?: string
+  /** Tell when the event loop was blocked for longer, in ms. Default 1,000. */
+  eventLoopLagWarnMs?: number
+  /** Whether to use the server's keyspace events, where it has them on. Default `auto`. */
+  keyspaceNotifications?: 'auto' | false
+}
+
+const connectionDefaults = {
+  redis: 'redis://localhost:6379',
+  keyPrefix: '',
+  expiresExtraMs: EXPIRES_EXTRA_MS,
+  logger: undefined,
+  logLevel: undefined,
+  codec: 'msgpack',
+} satisfies { [K in keyof ConnectionOptions]-?: ConnectionOptions[K] | undefined }
+
+/** @internal */
+export const clientDefaults = {
+  ...connectionDefaults,
+  queueName: DEFAULT_QUEUE_NAME,
+  commandTimeoutMs: 10_000,
+} satisfies { [K in keyof ClientOptions]-?: ClientOptions[K] | undefined }
+
+/** @internal */
+export const workerDefaults = {
+  ...connectionDefaults,
+  tasks: [],
+  cron: [],
+  queueName: DEFAULT_QUEUE_NAME,
+  queues: undefined,
+  queueOrder: 'strict',
+  maxJobs: 10,
+  jobTimeoutMs: 300_000,
+  keepResultMs: 3_600_000,
+  keepResultForever: false,
+  pollDelayMs: 500,
+  queueReadLimit: undefined,
+  maxTries: 5,
+  healthCheckIntervalMs: 3_600_000,
+  healthCheckKey: undefined,
+  retryJobs: true,
+  allowAbortJobs: true,
+  burst: false,
+  maxBurstJobs: -1,
+  jobCompletionWaitMs: 0,
+  handleSignals: true,
+  timeZone: undefined,
+  logResults: true,
+  logArguments: true,
+  ctx: {},
+  onStartup: undefined,
+  onShutdown: undefined,
+  onJobStart: undefined,
+  onJobEnd: undefined,
+  afterJobEnd: undefined,
+  leaseMs: 30_000,
+  abortGraceMs: 5_000,
+  retry: undefined,
+  deadLetter: {},
+  unknownFunction: 'fail',
+  name: undefined,
+  eventLoopLagWarnMs: 1_000,
+  keyspaceNotifications: 'auto',
+} satisfies { [K in keyof WorkerOptions]-?: WorkerOptions[K] | undefined }
+
+const deadLetterDefaults = { maxAgeMs: 7 * 86_400_000, maxCount: 10_000 }
+
+const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'Expected a function')
+const anObject = z.custom<object>((value) => typeof value === 'object' && value !== null, 'Expected an object')
+
+const connectionShape = {
+  redis: z.union([z.string().min(1), anObject]).optional(),
+  keyPrefix: z.string().optional(),
+  expiresExtraMs: duration(1).optional(),
+  logger: anObject.optional(),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
+  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+}
+
+/** @internal */
+export const clientSchema = z.strictObject({
+  ...connectionShape,
+  queueName: z.string().min(1).optional(),
+  commandTimeoutMs: duration(1).optional(),
+})
+
+/** @internal */
+export const workerSchema = z.strictObject({
+  ...connectionShape,
+  tasks: z.array(anObject).optional(),
+  cron: z.array(anObject).optional(),
+  queueName: z.string().min(1).optional(),
+  queues: z
+    .array(z.union([z.string().min(1), z.strictObject({ name: z.string().min(1), weight: z.number().positive().optional() })]))
+    .min(1)
+    .optional(),
+  queueOrder: z.enum(['strict', 'weighted']).optional(),
+  maxJobs: count(1).optional(),
+  jobTimeoutMs: duration(1).optional(),
+  keepResultMs: duration(0).optional(),
+  keepResultForever: z.boolean().optional(),
+  pollDelayMs: duration(1).optional(),
+  queueReadLimit: count(1).optional(),
+  maxTries: count(1).optional(),
+  healthCheckIntervalMs: duration(1).optional(),
+  healthCheckKey: z.string().min(1).optional(),
+  retryJobs: z.boolean().optional(),
+  allowAbortJobs: z.boolean().optional(),
+  burst: z.boolean().optional(),
+  maxBurstJobs: z.number().int().optional(),
+  jobCompletionWaitMs: duration(0).optional(),
+  handleSignals: z.boolean().optional(),
+  timeZone: z.string().refine(isTimeZone, 'Expected an IANA time zone such as Europe/Berlin').optional(),
+  logResults: z.boolean().optional(),
+  logArguments: z.boolean().optional(),
+  ctx: anObject.optional(),
+  onStartup: aFunction.optional(),
+  onShutdown: aFunction.optional(),
+  onJobStart: aFunction.optional(),
+  onJobEnd: aFunction.optional(),
+  afterJobEnd: aFunction.optional(),
+  leaseMs: duration(1_000).optional(),
+  abortGraceMs: duration(0).optional(),
+  retry: retryPolicySchema.optional(),
+  deadLetter: z
+    .union([z.literal(false), z.strictObject({ maxAgeMs: duration(1).optional(), maxCount: count(1).optional() })])
+    .optional(),
+  unknownFunction: z.enum(['fail', 'release']).optional(),
+  name: z.string().min(1).optional(),
+  eventLoopLagWarnMs: duration(1).optional(),
+  keyspaceNotifications: z.union([z.literal('auto'), z.literal(false)]).optional(),
+})
+
+type Defaults<O, D> = { [K in keyof O]-?: K extends keyof D ? (undefined extends D[K] ? O[K] | undefined : Exclude<O[K], undefined>) : never }
+
+export type ResolvedClientOptions = Defaults<ClientOptions, typeof clientDefaults>
+
+export type ResolvedWorkerOptions = Omit<Defaults<WorkerOptions, typeof workerDefaults>, 'queues' | 'queueName' | 'queueReadLimit' | 'deadLetter'> & {
+  queues: { name: string; weight: number }[]
+  queueReadLimit: number
+  deadLetter: false | { maxAgeMs: number; maxCount: number }
+}
+
+/** @throws OptionsError */
+export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
+  checkOptions('Client', clientSchema, options)
+  return { ...clientDefaults, ...given(options) } as ResolvedClientOptions
+}
+
+/** @throws OptionsError */
+export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {
+  checkOptions('Worker', workerSchema, options)
+  if (options.queues !== undefined && options.queueName !== undefined) {
+    throw new OptionsError('Worker: give `queueName` or `queues`, not both')
+  }
+  const resolved = { ...workerDefaults, ...given(options) }
+  const { tasks, cron } = resolved as { tasks: readonly AnyTask[]; cron: readonly CronJob[] }
+  const names = [...tasks, ...cron].map((entry) => entry.name)
+  // arq's own words
+  if (names.length === 0) throw new OptionsError('Worker: at least one function or cron job must be registered (`tasks`, `cron`)')
+  const twice = names.find((name, i) => typeof name !== 'string' || names.indexOf(name) !== i)
+  if (twice !== undefined) throw new OptionsError(`Worker: function '${String(twice)}' is registered twice or has no name; names are unique on a worker`)
+  const queues = (options.queues ?? [options.queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
+    typeof queue === 'string' ? { name: queue, weight: 1 } : { name: queue.name, weight: queue.weight ?? 1 },
+  )
+  return {
+    ...(resolved as unknown as ResolvedWorkerOptions),
+    queues,
+    queueReadLimit: options.queueReadLimit ?? Math.max(5 * resolved.maxJobs, 100),
+    deadLetter: options.deadLetter === false ? false : { ...deadLetterDefaults, ...given(options.deadLetter ?? {}) },
+  }
+}
+
+const ENQUEUE_OPTIONS = ['jobId', 'queueName', 'deferByMs', 'deferUntil', 'expiresMs', 'jobTry', 'kwargs'] as const satisfies (keyof EnqueueOptions)[]
+const knownEnqueueOptions: ReadonlySet<string> = new Set(ENQUEUE_OPTIONS)
+
+const enqueueSchema = z.strictObject({
+  jobId: z.string().min(1).optional(),
+  queueName: z.string().min(1).optional(),
+  deferByMs: duration(0).optional(),
+  deferUntil: z.union([z.date(), z.number()]).optional(),
+  expiresMs: duration(1).optional(),
+  jobTry: count(1).optional(),
+  kwargs: anObject.optional(),
+})
+
+/** On the hot path, so by hand; what looks wrong goes to the schema for its words. @throws OptionsError */
+export function checkEnqueueOptions(options: EnqueueOptions): void {
+  const { deferByMs, deferUntil, expiresMs, jobId, jobTry, queueName, kwargs } = options
+  let plain = true
+  for (const key in options) plain &&= knownEnqueueOptions.has(key)
+  plain &&=
+    (jobId === undefined || (typeof jobId === 'string' && jobId !== '')) &&
+    (queueName === undefined || (typeof queueName === 'string' && queueName !== '')) &&
+    (deferByMs === undefined || (Number.isFinite(deferByMs) && deferByMs >= 0)) &&
+    (deferUntil === undefined || Number.isFinite(Number(deferUntil))) &&
+    (expiresMs === undefined || (Number.isFinite(expiresMs) && expiresMs >= 1)) &&
+    (jobTry === undefined || (Number.isInteger(jobTry) && jobTry >= 1)) &&
+    (kwargs === undefined || (typeof kwargs === 'object' && kwargs !== null))
+  if (!plain) checkOptions('enqueue', enqueueSchema, options)
+  if (deferByMs !== undefined && deferUntil !== undefined) {
+    throw new OptionsError("enqueue: use either 'deferUntil' or 'deferByMs' or neither, not both")
+  }
+}
+
+/** An option given as undefined is an option not given. */
+function given<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>
+}

@@ -1,0 +1,13 @@
+/** The wire protocol without any I/O: for monitors, tests and tools of your own. */
+export { toRemoteError } from './exceptions.ts'
+export { healthLine, parseHealthLine } from './health.ts'
+export type { HealthCounts } from './health.ts'
+export * from './keys.ts'
+export { codecOf, decodeJob, decodeResult, decodeValue, encodeJob, encodeResult, encodeValue } from './records.ts'
+export type { CodecName, JobRecord, ResultRecord } from './records.ts'
+export { retryDelayMs } from './schedule.ts'
+export type { RetryPolicy } from './schedule.ts'
+export { statusOf } from './status.ts'
+export type { JobStatus, ObservedJob } from './status.ts'
+export { MAX_DEPTH, MAX_PAYLOAD_BYTES } from './limits.ts'
+export * from './values.ts'

@@ -1,0 +1,43 @@
+/** When a failed job runs again. Pure: randomness is handed in. */
+
+export interface RetryPolicy {
+  /** Milliseconds until the second try. */
+  delayMs: number
+  /**
+   * How the delay grows: `exponential` (default) doubles it with each try, `fixed` keeps it, and a function gives it
+   * in ms for the try that failed (from 1).
+   */
+  backoff?: 'exponential' | 'fixed' | ((failedTry: number, error: unknown) => number)
+  /** The share of the delay that is drawn at random, 0 to 1; `true` is 0.5. Default 0: the guide's plain delays. */
+  jitter?: number | boolean
+  /** Upper bound of a delay in ms. Default: one day. */
+  maxDelayMs?: number
+}
+
+const DEFAULT_MAX_DELAY_MS = 86_400_000
+
+/**
+ * The delay before the next try, in whole ms. A backoff function that throws or gives nonsense counts as `delayMs`:
+ * a fault in the policy must not lose the job.
+ *
+ * @param failedTry - the try that failed, from 1.
+ * @param random - in [0, 1).
+ */
+export function retryDelayMs(policy: RetryPolicy, failedTry: number, error: unknown, random: number): number {
+  const max = policy.maxDelayMs ?? DEFAULT_MAX_DELAY_MS
+  const wanted = Math.min(backoffMs(policy, failedTry, error), max)
+  const jitter = policy.jitter === true ? 0.5 : Number(policy.jitter ?? 0)
+  return Math.max(0, Math.round(wanted * (1 - jitter * random)))
+}
+
+function backoffMs(policy: RetryPolicy, failedTry: number, error: unknown): number {
+  const { backoff = 'exponential', delayMs } = policy
+  if (backoff === 'fixed') return delayMs
+  if (backoff === 'exponential') return delayMs * 2 ** Math.min(failedTry - 1, 60)
+  try {
+    const given = backoff(failedTry, error)
+    return Number.isFinite(given) && given >= 0 ? given : delayMs
+  } catch {
+    return delayMs
+  }
+}

@@ -1,0 +1,72 @@
+/** Wall clocks of time zones. A wall time is written as the unix ms it would be in UTC. */
+
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
+/** The system's own zone, as Python's `datetime.now().astimezone()` takes it. */
+export function systemTimeZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
+/** @throws RangeError for a zone the system does not know. */
+function formatter(zone: string): Intl.DateTimeFormat {
+  let known = formatters.get(zone)
+  if (!known) {
+    known = new Intl.DateTimeFormat('en-US', {
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    })
+    formatters.set(zone, known)
+  }
+  return known
+}
+
+export function isTimeZone(zone: string): boolean {
+  try {
+    formatter(zone)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What the zone's wall clock is ahead of UTC at an instant, in ms. */
+export function offsetAt(instantMs: number, zone: string): number {
+  if (zone === 'UTC') return 0
+  const wholeSecond = Math.floor(instantMs / 1000) * 1000
+  const fields: Record<string, number> = {}
+  for (const { type, value } of formatter(zone).formatToParts(wholeSecond)) fields[type] = Number(value)
+  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = fields
+  return Date.UTC(year, month - 1, day, hour, minute, second) - wholeSecond
+}
+
+/**
+ * The instant of a wall time: the first of two at a clock set back; for one that a clock set forward leaves out, as
+ * much later as the clock jumped. (What Temporal calls `compatible`.)
+ */
+export function instantOf(wallMs: number, zone: string): number {
+  const before = offsetAt(wallMs - 86_400_000, zone)
+  const after = offsetAt(wallMs + 86_400_000, zone)
+  const early = wallMs - before
+  if (before === after || offsetAt(early, zone) === before) return early
+  const late = wallMs - after
+  return offsetAt(late, zone) === after ? late : early
+}
+
+/** The first instant after `fromMs` at which the zone's offset is no longer what it was, given that it is not at `toMs`. */
+export function changeBetween(fromMs: number, toMs: number, zone: string): number {
+  const before = offsetAt(fromMs, zone)
+  let low = Math.floor(fromMs / 1000)
+  let high = Math.ceil(toMs / 1000)
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (offsetAt(middle * 1000, zone) === before) low = middle
+    else high = middle
+  }
+  return high * 1000
+}

@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** Pinned: what a version of arq is proved with. */
+const PACKAGES = { arq: ['0.26.1', '0.26.3', '0.28.0'], msgpack: '1.2.4', redis: '5.3.1' } as const
+
+/** The versions of Python arq that the interop proof covers. */
+export const ARQ_VERSIONS: readonly string[] = PACKAGES.arq
+
+/** Why Python is left out here, or undefined where it can be used. */
+export async function whyNoPython(): Promise<string | undefined> {
+  try {
+    await run(python3(), ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))'])
+  } catch {
+    return 'no python3 (3.9 or newer) on the PATH'
+  }
+  try {
+    await run(python3(), ['-m', 'venv', '--help'])
+    await run(python3(), ['-c', 'import ensurepip'])
+  } catch {
+    return 'python3 has no venv module (on Debian: apt-get install python3-venv)'
+  }
+  return undefined
+}
+
+function python3(): string {
+  return process.env.ARQ_TEST_PYTHON3 ?? 'python3'
+}
+
+/** The interpreter of a virtual environment with this arq, made once and kept under `.cache`. */
+export async function pythonArq(version: string): Promise<string> {
+  const cache = resolve(dirname(fileURLToPath(import.meta.url)), '../../../.cache/python')
+  const home = join(cache, `arq-${version}`)
+  const interpreter = join(home, 'bin', 'python')
+  if (existsSync(join(home, 'complete'))) return interpreter
+  mkdirSync(cache, { recursive: true })
+  // Built beside and moved into place: two test runs may both try. Its path is its own, so pip runs by `-m`.
+  const building = `${home}.${process.pid}`
+  await run(python3(), ['-m', 'venv', building])
+  const pins = [`arq==${version}`, `msgpack==${PACKAGES.msgpack}`, `redis[hiredis]==${PACKAGES.redis}`]
+  await run(join(building, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...pins], {
+    timeout: 300_000,
+  })
+  await run(join(building, 'bin', 'python'), ['-c', `import arq, pathlib; pathlib.Path(${JSON.stringify(join(building, 'complete'))}).touch()`])
+  try {
+    renameSync(building, home)
+  } catch {
+    rmSync(building, { recursive: true, force: true }) // the other run was first
+  }
+  return interpreter
+}

@@ -1,0 +1,33 @@
+import { defineConfig } from 'vitest/config'
+
+/** Tests run the TypeScript sources of every package, unbuilt; child processes run what `tsc -b` built. */
+const source = { resolve: { conditions: ['arq-ts-source'] }, ssr: { resolve: { conditions: ['arq-ts-source', 'node', 'import', 'default'] } } }
+
+const project = (name: string, timeoutMs: number, setup: string[] = []) => ({
+  ...source,
+  test: {
+    name,
+    include: [`packages/*/test/${name}/**/*.test.ts`],
+    testTimeout: timeoutMs,
+    hookTimeout: 120_000,
+    globalSetup: setup,
+    pool: 'forks' as const,
+    // A leaked handle must not hang a run: the fork ends, and its children with it.
+    teardownTimeout: 10_000,
+  },
+})
+
+const servers = ['./scripts/vitest/redis.ts']
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    retry: 0,
+    projects: [
+      project('unit', 20_000),
+      project('integration', 30_000, servers),
+      project('interop', 60_000, [...servers, './scripts/vitest/python.ts']),
+      project('e2e', 90_000, servers),
+    ],
+  },
+})

@@ -66,7 +66,7 @@ export const scenarios: Record<string, Scenario> = {
 
   'fails a job that expired before it was due': async (stage) => {
     const id = await enqueue(stage, { function: 'echo', args: [same(1)] }, { defer_by: 0.4, expires: 0.1 })
-    expect(await stage.producer.result(id)).toEqual({ error: FAILED, args: ['job expired'] })
+    expect(await stage.producer.result(id)).toEqual(failure(stage, FAILED, ['job expired']))
   },
 
   'runs a job again on Retry, at once and deferred': async (stage) => {
@@ -84,7 +84,7 @@ export const scenarios: Record<string, Scenario> = {
   },
 
   'fails a job for good after its last try': async (stage) => {
-    expect(await run(stage, 'tries_2', [same(9)])).toEqual({ error: FAILED, args: ['max 2 retries exceeded'] })
+    expect(await run(stage, 'tries_2', [same(9)])).toEqual(failure(stage, FAILED, ['max 2 retries exceeded']))
   },
 
   'begins with the try the producer asks for': async (stage) => {
@@ -123,14 +123,14 @@ export const scenarios: Record<string, Scenario> = {
   'aborts a job that runs': async (stage) => {
     const id = await enqueue(stage, { function: 'sleep', args: [same(30)] })
     await eventually(async () => (await stage.producer.status(id)) === 'in_progress')
-    expect(await stage.producer.abort(id)).toBe(stage.codec === 'pickle' || ourWords(stage))
+    await expectAborted(stage, id)
     expect(await stage.producer.status(id)).toBe('complete')
     expect(await stage.producer.result(id)).toEqual(failure(stage, CANCELLED, expect.anything()))
   },
 
   'aborts a deferred job': async (stage) => {
     const id = await enqueue(stage, { function: 'echo', args: [same(1)] }, { defer_by: 3600 })
-    expect(await stage.producer.abort(id)).toBe(stage.codec === 'pickle' || ourWords(stage))
+    await expectAborted(stage, id)
     expect(await stage.redis.zcard('arq:abort')).toBe(0)
   },
 
@@ -139,7 +139,7 @@ export const scenarios: Record<string, Scenario> = {
     await eventually(async () => (await Promise.all(busy.map((id) => stage.redis.exists(`arq:in-progress:${id}`)))).every(Boolean))
     const id = await enqueue(stage, { function: 'record', args: [same('never')] })
     expect(await stage.producer.status(id)).toBe('queued')
-    expect(await stage.producer.abort(id)).toBe(stage.codec === 'pickle' || ourWords(stage))
+    await expectAborted(stage, id)
     expect(await stage.redis.llen(`ran:${id}`)).toBe(0)
     for (const one of busy) await stage.producer.result(one)
   },
@@ -195,6 +195,13 @@ async function enqueue(stage: Stage, call: Parameters<Producer['enqueue']>[0], o
 
 async function run(stage: Stage, name: string, args: Value[], expected?: Value): Promise<Ended> {
   return stage.producer.result(await enqueue(stage, { function: name, args }), expected)
+}
+
+/** Over msgpack Python cannot tell a cancellation: its `abort()` raises, and ours says that it does not know. */
+async function expectAborted(stage: Stage, id: string): Promise<void> {
+  if (stage.codec === 'pickle' || ourWords(stage)) expect(await stage.producer.abort(id)).toBe(true)
+  else if (stage.producerLanguage === 'Python') await expect(stage.producer.abort(id)).rejects.toThrow('SerializationError')
+  else expect(await stage.producer.abort(id)).toBe(false)
 }
 
 /** Exceptions over msgpack: only between two of ours do they keep their type. */

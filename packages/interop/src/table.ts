@@ -2,20 +2,19 @@ import { takeDatabase } from '@arq-ts/testkit'
 import type { Database } from '@arq-ts/testkit'
 import type { CodecName } from '@arq-ts/core'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { pythonProducer, typescriptProducer } from '../../src/producers.ts'
-import type { Producer } from '../../src/producers.ts'
-import { noPython, pythonOf } from '../../src/python.ts'
-import { scenarios } from '../../src/scenarios.ts'
-import type { Language } from '../../src/scenarios.ts'
-import { pythonWorker, typescriptWorker } from '../../src/workers.ts'
-import type { RunningWorker } from '../../src/workers.ts'
+import { pythonProducer, typescriptProducer } from './producers.ts'
+import type { Producer } from './producers.ts'
+import { noPython, pythonOf } from './python.ts'
+import { scenarios } from './scenarios.ts'
+import type { Language } from './scenarios.ts'
+import { pythonWorker, typescriptWorker } from './workers.ts'
+import type { RunningWorker } from './workers.ts'
 
 const languages: Language[] = ['Python', 'TypeScript']
 const codecs: CodecName[] = ['pickle', 'msgpack']
-/** The whole table with the version most fleets run; the others where Python takes part on either side. */
-const versions = ['0.26.1', '0.26.3', '0.28.0']
 
-for (const version of versions) {
+/** The table of scenarios with one version of arq. */
+export function proveWith(version: string): void {
   for (const codec of codecs) {
     for (const producerLanguage of languages) {
       for (const workerLanguage of languages) {

@@ -1,0 +1,68 @@
+/** Python objects of classes we do not know, as data. Nothing of Python is ever imported, resolved or run. */
+
+/** A class or function by name, not resolved. A dotted name is an attribute of it. */
+export class PyGlobal {
+  readonly module: string
+  readonly name: string
+
+  constructor(module: string, name: string) {
+    this.module = module
+    this.name = name
+  }
+
+  toString(): string {
+    return `<${this.module}.${this.name}>`
+  }
+}
+
+/**
+ * How Python would make the instance. `reduce`: callee(*args). `new`: callee.__new__(callee, *args, **kwargs).
+ * `reconstruct`: protocol 0 and 1, base.__new__(callee, state) with args = [base, state].
+ */
+export type Construction = 'reduce' | 'new' | 'reconstruct'
+
+/**
+ * An instance of a class this library does not know: how Python would make it. It is written back as it came; enum
+ * members, dataclasses, named tuples and models travel through a TypeScript worker unharmed.
+ */
+export class PyObject {
+  /** What Python would call: a class, a function, or what another call gives. */
+  readonly callee: PyGlobal | PyObject
+  readonly made: Construction
+  readonly args: readonly unknown[]
+  /** Keywords of `__new__`; undefined where there are none. */
+  readonly kwargs: unknown
+  /** What `__setstate__` or `__dict__` gets; undefined where there is none. */
+  state: unknown
+  /** What sets the state instead: `stateSetter(object, state)`; undefined for nearly all. */
+  stateSetter: PyGlobal | PyObject | undefined
+  /** Items appended afterwards, for subclasses of list. */
+  readonly listItems: unknown[] = []
+  /** Pairs set afterwards, for subclasses of dict. */
+  readonly dictItems: [unknown, unknown][] = []
+
+  constructor(callee: PyGlobal | PyObject, made: Construction, args: readonly unknown[], kwargs?: unknown) {
+    this.callee = callee
+    this.made = made
+    this.args = args
+    this.kwargs = kwargs
+  }
+
+  get module(): string {
+    return this.#global.module
+  }
+
+  get name(): string {
+    return this.#global.name
+  }
+
+  get #global(): PyGlobal {
+    let callee = this.callee
+    while (callee instanceof PyObject) callee = callee.callee
+    return callee
+  }
+
+  toString(): string {
+    return `<${this.module}.${this.name} object>`
+  }
+}

@@ -116,13 +116,24 @@ export function settle(
   }
   if (cutShort === 'stopped' && rules.retryJobs) return { kind: 'release' }
 
-  const error = outcome.kind === 'threw' && cutShort === undefined ? outcome.error : cutShortError(cutShort, run.timeoutMs)
+  const error = outcome.kind === 'threw' && cutShort === undefined ? asError(outcome.error) : cutShortError(cutShort, run.timeoutMs)
   const policy = run.task.retry ?? rules.retry
   const triesLeft = run.jobTry < (run.task.maxTries ?? rules.maxTries)
   if (policy && triesLeft && isRetryable(error)) {
     return { kind: 'reschedule', delayMs: retryDelayMs(policy, run.jobTry, error, random), error }
   }
   return { kind: 'finish', success: false, error, aborted: false, dead: true }
+}
+
+/** JavaScript can throw anything; what is stored, told and raised elsewhere is an Error. */
+function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown
+  if (typeof thrown === 'object' && thrown !== null) {
+    const { name, message } = thrown as { name?: unknown; message?: unknown }
+    if (typeof message === 'string') return Object.assign(new Error(message, { cause: thrown }), typeof name === 'string' ? { name } : {})
+    return new Error('an object that is no Error was thrown', { cause: thrown })
+  }
+  return new Error(String(thrown), { cause: thrown })
 }
 
 function cutShortError(cutShort: CutShort | undefined, timeoutMs: number): Error {

@@ -1,4 +1,4 @@
-import { EncodeError, JobTimeoutError } from '../errors.ts'
+import { EncodeError, JobTimeoutError, LeaseLostError } from '../errors.ts'
 import type { WorkerEvents } from '../events.ts'
 import * as lines from '../log-lines.ts'
 import type { Logger } from '../logger.ts'
@@ -77,7 +77,7 @@ export class Executor {
     } catch (error) {
       log.error({ err: error, jobId: claim.jobId }, `job ${claim.jobId} could not be processed, it runs again when its lease ends`)
     } finally {
-      leases.release(claim.jobId)
+      leases.release(claim.jobId, claim.token)
       release()
     }
   }
@@ -124,6 +124,8 @@ export class Executor {
     const startedMs = broker.clock.now()
     const run = new Run({ claim: held, record, codec: admission.codec, task, jobTry, timeoutMs, startedMs, log })
     leases.hold({ ...held, deadlineMs: startedMs + timeoutMs + settings.abortGraceMs + SETTLE_MARGIN_MS })
+    // Its lease lapsed unnoticed, and it came back to the very worker that runs it: the earlier run is void.
+    this.cut('lost', () => new LeaseLostError('the lease of this job lapsed, and the job was claimed anew'), [claim.jobId])
     this.#runs.set(claim.jobId, run)
     const ctx = this.#o.makeContext(run)
     if (log.isLevelEnabled('info')) {
@@ -140,7 +142,7 @@ export class Executor {
     }
     const outcome = await run.execute(() => this.#call(run, ctx), onTimeout)
     const finishedMs = broker.clock.now()
-    this.#runs.delete(claim.jobId)
+    if (this.#runs.get(claim.jobId) === run) this.#runs.delete(claim.jobId)
     if (outcome.kind === 'abandoned') this.#abandoned(run)
     if (run.cutShort === 'lost') return // another worker has it; the loss was told when it was noticed
 

@@ -27,7 +27,8 @@ export class LeaseKeeper {
   readonly #log: Logger
   readonly #onLost: (lease: Lease) => void
   #timer: NodeJS.Timeout | undefined
-  #renewing = false
+  #renewing: Promise<void> | undefined
+  #lastTurnMs = performance.now()
   #stopped = new AbortController()
 
   constructor(options: {
@@ -48,8 +49,9 @@ export class LeaseKeeper {
     this.#leases.set(lease.jobId, lease)
   }
 
-  release(jobId: string): void {
-    this.#leases.delete(jobId)
+  /** The token tells: the job may have been claimed anew meanwhile. */
+  release(jobId: string, token: string): void {
+    if (this.#leases.get(jobId)?.token === token) this.#leases.delete(jobId)
   }
 
   start(): void {
@@ -71,16 +73,28 @@ export class LeaseKeeper {
   }
 
   /** Renews every lease; after an outage, without waiting for the next turn. */
-  async renewNow(): Promise<void> {
-    if (this.#renewing || this.#leases.size === 0) return
-    this.#renewing = true
+  renewNow(): Promise<void> {
+    this.#renewing ??= this.#renewAll().finally(() => {
+      this.#renewing = undefined
+    })
+    return this.#renewing
+  }
+
+  /**
+   * To be awaited before work is looked for: a worker that slept past its leases (stopped, or blocked) must take them
+   * up again first, or it would find its own running jobs due, and run them twice.
+   */
+  async afterSleep(): Promise<void> {
+    if (performance.now() - this.#lastTurnMs > (this.#leaseMs * 2) / 3) await this.renewNow()
+  }
+
+  async #renewAll(): Promise<void> {
+    this.#lastTurnMs = performance.now()
     try {
       const leases = [...this.#leases.values()]
       for (let from = 0; from < leases.length; from += MAX_BATCH) await this.#renew(leases.slice(from, from + MAX_BATCH))
     } catch (error) {
       if (!this.#stopped.signal.aborted) this.#log.error({ err: error }, 'renewing leases failed')
-    } finally {
-      this.#renewing = false
     }
   }
 

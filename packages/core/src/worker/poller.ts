@@ -25,6 +25,8 @@ export interface PollerOptions {
   /** arq's `max_burst_jobs`; Infinity where there is no limit. */
   maxBurstJobs: number
   burst: boolean
+  /** Awaited before each poll. */
+  beforePoll(): Promise<void>
   /** Starts a job; `onIdle` is to be called when its slot is free. */
   start(claim: Claim, onIdle: () => void): void
   /** How many members all queues have. */
@@ -86,6 +88,7 @@ export class Poller {
           this.#starved = false
           continue
         }
+        await this.#o.beforePoll()
         const { full, sleepMs } = await this.#poll(free)
         if (!full) await this.#wake.wait(Math.min(sleepMs, pollDelayMs))
       } catch (error) {

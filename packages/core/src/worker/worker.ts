@@ -114,6 +114,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       allowAbortJobs: settings.allowAbortJobs,
       burst: settings.burst,
       maxBurstJobs: settings.burst && settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,
+      beforePoll: () => this.#leases.afterSleep(),
       start: (claim, onIdle) => {
         const done: Promise<void> = this.#executor.execute(claim, onIdle).finally(() => this.#inFlight.delete(done))
         this.#inFlight.add(done)

@@ -129,17 +129,18 @@ const taskSchema = z.strictObject({
 /** Synchronous unless the schema has asynchronous parts. */
 function parse(name: string, params: z.ZodObject, bound: Record<string, unknown>): [unknown] | Promise<[unknown]> {
   try {
-    return [unwrap(name, params.safeParse(bound))]
+    return [unwrap(name, bound, params.safeParse(bound))]
   } catch (error) {
     if (!(error instanceof z.core.$ZodAsyncError)) throw error
-    return params.safeParseAsync(bound).then((result) => [unwrap(name, result)])
+    return params.safeParseAsync(bound).then((result) => [unwrap(name, bound, result)])
   }
 }
 
-function unwrap(name: string, result: z.ZodSafeParseResult<unknown>): unknown {
+function unwrap(name: string, given: object, result: z.ZodSafeParseResult<unknown>): unknown {
   if (result.success) return result.data
-  const missing = result.error.issues.filter((issue) => issue.code === 'invalid_type' && issue.path.length === 1 && issue.input === undefined)
-  throw new ArgumentsError(`${name}() ${missing.length > 0 && missing.length === result.error.issues.length ? missingText(missing) : issuesText(result.error.issues)}`)
+  const { issues } = result.error
+  const missing = issues.filter(({ path: [first, ...rest] }) => first !== undefined && rest.length === 0 && !Object.hasOwn(given, first))
+  throw new ArgumentsError(`${name}() ${missing.length === issues.length ? missingText(missing) : issuesText(issues)}`)
 }
 
 function missingText(issues: readonly z.core.$ZodIssue[]): string {
@@ -157,7 +158,7 @@ function packObject(name: string, params: z.ZodObject, input: unknown): { args: 
     throw new ArgumentsError(`${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : String(input)}\``)
   }
   try {
-    unwrap(name, params.safeParse(input))
+    unwrap(name, input, params.safeParse(input))
   } catch (error) {
     if (!(error instanceof z.core.$ZodAsyncError)) throw error // the worker checks what needs awaiting
   }

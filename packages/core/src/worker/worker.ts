@@ -328,7 +328,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const { store } = this.#link
     if (job.overlap === 'skip') {
       const last = await store.lastTick(job.name)
-      if (last !== null && last !== jobId && ['deferred', 'queued', 'in_progress'].includes(await this.#client.job(last).status())) {
+      // Queued or running: a member of the queue. (arq keeps a cron job's in-progress key after its end.)
+      if (last !== null && last !== jobId && (await store.readResult(last, this.#client.queueName)).score !== null) {
         this.log.info(`${job.name}: tick of ${new Date(atMs).toISOString()} left out, ${last} is still queued or runs`)
         return
       }

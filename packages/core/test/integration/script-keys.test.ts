@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, test, vi } from 'vitest'
+import { RedisServer } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
+import { Client, defineTask, Retry, Worker } from '../../src/index.ts'
+import { silent, useBench } from './support.ts'
+
+/** Each script behind a rule that refuses keys it was not given, as Dragonfly and Redis Cluster do. */
+vi.mock('../../src/redis/scripts.generated.ts', async (original) => {
+  const { luaSources } = await original<typeof import('../../src/redis/scripts.generated.ts')>()
+  const guard = `
+local declared = {}
+for _, key in ipairs(KEYS) do declared[key] = true end
+local server = redis
+local redis = { call = function(command, ...)
+  local args = { ... }
+  local last = (command == 'DEL' or command == 'EXISTS') and #args or 1
+  if command ~= 'TIME' and command ~= 'PUBLISH' then
+    for i = 1, last do
+      if not declared[args[i]] then error('undeclared key ' .. tostring(args[i]) .. ' in ' .. command) end
+    end
+  end
+  return server.call(command, ...)
+end }
+`
+  const guarded = Object.fromEntries(Object.entries(luaSources).map(([name, source]) => [name, guard + source]))
+  const shas = Object.fromEntries(Object.entries(guarded).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]))
+  return { luaSources: guarded, luaShas: shas }
+})
+
+const tasks = [
+  defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value }),
+  defineTask({ name: 'bad', handler: () => Promise.reject(new Error('bad')) }),
+  defineTask({
+    name: 'again',
+    handler: (ctx) => {
+      if (ctx.jobTry === 1) throw new Retry({ deferMs: 10 })
+      return ctx.jobTry
+    },
+  }),
+  defineTask({ name: 'slow', handler: (ctx) => new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))) }),
+]
+
+/** Everything that touches Redis by a script: enqueue, claim, renew, finish, bury, retry, abort, replay, hand back. */
+async function useEverything(client: Client, worker: Worker): Promise<void> {
+  expect(await (await client.enqueue('echo', [1]))?.result({ timeoutMs: 5_000 })).toBe(1)
+  expect(await (await client.enqueue('again', []))?.result({ timeoutMs: 5_000 })).toBe(2)
+  const bad = await client.enqueue('bad', [])
+  await expect(bad?.result({ timeoutMs: 5_000 })).rejects.toThrow('bad')
+  expect(await client.inspector.retryJob(bad?.jobId as string)).toBe(true)
+  await expect(bad?.result({ timeoutMs: 5_000 })).rejects.toThrow('bad')
+  const slow = await client.enqueue('slow', [])
+  await new Promise<void>((resolve) => worker.once('jobStarted', () => resolve()))
+  await new Promise((resolve) => setTimeout(resolve, 700)) // past a renewal: leaseMs / 3
+  expect(await slow?.abort({ timeoutMs: 5_000 })).toBe(true)
+  const left = await client.enqueue('slow', [])
+  await new Promise<void>((resolve) => worker.once('jobStarted', () => resolve()))
+  await worker.stop()
+  expect(await left?.status()).toBe('queued')
+}
+
+describe('every script', () => {
+  const bench = useBench()
+
+  test('touches only the keys it declares', async () => {
+    const worker = await bench.worker({ tasks, leaseMs: 1_000 })
+    await useEverything(bench.client(), worker)
+  })
+
+  test('runs on a Redis Cluster, under a hash-tagged prefix', async () => {
+    const server = await RedisServer.start({ args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] })
+    const admin = new Redis(server.url)
+    try {
+      await admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+      await vi.waitFor(async () => expect(String(await admin.call('CLUSTER', 'INFO'))).toContain('cluster_state:ok'), { timeout: 10_000 })
+      const { Cluster } = await import('ioredis')
+      const cluster = new Cluster([server.url], { lazyConnect: true })
+      const options = { redis: cluster, keyPrefix: '{orders}:', logger: silent }
+      const client = new Client(options)
+      const worker = new Worker({ ...options, tasks, leaseMs: 1_000, pollDelayMs: 100, abortGraceMs: 100, handleSignals: false })
+      const started = new Promise<void>((resolve) => worker.once('started', () => resolve()))
+      void worker.run()
+      await started
+      await useEverything(client, worker)
+      expect((await admin.keys('*')).filter((key) => !key.startsWith('{orders}:'))).toEqual([])
+      await client.close()
+      cluster.disconnect()
+    } finally {
+      admin.disconnect()
+      await server.stop()
+    }
+  })
+})

@@ -48,7 +48,7 @@ export interface Task<Input = unknown, Result = unknown> extends Readonly<TaskOp
   /** @internal */
   readonly handler: (ctx: JobContext, ...args: readonly unknown[]) => unknown
   /** The handler's arguments after `ctx`. @throws ArgumentsError */
-  bind(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): readonly unknown[] | Promise<readonly unknown[]>
+  bind: (args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>) => readonly unknown[] | Promise<readonly unknown[]>
   /** What goes on the wire for an input. @throws ArgumentsError */
   pack(input: Input): { args: readonly unknown[]; kwargs: Readonly<Record<string, unknown>> }
   /** Types only. */
@@ -57,7 +57,7 @@ export interface Task<Input = unknown, Result = unknown> extends Readonly<TaskOp
 }
 
 /** Any task, for lists of them. */
-export type AnyTask = Task<never, unknown>
+export type AnyTask = Task<never>
 
 /** What `enqueue` takes for a task. */
 export type InputOf<T> = T extends { readonly [inputType]?: (input: infer Input) => void } ? Input : never

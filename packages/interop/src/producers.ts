@@ -136,7 +136,7 @@ function plain(value: unknown): unknown {
   if (value instanceof Date) return value.toISOString()
   if (value instanceof Decimal || value instanceof Uuid) return value.text
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
-  if (value instanceof Set) return [...value].map(plain).sort()
+  if (value instanceof Set) return [...value].map((item) => String(plain(item))).sort((a, b) => a.localeCompare(b))
   if (value instanceof Map) return [...value].map(([key, item]) => [plain(key), plain(item)])
   if (Array.isArray(value)) return Array.from(value, plain)
   if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))

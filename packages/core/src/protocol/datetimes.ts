@@ -40,7 +40,6 @@ export class DateTime extends Date {
     const raw = fields instanceof Uint8Array ? fields : Uint8Array.of(...dateBytes(fields), ...timeBytes(fields))
     const wall = wallMs(raw)
     super(Math.floor(wall - offsetMs(wall, at(raw, 2) >> 7, tzinfo)))
-    if (fields instanceof Uint8Array === false && at(raw, 2) < 0x80 && fields.fold === 1) raw[2] = at(raw, 2) | 0x80
     this.tzinfo = tzinfo
     this.#raw = raw
     this.#instant = this.getTime()
@@ -121,8 +120,7 @@ export class PlainTime {
   readonly tzinfo: TzInfo
 
   constructor(fields: TimeFields | Uint8Array, tzinfo: TzInfo = null) {
-    this.raw = fields instanceof Uint8Array ? fields : Uint8Array.from(timeBytes(fields))
-    if (fields instanceof Uint8Array === false && fields.fold === 1) this.raw[0] = at(this.raw, 0) | 0x80
+    this.raw = fields instanceof Uint8Array ? fields : timeWithFold(fields)
     this.tzinfo = tzinfo
   }
 
@@ -215,8 +213,14 @@ function wallMs(raw: Uint8Array): number {
   return date.setUTCHours(at(raw, 4), at(raw, 5), at(raw, 6)) + microseconds(raw, 7) / 1_000
 }
 
-function dateBytes({ year, month, day }: { year: number; month: number; day: number }): number[] {
-  return [year >> 8, year & 0xff, month, day]
+/** A datetime keeps its fold in the month, a time in the hour. */
+function dateBytes({ year, month, day, fold = 0 }: Omit<DateTimeFields, 'hour'>): number[] {
+  return [year >> 8, year & 0xff, month | (fold << 7), day]
+}
+
+function timeWithFold(fields: TimeFields): Uint8Array {
+  const [hour = 0, ...rest] = timeBytes(fields)
+  return Uint8Array.of(hour | ((fields.fold ?? 0) << 7), ...rest)
 }
 
 function timeBytes({ hour = 0, minute = 0, second = 0, microsecond = 0 }: TimeFields): number[] {

@@ -1,40 +1,116 @@
-import { RemoteError } from '../errors.ts'
+import { ArgumentsError, JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
+import { PyGlobal, PyObject } from './py-object.ts'
 
-/** JavaScript's and our own errors, by the Python exceptions that mean the same. */
-const PYTHON_TYPES: Readonly<Record<string, string>> = {
-  TypeError: 'builtins.TypeError',
-  ArgumentsError: 'builtins.TypeError',
-  RangeError: 'builtins.ValueError',
-  SyntaxError: 'builtins.ValueError',
-  JobFailedError: 'arq.worker.JobExecutionFailed',
-  JobAbortedError: 'asyncio.exceptions.CancelledError',
-  JobTimeoutError: 'builtins.TimeoutError',
-  Error: 'builtins.RuntimeError',
-  NonRetryableError: 'builtins.RuntimeError',
+const MESSAGE_LENGTH = 1_000
+const LARGE = 1n << 256n
+
+const BUILTIN_EXCEPTIONS = new Set(
+  `ArithmeticError AssertionError AttributeError BaseException BaseExceptionGroup BlockingIOError BrokenPipeError
+  BufferError BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError
+  ConnectionResetError DeprecationWarning EOFError EncodingWarning EnvironmentError Exception ExceptionGroup
+  FileExistsError FileNotFoundError FloatingPointError FutureWarning GeneratorExit IOError ImportError ImportWarning
+  IndentationError IndexError InterruptedError IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError
+  ModuleNotFoundError NameError NotADirectoryError NotImplementedError OSError OverflowError
+  PendingDeprecationWarning PermissionError ProcessLookupError PythonFinalizationError RecursionError ReferenceError
+  ResourceWarning RuntimeError RuntimeWarning StopAsyncIteration StopIteration SyntaxError SyntaxWarning SystemError
+  SystemExit TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError UnicodeError
+  UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError`.split(/\s+/),
+)
+
+/** By name alone: a class of `builtins`, or one of arq's and asyncio's that is an exception. */
+export function isKnownException(module: string, name: string): boolean {
+  if (module === 'builtins') return BUILTIN_EXCEPTIONS.has(name)
+  return /^(asyncio|arq|concurrent\.futures)(\.|$)/.test(module) && /^(?=[A-Z])\w*(Error|Failed|NotFound|Retry|RetryJob|FailedJobs)$/.test(name)
 }
 
-/** An error as Python will raise it. One Python has no word for becomes a RuntimeError that begins with its name. */
+/**
+ * Errors that came as a map. Their class is a mere claim: written as a global, whoever may write msgpack could have
+ * `subprocess.Popen` called in a fleet that reads pickle.
+ */
+const claimed = new WeakSet<RemoteError>()
+
+/** The error as an exception Python will raise: a class by module and name, and its args. */
+export function toPythonException(error: Error): { module: string; name: string; args: readonly unknown[]; state: unknown } {
+  const remote = toRemoteError(error)
+  const { pythonType, module, args, attributes: state } = remote
+  const name = pythonType.startsWith(`${module}.`) ? pythonType.slice(module.length + 1) : pythonType.slice(pythonType.lastIndexOf('.') + 1)
+  const importable = isKnownException(module, name) || (module !== 'builtins' && !claimed.has(remote))
+  if (importable) return { module, name, args, state }
+  return { module: 'builtins', name: 'RuntimeError', args: [remote.message], state: undefined }
+}
+
+/**
+ * An error by the Python exception that means the same. One that Python has no word for becomes a RuntimeError that
+ * begins with its name.
+ */
 export function toRemoteError(error: Error): RemoteError {
   if (error instanceof RemoteError) return error
-  const type = Object.hasOwn(PYTHON_TYPES, error.name) ? PYTHON_TYPES[error.name] : undefined
-  if (type === 'asyncio.exceptions.CancelledError') return new RemoteError(type)
-  if (type !== undefined) return new RemoteError(type, [error.message])
-  return new RemoteError('builtins.RuntimeError', [`${error.name}: ${error.message}`])
+  const message = String(error.message)
+  if (error instanceof JobFailedError) return new RemoteError('arq.worker.JobExecutionFailed', [message])
+  if (error instanceof JobAbortedError) return new RemoteError('asyncio.exceptions.CancelledError')
+  if (error instanceof JobTimeoutError) return new RemoteError('builtins.TimeoutError', [message])
+  // JavaScript's own by their names: they may come from another realm.
+  if (error instanceof ArgumentsError || error.name === 'TypeError') return new RemoteError('builtins.TypeError', [message])
+  if (error.name === 'RangeError') return new RemoteError('builtins.ValueError', [message])
+  return new RemoteError('builtins.RuntimeError', [error.name === 'Error' ? message : `${error.name}: ${message}`])
+}
+
+/** An exception read from a pickle. */
+export function readException(module: string, name: string, args: readonly unknown[], state?: unknown): RemoteError {
+  const attributes = state === undefined ? {} : { attributes: state }
+  return new RemoteError(`${module}.${name}`, args, { message: describe(name, args), module, ...attributes })
+}
+
+/** As Python prints it, for humans and bounded: args may be shared so often that printing all of them never ends. */
+function describe(name: string, args: readonly unknown[]): string {
+  if (args.length === 0) return name
+  const parts = args.slice(0, 20).map((arg) => (typeof arg === 'string' && args.length > 1 ? `'${curtail(arg)}'` : brief(arg)))
+  if (args.length > 20) parts.push('…')
+  return curtail(`${name}: ${args.length === 1 ? parts[0] : `(${parts.join(', ')})`}`)
+}
+
+function brief(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return curtail(value)
+    case 'bigint':
+      return value > LARGE || value < -LARGE ? '<large integer>' : String(value)
+    case 'object':
+      break
+    default:
+      return String(value)
+  }
+  if (value === null) return 'None'
+  if (value instanceof Error) return curtail(value.message)
+  if (value instanceof Uint8Array) return `${value.length} bytes`
+  if (Array.isArray(value)) return `[${value.length} items]`
+  if (value instanceof Map || value instanceof Set) return `{${value.size} items}`
+  if (value instanceof PyObject || value instanceof PyGlobal) return curtail(String(value))
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype ? '{…}' : `<${(prototype as object).constructor.name}>`
+}
+
+function curtail(text: string): string {
+  return text.length > MESSAGE_LENGTH ? `${text.slice(0, MESSAGE_LENGTH - 1)}…` : text
 }
 
 /** The key under which codecs without exceptions carry one. */
 const MARK = '__exception__'
 
 /** An exception for msgpack and JSON: `{"__exception__": "builtins.ValueError", "args": […], "message": "…"}`. */
-export function toExceptionMap(error: Error): Record<string, unknown> {
+export function toExceptionMap(error: Error): { [MARK]: string; args: readonly unknown[]; message: string } {
   const { pythonType, args, message } = toRemoteError(error)
   return { [MARK]: pythonType, args, message }
 }
 
 /** Reads such a map; undefined when it is none. */
 export function fromExceptionMap(value: unknown): RemoteError | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const { [MARK]: type, args, message } = value as Record<string, unknown>
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, MARK)) return undefined
+  const { [MARK]: type, args: given, message } = value as Record<string, unknown>
   if (typeof type !== 'string') return undefined
-  return new RemoteError(type, Array.isArray(args) ? args : [], typeof message === 'string' ? { message } : {})
+  const args = Array.isArray(given) ? (given as unknown[]) : []
+  const name = type.slice(type.lastIndexOf('.') + 1)
+  const error = new RemoteError(type, args, { message: typeof message === 'string' ? message : describe(name, args) })
+  claimed.add(error)
+  return error
 }

@@ -1,34 +1,36 @@
-import { isSafeNumber, parse, stringify } from 'lossless-json'
+import { parse, stringify } from 'lossless-json'
 import { DecodeError, EncodeError } from '../errors.ts'
-import { MAX_DEPTH, MAX_PAYLOAD_BYTES } from './limits.ts'
+import { COST, MAX_DEPTH, MAX_INTEGER_DIGITS, Room } from './limits.ts'
 import { toPlain } from './plain.ts'
-import type { PlainRules } from './plain.ts'
+import { narrow } from './pickle-globals.ts'
 
-const rules: PlainRules = {
-  codec: 'json',
-  integer: (value) => (typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value),
-  object: (value) => {
-    if (value instanceof Date) return value.toISOString()
-    if (value instanceof Uint8Array) throw new EncodeError("json cannot carry bytes; use codec 'msgpack' or 'pickle', or a base64 text")
-    return undefined
-  },
-}
+/** What reads integers beyond 2^53 takes some 30 bytes per character. */
+const MAX_LOSSLESS_LENGTH = 8 * 1024 * 1024
 
 /** Dates become ISO texts; integers keep every digit. @throws EncodeError */
 export function encodeJson(value: unknown): Buffer {
-  const plain = toPlain(value, rules)
-  try {
-    return Buffer.from(JSON.stringify(plain, refuse))
-  } catch (error) {
-    if (error instanceof EncodeError) throw error
-    return Buffer.from(stringify(plain, refuse) ?? 'null') // a BigInt: slower, and exact
-  }
-}
-
-function refuse(_key: string, value: unknown): unknown {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new EncodeError(`json has no ${value}; use codec 'msgpack' or 'pickle'`)
-  if (value instanceof Map) return Object.fromEntries([...value].map(([key, item]) => [textKey(key), item]))
-  return value
+  let hasBigint = false
+  const plain = toPlain(value, {
+    codec: 'json',
+    text: (text) => text,
+    float(number) {
+      if (Number.isFinite(number)) return number
+      throw new EncodeError(`json has no ${number}; use codec 'msgpack' or 'pickle'`)
+    },
+    integer: (number) => number,
+    bigint(number) {
+      const small = narrow(number)
+      hasBigint ||= typeof small === 'bigint'
+      return small
+    },
+    map: (map) => Object.fromEntries([...map].map(([key, item]) => [textKey(key), item])),
+    object(object) {
+      if (object instanceof Date) return object.toISOString()
+      if (object instanceof Uint8Array) throw new EncodeError("json cannot carry bytes; use codec 'msgpack' or 'pickle', or a base64 text")
+      return undefined
+    },
+  })
+  return Buffer.from((hasBigint ? stringify(plain) : JSON.stringify(plain)) as string)
 }
 
 function textKey(key: unknown): string {
@@ -36,38 +38,92 @@ function textKey(key: unknown): string {
   throw new EncodeError(`json has text keys only, got a ${typeof key}; use codec 'msgpack' or 'pickle'`)
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 /** @throws DecodeError */
 export function decodeJson(bytes: Uint8Array): unknown {
-  if (bytes.byteLength > MAX_PAYLOAD_BYTES) throw new DecodeError(`payload of ${bytes.byteLength} bytes is larger than ${MAX_PAYLOAD_BYTES}`)
+  const room = new Room(bytes.byteLength)
   try {
     const text = utf8.decode(bytes)
-    checkDepth(text)
-    // Only long digit runs can hold an integer beyond the safe ones.
-    return /\d{16}/.test(text) ? parse(text, undefined, { parseNumber }) : JSON.parse(text)
+    if (!inspect(text, room)) return JSON.parse(text)
+    if (text.length > MAX_LOSSLESS_LENGTH) {
+      throw new DecodeError(`expected JSON with integers beyond 2^53 to have at most ${MAX_LOSSLESS_LENGTH} characters, got ${text.length}; send them as texts`)
+    }
+    return parse(text, undefined, { parseNumber, onDuplicateKey: ({ newValue }) => newValue })
   } catch (error) {
     if (error instanceof DecodeError) throw error
-    throw new DecodeError(`not valid JSON: ${(error as Error).message}`)
+    throw new DecodeError(`not valid JSON: ${(error as Error).message}`, { cause: error })
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
 function parseNumber(text: string): number | bigint {
-  if (/^-?\d+$/.test(text) && !isSafeNumber(text)) return BigInt(text)
-  return Number(text)
+  return /[.eE]/.test(text) ? Number(text) : narrow(BigInt(text))
 }
 
-function checkDepth(text: string): void {
+/**
+ * One pass before anything is built: checks the depth and what it will take in memory. Answers whether there are
+ * integers that a number cannot hold.
+ */
+function inspect(text: string, room: Room): boolean {
   let depth = 0
-  let inString = false
+  let hasLong = false
+  /** The largest array index among the keys of each open object; V8 reserves slots up to it. */
+  const indexes: number[] = [-1]
   for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i)
-    if (inString) {
-      if (char === 92) i++
-      else if (char === 34) inString = false
-    } else if (char === 34) inString = true
-    else if (char === 91 || char === 123) {
-      if (++depth > MAX_DEPTH) throw new DecodeError(`payload nests deeper than ${MAX_DEPTH} levels`)
-    } else if (char === 93 || char === 125) depth--
+    if (char === QUOTE) {
+      const start = i + 1
+      for (i = start; i < text.length && text.charCodeAt(i) !== QUOTE; i++) if (text.charCodeAt(i) === BACKSLASH) i++
+      if (i - start > 0 && i - start <= 3 && isKey(text, i)) {
+        const index = Number(text.slice(start, i))
+        if (index > (indexes[depth] as number)) indexes[depth] = index
+      }
+    } else if (char === BRACE || char === BRACKET) {
+      if (++depth > MAX_DEPTH) throw new DecodeError(`the payload nests deeper than ${MAX_DEPTH} levels`)
+      indexes[depth] = -1
+      room.take(char === BRACE ? COST.dict : COST.list)
+    } else if (char === BRACE_END || char === BRACKET_END) {
+      if (depth === 0) throw new DecodeError('not valid JSON: it closes what was never opened')
+      const index = indexes[depth--] as number
+      if (index >= 0) room.take(COST.index * index)
+    } else if (char === MINUS || (char >= DIGIT_0 && char <= DIGIT_9)) {
+      const end = endOfDigits(text, i + 1)
+      const digits = end - i
+      const next = text.charCodeAt(end) | 0x20
+      i = next === POINT || next === E ? endOfNumber(text, end) - 1 : end - 1
+      if (next === POINT || next === E) continue
+      if (digits > MAX_INTEGER_DIGITS) throw new DecodeError(`an integer of ${digits} digits is longer than ${MAX_INTEGER_DIGITS}`)
+      hasLong ||= digits > 15
+    }
+  }
+  return hasLong
+}
+
+const [QUOTE, BACKSLASH, BRACE, BRACE_END, BRACKET, BRACKET_END, MINUS, DIGIT_0, DIGIT_9] = [...'"\\{}[]-09'].map((char) => char.charCodeAt(0)) as [
+  number, number, number, number, number, number, number, number, number,
+]
+/** As `charCode | 0x20` has them. */
+const POINT = 0x2e
+const E = 0x65
+
+function isKey(text: string, quote: number): boolean {
+  let at = quote + 1
+  while (text.charCodeAt(at) <= 0x20) at++
+  return text.charCodeAt(at) === 0x3a
+}
+
+function endOfDigits(text: string, from: number): number {
+  let at = from
+  while (text.charCodeAt(at) >= DIGIT_0 && text.charCodeAt(at) <= DIGIT_9) at++
+  return at
+}
+
+function endOfNumber(text: string, from: number): number {
+  let at = from
+  for (;;) {
+    const char = text.charCodeAt(at)
+    const inNumber = (char >= DIGIT_0 && char <= DIGIT_9) || char === POINT || char === MINUS || char === 0x2b || (char | 0x20) === E
+    if (!inNumber) return at
+    at++
   }
 }

@@ -13,18 +13,23 @@ export const MAX_INTEGER_BYTES = 65_536
 /** Decimal digits of an integer in a text: turning them into a number takes quadratic time. CPython's own limit. */
 export const MAX_INTEGER_DIGITS = 4_300
 
-const BASE_ROOM = 64 * 1024 * 1024
+/** V8 hashes a bigint by its low 64 bits: sets and maps of larger ones turn into lists for whoever wants that. */
+const MAX_WIDE_KEYS = 2_000
+const WIDE = 1n << 64n
+
+const BASE_ROOM = 128 * 1024 * 1024
 const ROOM_PER_BYTE = 16
 
 /** Bytes of memory per value, as V8 needs them (rounded up). */
-export const COST = { list: 64, tuple: 64, dict: 64, map: 192, set: 160, bytes: 216, object: 192, error: 1_024, zoned: 1_024, slot: 8 }
+export const COST = { list: 64, tuple: 64, dict: 64, map: 192, set: 160, bytes: 216, object: 192, error: 1_024, zoned: 1_024, slot: 8, index: 12 }
 
 /**
- * The memory that decoding one payload may take: 64 MiB and 16 times its bytes. A byte can announce an empty set of
+ * The memory that decoding one payload may take: 128 MiB and 16 times its bytes. A byte can announce an empty set of
  * 160 bytes, or a copy of something large; honest payloads never come near.
  */
 export class Room {
   #left: number
+  #wideKeys = 0
 
   /** @throws DecodeError when the payload is larger than `MAX_PAYLOAD_BYTES`. */
   constructor(payloadBytes: number) {
@@ -38,5 +43,11 @@ export class Room {
   take(bytes: number): void {
     this.#left -= bytes
     if (this.#left < 0) throw new DecodeError('the payload unpacks to far more memory than its size allows')
+  }
+
+  /** Called for each key of a map and item of a set. @throws DecodeError */
+  key(value: unknown): void {
+    if (typeof value !== 'bigint' || (value < WIDE && value > -WIDE)) return
+    if (++this.#wideKeys > MAX_WIDE_KEYS) throw new DecodeError(`the payload has more than ${MAX_WIDE_KEYS} integers beyond 64 bits as keys`)
   }
 }

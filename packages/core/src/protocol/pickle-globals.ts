@@ -1,114 +1,230 @@
 /**
- * What a pickle may name. Nothing named is ever resolved or called: the allow-list below says which constructions we
- * understand as data; everything else stays an inert PyObject.
+ * What a pickle constructs. Nothing named in it is ever resolved or called: the table below says which constructions
+ * we understand as data; everything else stays an inert PyObject.
  */
 import { DecodeError, RemoteError } from '../errors.ts'
-import { DateTime, Decimal, Deque, FrozenSet, PlainDate, PlainTime, PyGlobal, PyObject, TimeDelta, TimeZone, Tuple, Uuid } from './values.ts'
+import { isKnownException, readException } from './exceptions.ts'
+import { COST } from './limits.ts'
+import type { Room } from './limits.ts'
+import {
+  ByteArray, Complex, Counter, DateTime, Decimal, DefaultDict, Deque, Fraction, FrozenSet, OrderedDict, PlainDate, PlainTime, PyGlobal,
+  PyObject, Range, TimeDelta, TimeZone, Tuple, Uuid, ZoneInfo,
+} from './values.ts'
+import type { TzInfo } from './values.ts'
 
-/** Names of Python 2 that protocols 0 to 2 still write (`_compat_pickle`). */
-const PYTHON2_MODULES: Readonly<Record<string, string>> = { __builtin__: 'builtins', copy_reg: 'copyreg', exceptions: 'builtins' }
-const PYTHON2_NAMES: Readonly<Record<string, string>> = { xrange: 'range', unicode: 'str', long: 'int', unichr: 'chr' }
-
-export function pythonGlobal(module: string, name: string, protocol: number): PyGlobal {
-  if (protocol >= 3 || !Object.hasOwn(PYTHON2_MODULES, module)) return new PyGlobal(module, name)
-  const renamed = module === '__builtin__' && Object.hasOwn(PYTHON2_NAMES, name) ? PYTHON2_NAMES[name] : undefined
-  return new PyGlobal(PYTHON2_MODULES[module] as string, renamed ?? name)
-}
-
-const BUILTIN_EXCEPTIONS = new Set(
-  `ArithmeticError AssertionError AttributeError BaseException BaseExceptionGroup BlockingIOError BrokenPipeError BufferError
-  BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError ConnectionResetError
-  DeprecationWarning EOFError EncodingWarning EnvironmentError Exception ExceptionGroup FileExistsError FileNotFoundError
-  FloatingPointError FutureWarning GeneratorExit IOError ImportError ImportWarning IndentationError IndexError
-  InterruptedError IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError ModuleNotFoundError NameError
-  NotADirectoryError NotImplementedError OSError OverflowError PendingDeprecationWarning PermissionError ProcessLookupError
-  RecursionError ReferenceError ResourceWarning RuntimeError RuntimeWarning StopAsyncIteration StopIteration SyntaxError
-  SyntaxWarning SystemError SystemExit TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError
-  UnicodeEncodeError UnicodeError UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError`.split(/\s+/),
-)
-
-function isException({ module, name }: PyGlobal): boolean {
-  if (module === 'builtins') return BUILTIN_EXCEPTIONS.has(name)
-  return /^(asyncio|arq|concurrent\.futures)(\.|$)/.test(module) && /(Error|Exception|Failed|NotFound|Retry|RetryJob|FailedJobs)$/.test(name)
-}
-
-type Construct = (args: readonly unknown[]) => unknown
+type Args = readonly unknown[]
+/** Uint8Array and ByteArray, by what they are made from. */
+export type BytesType = { new (length: number): Uint8Array; new (bytes: ArrayLike<number>): Uint8Array }
+type Construct = (args: Args, room: Room) => unknown
 
 /** Constructions known by name; each gives undefined for arguments it does not know, which leaves them inert. */
 const KNOWN: ReadonlyMap<string, Construct> = new Map<string, Construct>([
-  ['datetime.datetime', ([raw, zone]) => (isBytes(raw, 10) ? new DateTime(raw, zone ?? null) : undefined)],
-  ['datetime.date', ([raw]) => (isBytes(raw, 4) ? new PlainDate(raw) : undefined)],
-  ['datetime.time', ([raw, zone]) => (isBytes(raw, 6) ? new PlainTime(raw, zone ?? null) : undefined)],
-  ['datetime.timedelta', (args) => (areNumbers(args, 3) ? new TimeDelta(...(args as number[])) : undefined)],
-  ['datetime.timezone', ([offset, label]) => (offset instanceof TimeDelta && (label === undefined || typeof label === 'string') ? new TimeZone(offset, label ?? null) : undefined)],
-  ['decimal.Decimal', ([text]) => (typeof text === 'string' ? new Decimal(text) : undefined)],
-  ['builtins.set', ([items]) => (Array.isArray(items) ? new Set(items) : undefined)],
-  ['builtins.frozenset', ([items]) => (Array.isArray(items) ? new FrozenSet(items) : undefined)],
-  ['builtins.list', (args) => (args.length === 0 ? [] : undefined)],
+  ['builtins.bytes', (args, room) => bytesOf(args, room, Uint8Array)],
+  ['builtins.bytearray', (args, room) => bytesOf(args, room, ByteArray)],
+  ['_codecs.encode', (args, room) => (args.length === 2 ? bytesOf(args, room, Uint8Array) : undefined)],
+  ['builtins.set', (args, room) => copy(args, room, (items) => addAll(new Set(), items, room), COST.set)],
+  ['builtins.frozenset', (args, room) => copy(args, room, (items) => addAll(new FrozenSet(), items, room), COST.set)],
+  ['builtins.tuple', (args, room) => copy(args, room, toTuple, COST.tuple)],
+  ['builtins.list', (args, room) => copy(args, room, (items) => [...items], COST.list)],
   ['builtins.dict', (args) => (args.length === 0 ? {} : undefined)],
-  ['builtins.tuple', ([items]) => (Array.isArray(items) ? Tuple.from(items) : undefined)],
-  ['builtins.bytes', (args) => (args.length === 0 ? new Uint8Array() : isBytes(args[0]) ? args[0] : undefined)],
-  ['builtins.bytearray', bytesOf],
-  ['_codecs.encode', bytesOf],
-  ['collections.OrderedDict', (args) => (args.length === 0 ? {} : undefined)],
-  ['collections.deque', ([items = [], max]) => (Array.isArray(items) && (max === undefined || max === null || typeof max === 'number') ? deque(items, max ?? null) : undefined)],
+  ['builtins.complex', ([re, im, ...more]) => (isNumber(re) && isNumber(im) && more.length === 0 ? new Complex(re, im) : undefined)],
+  ['builtins.range', (args) => (args.length === 3 && args.every(isInteger) ? new Range(...(args as [number, number, number])) : undefined)],
+  ['builtins.getattr', attribute],
+  ['copyreg._reconstructor', reconstruct],
+  ['collections.OrderedDict', (args) => (args.length === 0 ? new OrderedDict() : undefined)],
+  ['collections.defaultdict', defaultDict],
+  ['collections.Counter', counter],
+  ['collections.deque', deque],
+  ['datetime.datetime', dateTime],
+  ['datetime.date', ([raw]) => (isBytes(raw, 4) ? new PlainDate(raw) : undefined)],
+  ['datetime.time', ([raw, zone]) => (isBytes(raw, 6) && isZone(zone) ? new PlainTime(raw, zone ?? null) : undefined)],
+  ['datetime.timedelta', (args) => (args.length <= 3 && args.every(isSafe) ? new TimeDelta(...(args as number[])) : undefined)],
+  ['datetime.timezone', timeZone],
+  ['zoneinfo.ZoneInfo._unpickle', zoneInfo],
+  ['zoneinfo.ZoneInfo', zoneInfo],
+  ['decimal.Decimal', ([text]) => (typeof text === 'string' ? new Decimal(text) : undefined)],
+  ['fractions.Fraction', fraction],
+  ['uuid.UUID', ([text]) => (typeof text === 'string' && UUID.test(text) ? new Uuid(text.toLowerCase()) : undefined)],
 ])
 
-function deque(items: unknown[], maxLength: number | null): Deque {
-  const out = Deque.from(items) as Deque
-  out.maxLength = maxLength
-  return out
+/** `callee(*args)` as data. */
+export function reduce(callee: unknown, args: unknown, room: Room): unknown {
+  if (!(args instanceof Tuple)) throw new DecodeError('not a valid pickle: it calls something with arguments that are no tuple')
+  room.take(COST.object)
+  if (callee instanceof PyGlobal) {
+    const known = KNOWN.get(`${callee.module}.${callee.name}`)?.(args, room)
+    if (known !== undefined) return known
+    if (isKnownException(callee.module, callee.name)) {
+      room.take(COST.error)
+      return readException(callee.module, callee.name, args)
+    }
+    return new PyObject(callee, 'reduce', args)
+  }
+  if (callee instanceof PyObject) return new PyObject(callee, 'reduce', args)
+  throw new DecodeError('not a valid pickle: it calls something that has no name')
+}
+
+/** `callee.__new__(callee, *args, **kwargs)` as data. */
+export function construct(callee: unknown, args: unknown, room: Room, kwargs?: unknown): unknown {
+  if (!(callee instanceof PyGlobal) || !(args instanceof Tuple)) throw new DecodeError('not a valid pickle: it makes an instance of something that is no class')
+  room.take(COST.object)
+  if (isUuid(callee) && args.length === 0) return new Uuid()
+  return new PyObject(callee, 'new', args, kwargs)
+}
+
+/** Gives an object its state, as `__setstate__` would. */
+export function build(object: unknown, state: unknown): void {
+  if (object instanceof PyObject) object.state = state
+  else if (object instanceof RemoteError) (object as { attributes: unknown }).attributes = state
+  else if (object instanceof Uuid) (object as { text: string }).text = uuidText(state)
+  else throw new DecodeError('not a valid pickle: it gives a state to a value that has none')
+}
+
+/** A pickle makes the UUID first and tells its number after. */
+function uuidText(state: unknown): string {
+  const int: unknown = (state as { int?: unknown } | null)?.int
+  const number = typeof int === 'bigint' || isSafe(int) ? BigInt(int) : -1n
+  if (number < 0n || number >> 128n !== 0n) throw new DecodeError('not a valid pickle: a UUID is no 128-bit number')
+  const hex = number.toString(16).padStart(32, '0')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+function isUuid({ module, name }: PyGlobal): boolean {
+  return module === 'uuid' && name === 'UUID'
+}
+
+/** Names an attribute of a global, as protocols 0 to 3 do for what protocol 4 gives a dotted name. */
+function attribute([of, name]: Args): unknown {
+  return of instanceof PyGlobal && typeof name === 'string' ? new PyGlobal(of.module, `${of.name}.${name}`) : undefined
+}
+
+/** How protocols 0 and 1 make instances: (class, base, state of the base). */
+function reconstruct([type, base, state]: Args): unknown {
+  if (!(type instanceof PyGlobal) || !(base instanceof PyGlobal)) return undefined
+  if (isUuid(type)) return new Uuid()
+  return new PyObject(type, 'reconstruct', [base, state])
+}
+
+/** What copies must pay: the same list may be given to a million sets. */
+function copy(args: Args, room: Room, make: (items: unknown[]) => unknown, cost: number): unknown {
+  const [items = []] = args
+  if (args.length > 1 || !Array.isArray(items)) return undefined
+  room.take(cost + items.length * 4 * COST.slot)
+  return make(items)
+}
+
+function addAll(set: Set<unknown>, items: unknown[], room: Room): Set<unknown> {
+  for (const item of items) {
+    room.key(item)
+    set.add(item)
+  }
+  return set
 }
 
 /** Protocols 0 to 2 write bytes as latin-1 text and its encoding. */
-function bytesOf(args: readonly unknown[]): Uint8Array | undefined {
+function bytesOf(args: Args, room: Room, type: BytesType): Uint8Array | undefined {
   const [value, encoding] = args
-  if (args.length === 0) return new Uint8Array()
-  if (isBytes(value)) return value
-  if (typeof value !== 'string' || !/^latin-?1$/.test(String(encoding))) return undefined
-  const out = new Uint8Array(value.length)
-  for (let i = 0; i < value.length; i++) out[i] = value.charCodeAt(i)
+  if (args.length === 0) return new type(0)
+  if (value instanceof Uint8Array && args.length === 1) {
+    room.take(COST.bytes + value.length)
+    return new type(value)
+  }
+  if (typeof value !== 'string' || (encoding !== 'latin1' && encoding !== 'latin-1')) return undefined
+  room.take(COST.bytes + value.length)
+  return new type(Buffer.from(value, 'latin1'))
+}
+
+function toTuple(items: readonly unknown[]): Tuple {
+  const out = new Tuple()
+  for (let i = 0; i < items.length; i++) out.push(items[i])
   return out
 }
 
-/** `type(*args)` as data. */
-export function reduce(type: unknown, args: unknown): unknown {
-  if (!(type instanceof PyGlobal) || !Array.isArray(args)) throw new DecodeError('a pickle calls something that is no global with arguments')
-  const known = KNOWN.get(`${type.module}.${type.name}`)?.(args)
-  if (known !== undefined) return known
-  if (isException(type)) return new RemoteError(`${type.module}.${type.name}`, args, { module: type.module })
-  return new PyObject(type, 'reduce', args)
+function deque([items, max = null]: Args): unknown {
+  if (!(items === undefined || (Array.isArray(items) && items.length === 0)) || !(max === null || isSafe(max))) return undefined
+  const out = new Deque()
+  out.maxLength = max as number | null
+  return out
 }
 
-/** `type.__new__(type, *args, **kwargs)` as data. */
-export function construct(type: unknown, args: unknown, kwargs?: unknown): unknown {
-  if (!(type instanceof PyGlobal) || !Array.isArray(args)) throw new DecodeError('a pickle makes an instance of something that is no class')
-  return new PyObject(type, 'new', args, kwargs)
+function defaultDict([factory, ...more]: Args): unknown {
+  if (more.length > 0) return undefined
+  const out = new DefaultDict()
+  out.factory = factory ?? null
+  return out
 }
 
-/** Gives an object its state, as `__setstate__` would; answers the object, or what it turns out to be. */
-export function build(object: unknown, state: unknown): unknown {
-  if (object instanceof PyObject) {
-    const uuid = object.type.module === 'uuid' && object.type.name === 'UUID' ? uuidOf(state) : undefined
-    if (uuid) return uuid
-    object.state = state
-    return object
+function counter([counts, ...more]: Args, room: Room): unknown {
+  if (more.length > 0) return undefined
+  const entries: Iterable<[unknown, unknown]> | undefined =
+    counts === undefined ? [] : counts instanceof Map ? counts : isDict(counts) ? Object.entries(counts) : undefined
+  if (!entries) return undefined
+  const out = new Counter()
+  for (const [key, count] of entries) {
+    room.take(COST.slot * 8)
+    room.key(key)
+    out.set(key, count)
   }
-  if (object instanceof RemoteError) return Object.assign(object, { attributes: state })
-  throw new DecodeError('a pickle gives state to a value that has none')
+  return out
 }
 
-function uuidOf(state: unknown): Uuid | undefined {
-  const int: unknown = (state as { int?: unknown } | null)?.int
-  if (typeof int !== 'bigint' && typeof int !== 'number') return undefined
-  const hex = BigInt(int).toString(16).padStart(32, '0')
-  return hex.length === 32 ? new Uuid(hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')) : undefined
+function dateTime([raw, zone]: Args, room: Room): unknown {
+  if (!isBytes(raw, 10) || !isZone(zone)) return undefined
+  const month = (raw[2] as number) & 0x7f
+  if (month < 1 || month > 12) return undefined
+  if (zone instanceof ZoneInfo) room.take(COST.zoned)
+  return new DateTime(raw, zone ?? null)
 }
 
-function isBytes(value: unknown, length?: number): value is Uint8Array {
-  return value instanceof Uint8Array && (length === undefined || value.length === length)
+function zoneInfo([key]: Args): unknown {
+  return typeof key === 'string' && key.length <= 100 ? new ZoneInfo(key) : undefined
 }
 
-function areNumbers(values: readonly unknown[], most: number): boolean {
-  return values.length <= most && values.every((value) => typeof value === 'number')
+function timeZone([offset, label = null]: Args): unknown {
+  return offset instanceof TimeDelta && (label === null || typeof label === 'string') ? new TimeZone(offset, label) : undefined
+}
+
+function fraction(args: Args, room: Room): unknown {
+  const [numerator, denominator] = typeof args[0] === 'string' && args.length === 1 ? fractionParts(args[0], room) : args
+  if (args.length > 2 || !isInteger(numerator) || !isInteger(denominator) || denominator <= 0) return undefined
+  return new Fraction(numerator, denominator)
+}
+
+/** Python 3.11 and older write a text, `1/3` or `2`. */
+function fractionParts(text: string, room: Room): unknown[] {
+  room.take(text.length * COST.slot)
+  const [, numerator, denominator = '1'] = /^(-?\d{1,4300})(?:\/(\d{1,4300}))?$/.exec(text) ?? []
+  return numerator === undefined ? [] : [narrow(BigInt(numerator)), narrow(BigInt(denominator))]
+}
+
+/** An integer as handlers get it: a number where it is safe. */
+export function narrow(value: bigint): number | bigint {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
+}
+
+export function isDict(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+function isZone(value: unknown): value is TzInfo | undefined {
+  return value === undefined || value === null || value instanceof TimeZone || value instanceof ZoneInfo || value instanceof PyObject || value instanceof PyGlobal
+}
+
+function isBytes(value: unknown, length: number): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === length
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number'
+}
+
+function isSafe(value: unknown): value is number {
+  return Number.isSafeInteger(value)
+}
+
+function isInteger(value: unknown): value is number | bigint {
+  return typeof value === 'bigint' || Number.isSafeInteger(value)
 }

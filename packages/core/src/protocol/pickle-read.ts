@@ -2,497 +2,416 @@
  * Reads pickles of protocols 0 to 5 as data: a stack machine in which nothing is imported, looked up or called.
  * Work and memory are bounded by the bytes read. What CPython would refuse, or would need code for, is a DecodeError.
  */
-import { DecodeError, RemoteError } from '../errors.ts'
-import { MAX_PAYLOAD_BYTES } from './limits.ts'
-import { build, construct, pythonGlobal, reduce } from './pickle-globals.ts'
+import { DecodeError } from '../errors.ts'
+import { COST, MAX_DEPTH, Room } from './limits.ts'
+import { build, construct, isDict, reduce } from './pickle-globals.ts'
+import type { BytesType } from './pickle-globals.ts'
+import { settleGraph } from './pickle-graph.ts'
 import * as op from './pickle-opcodes.ts'
-import { readText, unescapeRaw, unquote } from './pickle-text.ts'
-import { Deque, FrozenSet, PyObject, Tuple } from './values.ts'
+import { fromPython2 } from './pickle-python2.ts'
+import { PickleSource } from './pickle-source.ts'
+import { unescapeRaw, unquote } from './pickle-text.ts'
+import { ByteArray, Deque, FrozenSet, PyGlobal, PyObject, Tuple } from './values.ts'
 
 /** @throws DecodeError */
 export function decodePickle(bytes: Uint8Array): unknown {
-  if (bytes.byteLength > MAX_PAYLOAD_BYTES) throw new DecodeError(`payload of ${bytes.byteLength} bytes is larger than ${MAX_PAYLOAD_BYTES}`)
+  const room = new Room(bytes.byteLength)
   try {
-    return new PickleReader(bytes).read()
+    return new PickleReader(bytes, room).read()
   } catch (error) {
     if (error instanceof DecodeError) throw error
-    throw new DecodeError(`not a valid pickle: ${(error as Error).message}`)
+    throw new DecodeError(`not a valid pickle: ${(error as Error).message}`, { cause: error })
   }
 }
 
 class PickleReader {
-  readonly #bytes: Buffer
-  #at = 0
+  readonly #source: PickleSource
+  readonly #room: Room
   #protocol = 0
-  #stack: unknown[] = []
-  readonly #marks: unknown[][] = []
-  readonly #memo = new Map<number, unknown>()
-  /** Dicts that got a key that is no text after they had been handed out as plain objects. */
+  /** Live up to `#size`; below `#floor` lies what a mark protects. */
+  readonly #stack: unknown[] = []
+  #size = 0
+  #floor = 0
+  readonly #floors: number[] = []
+  readonly #memo: unknown[] = []
+  #memoized = 0
+  #containers = 0
+  /** Dicts that have become Maps, because a key is no text. */
   readonly #maps = new Map<object, Map<unknown, unknown>>()
+  /** Dicts that something else may hold already. */
+  readonly #shared = new Set<object>()
+  #mustSettle = false
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  constructor(bytes: Uint8Array, room: Room) {
+    this.#source = new PickleSource(bytes)
+    this.#room = room
   }
 
   read(): unknown {
-    for (;;) {
-      const code = this.#byte()
-      if (code === op.STOP) break
-      this.#step(code)
-    }
-    if (this.#stack.length !== 1 || this.#marks.length !== 0) this.#fail('it does not end with one value')
-    if (this.#at !== this.#bytes.length) this.#fail('bytes follow its end')
-    const value = this.#current(this.#stack[0])
-    return this.#maps.size === 0 ? value : this.#settleMaps(value)
+    const source: PickleSource = this.#source
+    for (let code = source.byte(); code !== op.STOP; code = source.byte()) this.#step(code)
+    if (this.#size !== 1 || this.#floors.length > 0) source.fail('it does not end with one value')
+    const value = this.#pop()
+    return this.#mustSettle || this.#containers > MAX_DEPTH ? settleGraph(value, this.#maps) : value
   }
 
   #step(code: number): void {
-    const stack = this.#stack
+    const source: PickleSource = this.#source
     switch (code) {
-      case op.PROTO:
-        this.#protocol = this.#byte()
-        if (this.#protocol > 5) this.#fail(`protocol ${this.#protocol} is unknown`)
-        return
-      case op.FRAME:
-        this.#skip(8)
-        return
-      case op.MARK:
-        this.#marks.push(stack)
-        this.#stack = []
-        return
-      case op.POP:
-        if (stack.length > 0) stack.pop()
-        else this.#popMark()
-        return
-      case op.POP_MARK:
-        this.#popMark()
-        return
-      case op.DUP:
-        stack.push(this.#top())
-        return
-      case op.NONE:
-        stack.push(null)
-        return
-      case op.NEWTRUE:
-        stack.push(true)
-        return
-      case op.NEWFALSE:
-        stack.push(false)
-        return
-      case op.BININT:
-        stack.push(this.#bytes.readInt32LE(this.#skip(4)))
-        return
-      case op.BININT1:
-        stack.push(this.#byte())
-        return
-      case op.BININT2:
-        stack.push(this.#bytes.readUInt16LE(this.#skip(2)))
-        return
-      case op.INT:
-      case op.LONG:
-        stack.push(this.#textInteger(code))
-        return
-      case op.LONG1:
-        stack.push(this.#long(this.#byte()))
-        return
-      case op.LONG4:
-        stack.push(this.#long(this.#length4()))
-        return
-      case op.FLOAT:
-        stack.push(pythonFloat(this.#line()))
-        return
-      case op.BINFLOAT:
-        stack.push(this.#bytes.readDoubleBE(this.#skip(8)))
-        return
       case op.SHORT_BINUNICODE:
-        stack.push(this.#text(this.#byte()))
-        return
-      case op.BINUNICODE:
-        stack.push(this.#text(this.#length4()))
-        return
-      case op.BINUNICODE8:
-        stack.push(this.#text(this.#length8()))
-        return
-      case op.UNICODE:
-        stack.push(unescapeRaw(this.#line()))
-        return
-      case op.STRING:
-        stack.push(unquote(this.#line()))
-        return
-      case op.SHORT_BINSTRING:
-        stack.push(this.#latin1(this.#byte()))
-        return
-      case op.BINSTRING:
-        stack.push(this.#latin1(this.#length4()))
-        return
-      case op.SHORT_BINBYTES:
-        stack.push(this.#raw(this.#byte()))
-        return
-      case op.BINBYTES:
-        stack.push(this.#raw(this.#length4()))
-        return
-      case op.BINBYTES8:
-      case op.BYTEARRAY8:
-        stack.push(this.#raw(this.#length8()))
-        return
-      default:
-        this.#stepContainer(code)
-    }
-  }
-
-  #stepContainer(code: number): void {
-    const stack = this.#stack
-    switch (code) {
-      case op.EMPTY_TUPLE:
-        stack.push(new Tuple())
-        return
-      case op.TUPLE1:
-        stack.push(tuple([this.#pop()]))
-        return
-      case op.TUPLE2: {
-        const second = this.#pop()
-        stack.push(tuple([this.#pop(), second]))
-        return
-      }
-      case op.TUPLE3: {
-        const third = this.#pop()
-        const second = this.#pop()
-        stack.push(tuple([this.#pop(), second, third]))
-        return
-      }
-      case op.TUPLE: {
-        const items = this.#popMark()
-        this.#stack.push(tuple(items))
-        return
-      }
-      case op.EMPTY_LIST:
-        stack.push([])
-        return
-      case op.LIST: {
-        const items = this.#popMark()
-        this.#stack.push(items)
-        return
-      }
-      case op.APPEND: {
-        const item = this.#pop()
-        this.#append([item])
-        return
-      }
-      case op.APPENDS:
-        this.#append(this.#popMark())
-        return
-      case op.EMPTY_DICT:
-        stack.push({})
-        return
-      case op.DICT: {
-        const items = this.#popMark()
-        this.#stack.push({})
-        this.#setItems(items)
-        return
-      }
-      case op.SETITEM: {
-        const value = this.#pop()
-        const key = this.#pop()
-        this.#setItems([key, value])
-        return
-      }
-      case op.SETITEMS:
-        this.#setItems(this.#popMark())
-        return
-      case op.EMPTY_SET:
-        stack.push(new Set())
-        return
-      case op.ADDITEMS: {
-        const items = this.#popMark()
-        const set = this.#top()
-        if (!(set instanceof Set)) this.#fail('items are added to a value that is no set')
-        for (const item of items) (set as Set<unknown>).add(item)
-        return
-      }
-      case op.FROZENSET: {
-        const items = this.#popMark()
-        this.#stack.push(new FrozenSet(items))
-        return
-      }
-      default:
-        this.#stepObject(code)
-    }
-  }
-
-  #stepObject(code: number): void {
-    const stack = this.#stack
-    switch (code) {
+        return this.#push(source.text(source.byte()))
       case op.MEMOIZE:
-        this.#memo.set(this.#memo.size, this.#top())
-        return
+        return this.#put(this.#memoized)
       case op.BINPUT:
-        this.#memo.set(this.#byte(), this.#top())
-        return
+        return this.#put(source.byte())
       case op.LONG_BINPUT:
-        this.#memo.set(this.#bytes.readUInt32LE(this.#skip(4)), this.#top())
-        return
-      case op.PUT:
-        this.#memo.set(this.#index(), this.#top())
-        return
+        return this.#put(source.uint32())
       case op.BINGET:
-        stack.push(this.#recall(this.#byte()))
-        return
+        return this.#get(source.byte())
       case op.LONG_BINGET:
-        stack.push(this.#recall(this.#bytes.readUInt32LE(this.#skip(4))))
-        return
-      case op.GET:
-        stack.push(this.#recall(this.#index()))
-        return
-      case op.GLOBAL: {
-        const module = this.#utf8Line()
-        stack.push(pythonGlobal(module, this.#utf8Line(), this.#protocol))
-        return
-      }
+        return this.#get(source.uint32())
+      case op.BININT1:
+        return this.#push(source.byte())
+      case op.BININT2:
+        return this.#push(source.uint16())
+      case op.BININT:
+        return this.#push(source.int32())
+      case op.LONG1:
+        return this.#push(source.long(source.byte()))
+      case op.BINFLOAT:
+        return this.#push(source.double())
+      case op.NONE:
+        return this.#push(null)
+      case op.NEWTRUE:
+        return this.#push(true)
+      case op.NEWFALSE:
+        return this.#push(false)
+      case op.BINUNICODE:
+        return this.#push(source.text(source.uint32()))
+      case op.MARK:
+        return this.#mark()
+      case op.EMPTY_DICT:
+        return this.#pushNew({}, COST.dict)
+      case op.SETITEMS:
+        return this.#setItems(this.#popMark())
+      case op.SETITEM:
+        this.#need(2)
+        return this.#setItems(this.#size - 2)
+      case op.EMPTY_LIST:
+        return this.#pushNew([], COST.list)
+      case op.APPENDS:
+        return this.#append(this.#popMark())
+      case op.APPEND:
+        this.#need(1)
+        return this.#append(this.#size - 1)
+      case op.EMPTY_TUPLE:
+        return this.#pushNew(new Tuple(), COST.tuple)
+      case op.TUPLE1:
+      case op.TUPLE2:
+      case op.TUPLE3:
+        this.#need(code - op.TUPLE1 + 1)
+        return this.#tuple(this.#size - (code - op.TUPLE1 + 1))
+      case op.TUPLE:
+        return this.#tuple(this.#popMark())
+      case op.SHORT_BINBYTES:
+        return this.#bytes(source.byte())
+      case op.BINBYTES:
+        return this.#bytes(source.uint32())
+      default:
+        return this.#stepObject(code)
+    }
+  }
+
+  /** What makes objects by their names. */
+  #stepObject(code: number): void {
+    const source: PickleSource = this.#source
+    switch (code) {
       case op.STACK_GLOBAL: {
         const name = this.#pop()
         const module = this.#pop()
-        if (typeof module !== 'string' || typeof name !== 'string') this.#fail('a global is named by something that is no text')
-        stack.push(pythonGlobal(module as string, name as string, this.#protocol))
-        return
+        if (typeof module !== 'string' || typeof name !== 'string') source.fail('a global is named by something that is no text')
+        return this.#global(module, name)
+      }
+      case op.GLOBAL: {
+        const module = source.utf8Line()
+        return this.#global(module, source.utf8Line())
       }
       case op.REDUCE: {
         const args = this.#pop()
-        stack.push(reduce(this.#pop(), args))
-        return
+        return this.#pushNew(reduce(this.#pop(), args, this.#room), 0)
       }
       case op.NEWOBJ: {
         const args = this.#pop()
-        stack.push(construct(this.#pop(), args))
-        return
+        return this.#pushNew(construct(this.#pop(), args, this.#room), 0)
       }
       case op.NEWOBJ_EX: {
         const kwargs = this.#pop()
         const args = this.#pop()
-        stack.push(construct(this.#pop(), args, kwargs))
-        return
-      }
-      case op.OBJ: {
-        const [type, ...args] = this.#popMark()
-        this.#stack.push(reduce(type, tuple(args)))
-        return
-      }
-      case op.INST: {
-        const type = pythonGlobal(this.#utf8Line(), this.#utf8Line(), this.#protocol)
-        const args = this.#popMark()
-        this.#stack.push(reduce(type, tuple(args)))
-        return
+        return this.#pushNew(construct(this.#pop(), args, this.#room, kwargs), 0)
       }
       case op.BUILD: {
         const state = this.#pop()
-        const before = this.#pop()
-        const after = build(before, state)
-        // A UUID is complete only here, after it was memoized.
-        if (after !== before) for (const [index, value] of this.#lastMemo()) if (value === before) this.#memo.set(index, after)
-        stack.push(after)
-        return
+        return build(this.#top(), state)
+      }
+      case op.OBJ: {
+        const [callee, ...args] = this.#take(this.#popMark())
+        return this.#pushNew(reduce(callee, tuple(args), this.#room), COST.tuple)
+      }
+      case op.INST: {
+        const module = source.utf8Line()
+        this.#global(module, source.utf8Line())
+        const callee = this.#pop()
+        const args = tuple(this.#take(this.#popMark()))
+        return this.#pushNew(reduce(callee, args, this.#room), COST.tuple)
+      }
+      case op.EMPTY_SET:
+        return this.#pushNew(new Set(), COST.set)
+      case op.ADDITEMS: {
+        const from = this.#popMark()
+        const set = this.#stack[from - 1]
+        if (from === this.#floor || !(set instanceof Set)) source.fail('items are added to a value that is no set')
+        return this.#addItems(set, from)
+      }
+      case op.FROZENSET: {
+        const set = new FrozenSet()
+        this.#addItems(set, this.#popMark())
+        return this.#pushNew(set, COST.set)
       }
       default:
-        this.#fail(`opcode 0x${code.toString(16)} is refused (persistent ids, extensions and buffers need code)`)
+        return this.#stepRare(code)
     }
   }
 
-  /** The memo entries a BUILD can concern: the object was memoized right before its state, which is small. */
-  #lastMemo(): [number, unknown][] {
-    const last: [number, unknown][] = []
-    for (let index = this.#memo.size - 1; index >= 0 && last.length < 16; index--) {
-      if (this.#memo.has(index)) last.push([index, this.#memo.get(index)])
-    }
-    return last
-  }
-
-  #append(items: unknown[]): void {
-    const list = this.#top()
-    const into: unknown[] | undefined = list instanceof PyObject ? list.items : Array.isArray(list) && !(list instanceof Tuple) ? list : undefined
-    if (!into) this.#fail('items are appended to a value that is no list')
-    for (const item of items) (into as unknown[]).push(item)
-    if (list instanceof Deque && list.maxLength !== null && list.length > list.maxLength) list.splice(0, list.length - list.maxLength)
-  }
-
-  #setItems(items: unknown[]): void {
-    if (items.length % 2 !== 0) this.#fail('a key lacks its value')
-    const top = this.#top()
-    if (top instanceof PyObject) {
-      for (let i = 0; i < items.length; i += 2) top.pairs.push([items[i], items[i + 1]])
-      return
-    }
-    if (top instanceof Map) {
-      for (let i = 0; i < items.length; i += 2) top.set(items[i], items[i + 1])
-      return
-    }
-    if (typeof top !== 'object' || top === null || Object.getPrototypeOf(top) !== Object.prototype) this.#fail('keys are set on a value that is no dict')
-    const object = top as Record<string, unknown>
-    for (let i = 0; i < items.length; i += 2) {
-      const key = items[i]
-      if (typeof key !== 'string') {
-        const map = new Map<unknown, unknown>(Object.entries(object))
-        this.#maps.set(object, map)
-        this.#stack[this.#stack.length - 1] = map
-        for (let j = i; j < items.length; j += 2) map.set(items[j], items[j + 1])
+  /** Older protocols, large values and the stack's own. */
+  #stepRare(code: number): void {
+    const source: PickleSource = this.#source
+    switch (code) {
+      case op.PROTO:
+        this.#protocol = source.byte()
+        if (this.#protocol > 5) source.fail(`protocol ${this.#protocol} is unknown`)
         return
+      case op.FRAME:
+        return source.frame()
+      case op.POP:
+        return this.#popOne()
+      case op.POP_MARK:
+        this.#size = this.#popMark()
+        return
+      case op.DUP:
+        return this.#push(this.#share(this.#top()))
+      case op.PUT:
+        return this.#put(source.index())
+      case op.GET:
+        return this.#get(source.index())
+      case op.INT:
+        return this.#push(source.intLine())
+      case op.LONG:
+        return this.#push(source.longLine())
+      case op.LONG4:
+        return this.#push(source.long(source.int32()))
+      case op.FLOAT:
+        return this.#push(source.floatLine())
+      case op.UNICODE:
+        return this.#push(unescapeRaw(source.line()))
+      case op.STRING:
+        return this.#push(source.checkAscii(unquote(source.line())))
+      case op.SHORT_BINSTRING:
+        return this.#push(source.ascii(source.byte()))
+      case op.BINSTRING:
+        return this.#push(source.ascii(source.int32()))
+      case op.BINUNICODE8:
+        return this.#push(source.text(source.length8()))
+      case op.BINBYTES8:
+        return this.#bytes(source.length8())
+      case op.BYTEARRAY8:
+        return this.#bytes(source.length8(), ByteArray)
+      case op.LIST: {
+        const items = this.#take(this.#popMark())
+        return this.#pushNew(items, COST.list)
       }
-      if (key === '__proto__') Object.defineProperty(object, key, { value: items[i + 1], enumerable: true, writable: true, configurable: true })
-      else object[key] = items[i + 1]
+      case op.DICT: {
+        const pairs = this.#take(this.#popMark())
+        this.#pushNew({}, COST.dict)
+        const from = this.#size
+        for (const item of pairs) this.#push(item)
+        return this.#setItems(from)
+      }
+      default:
+        source.fail(`opcode 0x${code.toString(16)} is refused: unknown, or persistent ids, extensions and outside buffers, which need code`)
     }
   }
 
-  #current(value: unknown): unknown {
-    return this.#maps.size > 0 && typeof value === 'object' && value !== null ? (this.#maps.get(value) ?? value) : value
+  #push(value: unknown): void {
+    this.#stack[this.#size++] = value
   }
 
-  /** Replaces what still points at a dict that became a Map: only cycles can. Iterative, each value once. */
-  #settleMaps(root: unknown): unknown {
-    const seen = new Set<object>()
-    const open: object[] = []
-    const visit = (value: unknown): unknown => {
-      const now = this.#current(value)
-      if (typeof now === 'object' && now !== null && !seen.has(now)) {
-        seen.add(now)
-        open.push(now)
-      }
-      return now
-    }
-    const settled = visit(root)
-    for (let value = open.pop(); value !== undefined; value = open.pop()) {
-      if (Array.isArray(value)) value.forEach((item, i) => (value[i] = visit(item)))
-      else if (value instanceof Map) for (const [key, item] of value) value.set(visit(key) === key ? key : key, visit(item))
-      else if (value instanceof Set) for (const item of value) visit(item)
-      else if (value instanceof PyObject) {
-        ;(value.args as unknown[]).forEach((item, i, args) => (args[i] = visit(item)))
-        value.items.forEach((item, i) => (value.items[i] = visit(item)))
-        for (const pair of value.pairs) pair[1] = visit(pair[1])
-        value.state = visit(value.state)
-      } else if (value instanceof RemoteError) (value.args as unknown[]).forEach((item, i, args) => (args[i] = visit(item)))
-      else if (Object.getPrototypeOf(value) === Object.prototype) {
-        const object = value as Record<string, unknown>
-        for (const key of Object.keys(object)) if (key !== '__proto__') object[key] = visit(object[key])
-      }
-    }
-    return settled
+  #pushNew(value: unknown, cost: number): void {
+    this.#containers++
+    this.#room.take(cost)
+    this.#stack[this.#size++] = value
   }
 
-  #recall(index: number): unknown {
-    if (!this.#memo.has(index)) this.#fail(`memo ${index} is not set`)
-    return this.#current(this.#memo.get(index))
-  }
-
-  #top(): unknown {
-    if (this.#stack.length === 0) this.#fail('the stack is empty')
-    return this.#stack[this.#stack.length - 1]
+  #need(count: number): void {
+    if (this.#size - count < this.#floor) this.#source.fail('a value is missing')
   }
 
   #pop(): unknown {
-    if (this.#stack.length === 0) this.#fail('the stack is empty')
-    return this.#stack.pop()
+    if (this.#size <= this.#floor) this.#source.fail('a value is missing')
+    return this.#stack[--this.#size]
   }
 
-  #popMark(): unknown[] {
-    const items = this.#stack
-    const below = this.#marks.pop()
-    if (!below) this.#fail('a mark is missing')
-    this.#stack = below as unknown[][]
-    return items
+  #top(): unknown {
+    if (this.#size <= this.#floor) this.#source.fail('a value is missing')
+    return this.#stack[this.#size - 1]
   }
 
-  #byte(): number {
-    if (this.#at >= this.#bytes.length) this.#fail('it ends too soon')
-    return this.#bytes[this.#at++] as number
+  #mark(): void {
+    // Each open value needs one at most.
+    if (this.#floors.length > 2 * MAX_DEPTH) this.#source.fail(`it nests deeper than ${MAX_DEPTH} levels`)
+    this.#floors.push(this.#floor)
+    this.#floor = this.#size
   }
 
-  /** Moves past `count` bytes and gives where they began. */
-  #skip(count: number): number {
-    const from = this.#at
-    if (from + count > this.#bytes.length) this.#fail('it ends too soon')
-    this.#at = from + count
+  /** Takes the mark away; answers where the values above it begin. */
+  #popMark(): number {
+    const from = this.#floor
+    const floor = this.#floors.pop()
+    if (floor === undefined) this.#source.fail('a mark is missing')
+    this.#floor = floor
     return from
   }
 
-  #length4(): number {
-    return this.#bytes.readUInt32LE(this.#skip(4))
+  /** The values from a place on, off the stack. */
+  #take(from: number): unknown[] {
+    const items = this.#stack.slice(from, this.#size)
+    this.#size = from
+    return items
   }
 
-  #length8(): number {
-    const length = this.#bytes.readBigUInt64LE(this.#skip(8))
-    if (length > BigInt(this.#bytes.length)) this.#fail('it ends too soon')
-    return Number(length)
+  #popOne(): void {
+    if (this.#size === this.#floor && this.#floors.length > 0) {
+      this.#size = this.#popMark()
+      return
+    }
+    const value = this.#pop()
+    // A `state_setter` is called for its effect alone: (setter, (object, state)).
+    const object = this.#size > this.#floor ? this.#stack[this.#size - 1] : undefined
+    if (!(value instanceof PyObject) || value.made !== 'reduce' || value.args.length !== 2 || value.args[0] !== object) return
+    if (!(object instanceof PyObject)) this.#source.fail('a function sets the state of a value that has none')
+    object.stateSetter = value.callee
+    object.state = value.args[1]
   }
 
-  #line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.#at)
-    if (end === -1) this.#fail('a line has no end')
-    const text = this.#bytes.toString('latin1', this.#at, end)
-    this.#at = end + 1
-    return text
+  #put(index: number): void {
+    // CPython numbers them without gaps, so there are never more than bytes.
+    if (index > this.#source.bytes.length) this.#source.fail(`memo ${index} is out of bounds`)
+    if (this.#memo[index] === undefined) this.#memoized++
+    this.#memo[index] = this.#top()
   }
 
-  #utf8Line(): string {
-    return Buffer.from(this.#line(), 'latin1').toString('utf8')
+  #get(index: number): void {
+    const value = this.#memo[index]
+    if (value === undefined) this.#source.fail(`memo ${index} is not set`)
+    this.#push(typeof value === 'object' && value !== null ? this.#share(value) : value)
   }
 
-  #index(): number {
-    const line = this.#line()
-    if (!/^\d{1,10}$/.test(line)) this.#fail('a memo index is no number')
-    return Number(line)
+  /** A value that is now held twice, as what it is by now. */
+  #share(value: unknown): unknown {
+    if (!isDict(value)) return value
+    const map = this.#maps.size > 0 ? this.#maps.get(value) : undefined
+    if (map !== undefined) return map
+    this.#shared.add(value)
+    return value
   }
 
-  #text(length: number): string {
-    const from = this.#skip(length)
-    return readText(this.#bytes, from, from + length)
+  #global(module: string, name: string): void {
+    this.#pushNew(this.#protocol < 3 ? fromPython2(module, name) : new PyGlobal(module, name), COST.dict)
   }
 
-  #latin1(length: number): string {
-    const from = this.#skip(length)
-    return this.#bytes.toString('latin1', from, from + length)
+  #bytes(length: number, type: BytesType = Uint8Array): void {
+    const bytes = this.#source.raw(length, type)
+    this.#pushNew(bytes, COST.bytes)
   }
 
-  /** A copy: a handler may keep or change it, and the payload is sent again on a retry. */
-  #raw(length: number): Uint8Array {
-    const from = this.#skip(length)
-    return new Uint8Array(this.#bytes.subarray(from, from + length))
+  #tuple(from: number): void {
+    const out = new Tuple()
+    for (let i = from; i < this.#size; i++) out.push(this.#stack[i])
+    this.#size = from
+    this.#pushNew(out, COST.tuple)
   }
 
-  /** Two's complement, little endian. Reading hex is linear enough; decimal would be quadratic. */
-  #long(length: number): number | bigint {
-    const from = this.#skip(length)
-    if (length === 0) return 0
-    if (length <= 6) return this.#bytes.readIntLE(from, length)
-    const hex = Buffer.from(this.#bytes.subarray(from, from + length)).reverse().toString('hex')
-    return small(BigInt.asIntN(length * 8, BigInt(`0x${hex}`)))
+  #addItems(set: Set<unknown>, from: number): void {
+    for (let i = from; i < this.#size; i++) {
+      const item = this.#stack[i]
+      this.#room.key(item)
+      set.add(item)
+    }
+    this.#room.take((this.#size - from) * COST.slot)
+    this.#size = from
   }
 
-  #textInteger(code: number): number | bigint | boolean {
-    const line = this.#line()
-    if (code === op.INT && line === '00') return false
-    if (code === op.INT && line === '01') return true
-    const digits = line.replace(/L$/, '')
-    // Turning decimal digits into a number takes quadratic time: CPython too has a limit, of 4,300.
-    if (!/^[+-]?\d{1,4300}$/.test(digits)) this.#fail('an integer is no number')
-    return small(BigInt(digits.replace(/^\+/, '')))
+  #append(from: number): void {
+    const list = from > this.#floor ? this.#stack[from - 1] : undefined
+    const into = list instanceof PyObject ? list.listItems : list
+    if (!Array.isArray(into) || into instanceof Tuple) this.#source.fail('items are appended to a value that is no list')
+    for (let i = from; i < this.#size; i++) into.push(this.#stack[i])
+    this.#size = from
+    if (into instanceof Deque && into.maxLength !== null && into.length > into.maxLength) into.splice(0, into.length - into.maxLength)
   }
 
-  #fail(what: string): never {
-    throw new DecodeError(`not a valid pickle: ${what} (byte ${this.#at})`)
+  /** Keys and values from a place on, for what lies below them. */
+  #setItems(from: number): void {
+    if ((this.#size - from) % 2 !== 0) this.#source.fail('a key lacks its value')
+    const top = from > this.#floor ? this.#stack[from - 1] : undefined
+    const stack = this.#stack
+    if (isDict(top)) {
+      const known = this.#maps.size > 0 ? this.#maps.get(top) : undefined
+      if (known !== undefined) {
+        stack[from - 1] = known
+        this.#setPairs(known, from)
+      } else this.#setProperties(top, from)
+    } else if (top instanceof Map) this.#setPairs(top, from)
+    else if (top instanceof PyObject) {
+      this.#room.take((this.#size - from) * COST.slot * 4)
+      for (let i = from; i < this.#size; i += 2) top.dictItems.push([stack[i], stack[i + 1]])
+    } else this.#source.fail('keys are set on a value that is no dict')
+    this.#size = from
+  }
+
+  #setProperties(dict: Record<string, unknown>, from: number): void {
+    const stack = this.#stack
+    let largest = -1
+    for (let i = from; i < this.#size; i += 2) {
+      const key = stack[i]
+      if (typeof key !== 'string') return this.#becomeMap(dict, from, i)
+      // An array index: V8 reserves slots up to it.
+      if (key.length <= 3 && key.charCodeAt(0) <= 0x39) largest = Math.max(largest, Number(key) || 0)
+      if (key === '__proto__') Object.defineProperty(dict, key, { value: stack[i + 1], enumerable: true, writable: true, configurable: true })
+      else dict[key] = stack[i + 1]
+    }
+    if (largest > 0) this.#room.take(COST.index * largest)
+  }
+
+  #becomeMap(dict: Record<string, unknown>, from: number, rest: number): void {
+    const map = new Map<unknown, unknown>(Object.entries(dict))
+    this.#room.take(COST.map)
+    this.#maps.set(dict, map)
+    if (this.#shared.has(dict)) this.#mustSettle = true
+    this.#stack[from - 1] = map
+    this.#setPairs(map, rest)
+  }
+
+  #setPairs(map: Map<unknown, unknown>, from: number): void {
+    for (let i = from; i < this.#size; i += 2) {
+      const key = this.#stack[i]
+      this.#room.key(key)
+      map.set(key, this.#stack[i + 1])
+    }
   }
 }
 
-function tuple(items: unknown[]): Tuple {
+function tuple(items: readonly unknown[]): Tuple {
   const out = new Tuple()
   for (const item of items) out.push(item)
   return out
-}
-
-function small(value: bigint): number | bigint {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
-}
-
-function pythonFloat(text: string): number {
-  const special: Record<string, number> = { inf: Infinity, '-inf': -Infinity, nan: NaN, '-nan': NaN }
-  const value = Object.hasOwn(special, text) ? (special[text] as number) : text.trim() === '' ? NaN : Number(text)
-  if (Number.isNaN(value) && !text.includes('nan')) throw new DecodeError(`not a valid pickle: \`${text.slice(0, 20)}\` is no float`)
-  return value
 }

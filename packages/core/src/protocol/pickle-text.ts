@@ -1,68 +1,112 @@
 /** Python's texts: UTF-8 in which lone surrogates may stand (`surrogatepass`), and the escapes of protocol 0. */
+import { DecodeError } from '../errors.ts'
 
-/** Reads UTF-8; a lone surrogate survives. `utf8Slice`-speed where there is none. */
-export function readText(bytes: Buffer, from: number, to: number): string {
-  if (to - from < 24) {
-    let text = ''
-    for (let i = from; i < to; i++) {
-      const byte = bytes[i] as number
-      if (byte > 0x7f) return readLong(bytes, from, to)
-      text += String.fromCharCode(byte)
-    }
-    return text
+/** A Buffer by the methods its `toString` ends in; calling that costs as much as the short texts themselves. */
+export type Bytes = Buffer & { latin1Slice(from: number, to: number): string; utf8Slice(from: number, to: number): string }
+
+const SHORT = 24
+const SLOTS = 2_048
+
+/** Short texts seen lately, by a hash of their bytes: keys and names come again and again. */
+const recent: string[] = Array.from({ length: SLOTS }, () => '')
+
+/** @throws DecodeError for what is no UTF-8. */
+export function readText(bytes: Bytes, from: number, to: number): string {
+  const length = to - from
+  if (length > SHORT) return readUtf8(bytes, from, to)
+  let hash = length
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i] as number
+    if (byte > 0x7f) return readUtf8(bytes, from, to)
+    hash = (Math.imul(hash, 31) + byte) | 0
   }
-  return readLong(bytes, from, to)
-}
-
-function readLong(bytes: Buffer, from: number, to: number): string {
-  const text = bytes.toString('utf8', from, to)
-  return text.includes('\ufffd') ? readSurrogates(bytes, from, to) : text
-}
-
-/** Three bytes ED A0..BF xx are a surrogate by themselves; the runs between are plain UTF-8. */
-function readSurrogates(bytes: Buffer, from: number, to: number): string {
-  let text = ''
-  let start = from
-  for (let i = from; i + 2 < to; i++) {
-    if (bytes[i] !== 0xed || (bytes[i + 1] as number) < 0xa0) continue
-    text += bytes.toString('utf8', start, i)
-    text += String.fromCharCode(0xd000 | (((bytes[i + 1] as number) & 0x3f) << 6) | ((bytes[i + 2] as number) & 0x3f))
-    start = i + 3
-    i += 2
+  const slot = (hash ^ (hash >>> 11)) & (SLOTS - 1)
+  const known = recent[slot] as string
+  if (known.length === length) {
+    let i = 0
+    while (i < length && known.charCodeAt(i) === bytes[from + i]) i++
+    if (i === length) return known
   }
-  return text + bytes.toString('utf8', start, to)
+  return (recent[slot] = bytes.latin1Slice(from, to))
 }
 
-const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
+function readUtf8(bytes: Bytes, from: number, to: number): string {
+  const text = bytes.utf8Slice(from, to)
+  // Either it holds that very character, or a surrogate, or it is no UTF-8.
+  return text.includes('\ufffd') ? readExactly(bytes.subarray(from, to)) : text
+}
+
+/** Character by character; Python too is strict here. */
+function readExactly(bytes: Uint8Array): string {
+  const units = Buffer.allocUnsafe(bytes.length * 2)
+  let end = 0
+  let at = 0
+  const next = (): number => {
+    const byte = bytes[at++] ?? 0
+    if ((byte & 0xc0) !== 0x80) throw new DecodeError('not a valid pickle: a text is no UTF-8')
+    return byte & 0x3f
+  }
+  while (at < bytes.length) {
+    const lead = bytes[at++] as number
+    let point = 0x110000
+    let least = 0
+    if (lead < 0x80) point = lead
+    else if (lead >= 0xc2 && lead < 0xe0) point = ((lead & 0x1f) << 6) | next()
+    else if (lead >= 0xe0 && lead < 0xf0) [point, least] = [((lead & 0x0f) << 12) | (next() << 6) | next(), 0x800]
+    else if (lead >= 0xf0 && lead < 0xf5) [point, least] = [((lead & 0x07) << 18) | (next() << 12) | (next() << 6) | next(), 0x10000]
+    if (point < least || point > 0x10ffff) throw new DecodeError('not a valid pickle: a text is no UTF-8')
+    if (point > 0xffff) {
+      end = units.writeUInt16LE(0xd7c0 + (point >> 10), end)
+      end = units.writeUInt16LE(0xdc00 | (point & 0x3ff), end)
+    } else end = units.writeUInt16LE(point, end)
+  }
+  return units.toString('utf16le', 0, end)
+}
+
+/** True where UTF-8 can say it: no surrogate stands alone. */
+export function isWellFormed(text: string): boolean {
+  return (text as string & { isWellFormed(): boolean }).isWellFormed()
+}
+
+const LEADS = [0, 0xc0, 0xe0, 0xf0]
 
 /** Writes UTF-8 in which lone surrogates stand as Python writes them. */
-export function textBytes(text: string): Buffer {
-  if (!LONE_SURROGATE.test(text)) return Buffer.from(text, 'utf8')
-  const parts: Buffer[] = []
-  let start = 0
-  for (const match of text.matchAll(new RegExp(LONE_SURROGATE, 'g'))) {
-    const unit = text.charCodeAt(match.index)
-    parts.push(Buffer.from(text.slice(start, match.index), 'utf8'))
-    parts.push(Buffer.from([0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)]))
-    start = match.index + 1
+export function textBytes(text: string): Uint8Array {
+  if (isWellFormed(text)) return Buffer.from(text, 'utf8')
+  const bytes = new Uint8Array(text.length * 3)
+  let end = 0
+  for (const character of text) {
+    const point = character.codePointAt(0) as number
+    if (point < 0x80) bytes[end++] = point
+    else {
+      const rest = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3
+      bytes[end++] = (LEADS[rest] as number) | (point >> (6 * rest))
+      for (let i = rest - 1; i >= 0; i--) bytes[end++] = 0x80 | ((point >> (6 * i)) & 0x3f)
+    }
   }
-  parts.push(Buffer.from(text.slice(start), 'utf8'))
-  return Buffer.concat(parts)
+  return bytes.subarray(0, end)
 }
 
-/** Protocol 0's `raw-unicode-escape`: latin-1 with \uXXXX and \UXXXXXXXX. */
+/** Protocol 0's `raw-unicode-escape`: latin-1 with \uXXXX and \UXXXXXXXX. @throws DecodeError */
 export function unescapeRaw(text: string): string {
-  return text.replace(/\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g, (whole, short: string | undefined, long: string | undefined) => {
-    const point = parseInt((short ?? long) as string, 16)
-    return point > 0x10ffff ? whole : String.fromCodePoint(point)
+  if (!text.includes('\\')) return text
+  return text.replace(/\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([^]|$))/g, (whole, short?: string, long?: string, other?: string) => {
+    const point = parseInt(short ?? long ?? '110000', 16)
+    if (point <= 0x10ffff) return String.fromCodePoint(point)
+    if (other === 'u' || other === 'U' || other === undefined) throw new DecodeError('not a valid pickle: a text has a broken escape')
+    return whole
   })
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"', a: '\x07', b: '\b', f: '\f', v: '\v', '0': '\0' }
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"', a: '\x07', b: '\b', f: '\f', v: '\v' }
 
-/** Protocol 0's quoted byte strings, as Python 2 wrote them. */
+/** Protocol 0's quoted byte strings, as Python 2 wrote them. @throws DecodeError */
 export function unquote(text: string): string {
-  return text.slice(1, -1).replace(/\\(?:x([0-9a-fA-F]{2})|(.))/g, (_, hex: string | undefined, char: string | undefined) =>
-    hex === undefined ? (ESCAPES[char as string] ?? `\\${char}`) : String.fromCharCode(parseInt(hex, 16)),
-  )
+  const quote = text[0]
+  if (text.length < 2 || (quote !== "'" && quote !== '"') || !text.endsWith(quote)) throw new DecodeError('not a valid pickle: a byte string lacks its quotes')
+  return text.slice(1, -1).replace(/\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|([^]))/g, (_, hex?: string, octal?: string, char = '') => {
+    if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16))
+    if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8) & 0xff)
+    return ESCAPES[char as string] ?? `\\${char as string}`
+  })
 }

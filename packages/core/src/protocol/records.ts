@@ -1,14 +1,10 @@
-import { DecodeError, EncodeError, RemoteError } from '../errors.ts'
-import { fromExceptionMap } from './exceptions.ts'
-import { decodeJson, encodeJson } from './json.ts'
-import { MAX_PAYLOAD_BYTES } from './limits.ts'
-import { decodeMsgpack, encodeMsgpack } from './msgpack.ts'
-import { decodePickle } from './pickle-read.ts'
-import { encodePickle } from './pickle-write.ts'
+import { DecodeError, RemoteError } from '../errors.ts'
+import { decodeValue, encodeValue } from './codec.ts'
+import type { CodecName } from './codec.ts'
+import { fromExceptionMap, readException } from './exceptions.ts'
 import { PyObject, Tuple } from './values.ts'
 
-/** How a payload is written. */
-export type CodecName = 'msgpack' | 'pickle' | 'json'
+export type { CodecName } from './codec.ts'
 
 /** A job as it is on the wire: `t f a k et`. */
 export interface JobRecord {
@@ -23,7 +19,7 @@ export interface JobRecord {
 /** A result as it is on the wire: the job's five fields and `s r st ft q id`. */
 export interface ResultRecord extends JobRecord {
   success: boolean
-  /** What the handler returned, or an Error. */
+  /** What the handler returned; where it failed, an Error, or the text Python writes for what it cannot serialize. */
   result: unknown
   startTimeMs: number
   finishTimeMs: number
@@ -31,115 +27,122 @@ export interface ResultRecord extends JobRecord {
   jobId: string
 }
 
-/** The codec of some bytes by the first of them, or undefined when it is none of ours. */
-export function codecOf(bytes: Uint8Array): CodecName | undefined {
-  const [first = -1, second = -1] = bytes
-  if (first === 0x80 && second >= 2 && second <= 5) return 'pickle'
-  if ((first >= 0x85 && first <= 0x8f) || first === 0xde || first === 0xdf) return 'msgpack'
-  if (first === 0x7b) return 'json'
-  if (first === 0x28 || first === 0x7d) return 'pickle' // protocols 0 and 1 have no header: "(dp0" and "}q"
-  return undefined
-}
+/** What arq puts in place of a queue and an id that results of its old versions lack. */
+const UNKNOWN = '<unknown>'
 
-/** @throws EncodeError */
-export function encodeValue(value: unknown, codec: CodecName): Buffer {
-  const bytes = codec === 'pickle' ? encodePickle(value) : codec === 'msgpack' ? encodeMsgpack(value) : encodeJson(value)
-  if (bytes.byteLength > MAX_PAYLOAD_BYTES) throw new EncodeError(`payload of ${bytes.byteLength} bytes is larger than ${MAX_PAYLOAD_BYTES}; keep large data elsewhere and pass its name`)
-  return bytes
-}
-
-/** @throws DecodeError */
-export function decodeValue(bytes: Uint8Array): { value: unknown; codec: CodecName } {
-  const codec = codecOf(bytes)
-  switch (codec) {
-    case 'pickle':
-      return { value: decodePickle(bytes), codec }
-    case 'msgpack':
-      return { value: decodeMsgpack(bytes), codec }
-    case 'json':
-      return { value: decodeJson(bytes), codec }
-    case undefined: {
-      const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
-      throw new DecodeError(`expected a pickle, msgpack or JSON map, got ${bytes.byteLength} bytes that start with \`${start}\``)
-    }
-  }
-}
+type Fields = Readonly<Record<string, unknown>>
 
 /** @throws EncodeError */
 export function encodeJob(job: JobRecord, codec: CodecName): Buffer {
-  return encodeValue(jobFields(job, codec), codec)
+  return encodeValue({ t: job.jobTry, f: job.functionName, a: wireArgs(job.args, codec), k: job.kwargs, et: job.enqueueTimeMs }, codec)
 }
 
 /** @throws EncodeError */
 export function encodeResult(result: ResultRecord, codec: CodecName): Buffer {
-  const { success, startTimeMs, finishTimeMs, queueName, jobId } = result
-  const fields = { ...jobFields(result, codec), s: success, r: result.result, st: startTimeMs, ft: finishTimeMs, q: queueName, id: jobId }
+  const fields = {
+    t: result.jobTry,
+    f: result.functionName,
+    a: wireArgs(result.args, codec),
+    k: result.kwargs,
+    et: result.enqueueTimeMs,
+    s: result.success,
+    r: result.result,
+    st: result.startTimeMs,
+    ft: result.finishTimeMs,
+    q: result.queueName,
+    id: result.jobId,
+  }
   return encodeValue(fields, codec)
 }
 
 /** @throws DecodeError */
 export function decodeJob(bytes: Uint8Array): { record: JobRecord; codec: CodecName } {
   const { value, codec } = decodeValue(bytes)
-  return { record: toJob(asMap(value)), codec }
+  return { record: toJob(map(value, 'the payload')), codec }
 }
 
 /** Fields `q` and `id` may be missing, as in results of old versions of arq. @throws DecodeError */
 export function decodeResult(bytes: Uint8Array): { record: ResultRecord; codec: CodecName } {
   const { value, codec } = decodeValue(bytes)
-  const fields = asMap(value)
-  const success = fields.s === true
+  const fields = map(value, 'the payload')
+  const success = field(fields, 's')
+  if (typeof success !== 'boolean') throw wrong('`s`', 'true or false', success)
+  const result = field(fields, 'r')
+  const { jobTry, functionName, args, kwargs, enqueueTimeMs } = toJob(fields)
   const record: ResultRecord = {
-    ...toJob(fields),
+    jobTry,
+    functionName,
+    args,
+    kwargs,
+    enqueueTimeMs,
     success,
-    result: success ? fields.r : toError(fields.r),
+    result: success ? result : toError(result),
     startTimeMs: integer(fields, 'st'),
     finishTimeMs: integer(fields, 'ft'),
-    queueName: typeof fields.q === 'string' ? fields.q : '<unknown>',
-    jobId: typeof fields.id === 'string' ? fields.id : '<unknown>',
+    queueName: optionalText(fields, 'q'),
+    jobId: optionalText(fields, 'id'),
   }
   return { record, codec }
 }
 
-function jobFields(job: JobRecord, codec: CodecName) {
-  // Python's args are a tuple; the other codecs have no such thing.
-  const args = codec === 'pickle' && !(job.args instanceof Tuple) ? Tuple.from(job.args) : job.args
-  return { t: job.jobTry, f: job.functionName, a: args, k: job.kwargs, et: job.enqueueTimeMs }
+/** Python's args are a tuple; the other codecs have no such thing. */
+function wireArgs(args: readonly unknown[], codec: CodecName): readonly unknown[] {
+  if (codec !== 'pickle' || args instanceof Tuple) return args
+  const tuple = new Tuple()
+  for (let i = 0; i < args.length; i++) tuple.push(args[i])
+  return tuple
 }
 
-function toJob(fields: Record<string, unknown>): JobRecord {
-  const { t, f, a, k } = fields
-  if (typeof f !== 'string') throw new DecodeError(`expected \`f\` to be a function name, got ${typeof f}`)
-  if (!Array.isArray(a)) throw new DecodeError(`expected \`a\` to be the arguments, got ${typeof a}`)
+function toJob(fields: Fields): JobRecord {
+  const functionName = field(fields, 'f')
+  if (typeof functionName !== 'string') throw wrong('`f`', 'a function name', functionName)
+  const args = field(fields, 'a')
+  if (!Array.isArray(args)) throw wrong('`a`', 'the positional arguments', args)
   return {
-    jobTry: t === null || t === undefined ? null : integer(fields, 't'),
-    functionName: f,
-    args: a as unknown[],
-    kwargs: asMap(k, 'k'),
+    jobTry: field(fields, 't') === null ? null : integer(fields, 't'),
+    functionName,
+    args: args as unknown[],
+    kwargs: map(field(fields, 'k'), '`k`'),
     enqueueTimeMs: integer(fields, 'et'),
   }
 }
 
-function asMap(value: unknown, field?: string): Record<string, unknown> {
-  // An empty dict of Python with keys to come is an object; a Map has keys that are no text.
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null) return value as Record<string, unknown>
-  }
-  throw new DecodeError(`expected ${field ? `\`${field}\`` : 'the payload'} to be a map with text keys`)
+/** As in Python, each field must be there. */
+function field(fields: Fields, name: string): unknown {
+  if (!Object.hasOwn(fields, name)) throw new DecodeError(`the payload lacks \`${name}\`; it is no job or result of arq`)
+  return fields[name]
 }
 
-function integer(fields: Record<string, unknown>, name: string): number {
-  const value = fields[name]
+/** A map whose keys are texts is a plain object by now; one with other keys is a Map. */
+function map(value: unknown, name: string): Fields {
+  if (typeof value === 'object' && value !== null) {
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype === Object.prototype || prototype === null) return value as Fields
+  }
+  throw wrong(name, 'a map with text keys', value)
+}
+
+function integer(fields: Fields, name: string): number {
+  const value = field(fields, name)
+  // Sloppy producers write floats.
   if (typeof value === 'number' && Number.isFinite(value)) return Math.round(value)
-  throw new DecodeError(`expected \`${name}\` to be a number, got ${typeof value}`)
+  throw wrong(`\`${name}\``, 'a number', value)
+}
+
+function optionalText(fields: Fields, name: string): string {
+  const value = Object.hasOwn(fields, name) ? fields[name] : undefined
+  return typeof value === 'string' ? value : UNKNOWN
+}
+
+function wrong(name: string, expected: string, value: unknown): DecodeError {
+  let got = value === null ? 'null' : `a ${typeof value}`
+  if (typeof value === 'object' && value !== null) got = `a ${(Object.getPrototypeOf(value) as object | null)?.constructor.name ?? 'map'}`
+  return new DecodeError(`expected ${name} to be ${expected}, got ${got}`)
 }
 
 /** What a failed result holds: an exception of any class, or the text arq writes where it could not be serialized. */
 function toError(value: unknown): unknown {
-  if (value instanceof PyObject) {
-    const { module, name } = value.type
-    const attributes = value.state === undefined ? {} : { attributes: value.state }
-    return new RemoteError(`${module}.${name}`, value.args, { module, ...attributes })
-  }
+  if (value instanceof RemoteError) return value
+  if (value instanceof PyObject) return readException(value.module, value.name, value.args, value.state)
   return fromExceptionMap(value) ?? value
 }

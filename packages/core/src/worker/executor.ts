@@ -30,9 +30,9 @@ export interface ExecutorOptions {
   log: Logger
   counters: Counters
   emit: Emit
-  makeContext(run: Run): JobContext
+  makeContext: (run: Run) => JobContext
   /** A job this worker does not know was handed back: leave it to others for a while. */
-  passOver(queueName: string, jobId: string): void
+  passOver: (queueName: string, jobId: string) => void
 }
 
 /** Takes one claimed job from admission to its settled end. The deciding is in protocol/lifecycle.ts. */

@@ -26,11 +26,11 @@ export interface PollerOptions {
   maxBurstJobs: number
   burst: boolean
   /** Awaited before each poll. */
-  beforePoll(): Promise<void>
+  beforePoll: () => Promise<void>
   /** Starts a job; `onIdle` is to be called when its slot is free. */
-  start(claim: Claim, onIdle: () => void): void
+  start: (claim: Claim, onIdle: () => void) => void
   /** How many members all queues have. */
-  countQueued(): Promise<number>
+  countQueued: () => Promise<number>
 }
 
 /**

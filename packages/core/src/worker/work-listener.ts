@@ -5,9 +5,9 @@ export interface WorkListenerOptions {
   queues: readonly string[]
   keyspaceNotifications: 'auto' | false
   /** A queue may have new work. */
-  onWork(): void
+  onWork: () => void
   /** A job is asked to abort; undefined where requests may have been missed. */
-  onAbort(jobId: string | undefined): void
+  onAbort: (jobId: string | undefined) => void
 }
 
 /**

@@ -284,7 +284,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.#cron.stop()
     this.#aborts.stop()
     this.#leases.stop()
-    const steps: [string, () => Promise<unknown> | unknown][] = [
+    const steps: [string, () => unknown][] = [
       ['removing the health keys', () => this.#link.connection.isReady && this.#heartbeat.stop()],
       ['the onShutdown hook', () => this.#wasStarted && this.#settings.onShutdown?.(this.#state)],
       ['closing connections', () => this.#link.close()],

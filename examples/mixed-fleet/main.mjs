@@ -1,0 +1,137 @@
+// A mixed fleet at work on real input: the documents of this repository are read, hashed and counted, first by a
+// TypeScript worker for a Python producer, then the other way round. `npm start` runs it.
+import { spawn } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Client, createLogger, Worker } from '@arq-ts/core'
+import { progress } from './progress.mjs'
+import { summariseDocument } from './tasks.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const skipped = new Set(['node_modules', 'dist', '.git', '.cache', 'coverage'])
+
+/** Every text of the repository that a person may want to read. */
+async function documents(root) {
+  const found = []
+  async function walk(folder) {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (skipped.has(entry.name)) continue
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) await walk(path)
+      else if (/\.(md|ts|mts|mjs|py|lua|json)$/.test(entry.name)) found.push(relative(root, path))
+    }
+  }
+  await walk(root)
+  return found.sort()
+}
+
+/**
+ * Runs both rounds; `python` is an interpreter that has arq, or undefined. Gives one row per round.
+ *
+ * @param {{ redisUrl: string, python?: string, root: string, say: (line: string) => void, signal?: AbortSignal }} options
+ */
+export async function runMixedFleet({ redisUrl, python, root, say, signal }) {
+  const paths = await documents(root)
+  const client = new Client({ redis: redisUrl, codec: 'pickle', queueName: 'demo:documents', logger: createLogger({ level: 'warn' }) })
+  const context = { redisUrl, python, root, paths, client, say, signal }
+  try {
+    const rounds = [await typescriptWorks(context)]
+    if (python && !signal?.aborted) rounds.push(await pythonWorks(context))
+    return rounds
+  } finally {
+    await client.close()
+  }
+}
+
+/** A TypeScript worker; Python enqueues by arq, with pickles, where Python is there. */
+async function typescriptWorks({ redisUrl, python, root, paths, client, say, signal }) {
+  const producer = python ? 'Python' : 'TypeScript'
+  say(`\n${producer} enqueues ${paths.length} documents, a TypeScript worker reads them`)
+  const worker = new Worker({
+    redis: redisUrl,
+    queueName: client.queueName,
+    tasks: [summariseDocument(root)],
+    maxJobs: 20,
+    pollDelayMs: 50, // Python announces nothing; ours is heard of at once
+    handleSignals: false,
+    logger: createLogger({ level: 'warn' }),
+  })
+  const started = new Promise((resolve) => worker.once('started', resolve))
+  const running = worker.run(signal)
+  await started
+  const bar = progress(paths.length)
+  worker.on('jobFinished', () => bar.tick())
+  const before = performance.now()
+  try {
+    const jobs = python
+      ? await pythonProduces({ redisUrl, python, paths, queueName: client.queueName, signal })
+      : await client.enqueueMany(paths.map((path) => [summariseDocument(root), { path }])).then((all) => all.map(({ job }) => job.jobId))
+    return await tell({ producer, worker: 'TypeScript', client, jobs, tookMs: performance.now() - before })
+  } finally {
+    bar.end()
+    await worker.stop()
+    await running
+  }
+}
+
+/** A Python worker, `arq documents.WorkerSettings`; TypeScript enqueues, with pickles. */
+async function pythonWorks({ redisUrl, python, root, paths, client, say, signal }) {
+  say(`\nTypeScript enqueues ${paths.length} documents, a Python worker reads them`)
+  const env = { ...process.env, REDIS_URL: redisUrl, DOCUMENTS_ROOT: root, DOCUMENTS_QUEUE: client.queueName, PYTHONPATH: here }
+  const child = spawn(python, ['-m', 'arq', 'documents.WorkerSettings'], { env, cwd: here, stdio: ['ignore', 'ignore', 'pipe'] })
+  const complaints = []
+  createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
+  const ended = new Promise((resolve) => child.on('close', resolve))
+  signal?.addEventListener('abort', () => child.kill('SIGINT'))
+  const bar = progress(paths.length)
+  const before = performance.now()
+  try {
+    const outcomes = await client.enqueueMany(paths.map((path) => ['summarise_document', [path], { kwargs: { encoding: 'utf-8' } }]))
+    const jobs = outcomes.map(({ job }) => job)
+    const died = ended.then((code) => {
+      throw new Error(`the Python worker ended (${code}):\n${complaints.slice(-5).join('\n')}`)
+    })
+    const results = Promise.all(jobs.map((job) => job.result({ timeoutMs: 60_000 }).finally(() => bar.tick())))
+    await Promise.race([results, died])
+    died.catch(() => {})
+    return await tell({ producer: 'TypeScript', worker: 'Python', client, jobs: jobs.map(({ jobId }) => jobId), tookMs: performance.now() - before })
+  } finally {
+    bar.end()
+    child.kill('SIGINT')
+    await ended
+  }
+}
+
+async function pythonProduces({ redisUrl, python, paths, queueName, signal }) {
+  const env = { ...process.env, REDIS_URL: redisUrl, DOCUMENTS_QUEUE: queueName }
+  const child = spawn(python, ['-u', join(here, 'producer.py')], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  signal?.addEventListener('abort', () => child.kill('SIGINT'))
+  const jobs = []
+  const complaints = []
+  createInterface({ input: child.stdout }).on('line', (line) => jobs.push(JSON.parse(line).id))
+  createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
+  child.stdin.end(`${paths.join('\n')}\n`)
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  if (code !== 0 && !signal?.aborted) throw new Error(`the Python producer failed:\n${complaints.slice(-5).join('\n')}`)
+  return jobs
+}
+
+/** One row: what the results themselves say. */
+async function tell({ producer, worker, client, jobs, tookMs }) {
+  const infos = (await Promise.all(jobs.map((id) => client.job(id).resultInfo()))).filter((info) => info !== null)
+  const waits = infos.map((info) => info.startTime - info.enqueueTime).sort((a, b) => a - b)
+  const largest = infos.filter((info) => info.success).map((info) => info.result).sort((a, b) => b.words - a.words).slice(0, 5)
+  return {
+    producer,
+    worker,
+    jobs: infos.length,
+    failed: infos.filter((info) => !info.success).length,
+    words: infos.reduce((sum, info) => sum + (info.success ? info.result.words : 0), 0),
+    p50Ms: waits[Math.floor(waits.length / 2)] ?? 0,
+    p99Ms: waits[Math.floor(waits.length * 0.99)] ?? 0,
+    tookMs,
+    largest,
+  }
+}

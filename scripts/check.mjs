@@ -1,0 +1,43 @@
+// `pnpm check`: all that CI asks, in CI's order. Ends with a plain line `N passed, N failed`.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root, run } from './lib/command.mjs'
+import { bold, green, red, say } from './lib/say.mjs'
+import { ensureDependencies } from './lib/setup.mjs'
+
+await ensureDependencies()
+const bin = (name) => join(root, 'node_modules', '.bin', name)
+const node = process.execPath
+
+const checks = [
+  ['generated Lua module', node, ['packages/core/scripts/generate-lua.mjs', '--check']],
+  ['type check', bin('tsc'), ['-b']],
+  ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],
+  ['linter, import rules, cycles', bin('oxlint'), ['--type-aware', '--deny-warnings']],
+  ['tests', node, ['scripts/test.mjs']],
+  ['tests on a Valkey 8', node, ['scripts/test-valkey.mjs']],
+  ['packed tarballs', node, ['scripts/package-check.mjs']],
+  ['npm start', node, ['scripts/start.mjs']],
+]
+
+let passed = 0
+let failed = 0
+for (const [what, command, args] of checks) {
+  say(`\n${bold(`— ${what}`)}`)
+  const code = await run(command, args)
+  if (code === 0) say(green(`✓ ${what}`))
+  else say(red(`✗ ${what} (exit ${code})`))
+  const tests = what === 'tests' ? countTests() : undefined
+  passed += (tests?.passed ?? 0) + (code === 0 ? 1 : 0)
+  failed += tests?.failed ?? 0
+  if (code !== 0 && !tests?.failed) failed++
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
+
+function countTests() {
+  const report = join(root, '.cache', 'tests.json')
+  if (!existsSync(report)) return undefined
+  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'))
+  return { passed: numPassedTests, failed: numFailedTests }
+}

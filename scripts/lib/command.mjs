@@ -1,0 +1,36 @@
+// Running other programs.
+import { spawn, spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Runs a program with our input and output; gives its exit code. */
+export function run(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options })
+    child.on('error', () => resolve(127))
+    child.on('close', (code, signal) => resolve(code ?? (signal ? 1 : 0)))
+  })
+}
+
+/** Runs a program quietly, and throws with what it printed when it fails. */
+export async function quietly(command, args, options = {}) {
+  let output = ''
+  const code = await new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options })
+    child.stdout.on('data', (chunk) => (output += chunk))
+    child.stderr.on('data', (chunk) => (output += chunk))
+    child.on('error', (error) => {
+      output += error.message
+      resolve(127)
+    })
+    child.on('close', (exit) => resolve(exit ?? 1))
+  })
+  if (code !== 0) throw new Error(`\`${command} ${args.join(' ')}\` failed (${code}):\n${output.trim().split('\n').slice(-15).join('\n')}`)
+  return output
+}
+
+/** Whether a program is there and answers. */
+export function answers(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore', timeout: 15_000 }).status === 0
+}

@@ -1,0 +1,26 @@
+// What a fresh clone needs before anything of it runs: dependencies by the pinned pnpm, and the build.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { quietly, root } from './command.mjs'
+import { step } from './say.mjs'
+
+const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/** Arguments for npx that run the pinned pnpm: newer ones need a newer Node, and Corepack may be absent. */
+export const pnpm = ['--yes', packageManager]
+
+/** Installs what the lock file says, unless it is installed already. */
+export async function ensureDependencies() {
+  const stamp = join(root, 'node_modules', '.arq-ts-lock')
+  const lock = createHash('sha256').update(readFileSync(join(root, 'pnpm-lock.yaml'))).digest('hex')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
+  await step('installing dependencies', () => quietly('npx', [...pnpm, 'install', '--frozen-lockfile']))
+  mkdirSync(join(root, 'node_modules'), { recursive: true })
+  writeFileSync(stamp, lock)
+}
+
+/** Compiles what has changed. */
+export async function ensureBuild() {
+  await step('building', () => quietly(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b']))
+}

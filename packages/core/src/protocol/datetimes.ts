@@ -32,6 +32,10 @@ const DAY_MS = 86_400_000
  */
 export class DateTime extends Date {
   readonly tzinfo: TzInfo
+  /** 0 to 999,999. */
+  readonly microsecond: number
+  /** 1 for the second of two equal wall times, at the end of daylight saving. */
+  readonly fold: 0 | 1
   readonly #raw: Uint8Array
   readonly #instant: number
 
@@ -41,17 +45,14 @@ export class DateTime extends Date {
     const wall = wallMs(raw)
     super(Math.floor(wall - offsetMs(wall, at(raw, 2) >> 7, tzinfo)))
     this.tzinfo = tzinfo
+    this.microsecond = microseconds(raw, 7)
+    this.fold = at(raw, 2) > 0x7f ? 1 : 0
     this.#raw = raw
     this.#instant = this.getTime()
   }
 
   get isNaive(): boolean {
     return this.tzinfo === null
-  }
-
-  /** 0 to 999,999. */
-  get microsecond(): number {
-    return microseconds(this.#raw, 7)
   }
 
   /** As Python's `isoformat()`: `2024-02-29T12:30:00.000123+02:00`; a naive one, or one of a named zone, has no offset. */

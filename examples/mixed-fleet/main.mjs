@@ -24,7 +24,7 @@ async function documents(root) {
     }
   }
   await walk(root)
-  return found.sort()
+  return found.sort((a, b) => a.localeCompare(b))
 }
 
 /**

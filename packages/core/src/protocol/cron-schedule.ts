@@ -36,8 +36,8 @@ export interface WallSchedule {
   next(wallMs: number): number | null
   /** True where ticks follow elapsed time (each minute, say) and not a time of day. */
   isInterval: boolean
-  /** What a tick lies behind its whole second, in ms. */
-  offsetMs: number
+  /** How far a tick lies behind its whole second. */
+  microsecond: number
 }
 
 const RANGES = { month: [1, 12], day: [1, 31], weekday: [0, 6], hour: [0, 23], minute: [0, 59], second: [0, 59] } as const
@@ -65,7 +65,7 @@ function expressionSchedule(expression: string): WallSchedule {
   const isInterval = expression.startsWith('@') ? expression === '@hourly' : /^[*?]/.test(hour) || /^[*?]/.test(minute)
   const next = (wallMs: number) => cron.nextRun(new Date(wallMs - 1000))?.getTime() ?? null
   if (next(Date.UTC(2000, 0, 1)) === null) throw new OptionsError(`cron: \`${expression}\` never comes`)
-  return { next, isInterval, offsetMs: 0 }
+  return { next, isInterval, microsecond: 0 }
 }
 
 function optionsSchedule(options: CronOptions): WallSchedule {
@@ -101,8 +101,7 @@ function optionsSchedule(options: CronOptions): WallSchedule {
   }
   if (next(Date.UTC(2000, 0, 1)) === null) throw new OptionsError('cron: these options never come; look at `month` and `day`')
   const isInterval = options.hour === undefined || options.minute === undefined
-  // arq rounds to whole ms
-  return { next, isInterval, offsetMs: Math.round(microsecond / 1000) }
+  return { next, isInterval, microsecond }
 }
 
 /** The first second of the day at or after `from` that fits. */
@@ -156,7 +155,14 @@ export function nextTick(schedule: WallSchedule, afterMs: number, zone: string):
   // arq begins to look one second on.
   const fromMs = Math.floor(afterMs / 1000) * 1000 + 1000
   const tick = schedule.isInterval ? nextInterval(schedule, fromMs, zone) : nextTimeOfDay(schedule, fromMs, zone)
-  return tick === null ? null : tick + schedule.offsetMs
+  return tick === null ? null : pythonMs(tick, schedule.microsecond)
+}
+
+/** Python's `int(round(timestamp * 1000))`, digit for digit, since ids are made of it: halves go to the even side. */
+function pythonMs(wholeSecondMs: number, microsecond: number): number {
+  const exact = ((wholeSecondMs * 1000 + microsecond) / 1_000_000) * 1000
+  const rounded = Math.round(exact)
+  return rounded - exact === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
 }
 
 function nextInterval(schedule: WallSchedule, fromMs: number, zone: string): number | null {

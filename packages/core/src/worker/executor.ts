@@ -12,7 +12,7 @@ import type { Broker, Claim } from '../redis/broker.ts'
 import type { JobContext } from '../task.ts'
 import type { Counters } from '../worker-entry.ts'
 import type { Completer } from './completer.ts'
-import type { LeaseKeeper } from './lease-keeper.ts'
+import type { Lease, LeaseKeeper } from './lease-keeper.ts'
 import type { RegisteredTask } from './registered-task.ts'
 import { Run } from './run.ts'
 
@@ -63,7 +63,7 @@ export class Executor {
   /** Runs and settles one job. `onIdle` is called when its slot is free, which is before it is settled. Never rejects. */
   async execute(claim: Claim, onIdle: () => void): Promise<void> {
     const { leases, log } = this.#o
-    leases.hold({ ...claim, deadlineMs: Infinity })
+    leases.hold(leaseOf(claim, claim.jobTry, Infinity))
     let idle = false
     const release = () => {
       if (!idle) onIdle()
@@ -123,7 +123,7 @@ export class Executor {
     const timeoutMs = task.timeoutMs ?? settings.jobTimeoutMs
     const startedMs = broker.clock.now()
     const run = new Run({ claim: held, record, codec: admission.codec, task, jobTry, timeoutMs, startedMs, log })
-    leases.hold({ ...held, deadlineMs: startedMs + timeoutMs + settings.abortGraceMs + SETTLE_MARGIN_MS })
+    leases.hold(leaseOf(claim, jobTry, startedMs + timeoutMs + settings.abortGraceMs + SETTLE_MARGIN_MS))
     // Its lease lapsed unnoticed, and it came back to the very worker that runs it: the earlier run is void.
     this.cut('lost', () => new LeaseLostError('the lease of this job lapsed, and the job was claimed anew'), [claim.jobId])
     this.#runs.set(claim.jobId, run)
@@ -201,7 +201,11 @@ export class Executor {
     const encoded = stored
       ? this.#encode(
           {
-            ...record,
+            // Spelled out, here and below: a spread costs as much as all the rest of this method.
+            functionName: record.functionName,
+            args: record.args,
+            kwargs: record.kwargs,
+            enqueueTimeMs: record.enqueueTimeMs,
             jobTry,
             success: ending.success,
             result,
@@ -215,7 +219,10 @@ export class Executor {
       : null
     const dead = !ending.success && ending.dead && settings.deadLetter !== false ? settings.deadLetter : null
     const held = await completer.finish({
-      ...claim,
+      jobId: claim.jobId,
+      queueName: claim.queueName,
+      token: claim.token,
+      jobTry: claim.jobTry,
       result: encoded,
       resultTtlMs: keepMs,
       keepInProgressMs: task?.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0,
@@ -229,7 +236,9 @@ export class Executor {
     if (!held) return this.#lost(claim, record)
     const outcome = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
     const about = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
-    emit('jobFinished', { ...about, jobTry, outcome, runMs: finishedMs - startedMs, ...(ending.success ? {} : { error: ending.error }) })
+    const { jobId, functionName, queueName } = about
+    const told = { jobId, functionName, queueName, jobTry, outcome, runMs: finishedMs - startedMs } as const
+    emit('jobFinished', ending.success ? told : { ...told, error: ending.error })
     if (dead) emit('deadLettered', { ...about, jobTry, error: result })
     return true
   }
@@ -302,6 +311,10 @@ export class Executor {
 /** arq names cron runs by function alone. */
 function refOf(run: Run): string {
   return run.task.isCron ? run.task.name : `${run.claim.jobId}:${run.task.name}`
+}
+
+function leaseOf({ jobId, queueName, token }: Claim, jobTry: number, deadlineMs: number): Lease {
+  return { jobId, queueName, token, jobTry, deadlineMs }
 }
 
 function elapsed(record: JobRecord, now: number): number {

@@ -1,0 +1,45 @@
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Child, takeDatabase } from '@arq-ts/testkit'
+import { describe, expect, test } from 'vitest'
+
+const examples = fileURLToPath(new URL('../../../../examples/', import.meta.url))
+
+/** What each example prints: read by people first, so all of it is asserted. */
+const printed: Record<string, string[]> = {
+  'getting-started': [
+    'queued ',
+    'queued ',
+    'duplicate ',
+    'failed resize_image() got wrong arguments: `path`: Invalid input: expected string, received number',
+    'complete a.png at 800 px',
+    'complete b.png at 640 px',
+  ],
+  'retries-and-dead-letters': [
+    'try 1',
+    'try 2',
+    'try 3',
+    'failed: RuntimeError: the bank is down',
+    'dead letter: charge_card(12) – Error: the bank is down',
+    'try 1',
+    'charged 12',
+  ],
+  cron: ['tick 1', 'tick 2', 'each tick ran once'],
+  aborting: ['deferred job: deferred → aborted: true', 'running job: in_progress → aborted: true', 'ARQ_JOB_ABORTED'],
+}
+
+describe('the examples', () => {
+  test.each(Object.keys(printed))('%s prints what its page says', async (name) => {
+    const database = await takeDatabase()
+    const child = new Child(process.execPath, [`${examples}${name}/main.mjs`], { env: { ...process.env, REDIS_URL: database.url } })
+    const code = await child.exited
+    expect(child.lines).toEqual(printed[name])
+    expect(code).toBe(0)
+    await database.release()
+  })
+
+  test('are all run here, or by npm start', () => {
+    const folders = readdirSync(examples, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+    expect(folders.map((entry) => entry.name).sort()).toEqual([...Object.keys(printed), 'mixed-fleet'].sort())
+  })
+})

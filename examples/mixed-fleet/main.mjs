@@ -67,7 +67,7 @@ async function typescriptWorks({ redisUrl, python, root, paths, client, say, sig
   try {
     const jobs = python
       ? await pythonProduces({ redisUrl, python, paths, queueName: client.queueName, signal })
-      : await client.enqueueMany(paths.map((path) => [summariseDocument(root), { path }])).then((all) => all.map(({ job }) => job.jobId))
+      : await typescriptProduces({ client, root, paths })
     return await tell({ producer, worker: 'TypeScript', client, jobs, tookMs: performance.now() - before })
   } finally {
     bar.end()
@@ -102,6 +102,12 @@ async function pythonWorks({ redisUrl, python, root, paths, client, say, signal 
     child.kill('SIGINT')
     await ended
   }
+}
+
+async function typescriptProduces({ client, root, paths }) {
+  const outcomes = await client.enqueueMany(paths.map((path) => [summariseDocument(root), { path }]))
+  await Promise.all(outcomes.map(({ job }) => job.result({ timeoutMs: 120_000 }).catch(() => {}))) // told from the results
+  return outcomes.map(({ job }) => job.jobId)
 }
 
 async function pythonProduces({ redisUrl, python, paths, queueName, signal }) {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { DecodeError } from './errors.ts'
+import { ArgumentsError, DecodeError, OptionsError } from './errors.ts'
 import { createLogger } from './logger.ts'
 import { Inspector } from './inspector.ts'
 import { Job, toJobInfo, toJobResult } from './job.ts'
@@ -163,10 +163,7 @@ export class Client {
 
   #prepare(task: AnyTask | string, input: unknown, options: EnqueueOptions = {}): EnqueueCall {
     checkEnqueueOptions(options)
-    const { args, kwargs } =
-      typeof task === 'string'
-        ? { args: (input ?? []) as readonly unknown[], kwargs: options.kwargs ?? {} }
-        : task.pack(input as never)
+    const { args, kwargs } = typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options)
     const now = this.#link.clock.now()
     const functionName = typeof task === 'string' ? task : task.name
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
@@ -191,6 +188,18 @@ class SharedLink {
     this.codec = codec
     this.queueName = queueName
   }
+}
+
+type Packed = ReturnType<AnyTask['pack']>
+
+function byName(functionName: string, args: unknown, options: EnqueueOptions): Packed {
+  if (Array.isArray(args)) return { args, kwargs: options.kwargs ?? {} }
+  throw new ArgumentsError(`enqueue('${functionName}'): expected the arguments as an array, got ${typeof args}; keywords go into \`kwargs\``)
+}
+
+function ofTask(task: AnyTask, input: unknown, options: EnqueueOptions): Packed {
+  if (options.kwargs === undefined) return task.pack(input as never)
+  throw new OptionsError(`enqueue(${task.name}): \`kwargs\` is for functions enqueued by name; put them into the input`)
 }
 
 function dueOf(options: EnqueueOptions): Due {

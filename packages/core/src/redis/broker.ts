@@ -114,11 +114,16 @@ export class Broker {
   }
 
   /** Takes reserved jobs; those that someone else holds, or that are gone, are missing from the answer. */
-  async claim(queueName: string, jobIds: readonly string[], token: string, leaseMs: number, honourAborts: boolean): Promise<Claim[]> {
+  async claim(
+    queueName: string,
+    jobIds: readonly string[],
+    options: { token: string; leaseMs: number; honourAborts: boolean; signal?: AbortSignal },
+  ): Promise<Claim[]> {
+    const { token, leaseMs, honourAborts, signal } = options
     const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.abort]
     for (const id of jobIds) keys.push(this.keys.inProgress(id), this.keys.job(id), this.keys.retry(id))
     const settings = [token, leaseMs, honourAborts ? 1 : 0, this.#expiresExtraMs, RETRY_COUNTER_TTL_S, PASS_OVER_MS]
-    const reply = await this.#run('claim', keys, [...settings, ...jobIds])
+    const reply = await this.#run('claim', keys, [...settings, ...jobIds], { signal })
     const claims: Claim[] = []
     let at = 1
     for (const jobId of jobIds) {

@@ -133,7 +133,8 @@ export class Poller {
   async #claim(queueName: string, jobIds: string[]): Promise<number> {
     const { broker, leaseMs, allowAbortJobs, start, workerId } = this.#o
     const token = `${workerId}/${randomUUID()}`
-    const claims = await broker.claim(queueName, jobIds, token, leaseMs, allowAbortJobs)
+    const { signal } = this.#stopping
+    const claims = await broker.claim(queueName, jobIds, { token, leaseMs, honourAborts: allowAbortJobs, signal })
     for (const claim of claims) {
       this.#busy++
       this.#started++

@@ -215,8 +215,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     signal?.addEventListener('abort', onAbort)
     const signals = this.#settings.handleSignals ? new Signals((name) => this.#onSignal(name)) : undefined
     try {
-      if (signal?.aborted) this.#poller.stop()
-      else await this.#start()
+      if (signal?.aborted) onAbort()
+      else await this.#startUnlessStopped()
       await this.#poller.run()
       await this.#drain()
     } finally {
@@ -224,6 +224,17 @@ export class Worker extends EventEmitter<WorkerEvents> {
       await this.#close()
       signals?.dispose()
       this.#tell('stopped')
+    }
+  }
+
+  /** A start may wait for Redis; a stop must not wait for the start. */
+  async #startUnlessStopped(): Promise<void> {
+    const { signal } = this.#stopping
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    try {
+      await Promise.race([this.#start(), stopped])
+    } catch (error) {
+      if (!signal.aborted) throw error
     }
   }
 

@@ -63,6 +63,8 @@ describe('enqueue', () => {
     const client = bench.client()
     await expect(client.enqueue('f', [], { deferByMs: 1, deferUntil: new Date() })).rejects.toThrow("use either 'deferUntil' or 'deferByMs'")
     await expect(client.enqueue('f', [], { _job_id: 'x' } as never)).rejects.toThrow('did you mean `jobId`?')
+    await expect(client.enqueue('f', { a: 1 } as never)).rejects.toThrow('expected the arguments as an array')
+    await expect(client.enqueue(resize, { path: 'a' }, { kwargs: { width: 1 } })).rejects.toThrow('put them into the input')
     await expect(client.enqueue('f', [], { deferByMs: -1 })).rejects.toThrow('Expected `deferByMs` to be at least 0, got `-1`')
   })
 

@@ -206,6 +206,42 @@ describe('a worker', () => {
     expect(await client.inspector.health('arq:queue')).toBeNull()
   })
 
+  test('looks past jobs that Python runs: they stay at the head of the queue', async () => {
+    const { redis } = bench.database()
+    const worker = await bench.worker({ tasks: [echo], pollDelayMs: 30_000, maxJobs: 2 })
+    for (let i = 0; i < 300; i++) {
+      await redis.zadd('arq:queue', i + 1, `theirs-${i}`)
+      await redis.psetex(`arq:in-progress:theirs-${i}`, 60_000, '1')
+    }
+    const started = next<{ waitMs: number }>(worker, 'jobStarted')
+    const job = await bench.client().enqueue('echo', ['behind them'])
+    expect((await started).waitMs).toBeLessThan(1_000)
+    expect(await job?.result({ timeoutMs: 5_000 })).toBe('behind them')
+    // and Python finds them as it left them
+    expect(await redis.zscore('arq:queue', 'theirs-7')).toBe('8')
+    await redis.del('arq:queue')
+  })
+
+  test('stops while it waits for a Redis that is not there', async () => {
+    const worker = new Worker({ redis: 'redis://127.0.0.1:1', tasks: [echo], logger: silent, handleSignals: false })
+    const down = new Promise<void>((resolve) => worker.once('redisDown', () => resolve()))
+    const running = worker.run()
+    await down
+    await worker.stop()
+    await running
+  })
+
+  test('does not start when onStartup throws, and says so', async () => {
+    const failing = new Worker({
+      redis: bench.database().url,
+      tasks: [echo],
+      logger: silent,
+      handleSignals: false,
+      onStartup: () => Promise.reject(new Error('no database')),
+    })
+    await expect(failing.run()).rejects.toThrow('no database')
+  })
+
   test('skips a tick of a cron job while the one before runs', async () => {
     let running = 0
     let most = 0

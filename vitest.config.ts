@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
 /** Tests run the TypeScript sources of every package, unbuilt; child processes run what `tsc -b` built. */
-const source = { resolve: { conditions: ['arq-ts-source'] }, ssr: { resolve: { conditions: ['arq-ts-source', 'node', 'import', 'default'] } } }
+const source = {
+  resolve: { conditions: ['arq-ts-source'] },
+  ssr: { resolve: { conditions: ['arq-ts-source', 'node', 'import', 'default'] } },
+}
 
 const project = (name: string, timeoutMs: number, setup: string[] = []) => ({
   ...source,

@@ -14,10 +14,18 @@ for (const folder of packages) {
   const out = mkdtempSync(join(tmpdir(), 'arq-ts-pack-'))
   try {
     await quietly('npx', [...pnpm, 'pack', '--pack-destination', out], { cwd: join(root, folder) })
-    const tarball = join(out, readdirSync(out).find((file) => file.endsWith('.tgz')))
+    const tarball = join(
+      out,
+      readdirSync(out).find((file) => file.endsWith('.tgz')),
+    )
     await quietly(process.execPath, [join(root, 'node_modules/publint/src/cli.js'), 'run', tarball, '--strict'])
     // esm-only: Node 20.19 and newer can `require` an ES module.
-    await quietly(process.execPath, [join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js'), tarball, '--profile', 'esm-only'])
+    await quietly(process.execPath, [
+      join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js'),
+      tarball,
+      '--profile',
+      'esm-only',
+    ])
     say(`${folder}: the packed tarball is sound`)
   } finally {
     rmSync(out, { recursive: true, force: true })

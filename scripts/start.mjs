@@ -14,7 +14,13 @@ say(`${cyan('•')} using ${redis.what}`)
 try {
   const python = await findPython()
   const { runMixedFleet } = await import('../examples/mixed-fleet/main.mjs')
-  const rounds = await runMixedFleet({ redisUrl: redis.url, python, root, say: (line) => say(bold(line)), signal: stopping.signal })
+  const rounds = await runMixedFleet({
+    redisUrl: redis.url,
+    python,
+    root,
+    say: (line) => say(bold(line)),
+    signal: stopping.signal,
+  })
   if (!stopping.signal.aborted) report(rounds)
 } catch (error) {
   if (!stopping.signal.aborted) {
@@ -60,12 +66,16 @@ function report(rounds) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
   console.log('')
   for (const [i, row] of rows.entries()) {
-    const line = row.map((cell, column) => (column < 2 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('   ')
+    const line = row
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join('   ')
     console.log(i === 0 ? dim(line) : line)
   }
   console.log(`\n${bold('The longest documents')}, as the worker summarised them`)
   for (const { path, words, lines, sha256, by } of rounds[0].largest) {
-    console.log(`  ${path.padEnd(52)} ${String(words).padStart(6)} words ${String(lines).padStart(5)} lines  ${dim(sha256.slice(0, 12))}  ${dim(by)}`)
+    console.log(
+      `  ${path.padEnd(52)} ${String(words).padStart(6)} words ${String(lines).padStart(5)} lines  ${dim(sha256.slice(0, 12))}  ${dim(by)}`,
+    )
   }
   const agree = rounds.length === 2 && rounds[0].words === rounds[1].words
   if (agree) console.log(green('\nBoth languages read the same queue, the same pickles, and counted the same words.'))

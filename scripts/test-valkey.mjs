@@ -13,4 +13,8 @@ if (!path) {
   process.exit(0)
 }
 const env = { ...process.env, ARQ_TEST_SERVER: path }
-process.exitCode = await run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'integration', '--project', 'e2e'], { env })
+process.exitCode = await run(
+  process.execPath,
+  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'integration', '--project', 'e2e'],
+  { env },
+)

@@ -18,7 +18,9 @@ if (!process.env.ARQ_TEST_SERVER && !findServer() && !(await installServer())) {
   args.push('--project', 'unit')
 }
 // CI wants the container path proved too; elsewhere nobody's machine gets an engine it did not ask for.
-const engine = process.env.CI ? await ensureEngine() : { why: answers('docker', ['info']) ? undefined : 'no Docker engine answers' }
+const engine = process.env.CI
+  ? await ensureEngine()
+  : { why: answers('docker', ['info']) ? undefined : 'no Docker engine answers' }
 if (engine.why) leftOut.push(`servers in containers: ${engine.why}`)
 
 const { whyNoPython } = await import('@arq-ts/testkit')
@@ -27,17 +29,25 @@ if (noPython) leftOut.push(`everything against Python arq: ${noPython}`)
 
 mkdirSync(join(root, '.cache'), { recursive: true })
 const report = join(root, '.cache', 'tests.json')
-const reporters = args.some((arg) => arg.startsWith('--reporter')) ? [] : ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+const reporters = args.some((arg) => arg.startsWith('--reporter'))
+  ? []
+  : ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
 const code = await step('running tests', () =>
-  run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...args], { env: { ...process.env, ...engine.env } }),
+  run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...args], {
+    env: { ...process.env, ...engine.env },
+  }),
 )
 await engine.stop?.()
 
 if (existsSync(report) && reporters.length > 0) {
-  const { numPassedTests, numFailedTests, numPendingTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'))
+  const { numPassedTests, numFailedTests, numPendingTests, numFailedTestSuites } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  )
   const failed = numFailedTests + (numFailedTests === 0 ? numFailedTestSuites : 0)
   say('')
-  say(`${bold('Tests')}  ${green(`${numPassedTests} passed`)}${failed ? `, ${red(`${failed} failed`)}` : ''}${numPendingTests ? `, ${yellow(`${numPendingTests} left out`)}` : ''}`)
+  say(
+    `${bold('Tests')}  ${green(`${numPassedTests} passed`)}${failed ? `, ${red(`${failed} failed`)}` : ''}${numPendingTests ? `, ${yellow(`${numPendingTests} left out`)}` : ''}`,
+  )
 }
 for (const reason of leftOut) say(`${yellow('left out')}  ${reason}`)
 process.exitCode = code

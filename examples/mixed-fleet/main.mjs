@@ -34,7 +34,12 @@ async function documents(root) {
  */
 export async function runMixedFleet({ redisUrl, python, root, say, signal }) {
   const paths = await documents(root)
-  const client = new Client({ redis: redisUrl, codec: 'pickle', queueName: 'demo:documents', logger: createLogger({ level: 'warn' }) })
+  const client = new Client({
+    redis: redisUrl,
+    codec: 'pickle',
+    queueName: 'demo:documents',
+    logger: createLogger({ level: 'warn' }),
+  })
   const context = { redisUrl, python, root, paths, client, say, signal }
   try {
     const rounds = [await typescriptWorks(context)]
@@ -79,8 +84,18 @@ async function typescriptWorks({ redisUrl, python, root, paths, client, say, sig
 /** A Python worker, `arq documents.WorkerSettings`; TypeScript enqueues, with pickles. */
 async function pythonWorks({ redisUrl, python, root, paths, client, say, signal }) {
   say(`\nTypeScript enqueues ${paths.length} documents, a Python worker reads them`)
-  const env = { ...process.env, REDIS_URL: redisUrl, DOCUMENTS_ROOT: root, DOCUMENTS_QUEUE: client.queueName, PYTHONPATH: here }
-  const child = spawn(python, ['-m', 'arq', 'documents.WorkerSettings'], { env, cwd: here, stdio: ['ignore', 'ignore', 'pipe'] })
+  const env = {
+    ...process.env,
+    REDIS_URL: redisUrl,
+    DOCUMENTS_ROOT: root,
+    DOCUMENTS_QUEUE: client.queueName,
+    PYTHONPATH: here,
+  }
+  const child = spawn(python, ['-m', 'arq', 'documents.WorkerSettings'], {
+    env,
+    cwd: here,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const complaints = []
   createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
   const ended = new Promise((resolve) => child.on('close', resolve))
@@ -88,7 +103,9 @@ async function pythonWorks({ redisUrl, python, root, paths, client, say, signal 
   const bar = progress(paths.length)
   const before = performance.now()
   try {
-    const outcomes = await client.enqueueMany(paths.map((path) => ['summarise_document', [path], { kwargs: { encoding: 'utf-8' } }]))
+    const outcomes = await client.enqueueMany(
+      paths.map((path) => ['summarise_document', [path], { kwargs: { encoding: 'utf-8' } }]),
+    )
     const jobs = outcomes.map(({ job }) => job)
     const died = ended.then((code) => {
       throw new Error(`the Python worker ended (${code}):\n${complaints.slice(-5).join('\n')}`)
@@ -96,7 +113,13 @@ async function pythonWorks({ redisUrl, python, root, paths, client, say, signal 
     const results = Promise.all(jobs.map((job) => job.result({ timeoutMs: 60_000 }).finally(() => bar.tick())))
     await Promise.race([results, died])
     died.catch(() => {})
-    return await tell({ producer: 'TypeScript', worker: 'Python', client, jobs: jobs.map(({ jobId }) => jobId), tookMs: performance.now() - before })
+    return await tell({
+      producer: 'TypeScript',
+      worker: 'Python',
+      client,
+      jobs: jobs.map(({ jobId }) => jobId),
+      tookMs: performance.now() - before,
+    })
   } finally {
     bar.end()
     child.kill('SIGINT')
@@ -128,7 +151,11 @@ async function pythonProduces({ redisUrl, python, paths, queueName, signal }) {
 async function tell({ producer, worker, client, jobs, tookMs }) {
   const infos = (await Promise.all(jobs.map((id) => client.job(id).resultInfo()))).filter((info) => info !== null)
   const waits = infos.map((info) => info.startTime - info.enqueueTime).sort((a, b) => a - b)
-  const largest = infos.filter((info) => info.success).map((info) => info.result).sort((a, b) => b.words - a.words).slice(0, 5)
+  const largest = infos
+    .filter((info) => info.success)
+    .map((info) => info.result)
+    .sort((a, b) => b.words - a.words)
+    .slice(0, 5)
   return {
     producer,
     worker,

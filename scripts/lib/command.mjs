@@ -26,7 +26,10 @@ export async function quietly(command, args, options = {}) {
     })
     child.on('close', (exit) => resolve(exit ?? 1))
   })
-  if (code !== 0) throw new Error(`\`${command} ${args.join(' ')}\` failed (${code}):\n${output.trim().split('\n').slice(-15).join('\n')}`)
+  if (code !== 0)
+    throw new Error(
+      `\`${command} ${args.join(' ')}\` failed (${code}):\n${output.trim().split('\n').slice(-15).join('\n')}`,
+    )
   return output
 }
 

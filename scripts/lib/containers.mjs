@@ -14,7 +14,8 @@ const IMAGE = 'arq-ts/redis:local'
 /** Gives the variables that point tests at an engine, and how to end it; or why there is none. */
 export async function ensureEngine() {
   if (answers('docker', ['info'])) return { env: {}, stop: async () => {} }
-  const isDebian = existsSync('/etc/os-release') && /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'))
+  const isDebian =
+    existsSync('/etc/os-release') && /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'))
   if (process.getuid?.() !== 0 || !isDebian) return { why: 'no Docker engine answers' }
   try {
     if (!answers('dockerd', ['--version'])) {
@@ -34,7 +35,18 @@ async function start() {
   const dir = mkdtempSync(join(tmpdir(), 'arq-ts-docker-'))
   const host = `unix://${dir}/docker.sock`
   // No bridge and no firewall rules: they need rights that a sandbox may lack. Containers use the host's network.
-  const flags = ['--iptables=false', '--bridge=none', '--data-root', `${dir}/data`, '--exec-root', `${dir}/exec`, '--pidfile', `${dir}/pid`, '-H', host]
+  const flags = [
+    '--iptables=false',
+    '--bridge=none',
+    '--data-root',
+    `${dir}/data`,
+    '--exec-root',
+    `${dir}/exec`,
+    '--pidfile',
+    `${dir}/pid`,
+    '-H',
+    host,
+  ]
   const engine = spawn('dockerd', flags, { stdio: 'ignore' })
   const ended = new Promise((resolve) => engine.on('close', resolve))
   const env = {
@@ -55,7 +67,10 @@ async function start() {
   try {
     const inEngine = { env: { ...process.env, ...env } }
     for (let i = 0; ; i++) {
-      const up = await quietly('docker', ['info'], inEngine).then(() => true, () => false)
+      const up = await quietly('docker', ['info'], inEngine).then(
+        () => true,
+        () => false,
+      )
       if (up) break
       if (i === 40 || engine.exitCode !== null) throw new Error('dockerd does not come up')
       await sleep(500)
@@ -77,9 +92,14 @@ async function importImage(dir, inEngine) {
     mkdirSync(join(rootfs, dirname(file)), { recursive: true })
     cpSync(file, join(rootfs, file), { dereference: true })
   }
-  if (!existsSync(join(rootfs, 'usr/bin/redis-server'))) cpSync(binary, join(rootfs, 'usr/bin/redis-server'), { dereference: true })
+  if (!existsSync(join(rootfs, 'usr/bin/redis-server')))
+    cpSync(binary, join(rootfs, 'usr/bin/redis-server'), { dereference: true })
   mkdirSync(join(rootfs, 'tmp'), { recursive: true })
   const archive = join(dir, 'root.tar')
   await quietly('tar', ['-C', rootfs, '-cf', archive, '.'])
-  await quietly('docker', ['import', '--change', 'ENV PATH=/usr/bin:/bin', '--change', 'WORKDIR /tmp', archive, IMAGE], inEngine)
+  await quietly(
+    'docker',
+    ['import', '--change', 'ENV PATH=/usr/bin:/bin', '--change', 'WORKDIR /tmp', archive, IMAGE],
+    inEngine,
+  )
 }

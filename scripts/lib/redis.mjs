@@ -12,10 +12,12 @@ import { dim, say, step, yellow } from './say.mjs'
 /** Gives `{ url, what, stop() }`. */
 export async function ensureRedis() {
   if (process.env.REDIS_URL) return { url: process.env.REDIS_URL, what: 'the Redis of REDIS_URL', stop: async () => {} }
-  const binary = findServer() ?? (await dockerAnswers() ? undefined : await installServer())
+  const binary = findServer() ?? ((await dockerAnswers()) ? undefined : await installServer())
   if (binary) return startServer(binary)
   if (await dockerAnswers()) {
-    const container = await startContainer().catch((error) => say(dim(`  Docker cannot start one: ${error.message.split('\n')[0]}`)))
+    const container = await startContainer().catch((error) =>
+      say(dim(`  Docker cannot start one: ${error.message.split('\n')[0]}`)),
+    )
     if (container) return container
     const installed = await installServer()
     if (installed) return startServer(installed)
@@ -43,7 +45,9 @@ export async function installServer() {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
     await step('apt-get update', () => quietly('apt-get', ['update'], { env }))
     // Only the program: the package's service is not ours to start.
-    await step('apt-get install redis-server', () => quietly('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], { env }))
+    await step('apt-get install redis-server', () =>
+      quietly('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], { env }),
+    )
     if (answers('pidof', ['systemd'])) await quietly('systemctl', ['disable', '--now', 'redis-server']).catch(() => {})
     else await quietly('service', ['redis-server', 'stop']).catch(() => {})
   } catch (error) {
@@ -55,7 +59,11 @@ export async function installServer() {
 async function startServer(binary) {
   const port = await freePort()
   const dir = mkdtempSync(join(tmpdir(), 'arq-ts-'))
-  const child = spawn(binary, ['--port', port, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no'], { stdio: 'ignore', detached: true })
+  const child = spawn(
+    binary,
+    ['--port', port, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no'],
+    { stdio: 'ignore', detached: true },
+  )
   const stop = async () => {
     child.kill('SIGKILL')
     rmSync(dir, { recursive: true, force: true })
@@ -67,16 +75,31 @@ async function startServer(binary) {
 
 async function startContainer() {
   const port = await freePort()
-  const id = (await step('starting redis:7-alpine in Docker', () => quietly('docker', ['run', '--rm', '-d', '-p', `127.0.0.1:${port}:6379`, 'redis:7-alpine']))).trim().split('\n').at(-1)
+  const id = (
+    await step('starting redis:7-alpine in Docker', () =>
+      quietly('docker', ['run', '--rm', '-d', '-p', `127.0.0.1:${port}:6379`, 'redis:7-alpine']),
+    )
+  )
+    .trim()
+    .split('\n')
+    .at(-1)
   await reachable(port)
-  return { url: `redis://127.0.0.1:${port}`, what: `redis:7-alpine in Docker on port ${port}`, stop: () => quietly('docker', ['stop', '-t', '1', id]).catch(() => {}) }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    what: `redis:7-alpine in Docker on port ${port}`,
+    stop: () => quietly('docker', ['stop', '-t', '1', id]).catch(() => {}),
+  }
 }
 
 async function startEmbedded() {
   const { createRedisMock } = await import('js-redis-server')
   const port = await freePort()
   const server = await createRedisMock({ port: Number(port) })
-  say(yellow('No Redis server could be had: using one in JavaScript, which is slow and keeps nothing. Good for a look only.'))
+  say(
+    yellow(
+      'No Redis server could be had: using one in JavaScript, which is slow and keeps nothing. Good for a look only.',
+    ),
+  )
   return { url: `redis://127.0.0.1:${port}`, what: `a Redis in JavaScript on port ${port}`, stop: () => server.close() }
 }
 

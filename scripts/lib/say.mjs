@@ -1,6 +1,8 @@
 // Words for a person at a terminal: short lines on standard error, in colour where that is wanted.
 
-const colours = process.env.FORCE_COLOR ? process.env.FORCE_COLOR !== '0' : process.stderr.isTTY && !process.env.NO_COLOR
+const colours = process.env.FORCE_COLOR
+  ? process.env.FORCE_COLOR !== '0'
+  : process.stderr.isTTY && !process.env.NO_COLOR
 const paint = (code) => (text) => (colours ? `\u001b[${code}m${text}\u001b[0m` : String(text))
 
 export const bold = paint(1)

@@ -13,7 +13,9 @@ export const pnpm = ['--yes', packageManager]
 /** Installs what the lock file says, unless it is installed already. */
 export async function ensureDependencies() {
   const stamp = join(root, 'node_modules', '.arq-ts-lock')
-  const lock = createHash('sha256').update(readFileSync(join(root, 'pnpm-lock.yaml'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'pnpm-lock.yaml')))
+    .digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   await step('installing dependencies', () => quietly('npx', [...pnpm, 'install', '--frozen-lockfile']))
   mkdirSync(join(root, 'node_modules'), { recursive: true })

@@ -13,7 +13,8 @@ export async function findValkey() {
   if (answers(onPath, ['--version'])) return { path: onPath }
   if (existsSync(binary) && answers(binary, ['--version'])) return { path: binary }
   if (process.platform !== 'linux' || !answers('apt-get', ['--version'])) return { why: 'no valkey-server on the PATH' }
-  if (!/^ID=debian/m.test(readFileSync('/etc/os-release', 'utf8'))) return { why: 'no valkey-server on the PATH, and only Debian is known to offer one' }
+  if (!/^ID=debian/m.test(readFileSync('/etc/os-release', 'utf8')))
+    return { why: 'no valkey-server on the PATH, and only Debian is known to offer one' }
   try {
     await unpack()
     if (answers(binary, ['--version'])) return { path: binary }
@@ -28,7 +29,10 @@ async function unpack() {
   rmSync(state, { recursive: true, force: true })
   for (const folder of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(state, folder), { recursive: true })
   const { address, suite } = source()
-  writeFileSync(join(state, 'sources.list'), `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${address} ${suite}-backports main\n`)
+  writeFileSync(
+    join(state, 'sources.list'),
+    `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${address} ${suite}-backports main\n`,
+  )
   const options = [
     ['Dir::Etc::sourcelist', join(state, 'sources.list')],
     ['Dir::Etc::sourceparts', '/dev/null'],
@@ -49,7 +53,9 @@ async function unpack() {
 function source() {
   const release = readFileSync('/etc/os-release', 'utf8')
   const suite = /^VERSION_CODENAME=(\w+)/m.exec(release)?.[1] ?? 'bookworm'
-  const parts = existsSync('/etc/apt/sources.list.d') ? readdirSync('/etc/apt/sources.list.d').map((file) => `/etc/apt/sources.list.d/${file}`) : []
+  const parts = existsSync('/etc/apt/sources.list.d')
+    ? readdirSync('/etc/apt/sources.list.d').map((file) => `/etc/apt/sources.list.d/${file}`)
+    : []
   for (const file of ['/etc/apt/sources.list', ...parts].filter((path) => existsSync(path))) {
     const text = readFileSync(file, 'utf8')
     const address = /^deb\s+(?:\[[^\]]*\]\s+)?(\S+)/m.exec(text)?.[1] ?? /^URIs:\s*(\S+)/m.exec(text)?.[1]

@@ -9,14 +9,20 @@ const target = fileURLToPath(new URL('../src/redis/scripts.generated.ts', import
 
 const camelCase = (name) => name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())
 /** The header is for readers of the source; the server needs the code only. */
-const withoutComments = (lua) => lua.split('\n').filter((line) => !line.startsWith('--')).join('\n').trim()
+const withoutComments = (lua) =>
+  lua
+    .split('\n')
+    .filter((line) => !line.startsWith('--'))
+    .join('\n')
+    .trim()
 
 const scripts = readdirSync(folder)
   .filter((file) => file.endsWith('.lua'))
   .sort()
   .map((file) => {
     const source = withoutComments(readFileSync(folder + file, 'utf8'))
-    if (/[`\\]|\$\{/.test(source)) throw new Error(`${file}: backticks, backslashes and \${ need escaping here; write it without`)
+    if (/[`\\]|\$\{/.test(source))
+      throw new Error(`${file}: backticks, backslashes and \${ need escaping here; write it without`)
     return { name: camelCase(file.slice(0, -4)), source, sha: createHash('sha1').update(source).digest('hex') }
   })
 

@@ -91,7 +91,11 @@ export class Client {
    *   RedisUnavailableError after `commandTimeoutMs`.
    */
   enqueue<T extends AnyTask>(task: T, input: InputOf<T>, options?: EnqueueOptions): Promise<Job<ResultOf<T>> | null>
-  enqueue<Result = unknown>(functionName: string, args?: readonly unknown[], options?: EnqueueOptions): Promise<Job<Result> | null>
+  enqueue<Result = unknown>(
+    functionName: string,
+    args?: readonly unknown[],
+    options?: EnqueueOptions,
+  ): Promise<Job<Result> | null>
   async enqueue(task: AnyTask | string, input?: unknown, options?: EnqueueOptions): Promise<Job | null> {
     await this.#sync()
     const call = this.#prepare(task, input, options)
@@ -103,20 +107,22 @@ export class Client {
    * Enqueues many, 500 to a round trip. Each item is `[task, input, options]`, as `enqueue` takes them, and has an
    * outcome of its own, in the order given; nothing is thrown for a bad item.
    */
-  async enqueueMany<const T extends readonly (AnyTask | string)[]>(
-    items: { readonly [K in keyof T]: EnqueueItem<T[K]> },
-  ): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
+  async enqueueMany<const T extends readonly (AnyTask | string)[]>(items: {
+    readonly [K in keyof T]: EnqueueItem<T[K]>
+  }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
     await this.#sync()
-    const outcomes = (items as unknown as readonly EnqueueItem<AnyTask | string>[]).map(async ([task, input, options]): Promise<EnqueueOutcome> => {
-      try {
-        const call = this.#prepare(task, input, options)
-        const queued = await this.#batcher.add(call)
-        const job = new Job(call.jobId, call.queueName, this.#link)
-        return { status: queued ? 'queued' : 'duplicate', job }
-      } catch (error) {
-        return { status: 'failed', error: error as Error }
-      }
-    })
+    const outcomes = (items as unknown as readonly EnqueueItem<AnyTask | string>[]).map(
+      async ([task, input, options]): Promise<EnqueueOutcome> => {
+        try {
+          const call = this.#prepare(task, input, options)
+          const queued = await this.#batcher.add(call)
+          const job = new Job(call.jobId, call.queueName, this.#link)
+          return { status: queued ? 'queued' : 'duplicate', job }
+        } catch (error) {
+          return { status: 'failed', error: error as Error }
+        }
+      },
+    )
     return (await Promise.all(outcomes)) as never
   }
 
@@ -163,7 +169,8 @@ export class Client {
 
   #prepare(task: AnyTask | string, input: unknown, options: EnqueueOptions = {}): EnqueueCall {
     checkEnqueueOptions(options)
-    const { args, kwargs } = typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options)
+    const { args, kwargs } =
+      typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options)
     const now = this.#link.clock.now()
     const functionName = typeof task === 'string' ? task : task.name
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
@@ -194,7 +201,9 @@ type Packed = ReturnType<AnyTask['pack']>
 
 function byName(functionName: string, args: unknown, options: EnqueueOptions): Packed {
   if (Array.isArray(args)) return { args, kwargs: options.kwargs ?? {} }
-  throw new ArgumentsError(`enqueue('${functionName}'): expected the arguments as an array, got ${typeof args}; keywords go into \`kwargs\``)
+  throw new ArgumentsError(
+    `enqueue('${functionName}'): expected the arguments as an array, got ${typeof args}; keywords go into \`kwargs\``,
+  )
 }
 
 function ofTask(task: AnyTask, input: unknown, options: EnqueueOptions): Packed {

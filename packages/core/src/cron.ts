@@ -82,7 +82,9 @@ export function cron<Extra extends object = Record<never, never>>(
   const checked = checkOptions(`cron ${name}`, optionsSchema, options)
   const { timeZone } = checked
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
-    throw new OptionsError(`cron ${name}: expected \`timeZone\` to be an IANA name such as 'Europe/Berlin', got \`${timeZone}\``)
+    throw new OptionsError(
+      `cron ${name}: expected \`timeZone\` to be an IANA name such as 'Europe/Berlin', got \`${timeZone}\``,
+    )
   }
   const wall = parseSchedule(schedule)
   return {

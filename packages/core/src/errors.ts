@@ -51,7 +51,10 @@ export class Retry extends ArqError {
     if (!Number.isFinite(deferMs) || deferMs < 0) {
       throw new OptionsError(`Expected \`deferMs\` to be a number of milliseconds >= 0, got \`${String(deferMs)}\``)
     }
-    super(`<Retry defer ${(deferMs / 1000).toFixed(2)}s>`, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      `<Retry defer ${(deferMs / 1000).toFixed(2)}s>`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.deferMs = Math.round(deferMs)
   }
 }
@@ -108,7 +111,9 @@ export class FailedJobsError extends ArqError {
   readonly count: number
 
   constructor(count: number, reasons: readonly string[]) {
-    super(count === 1 ? `1 job failed: ${reasons[0] ?? 'no result kept'}` : `${count} jobs failed:\n${reasons.join('\n')}`)
+    super(
+      count === 1 ? `1 job failed: ${reasons[0] ?? 'no result kept'}` : `${count} jobs failed:\n${reasons.join('\n')}`,
+    )
     this.count = count
   }
 }
@@ -137,7 +142,8 @@ export class RemoteError extends ArqError {
     super(details.message ?? (args.length === 0 ? name : `${name}: ${args.map(plainText).join(', ')}`))
     this.pythonType = pythonType
     this.args = args
-    this.module = details.module ?? (pythonType.includes('.') ? pythonType.slice(0, pythonType.lastIndexOf('.')) : 'builtins')
+    this.module =
+      details.module ?? (pythonType.includes('.') ? pythonType.slice(0, pythonType.lastIndexOf('.')) : 'builtins')
     this.attributes = details.attributes
   }
 }

@@ -13,7 +13,9 @@ export type WorkerEvents = {
   /** `waitMs` is how long past its due time the job waited. */
   jobStarted: [JobEvent & { jobTry: number; waitMs: number }]
   /** The end is stored in Redis. `error` unless complete. */
-  jobFinished: [JobEvent & { jobTry: number; outcome: 'complete' | 'failed' | 'aborted'; runMs: number; error?: unknown }]
+  jobFinished: [
+    JobEvent & { jobTry: number; outcome: 'complete' | 'failed' | 'aborted'; runMs: number; error?: unknown },
+  ]
   jobRetried: [JobEvent & { jobTry: number; delayMs: number; error: unknown }]
   /** The job went back to its queue, uncounted. */
   jobReleased: [JobEvent & { reason: 'shutdown' | 'unknown function' }]

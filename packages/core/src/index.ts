@@ -10,7 +10,14 @@ export { Job } from './job.ts'
 export type { JobInfo, JobResult, WaitOptions } from './job.ts'
 export { createLogger } from './logger.ts'
 export type { Logger, LoggerOptions, LogLevel } from './logger.ts'
-export type { ClientOptions, ConnectionOptions, EnqueueOptions, QueueOptions, WorkerOptions, WorkerState } from './options.ts'
+export type {
+  ClientOptions,
+  ConnectionOptions,
+  EnqueueOptions,
+  QueueOptions,
+  WorkerOptions,
+  WorkerState,
+} from './options.ts'
 export type { CronOptions, Weekday } from './protocol/cron-schedule.ts'
 export type { CodecName } from './protocol/records.ts'
 export type { RetryPolicy } from './protocol/schedule.ts'

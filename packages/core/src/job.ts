@@ -154,6 +154,7 @@ function failureOf(record: ResultRecord): Error {
   if (/^(asyncio\.exceptions|asyncio|concurrent\.futures\._base|builtins)\.CancelledError$/.test(result.pythonType)) {
     return new JobAbortedError(`job ${record.jobId} was aborted`, { cause: result })
   }
-  if (result.pythonType === 'arq.worker.JobExecutionFailed') return new JobFailedError(String(result.args[0] ?? ''), { cause: result })
+  if (result.pythonType === 'arq.worker.JobExecutionFailed')
+    return new JobFailedError(String(result.args[0] ?? ''), { cause: result })
   return result
 }

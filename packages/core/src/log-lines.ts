@@ -73,7 +73,8 @@ export function repr(value: unknown, depth = 0): string {
   if (value === false) return 'False'
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   if (typeof value === 'string') return quote(value)
-  if (value instanceof Uint8Array) return `b'${value.length > MAX_LENGTH ? `<${value.length} bytes>` : Buffer.from(value).toString('latin1')}'`
+  if (value instanceof Uint8Array)
+    return `b'${value.length > MAX_LENGTH ? `<${value.length} bytes>` : Buffer.from(value).toString('latin1')}'`
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
   if (value instanceof Error) return describeError(value)
   if (typeof value !== 'object') return typeof value

@@ -3,7 +3,10 @@ import type { Level, Logger as PinoLogger } from 'pino'
 import pretty from 'pino-pretty'
 
 /** A pino logger; pass your own to put ours into your stream. */
-export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'isLevelEnabled'>
+export type Logger = Pick<
+  PinoLogger,
+  'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'isLevelEnabled'
+>
 
 export type LogLevel = Level | 'silent'
 
@@ -22,7 +25,10 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   const level = options.level ?? 'info'
   const isTerminal = (destination as { isTTY?: boolean }).isTTY === true
   if (!(options.pretty ?? isTerminal)) {
-    return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFields } }, destination as NodeJS.WriteStream)
+    return pino(
+      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFields } },
+      destination as NodeJS.WriteStream,
+    )
   }
   const colorize = process.env.FORCE_COLOR ? process.env.FORCE_COLOR !== '0' : isTerminal && !process.env.NO_COLOR
   const stream = pretty({
@@ -42,7 +48,12 @@ function errorFields(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const { name, message, stack } = error
   const code = (error as { code?: unknown }).code
-  return { type: name, message: maskSecrets(message), ...(code === undefined ? {} : { code }), stack: maskSecrets(stack ?? '') }
+  return {
+    type: name,
+    message: maskSecrets(message),
+    ...(code === undefined ? {} : { code }),
+    stack: maskSecrets(stack ?? ''),
+  }
 }
 
 /** Hides the password of every URL in a text: `redis://user:***@host:6379/1`. */

@@ -219,7 +219,12 @@ export const workerSchema = z.strictObject({
   cron: z.array(anObject).optional(),
   queueName: z.string().min(1).optional(),
   queues: z
-    .array(z.union([z.string().min(1), z.strictObject({ name: z.string().min(1), weight: z.number().positive().optional() })]))
+    .array(
+      z.union([
+        z.string().min(1),
+        z.strictObject({ name: z.string().min(1), weight: z.number().positive().optional() }),
+      ]),
+    )
     .min(1)
     .optional(),
   queueOrder: z.enum(['strict', 'weighted']).optional(),
@@ -259,11 +264,16 @@ export const workerSchema = z.strictObject({
   keyspaceNotifications: z.union([z.literal('auto'), z.literal(false)]).optional(),
 })
 
-type Defaults<O, D> = { [K in keyof O]-?: K extends keyof D ? (undefined extends D[K] ? O[K] | undefined : Exclude<O[K], undefined>) : never }
+type Defaults<O, D> = {
+  [K in keyof O]-?: K extends keyof D ? (undefined extends D[K] ? O[K] | undefined : Exclude<O[K], undefined>) : never
+}
 
 export type ResolvedClientOptions = Defaults<ClientOptions, typeof clientDefaults>
 
-export type ResolvedWorkerOptions = Omit<Defaults<WorkerOptions, typeof workerDefaults>, 'queues' | 'queueName' | 'queueReadLimit' | 'deadLetter'> & {
+export type ResolvedWorkerOptions = Omit<
+  Defaults<WorkerOptions, typeof workerDefaults>,
+  'queues' | 'queueName' | 'queueReadLimit' | 'deadLetter'
+> & {
   queues: { name: string; weight: number }[]
   queueReadLimit: number
   deadLetter: false | { maxAgeMs: number; maxCount: number }
@@ -285,9 +295,13 @@ export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOpti
   const { tasks, cron } = resolved as { tasks: readonly AnyTask[]; cron: readonly CronJob[] }
   const names = [...tasks, ...cron].map((entry) => entry.name)
   // arq's own words
-  if (names.length === 0) throw new OptionsError('Worker: at least one function or cron job must be registered (`tasks`, `cron`)')
+  if (names.length === 0)
+    throw new OptionsError('Worker: at least one function or cron job must be registered (`tasks`, `cron`)')
   const twice = names.find((name, i) => typeof name !== 'string' || names.indexOf(name) !== i)
-  if (twice !== undefined) throw new OptionsError(`Worker: function '${String(twice)}' is registered twice or has no name; names are unique on a worker`)
+  if (twice !== undefined)
+    throw new OptionsError(
+      `Worker: function '${String(twice)}' is registered twice or has no name; names are unique on a worker`,
+    )
   const queues = (options.queues ?? [options.queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
     typeof queue === 'string' ? { name: queue, weight: 1 } : { name: queue.name, weight: queue.weight ?? 1 },
   )
@@ -299,7 +313,15 @@ export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOpti
   }
 }
 
-const ENQUEUE_OPTIONS = ['jobId', 'queueName', 'deferByMs', 'deferUntil', 'expiresMs', 'jobTry', 'kwargs'] as const satisfies (keyof EnqueueOptions)[]
+const ENQUEUE_OPTIONS = [
+  'jobId',
+  'queueName',
+  'deferByMs',
+  'deferUntil',
+  'expiresMs',
+  'jobTry',
+  'kwargs',
+] as const satisfies (keyof EnqueueOptions)[]
 const knownEnqueueOptions: ReadonlySet<string> = new Set(ENQUEUE_OPTIONS)
 
 const enqueueSchema = z.strictObject({

@@ -48,7 +48,10 @@ export interface Task<Input = unknown, Result = unknown> extends Readonly<TaskOp
   /** @internal */
   readonly handler: (ctx: JobContext, ...args: readonly unknown[]) => unknown
   /** The handler's arguments after `ctx`. @throws ArgumentsError */
-  bind: (args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>) => readonly unknown[] | Promise<readonly unknown[]>
+  bind: (
+    args: readonly unknown[],
+    kwargs: Readonly<Record<string, unknown>>,
+  ) => readonly unknown[] | Promise<readonly unknown[]>
   /** What goes on the wire for an input. @throws ArgumentsError */
   pack(input: Input): { args: readonly unknown[]; kwargs: Readonly<Record<string, unknown>> }
   /** Types only. */
@@ -100,10 +103,19 @@ export function defineTask<Args extends readonly unknown[], Result, Extra extend
     handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Result>
   },
 ): Task<Args, Result>
-export function defineTask(definition: TaskOptions & { name: string; params?: z.ZodObject; handler: unknown }): AnyTask {
+export function defineTask(
+  definition: TaskOptions & { name: string; params?: z.ZodObject; handler: unknown },
+): AnyTask {
   const { name, params, handler, ...options } = checkOptions('defineTask', taskSchema, definition)
   const run = handler as Task['handler']
-  if (!params) return { ...options, name, handler: run, bind: (args) => args, pack: (input: never) => packArray(name, input) } as AnyTask
+  if (!params)
+    return {
+      ...options,
+      name,
+      handler: run,
+      bind: (args) => args,
+      pack: (input: never) => packArray(name, input),
+    } as AnyTask
   const parameters = Object.keys(params.shape)
   const acceptsUnknown = params.def.catchall !== undefined && !(params.def.catchall instanceof z.ZodNever)
   return {
@@ -139,7 +151,9 @@ function parse(name: string, params: z.ZodObject, bound: Record<string, unknown>
 function unwrap(name: string, given: object, result: z.ZodSafeParseResult<unknown>): unknown {
   if (result.success) return result.data
   const { issues } = result.error
-  const missing = issues.filter(({ path: [first, ...rest] }) => first !== undefined && rest.length === 0 && !Object.hasOwn(given, first))
+  const missing = issues.filter(
+    ({ path: [first, ...rest] }) => first !== undefined && rest.length === 0 && !Object.hasOwn(given, first),
+  )
   throw new ArgumentsError(`${name}() ${missing.length === issues.length ? missingText(missing) : issuesText(issues)}`)
 }
 
@@ -155,7 +169,9 @@ function issuesText(issues: readonly z.core.$ZodIssue[]): string {
 /** The input is checked, and sent as it was given: the worker parses it again, and a transform must not run twice. */
 function packObject(name: string, params: z.ZodObject, input: unknown): { args: []; kwargs: Record<string, unknown> } {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    throw new ArgumentsError(`${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : String(input)}\``)
+    throw new ArgumentsError(
+      `${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : String(input)}\``,
+    )
   }
   try {
     unwrap(name, input, params.safeParse(input))

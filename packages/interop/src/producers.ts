@@ -67,7 +67,9 @@ export async function pythonProducer(interpreter: string, url: string, codec: Co
       ask('enqueue', {
         function: call.function,
         args: `[${(call.args ?? []).map((value) => value.py).join(', ')}]`,
-        kwargs: `{${Object.entries(call.kwargs ?? {}).map(([key, value]) => `'${key}': ${value.py}`).join(', ')}}`,
+        kwargs: `{${Object.entries(call.kwargs ?? {})
+          .map(([key, value]) => `'${key}': ${value.py}`)
+          .join(', ')}}`,
         options,
       }),
     result: (id, expected, timeoutMs = 15_000) =>
@@ -99,12 +101,23 @@ export async function typescriptProducer(url: string, codec: CodecName): Promise
         kwargs: Object.fromEntries(Object.entries(call.kwargs ?? {}).map(([key, value]) => [key, value.ts])),
       }
       const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-      return (await client.enqueue(call.function, (call.args ?? []).map((value) => value.ts), known))?.jobId ?? null
+      return (
+        (
+          await client.enqueue(
+            call.function,
+            (call.args ?? []).map((value) => value.ts),
+            known,
+          )
+        )?.jobId ?? null
+      )
     },
     async result(id, expected, timeoutMs = 15_000) {
       try {
         const value = await job(id).result({ timeoutMs })
-        return { equal: expected ? isDeepStrictEqual(plain(value), plain(expected.ts)) : null, repr: String(JSON.stringify(plain(value))) }
+        return {
+          equal: expected ? isDeepStrictEqual(plain(value), plain(expected.ts)) : null,
+          repr: String(JSON.stringify(plain(value))),
+        }
       } catch (error) {
         return inPythonsWords(error)
       }
@@ -112,10 +125,17 @@ export async function typescriptProducer(url: string, codec: CodecName): Promise
     status: (id, queue) => job(id, queue).status(),
     async info(id) {
       const known = await job(id).info()
-      return known && { function: known.functionName, job_try: known.jobTry, success: 'success' in known ? known.success : null }
+      return (
+        known && {
+          function: known.functionName,
+          job_try: known.jobTry,
+          success: 'success' in known ? known.success : null,
+        }
+      )
     },
     abort: (id, queue) => job(id, queue).abort({ timeoutMs: 15_000 }),
-    queued: async (queue) => (await client.queuedJobs(queue ? { queueName: queue } : {})).map((entry) => entry.jobId).sort(),
+    queued: async (queue) =>
+      (await client.queuedJobs(queue ? { queueName: queue } : {})).map((entry) => entry.jobId).sort(),
     results: async () => (await client.allJobResults()).map((entry) => entry.jobId).sort(),
     close: () => client.close(),
   }
@@ -126,7 +146,10 @@ function inPythonsWords(error: unknown): Ended {
   if (error instanceof JobAbortedError) return { error: 'asyncio.exceptions.CancelledError', args: [] }
   if (error instanceof ResultNotFoundError) return { error: 'arq.jobs.ResultNotFound', args: [error.message] }
   if (error instanceof JobFailedError) {
-    return { error: error.cause instanceof RemoteError ? error.cause.pythonType : 'arq.jobs.SerializationError', args: [error.message] }
+    return {
+      error: error.cause instanceof RemoteError ? error.cause.pythonType : 'arq.jobs.SerializationError',
+      args: [error.message],
+    }
   }
   throw error
 }
@@ -139,6 +162,7 @@ function plain(value: unknown): unknown {
   if (value instanceof Set) return [...value].map((item) => String(plain(item))).sort((a, b) => a.localeCompare(b))
   if (value instanceof Map) return [...value].map(([key, item]) => [plain(key), plain(item)])
   if (Array.isArray(value)) return Array.from(value, plain)
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))
   return typeof value === 'bigint' ? `${value}n` : value
 }

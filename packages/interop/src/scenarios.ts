@@ -32,7 +32,11 @@ export const scenarios: Record<string, Scenario> = {
   },
 
   'passes arguments and keywords': async (stage) => {
-    const id = await enqueue(stage, { function: 'collect', args: [same(1), same('two')], kwargs: { c: same(3), d: same([4]) } })
+    const id = await enqueue(stage, {
+      function: 'collect',
+      args: [same(1), same('two')],
+      kwargs: { c: same(3), d: same([4]) },
+    })
     expect(await stage.producer.result(id, same([[1, 'two'], { c: 3, d: [4] }]))).toMatchObject({ equal: true })
   },
 
@@ -73,10 +77,14 @@ export const scenarios: Record<string, Scenario> = {
     expect(await run(stage, 'tries', [same(3)], same(3))).toMatchObject({ equal: true })
     const id = await enqueue(stage, { function: 'tries', args: [same(2)], kwargs: { defer: same(0.6) } })
     const before = Date.now()
-    const score = await eventually(async () => {
-      const retried = (await stage.redis.get(`arq:retry:${id}`)) === '1' && !(await stage.redis.exists(`arq:in-progress:${id}`))
-      return retried && (await stage.redis.zscore('arq:queue', id))
-    }, { intervalMs: 2 })
+    const score = await eventually(
+      async () => {
+        const retried =
+          (await stage.redis.get(`arq:retry:${id}`)) === '1' && !(await stage.redis.exists(`arq:in-progress:${id}`))
+        return retried && (await stage.redis.zscore('arq:queue', id))
+      },
+      { intervalMs: 2 },
+    )
     expect(Number(score) - before).toBeGreaterThan(300)
     expect(Number(score) - before).toBeLessThanOrEqual(700)
     expect(await stage.producer.result(id, same(2))).toMatchObject({ equal: true })
@@ -93,11 +101,15 @@ export const scenarios: Record<string, Scenario> = {
   },
 
   'cancels a job at its timeout': async (stage) => {
-    expect(await run(stage, 'sleep_briefly', [same(20)])).toEqual(failure(stage, 'builtins.TimeoutError', expect.anything()))
+    expect(await run(stage, 'sleep_briefly', [same(20)])).toEqual(
+      failure(stage, 'builtins.TimeoutError', expect.anything()),
+    )
   },
 
   'raises an exception again with its type and arguments': async (stage) => {
-    expect(await run(stage, 'fail', [same('value'), same('bad'), same(7)])).toEqual(failure(stage, 'builtins.ValueError', ['bad', '7']))
+    expect(await run(stage, 'fail', [same('value'), same('bad'), same(7)])).toEqual(
+      failure(stage, 'builtins.ValueError', ['bad', '7']),
+    )
     expect(await run(stage, 'fail', [same('zero')])).toEqual(failure(stage, 'builtins.ZeroDivisionError', []))
   },
 
@@ -135,8 +147,12 @@ export const scenarios: Record<string, Scenario> = {
   },
 
   'aborts a job that waits behind others': async (stage) => {
-    const busy = await Promise.all(Array.from({ length: 10 }, () => enqueue(stage, { function: 'sleep', args: [same(0.6)] })))
-    await eventually(async () => (await Promise.all(busy.map((id) => stage.redis.exists(`arq:in-progress:${id}`)))).every(Boolean))
+    const busy = await Promise.all(
+      Array.from({ length: 10 }, () => enqueue(stage, { function: 'sleep', args: [same(0.6)] })),
+    )
+    await eventually(async () =>
+      (await Promise.all(busy.map((id) => stage.redis.exists(`arq:in-progress:${id}`)))).every(Boolean),
+    )
     const id = await enqueue(stage, { function: 'record', args: [same('never')] })
     expect(await stage.producer.status(id)).toBe('queued')
     await expectAborted(stage, id)
@@ -161,7 +177,12 @@ export const scenarios: Record<string, Scenario> = {
 
   'keeps results as long as the function says': async (stage) => {
     const ids = Object.fromEntries(
-      await Promise.all(['keep_none', 'keep_forever', 'keep_minute', 'echo'].map(async (name) => [name, await enqueue(stage, { function: name, args: [same(1)] })])),
+      await Promise.all(
+        ['keep_none', 'keep_forever', 'keep_minute', 'echo'].map(async (name) => [
+          name,
+          await enqueue(stage, { function: name, args: [same(1)] }),
+        ]),
+      ),
     ) as Record<string, string>
     await eventually(async () => (await stage.redis.zcard('arq:queue')) === 0)
     const ttl = (name: string) => stage.redis.pttl(`arq:result:${ids[name] as string}`)
@@ -183,7 +204,9 @@ export const scenarios: Record<string, Scenario> = {
 
   'writes a health line that both languages read': async (stage) => {
     const line = await eventually(() => stage.redis.get('arq:queue:health-check'))
-    expect(line).toMatch(/^[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d j_complete=\d+ j_failed=\d+ j_retried=\d+ j_ongoing=\d+ queued=\d+$/)
+    expect(line).toMatch(
+      /^[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d j_complete=\d+ j_failed=\d+ j_retried=\d+ j_ongoing=\d+ queued=\d+$/,
+    )
   },
 }
 
@@ -200,7 +223,8 @@ async function run(stage: Stage, name: string, args: Value[], expected?: Value):
 /** Over msgpack Python cannot tell a cancellation: its `abort()` raises, and ours says that it does not know. */
 async function expectAborted(stage: Stage, id: string): Promise<void> {
   if (stage.codec === 'pickle' || ourWords(stage)) expect(await stage.producer.abort(id)).toBe(true)
-  else if (stage.producerLanguage === 'Python') await expect(stage.producer.abort(id)).rejects.toThrow('SerializationError')
+  else if (stage.producerLanguage === 'Python')
+    await expect(stage.producer.abort(id)).rejects.toThrow('SerializationError')
   else expect(await stage.producer.abort(id)).toBe(false)
 }
 
@@ -212,5 +236,8 @@ function ourWords(stage: Stage): boolean {
 /** How a failure arrives: whole by pickle; by msgpack as a text from Python, as a map from ours. */
 function failure(stage: Stage, error: string, args: unknown): unknown {
   if (stage.codec === 'pickle' || ourWords(stage)) return { error, args }
-  return { error: 'arq.jobs.SerializationError', args: [expect.stringMatching(stage.workerLanguage === 'Python' ? /^unable to serialize result$/ : /__exception__/)] }
+  return {
+    error: 'arq.jobs.SerializationError',
+    args: [expect.stringMatching(stage.workerLanguage === 'Python' ? /^unable to serialize result$/ : /__exception__/)],
+  }
 }

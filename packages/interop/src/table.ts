@@ -22,29 +22,36 @@ export function proveWith(version: string): void {
         // Ours alone is the same whatever Python is installed; Python alone proves the scenarios once.
         if (version !== '0.26.1' && producerLanguage === workerLanguage) continue
         const title = `arq ${version}, ${codec}: ${producerLanguage} producer → ${workerLanguage} worker`
-        describe.skipIf(usesPython && noPython !== undefined)(noPython && usesPython ? `${title} (left out: ${noPython})` : title, () => {
-          let database: Database
-          let producer: Producer
-          let worker: RunningWorker
+        describe.skipIf(usesPython && noPython !== undefined)(
+          noPython && usesPython ? `${title} (left out: ${noPython})` : title,
+          () => {
+            let database: Database
+            let producer: Producer
+            let worker: RunningWorker
 
-          beforeAll(async () => {
-            database = await takeDatabase()
-            const { url } = database
-            const python = pythonOf(version) as string
-            const settings = { url, codec, name: 'worker' }
-            worker = workerLanguage === 'Python' ? await pythonWorker(python, settings) : await typescriptWorker(settings)
-            producer = producerLanguage === 'Python' ? await pythonProducer(python, url, codec) : await typescriptProducer(url, codec)
-          })
-          afterAll(async () => {
-            await producer?.close()
-            await worker?.stop()
-            await database?.release()
-          })
+            beforeAll(async () => {
+              database = await takeDatabase()
+              const { url } = database
+              const python = pythonOf(version) as string
+              const settings = { url, codec, name: 'worker' }
+              worker =
+                workerLanguage === 'Python' ? await pythonWorker(python, settings) : await typescriptWorker(settings)
+              producer =
+                producerLanguage === 'Python'
+                  ? await pythonProducer(python, url, codec)
+                  : await typescriptProducer(url, codec)
+            })
+            afterAll(async () => {
+              await producer?.close()
+              await worker?.stop()
+              await database?.release()
+            })
 
-          for (const [name, scenario] of Object.entries(scenarios)) {
-            test(name, () => scenario({ producer, producerLanguage, workerLanguage, codec, redis: database.redis }))
-          }
-        })
+            for (const [name, scenario] of Object.entries(scenarios)) {
+              test(name, () => scenario({ producer, producerLanguage, workerLanguage, codec, redis: database.redis }))
+            }
+          },
+        )
       }
     }
   }

@@ -24,16 +24,34 @@ export interface WorkerSettings {
 
 /** Short polls and aborts allowed, as options of each language. */
 function pythonOptions(settings: WorkerSettings): object {
-  return { poll_delay: 0.05, allow_abort_jobs: true, max_jobs: settings.maxJobs ?? 10, health_check_interval: 2, job_timeout: 30 }
+  return {
+    poll_delay: 0.05,
+    allow_abort_jobs: true,
+    max_jobs: settings.maxJobs ?? 10,
+    health_check_interval: 2,
+    job_timeout: 30,
+  }
 }
 
 function ourOptions(settings: WorkerSettings): WorkerOptions {
   const { codec, maxJobs = 10, queue = 'arq:queue' } = settings
-  return { codec, maxJobs, queueName: queue, pollDelayMs: 50, healthCheckIntervalMs: 2_000, abortGraceMs: 200, jobTimeoutMs: 30_000 }
+  return {
+    codec,
+    maxJobs,
+    queueName: queue,
+    pollDelayMs: 50,
+    healthCheckIntervalMs: 2_000,
+    abortGraceMs: 200,
+    jobTimeoutMs: 30_000,
+  }
 }
 
 /** A process of Python arq; resolves when it is up. */
-export async function pythonWorker(interpreter: string, settings: WorkerSettings, overrides: object = {}): Promise<RunningWorker & { child: Child }> {
+export async function pythonWorker(
+  interpreter: string,
+  settings: WorkerSettings,
+  overrides: object = {},
+): Promise<RunningWorker & { child: Child }> {
   const options = { ...pythonOptions(settings), ...overrides }
   const child = pythonScript(interpreter, 'worker', { ...settings, options })
   await child.line(/^ready/)
@@ -46,7 +64,10 @@ export async function pythonWorker(interpreter: string, settings: WorkerSettings
 }
 
 /** A worker of ours within the test. */
-export async function typescriptWorker(settings: WorkerSettings, overrides: WorkerOptions = {}): Promise<RunningWorker> {
+export async function typescriptWorker(
+  settings: WorkerSettings,
+  overrides: WorkerOptions = {},
+): Promise<RunningWorker> {
   const redis = new Redis(settings.url)
   const worker = new core.Worker({
     redis: settings.url,
@@ -69,7 +90,10 @@ export async function typescriptWorker(settings: WorkerSettings, overrides: Work
 }
 
 /** A worker of ours as a process, so that it can be killed. */
-export async function typescriptWorkerProcess(settings: WorkerSettings, overrides: WorkerOptions = {}): Promise<RunningWorker & { child: Child }> {
+export async function typescriptWorkerProcess(
+  settings: WorkerSettings,
+  overrides: WorkerOptions = {},
+): Promise<RunningWorker & { child: Child }> {
   const script = fileURLToPath(new URL('../fixtures/ts-worker.mjs', import.meta.url))
   const options = { ...ourOptions(settings), ...overrides }
   const child = new Child(process.execPath, [script, JSON.stringify({ ...settings, options })])

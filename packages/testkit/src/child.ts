@@ -12,7 +12,11 @@ export class Child {
   readonly #waiters = new Set<() => void>()
   #ended = false
 
-  constructor(command: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string; stdin?: boolean } = {}) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    options: { env?: NodeJS.ProcessEnv; cwd?: string; stdin?: boolean } = {},
+  ) {
     this.process = spawn(command, args, {
       env: options.env ?? process.env,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -20,7 +20,8 @@ export async function eventually<T>(check: () => T | Promise<T>, options: Eventu
     } catch (error) {
       failure = error
     }
-    if (performance.now() >= deadline) throw new Error(`not within ${timeoutMs} ms: ${(failure as Error).message}`, { cause: failure })
+    if (performance.now() >= deadline)
+      throw new Error(`not within ${timeoutMs} ms: ${(failure as Error).message}`, { cause: failure })
     await sleep(intervalMs)
   }
 }

@@ -43,10 +43,17 @@ export async function pythonArq(version: string): Promise<string> {
   const building = `${home}.${process.pid}`
   await run(python3(), ['-m', 'venv', building])
   const pins = [`arq==${version}`, `msgpack==${PACKAGES.msgpack}`, `redis[hiredis]==${PACKAGES.redis}`]
-  await run(join(building, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...pins], {
-    timeout: 300_000,
-  })
-  await run(join(building, 'bin', 'python'), ['-c', `import arq, pathlib; pathlib.Path(${JSON.stringify(join(building, 'complete'))}).touch()`])
+  await run(
+    join(building, 'bin', 'python'),
+    ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...pins],
+    {
+      timeout: 300_000,
+    },
+  )
+  await run(join(building, 'bin', 'python'), [
+    '-c',
+    `import arq, pathlib; pathlib.Path(${JSON.stringify(join(building, 'complete'))}).touch()`,
+  ])
   try {
     renameSync(building, home)
   } catch {

@@ -27,7 +27,9 @@ export function findServer(): string {
       // the next one
     }
   }
-  throw new Error(`no ${wanted ?? 'redis-server or valkey-server'} on the PATH; install one, or name it in ARQ_TEST_SERVER`)
+  throw new Error(
+    `no ${wanted ?? 'redis-server or valkey-server'} on the PATH; install one, or name it in ARQ_TEST_SERVER`,
+  )
 }
 
 /** A real server process of its own on a loopback port, in a folder of its own. */
@@ -89,7 +91,11 @@ export class RedisServer {
   }
 
   async ready(): Promise<void> {
-    const client = new Redis(this.port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null })
+    const client = new Redis(this.port, '127.0.0.1', {
+      lazyConnect: true,
+      retryStrategy: () => 20,
+      maxRetriesPerRequest: null,
+    })
     client.on('error', () => {})
     try {
       await eventually(async () => {
@@ -103,7 +109,18 @@ export class RedisServer {
   }
 
   #spawn(): Child {
-    const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#dir, '--save', '', '--databases', '1024']
+    const fixed = [
+      '--port',
+      String(this.port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      this.#dir,
+      '--save',
+      '',
+      '--databases',
+      '1024',
+    ]
     return new Child(findServer(), [...fixed, ...this.#args])
   }
 }

@@ -1,20 +1,52 @@
 import leven from 'leven'
 import { z } from 'zod'
 import { OptionsError } from '../errors.ts'
+import { maskSecrets } from '../secrets.ts'
+
+/** Node's timers fire at once beyond this (24.8 days): what they are set to may not exceed it. */
+export const MAX_TIMER_MS = 2_147_483_647
+
+/** A century: what is due later, neither Redis's expiry nor a Date need hold. */
+export const MAX_DEFER_MS = 3_155_760_000_000
 
 /** An integer of at least `min`. */
 export function count(min: number): z.ZodNumber {
-  return z.number().int().min(min)
+  return z.number(`Expected an integer of at least ${min}`).int(`Expected an integer of at least ${min}`).min(min)
 }
 
-/** Milliseconds, of at least `min`; fractions are allowed, as Python's seconds have them. */
-export function duration(min: number): z.ZodNumber {
-  return z.number().min(min)
+/**
+ * Milliseconds, of at least `min`. Fractions are rounded, as arq rounds its seconds: Redis takes whole numbers, and a job
+ * whose result cannot be given its lifetime could not be settled.
+ */
+export function duration(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodNumber {
+  return z.number('Expected a number of milliseconds').min(min).max(max).overwrite(Math.round)
 }
 
+/** Milliseconds that a timer is set to. */
+export function timer(min: number): z.ZodNumber {
+  return duration(min, MAX_TIMER_MS)
+}
+
+/** A function. */
+export const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'Expected a function')
+
+/** An object that is no array, map or the like. */
+export const aRecord = z.custom<Record<string, unknown>>((value) => Object.prototype.toString.call(value) === '[object Object]', 'Expected an object')
+
+/** An object with these methods, told in `words`. */
+export function withMethods(words: string, ...methods: string[]): z.ZodCustom<object> {
+  return z.custom<object>(
+    (value) => typeof value === 'object' && value !== null && methods.every((name) => typeof (value as Record<string, unknown>)[name] === 'function'),
+    `Expected ${words}`,
+  )
+}
+
+/** Settings of a retry policy; protocol/schedule.ts says what they mean. */
 export const retryPolicySchema = z.strictObject({
   delayMs: duration(0),
-  backoff: z.union([z.enum(['exponential', 'fixed']), z.custom<(failedTry: number, error: unknown) => number>((value) => typeof value === 'function')]).optional(),
+  backoff: z
+    .union([z.enum(['exponential', 'fixed']), z.custom<(failedTry: number, error: unknown) => number>((value) => typeof value === 'function', 'Expected a function')])
+    .optional(),
   jitter: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),
   maxDelayMs: duration(0).optional(),
 })
@@ -33,6 +65,8 @@ const ARQ_NAMES: Readonly<Record<string, string>> = {
   timezone: 'timeZone',
   job_serializer: 'codec',
   job_deserializer: 'codec',
+  default_queue_name: 'queueName',
+  coroutine: 'handler',
   timeout: 'timeoutMs',
   _job_id: 'jobId',
   _queue_name: 'queueName',
@@ -54,54 +88,78 @@ export function checkOptions<S extends z.ZodObject>(where: string, schema: S, op
 }
 
 function describe(issue: z.core.$ZodIssue, schema: z.ZodObject, options: unknown): string {
-  if (issue.code === 'unrecognized_keys') {
-    const known = issue.path.length === 0 ? Object.keys(schema.shape) : []
-    return issue.keys.map((key) => unknownOption(key, known)).join('; ')
-  }
   const path = issue.path.join('.')
+  if (issue.code === 'unrecognized_keys') {
+    const known = namesAt(schema, issue.path)
+    return issue.keys.map((key) => unknownOption(path === '' ? '' : `${path}.`, key, known)).join('; ')
+  }
   if (path === '') return `Expected an options object, got \`${show(options)}\``
   const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], options)
-  return `Expected \`${path}\` to be ${expectation(issue)}, got \`${show(value)}\``
+  const hint = typeof value === 'string' && isNumeric(issue) && value.trim() !== '' && Number.isFinite(Number(value)) ? '; pass a number, not a string' : ''
+  return `Expected \`${path}\` to be ${expectation(issue)}, got \`${show(value)}\`${hint}`
+}
+
+function isNumeric(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'invalid_type' && (issue.expected === 'number' || issue.expected === 'int')
 }
 
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':
-      return `at least ${issue.minimum}`
+      return issue.origin === 'number' ? `at least ${issue.minimum}` : 'not empty'
     case 'too_big':
       return `at most ${issue.maximum}`
     case 'invalid_type':
-      return issue.expected === 'int' ? 'an integer' : `${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`
+      if (issue.message.startsWith('Expected ')) return issue.message.slice('Expected '.length)
+      return `${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`
     case 'invalid_value':
-      return issue.values.map((value) => `'${String(value)}'`).join(' or ')
+      return issue.values.map((value) => (typeof value === 'string' ? `'${value}'` : String(value))).join(' or ')
     case 'invalid_union': {
       const texts = issue.errors.flatMap((issues) => issues.slice(0, 1).map(expectation))
       return [...new Set(texts)].join(' or ')
     }
     default:
-      return issue.message.replace(/^Expected /, '').replace(/^Invalid input$/, 'something else')
+      return issue.message.replace(/^Expected /, '')
   }
 }
 
-function unknownOption(key: string, known: readonly string[]): string {
+/** The option names of the object at this place of a schema. */
+function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodOptional) return namesAt(schema.unwrap(), path)
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => namesAt(option, path))
+  const [key, ...rest] = path
+  if (schema instanceof z.ZodArray) return namesAt(schema.element, rest)
+  if (!(schema instanceof z.ZodObject)) return []
+  return key === undefined ? Object.keys(schema.shape) : namesAt(schema.shape[String(key)], rest)
+}
+
+function unknownOption(path: string, key: string, known: readonly string[]): string {
   const camel = key.replace(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
   const arq = ARQ_NAMES[key]
   const likely = arq !== undefined && known.includes(arq) ? arq : closest(camel, known)
   const unit = likely?.endsWith('Ms') ? ' (in milliseconds)' : ''
-  return `Unknown option \`${key}\`${likely === undefined ? '' : `, did you mean \`${likely}\`${unit}?`}`
+  return `Unknown option \`${path}${key.slice(0, 64)}\`${likely === undefined ? '' : `, did you mean \`${likely}\`${unit}?`}`
 }
 
 function closest(key: string, known: readonly string[]): string | undefined {
-  const bounded = key.slice(0, 64)
-  const ranked = known
-    .map((name) => ({ name, distance: name.startsWith(bounded) ? 1 : leven(bounded.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)
+  const wanted = key.slice(0, 64).toLowerCase()
+  const ranked = known.map((name) => ({ name, distance: distance(wanted, name.toLowerCase()) })).sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
-  return best && best.distance <= Math.max(2, bounded.length / 3) ? best.name : undefined
+  return best && best.distance <= Math.max(2, wanted.length / 3) ? best.name : undefined
+}
+
+/** A name that the wanted one begins, or is part of, is near: `jobTimeout` or `timeout` for `jobTimeoutMs`. */
+function distance(wanted: string, name: string): number {
+  if (wanted.length >= 4 && name.startsWith(wanted)) return 1
+  if (wanted.length >= 4 && name.includes(wanted)) return 2
+  return leven(wanted, name)
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'string') {
+    const masked = maskSecrets(value)
+    return JSON.stringify(masked.length > 60 ? `${masked.slice(0, 60)}…` : masked)
+  }
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' && value !== null ? 'an object' : String(value)

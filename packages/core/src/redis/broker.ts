@@ -99,14 +99,25 @@ export class Broker {
     const args: ScriptValue[] = ['0', this.#expiresExtraMs]
     for (const call of calls) {
       keys.push(this.keys.job(call.jobId), this.keys.result(call.jobId), this.keys.queue(call.queueName))
-      args.push(call.jobId, ...dueArgs(call.due), call.expiresMs ?? '', call.payload, this.keys.wakeChannel(call.queueName))
+      args.push(
+        call.jobId,
+        ...dueArgs(call.due),
+        call.expiresMs ?? '',
+        call.payload,
+        this.keys.wakeChannel(call.queueName),
+      )
     }
     const reply = await this.#run('enqueue', keys, args, { timeoutMs, resentFlag: true })
     return flags(reply, 1)
   }
 
   /** Sets up to `want` due jobs aside; `passOver` are ids to leave for others. */
-  async reserve(queueName: string, want: number, passOver: Iterable<string>, signal?: AbortSignal): Promise<Reservation> {
+  async reserve(
+    queueName: string,
+    want: number,
+    passOver: Iterable<string>,
+    signal?: AbortSignal,
+  ): Promise<Reservation> {
     const keys = [this.keys.queue(queueName), this.keys.reserved(queueName)]
     const reply = await this.#run('reserve', keys, [want, RESERVE_MS, ...passOver], { signal })
     const next = Number(reply[1])
@@ -153,7 +164,12 @@ export class Broker {
     const args: ScriptValue[] = [this.#expiresExtraMs]
     for (const job of renewals) {
       const { jobId } = job
-      keys.push(this.keys.queue(job.queueName), this.keys.inProgress(jobId), this.keys.retry(jobId), this.keys.job(jobId))
+      keys.push(
+        this.keys.queue(job.queueName),
+        this.keys.inProgress(jobId),
+        this.keys.retry(jobId),
+        this.keys.job(jobId),
+      )
       args.push(jobId, job.token, job.jobTry, Math.max(1, Math.round(job.leaseMs)))
     }
     return flags(await this.#run('renew', keys, args, { signal }), 1)
@@ -199,12 +215,15 @@ export class Broker {
 
   /** Which of these running jobs are asked to abort. The requests are taken off the list. */
   async takeAborts(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]> {
-    return this.connection.run(async (client) => {
-      const scores = await client.zmscore(this.keys.abort, ...jobIds)
-      const asked = jobIds.filter((_, i) => scores[i] !== null)
-      if (asked.length > 0) await client.zrem(this.keys.abort, ...asked)
-      return asked
-    }, { signal })
+    return this.connection.run(
+      async (client) => {
+        const scores = await client.zmscore(this.keys.abort, ...jobIds)
+        const asked = jobIds.filter((_, i) => scores[i] !== null)
+        if (asked.length > 0) await client.zrem(this.keys.abort, ...asked)
+        return asked
+      },
+      { signal },
+    )
   }
 
   /** Reads Redis's time once, so that the first enqueue already carries it. */

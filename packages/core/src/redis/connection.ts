@@ -7,7 +7,11 @@ import { isTransient } from './transient.ts'
 /** Where Redis is: a URL (`redis://`, `rediss://`), ioredis options (Sentinel included), or an ioredis client whose settings are copied. */
 export type RedisTarget = string | RedisOptions | Redis | Cluster
 
-type Log = { debug: (...args: unknown[]) => void; warn: (...args: unknown[]) => void; info: (...args: unknown[]) => void }
+type Log = {
+  debug: (...args: unknown[]) => void
+  warn: (...args: unknown[]) => void
+  info: (...args: unknown[]) => void
+}
 
 /** How long a command may go without an answer before the connection is taken for dead, in ms. */
 const SOCKET_TIMEOUT_MS = 15_000
@@ -77,7 +81,8 @@ export class Connection {
         timeoutMs === Infinity
           ? undefined
           : setTimeout(
-              () => done(new RedisUnavailableError(`Redis did not answer within ${Math.round(timeoutMs)} ms; is it up?`)),
+              () =>
+                done(new RedisUnavailableError(`Redis did not answer within ${Math.round(timeoutMs)} ms; is it up?`)),
               Math.max(timeoutMs, 0),
             )
       this.#waiters.add(check)
@@ -133,7 +138,8 @@ const ownOptions = {
   keepAlive: 5_000,
   socketTimeout: SOCKET_TIMEOUT_MS,
   // Full jitter: a fleet must not reconnect in step.
-  retryStrategy: (times: number) => Math.round(Math.random() * Math.min(50 * 2 ** Math.min(times, 5), MAX_RECONNECT_DELAY_MS)),
+  retryStrategy: (times: number) =>
+    Math.round(Math.random() * Math.min(50 * 2 ** Math.min(times, 5), MAX_RECONNECT_DELAY_MS)),
   // After a failover the old primary answers READONLY until the name resolves to the new one.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 } satisfies RedisOptions

@@ -47,7 +47,10 @@ export class EnqueueBatcher {
 
   async #send(batch: Waiting[]): Promise<void> {
     try {
-      const queued = await this.#broker.enqueue(batch.map((entry) => entry.call), this.#timeoutMs)
+      const queued = await this.#broker.enqueue(
+        batch.map((entry) => entry.call),
+        this.#timeoutMs,
+      )
       batch.forEach((entry, i) => entry.resolve(queued[i] === true))
     } catch (error) {
       for (const entry of batch) entry.reject(error)

@@ -40,7 +40,9 @@ export class Link {
       const info = await this.connection.run((client) => client.info())
       const keys = await this.connection.run((client) => client.dbsize())
       const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
-      const version = field('valkey_version') ? `valkey_version=${field('valkey_version')}` : `redis_version=${field('redis_version') ?? '?'}`
+      const version = field('valkey_version')
+        ? `valkey_version=${field('valkey_version')}`
+        : `redis_version=${field('redis_version') ?? '?'}`
       const line = `${version} mem_usage=${field('used_memory_human') ?? '?'} clients_connected=${field('connected_clients') ?? '?'} db_keys=${keys}`
       return { line, evictionPolicy: field('maxmemory_policy') }
     } catch {
@@ -51,7 +53,9 @@ export class Link {
   /** Whether the server publishes what happens to sorted sets (`notify-keyspace-events` with K and z). */
   async hasKeyspaceEvents(): Promise<boolean> {
     try {
-      const [, flags = ''] = (await this.connection.run((client) => client.config('GET', 'notify-keyspace-events'))) as string[]
+      const [, flags = ''] = (await this.connection.run((client) =>
+        client.config('GET', 'notify-keyspace-events'),
+      )) as string[]
       return flags.includes('K') && (flags.includes('z') || flags.includes('A'))
     } catch {
       return false // CONFIG is forbidden by many hosts; polling does without

@@ -49,7 +49,13 @@ export class Store {
       ['exists', keys.inProgress(jobId)],
       ['zscore', keys.queue(queueName), jobId],
     ])) as [Buffer | null, Buffer | null, number, string | null]
-    return { result, job, hasResult: result !== null, inProgress: inProgress === 1, score: score === null ? null : Number(score) }
+    return {
+      result,
+      job,
+      hasResult: result !== null,
+      inProgress: inProgress === 1,
+      score: score === null ? null : Number(score),
+    }
   }
 
   /** A job's stored result and score, without its payload: what a waiting producer asks. */
@@ -93,9 +99,14 @@ export class Store {
 
   /** Dead letters, newest first. */
   async dead(offset: number, limit: number): Promise<StoredDeadLetter[]> {
-    const members = await this.#run((client) => client.zrange(this.keys.dead, offset, String(offset + limit - 1), 'REV', 'WITHSCORES'))
+    const members = await this.#run((client) =>
+      client.zrange(this.keys.dead, offset, String(offset + limit - 1), 'REV', 'WITHSCORES'),
+    )
     const ids = members.filter((_, i) => i % 2 === 0)
-    const entries = (await this.#pipeline(ids.map((id) => ['hgetallBuffer', this.keys.deadLetter(id)]))) as Record<string, Buffer>[]
+    const entries = (await this.#pipeline(ids.map((id) => ['hgetallBuffer', this.keys.deadLetter(id)]))) as Record<
+      string,
+      Buffer
+    >[]
     return ids.map((jobId, i) => toDeadLetter(jobId, Number(members[2 * i + 1]), entries[i] ?? {}))
   }
 
@@ -128,13 +139,21 @@ export class Store {
   /** Keeps dead letters within their bounds; gives how many went. */
   async trimDead(bounds: { maxAgeMs: number; maxCount: number }): Promise<number> {
     const { dead } = this.keys
-    const tooOld = await this.#run((client) => client.zrangebyscore(dead, '-inf', this.#clock.now() - bounds.maxAgeMs, 'LIMIT', 0, PAGE))
+    const tooOld = await this.#run((client) =>
+      client.zrangebyscore(dead, '-inf', this.#clock.now() - bounds.maxAgeMs, 'LIMIT', 0, PAGE),
+    )
     const tooMany = await this.#run((client) => client.zrange(dead, 0, String(-bounds.maxCount - 1)))
     return this.purgeDead([...new Set([...tooOld, ...tooMany])])
   }
 
   /** Puts a job back into its queue with a fresh try counter; false when it is queued or running already. */
-  async replay(jobId: string, queueName: string, payload: Uint8Array, delayMs: number, lifetimeMs: number): Promise<boolean> {
+  async replay(
+    jobId: string,
+    queueName: string,
+    payload: Uint8Array,
+    delayMs: number,
+    lifetimeMs: number,
+  ): Promise<boolean> {
     const { keys } = this
     const scriptKeys = [
       keys.dead,
@@ -209,7 +228,9 @@ export class Store {
 
   /** Every primary of a cluster is scanned; a key may come twice, as SCAN has it. */
   async *#scan(pattern: string): AsyncGenerator<string[]> {
-    const nodes = await this.#run(async (client) => ((client as unknown) instanceof Cluster ? (client as unknown as Cluster).nodes('master') : [client]))
+    const nodes = await this.#run(async (client) =>
+      (client as unknown) instanceof Cluster ? (client as unknown as Cluster).nodes('master') : [client],
+    )
     for (const node of nodes) {
       let cursor = '0'
       do {

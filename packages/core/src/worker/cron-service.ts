@@ -83,7 +83,10 @@ export class CronService {
       for (;;) {
         const plan = planTicks(job, this.#next.get(job), nowMs, windowMs, timeZone)
         this.#next.set(job, plan.nextMs)
-        if (plan.missed !== null) log.warn(`${job.name}: ticks since ${new Date(plan.missed).toISOString()} were missed while this worker slept`)
+        if (plan.missed !== null)
+          log.warn(
+            `${job.name}: ticks since ${new Date(plan.missed).toISOString()} were missed while this worker slept`,
+          )
         for (const tick of plan.ticks) this.#send(tick)
         if (plan.ticks.length === 0) break
       }

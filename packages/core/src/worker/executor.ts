@@ -53,7 +53,12 @@ export class Executor {
   }
 
   /** Fires the signals of these jobs, or of all. */
-  cut(kind: CutShort, reason: (run: Run) => Error, jobIds: Iterable<string> = [...this.#runs.keys()], graceMs?: number): void {
+  cut(
+    kind: CutShort,
+    reason: (run: Run) => Error,
+    jobIds: Iterable<string> = [...this.#runs.keys()],
+    graceMs?: number,
+  ): void {
     for (const id of jobIds) {
       const run = this.#runs.get(id)
       run?.cut(kind, reason(run), graceMs ?? this.#o.settings.abortGraceMs)
@@ -75,7 +80,10 @@ export class Executor {
       else if (admission.kind === 'fail') await this.#fail(claim, admission, release)
       else await this.#handBack(claim, admission.record, release)
     } catch (error) {
-      log.error({ err: error, jobId: claim.jobId }, `job ${claim.jobId} could not be processed, it runs again when its lease ends`)
+      log.error(
+        { err: error, jobId: claim.jobId },
+        `job ${claim.jobId} could not be processed, it runs again when its lease ends`,
+      )
     } finally {
       leases.release(claim.jobId, claim.token)
       release()
@@ -85,14 +93,26 @@ export class Executor {
   async #handBack(claim: Claim, record: JobRecord, release: () => void): Promise<void> {
     const { completer, emit, log, passOver } = this.#o
     passOver(claim.queueName, claim.jobId)
-    log.debug({ jobId: claim.jobId }, `job ${claim.jobId}: function '${record.functionName}' is not ours, handing it back`)
+    log.debug(
+      { jobId: claim.jobId },
+      `job ${claim.jobId}: function '${record.functionName}' is not ours, handing it back`,
+    )
     release()
     const due = { at: claim.score }
     await completer.reschedule({ ...claim, due, uncount: true, payload: claim.payload as Buffer })
-    emit('jobReleased', { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName, reason: 'unknown function' })
+    emit('jobReleased', {
+      jobId: claim.jobId,
+      functionName: record.functionName,
+      queueName: claim.queueName,
+      reason: 'unknown function',
+    })
   }
 
-  async #fail(claim: Claim, admission: Extract<Admission<RegisteredTask>, { kind: 'fail' }>, release: () => void): Promise<void> {
+  async #fail(
+    claim: Claim,
+    admission: Extract<Admission<RegisteredTask>, { kind: 'fail' }>,
+    release: () => void,
+  ): Promise<void> {
     const { broker, counters, log, settings } = this.#o
     const { record, reason, error } = admission
     const now = broker.clock.now()
@@ -102,7 +122,13 @@ export class Executor {
     counters.failed++
     release()
     const task = this.#o.tasks.get(record.functionName)
-    const ending: Ending = { kind: 'finish', success: false, error, aborted: reason === 'aborted', dead: reason !== 'aborted' }
+    const ending: Ending = {
+      kind: 'finish',
+      success: false,
+      error,
+      aborted: reason === 'aborted',
+      dead: reason !== 'aborted',
+    }
     await this.#finish({
       claim,
       record,
@@ -115,7 +141,11 @@ export class Executor {
     })
   }
 
-  async #run(claim: Claim, admission: Extract<Admission<RegisteredTask>, { kind: 'run' }>, release: () => void): Promise<void> {
+  async #run(
+    claim: Claim,
+    admission: Extract<Admission<RegisteredTask>, { kind: 'run' }>,
+    release: () => void,
+  ): Promise<void> {
     const { broker, leases, settings, log, emit } = this.#o
     const { record, task, jobTry } = admission
     if (admission.setTry) await broker.setTry(claim, jobTry)
@@ -125,7 +155,9 @@ export class Executor {
     const run = new Run({ claim: held, record, codec: admission.codec, task, jobTry, timeoutMs, startedMs, log })
     leases.hold(leaseOf(claim, jobTry, startedMs + timeoutMs + settings.abortGraceMs + SETTLE_MARGIN_MS))
     // Its lease lapsed unnoticed, and it came back to the very worker that runs it: the earlier run is void.
-    this.cut('lost', () => new LeaseLostError('the lease of this job lapsed, and the job was claimed anew'), [claim.jobId])
+    this.cut('lost', () => new LeaseLostError('the lease of this job lapsed, and the job was claimed anew'), [
+      claim.jobId,
+    ])
     this.#runs.set(claim.jobId, run)
     const ctx = this.#o.makeContext(run)
     if (log.isLevelEnabled('info')) {
@@ -134,7 +166,13 @@ export class Executor {
       const delayedMs = startedMs - claim.score
       log.info(lines.started({ queuedMs, ref: refOf(run), args, kwargs, jobTry, delayedMs }))
     }
-    emit('jobStarted', { jobId: claim.jobId, functionName: task.name, queueName: claim.queueName, jobTry, waitMs: startedMs - claim.score })
+    emit('jobStarted', {
+      jobId: claim.jobId,
+      functionName: task.name,
+      queueName: claim.queueName,
+      jobTry,
+      waitMs: startedMs - claim.score,
+    })
 
     const onTimeout = () => {
       const error = new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)
@@ -178,7 +216,13 @@ export class Executor {
     if (!held) return this.#lost(claim, record)
     const about = { jobId: claim.jobId, functionName: task.name, queueName: claim.queueName }
     if (ending.kind === 'release') emit('jobReleased', { ...about, reason: 'shutdown' })
-    else emit('jobRetried', { ...about, jobTry, delayMs: ending.delayMs ?? 0, error: outcome.kind === 'threw' ? outcome.error : ending.error })
+    else
+      emit('jobRetried', {
+        ...about,
+        jobTry,
+        delayMs: ending.delayMs ?? 0,
+        error: outcome.kind === 'threw' ? outcome.error : ending.error,
+      })
     return true
   }
 
@@ -250,7 +294,10 @@ export class Executor {
       return encodeResult(result, codec)
     } catch (error) {
       if (!(error instanceof EncodeError)) throw error
-      log.warn({ err: error, jobId: result.jobId }, `the result of ${result.jobId}:${result.functionName} cannot be written as ${codec}`)
+      log.warn(
+        { err: error, jobId: result.jobId },
+        `the result of ${result.jobId}:${result.functionName} cannot be written as ${codec}`,
+      )
     }
     try {
       return encodeResult({ ...result, success: false, result: 'unable to serialize result' }, codec)
@@ -266,7 +313,8 @@ export class Executor {
     const ref = refOf(run)
     if (ending.kind === 'finish' && ending.success) {
       counters.complete++
-      if (log.isLevelEnabled('info')) log.info(lines.completed(ranMs, ref, settings.logResults ? ending.value : undefined))
+      if (log.isLevelEnabled('info'))
+        log.info(lines.completed(ranMs, ref, settings.logResults ? ending.value : undefined))
     } else if (ending.kind === 'finish') {
       counters.failed++
       if (ending.aborted) log.info(lines.aborted(ranMs, ref))
@@ -281,7 +329,10 @@ export class Executor {
   #lost(claim: Claim, record: JobRecord): false {
     const { emit, log } = this.#o
     const about = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
-    log.error(about, `${claim.jobId}:${record.functionName} lost its lease before it was settled: its outcome is discarded`)
+    log.error(
+      about,
+      `${claim.jobId}:${record.functionName} lost its lease before it was settled: its outcome is discarded`,
+    )
     emit('leaseLost', about)
     return false
   }

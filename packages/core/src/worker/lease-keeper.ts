@@ -92,7 +92,8 @@ export class LeaseKeeper {
     this.#lastTurnMs = performance.now()
     try {
       const leases = [...this.#leases.values()]
-      for (let from = 0; from < leases.length; from += MAX_BATCH) await this.#renew(leases.slice(from, from + MAX_BATCH))
+      for (let from = 0; from < leases.length; from += MAX_BATCH)
+        await this.#renew(leases.slice(from, from + MAX_BATCH))
     } catch (error) {
       if (!this.#stopped.signal.aborted) this.#log.error({ err: error }, 'renewing leases failed')
     }

@@ -10,7 +10,11 @@ export interface WeightedQueue {
  *
  * @param random - gives numbers in [0, 1).
  */
-export function pollOrder(queues: readonly WeightedQueue[], order: 'strict' | 'weighted', random: () => number): string[] {
+export function pollOrder(
+  queues: readonly WeightedQueue[],
+  order: 'strict' | 'weighted',
+  random: () => number,
+): string[] {
   if (order === 'strict' || queues.length === 1) return queues.map((queue) => queue.name)
   const rest = [...queues]
   const drawn: string[] = []

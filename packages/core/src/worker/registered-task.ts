@@ -7,7 +7,10 @@ export interface RegisteredTask {
   name: string
   isCron: boolean
   /** The handler's arguments after `ctx`. @throws ArgumentsError */
-  bind(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): readonly unknown[] | Promise<readonly unknown[]>
+  bind(
+    args: readonly unknown[],
+    kwargs: Readonly<Record<string, unknown>>,
+  ): readonly unknown[] | Promise<readonly unknown[]>
   handler(ctx: JobContext, ...args: readonly unknown[]): unknown
   timeoutMs: number | undefined
   keepResultMs: number | undefined

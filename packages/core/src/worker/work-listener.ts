@@ -14,7 +14,13 @@ export interface WorkListenerOptions {
  * Hears of new work sooner than polling finds it: from our producers by their wake-ups, from Python's by keyspace
  * events where the server has them on. Only `zadd` is listened for: claims and renewals move scores by `zincr`.
  */
-export async function listenForWork({ link, queues, keyspaceNotifications, onWork, onAbort }: WorkListenerOptions): Promise<void> {
+export async function listenForWork({
+  link,
+  queues,
+  keyspaceNotifications,
+  onWork,
+  onAbort,
+}: WorkListenerOptions): Promise<void> {
   const { keys, subscriber } = link
   for (const queue of queues) await subscriber.listen(keys.wakeChannel(queue), onWork)
   await subscriber.listen(keys.abortChannel, onAbort)

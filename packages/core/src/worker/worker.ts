@@ -78,7 +78,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const log = this.log
     this.#state = { ...settings.ctx }
     this.#queueNames = settings.queues.map((queue) => queue.name)
-    this.#link = new Link({ redis: settings.redis, keyPrefix: settings.keyPrefix, expiresExtraMs: settings.expiresExtraMs, log })
+    this.#link = new Link({
+      redis: settings.redis,
+      keyPrefix: settings.keyPrefix,
+      expiresExtraMs: settings.expiresExtraMs,
+      log,
+    })
     const { broker, store } = this.#link
     this.#client = Client.over(this.#link, { codec: settings.codec, queueName: settings.queues[0]!.name })
     this.#completer = new Completer(broker, log)
@@ -132,7 +137,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
       store,
       log,
       queues: this.#queueNames,
-      healthCheckKeys: settings.healthCheckKey ? [settings.healthCheckKey] : this.#queueNames.map((queue) => `${queue}:health-check`),
+      healthCheckKeys: settings.healthCheckKey
+        ? [settings.healthCheckKey]
+        : this.#queueNames.map((queue) => `${queue}:health-check`),
       healthCheckIntervalMs: settings.healthCheckIntervalMs,
       describe: () => this.describe(),
       maintain: async () => {
@@ -316,7 +323,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.min(ms, 2_147_483_647))
       if (mayHurry) this.#hurry = resolve
-      void Promise.all(this.#inFlight).then(() => resolve()).finally(() => clearTimeout(timer))
+      void Promise.all(this.#inFlight)
+        .then(() => resolve())
+        .finally(() => clearTimeout(timer))
     })
     this.#hurry = undefined
   }
@@ -330,7 +339,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const run = this.#executor.runs.get(jobId)
     if (!run) return
     const about = { jobId, functionName: run.task.name, queueName: run.claim.queueName }
-    this.log.error(about, `${jobId}:${run.task.name} lost its lease while it ran: another worker may have it, its outcome is discarded`)
+    this.log.error(
+      about,
+      `${jobId}:${run.task.name} lost its lease while it ran: another worker may have it, its outcome is discarded`,
+    )
     this.#executor.cut('lost', () => new LeaseLostError('the lease of this job was lost'), [jobId])
     this.#tell('leaseLost', about)
   }

@@ -31,7 +31,9 @@ const printed: Record<string, string[]> = {
 describe('the examples', () => {
   test.each(Object.keys(printed))('%s prints what its page says', async (name) => {
     const database = await takeDatabase()
-    const child = new Child(process.execPath, [`${examples}${name}/main.mjs`], { env: { ...process.env, REDIS_URL: database.url } })
+    const child = new Child(process.execPath, [`${examples}${name}/main.mjs`], {
+      env: { ...process.env, REDIS_URL: database.url },
+    })
     const code = await child.exited
     expect(child.lines).toEqual(printed[name])
     expect(code).toBe(0)
@@ -39,7 +41,9 @@ describe('the examples', () => {
   })
 
   test('are all run here, or by npm start', () => {
-    const folders = readdirSync(examples, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+    const folders = readdirSync(examples, { withFileTypes: true }).filter(
+      (entry) => entry.isDirectory() && entry.name !== 'node_modules',
+    )
     expect(folders.map((entry) => entry.name).sort()).toEqual([...Object.keys(printed), 'mixed-fleet'].sort())
   })
 })

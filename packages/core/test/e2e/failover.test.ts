@@ -31,9 +31,14 @@ describe('the night a Redis fails over', () => {
     const watcher = new Redis(sentinelPort, '127.0.0.1', { retryStrategy: () => 50, maxRetriesPerRequest: null })
     watcher.on('error', () => {})
     // Failover needs a sentinel that knows the replica, and a replica in step.
-    await eventually(async () => String(await watcher.call('SENTINEL', 'REPLICAS', 'jobs')).includes(String(replica.port)), { timeoutMs: 20_000 })
+    await eventually(
+      async () => String(await watcher.call('SENTINEL', 'REPLICAS', 'jobs')).includes(String(replica.port)),
+      { timeoutMs: 20_000 },
+    )
     const link = new Redis(replica.url)
-    await eventually(async () => (await link.info('replication')).includes('master_link_status:up'), { timeoutMs: 20_000 })
+    await eventually(async () => (await link.info('replication')).includes('master_link_status:up'), {
+      timeoutMs: 20_000,
+    })
     link.disconnect()
     watcher.disconnect()
   })

@@ -147,7 +147,9 @@ describe('a worker outlives what goes wrong', () => {
       const soon = await client.enqueue('echo', ['soon'], { deferByMs: 300 })
       expect(await soon?.result({ timeoutMs: 10_000 })).toBe('soon')
       const later = await client.enqueue('echo', ['later'], { deferByMs: 300_000 })
-      expect(await soon?.resultInfo()).toMatchObject({ startTime: expect.toSatisfy((at: Date) => Math.abs(at.getTime() - Date.now()) < 60_000) })
+      expect(await soon?.resultInfo()).toMatchObject({
+        startTime: expect.toSatisfy((at: Date) => Math.abs(at.getTime() - Date.now()) < 60_000),
+      })
       expect(await later?.status()).toBe('deferred')
       await worker.stop()
     }

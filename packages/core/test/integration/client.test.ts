@@ -54,23 +54,38 @@ describe('enqueue', () => {
 
   test('refuses what the schema refuses, before anything is sent', async () => {
     const client = bench.client()
-    await expect(client.enqueue(resize, { path: 3 as never })).rejects.toMatchObject({ code: 'ARQ_ARGUMENTS', message: expect.stringContaining('`path`') })
-    await expect(client.enqueue(resize, {} as never)).rejects.toThrow("resize_image() missing 1 required argument: 'path'")
+    await expect(client.enqueue(resize, { path: 3 as never })).rejects.toMatchObject({
+      code: 'ARQ_ARGUMENTS',
+      message: expect.stringContaining('`path`'),
+    })
+    await expect(client.enqueue(resize, {} as never)).rejects.toThrow(
+      "resize_image() missing 1 required argument: 'path'",
+    )
     expect(await bench.database().redis.dbsize()).toBe(0)
   })
 
   test('refuses options that exclude each other, and unknown ones with a suggestion', async () => {
     const client = bench.client()
-    await expect(client.enqueue('f', [], { deferByMs: 1, deferUntil: new Date() })).rejects.toThrow("use either 'deferUntil' or 'deferByMs'")
+    await expect(client.enqueue('f', [], { deferByMs: 1, deferUntil: new Date() })).rejects.toThrow(
+      "use either 'deferUntil' or 'deferByMs'",
+    )
     await expect(client.enqueue('f', [], { _job_id: 'x' } as never)).rejects.toThrow('did you mean `jobId`?')
     await expect(client.enqueue('f', { a: 1 } as never)).rejects.toThrow('expected the arguments as an array')
-    await expect(client.enqueue(resize, { path: 'a' }, { kwargs: { width: 1 } })).rejects.toThrow('put them into the input')
-    await expect(client.enqueue('f', [], { deferByMs: -1 })).rejects.toThrow('Expected `deferByMs` to be at least 0, got `-1`')
+    await expect(client.enqueue(resize, { path: 'a' }, { kwargs: { width: 1 } })).rejects.toThrow(
+      'put them into the input',
+    )
+    await expect(client.enqueue('f', [], { deferByMs: -1 })).rejects.toThrow(
+      'Expected `deferByMs` to be at least 0, got `-1`',
+    )
   })
 
   test('types inputs and results', () => {
     const client = null as unknown as import('../../src/index.ts').Client
-    expectTypeOf(() => client.enqueue(resize, { path: 'a' })).returns.resolves.toEqualTypeOf<Job<{ path: string; width: number; ok: boolean }> | null>()
+    expectTypeOf(() => client.enqueue(resize, { path: 'a' })).returns.resolves.toEqualTypeOf<Job<{
+      path: string
+      width: number
+      ok: boolean
+    }> | null>()
     // @ts-expect-error width is a number
     expectTypeOf(() => client.enqueue(resize, { path: 'a', width: 'b' })).toBeFunction()
   })
@@ -91,7 +106,9 @@ describe('enqueueMany', () => {
   })
 
   test('queues tens of thousands', async () => {
-    const outcomes = await bench.client().enqueueMany(Array.from({ length: 20_000 }, (_, i) => ['f', [i]] as const) as never)
+    const outcomes = await bench
+      .client()
+      .enqueueMany(Array.from({ length: 20_000 }, (_, i) => ['f', [i]] as const) as never)
     expect(outcomes).toHaveLength(20_000)
     expect(await bench.database().redis.zcard('arq:queue')).toBe(20_000)
   })

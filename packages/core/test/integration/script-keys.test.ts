@@ -24,7 +24,9 @@ local redis = { call = function(command, ...)
 end }
 `
   const guarded = Object.fromEntries(Object.entries(luaSources).map(([name, source]) => [name, guard + source]))
-  const shas = Object.fromEntries(Object.entries(guarded).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]))
+  const shas = Object.fromEntries(
+    Object.entries(guarded).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]),
+  )
   return { luaSources: guarded, luaShas: shas }
 })
 
@@ -38,7 +40,10 @@ const tasks = [
       return ctx.jobTry
     },
   }),
-  defineTask({ name: 'slow', handler: (ctx) => new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))) }),
+  defineTask({
+    name: 'slow',
+    handler: (ctx) => new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))),
+  }),
 ]
 
 /** Everything that touches Redis by a script: enqueue, claim, renew, finish, bury, retry, abort, replay, hand back. */
@@ -72,12 +77,21 @@ describe('every script', () => {
     const admin = new Redis(server.url)
     try {
       await admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
-      await vi.waitFor(async () => expect(String(await admin.call('CLUSTER', 'INFO'))).toContain('cluster_state:ok'), { timeout: 10_000 })
+      await vi.waitFor(async () => expect(String(await admin.call('CLUSTER', 'INFO'))).toContain('cluster_state:ok'), {
+        timeout: 10_000,
+      })
       const { Cluster } = await import('ioredis')
       const cluster = new Cluster([server.url], { lazyConnect: true })
       const options = { redis: cluster, keyPrefix: '{orders}:', logger: silent }
       const client = new Client(options)
-      const worker = new Worker({ ...options, tasks, leaseMs: 1_000, pollDelayMs: 100, abortGraceMs: 100, handleSignals: false })
+      const worker = new Worker({
+        ...options,
+        tasks,
+        leaseMs: 1_000,
+        pollDelayMs: 100,
+        abortGraceMs: 100,
+        handleSignals: false,
+      })
       const started = new Promise<void>((resolve) => worker.once('started', () => resolve()))
       void worker.run()
       await started

@@ -15,7 +15,13 @@ function serves(start: () => Promise<{ url: string; stop(): Promise<void> }>): v
     const server = await start()
     stop = () => server.stop()
     const client = new Client({ redis: server.url, logger })
-    const worker = new Worker({ redis: server.url, tasks: [defineTask({ name: 'f', handler: () => 'ran' })], burst: true, logger, handleSignals: false })
+    const worker = new Worker({
+      redis: server.url,
+      tasks: [defineTask({ name: 'f', handler: () => 'ran' })],
+      burst: true,
+      logger,
+      handleSignals: false,
+    })
     const job = await client.enqueue('f', [])
     await worker.run()
     expect(await job?.result()).toBe('ran')
@@ -38,6 +44,9 @@ describe('a server process', () => {
   })
 })
 
-describe.skipIf(noContainers !== undefined)(noContainers ? `a container (left out: ${noContainers})` : 'a container', () => {
-  serves(() => startRedisContainer())
-})
+describe.skipIf(noContainers !== undefined)(
+  noContainers ? `a container (left out: ${noContainers})` : 'a container',
+  () => {
+    serves(() => startRedisContainer())
+  },
+)

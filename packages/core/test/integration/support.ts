@@ -34,7 +34,14 @@ export function useBench(): Bench {
       return client
     },
     async worker(options) {
-      const worker = new Worker({ redis: database.url, logger: silent, handleSignals: false, pollDelayMs: 100, abortGraceMs: 100, ...options })
+      const worker = new Worker({
+        redis: database.url,
+        logger: silent,
+        handleSignals: false,
+        pollDelayMs: 100,
+        abortGraceMs: 100,
+        ...options,
+      })
       const started = new Promise<void>((resolve) => worker.once('started', () => resolve()))
       const running = worker.run()
       closing.push(() => worker.stop().catch(() => {}))

@@ -11,14 +11,22 @@ describe('a worker', () => {
   const bench = useBench()
 
   test('binds positional, keyword and mixed arguments as Python does', async () => {
-    const area = defineTask({ name: 'area', params: z.object({ w: z.number(), h: z.number().default(2) }), handler: (_ctx, { w, h }) => w * h })
+    const area = defineTask({
+      name: 'area',
+      params: z.object({ w: z.number(), h: z.number().default(2) }),
+      handler: (_ctx, { w, h }) => w * h,
+    })
     await bench.worker({ tasks: [area] })
     const client = bench.client()
-    const run = async (args: unknown[], kwargs = {}) => (await client.enqueue('area', args, { kwargs }))?.result({ timeoutMs: 5_000 })
+    const run = async (args: unknown[], kwargs = {}) =>
+      (await client.enqueue('area', args, { kwargs }))?.result({ timeoutMs: 5_000 })
     expect(await run([3])).toBe(6)
     expect(await run([3, 4])).toBe(12)
     expect(await run([3], { h: 5 })).toBe(15)
-    await expect(run([1, 2, 3])).rejects.toMatchObject({ pythonType: 'builtins.TypeError', args: ['area() takes 2 positional arguments but 3 were given'] })
+    await expect(run([1, 2, 3])).rejects.toMatchObject({
+      pythonType: 'builtins.TypeError',
+      args: ['area() takes 2 positional arguments but 3 were given'],
+    })
     await expect(run([1], { w: 2 })).rejects.toThrow("got multiple values for argument 'w'")
     await expect(run([], { x: 1 })).rejects.toThrow("unexpected keyword argument 'x'")
     await expect(run([])).rejects.toThrow("missing 1 required argument: 'w'")
@@ -30,7 +38,15 @@ describe('a worker', () => {
       name: 'look',
       handler: (ctx: JobContext<{ db: string }>, ...args: readonly unknown[]) => {
         seen.push('handler')
-        return [ctx.db, ctx.jobTry, ctx.queueName, ctx.kwargs.k, args.length, ctx.enqueueTime instanceof Date, ctx.signal.aborted]
+        return [
+          ctx.db,
+          ctx.jobTry,
+          ctx.queueName,
+          ctx.kwargs.k,
+          args.length,
+          ctx.enqueueTime instanceof Date,
+          ctx.signal.aborted,
+        ]
       },
     })
     const note = (name: string) => () => void seen.push(name)
@@ -56,9 +72,16 @@ describe('a worker', () => {
     const broken = () => {
       throw new Error('hook')
     }
-    await bench.worker({ tasks: [echo], onJobStart: (ctx) => ctx.jobId === 'first' && broken(), onJobEnd: broken, afterJobEnd: broken })
+    await bench.worker({
+      tasks: [echo],
+      onJobStart: (ctx) => ctx.jobId === 'first' && broken(),
+      onJobEnd: broken,
+      afterJobEnd: broken,
+    })
     const client = bench.client()
-    await expect((await client.enqueue('echo', [1], { jobId: 'first' }))?.result({ timeoutMs: 5_000 })).rejects.toThrow('hook')
+    await expect((await client.enqueue('echo', [1], { jobId: 'first' }))?.result({ timeoutMs: 5_000 })).rejects.toThrow(
+      'hook',
+    )
     expect(await (await client.enqueue('echo', [2]))?.result({ timeoutMs: 5_000 })).toBe(2)
   })
 
@@ -81,7 +104,12 @@ describe('a worker', () => {
     expect(runs).toEqual({ always: 3, never: 1 })
     expect(await client.inspector.countDead()).toBe(2)
     const [last] = await client.inspector.deadLetters({ limit: 1 })
-    expect(last).toMatchObject({ functionName: 'flaky', queueName: 'arq:queue', error: 'NonRetryableError: no use', job: { args: ['never'] } })
+    expect(last).toMatchObject({
+      functionName: 'flaky',
+      queueName: 'arq:queue',
+      error: 'NonRetryableError: no use',
+      job: { args: ['never'] },
+    })
   })
 
   test('replays a dead letter with its tries counted anew', async () => {
@@ -113,7 +141,8 @@ describe('a worker', () => {
     })
     const client = bench.client()
     const outcomes = await client.enqueueMany(Array.from({ length: 20 }, () => ['bad', []] as const) as never)
-    for (const outcome of outcomes as { job: { result(): Promise<unknown> } }[]) await outcome.job.result().catch(() => {})
+    for (const outcome of outcomes as { job: { result(): Promise<unknown> } }[])
+      await outcome.job.result().catch(() => {})
     await eventually(async () => (await client.inspector.countDead()) === 5, { timeoutMs: 15_000 })
     expect((await bench.database().redis.keys('arq:dead:*')).length).toBe(5)
     await worker.stop()
@@ -145,7 +174,14 @@ describe('a worker', () => {
       },
     })
     const client = bench.client()
-    const worker = new Worker({ redis: bench.database().url, tasks: [count], maxJobs: 3, burst: true, logger: silent, handleSignals: false })
+    const worker = new Worker({
+      redis: bench.database().url,
+      tasks: [count],
+      maxJobs: 3,
+      burst: true,
+      logger: silent,
+      handleSignals: false,
+    })
     await client.enqueueMany(Array.from({ length: 30 }, () => ['count', []] as const) as never)
     expect(await worker.runCheck()).toBe(30)
     expect(most).toBe(3)
@@ -153,7 +189,16 @@ describe('a worker', () => {
 
   test('ends a burst when the queue is empty, or at its limit; runCheck tells of failures', async () => {
     const client = bench.client()
-    const burst = (options = {}) => new Worker({ redis: bench.database().url, tasks: [echo], burst: true, pollDelayMs: 50, logger: silent, handleSignals: false, ...options })
+    const burst = (options = {}) =>
+      new Worker({
+        redis: bench.database().url,
+        tasks: [echo],
+        burst: true,
+        pollDelayMs: 50,
+        logger: silent,
+        handleSignals: false,
+        ...options,
+      })
     await client.enqueueMany(Array.from({ length: 7 }, (_, i) => ['echo', [i]] as const) as never)
     expect(await burst({ maxBurstJobs: 3 }).runCheck()).toBe(3)
     expect(await bench.database().redis.zcard('arq:queue')).toBe(4)
@@ -169,7 +214,15 @@ describe('a worker', () => {
     const past = Date.now() - 1_000
     for (let i = 0; i < 3; i++) await client.enqueue('note', [`low ${i}`], { queueName: 'low', deferUntil: past + i })
     for (let i = 0; i < 3; i++) await client.enqueue('note', [`high ${i}`], { queueName: 'high', deferUntil: past + i })
-    await new Worker({ redis: bench.database().url, tasks: [note], queues: ['high', 'low'], maxJobs: 1, burst: true, logger: silent, handleSignals: false }).run()
+    await new Worker({
+      redis: bench.database().url,
+      tasks: [note],
+      queues: ['high', 'low'],
+      maxJobs: 1,
+      burst: true,
+      logger: silent,
+      handleSignals: false,
+    }).run()
     expect(order).toEqual(['high 0', 'high 1', 'high 2', 'low 0', 'low 1', 'low 2'])
   })
 
@@ -186,7 +239,10 @@ describe('a worker', () => {
     try {
       const worker = await bench.worker({ tasks: [echo], pollDelayMs: 30_000 })
       const { encodeJob } = await import('../../src/protocol/index.ts')
-      const payload = encodeJob({ jobTry: null, functionName: 'echo', args: [1], kwargs: {}, enqueueTimeMs: Date.now() }, 'pickle')
+      const payload = encodeJob(
+        { jobTry: null, functionName: 'echo', args: [1], kwargs: {}, enqueueTimeMs: Date.now() },
+        'pickle',
+      )
       const finished = next(worker, 'jobFinished')
       await redis.multi().psetex('arq:job:foreign', 60_000, payload).zadd('arq:queue', Date.now(), 'foreign').exec()
       await finished
@@ -199,7 +255,9 @@ describe('a worker', () => {
   test('tells of itself in a registry entry that ends with it', async () => {
     const worker = await bench.worker({ tasks: [echo], name: 'one', maxJobs: 4 })
     const client = bench.client()
-    expect(await client.inspector.workers()).toMatchObject([{ id: worker.id, name: 'one', pid: process.pid, queues: ['arq:queue'], functions: ['echo'], maxJobs: 4 }])
+    expect(await client.inspector.workers()).toMatchObject([
+      { id: worker.id, name: 'one', pid: process.pid, queues: ['arq:queue'], functions: ['echo'], maxJobs: 4 },
+    ])
     expect(await client.inspector.health('arq:queue')).toMatchObject({ complete: 0 })
     await worker.stop()
     expect(await client.inspector.workers()).toEqual([])

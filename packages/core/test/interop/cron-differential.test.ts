@@ -28,17 +28,22 @@ const options = fc.record(
 const zone = fc.constantFrom('UTC', 'Asia/Kolkata', 'Asia/Tokyo', 'America/Phoenix', 'Asia/Kathmandu')
 const question = fc.tuple(options, fc.integer({ min: Date.UTC(2020, 0, 1), max: Date.UTC(2035, 0, 1) }), zone)
 
-describe.skipIf(noPython !== undefined)(`cron beside arq's next_cron (seed ${seed})${noPython ? `, left out: ${noPython}` : ''}`, () => {
-  test('gives the same ticks for thousands of schedules', async () => {
-    const script = fileURLToPath(new URL('next_cron.py', import.meta.url))
-    const child = new Child(process.env['ARQ_TEST_PYTHON_0.26.1'] as string, [script], { stdin: true })
-    const questions = fc.sample(question, { seed, numRuns: 3_000 })
-    for (const asked of questions) child.write(JSON.stringify(asked))
-    child.process.stdin?.end()
-    expect(await child.exited).toBe(0)
-    const answers = child.lines.map(Number)
-    const ours = questions.map(([given, after, zoneName]) => nextTick(parseSchedule(given), after, zoneName))
-    const differ = questions.map((asked, i) => ({ asked, arq: answers[i], ours: ours[i] })).filter(({ arq, ours: mine }) => arq !== mine)
-    expect(differ.slice(0, 3), `${differ.length} of ${questions.length} differ`).toEqual([])
-  })
-})
+describe.skipIf(noPython !== undefined)(
+  `cron beside arq's next_cron (seed ${seed})${noPython ? `, left out: ${noPython}` : ''}`,
+  () => {
+    test('gives the same ticks for thousands of schedules', async () => {
+      const script = fileURLToPath(new URL('next_cron.py', import.meta.url))
+      const child = new Child(process.env['ARQ_TEST_PYTHON_0.26.1'] as string, [script], { stdin: true })
+      const questions = fc.sample(question, { seed, numRuns: 3_000 })
+      for (const asked of questions) child.write(JSON.stringify(asked))
+      child.process.stdin?.end()
+      expect(await child.exited).toBe(0)
+      const answers = child.lines.map(Number)
+      const ours = questions.map(([given, after, zoneName]) => nextTick(parseSchedule(given), after, zoneName))
+      const differ = questions
+        .map((asked, i) => ({ asked, arq: answers[i], ours: ours[i] }))
+        .filter(({ arq, ours: mine }) => arq !== mine)
+      expect(differ.slice(0, 3), `${differ.length} of ${questions.length} differ`).toEqual([])
+    })
+  },
+)

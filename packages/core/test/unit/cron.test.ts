@@ -8,7 +8,12 @@ const at = (iso: string) => Date.parse(iso)
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
 /** The first `count` ticks after an instant. */
-function ticks(schedule: Parameters<typeof cron>[1], timeZone: string, after: string, count: number): (string | null)[] {
+function ticks(
+  schedule: Parameters<typeof cron>[1],
+  timeZone: string,
+  after: string,
+  count: number,
+): (string | null)[] {
   const job = cron('cron:test', schedule, nothing, { timeZone })
   const found: (string | null)[] = []
   let last = at(after)
@@ -23,11 +28,23 @@ function ticks(schedule: Parameters<typeof cron>[1], timeZone: string, after: st
 
 describe('cron options', () => {
   test('match as arq does: second 0 and microsecond 123456 unless given', () => {
-    expect(ticks({ hour: 2, minute: 30 }, 'UTC', '2026-03-01T00:00:00Z', 2)).toEqual(['2026-03-01T02:30:00.123Z', '2026-03-02T02:30:00.123Z'])
-    expect(ticks({ weekday: 'mon', hour: 9, minute: 0 }, 'UTC', '2026-11-24T00:00:00Z', 1)).toEqual(['2026-11-30T09:00:00.123Z'])
-    expect(ticks({ month: 2, day: 29, hour: 0, minute: 0 }, 'UTC', '2026-01-01T00:00:00Z', 1)).toEqual(['2028-02-29T00:00:00.123Z'])
-    expect(ticks({ second: null, microsecond: 0 }, 'UTC', '2026-01-01T00:00:00Z', 2)).toEqual(['2026-01-01T00:00:01.000Z', '2026-01-01T00:00:02.000Z'])
-    expect(ticks({ minute: new Set([0, 30]) }, 'Asia/Kolkata', '2026-01-01T00:01:00Z', 1)).toEqual(['2026-01-01T00:30:00.123Z'])
+    expect(ticks({ hour: 2, minute: 30 }, 'UTC', '2026-03-01T00:00:00Z', 2)).toEqual([
+      '2026-03-01T02:30:00.123Z',
+      '2026-03-02T02:30:00.123Z',
+    ])
+    expect(ticks({ weekday: 'mon', hour: 9, minute: 0 }, 'UTC', '2026-11-24T00:00:00Z', 1)).toEqual([
+      '2026-11-30T09:00:00.123Z',
+    ])
+    expect(ticks({ month: 2, day: 29, hour: 0, minute: 0 }, 'UTC', '2026-01-01T00:00:00Z', 1)).toEqual([
+      '2028-02-29T00:00:00.123Z',
+    ])
+    expect(ticks({ second: null, microsecond: 0 }, 'UTC', '2026-01-01T00:00:00Z', 2)).toEqual([
+      '2026-01-01T00:00:01.000Z',
+      '2026-01-01T00:00:02.000Z',
+    ])
+    expect(ticks({ minute: new Set([0, 30]) }, 'Asia/Kolkata', '2026-01-01T00:01:00Z', 1)).toEqual([
+      '2026-01-01T00:30:00.123Z',
+    ])
   })
 
   test.each([
@@ -44,14 +61,22 @@ describe('cron options', () => {
 
   test('refuse zones and options that do not exist', () => {
     expect(() => cron('cron:x', { hour: 1 }, nothing, { timeZone: 'Mars/Olympus' })).toThrow('IANA name')
-    expect(() => cron('cron:x', { hour: 1 }, nothing, { run_at_startup: true } as never)).toThrow('did you mean `runAtStartup`?')
+    expect(() => cron('cron:x', { hour: 1 }, nothing, { run_at_startup: true } as never)).toThrow(
+      'did you mean `runAtStartup`?',
+    )
   })
 })
 
 describe('cron expressions', () => {
   test('have five fields, or six with seconds', () => {
-    expect(ticks('*/15 9 * * mon-fri', 'UTC', '2026-11-27T09:40:00Z', 2)).toEqual(['2026-11-27T09:45:00.000Z', '2026-11-30T09:00:00.000Z'])
-    expect(ticks('*/20 * * * * *', 'UTC', '2026-01-01T00:00:00Z', 2)).toEqual(['2026-01-01T00:00:20.000Z', '2026-01-01T00:00:40.000Z'])
+    expect(ticks('*/15 9 * * mon-fri', 'UTC', '2026-11-27T09:40:00Z', 2)).toEqual([
+      '2026-11-27T09:45:00.000Z',
+      '2026-11-30T09:00:00.000Z',
+    ])
+    expect(ticks('*/20 * * * * *', 'UTC', '2026-01-01T00:00:00Z', 2)).toEqual([
+      '2026-01-01T00:00:20.000Z',
+      '2026-01-01T00:00:40.000Z',
+    ])
     expect(ticks('0 0 L * *', 'UTC', '2026-02-01T00:00:01Z', 1)).toEqual(['2026-02-28T00:00:00.000Z'])
   })
 })
@@ -65,7 +90,9 @@ describe('a change of the clock neither skips nor doubles a tick', () => {
     ['an expression', '* * * * *'],
   ])('a job of each minute is never silent, by %s', (_kind, schedule) => {
     for (const start of ['2026-11-01T04:30:00Z', '2026-03-08T05:30:00Z']) {
-      const found = ticks(schedule as object, NEW_YORK, start, 240).map((time) => Math.floor(at(time as string) / 60_000))
+      const found = ticks(schedule as object, NEW_YORK, start, 240).map((time) =>
+        Math.floor(at(time as string) / 60_000),
+      )
       expect(found).toEqual(found.map((_, i) => (found[0] as number) + i))
     }
   })
@@ -85,7 +112,10 @@ describe('a change of the clock neither skips nor doubles a tick', () => {
     ['arq options', { hour: 2, minute: 30, microsecond: 0 }],
     ['an expression', '30 2 * * *'],
   ])('a time of day that is left out runs as much later as the clock jumped, by %s', (_kind, schedule) => {
-    expect(ticks(schedule, NEW_YORK, '2026-03-07T12:00:00Z', 2)).toEqual(['2026-03-08T07:30:00.000Z', '2026-03-09T06:30:00.000Z'])
+    expect(ticks(schedule, NEW_YORK, '2026-03-07T12:00:00Z', 2)).toEqual([
+      '2026-03-08T07:30:00.000Z',
+      '2026-03-09T06:30:00.000Z',
+    ])
     expect(ticks(schedule, NEW_YORK, '2026-03-08T07:05:00Z', 1)).toEqual(['2026-03-08T07:30:00.000Z'])
   })
 
@@ -95,13 +125,21 @@ describe('a change of the clock neither skips nor doubles a tick', () => {
       '2026-04-04T14:45:00.000Z',
       '2026-04-05T15:15:00.000Z',
     ])
-    const minutes = ticks({}, 'Australia/Lord_Howe', '2026-04-04T14:00:00Z', 120).map((time) => Math.floor(at(time as string) / 60_000))
+    const minutes = ticks({}, 'Australia/Lord_Howe', '2026-04-04T14:00:00Z', 120).map((time) =>
+      Math.floor(at(time as string) / 60_000),
+    )
     expect(minutes).toEqual(minutes.map((_, i) => (minutes[0] as number) + i))
   })
 
   test('in Europe as well', () => {
-    expect(ticks('0 2 * * *', 'Europe/London', '2026-10-24T12:00:00Z', 2)).toEqual(['2026-10-25T02:00:00.000Z', '2026-10-26T02:00:00.000Z'])
-    expect(ticks('30 1 * * *', 'Europe/London', '2026-03-28T12:00:00Z', 2)).toEqual(['2026-03-29T01:30:00.000Z', '2026-03-30T00:30:00.000Z'])
+    expect(ticks('0 2 * * *', 'Europe/London', '2026-10-24T12:00:00Z', 2)).toEqual([
+      '2026-10-25T02:00:00.000Z',
+      '2026-10-26T02:00:00.000Z',
+    ])
+    expect(ticks('30 1 * * *', 'Europe/London', '2026-03-28T12:00:00Z', 2)).toEqual([
+      '2026-03-29T01:30:00.000Z',
+      '2026-03-30T00:30:00.000Z',
+    ])
   })
 })
 
@@ -113,12 +151,17 @@ describe('the plan of ticks', () => {
   test('begins with the next tick and enqueues nothing, but for runAtStartup', () => {
     expect(planTicks(job, undefined, now, 1_000, undefined)).toEqual({ ticks: [], nextMs: next, missed: null })
     const eager = cron('cron:eager', {}, nothing, { timeZone: 'UTC', runAtStartup: true })
-    expect(planTicks(eager, undefined, now, 1_000, undefined).ticks).toMatchObject([{ atMs: now, jobId: `cron:eager:${now}` }])
+    expect(planTicks(eager, undefined, now, 1_000, undefined).ticks).toMatchObject([
+      { atMs: now, jobId: `cron:eager:${now}` },
+    ])
   })
 
-  test('enqueues a tick within the window, under arq\'s id', () => {
+  test("enqueues a tick within the window, under arq's id", () => {
     expect(planTicks(job, next, next - 1_001, 1_000, undefined).ticks).toEqual([])
-    expect(planTicks(job, next, next - 999, 1_000, undefined)).toMatchObject({ ticks: [{ atMs: next, jobId: `cron:minutely:${next}` }], nextMs: next + 60_000 })
+    expect(planTicks(job, next, next - 999, 1_000, undefined)).toMatchObject({
+      ticks: [{ atMs: next, jobId: `cron:minutely:${next}` }],
+      nextMs: next + 60_000,
+    })
   })
 
   test('enqueues a tick that is a little late, and leaves out those a sleeping process missed', () => {

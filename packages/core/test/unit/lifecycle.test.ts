@@ -10,7 +10,7 @@ const job: JobRecord = { jobTry: null, functionName: 'f', args: [1], kwargs: {},
 const tasks: Record<string, TaskRules> = { f: {}, twice: { maxTries: 2 } }
 const find = (name: string) => tasks[name]
 
-describe('admission asks in arq\'s order', () => {
+describe("admission asks in arq's order", () => {
   const claim = (changes: object = {}, record: Partial<JobRecord> = {}) => ({
     payload: encodeJob({ ...job, ...record }, 'pickle'),
     jobTry: 1,
@@ -24,12 +24,32 @@ describe('admission asks in arq\'s order', () => {
 
   test.each([
     ['expired before all', claim({ payload: null, aborted: true }), 'expired', 'job expired'],
-    ['undecodable before aborted', claim({ payload: Buffer.from('zz'), aborted: true }), 'undecodable', 'unable to deserialize job'],
+    [
+      'undecodable before aborted',
+      claim({ payload: Buffer.from('zz'), aborted: true }),
+      'undecodable',
+      'unable to deserialize job',
+    ],
     ['aborted before unknown', claim({ aborted: true }, { functionName: 'no' }), 'aborted', 'aborted before start'],
-    ['unknown before tries', claim({ jobTry: 99 }, { functionName: 'no' }), 'unknown function', "function 'no' not found"],
-    ['beyond the worker\'s tries', claim({ jobTry: 6 }), 'max tries exceeded', 'max 5 retries exceeded'],
-    ['beyond the task\'s tries', claim({ jobTry: 3 }, { functionName: 'twice' }), 'max tries exceeded', 'max 2 retries exceeded'],
-    ['beyond them by the producer\'s word', claim({}, { functionName: 'twice', jobTry: 3 }), 'max tries exceeded', 'max 2 retries exceeded'],
+    [
+      'unknown before tries',
+      claim({ jobTry: 99 }, { functionName: 'no' }),
+      'unknown function',
+      "function 'no' not found",
+    ],
+    ["beyond the worker's tries", claim({ jobTry: 6 }), 'max tries exceeded', 'max 5 retries exceeded'],
+    [
+      "beyond the task's tries",
+      claim({ jobTry: 3 }, { functionName: 'twice' }),
+      'max tries exceeded',
+      'max 2 retries exceeded',
+    ],
+    [
+      "beyond them by the producer's word",
+      claim({}, { functionName: 'twice', jobTry: 3 }),
+      'max tries exceeded',
+      'max 2 retries exceeded',
+    ],
   ])('%s', (_what, given, reason, message) => {
     const admission = admit(given, find, rules)
     expect(admission).toMatchObject({ kind: 'fail', reason })
@@ -38,11 +58,17 @@ describe('admission asks in arq\'s order', () => {
 
   test('takes over the try the producer asks for, when it is ahead', () => {
     expect(admit(claim({}, { jobTry: 3 }), find, rules)).toMatchObject({ kind: 'run', jobTry: 3, setTry: true })
-    expect(admit(claim({ jobTry: 4 }, { jobTry: 3 }), find, rules)).toMatchObject({ kind: 'run', jobTry: 4, setTry: false })
+    expect(admit(claim({ jobTry: 4 }, { jobTry: 3 }), find, rules)).toMatchObject({
+      kind: 'run',
+      jobTry: 4,
+      setTry: false,
+    })
   })
 
   test('hands an unknown function back where it is told to', () => {
-    expect(admit(claim({}, { functionName: 'no' }), find, { ...rules, unknownFunction: 'release' })).toMatchObject({ kind: 'release' })
+    expect(admit(claim({}, { functionName: 'no' }), find, { ...rules, unknownFunction: 'release' })).toMatchObject({
+      kind: 'release',
+    })
   })
 })
 
@@ -50,29 +76,77 @@ describe('an ending', () => {
   const returned: Outcome = { kind: 'returned', value: 1 }
   const threw = (error: unknown): Outcome => ({ kind: 'threw', error })
   const boom = new Error('boom')
-  const end = (outcome: Outcome, cut?: Exclude<CutShort, 'lost'>, changes: Partial<WorkerRules> = {}, jobTry = 1): Ending =>
-    settle(outcome, cut, { jobTry, task: {}, timeoutMs: 100 }, { ...rules, ...changes }, 0)
+  const end = (
+    outcome: Outcome,
+    cut?: Exclude<CutShort, 'lost'>,
+    changes: Partial<WorkerRules> = {},
+    jobTry = 1,
+  ): Ending => settle(outcome, cut, { jobTry, task: {}, timeoutMs: 100 }, { ...rules, ...changes }, 0)
   const policy = { retry: { delayMs: 1_000 } }
 
   test.each<[string, Ending, object]>([
     ['returned', end(returned), { kind: 'finish', success: true, value: 1 }],
     ['returned in spite of an abort', end(returned, 'aborted'), { kind: 'finish', success: true }],
-    ['threw, without a policy: final at once, as in arq', end(threw(boom)), { kind: 'finish', success: false, error: boom, dead: true }],
+    [
+      'threw, without a policy: final at once, as in arq',
+      end(threw(boom)),
+      { kind: 'finish', success: false, error: boom, dead: true },
+    ],
     ['threw Retry', end(threw(new Retry())), { kind: 'reschedule', delayMs: null }],
     ['threw Retry with a deferral', end(threw(new Retry({ deferMs: 50 }))), { kind: 'reschedule', delayMs: 50 }],
-    ['threw Retry on its last try: the next claim fails it, as in arq', end(threw(new Retry()), undefined, {}, 5), { kind: 'reschedule' }],
-    ['threw Retry where retryJobs is off', end(threw(new Retry()), undefined, { retryJobs: false }), { kind: 'finish', success: false }],
-    ['aborted', end(threw(boom), 'aborted'), { kind: 'finish', success: false, aborted: true, dead: false, error: expect.any(JobAbortedError) }],
+    [
+      'threw Retry on its last try: the next claim fails it, as in arq',
+      end(threw(new Retry()), undefined, {}, 5),
+      { kind: 'reschedule' },
+    ],
+    [
+      'threw Retry where retryJobs is off',
+      end(threw(new Retry()), undefined, { retryJobs: false }),
+      { kind: 'finish', success: false },
+    ],
+    [
+      'aborted',
+      end(threw(boom), 'aborted'),
+      { kind: 'finish', success: false, aborted: true, dead: false, error: expect.any(JobAbortedError) },
+    ],
     ['abandoned after an abort', end({ kind: 'abandoned' }, 'aborted'), { kind: 'finish', aborted: true }],
-    ['timed out', end({ kind: 'abandoned' }, 'timed out'), { kind: 'finish', success: false, error: expect.objectContaining({ code: 'ARQ_JOB_TIMEOUT' }) }],
+    [
+      'timed out',
+      end({ kind: 'abandoned' }, 'timed out'),
+      { kind: 'finish', success: false, error: expect.objectContaining({ code: 'ARQ_JOB_TIMEOUT' }) },
+    ],
     ['stopped', end(threw(boom), 'stopped'), { kind: 'release' }],
-    ['stopped where retryJobs is off', end(threw(boom), 'stopped', { retryJobs: false }), { kind: 'finish', success: false }],
-    ['threw, with a policy', end(threw(boom), undefined, policy, 2), { kind: 'reschedule', delayMs: 2_000, error: boom }],
+    [
+      'stopped where retryJobs is off',
+      end(threw(boom), 'stopped', { retryJobs: false }),
+      { kind: 'finish', success: false },
+    ],
+    [
+      'threw, with a policy',
+      end(threw(boom), undefined, policy, 2),
+      { kind: 'reschedule', delayMs: 2_000, error: boom },
+    ],
     ['timed out, with a policy', end(threw(boom), 'timed out', policy), { kind: 'reschedule', delayMs: 1_000 }],
-    ['threw on its last try, with a policy', end(threw(boom), undefined, policy, 5), { kind: 'finish', success: false, error: boom, dead: true }],
-    ['threw NonRetryableError, with a policy', end(threw(new NonRetryableError('no')), undefined, policy), { kind: 'finish', success: false }],
-    ['got wrong arguments, with a policy', end(threw(new ArgumentsError('no')), undefined, policy), { kind: 'finish', success: false }],
-    ['threw what is no Error', end(threw('text')), { kind: 'finish', success: false, error: expect.objectContaining({ message: 'text' }) }],
+    [
+      'threw on its last try, with a policy',
+      end(threw(boom), undefined, policy, 5),
+      { kind: 'finish', success: false, error: boom, dead: true },
+    ],
+    [
+      'threw NonRetryableError, with a policy',
+      end(threw(new NonRetryableError('no')), undefined, policy),
+      { kind: 'finish', success: false },
+    ],
+    [
+      'got wrong arguments, with a policy',
+      end(threw(new ArgumentsError('no')), undefined, policy),
+      { kind: 'finish', success: false },
+    ],
+    [
+      'threw what is no Error',
+      end(threw('text')),
+      { kind: 'finish', success: false, error: expect.objectContaining({ message: 'text' }) },
+    ],
   ])('%s', (_what, ending, expected) => {
     expect(ending).toMatchObject(expected)
   })

@@ -41,15 +41,25 @@ describe('the reference pages', () => {
 
   test('list exactly the errors there are', () => {
     const codes = Object.values(core)
-      .filter((value): value is typeof core.Retry => typeof value === 'function' && value.prototype instanceof core.ArqError)
-      .map((kind) => new (kind as unknown as new (...args: unknown[]) => core.ArqError)(...(kind.name === 'FailedJobsError' ? [1, []] : kind === core.Retry ? [] : ['x'])).code)
+      .filter(
+        (value): value is typeof core.Retry => typeof value === 'function' && value.prototype instanceof core.ArqError,
+      )
+      .map(
+        (kind) =>
+          new (kind as unknown as new (...args: unknown[]) => core.ArqError)(
+            ...(kind.name === 'FailedJobsError' ? [1, []] : kind === core.Retry ? [] : ['x']),
+          ).code,
+      )
     const listed = [...page('errors').matchAll(/^## `(ARQ_[A-Z_]+)`/gm)].map((match) => match[1])
     expect(listed.toSorted()).toEqual(codes.toSorted())
   })
 
   test('list exactly the options there are', () => {
     const listed = (heading: string) => {
-      const section = page('options').split(/^## /m).find((part) => part.startsWith(heading)) ?? ''
+      const section =
+        page('options')
+          .split(/^## /m)
+          .find((part) => part.startsWith(heading)) ?? ''
       return [...section.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1])
     }
     expect(listed('Client').toSorted()).toEqual(Object.keys(clientSchema.shape).toSorted())
@@ -59,14 +69,22 @@ describe('the reference pages', () => {
 
 describe('a task', () => {
   test('parses asynchronously where its schema has to', async () => {
-    const slow = defineTask({ name: 'slow', params: z.object({ a: z.string().refine(async (text) => text !== 'bad') }), handler: (_ctx, { a }) => a })
+    const slow = defineTask({
+      name: 'slow',
+      params: z.object({ a: z.string().refine(async (text) => text !== 'bad') }),
+      handler: (_ctx, { a }) => a,
+    })
     expect(await slow.bind(['good'], {})).toEqual([{ a: 'good' }])
     await expect(slow.bind(['bad'], {})).rejects.toMatchObject({ code: 'ARQ_ARGUMENTS' })
     expect(slow.pack({ a: 'bad' })).toEqual({ args: [], kwargs: { a: 'bad' } })
   })
 
   test('sends what it was given, since the worker parses again', () => {
-    const trim = defineTask({ name: 'trim', params: z.object({ a: z.string().transform((text) => text.length), b: z.number().optional() }), handler: (_ctx, { a }) => a })
+    const trim = defineTask({
+      name: 'trim',
+      params: z.object({ a: z.string().transform((text) => text.length), b: z.number().optional() }),
+      handler: (_ctx, { a }) => a,
+    })
     expect(trim.pack({ a: 'abc', b: undefined })).toEqual({ args: [], kwargs: { a: 'abc' } })
     expect(trim.bind(['abc'], {})).toEqual([{ a: 3 }])
   })

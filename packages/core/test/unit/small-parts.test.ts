@@ -17,20 +17,33 @@ describe('a retry delay', () => {
     expect(retryDelayMs({ ...policy, maxDelayMs: 90_000 }, 2, null, 0)).toBe(90_000)
   })
 
-  test('can be fixed, or the user\'s own, whose faults do not lose the job', () => {
+  test("can be fixed, or the user's own, whose faults do not lose the job", () => {
     expect(retryDelayMs({ ...policy, backoff: 'fixed' }, 7, null, 0)).toBe(60_000)
     expect(retryDelayMs({ ...policy, backoff: (failed) => failed * 10 }, 3, null, 0)).toBe(30)
-    for (const backoff of [() => Number.NaN, () => -1, () => Infinity, () => { throw new Error('no') }]) {
+    for (const backoff of [
+      () => Number.NaN,
+      () => -1,
+      () => Infinity,
+      () => {
+        throw new Error('no')
+      },
+    ]) {
       expect(retryDelayMs({ ...policy, backoff }, 3, null, 0)).toBe(60_000)
     }
   })
 
   test('is a whole number within its bounds, whatever the policy', () => {
     fc.assert(
-      fc.property(fc.double({ min: 0, max: 1e12, noNaN: true }), fc.integer({ min: 1, max: 1000 }), fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 0.999, noNaN: true }), (delayMs, failed, jitter, random) => {
-        const delay = retryDelayMs({ delayMs, jitter }, failed, null, random)
-        return Number.isInteger(delay) && delay >= 0 && delay <= 86_400_000
-      }),
+      fc.property(
+        fc.double({ min: 0, max: 1e12, noNaN: true }),
+        fc.integer({ min: 1, max: 1000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (delayMs, failed, jitter, random) => {
+          const delay = retryDelayMs({ delayMs, jitter }, failed, null, random)
+          return Number.isInteger(delay) && delay >= 0 && delay <= 86_400_000
+        },
+      ),
     )
   })
 
@@ -53,7 +66,7 @@ describe('a status', () => {
 })
 
 describe('a health line', () => {
-  test('is arq\'s, and reads back', () => {
+  test("is arq's, and reads back", () => {
     const counts = { complete: 1, failed: 2, retried: 3, ongoing: 4, queued: 5 }
     const line = healthLine(new Date(2026, 10, 4, 4, 5, 8), counts)
     expect(line).toBe('Nov-04 04:05:08 j_complete=1 j_failed=2 j_retried=3 j_ongoing=4 queued=5')
@@ -86,13 +99,22 @@ describe('the clock of Redis', () => {
 })
 
 describe('an error of Redis', () => {
-  test.each(['READONLY You can\'t write against a read only replica.', 'LOADING Redis is loading', 'MASTERDOWN Link with MASTER is down', 'BUSY Redis is busy', 'OOM command not allowed'])('%s is waited out', (message) => {
+  test.each([
+    "READONLY You can't write against a read only replica.",
+    'LOADING Redis is loading',
+    'MASTERDOWN Link with MASTER is down',
+    'BUSY Redis is busy',
+    'OOM command not allowed',
+  ])('%s is waited out', (message) => {
     expect(isTransient(new Error(message))).toBe(true)
   })
 
-  test.each(['WRONGTYPE Operation against a key', 'ERR unknown command', 'NOPERM no permission', 'WRONGPASS invalid'])('%s is told', (message) => {
-    expect(isTransient(new Error(message))).toBe(false)
-  })
+  test.each(['WRONGTYPE Operation against a key', 'ERR unknown command', 'NOPERM no permission', 'WRONGPASS invalid'])(
+    '%s is told',
+    (message) => {
+      expect(isTransient(new Error(message))).toBe(false)
+    },
+  )
 })
 
 describe('the order of queues', () => {
@@ -128,6 +150,6 @@ describe('a wake-up', () => {
   })
 })
 
-test('the version told in the registry is the package\'s', () => {
+test("the version told in the registry is the package's", () => {
   expect(VERSION).toBe(manifest.version)
 })

@@ -31,22 +31,25 @@ describe.skipIf(noPython !== undefined)(noPython ? `a mixed fleet (left out: ${n
     return made
   }
 
-  test.each<CodecName>(['pickle', 'msgpack'])('runs each of 2,000 jobs exactly once when workers of both languages race (%s)', async (codec) => {
-    const { url, redis } = database
-    const jobs = Array.from({ length: 2_000 }, (_, i) => ['record', [i], { jobId: `race-${i}` }] as const)
-    const outcomes = await client(codec).enqueueMany(jobs as never)
-    expect(outcomes.every((outcome) => (outcome as { status: string }).status === 'queued')).toBe(true)
-    const workers = await Promise.all([
-      pythonWorker(python(), { url, codec, name: 'python' }),
-      // One at a time, and no faster than Python's, so that both get a share.
-      typescriptWorker({ url, codec, name: 'typescript', maxJobs: 2 }, { queueReadLimit: 2 }),
-    ])
-    for (const worker of workers) cleanups.push(() => worker.stop())
-    await eventually(async () => (await redis.zcard('arq:queue')) === 0, { timeoutMs: 50_000 })
-    const runs = await Promise.all(jobs.map((_, i) => redis.lrange(`ran:race-${i}`, 0, -1)))
-    expect(runs.filter((names) => names.length !== 1)).toEqual([])
-    expect(new Set(runs.flat())).toEqual(new Set(['python', 'typescript']))
-  })
+  test.each<CodecName>(['pickle', 'msgpack'])(
+    'runs each of 2,000 jobs exactly once when workers of both languages race (%s)',
+    async (codec) => {
+      const { url, redis } = database
+      const jobs = Array.from({ length: 2_000 }, (_, i) => ['record', [i], { jobId: `race-${i}` }] as const)
+      const outcomes = await client(codec).enqueueMany(jobs as never)
+      expect(outcomes.every((outcome) => (outcome as { status: string }).status === 'queued')).toBe(true)
+      const workers = await Promise.all([
+        pythonWorker(python(), { url, codec, name: 'python' }),
+        // One at a time, and no faster than Python's, so that both get a share.
+        typescriptWorker({ url, codec, name: 'typescript', maxJobs: 2 }, { queueReadLimit: 2 }),
+      ])
+      for (const worker of workers) cleanups.push(() => worker.stop())
+      await eventually(async () => (await redis.zcard('arq:queue')) === 0, { timeoutMs: 50_000 })
+      const runs = await Promise.all(jobs.map((_, i) => redis.lrange(`ran:race-${i}`, 0, -1)))
+      expect(runs.filter((names) => names.length !== 1)).toEqual([])
+      expect(new Set(runs.flat())).toEqual(new Set(['python', 'typescript']))
+    },
+  )
 
   test('finishes what a killed TypeScript worker left, on Python, within its lease', async () => {
     const { url, redis } = database

@@ -21,7 +21,7 @@ export function started(job: {
 }
 
 export function completed(ranMs: number, ref: string, result: unknown): string {
-  return `${seconds(ranMs)} ← ${ref} ● ${result === undefined || result === null ? '' : truncate(repr(result))}`
+  return `${seconds(ranMs)} ← ${ref} ● ${result === undefined || result === null ? '' : truncate(safely(() => repr(result)))}`
 }
 
 export function retrying(ranMs: number, ref: string, delayMs: number): string {
@@ -42,6 +42,10 @@ export function failed(ranMs: number, ref: string, error: unknown): string {
 
 /** Type and message in one line, with the type by Python's name where the error came from there. */
 export function describeError(error: unknown): string {
+  return safely(() => errorText(error))
+}
+
+function errorText(error: unknown): string {
   if (error instanceof RemoteError) return oneLine(error.message)
   if (error instanceof Error) return oneLine(`${error.name}: ${error.message}`)
   return oneLine(String(error))
@@ -60,6 +64,15 @@ function argumentsText(args: readonly unknown[], kwargs: Readonly<Record<string,
   const parts = args.slice(0, MAX_LENGTH).map((arg) => repr(arg))
   for (const key of Object.keys(kwargs).sort().slice(0, MAX_LENGTH)) parts.push(`${key}=${repr(kwargs[key])}`)
   return truncate(parts.join(', '))
+}
+
+/** Values of handlers may throw when they are looked at; a log line must not end a job. */
+function safely(text: () => string): string {
+  try {
+    return text()
+  } catch {
+    return '<cannot be shown>'
+  }
 }
 
 function truncate(text: string): string {

@@ -4,7 +4,7 @@
  * claimed → admit → run | fail | release
  * run → ended → settle → finish | reschedule | release
  */
-import { DecodeError, JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
+import { JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
 import type { Retry } from '../errors.ts'
 import { decodeJob } from './records.ts'
 import type { CodecName, JobRecord } from './records.ts'
@@ -29,7 +29,14 @@ export type FailureReason = 'expired' | 'undecodable' | 'aborted' | 'unknown fun
 
 export type Admission<T> =
   | { kind: 'run'; record: JobRecord; codec: CodecName; task: T; jobTry: number; setTry: boolean }
-  | { kind: 'fail'; record: JobRecord; codec: CodecName | undefined; jobTry: number; reason: FailureReason; error: Error }
+  | {
+      kind: 'fail'
+      record: JobRecord
+      codec: CodecName | undefined
+      jobTry: number
+      reason: FailureReason
+      error: Error
+    }
   | { kind: 'release'; record: JobRecord }
 
 const UNKNOWN_JOB: JobRecord = { jobTry: null, functionName: '<unknown>', args: [], kwargs: {}, enqueueTimeMs: 0 }
@@ -41,7 +48,12 @@ export function admit<T extends TaskRules>(
   rules: WorkerRules,
 ): Admission<T> {
   let jobTry = claim.jobTry
-  const fail = (record: JobRecord, codec: CodecName | undefined, reason: FailureReason, error: Error): Admission<T> => ({
+  const fail = (
+    record: JobRecord,
+    codec: CodecName | undefined,
+    reason: FailureReason,
+    error: Error,
+  ): Admission<T> => ({
     kind: 'fail',
     record,
     codec,
@@ -55,8 +67,10 @@ export function admit<T extends TaskRules>(
   try {
     decoded = decodeJob(claim.payload)
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    const remote = new RemoteError('arq.jobs.DeserializationError', [`unable to deserialize job: ${error.message}`])
+    // Whatever it is, a payload must not be claimed for ever.
+    const remote = new RemoteError('arq.jobs.DeserializationError', [
+      `unable to deserialize job: ${(error as Error).message}`,
+    ])
     return fail(UNKNOWN_JOB, undefined, 'undecodable', remote)
   }
   const { record, codec } = decoded
@@ -81,10 +95,7 @@ export function admit<T extends TaskRules>(
 export type CutShort = 'aborted' | 'timed out' | 'stopped' | 'lost'
 
 /** How the handler ended. `abandoned`: it ignored its AbortSignal past the grace and still runs. */
-export type Outcome =
-  | { kind: 'returned'; value: unknown }
-  | { kind: 'threw'; error: unknown }
-  | { kind: 'abandoned' }
+export type Outcome = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: Error } | { kind: 'abandoned' }
 
 export type Ending =
   | { kind: 'finish'; success: true; value: unknown }
@@ -116,7 +127,8 @@ export function settle(
   }
   if (cutShort === 'stopped' && rules.retryJobs) return { kind: 'release' }
 
-  const error = outcome.kind === 'threw' && cutShort === undefined ? asError(outcome.error) : cutShortError(cutShort, run.timeoutMs)
+  const error =
+    outcome.kind === 'threw' && cutShort === undefined ? outcome.error : cutShortError(cutShort, run.timeoutMs)
   const policy = run.task.retry ?? rules.retry
   const triesLeft = run.jobTry < (run.task.maxTries ?? rules.maxTries)
   if (policy && triesLeft && isRetryable(error)) {
@@ -125,15 +137,24 @@ export function settle(
   return { kind: 'finish', success: false, error, aborted: false, dead: true }
 }
 
-/** JavaScript can throw anything; what is stored, told and raised elsewhere is an Error. */
-function asError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown
-  if (typeof thrown === 'object' && thrown !== null) {
+/**
+ * What was thrown, as an Error that can be read: JavaScript can throw anything, and what is stored, told and raised
+ * elsewhere must not throw in its turn.
+ */
+export function asError(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error) {
+      // Reading them once tells whether they can be read.
+      void `${thrown.name}${thrown.message}${thrown.stack}${String((thrown as { code?: unknown }).code)}`
+      return thrown
+    }
+    if (typeof thrown !== 'object' || thrown === null) return new Error(String(thrown), { cause: thrown })
     const { name, message } = thrown as { name?: unknown; message?: unknown }
-    if (typeof message === 'string') return Object.assign(new Error(message, { cause: thrown }), typeof name === 'string' ? { name } : {})
-    return new Error('an object that is no Error was thrown', { cause: thrown })
+    if (typeof message !== 'string') return new Error('an object that is no Error was thrown', { cause: thrown })
+    return Object.assign(new Error(message, { cause: thrown }), typeof name === 'string' ? { name } : {})
+  } catch {
+    return new Error('an error that cannot be read was thrown')
   }
-  return new Error(String(thrown), { cause: thrown })
 }
 
 function cutShortError(cutShort: CutShort | undefined, timeoutMs: number): Error {

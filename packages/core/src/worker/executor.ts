@@ -1,4 +1,4 @@
-import { EncodeError, JobTimeoutError, LeaseLostError } from '../errors.ts'
+import { JobTimeoutError, LeaseLostError } from '../errors.ts'
 import type { WorkerEvents } from '../events.ts'
 import * as lines from '../log-lines.ts'
 import type { Logger } from '../logger.ts'
@@ -293,7 +293,7 @@ export class Executor {
     try {
       return encodeResult(result, codec)
     } catch (error) {
-      if (!(error instanceof EncodeError)) throw error
+      // A value may throw anything when it is read; the job has ended all the same.
       log.warn(
         { err: error, jobId: result.jobId },
         `the result of ${result.jobId}:${result.functionName} cannot be written as ${codec}`,

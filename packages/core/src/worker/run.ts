@@ -1,3 +1,4 @@
+import { asError } from '../protocol/lifecycle.ts'
 import type { CutShort, Outcome } from '../protocol/lifecycle.ts'
 import type { CodecName, JobRecord } from '../protocol/records.ts'
 import type { Claim } from '../redis/broker.ts'
@@ -71,13 +72,13 @@ export class Run {
         if (isThenable(value)) {
           value.then(
             (result) => end({ kind: 'returned', value: result }),
-            (error: unknown) => end({ kind: 'threw', error }),
+            (error: unknown) => end({ kind: 'threw', error: asError(error) }),
           )
         } else {
           end({ kind: 'returned', value })
         }
       } catch (error) {
-        end({ kind: 'threw', error })
+        end({ kind: 'threw', error: asError(error) })
       }
     })
   }

@@ -85,6 +85,33 @@ describe('a worker', () => {
     expect(await (await client.enqueue('echo', [2]))?.result({ timeoutMs: 5_000 })).toBe(2)
   })
 
+  test('settles whatever a handler returns or throws, and lives', async () => {
+    const trap = () => {
+      throw new Error('do not look at me')
+    }
+    const evil = new Proxy({}, { get: trap, ownKeys: trap, getPrototypeOf: trap, has: trap })
+    const outcomes: Record<string, () => unknown> = {
+      proxy: () => evil,
+      getter: () => Object.defineProperty({}, 'x', { get: trap, enumerable: true }),
+      'bad thenable': () => Object.defineProperty({}, 'then', { get: trap }),
+      'thrown proxy': () => Promise.reject(evil),
+      'error without words': () => Promise.reject(Object.defineProperty(new Error(), 'message', { get: trap })),
+      symbol: () => Symbol('s'),
+      null: () => Promise.reject(null),
+    }
+    await bench.worker({
+      tasks: [defineTask({ name: 'odd', handler: (_ctx, kind: string) => outcomes[kind]?.() })],
+      leaseMs: 60_000,
+    })
+    const client = bench.client()
+    for (const kind of Object.keys(outcomes)) {
+      const job = await client.enqueue('odd', [kind])
+      await eventually(async () => (await job?.status()) === 'complete')
+      expect(await job?.resultInfo(), kind).toMatchObject({ success: false })
+    }
+    expect(await bench.database().redis.zcard('arq:queue')).toBe(0)
+  })
+
   test('retries every error by a policy, except those that say no, and buries the last', async () => {
     const runs: Record<string, number> = {}
     const flaky = defineTask({

@@ -34,10 +34,12 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   const stream = pretty({
     destination,
     colorize,
-    singleLine: true,
-    hideObject: true,
     translateTime: 'SYS:HH:MM:ss',
-    ignore: 'pid,hostname',
+    // What a handler logs by `ctx.log` carries its job as fields.
+    messageFormat: ({ function: name, jobId, msg }) =>
+      name === undefined ? String(msg) : `${String(jobId)}:${String(name)} ${String(msg)}`,
+    // The line itself says these; an error's stack is shown.
+    ignore: 'pid,hostname,jobId,function,functionName,queueName,reason,lateMs,running',
     sync: true,
   })
   return pino({ level, base: null, serializers: { err: errorFields } }, stream)

@@ -63,6 +63,16 @@ describe('the logger', () => {
     expect(entry).toMatchObject({ level: 30, jobId: '1', msg: 'hello' })
   })
 
+  test('writes a line for each entry on a terminal, and the stack of an error', () => {
+    const text = written({ pretty: true }, (log) => {
+      log.info({ jobId: '1' }, 'first')
+      log.error({ err: new Error('bad') }, 'second')
+      log.info('third')
+    })
+    expect(text.split('\n').filter((line) => / (first|second|third)$/.test(line))).toHaveLength(3)
+    expect(text).toContain('    at ')
+  })
+
   test('never tells a password of a URL, nor the fields of an error', () => {
     const error = Object.assign(new Error('cannot reach redis://app:secret@host:6379/1'), {
       options: { password: 'secret' },

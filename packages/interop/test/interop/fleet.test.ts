@@ -111,6 +111,25 @@ describe.skipIf(noPython !== undefined)(noPython ? `a mixed fleet (left out: ${n
     }
   })
 
+  test('runs the kept failed result of a Python worker again', async () => {
+    const { url } = database
+    const job = await client().enqueue('fail', ['value', 'once'])
+    const theirs = await pythonWorker(python(), { url, codec: 'pickle', name: 'python' })
+    await expect(job?.result({ timeoutMs: 15_000 })).rejects.toMatchObject({
+      pythonType: 'builtins.ValueError',
+      args: ['once'],
+    })
+    await theirs.stop()
+    expect(await client().inspector.retryJob(job?.jobId as string)).toBe(true)
+    const ours = await typescriptWorker({ url, codec: 'pickle', name: 'typescript' })
+    cleanups.push(() => ours.stop())
+    await expect(job?.result({ timeoutMs: 15_000 })).rejects.toMatchObject({
+      pythonType: 'builtins.ValueError',
+      args: ['once'],
+    })
+    expect(await job?.info()).toMatchObject({ jobTry: 1, args: ['value', 'once'] })
+  })
+
   test('leaves functions of the other language to it where it is told to', async () => {
     const { url } = database
     const ours = new (await import('@arq-ts/core')).Worker({

@@ -45,11 +45,13 @@ export class Retry extends ArqError {
   /** Milliseconds until the next run; 0 keeps the job's place in the queue. */
   readonly deferMs: number
 
-  /** @throws OptionsError unless `deferMs` is a finite number of at least 0. */
+  /** @throws OptionsError unless `deferMs` is a number from 0 to a century; beyond, Redis may not take it. */
   constructor(options: { deferMs?: number; cause?: unknown } = {}) {
     const deferMs = options.deferMs ?? 0
-    if (!Number.isFinite(deferMs) || deferMs < 0) {
-      throw new OptionsError(`Expected \`deferMs\` to be a number of milliseconds >= 0, got \`${String(deferMs)}\``)
+    if (typeof deferMs !== 'number' || !(deferMs >= 0 && deferMs <= 3_155_760_000_000)) {
+      throw new OptionsError(
+        `Retry: expected \`deferMs\` to be a number of milliseconds from 0 to 3155760000000, got \`${String(deferMs)}\``,
+      )
     }
     super(
       `<Retry defer ${(deferMs / 1000).toFixed(2)}s>`,

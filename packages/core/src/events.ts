@@ -1,11 +1,13 @@
 /** What a worker tells of, for metrics and tests: `worker.on('jobFinished', ({ outcome, runMs }) => …)`. */
 
+/** Which job an event is about. */
 export interface JobEvent {
   jobId: string
   functionName: string
   queueName: string
 }
 
+/** The events of a worker and what their listeners get; for `EventEmitter<WorkerEvents>`. */
 export type WorkerEvents = {
   /** The worker is up and polls. */
   started: []

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
-import type { Level, Logger as PinoLogger } from 'pino'
+import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino'
 import pretty from 'pino-pretty'
+import { maskSecrets } from './secrets.ts'
 
 /** A pino logger; pass your own to put ours into your stream. */
 export type Logger = Pick<
@@ -8,27 +9,37 @@ export type Logger = Pick<
   'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'isLevelEnabled'
 >
 
+/** pino's levels, and `silent`. */
 export type LogLevel = Level | 'silent'
 
+/** Options of `createLogger`. */
 export interface LoggerOptions {
   /** Default `info`. */
   level?: LogLevel
+  /** A `name` on every line. Default none. */
+  name?: string
   /** One readable line per entry instead of JSON. Default: when the destination is a terminal. */
   pretty?: boolean
   /** Default: standard error, so that standard output stays for data. */
   destination?: NodeJS.WritableStream & { isTTY?: boolean }
 }
 
-/** Readable lines on a terminal (colour respects NO_COLOR and FORCE_COLOR), JSON elsewhere. */
+/**
+ * Readable lines on a terminal (colour respects NO_COLOR and FORCE_COLOR), JSON elsewhere. Passwords of URLs are hidden
+ * wherever they stand in a line.
+ */
 export function createLogger(options: LoggerOptions = {}): Logger {
-  const destination = options.destination ?? process.stderr
-  const level = options.level ?? 'info'
+  const { destination = process.stderr, level = 'info', name } = options
   const isTerminal = (destination as { isTTY?: boolean }).isTTY === true
+  const settings: PinoOptions = {
+    level,
+    base: null,
+    serializers: { err: errorFields },
+    hooks: { streamWrite: maskSecrets },
+    ...(name === undefined ? {} : { name }),
+  }
   if (!(options.pretty ?? isTerminal)) {
-    return pino(
-      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFields } },
-      destination as NodeJS.WriteStream,
-    )
+    return pino({ ...settings, timestamp: pino.stdTimeFunctions.isoTime }, destination as NodeJS.WriteStream)
   }
   const colorize = process.env.FORCE_COLOR ? process.env.FORCE_COLOR !== '0' : isTerminal && !process.env.NO_COLOR
   const stream = pretty({
@@ -36,29 +47,46 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     colorize,
     translateTime: 'SYS:HH:MM:ss',
     // What a handler logs by `ctx.log` carries its job as fields.
-    messageFormat: ({ function: name, jobId, msg }) =>
-      name === undefined ? String(msg) : `${String(jobId)}:${String(name)} ${String(msg)}`,
+    messageFormat: ({ function: task, jobId, msg }) =>
+      printable(task === undefined ? String(msg) : `${String(jobId)}:${String(task)} ${String(msg)}`),
     // The line itself says these; an error's stack is shown.
     ignore: 'pid,hostname,jobId,function,functionName,queueName,reason,lateMs,running',
     sync: true,
   })
-  return pino({ level, base: null, serializers: { err: errorFields } }, stream)
+  return pino(settings, stream)
 }
+
+/** pino-pretty cleans all but what a function has formatted: a message must not move the terminal's cursor. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) =>
+    character === '\n' || character === '\t' ? character : '',
+  )
+}
+
+const MAX_CAUSES = 5
+const MAX_TEXT = 10_000
 
 /** An error's own words; its other fields may hold connection settings, passwords among them. */
 function errorFields(error: unknown): unknown {
   if (!(error instanceof Error)) return error
-  const { name, message, stack } = error
-  const code = (error as { code?: unknown }).code
-  return {
-    type: name,
-    message: maskSecrets(message),
-    ...(code === undefined ? {} : { code }),
-    stack: maskSecrets(stack ?? ''),
+  try {
+    const code = (error as { code?: unknown }).code
+    const told = { type: error.name, message: cut(error.message), ...(code === undefined ? {} : { code }) }
+    return { ...told, stack: stackOf(error) }
+  } catch {
+    return { type: 'Error', message: 'an error that cannot be read' }
   }
 }
 
-/** Hides the password of every URL in a text: `redis://user:***@host:6379/1`. */
-export function maskSecrets(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, '$1:***@')
+function stackOf(error: Error): string {
+  const stacks: string[] = []
+  for (let at: unknown = error; at instanceof Error && stacks.length < MAX_CAUSES; at = at.cause) {
+    stacks.push(cut(String(at.stack ?? at)))
+  }
+  return stacks.join('\ncaused by: ')
+}
+
+function cut(text: unknown): string {
+  const whole = String(text)
+  return whole.length > MAX_TEXT ? `${whole.slice(0, MAX_TEXT)}…` : whole
 }

@@ -4,7 +4,17 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { z } from 'zod'
 import { OptionsError } from './errors.ts'
 import type { Logger, LogLevel } from './logger.ts'
-import { checkOptions, count, duration, retryPolicySchema } from './options/check.ts'
+import {
+  aFunction,
+  aRecord,
+  checkOptions,
+  count,
+  duration,
+  hasMethods,
+  isRedisTarget,
+  retryPolicySchema,
+  timer,
+} from './options/check.ts'
 import type { CronJob } from './cron.ts'
 import { DEFAULT_QUEUE_NAME, EXPIRES_EXTRA_MS } from './protocol/keys.ts'
 import { isTimeZone } from './protocol/time-zone.ts'
@@ -12,6 +22,9 @@ import type { CodecName } from './protocol/records.ts'
 import type { RetryPolicy } from './protocol/schedule.ts'
 import type { AnyTask, JobContext } from './task.ts'
 
+export { checkEnqueueOptions } from './options/enqueue.ts'
+
+/** What a client and a worker have in common. */
 export interface ConnectionOptions {
   /** URL, ioredis options (Sentinel, TLS), or an ioredis client whose settings are copied. Default `redis://localhost:6379`. */
   redis?: string | RedisOptions | Redis | Cluster
@@ -27,6 +40,7 @@ export interface ConnectionOptions {
   codec?: CodecName
 }
 
+/** Options of `new Client()`. */
 export interface ClientOptions extends ConnectionOptions {
   /** Queue for jobs that name none. Default `arq:queue`. */
   queueName?: string
@@ -34,6 +48,7 @@ export interface ClientOptions extends ConnectionOptions {
   commandTimeoutMs?: number
 }
 
+/** Options of one job: the last argument of `client.enqueue()`. */
 export interface EnqueueOptions {
   /** Makes the job unique while it is queued, running or has a kept result. Default: a fresh uuid4 in hex. */
   jobId?: string
@@ -59,6 +74,7 @@ export interface QueueOptions {
 /** What hooks of the worker's life get: the state that every `ctx` is made of. */
 export type WorkerState = Record<string, unknown>
 
+/** Options of `new Worker()`: arq's, camel-cased, and ours. */
 export interface WorkerOptions extends ConnectionOptions {
   /** arq's `functions`. */
   tasks?: readonly AnyTask[]
@@ -193,14 +209,29 @@ export const workerDefaults = {
 
 const deadLetterDefaults = { maxAgeMs: 7 * 86_400_000, maxCount: 10_000 }
 
-const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'Expected a function')
-const anObject = z.custom<object>((value) => typeof value === 'object' && value !== null, 'Expected an object')
+const isNamed = (value: unknown) => typeof (value as { name?: unknown }).name === 'string'
+const aTask = z.custom<AnyTask>(
+  (value) => hasMethods(value, 'handler', 'bind', 'pack') && isNamed(value),
+  'Expected a task made by defineTask()',
+)
+const aCronJob = z.custom<CronJob>(
+  (value) => hasMethods(value, 'handler', 'next') && isNamed(value),
+  'Expected a cron job made by cron()',
+)
+const aLogger = z.custom<Logger>(
+  (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
+  'Expected a pino logger',
+)
+const aTarget = z.custom<string | object>(
+  isRedisTarget,
+  'Expected a URL such as redis://user:password@host:6379/0 (a password percent-encoded), ioredis options, or an ioredis client',
+)
 
 const connectionShape = {
-  redis: z.union([z.string().min(1), anObject]).optional(),
+  redis: aTarget.optional(),
   keyPrefix: z.string().optional(),
   expiresExtraMs: duration(1).optional(),
-  logger: anObject.optional(),
+  logger: aLogger.optional(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
   codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
 }
@@ -209,14 +240,14 @@ const connectionShape = {
 export const clientSchema = z.strictObject({
   ...connectionShape,
   queueName: z.string().min(1).optional(),
-  commandTimeoutMs: duration(1).optional(),
+  commandTimeoutMs: timer(1).optional(),
 })
 
 /** @internal */
 export const workerSchema = z.strictObject({
   ...connectionShape,
-  tasks: z.array(anObject).optional(),
-  cron: z.array(anObject).optional(),
+  tasks: z.array(aTask).optional(),
+  cron: z.array(aCronJob).optional(),
   queueName: z.string().min(1).optional(),
   queues: z
     .array(
@@ -232,7 +263,7 @@ export const workerSchema = z.strictObject({
   jobTimeoutMs: duration(1).optional(),
   keepResultMs: duration(0).optional(),
   keepResultForever: z.boolean().optional(),
-  pollDelayMs: duration(1).optional(),
+  pollDelayMs: timer(1).optional(),
   queueReadLimit: count(1).optional(),
   maxTries: count(1).optional(),
   healthCheckIntervalMs: duration(1).optional(),
@@ -246,14 +277,14 @@ export const workerSchema = z.strictObject({
   timeZone: z.string().refine(isTimeZone, 'Expected an IANA time zone such as Europe/Berlin').optional(),
   logResults: z.boolean().optional(),
   logArguments: z.boolean().optional(),
-  ctx: anObject.optional(),
+  ctx: aRecord.optional(),
   onStartup: aFunction.optional(),
   onShutdown: aFunction.optional(),
   onJobStart: aFunction.optional(),
   onJobEnd: aFunction.optional(),
   afterJobEnd: aFunction.optional(),
-  leaseMs: duration(1_000).optional(),
-  abortGraceMs: duration(0).optional(),
+  leaseMs: timer(1_000).optional(),
+  abortGraceMs: timer(0).optional(),
   retry: retryPolicySchema.optional(),
   deadLetter: z
     .union([z.literal(false), z.strictObject({ maxAgeMs: duration(1).optional(), maxCount: count(1).optional() })])
@@ -268,8 +299,10 @@ type Defaults<O, D> = {
   [K in keyof O]-?: K extends keyof D ? (undefined extends D[K] ? O[K] | undefined : Exclude<O[K], undefined>) : never
 }
 
+/** With every default in place, and durations in whole ms. */
 export type ResolvedClientOptions = Defaults<ClientOptions, typeof clientDefaults>
 
+/** With every default in place, and durations in whole ms. */
 export type ResolvedWorkerOptions = Omit<
   Defaults<WorkerOptions, typeof workerDefaults>,
   'queues' | 'queueName' | 'queueReadLimit' | 'deadLetter'
@@ -281,76 +314,42 @@ export type ResolvedWorkerOptions = Omit<
 
 /** @throws OptionsError */
 export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
-  checkOptions('Client', clientSchema, options)
-  return { ...clientDefaults, ...given(options) } as ResolvedClientOptions
+  const checked = checkOptions('Client', clientSchema, options)
+  return { ...clientDefaults, ...given(checked) } as ResolvedClientOptions
 }
 
 /** @throws OptionsError */
 export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {
-  checkOptions('Worker', workerSchema, options)
-  if (options.queues !== undefined && options.queueName !== undefined) {
+  const checked = checkOptions('Worker', workerSchema, options)
+  if (checked.queues !== undefined && checked.queueName !== undefined) {
     throw new OptionsError('Worker: give `queueName` or `queues`, not both')
   }
-  const resolved = { ...workerDefaults, ...given(options) }
-  const { tasks, cron } = resolved as { tasks: readonly AnyTask[]; cron: readonly CronJob[] }
-  const names = [...tasks, ...cron].map((entry) => entry.name)
-  // arq's own words
-  if (names.length === 0)
-    throw new OptionsError('Worker: at least one function or cron job must be registered (`tasks`, `cron`)')
-  const twice = names.find((name, i) => typeof name !== 'string' || names.indexOf(name) !== i)
-  if (twice !== undefined)
-    throw new OptionsError(
-      `Worker: function '${String(twice)}' is registered twice or has no name; names are unique on a worker`,
-    )
-  const queues = (options.queues ?? [options.queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
+  const queues = (checked.queues ?? [checked.queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
     typeof queue === 'string' ? { name: queue, weight: 1 } : { name: queue.name, weight: queue.weight ?? 1 },
   )
+  const again = repeated(queues.map((queue) => queue.name))
+  if (again !== undefined) throw new OptionsError(`Worker: queue '${again}' is in \`queues\` twice`)
+  const resolved = { ...workerDefaults, ...given(checked) } as unknown as ResolvedWorkerOptions
+  const names = [...resolved.tasks, ...resolved.cron].map((entry) => entry.name)
+  if (names.length === 0) {
+    // arq's own words
+    throw new OptionsError('Worker: at least one function or cron job must be registered (`tasks`, `cron`)')
+  }
+  const twice = repeated(names)
+  if (twice !== undefined) {
+    throw new OptionsError(`Worker: function '${twice}' is registered twice; names are unique on a worker`)
+  }
   return {
-    ...(resolved as unknown as ResolvedWorkerOptions),
+    ...resolved,
     queues,
-    queueReadLimit: options.queueReadLimit ?? Math.max(5 * resolved.maxJobs, 100),
-    deadLetter: options.deadLetter === false ? false : { ...deadLetterDefaults, ...given(options.deadLetter ?? {}) },
+    queueReadLimit: checked.queueReadLimit ?? Math.max(5 * resolved.maxJobs, 100),
+    deadLetter:
+      checked.deadLetter === false ? false : { ...deadLetterDefaults, ...(given(checked.deadLetter ?? {}) as object) },
   }
 }
 
-const ENQUEUE_OPTIONS = [
-  'jobId',
-  'queueName',
-  'deferByMs',
-  'deferUntil',
-  'expiresMs',
-  'jobTry',
-  'kwargs',
-] as const satisfies (keyof EnqueueOptions)[]
-const knownEnqueueOptions: ReadonlySet<string> = new Set(ENQUEUE_OPTIONS)
-
-const enqueueSchema = z.strictObject({
-  jobId: z.string().min(1).optional(),
-  queueName: z.string().min(1).optional(),
-  deferByMs: duration(0).optional(),
-  deferUntil: z.union([z.date(), z.number()]).optional(),
-  expiresMs: duration(1).optional(),
-  jobTry: count(1).optional(),
-  kwargs: anObject.optional(),
-})
-
-/** On the hot path, so by hand; what looks wrong goes to the schema for its words. @throws OptionsError */
-export function checkEnqueueOptions(options: EnqueueOptions): void {
-  const { deferByMs, deferUntil, expiresMs, jobId, jobTry, queueName, kwargs } = options
-  let plain = true
-  for (const key in options) plain &&= knownEnqueueOptions.has(key)
-  plain &&=
-    (jobId === undefined || (typeof jobId === 'string' && jobId !== '')) &&
-    (queueName === undefined || (typeof queueName === 'string' && queueName !== '')) &&
-    (deferByMs === undefined || (Number.isFinite(deferByMs) && deferByMs >= 0)) &&
-    (deferUntil === undefined || Number.isFinite(Number(deferUntil))) &&
-    (expiresMs === undefined || (Number.isFinite(expiresMs) && expiresMs >= 1)) &&
-    (jobTry === undefined || (Number.isInteger(jobTry) && jobTry >= 1)) &&
-    (kwargs === undefined || (typeof kwargs === 'object' && kwargs !== null))
-  if (!plain) checkOptions('enqueue', enqueueSchema, options)
-  if (deferByMs !== undefined && deferUntil !== undefined) {
-    throw new OptionsError("enqueue: use either 'deferUntil' or 'deferByMs' or neither, not both")
-  }
+function repeated(names: readonly string[]): string | undefined {
+  return names.find((name, i) => names.indexOf(name) !== i)
 }
 
 /** An option given as undefined is an option not given. */

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { ArgumentsError } from './errors.ts'
 import type { Client } from './client.ts'
 import type { Logger } from './logger.ts'
-import { checkOptions, count, duration, retryPolicySchema } from './options/check.ts'
-import { bindArguments } from './protocol/binding.ts'
+import { aFunction, checkOptions, count, duration, retryPolicySchema } from './options/check.ts'
+import { bindArguments, missingText } from './protocol/binding.ts'
 import type { RetryPolicy } from './protocol/schedule.ts'
 
 /** What a handler is told; arq's `ctx`. `Extra` is what `onStartup` and the `ctx` option put there. */
@@ -116,21 +116,21 @@ export function defineTask(
       bind: (args) => args,
       pack: (input: never) => packArray(name, input),
     } as AnyTask
-  const parameters = Object.keys(params.shape)
-  const acceptsUnknown = params.def.catchall !== undefined && !(params.def.catchall instanceof z.ZodNever)
+  const signature = { name, params, parameters: Object.keys(params.shape), acceptsUnknown: hasCatchall(params) }
   return {
     ...options,
     name,
     handler: run,
-    bind: (args, kwargs) => parse(name, params, bindArguments(name, parameters, args, kwargs, acceptsUnknown)),
-    pack: (input: never) => packObject(name, params, input),
+    bind: (args, kwargs) =>
+      parse(signature, bindArguments(name, signature.parameters, args, kwargs, signature.acceptsUnknown)),
+    pack: (input: never) => packObject(signature, input),
   } as AnyTask
 }
 
 const taskSchema = z.strictObject({
   name: z.string().min(1),
-  params: z.instanceof(z.ZodObject).optional(),
-  handler: z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'Expected a function'),
+  params: z.instanceof(z.ZodObject, { error: 'Expected a zod 4 object: z.object({ … })' }).optional(),
+  handler: aFunction,
   maxTries: count(1).optional(),
   timeoutMs: duration(1).optional(),
   keepResultMs: duration(0).optional(),
@@ -138,54 +138,84 @@ const taskSchema = z.strictObject({
   retry: retryPolicySchema.optional(),
 })
 
-/** Synchronous unless the schema has asynchronous parts. */
-function parse(name: string, params: z.ZodObject, bound: Record<string, unknown>): [unknown] | Promise<[unknown]> {
-  try {
-    return [unwrap(name, bound, params.safeParse(bound))]
-  } catch (error) {
-    if (!(error instanceof z.core.$ZodAsyncError)) throw error
-    return params.safeParseAsync(bound).then((result) => [unwrap(name, bound, result)])
-  }
+/** What Python would call the function's signature. */
+interface Signature {
+  readonly name: string
+  readonly params: z.ZodObject
+  readonly parameters: readonly string[]
+  /** Python's `**kwargs`: a loose schema, or one with a catch-all. */
+  readonly acceptsUnknown: boolean
 }
 
-function unwrap(name: string, given: object, result: z.ZodSafeParseResult<unknown>): unknown {
-  if (result.success) return result.data
-  const { issues } = result.error
-  const missing = issues.filter(
-    ({ path: [first, ...rest] }) => first !== undefined && rest.length === 0 && !Object.hasOwn(given, first),
-  )
-  throw new ArgumentsError(`${name}() ${missing.length === issues.length ? missingText(missing) : issuesText(issues)}`)
+type Bound = Record<string, unknown>
+
+/** Wrong elements of a large array each have an issue of their own. */
+const MAX_ISSUES_TOLD = 5
+const MAX_TEXT_TOLD = 200
+
+function hasCatchall({ def: { catchall } }: z.ZodObject): boolean {
+  return catchall !== undefined && !(catchall instanceof z.ZodNever)
 }
 
-function missingText(issues: readonly z.core.$ZodIssue[]): string {
-  const names = issues.map((issue) => `'${String(issue.path[0])}'`)
-  return `missing ${names.length} required argument${names.length === 1 ? '' : 's'}: ${names.join(', ')}`
+/**
+ * Synchronous unless the schema has asynchronous parts. zod's own `safeParse` would call those too, find a promise, and
+ * throw: they would run twice, and a rejection that nobody hears would end the process.
+ */
+function parse(signature: Signature, bound: Bound): [unknown] | Promise<[unknown]> {
+  const payload = signature.params._zod.run({ value: bound, issues: [] }, { async: true })
+  if (payload instanceof Promise) return payload.then((settled) => [unwrap(signature, bound, settled)])
+  return [unwrap(signature, bound, payload)]
 }
 
-function issuesText(issues: readonly z.core.$ZodIssue[]): string {
-  return `got wrong arguments: ${issues.map((issue) => `\`${issue.path.join('.') || 'arguments'}\`: ${issue.message}`).join('; ')}`
+function unwrap({ name, parameters }: Signature, bound: Bound, { value, issues }: z.core.ParsePayload): unknown {
+  if (issues.length === 0) return value
+  const missing = parameters.filter((parameter) => issues.some((issue) => isMissing(issue, bound, parameter)))
+  const wrong = issues.filter((issue) => !missing.some((parameter) => isMissing(issue, bound, parameter)))
+  const told = wrong.slice(0, MAX_ISSUES_TOLD).map(issueText)
+  if (wrong.length > MAX_ISSUES_TOLD) told.push(`and ${wrong.length - MAX_ISSUES_TOLD} more`)
+  const texts = missing.length === 0 ? [] : [missingText(missing)]
+  if (told.length > 0) texts.push(`got wrong arguments: ${told.join('; ')}`)
+  throw new ArgumentsError(`${name}() ${texts.join('; ')}`)
 }
 
-/** The input is checked, and sent as it was given: the worker parses it again, and a transform must not run twice. */
-function packObject(name: string, params: z.ZodObject, input: unknown): { args: []; kwargs: Record<string, unknown> } {
+function isMissing({ path = [] }: z.core.$ZodRawIssue, bound: Bound, parameter: string): boolean {
+  return path.length === 1 && path[0] === parameter && !Object.hasOwn(bound, parameter)
+}
+
+function issueText(issue: z.core.$ZodRawIssue): string {
+  const { path, message } = z.core.util.finalizeIssue(issue, undefined, z.core.config())
+  return `\`${cut(path.join('.') || 'arguments')}\`: ${cut(message)}`
+}
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT_TOLD ? `${text.slice(0, MAX_TEXT_TOLD)}…` : text
+}
+
+/**
+ * Bound and checked as the worker will, and sent as it was given: the worker parses it again, and a transform must not
+ * run twice. What a schema checks asynchronously is left to the worker.
+ */
+function packObject(signature: Signature, input: unknown): { args: []; kwargs: Bound } {
+  const { name, parameters } = signature
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     throw new ArgumentsError(
-      `${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : String(input)}\``,
+      `${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : cut(String(input))}\``,
     )
   }
-  try {
-    unwrap(name, input, params.safeParse(input))
-  } catch (error) {
-    if (!(error instanceof z.core.$ZodAsyncError)) throw error // the worker checks what needs awaiting
-  }
-  const kwargs: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(input)) if (value !== undefined) kwargs[key] = value
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
+  const kwargs = bindArguments(name, parameters, [], given, signature.acceptsUnknown)
+  const payload: z.core.ParsePayload = { value: kwargs, issues: [] }
+  const checked = signature.params._zod.run(payload, { async: true })
+  if (checked instanceof Promise) checked.catch(() => {})
+  unwrap(signature, kwargs, checked instanceof Promise ? payload : checked)
   return { args: [], kwargs }
 }
 
-function packArray(name: string, input: unknown): { args: readonly unknown[]; kwargs: Record<string, unknown> } {
+function packArray(name: string, input: unknown): { args: readonly unknown[]; kwargs: Bound } {
   if (!Array.isArray(input)) {
-    throw new ArgumentsError(`${name}() has no schema and takes its arguments as an array, got \`${String(input)}\``)
+    throw new ArgumentsError(
+      `${name}() has no schema and takes its arguments as an array, got \`${cut(String(input))}\``,
+    )
   }
   return { args: input, kwargs: {} }
 }

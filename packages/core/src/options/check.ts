@@ -28,27 +28,45 @@ export function timer(min: number): z.ZodNumber {
 }
 
 /** A function. */
-export const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'Expected a function')
+export const aFunction = z.custom<(...args: never[]) => unknown>(
+  (value) => typeof value === 'function',
+  'Expected a function',
+)
 
 /** An object that is no array, map or the like. */
-export const aRecord = z.custom<Record<string, unknown>>((value) => Object.prototype.toString.call(value) === '[object Object]', 'Expected an object')
+export const aRecord = z.custom<Record<string, unknown>>(
+  (value) => Object.prototype.toString.call(value) === '[object Object]',
+  'Expected an object',
+)
 
-/** An object with these methods, told in `words`. */
-export function withMethods(words: string, ...methods: string[]): z.ZodCustom<object> {
-  return z.custom<object>(
-    (value) => typeof value === 'object' && value !== null && methods.every((name) => typeof (value as Record<string, unknown>)[name] === 'function'),
-    `Expected ${words}`,
-  )
+/** Whether an object has all these methods. */
+export function hasMethods(value: unknown, ...names: string[]): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+}
+
+/** Whether ioredis makes a connection of it; of another scheme it would make one without TLS, or to the wrong host. */
+export function isRedisTarget(value: unknown): boolean {
+  if (typeof value !== 'string') return Object.prototype.toString.call(value) === '[object Object]'
+  if (value.startsWith('/')) return true // a socket's path
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(value)) return value !== '' && URL.canParse(`redis://${value}`)
+  return /^rediss?:/i.test(value) && URL.canParse(value)
 }
 
 /** Settings of a retry policy; protocol/schedule.ts says what they mean. */
 export const retryPolicySchema = z.strictObject({
-  delayMs: duration(0),
+  delayMs: duration(0, MAX_DEFER_MS),
   backoff: z
-    .union([z.enum(['exponential', 'fixed']), z.custom<(failedTry: number, error: unknown) => number>((value) => typeof value === 'function', 'Expected a function')])
+    .union([
+      z.enum(['exponential', 'fixed']),
+      z.custom<(failedTry: number, error: unknown) => number>(
+        (value) => typeof value === 'function',
+        'Expected a function',
+      ),
+    ])
     .optional(),
   jitter: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),
-  maxDelayMs: duration(0).optional(),
+  maxDelayMs: duration(0, MAX_DEFER_MS).optional(),
 })
 
 /** arq's option names, where ours is not the same in camel case. */
@@ -94,8 +112,14 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodObject, options: unknown
     return issue.keys.map((key) => unknownOption(path === '' ? '' : `${path}.`, key, known)).join('; ')
   }
   if (path === '') return `Expected an options object, got \`${show(options)}\``
-  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], options)
-  const hint = typeof value === 'string' && isNumeric(issue) && value.trim() !== '' && Number.isFinite(Number(value)) ? '; pass a number, not a string' : ''
+  const value = issue.path.reduce<unknown>(
+    (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+    options,
+  )
+  const hint =
+    typeof value === 'string' && isNumeric(issue) && value.trim() !== '' && Number.isFinite(Number(value))
+      ? '; pass a number, not a string'
+      : ''
   return `Expected \`${path}\` to be ${expectation(issue)}, got \`${show(value)}\`${hint}`
 }
 
@@ -143,7 +167,9 @@ function unknownOption(path: string, key: string, known: readonly string[]): str
 
 function closest(key: string, known: readonly string[]): string | undefined {
   const wanted = key.slice(0, 64).toLowerCase()
-  const ranked = known.map((name) => ({ name, distance: distance(wanted, name.toLowerCase()) })).sort((a, b) => a.distance - b.distance)
+  const ranked = known
+    .map((name) => ({ name, distance: distance(wanted, name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
   return best && best.distance <= Math.max(2, wanted.length / 3) ? best.name : undefined
 }
@@ -162,5 +188,6 @@ function show(value: unknown): string {
   }
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return 'an array'
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : value.toISOString()
   return typeof value === 'object' && value !== null ? 'an object' : String(value)
 }

@@ -1,5 +1,8 @@
 import { ArgumentsError } from '../errors.ts'
 
+/** Names may come from a foreign producer, and be of any length. */
+const MAX_NAME_TOLD = 100
+
 /**
  * Binds a call's arguments to parameter names as Python would: positional ones in order, keywords by name, both mixed.
  * Values that are missing stay missing: the schema knows defaults and what is required.
@@ -15,20 +18,42 @@ export function bindArguments(
 ): Record<string, unknown> {
   if (args.length > parameters.length) {
     const takes = `${parameters.length} positional argument${parameters.length === 1 ? '' : 's'}`
-    throw new ArgumentsError(`${functionName}() takes ${takes} but ${args.length} ${args.length === 1 ? 'was' : 'were'} given`)
+    throw new ArgumentsError(
+      `${functionName}() takes ${takes} but ${args.length} ${args.length === 1 ? 'was' : 'were'} given`,
+    )
   }
   const bound: Record<string, unknown> = {}
-  for (const [i, value] of args.entries()) bound[parameters[i] as string] = value
+  for (let i = 0; i < args.length; i++) set(bound, parameters[i] as string, args[i])
   for (const name of Object.keys(kwargs)) {
-    if (Object.hasOwn(bound, name)) throw new ArgumentsError(`${functionName}() got multiple values for argument '${name}'`)
-    if (!acceptsUnknown && !parameters.includes(name)) {
-      throw new ArgumentsError(`${functionName}() got an unexpected keyword argument '${name}'; it takes ${list(parameters)}`)
+    if (args.length > 0 && Object.hasOwn(bound, name)) {
+      throw new ArgumentsError(`${functionName}() got multiple values for argument '${name}'`)
     }
-    Object.defineProperty(bound, name, { value: kwargs[name], enumerable: true, writable: true, configurable: true })
+    if (!acceptsUnknown && !parameters.includes(name)) {
+      const told = name.length > MAX_NAME_TOLD ? `${name.slice(0, MAX_NAME_TOLD)}…` : name
+      throw new ArgumentsError(
+        `${functionName}() got an unexpected keyword argument '${told}'; it takes ${quoted(parameters) || 'none'}`,
+      )
+    }
+    set(bound, name, kwargs[name])
   }
   return bound
 }
 
-function list(parameters: readonly string[]): string {
-  return parameters.length === 0 ? 'none' : parameters.map((name) => `'${name}'`).join(', ')
+/** Python's words for required arguments that were not given. */
+export function missingText(names: readonly string[]): string {
+  return `missing ${names.length} required argument${names.length === 1 ? '' : 's'}: ${quoted(names, ' and ')}`
+}
+
+/** `__proto__` is a keyword like any other in Python; assigned in JavaScript, it would become the prototype. */
+function set(bound: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === '__proto__')
+    Object.defineProperty(bound, name, { value, enumerable: true, writable: true, configurable: true })
+  else bound[name] = value
+}
+
+/** `'a', 'b'`; with an `and`, as Python enumerates: `'a' and 'b'`, `'a', 'b', and 'c'`. */
+function quoted(names: readonly string[], and = ', '): string {
+  const all = names.map((name) => `'${name}'`)
+  if (all.length < 3 || and === ', ') return all.join(and)
+  return `${all.slice(0, -1).join(', ')},${and}${all.at(-1)}`
 }

@@ -105,8 +105,8 @@ export class ByteWriter {
   protected reserve(count: number): void {
     const needed = this.at + count
     if (needed <= this.buffer.length) return
-    if (needed > MAX_PAYLOAD_BYTES + 16) throw tooLarge()
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2))
+    if (needed > MAX_PAYLOAD_BYTES) throw tooLarge()
+    const larger = Buffer.allocUnsafe(Math.min(Math.max(needed, this.buffer.length * 2), MAX_PAYLOAD_BYTES))
     this.buffer.copy(larger, 0, 0, this.at)
     this.release()
     this.buffer = larger
@@ -114,5 +114,7 @@ export class ByteWriter {
 }
 
 export function tooLarge(): EncodeError {
-  return new EncodeError(`expected a payload of at most ${MAX_PAYLOAD_BYTES} bytes; keep large data elsewhere and pass its name`)
+  return new EncodeError(
+    `expected a payload of at most ${MAX_PAYLOAD_BYTES} bytes; keep large data elsewhere and pass its name`,
+  )
 }

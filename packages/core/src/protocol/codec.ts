@@ -27,22 +27,32 @@ export function codecOf(bytes: Uint8Array): CodecName | undefined {
  */
 export function encodeValue(value: unknown, codec: CodecName): Buffer {
   const encode = ENCODERS[codec]
-  if (encode === undefined) throw new EncodeError(`expected a codec of msgpack, pickle or json, got \`${String(codec)}\``)
+  if (encode === undefined)
+    throw new EncodeError(`expected a codec of msgpack, pickle or json, got \`${String(codec)}\``)
   let bytes: Buffer
   try {
     bytes = encode(value)
   } catch (error) {
     if (error instanceof EncodeError) throw error
     // A getter or a `toJSON` of the value's own.
-    throw new EncodeError(`the value cannot be read while it is written as ${codec}: ${String((error as Error | undefined)?.message)}`, { cause: error })
+    throw new EncodeError(
+      `the value cannot be read while it is written as ${codec}: ${String((error as Error | undefined)?.message)}`,
+      { cause: error },
+    )
   }
   if (bytes.length > MAX_PAYLOAD_BYTES) {
-    throw new EncodeError(`expected a payload of at most ${MAX_PAYLOAD_BYTES} bytes, got ${bytes.length}; keep large data elsewhere and pass its name`)
+    throw new EncodeError(
+      `expected a payload of at most ${MAX_PAYLOAD_BYTES} bytes, got ${bytes.length}; keep large data elsewhere and pass its name`,
+    )
   }
   return bytes
 }
 
-const ENCODERS: Readonly<Record<CodecName, (value: unknown) => Buffer>> = { msgpack: encodeMsgpack, pickle: encodePickle, json: encodeJson }
+const ENCODERS: Readonly<Record<CodecName, (value: unknown) => Buffer>> = {
+  msgpack: encodeMsgpack,
+  pickle: encodePickle,
+  json: encodeJson,
+}
 
 /**
  * The value of a payload, by the codec its first byte tells.

@@ -74,7 +74,10 @@ export class DateTime extends Date {
 export function dateToBytes(date: Date): Uint8Array {
   const year = date.getUTCFullYear()
   // An invalid date has no year.
-  if (!(year >= 1 && year <= 9999)) throw new EncodeError(`expected a date of the years 1 to 9999, got ${String(date.getTime())} ms; Python has no others`)
+  if (!(year >= 1 && year <= 9999))
+    throw new EncodeError(
+      `expected a date of the years 1 to 9999, got ${String(date.getTime())} ms; Python has no others`,
+    )
   return Uint8Array.of(
     ...dateBytes({ year, month: date.getUTCMonth() + 1, day: date.getUTCDate() }),
     ...timeBytes({
@@ -203,7 +206,8 @@ function offsetMs(wall: number, fold: number, tzinfo: TzInfo): number {
   if (tzinfo instanceof TimeZone) return tzinfo.offset.totalMs
   if (tzinfo instanceof ZoneInfo) return zoneOffsetMs(tzinfo.key, wall, fold)
   // pytz pickles a localized zone with its offset in seconds: _p('Europe/Berlin', 7200, 3600, 'CEST').
-  if (tzinfo instanceof PyObject && tzinfo.module === 'pytz' && typeof tzinfo.args[1] === 'number') return tzinfo.args[1] * 1_000
+  if (tzinfo instanceof PyObject && tzinfo.module === 'pytz' && typeof tzinfo.args[1] === 'number')
+    return tzinfo.args[1] * 1_000
   return 0
 }
 

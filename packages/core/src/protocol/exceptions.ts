@@ -20,7 +20,10 @@ const BUILTIN_EXCEPTIONS = new Set(
 /** By name alone: a class of `builtins`, or one of arq's and asyncio's that is an exception. */
 export function isKnownException(module: string, name: string): boolean {
   if (module === 'builtins') return BUILTIN_EXCEPTIONS.has(name)
-  return /^(asyncio|arq|concurrent\.futures)(\.|$)/.test(module) && /^(?=[A-Z])\w*(Error|Failed|NotFound|Retry|RetryJob|FailedJobs)$/.test(name)
+  return (
+    /^(asyncio|arq|concurrent\.futures)(\.|$)/.test(module) &&
+    /^(?=[A-Z])\w*(Error|Failed|NotFound|Retry|RetryJob|FailedJobs)$/.test(name)
+  )
 }
 
 /**
@@ -30,10 +33,17 @@ export function isKnownException(module: string, name: string): boolean {
 const claimed = new WeakSet<RemoteError>()
 
 /** The error as an exception Python will raise: a class by module and name, and its args. */
-export function toPythonException(error: Error): { module: string; name: string; args: readonly unknown[]; state: unknown } {
+export function toPythonException(error: Error): {
+  module: string
+  name: string
+  args: readonly unknown[]
+  state: unknown
+} {
   const remote = toRemoteError(error)
   const { pythonType, module, args, attributes: state } = remote
-  const name = pythonType.startsWith(`${module}.`) ? pythonType.slice(module.length + 1) : pythonType.slice(pythonType.lastIndexOf('.') + 1)
+  const name = pythonType.startsWith(`${module}.`)
+    ? pythonType.slice(module.length + 1)
+    : pythonType.slice(pythonType.lastIndexOf('.') + 1)
   const importable = isKnownException(module, name) || (module !== 'builtins' && !claimed.has(remote))
   if (importable) return { module, name, args, state }
   return { module: 'builtins', name: 'RuntimeError', args: [remote.message], state: undefined }
@@ -50,7 +60,8 @@ export function toRemoteError(error: Error): RemoteError {
   if (error instanceof JobAbortedError) return new RemoteError('asyncio.exceptions.CancelledError')
   if (error instanceof JobTimeoutError) return new RemoteError('builtins.TimeoutError', [message])
   // JavaScript's own by their names: they may come from another realm.
-  if (error instanceof ArgumentsError || error.name === 'TypeError') return new RemoteError('builtins.TypeError', [message])
+  if (error instanceof ArgumentsError || error.name === 'TypeError')
+    return new RemoteError('builtins.TypeError', [message])
   if (error.name === 'RangeError') return new RemoteError('builtins.ValueError', [message])
   return new RemoteError('builtins.RuntimeError', [error.name === 'Error' ? message : `${error.name}: ${message}`])
 }
@@ -64,15 +75,15 @@ export function readException(module: string, name: string, args: readonly unkno
 /** As Python prints it, for humans and bounded: args may be shared so often that printing all of them never ends. */
 function describe(name: string, args: readonly unknown[]): string {
   if (args.length === 0) return name
-  const parts = args.slice(0, 20).map((arg) => (typeof arg === 'string' && args.length > 1 ? `'${curtail(arg)}'` : brief(arg)))
-  if (args.length > 20) parts.push('…')
-  return curtail(`${name}: ${args.length === 1 ? parts[0] : `(${parts.join(', ')})`}`)
+  if (args.length === 1) return `${name}: ${curtail(brief(args[0]), MESSAGE_LENGTH)}`
+  const parts = args
+    .slice(0, 10)
+    .map((arg) => (typeof arg === 'string' ? `'${curtail(arg, 100)}'` : curtail(brief(arg), 100)))
+  return `${name}: (${parts.join(', ')}${args.length > 10 ? ', …' : ''})`
 }
 
 function brief(value: unknown): string {
   switch (typeof value) {
-    case 'string':
-      return curtail(value)
     case 'bigint':
       return value > LARGE || value < -LARGE ? '<large integer>' : String(value)
     case 'object':
@@ -81,17 +92,17 @@ function brief(value: unknown): string {
       return String(value)
   }
   if (value === null) return 'None'
-  if (value instanceof Error) return curtail(value.message)
+  if (value instanceof Error) return value.message
   if (value instanceof Uint8Array) return `${value.length} bytes`
   if (Array.isArray(value)) return `[${value.length} items]`
   if (value instanceof Map || value instanceof Set) return `{${value.size} items}`
-  if (value instanceof PyObject || value instanceof PyGlobal) return curtail(String(value))
+  if (value instanceof PyObject || value instanceof PyGlobal) return String(value)
   const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype ? '{…}' : `<${(prototype as object).constructor.name}>`
+  return prototype === Object.prototype ? '{…}' : `<${(prototype as object | null)?.constructor.name ?? 'map'}>`
 }
 
-function curtail(text: string): string {
-  return text.length > MESSAGE_LENGTH ? `${text.slice(0, MESSAGE_LENGTH - 1)}…` : text
+function curtail(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text
 }
 
 /** The key under which codecs without exceptions carry one. */

@@ -2,7 +2,7 @@ import { parse, stringify } from 'lossless-json'
 import { DecodeError, EncodeError } from '../errors.ts'
 import { COST, MAX_DEPTH, MAX_INTEGER_DIGITS, Room } from './limits.ts'
 import { toPlain } from './plain.ts'
-import { narrow } from './pickle-globals.ts'
+import { narrow } from './integers.ts'
 
 /** What reads integers beyond 2^53 takes some 30 bytes per character. */
 const MAX_LOSSLESS_LENGTH = 8 * 1024 * 1024
@@ -26,7 +26,8 @@ export function encodeJson(value: unknown): Buffer {
     map: (map) => Object.fromEntries([...map].map(([key, item]) => [textKey(key), item])),
     object(object) {
       if (object instanceof Date) return object.toISOString()
-      if (object instanceof Uint8Array) throw new EncodeError("json cannot carry bytes; use codec 'msgpack' or 'pickle', or a base64 text")
+      if (object instanceof Uint8Array)
+        throw new EncodeError("json cannot carry bytes; use codec 'msgpack' or 'pickle', or a base64 text")
       return undefined
     },
   })
@@ -47,7 +48,9 @@ export function decodeJson(bytes: Uint8Array): unknown {
     const text = utf8.decode(bytes)
     if (!inspect(text, room)) return JSON.parse(text)
     if (text.length > MAX_LOSSLESS_LENGTH) {
-      throw new DecodeError(`expected JSON with integers beyond 2^53 to have at most ${MAX_LOSSLESS_LENGTH} characters, got ${text.length}; send them as texts`)
+      throw new DecodeError(
+        `expected JSON with integers beyond 2^53 to have at most ${MAX_LOSSLESS_LENGTH} characters, got ${text.length}; send them as texts`,
+      )
     }
     return parse(text, undefined, { parseNumber, onDuplicateKey: ({ newValue }) => newValue })
   } catch (error) {
@@ -92,16 +95,23 @@ function inspect(text: string, room: Room): boolean {
       const next = text.charCodeAt(end) | 0x20
       i = next === POINT || next === E ? endOfNumber(text, end) - 1 : end - 1
       if (next === POINT || next === E) continue
-      if (digits > MAX_INTEGER_DIGITS) throw new DecodeError(`an integer of ${digits} digits is longer than ${MAX_INTEGER_DIGITS}`)
+      if (digits > MAX_INTEGER_DIGITS)
+        throw new DecodeError(`an integer of ${digits} digits is longer than ${MAX_INTEGER_DIGITS}`)
       hasLong ||= digits > 15
     }
   }
   return hasLong
 }
 
-const [QUOTE, BACKSLASH, BRACE, BRACE_END, BRACKET, BRACKET_END, MINUS, DIGIT_0, DIGIT_9] = [...'"\\{}[]-09'].map((char) => char.charCodeAt(0)) as [
-  number, number, number, number, number, number, number, number, number,
-]
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const BRACE = 0x7b
+const BRACE_END = 0x7d
+const BRACKET = 0x5b
+const BRACKET_END = 0x5d
+const MINUS = 0x2d
+const DIGIT_0 = 0x30
+const DIGIT_9 = 0x39
 /** As `charCode | 0x20` has them. */
 const POINT = 0x2e
 const E = 0x65
@@ -122,7 +132,8 @@ function endOfNumber(text: string, from: number): number {
   let at = from
   for (;;) {
     const char = text.charCodeAt(at)
-    const inNumber = (char >= DIGIT_0 && char <= DIGIT_9) || char === POINT || char === MINUS || char === 0x2b || (char | 0x20) === E
+    const inNumber =
+      (char >= DIGIT_0 && char <= DIGIT_9) || char === POINT || char === MINUS || char === 0x2b || (char | 0x20) === E
     if (!inNumber) return at
     at++
   }

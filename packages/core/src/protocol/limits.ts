@@ -21,11 +21,23 @@ const BASE_ROOM = 128 * 1024 * 1024
 const ROOM_PER_BYTE = 16
 
 /** Bytes of memory per value, as V8 needs them (rounded up). */
-export const COST = { list: 64, tuple: 64, dict: 64, map: 192, set: 160, bytes: 216, object: 192, error: 1_024, zoned: 1_024, slot: 8, index: 12 }
+export const COST = {
+  list: 64,
+  tuple: 64,
+  dict: 64,
+  map: 192,
+  set: 160,
+  bytes: 216,
+  object: 192,
+  error: 1_024,
+  zoned: 1_024,
+  slot: 8,
+  index: 12,
+}
 
 /**
  * The memory that decoding one payload may take: 128 MiB and 16 times its bytes. A byte can announce an empty set of
- * 160 bytes, or a copy of something large; honest payloads never come near.
+ * 160 bytes, or a copy of something large; honest payloads never come near. While arrays grow, V8 may hold twice that.
  */
 export class Room {
   #left: number
@@ -48,6 +60,7 @@ export class Room {
   /** Called for each key of a map and item of a set. @throws DecodeError */
   key(value: unknown): void {
     if (typeof value !== 'bigint' || (value < WIDE && value > -WIDE)) return
-    if (++this.#wideKeys > MAX_WIDE_KEYS) throw new DecodeError(`the payload has more than ${MAX_WIDE_KEYS} integers beyond 64 bits as keys`)
+    if (++this.#wideKeys > MAX_WIDE_KEYS)
+      throw new DecodeError(`the payload has more than ${MAX_WIDE_KEYS} integers beyond 64 bits as keys`)
   }
 }

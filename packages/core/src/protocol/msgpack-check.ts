@@ -113,7 +113,8 @@ class Check {
   }
 
   #enter(entries: number, depth: number): void {
-    if (entries > this.#bytes.length - this.at) this.fail(`${entries} entries are announced, ${this.#bytes.length - this.at} bytes are left`)
+    if (entries > this.#bytes.length - this.at)
+      this.fail(`${entries} entries are announced, ${this.#bytes.length - this.at} bytes are left`)
     if (depth >= MAX_DEPTH) this.fail(`it nests deeper than ${MAX_DEPTH} levels`)
   }
 
@@ -154,7 +155,8 @@ class Check {
 
   /** Timestamps only. */
   #extension(length: number): void {
-    if (this.#size(1) !== 0xff || (length !== 4 && length !== 8 && length !== 12)) this.fail('an extension other than a timestamp')
+    if (this.#size(1) !== 0xff || (length !== 4 && length !== 8 && length !== 12))
+      this.fail('an extension other than a timestamp')
     this.#room.take(COST.object)
     this.#skip(length)
   }

@@ -2,7 +2,7 @@ import { Packr, Unpackr } from 'msgpackr'
 import { DecodeError, EncodeError } from '../errors.ts'
 import { Room } from './limits.ts'
 import { checkMsgpack } from './msgpack-check.ts'
-import { narrow } from './pickle-globals.ts'
+import { narrow } from './integers.ts'
 import { isWellFormed } from './pickle-text.ts'
 import { toPlain } from './plain.ts'
 import type { PlainRules } from './plain.ts'
@@ -25,7 +25,8 @@ const rules: PlainRules = {
   // msgpackr writes a number beyond 32 bits as a float: Python would see 5000000000.0.
   integer: (value) => (value > 0xffffffff || value < -0x80000000 ? BigInt(value) : value),
   bigint(value) {
-    if (value < MIN_INT64 || value > MAX_UINT64) throw new EncodeError("msgpack integers have 64 bits, got a larger one; use codec 'pickle', or a text")
+    if (value < MIN_INT64 || value > MAX_UINT64)
+      throw new EncodeError("msgpack integers have 64 bits, got a larger one; use codec 'pickle', or a text")
     // As a number where msgpackr then picks the smallest form.
     return value <= 0xffffffffn && value >= -0x80000000n ? Number(value) : value
   },
@@ -66,10 +67,12 @@ function settle(value: unknown): unknown {
   }
   if (value instanceof Uint8Array) return new Uint8Array(value)
   if (!(value instanceof Map)) return value
-  for (const key of value.keys()) if (typeof key !== 'string') return new Map([...value].map(([k, item]) => [settle(k), settle(item)]))
+  for (const key of value.keys())
+    if (typeof key !== 'string') return new Map([...value].map(([k, item]) => [settle(k), settle(item)]))
   const object: Record<string, unknown> = {}
   for (const [key, item] of value as Map<string, unknown>) {
-    if (key === '__proto__') Object.defineProperty(object, key, { value: settle(item), enumerable: true, writable: true, configurable: true })
+    if (key === '__proto__')
+      Object.defineProperty(object, key, { value: settle(item), enumerable: true, writable: true, configurable: true })
     else object[key] = settle(item)
   }
   return object

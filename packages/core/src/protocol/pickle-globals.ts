@@ -4,17 +4,39 @@
  */
 import { DecodeError, RemoteError } from '../errors.ts'
 import { isKnownException, readException } from './exceptions.ts'
+import { narrow } from './integers.ts'
 import { COST } from './limits.ts'
 import type { Room } from './limits.ts'
 import {
-  ByteArray, Complex, Counter, DateTime, Decimal, DefaultDict, Deque, Fraction, FrozenSet, OrderedDict, PlainDate, PlainTime, PyGlobal,
-  PyObject, Range, TimeDelta, TimeZone, Tuple, Uuid, ZoneInfo,
+  ByteArray,
+  Complex,
+  Counter,
+  DateTime,
+  Decimal,
+  DefaultDict,
+  Deque,
+  Fraction,
+  FrozenSet,
+  OrderedDict,
+  PlainDate,
+  PlainTime,
+  PyGlobal,
+  PyObject,
+  Range,
+  TimeDelta,
+  TimeZone,
+  Tuple,
+  Uuid,
+  ZoneInfo,
 } from './values.ts'
 import type { TzInfo } from './values.ts'
 
 type Args = readonly unknown[]
 /** Uint8Array and ByteArray, by what they are made from. */
 export type BytesType = { new (length: number): Uint8Array; new (bytes: ArrayLike<number>): Uint8Array }
+/** Of a global, module and name together. */
+export const MAX_NAME_LENGTH = 1_000
+
 type Construct = (args: Args, room: Room) => unknown
 
 /** Constructions known by name; each gives undefined for arguments it does not know, which leaves them inert. */
@@ -24,11 +46,18 @@ const KNOWN: ReadonlyMap<string, Construct> = new Map<string, Construct>([
   ['_codecs.encode', (args, room) => (args.length === 2 ? bytesOf(args, room, Uint8Array) : undefined)],
   ['builtins.set', (args, room) => copy(args, room, (items) => addAll(new Set(), items, room), COST.set)],
   ['builtins.frozenset', (args, room) => copy(args, room, (items) => addAll(new FrozenSet(), items, room), COST.set)],
-  ['builtins.tuple', (args, room) => copy(args, room, toTuple, COST.tuple)],
+  ['builtins.tuple', (args, room) => copy(args, room, (items) => Tuple.adopt([...items]), COST.tuple)],
   ['builtins.list', (args, room) => copy(args, room, (items) => [...items], COST.list)],
   ['builtins.dict', (args) => (args.length === 0 ? {} : undefined)],
-  ['builtins.complex', ([re, im, ...more]) => (isNumber(re) && isNumber(im) && more.length === 0 ? new Complex(re, im) : undefined)],
-  ['builtins.range', (args) => (args.length === 3 && args.every(isInteger) ? new Range(...(args as [number, number, number])) : undefined)],
+  [
+    'builtins.complex',
+    ([re, im, ...more]) => (isNumber(re) && isNumber(im) && more.length === 0 ? new Complex(re, im) : undefined),
+  ],
+  [
+    'builtins.range',
+    (args) =>
+      args.length === 3 && args.every(isInteger) ? new Range(...(args as [number, number, number])) : undefined,
+  ],
   ['builtins.getattr', attribute],
   ['copyreg._reconstructor', reconstruct],
   ['collections.OrderedDict', (args) => (args.length === 0 ? new OrderedDict() : undefined)],
@@ -38,7 +67,10 @@ const KNOWN: ReadonlyMap<string, Construct> = new Map<string, Construct>([
   ['datetime.datetime', dateTime],
   ['datetime.date', ([raw]) => (isBytes(raw, 4) ? new PlainDate(raw) : undefined)],
   ['datetime.time', ([raw, zone]) => (isBytes(raw, 6) && isZone(zone) ? new PlainTime(raw, zone ?? null) : undefined)],
-  ['datetime.timedelta', (args) => (args.length <= 3 && args.every(isSafe) ? new TimeDelta(...(args as number[])) : undefined)],
+  [
+    'datetime.timedelta',
+    (args) => (args.length <= 3 && args.every(isSafe) ? new TimeDelta(...(args as number[])) : undefined),
+  ],
   ['datetime.timezone', timeZone],
   ['zoneinfo.ZoneInfo._unpickle', zoneInfo],
   ['zoneinfo.ZoneInfo', zoneInfo],
@@ -49,14 +81,16 @@ const KNOWN: ReadonlyMap<string, Construct> = new Map<string, Construct>([
 
 /** `callee(*args)` as data. */
 export function reduce(callee: unknown, args: unknown, room: Room): unknown {
-  if (!(args instanceof Tuple)) throw new DecodeError('not a valid pickle: it calls something with arguments that are no tuple')
+  if (!(args instanceof Tuple))
+    throw new DecodeError('not a valid pickle: it calls something with arguments that are no tuple')
   room.take(COST.object)
   if (callee instanceof PyGlobal) {
     const known = KNOWN.get(`${callee.module}.${callee.name}`)?.(args, room)
     if (known !== undefined) return known
     if (isKnownException(callee.module, callee.name)) {
-      room.take(COST.error)
-      return readException(callee.module, callee.name, args)
+      const error = readException(callee.module, callee.name, args)
+      room.take(COST.error + 4 * error.message.length)
+      return error
     }
     return new PyObject(callee, 'reduce', args)
   }
@@ -66,7 +100,8 @@ export function reduce(callee: unknown, args: unknown, room: Room): unknown {
 
 /** `callee.__new__(callee, *args, **kwargs)` as data. */
 export function construct(callee: unknown, args: unknown, room: Room, kwargs?: unknown): unknown {
-  if (!(callee instanceof PyGlobal) || !(args instanceof Tuple)) throw new DecodeError('not a valid pickle: it makes an instance of something that is no class')
+  if (!(callee instanceof PyGlobal) || !(args instanceof Tuple))
+    throw new DecodeError('not a valid pickle: it makes an instance of something that is no class')
   room.take(COST.object)
   if (isUuid(callee) && args.length === 0) return new Uuid()
   return new PyObject(callee, 'new', args, kwargs)
@@ -97,7 +132,9 @@ function isUuid({ module, name }: PyGlobal): boolean {
 
 /** Names an attribute of a global, as protocols 0 to 3 do for what protocol 4 gives a dotted name. */
 function attribute([of, name]: Args): unknown {
-  return of instanceof PyGlobal && typeof name === 'string' ? new PyGlobal(of.module, `${of.name}.${name}`) : undefined
+  return of instanceof PyGlobal && typeof name === 'string' && of.name.length + name.length < MAX_NAME_LENGTH
+    ? new PyGlobal(of.module, `${of.name}.${name}`)
+    : undefined
 }
 
 /** How protocols 0 and 1 make instances: (class, base, state of the base). */
@@ -136,14 +173,9 @@ function bytesOf(args: Args, room: Room, type: BytesType): Uint8Array | undefine
   return new type(Buffer.from(value, 'latin1'))
 }
 
-function toTuple(items: readonly unknown[]): Tuple {
-  const out = new Tuple()
-  for (let i = 0; i < items.length; i++) out.push(items[i])
-  return out
-}
-
 function deque([items, max = null]: Args): unknown {
-  if (!(items === undefined || (Array.isArray(items) && items.length === 0)) || !(max === null || isSafe(max))) return undefined
+  if (!(items === undefined || (Array.isArray(items) && items.length === 0)) || !(max === null || isSafe(max)))
+    return undefined
   const out = new Deque()
   out.maxLength = max as number | null
   return out
@@ -183,11 +215,14 @@ function zoneInfo([key]: Args): unknown {
 }
 
 function timeZone([offset, label = null]: Args): unknown {
-  return offset instanceof TimeDelta && (label === null || typeof label === 'string') ? new TimeZone(offset, label) : undefined
+  return offset instanceof TimeDelta && (label === null || typeof label === 'string')
+    ? new TimeZone(offset, label)
+    : undefined
 }
 
 function fraction(args: Args, room: Room): unknown {
-  const [numerator, denominator] = typeof args[0] === 'string' && args.length === 1 ? fractionParts(args[0], room) : args
+  const [numerator, denominator] =
+    typeof args[0] === 'string' && args.length === 1 ? fractionParts(args[0], room) : args
   if (args.length > 2 || !isInteger(numerator) || !isInteger(denominator) || denominator <= 0) return undefined
   return new Fraction(numerator, denominator)
 }
@@ -199,18 +234,19 @@ function fractionParts(text: string, room: Room): unknown[] {
   return numerator === undefined ? [] : [narrow(BigInt(numerator)), narrow(BigInt(denominator))]
 }
 
-/** An integer as handlers get it: a number where it is safe. */
-export function narrow(value: bigint): number | bigint {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
-}
-
 export function isDict(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
 function isZone(value: unknown): value is TzInfo | undefined {
-  return value === undefined || value === null || value instanceof TimeZone || value instanceof ZoneInfo || value instanceof PyObject || value instanceof PyGlobal
+  return (
+    value === undefined ||
+    value === null ||
+    value instanceof TimeZone ||
+    value instanceof ZoneInfo ||
+    value instanceof PyObject ||
+    value instanceof PyGlobal
+  )
 }
 
 function isBytes(value: unknown, length: number): value is Uint8Array {

@@ -9,10 +9,11 @@ import { DateTime, PlainTime, PyObject } from './values.ts'
  * cycles do that.
  * @throws DecodeError
  */
-export function settleGraph(root: unknown, maps: ReadonlyMap<object, Map<unknown, unknown>>): unknown {
+export function settleGraph(root: unknown, maps: ReadonlyMap<object, Map<unknown, unknown>> | undefined): unknown {
   const heights = new Map<object, number>()
 
-  const current = (value: unknown): unknown => (maps.size > 0 && typeof value === 'object' && value !== null ? (maps.get(value) ?? value) : value)
+  const current = (value: unknown): unknown =>
+    maps !== undefined && typeof value === 'object' && value !== null ? (maps.get(value) ?? value) : value
 
   /** The levels below and with a value; a value within itself counts as none. */
   const height = (value: unknown, depth: number): number => {
@@ -63,7 +64,8 @@ function visit(value: object, show: (child: unknown) => unknown): void {
     for (const key of Object.keys(value)) {
       const item = value[key]
       const now = show(item)
-      if (now !== item) Object.defineProperty(value, key, { value: now, enumerable: true, writable: true, configurable: true })
+      if (now !== item)
+        Object.defineProperty(value, key, { value: now, enumerable: true, writable: true, configurable: true })
     }
   }
 }

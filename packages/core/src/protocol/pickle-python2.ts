@@ -13,7 +13,8 @@ const MODULES = table(`__builtin__ builtins, copy_reg copyreg, Queue queue, Sock
   DocXMLRPCServer xmlrpc.server, SimpleHTTPServer http.server, CGIHTTPServer http.server, UserDict collections,
   UserList collections, UserString collections, whichdb dbm, StringIO io, cStringIO io, exceptions builtins`)
 
-const NAMES = table(`__builtin__.xrange builtins.range, __builtin__.reduce functools.reduce, __builtin__.intern sys.intern,
+const NAMES =
+  table(`__builtin__.xrange builtins.range, __builtin__.reduce functools.reduce, __builtin__.intern sys.intern,
   __builtin__.unichr builtins.chr, __builtin__.unicode builtins.str, __builtin__.long builtins.int,
   __builtin__.basestring builtins.str, itertools.izip builtins.zip, itertools.imap builtins.map,
   itertools.ifilter builtins.filter, itertools.ifilterfalse itertools.filterfalse,

@@ -3,7 +3,7 @@ import { DecodeError } from '../errors.ts'
 import { MAX_INTEGER_BYTES, MAX_INTEGER_DIGITS } from './limits.ts'
 import { readText } from './pickle-text.ts'
 import type { Bytes } from './pickle-text.ts'
-import { narrow } from './pickle-globals.ts'
+import { narrow } from './integers.ts'
 import type { BytesType } from './pickle-globals.ts'
 
 export class PickleSource {
@@ -55,7 +55,8 @@ export class PickleSource {
   }
 
   checkAscii(text: string): string {
-    for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) this.fail('a byte string of Python 2 is no ASCII')
+    for (let i = 0; i < text.length; i++)
+      if (text.charCodeAt(i) > 0x7f) this.fail('a byte string of Python 2 is no ASCII')
     return text
   }
 
@@ -67,16 +68,20 @@ export class PickleSource {
 
   /** Latin-1, up to the line's end. */
   line(): string {
-    const end = this.bytes.indexOf(0x0a, this.#at)
-    if (end === -1) this.fail('a line has no end')
-    const text = this.bytes.latin1Slice(this.#at, end)
-    this.#at = end + 1
-    return text
+    const from = this.#at
+    return this.bytes.latin1Slice(from, this.#endOfLine())
   }
 
   utf8Line(): string {
-    const line = Buffer.from(this.line(), 'latin1')
-    return readText(line as Bytes, 0, line.length)
+    const from = this.#at
+    return readText(this.bytes, from, this.#endOfLine())
+  }
+
+  #endOfLine(): number {
+    const end = this.bytes.indexOf(0x0a, this.#at)
+    if (end === -1) this.fail('a line has no end')
+    this.#at = end + 1
+    return end
   }
 
   /** A memo's index as protocol 0 writes it. */
@@ -92,8 +97,13 @@ export class PickleSource {
     const from = this.#skip(length)
     if (length === 0) return 0
     if (length <= 6) return this.bytes.readIntLE(from, length)
-    if (length === 8) return narrow(this.bytes.readBigInt64LE(from))
-    const hex = Buffer.from(this.bytes.subarray(from, from + length)).reverse().toString('hex')
+    if (length === 8) {
+      const high = this.bytes.readInt32LE(from + 4)
+      if (high >= -0x200000 + 1 && high < 0x200000) return high * 0x1_0000_0000 + this.bytes.readUInt32LE(from)
+    }
+    const hex = Buffer.from(this.bytes.subarray(from, from + length))
+      .reverse()
+      .toString('hex')
     return narrow(BigInt.asIntN(length * 8, BigInt(`0x${hex}`)))
   }
 

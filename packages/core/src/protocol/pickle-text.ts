@@ -2,7 +2,10 @@
 import { DecodeError } from '../errors.ts'
 
 /** A Buffer by the methods its `toString` ends in; calling that costs as much as the short texts themselves. */
-export type Bytes = Buffer & { latin1Slice(from: number, to: number): string; utf8Slice(from: number, to: number): string }
+export type Bytes = Buffer & {
+  latin1Slice(from: number, to: number): string
+  utf8Slice(from: number, to: number): string
+}
 
 const SHORT = 24
 const SLOTS = 2_048
@@ -53,7 +56,8 @@ function readExactly(bytes: Uint8Array): string {
     if (lead < 0x80) point = lead
     else if (lead >= 0xc2 && lead < 0xe0) point = ((lead & 0x1f) << 6) | next()
     else if (lead >= 0xe0 && lead < 0xf0) [point, least] = [((lead & 0x0f) << 12) | (next() << 6) | next(), 0x800]
-    else if (lead >= 0xf0 && lead < 0xf5) [point, least] = [((lead & 0x07) << 18) | (next() << 12) | (next() << 6) | next(), 0x10000]
+    else if (lead >= 0xf0 && lead < 0xf5)
+      [point, least] = [((lead & 0x07) << 18) | (next() << 12) | (next() << 6) | next(), 0x10000]
     if (point < least || point > 0x10ffff) throw new DecodeError('not a valid pickle: a text is no UTF-8')
     if (point > 0xffff) {
       end = units.writeUInt16LE(0xd7c0 + (point >> 10), end)
@@ -89,24 +93,51 @@ export function textBytes(text: string): Uint8Array {
 
 /** Protocol 0's `raw-unicode-escape`: latin-1 with \uXXXX and \UXXXXXXXX. @throws DecodeError */
 export function unescapeRaw(text: string): string {
-  if (!text.includes('\\')) return text
-  return text.replace(/\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([^]|$))/g, (whole, short?: string, long?: string, other?: string) => {
-    const point = parseInt(short ?? long ?? '110000', 16)
-    if (point <= 0x10ffff) return String.fromCodePoint(point)
-    if (other === 'u' || other === 'U' || other === undefined) throw new DecodeError('not a valid pickle: a text has a broken escape')
-    return whole
-  })
+  let at = text.indexOf('\\')
+  if (at === -1) return text
+  const units = Buffer.allocUnsafe(text.length * 2)
+  let end = units.write(text.slice(0, at), 'utf16le')
+  while (at < text.length) {
+    const width = text[at] !== '\\' ? 0 : text[at + 1] === 'u' ? 4 : text[at + 1] === 'U' ? 8 : 0
+    if (width === 0) {
+      // A backslash before anything else stands for itself, and takes that with it.
+      const count = text[at] === '\\' ? 2 : 1
+      end += units.write(text.slice(at, at + count), end, 'utf16le')
+      at += count
+      continue
+    }
+    const digits = text.slice(at + 2, at + 2 + width)
+    const point = digits.length === width && /^[0-9a-fA-F]+$/.test(digits) ? parseInt(digits, 16) : Infinity
+    if (point > 0x10ffff) throw new DecodeError('not a valid pickle: a text has a broken escape')
+    end += units.write(String.fromCodePoint(point), end, 'utf16le')
+    at += 2 + width
+  }
+  return units.toString('utf16le', 0, end)
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"', a: '\x07', b: '\b', f: '\f', v: '\v' }
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  v: '\v',
+}
 
 /** Protocol 0's quoted byte strings, as Python 2 wrote them. @throws DecodeError */
 export function unquote(text: string): string {
   const quote = text[0]
-  if (text.length < 2 || (quote !== "'" && quote !== '"') || !text.endsWith(quote)) throw new DecodeError('not a valid pickle: a byte string lacks its quotes')
-  return text.slice(1, -1).replace(/\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|([^]))/g, (_, hex?: string, octal?: string, char = '') => {
-    if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16))
-    if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8) & 0xff)
-    return ESCAPES[char as string] ?? `\\${char as string}`
-  })
+  if (text.length < 2 || (quote !== "'" && quote !== '"') || !text.endsWith(quote))
+    throw new DecodeError('not a valid pickle: a byte string lacks its quotes')
+  return text
+    .slice(1, -1)
+    .replace(/\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|([^]))/g, (_, hex?: string, octal?: string, char = '') => {
+      if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16))
+      if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8) & 0xff)
+      return ESCAPES[char as string] ?? `\\${char as string}`
+    })
 }

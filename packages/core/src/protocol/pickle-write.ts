@@ -5,8 +5,28 @@ import { toPythonException } from './exceptions.ts'
 import { MAX_DEPTH, MAX_INTEGER_BYTES } from './limits.ts'
 import * as op from './pickle-opcodes.ts'
 import {
-  ByteArray, Complex, Counter, DateTime, Decimal, DefaultDict, Deque, Fraction, FrozenSet, OrderedDict, PlainDate, PlainTime, PyGlobal,
-  PyObject, Range, TimeDelta, TimeZone, Tuple, UTC, Uuid, ZoneInfo, dateToBytes,
+  ByteArray,
+  Complex,
+  Counter,
+  DateTime,
+  Decimal,
+  DefaultDict,
+  Deque,
+  Fraction,
+  FrozenSet,
+  OrderedDict,
+  PlainDate,
+  PlainTime,
+  PyGlobal,
+  PyObject,
+  Range,
+  TimeDelta,
+  TimeZone,
+  Tuple,
+  UTC,
+  Uuid,
+  ZoneInfo,
+  dateToBytes,
 } from './values.ts'
 
 /** @throws EncodeError for what Python has no value for, and for nesting and size beyond the limits. */
@@ -40,7 +60,9 @@ class PickleWriter extends ByteWriter {
       case 'string':
         return this.#text(value)
       case 'number':
-        return Number.isSafeInteger(value) && !Object.is(value, -0) ? this.#integer(value) : this.double(op.BINFLOAT, value)
+        return Number.isSafeInteger(value) && !Object.is(value, -0)
+          ? this.#integer(value)
+          : this.double(op.BINFLOAT, value)
       case 'boolean':
         return this.byte(value ? op.NEWTRUE : op.NEWFALSE)
       case 'undefined':
@@ -58,7 +80,8 @@ class PickleWriter extends ByteWriter {
     if (this.#recall(value)) return
     if (depth > MAX_DEPTH) throw new EncodeError(`values nest deeper than ${MAX_DEPTH} levels`)
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null) return this.#dict(value as Record<string, unknown>, depth + 1)
+    if (prototype === Object.prototype || prototype === null)
+      return this.#dict(value as Record<string, unknown>, depth + 1)
     if (Array.isArray(value)) return this.#array(value, depth + 1)
     if (value instanceof Map) return this.#map(value, depth + 1)
     if (value instanceof Set) return this.#set(value, depth + 1)
@@ -79,7 +102,9 @@ class PickleWriter extends ByteWriter {
     if (typeof value !== 'object' || value === null) return this.value(value, depth)
     if (depth > MAX_DEPTH) throw new EncodeError(`values nest deeper than ${MAX_DEPTH} levels`)
     if (value instanceof Deque || value instanceof Map || isPlain(value)) {
-      throw new EncodeError(`expected a key that Python can hash, got a ${value.constructor?.name ?? 'dict'}; use a text, number, tuple or bytes`)
+      throw new EncodeError(
+        `expected a key that Python can hash, got a ${value.constructor?.name ?? 'dict'}; use a text, number, tuple or bytes`,
+      )
     }
     const isBytes = value instanceof ByteArray
     const isSet = value instanceof Set && !(value instanceof FrozenSet)
@@ -104,7 +129,8 @@ class PickleWriter extends ByteWriter {
 
   #array(value: readonly unknown[], depth: number): void {
     if (value instanceof Tuple) return this.tuple(value, depth)
-    if (value instanceof Deque) this.#reduce(value, 'collections', 'deque', value.maxLength === null ? [] : [new Tuple(), value.maxLength], depth)
+    if (value instanceof Deque)
+      this.#reduce(value, 'collections', 'deque', value.maxLength === null ? [] : [new Tuple(), value.maxLength], depth)
     else {
       this.byte(op.EMPTY_LIST)
       this.#memoize(value)
@@ -153,7 +179,8 @@ class PickleWriter extends ByteWriter {
   #map(value: Map<unknown, unknown>, depth: number): void {
     if (value instanceof Counter) return this.#reduce(value, 'collections', 'Counter', [new Map(value)], depth)
     if (value instanceof OrderedDict) this.#reduce(value, 'collections', 'OrderedDict', [], depth)
-    else if (value instanceof DefaultDict) this.#reduce(value, 'collections', 'defaultdict', value.factory === null ? [] : [value.factory], depth)
+    else if (value instanceof DefaultDict)
+      this.#reduce(value, 'collections', 'defaultdict', value.factory === null ? [] : [value.factory], depth)
     else {
       this.byte(op.EMPTY_DICT)
       this.#memoize(value)
@@ -288,10 +315,13 @@ class PickleWriter extends ByteWriter {
     if (value >= 0 && value <= 0xff) this.pair(op.BININT1, value)
     else if (value >= -0x80000000 && value <= 0x7fffffff) this.int32(op.BININT, value)
     else {
-      this.pair(op.LONG1, 8)
+      // Six bytes where they do: unix ms are such.
+      const high = Math.floor(value / 0x1_0000_0000)
+      const isShort = high >= -0x8000 && high <= 0x7fff
+      this.pair(op.LONG1, isShort ? 6 : 8)
       this.reserve(8)
       this.at = this.buffer.writeInt32LE(value | 0, this.at)
-      this.at = this.buffer.writeInt32LE(Math.floor(value / 0x1_0000_0000), this.at)
+      this.at = isShort ? this.buffer.writeInt16LE(high, this.at) : this.buffer.writeInt32LE(high, this.at)
     }
   }
 
@@ -301,8 +331,11 @@ class PickleWriter extends ByteWriter {
     // One bit more than the magnitude, for the sign.
     const bits = (value < 0n ? -value : value).toString(16).length * 4 + 1
     const length = Math.ceil(bits / 8)
-    if (length > MAX_INTEGER_BYTES) throw new EncodeError(`expected integers of at most ${MAX_INTEGER_BYTES} bytes, got ${length}`)
-    const hex = BigInt.asUintN(length * 8, value).toString(16).padStart(length * 2, '0')
+    if (length > MAX_INTEGER_BYTES)
+      throw new EncodeError(`expected integers of at most ${MAX_INTEGER_BYTES} bytes, got ${length}`)
+    const hex = BigInt.asUintN(length * 8, value)
+      .toString(16)
+      .padStart(length * 2, '0')
     this.sized(op.LONG1, op.LONG4, Buffer.from(hex, 'hex').reverse())
   }
 
@@ -327,9 +360,11 @@ class PickleWriter extends ByteWriter {
 /** The values of ours that Python makes by a call: module, name, args. */
 function reduction(value: object): [string, string, readonly unknown[]] | undefined {
   if (value instanceof PlainDate) return ['datetime', 'date', [value.raw]]
-  if (value instanceof PlainTime) return ['datetime', 'time', value.tzinfo === null ? [value.raw] : [value.raw, value.tzinfo]]
+  if (value instanceof PlainTime)
+    return ['datetime', 'time', value.tzinfo === null ? [value.raw] : [value.raw, value.tzinfo]]
   if (value instanceof TimeDelta) return ['datetime', 'timedelta', [value.days, value.seconds, value.microseconds]]
-  if (value instanceof TimeZone) return ['datetime', 'timezone', value.label === null ? [value.offset] : [value.offset, value.label]]
+  if (value instanceof TimeZone)
+    return ['datetime', 'timezone', value.label === null ? [value.offset] : [value.offset, value.label]]
   if (value instanceof ZoneInfo) return ['zoneinfo', 'ZoneInfo', [value.key]]
   if (value instanceof Decimal) return ['decimal', 'Decimal', [value.text]]
   if (value instanceof Fraction) return ['fractions', 'Fraction', [value.numerator, value.denominator]]

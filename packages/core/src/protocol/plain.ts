@@ -61,7 +61,8 @@ class Plain {
     if (this.#size > MAX_PAYLOAD_BYTES) throw tooLarge()
     if (Array.isArray(value)) return this.#array(value, depth + 1)
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null) return this.#dict(value as Record<string, unknown>, depth + 1)
+    if (prototype === Object.prototype || prototype === null)
+      return this.#dict(value as Record<string, unknown>, depth + 1)
     if (value instanceof Map) return this.#map(value, depth + 1)
     if (value instanceof Error) return this.#error(value, depth + 1)
     const known = this.#rules.object(value)
@@ -98,7 +99,8 @@ class Plain {
       const ready = this.value(item, depth)
       if (ready === item) continue
       copy ??= { ...value }
-      if (key === '__proto__') Object.defineProperty(copy, key, { value: ready, enumerable: true, writable: true, configurable: true })
+      if (key === '__proto__')
+        Object.defineProperty(copy, key, { value: ready, enumerable: true, writable: true, configurable: true })
       else copy[key] = ready
     }
     return copy ? this.#keep(value, copy) : value

@@ -34,7 +34,10 @@ type Fields = Readonly<Record<string, unknown>>
 
 /** @throws EncodeError */
 export function encodeJob(job: JobRecord, codec: CodecName): Buffer {
-  return encodeValue({ t: job.jobTry, f: job.functionName, a: wireArgs(job.args, codec), k: job.kwargs, et: job.enqueueTimeMs }, codec)
+  return encodeValue(
+    { t: job.jobTry, f: job.functionName, a: wireArgs(job.args, codec), k: job.kwargs, et: job.enqueueTimeMs },
+    codec,
+  )
 }
 
 /** @throws EncodeError */
@@ -87,10 +90,7 @@ export function decodeResult(bytes: Uint8Array): { record: ResultRecord; codec: 
 
 /** Python's args are a tuple; the other codecs have no such thing. */
 function wireArgs(args: readonly unknown[], codec: CodecName): readonly unknown[] {
-  if (codec !== 'pickle' || args instanceof Tuple) return args
-  const tuple = new Tuple()
-  for (let i = 0; i < args.length; i++) tuple.push(args[i])
-  return tuple
+  return codec !== 'pickle' || args instanceof Tuple ? args : Tuple.adopt([...args])
 }
 
 function toJob(fields: Fields): JobRecord {
@@ -109,7 +109,8 @@ function toJob(fields: Fields): JobRecord {
 
 /** As in Python, each field must be there. */
 function field(fields: Fields, name: string): unknown {
-  if (!Object.hasOwn(fields, name)) throw new DecodeError(`the payload lacks \`${name}\`; it is no job or result of arq`)
+  if (!Object.hasOwn(fields, name))
+    throw new DecodeError(`the payload lacks \`${name}\`; it is no job or result of arq`)
   return fields[name]
 }
 
@@ -136,7 +137,8 @@ function optionalText(fields: Fields, name: string): string {
 
 function wrong(name: string, expected: string, value: unknown): DecodeError {
   let got = value === null ? 'null' : `a ${typeof value}`
-  if (typeof value === 'object' && value !== null) got = `a ${(Object.getPrototypeOf(value) as object | null)?.constructor.name ?? 'map'}`
+  if (typeof value === 'object' && value !== null)
+    got = `a ${(Object.getPrototypeOf(value) as object | null)?.constructor.name ?? 'map'}`
   return new DecodeError(`expected ${name} to be ${expected}, got ${got}`)
 }
 

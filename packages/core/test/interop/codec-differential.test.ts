@@ -1,72 +1,86 @@
+import { isDeepStrictEqual } from 'node:util'
 import { fileURLToPath } from 'node:url'
-import { Child } from '@arq-ts/testkit'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { decodeValue, encodeValue } from '../../src/protocol/index.ts'
+import type { CodecName } from '../../src/protocol/index.ts'
 import { decodePickle } from '../../src/protocol/pickle-read.ts'
-import { Decimal, decodeValue, encodeValue, Tuple, Uuid } from '../../src/protocol/index.ts'
+import { jsonValue, msgpackValue, pickleValue } from '../support/arbitraries.ts'
+import { PythonFrames } from './python-frames.ts'
 
 const noPython = process.env.ARQ_TEST_NO_PYTHON
-const python = process.env['ARQ_TEST_PYTHON_0.26.1'] ?? 'python3'
-const script = fileURLToPath(new URL('values.py', import.meta.url))
-/** Per protocol; ARQ_TEST_VALUES asks for more. */
+const python = process.env['ARQ_TEST_PYTHON_0.26.1'] ?? process.env.ARQ_TEST_PYTHON ?? 'python3'
+const script = fileURLToPath(new URL('codec-differential.py', import.meta.url))
+/** Of Python's values, each in every protocol; ARQ_TEST_VALUES asks for more. */
 const count = Number(process.env.ARQ_TEST_VALUES ?? 1_000)
 const seed = Number(process.env.ARQ_TEST_SEED ?? Date.now() % 100_000)
+const codecs = ['pickle', 'msgpack', 'json'] as const
 
-describe.skipIf(noPython !== undefined)(`pickles beside CPython's (seed ${seed})${noPython ? `, left out: ${noPython}` : ''}`, () => {
-  test('reads what Python wrote in every protocol, and Python reads it back equal', async () => {
-    const child = new Child(python, [script, String(seed), String(count)], { stdin: true })
-    await child.line(/^"made"/, { timeoutMs: 50_000 })
-    const made = child.lines.filter((line) => line.startsWith('["')).map((line) => JSON.parse(line) as [string, string])
-    expect(made).toHaveLength(6 * count + 1)
-    for (const [name, pickle] of made) {
-      const value = decodePickle(Buffer.from(pickle, 'base64'))
-      child.write(JSON.stringify([name, encodeValue(value, 'pickle').toString('base64')]))
-    }
-    child.write('"done"')
-    expect(await child.line(/^\["checked"/, { timeoutMs: 50_000 })).toBe(`["checked", ${made.length}]`)
-    const differences = child.lines.filter((line) => line.startsWith('["differs"'))
-    expect(differences.slice(0, 3), `${differences.length} values differ`).toEqual([])
-  })
+interface Report {
+  values: number
+  payloads: number
+  differences: string[]
+}
 
-  test('writes what Python reads, and reads back what Python then writes', async () => {
-    const child = new Child(python, [script, '0', '0'], { stdin: true })
-    await child.line(/^"made"/)
-    const values = fc.sample(anyValue, { seed, numRuns: 1_500 })
-    let from = child.lines.length
-    for (const value of values) {
-      child.write(JSON.stringify(['again', encodeValue(value, 'pickle').toString('base64')]))
-      const line = await child.line(/^\["again"/, { from })
-      from = child.lines.length
-      const back = decodeValue(Buffer.from((JSON.parse(line) as [string, string])[1], 'base64')).value
-      expect(back).toEqual(value)
-    }
-    child.write('"done"')
-    await child.exited
-  })
-})
+/** A bare value has no first byte that tells its codec. */
+function decode(bytes: Uint8Array, codec: CodecName): unknown {
+  return codec === 'pickle' ? decodePickle(bytes) : decodeValue(bytes).value
+}
 
-const scalar = fc.oneof(
-  fc.constant(null),
-  fc.boolean(),
-  fc.integer(),
-  fc.maxSafeInteger(),
-  fc.bigInt().filter((value) => !Number.isSafeInteger(Number(value))),
-  fc.double(),
-  fc.string({ unit: 'binary' }),
-  fc.string(),
-  fc.uint8Array().map((bytes) => new Uint8Array(bytes)),
-  fc.uuid().map((text) => new Uuid(text)),
-  fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => new Decimal(String(value).replace('e', 'E').replace('E-', 'E-'))),
+describe.skipIf(noPython !== undefined)(
+  `codecs beside CPython's (seed ${seed})${noPython ? `, left out: ${noPython}` : ''}`,
+  () => {
+    let frames: PythonFrames | undefined
+    afterEach(() => frames?.close())
+
+    test.each(codecs)('read what Python wrote, and Python reads what they then write: %s', async (codec) => {
+      frames = new PythonFrames(python, ['-B', script, 'offer', codec, String(seed), String(count)])
+      let report: Report | undefined
+      while (report === undefined) {
+        for (const offered of await frames.readBatch()) {
+          if (offered.subarray(0, 10).toString() === '{"report":')
+            report = (JSON.parse(offered.toString()) as { report: Report }).report
+          else frames.write(rewrite(offered, codec))
+        }
+      }
+      expect(
+        report.differences.slice(0, 3),
+        `${report.differences.length} of ${report.payloads} payloads differ`,
+      ).toEqual([])
+      expect(report.values).toBe(count)
+      expect(report.payloads).toBeGreaterThan(codec === 'pickle' ? 5.5 * count : 0.9 * count)
+    })
+
+    test.each([
+      ['pickle', pickleValue],
+      ['msgpack', msgpackValue],
+      ['json', jsonValue],
+    ] as const)('write what Python reads, and read what Python then writes: %s', async (codec, arbitrary) => {
+      frames = new PythonFrames(python, ['-B', script, 'echo', codec, String(seed)])
+      const values = fc
+        .sample(arbitrary, { seed, numRuns: count })
+        .map((value) => ({ t: null, f: 'f', a: value, k: {}, et: 1 }))
+      const different: unknown[] = []
+      for (let from = 0; from < values.length; from += 100) {
+        const batch = values.slice(from, from + 100)
+        for (const value of batch) frames.write(encodeValue(value, codec))
+        frames.write(Buffer.alloc(0))
+        const replies = await frames.readBatch()
+        expect(replies).toHaveLength(batch.length)
+        for (const [index, reply] of replies.entries()) {
+          const back = reply[0] === 0x21 ? reply.toString() : decode(reply, codec)
+          if (!isDeepStrictEqual(back, batch[index])) different.push({ sent: batch[index], back })
+        }
+      }
+      expect(different.slice(0, 3), `${different.length} of ${values.length} values differ`).toEqual([])
+    })
+  },
 )
 
-const { value: anyValue } = fc.letrec<{ value: unknown }>((tie) => ({
-  value: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
-    scalar,
-    fc.array(tie('value'), { maxLength: 5 }),
-    fc.array(tie('value'), { maxLength: 5 }).map((items) => Tuple.from(items)),
-    fc.dictionary(fc.string(), tie('value'), { maxKeys: 5, noNullPrototype: true }),
-    fc.uniqueArray(fc.integer(), { maxLength: 5 }).map((items) => new Set(items)),
-    fc.array(fc.tuple(fc.integer(), tie('value')), { minLength: 1, maxLength: 4 }).map((pairs) => new Map(pairs)),
-  ),
-}))
+function rewrite(payload: Buffer, codec: CodecName): Buffer {
+  try {
+    return encodeValue(decode(payload, codec), codec)
+  } catch (error) {
+    return Buffer.from(`!${(error as Error).stack}`)
+  }
+}

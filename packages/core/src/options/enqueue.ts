@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { OptionsError } from '../errors.ts'
+import type { EnqueueOptions } from '../options.ts'
+import { aRecord, checkOptions, count, duration, MAX_DEFER_MS } from './check.ts'
+
+/** JavaScript's last Date, and the first on the other side. */
+const MAX_DATE_MS = 8_640_000_000_000_000
+
+/** @internal */
+export const enqueueSchema = z.strictObject({
+  jobId: z.string().min(1).optional(),
+  queueName: z.string().min(1).optional(),
+  deferByMs: duration(0, MAX_DEFER_MS).optional(),
+  deferUntil: z.custom<Date | number>(isInstant, 'Expected a Date or unix ms').optional(),
+  expiresMs: duration(1).optional(),
+  jobTry: count(1).optional(),
+  kwargs: aRecord.optional(),
+})
+
+const known: ReadonlySet<string> = new Set(Object.keys(enqueueSchema.shape))
+
+/**
+ * On the hot path, so by hand; what looks wrong goes to the schema for its words. Calls travel in batches: an option
+ * that Redis would refuse must not get as far, it would take others down with it.
+ *
+ * @throws OptionsError
+ */
+export function checkEnqueueOptions(options: EnqueueOptions): void {
+  if (!isPlain(options)) checkOptions('enqueue', enqueueSchema, options)
+  if (options.deferByMs !== undefined && options.deferUntil !== undefined) {
+    throw new OptionsError("enqueue: use either 'deferUntil' or 'deferByMs' or neither, not both")
+  }
+}
+
+function isPlain(options: EnqueueOptions): boolean {
+  if (typeof options !== 'object' || options === null) return false
+  for (const key in options) if (!known.has(key)) return false
+  const { deferByMs, deferUntil, expiresMs, jobId, jobTry, queueName, kwargs } = options
+  return (
+    (jobId === undefined || (typeof jobId === 'string' && jobId !== '')) &&
+    (queueName === undefined || (typeof queueName === 'string' && queueName !== '')) &&
+    (deferByMs === undefined || isBetween(deferByMs, 0, MAX_DEFER_MS)) &&
+    (deferUntil === undefined || isInstant(deferUntil)) &&
+    (expiresMs === undefined || isBetween(expiresMs, 1, Number.MAX_SAFE_INTEGER)) &&
+    (jobTry === undefined || (Number.isSafeInteger(jobTry) && jobTry >= 1)) &&
+    (kwargs === undefined || (kwargs !== null && Object.getPrototypeOf(kwargs) === Object.prototype))
+  )
+}
+
+function isBetween(value: number, min: number, max: number): boolean {
+  return typeof value === 'number' && value >= min && value <= max
+}
+
+function isInstant(value: unknown): boolean {
+  if (value instanceof Date) return !Number.isNaN(value.getTime())
+  return typeof value === 'number' && Math.abs(value) <= MAX_DATE_MS
+}

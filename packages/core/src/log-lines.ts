@@ -79,12 +79,14 @@ function seconds(ms: number): string {
 }
 
 function argumentsText(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): string {
-  function* texts(): Generator<string> {
-    for (const arg of args) yield repr(arg)
-    for (const key of Object.keys(kwargs).sort()) yield `${cut(key, MAX_LENGTH)}=${repr(kwargs[key])}`
-  }
-  const told = safely(() => few(texts(), (text) => text))
+  const told = safely(() => few(argumentTexts(args, kwargs), (text) => text))
   return cut(told, MAX_LENGTH)
+}
+
+/** Not inside the function above: a generator made anew for each line costs more than all the rest of it. */
+function* argumentTexts(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): Generator<string> {
+  for (const arg of args) yield repr(arg)
+  for (const key of Object.keys(kwargs).sort()) yield `${cut(key, MAX_LENGTH)}=${repr(kwargs[key])}`
 }
 
 /** Values of handlers may throw when they are looked at; a log line must not end a job. */
@@ -137,7 +139,7 @@ function objectText(value: object, depth: number): string {
   if (Array.isArray(value)) return `[${few(value, item)}]`
   if (value instanceof Set) return value.size === 0 ? 'set()' : `{${few(value, item)}}`
   if (value instanceof Map) return `{${few(value, pair)}}`
-  const told = value.toString as unknown
+  const told: unknown = Reflect.get(value, 'toString')
   if (typeof told === 'function' && told !== Object.prototype.toString) return oneLine(String(value))
   return `{${few(pairsOf(value), pair)}}`
 }
@@ -173,11 +175,13 @@ function bytesText(value: Uint8Array): string {
 }
 
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+/** Nearly all texts are, and asking is far quicker than looking for what is not. */
+const PLAIN = /^[ -~]*$/
 // What Python's str.isprintable() refuses.
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu
 
 function escape(text: string): string {
-  return text.replace(UNPRINTABLE, escaped)
+  return PLAIN.test(text) ? text : text.replace(UNPRINTABLE, escaped)
 }
 
 function escaped(character: string): string {

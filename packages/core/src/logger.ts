@@ -33,10 +33,9 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   const isTerminal = (destination as { isTTY?: boolean }).isTTY === true
   const settings: PinoOptions = {
     level,
-    base: null,
+    base: name === undefined ? null : { name },
     serializers: { err: errorFields },
     hooks: { streamWrite: maskSecrets },
-    ...(name === undefined ? {} : { name }),
   }
   if (!(options.pretty ?? isTerminal)) {
     return pino({ ...settings, timestamp: pino.stdTimeFunctions.isoTime }, destination as NodeJS.WriteStream)

@@ -127,7 +127,8 @@ export function defineTask(
   } as AnyTask
 }
 
-const taskSchema = z.strictObject({
+/** @internal */
+export const taskSchema = z.strictObject({
   name: z.string().min(1),
   params: z.instanceof(z.ZodObject, { error: 'Expected a zod 4 object: z.object({ … })' }).optional(),
   handler: aFunction,
@@ -202,8 +203,8 @@ function packObject(signature: Signature, input: unknown): { args: []; kwargs: B
       `${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : cut(String(input))}\``,
     )
   }
-  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
-  const kwargs = bindArguments(name, parameters, [], given, signature.acceptsUnknown)
+  const kwargs = bindArguments(name, parameters, [], input as Bound, signature.acceptsUnknown)
+  for (const key of Object.keys(kwargs)) if (kwargs[key] === undefined) delete kwargs[key]
   const payload: z.core.ParsePayload = { value: kwargs, issues: [] }
   const checked = signature.params._zod.run(payload, { async: true })
   if (checked instanceof Promise) checked.catch(() => {})

@@ -105,6 +105,19 @@ describe('enqueueMany', () => {
     expect(await bench.database().redis.zcard('arq:queue')).toBe(2)
   })
 
+  test('answers for each item where Redis refuses one in the middle', async () => {
+    const { redis } = bench.database()
+    await redis.set('no-queue', 'a text')
+    const items = [
+      ['f', [1]],
+      ['f', [2], { queueName: 'no-queue' }],
+      ['f', [3]],
+    ] as const
+    const outcomes = await bench.client().enqueueMany(items as never)
+    expect((outcomes as { status: string }[]).map(({ status }) => status)).toEqual(['queued', 'failed', 'queued'])
+    expect(await redis.zcard('arq:queue')).toBe(2)
+  })
+
   test('queues tens of thousands', async () => {
     const outcomes = await bench
       .client()

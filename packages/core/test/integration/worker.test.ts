@@ -291,6 +291,31 @@ describe('a worker', () => {
     expect(await client.inspector.health('arq:queue')).toBeNull()
   })
 
+  test('gives back what it had set aside when a long job keeps its slot', async () => {
+    const client = bench.client()
+    const past = Date.now() - 10_000
+    const item = (name: string, i: number) => [name, [], { jobId: `${name}-${i}`, deferUntil: past + i }] as const
+    const fast = Array.from({ length: 300 }, (_, i) => item('fast', i))
+    const behind = Array.from({ length: 50 }, (_, i) => item('behind', 301 + i))
+    await client.enqueueMany([...fast, item('hold', 300), ...behind] as never)
+    let release = () => {}
+    const released = new Promise<void>((resolve) => (release = resolve))
+    const tasks = [
+      defineTask({ name: 'fast', handler: () => null }),
+      defineTask({ name: 'hold', handler: () => released }),
+      defineTask({ name: 'behind', handler: () => null }),
+    ]
+    const held = bench.worker({ tasks, maxJobs: 1, pollDelayMs: 30_000 })
+    await eventually(async () => (await client.job('hold-300').status()) === 'in_progress')
+    await held
+    await bench.worker({ tasks, maxJobs: 1, pollDelayMs: 30_000 })
+    for (const [, , { jobId }] of behind) await client.job(jobId).result({ timeoutMs: 10_000 })
+    expect(await client.job('hold-300').status()).toBe('in_progress')
+    release()
+    await client.job('hold-300').result({ timeoutMs: 5_000 })
+    expect(await bench.database().redis.zcard('arq:queue:reserved')).toBe(0)
+  })
+
   test('looks past jobs that Python runs: they stay at the head of the queue', async () => {
     const { redis } = bench.database()
     const worker = await bench.worker({ tasks: [echo], pollDelayMs: 30_000, maxJobs: 2 })

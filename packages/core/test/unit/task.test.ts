@@ -171,9 +171,9 @@ describe('types', () => {
     expectTypeOf<ResultOf<typeof resize>>().toEqualTypeOf<{ path: string; width: number; ok: boolean }>()
     expectTypeOf(resize).toExtend<AnyTask>()
     const plain = defineTask({ name: 'f', handler: (_ctx, a: number, b?: string) => `${a}${b}` })
-    expectTypeOf<InputOf<typeof plain>>().toEqualTypeOf<[a: number, b?: string]>()
+    expectTypeOf<InputOf<typeof plain>>().toEqualTypeOf<[a: number, b?: string | undefined]>()
     expectTypeOf<ResultOf<typeof plain>>().toEqualTypeOf<string>()
-    expectTypeOf(plain).toEqualTypeOf<Task<[a: number, b?: string], string>>()
+    expectTypeOf(plain).toEqualTypeOf<Task<[a: number, b?: string | undefined], string>>()
   })
 
   test('let enqueue take the input and give the result', () => {

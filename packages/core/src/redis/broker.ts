@@ -93,10 +93,17 @@ export class Broker {
     this.#expiresExtraMs = expiresExtraMs
   }
 
-  /** Stores and queues jobs; false where the id is queued, running or has a kept result. */
-  async enqueue(calls: readonly EnqueueCall[], timeoutMs?: number): Promise<boolean[]> {
+  /**
+   * Stores and queues jobs; false where the id is queued, running or has a kept result. `resent`: an earlier attempt
+   * may have stored them, so a stored job that is identical counts as queued by this call.
+   */
+  async enqueue(
+    calls: readonly EnqueueCall[],
+    options: { timeoutMs?: number | undefined; resent?: boolean } = {},
+  ): Promise<boolean[]> {
+    const { timeoutMs, resent = false } = options
     const keys: string[] = []
-    const args: ScriptValue[] = ['0', this.#expiresExtraMs]
+    const args: ScriptValue[] = [resent ? '1' : '0', this.#expiresExtraMs]
     for (const call of calls) {
       keys.push(this.keys.job(call.jobId), this.keys.result(call.jobId), this.keys.queue(call.queueName))
       args.push(
@@ -122,6 +129,14 @@ export class Broker {
     const reply = await this.#run('reserve', keys, [want, RESERVE_MS, ...passOver], { signal })
     const next = Number(reply[1])
     return { nowMs: Number(reply[0]), nextDueMs: next === -1 ? null : next, jobIds: reply.slice(2).map(text) }
+  }
+
+  /** Gives reserved jobs back that are not claimed after all, and tells other workers. */
+  async unreserve(queueName: string, jobIds: readonly string[]): Promise<void> {
+    await this.connection.run(async (client) => {
+      await client.zrem(this.keys.reserved(queueName), ...jobIds)
+      await client.publish(this.keys.wakeChannel(queueName), String(this.clock.now()))
+    })
   }
 
   /** Takes reserved jobs; those that someone else holds, or that are gone, are missing from the answer. */
@@ -251,7 +266,7 @@ export class Broker {
     const { timeoutMs, signal } = options
     return this.connection.run(
       async (client, attempt) => {
-        if (options.resentFlag) args[0] = attempt === 0 ? '0' : '1'
+        if (options.resentFlag && attempt > 0) args[0] = '1'
         const sent = this.clock.local()
         const reply = await runScript(client, name, keys, args)
         if (reportsTime.has(name)) this.clock.observe(Number(reply[0]), sent)

@@ -1,3 +1,4 @@
+import { RedisUnavailableError } from '../errors.ts'
 import type { Broker, EnqueueCall } from './broker.ts'
 
 /** Jobs and payload bytes per call: large enough for speed, small enough not to hold the server. */
@@ -45,15 +46,21 @@ export class EnqueueBatcher {
     }
   }
 
-  async #send(batch: Waiting[]): Promise<void> {
+  async #send(batch: Waiting[], resent = false): Promise<void> {
     try {
       const queued = await this.#broker.enqueue(
         batch.map((entry) => entry.call),
-        this.#timeoutMs,
+        { timeoutMs: this.#timeoutMs, resent },
       )
       batch.forEach((entry, i) => entry.resolve(queued[i] === true))
     } catch (error) {
-      for (const entry of batch) entry.reject(error)
+      // A script has no rollback: jobs before the bad one (its queue is no sorted set, say) are stored. One by one each
+      // gets its own answer, and those that are stored already know their own payload again.
+      if (batch.length > 1 && !(error instanceof RedisUnavailableError)) {
+        await Promise.all(batch.map((entry) => this.#send([entry], true)))
+      } else {
+        for (const entry of batch) entry.reject(error)
+      }
     }
   }
 }

@@ -65,8 +65,10 @@ for i = 0, #KEYS / 3 - 1 do
   if kind == 'in' then due = now + due end
   local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra
   local queued = 0
-  if redis.call('EXISTS', result) == 0 and redis.call('SET', job, payload, 'NX', 'PX', string.format('%.0f', ttl)) then
+  if redis.call('EXISTS', job, result) == 0 then
+    -- The queue first: if it is no sorted set, nothing is stored.
     redis.call('ZADD', queue, string.format('%.0f', due), id)
+    redis.call('SET', job, payload, 'PX', string.format('%.0f', ttl))
     if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
     queued = 1
   elseif resent and redis.call('GET', job) == payload then
@@ -209,7 +211,7 @@ return out`,
 export const luaShas = {
   abort: 'b7644eab2ac4f206520503163862ff7554114010',
   claim: 'c93300b0b046ff915cf7858286e4177761119669',
-  enqueue: '84896154448909316a84ba2258358a50f19ece87',
+  enqueue: '9aa6899b25dc30336bd304e28ccd4cd3c9584d24',
   finish: '74a5ae9d6babcb67db2ee43c034566bce32982e5',
   renew: 'aafd44134a2d198ef5c18daaf34d80b71c16d285',
   replay: '20756ee16ed52f58a60377f88a6f8f9e2662002a',

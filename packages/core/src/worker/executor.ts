@@ -322,8 +322,16 @@ export class Executor {
     } else {
       counters.retried++
       if (ending.kind === 'release') log.info(lines.released(ranMs, ref))
-      else log.info(lines.retrying(ranMs, ref, ending.delayMs ?? 0))
+      else this.#tellRetry(run, ending, ranMs, ref)
     }
+  }
+
+  /** `Retry` is the handler's own wish; an error that a policy retries is one that somebody wants to see. */
+  #tellRetry(run: Run, ending: Extract<Ending, { kind: 'reschedule' }>, ranMs: number, ref: string): void {
+    const line = lines.retrying(ranMs, ref, ending.delayMs ?? 0)
+    if ((ending.error as { code?: unknown }).code === 'ARQ_RETRY') this.#o.log.info(line)
+    else
+      this.#o.log.warn({ err: ending.error, jobId: run.claim.jobId }, `${line}, ${lines.describeError(ending.error)}`)
   }
 
   #lost(claim: Claim, record: JobRecord): false {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '../logger.ts'
 import type { Broker, Claim } from '../redis/broker.ts'
+import { Pace } from './pace.ts'
 import { pollOrder } from './poll-order.ts'
 import type { WeightedQueue } from './poll-order.ts'
 import { Wake } from './wake.ts'
@@ -8,6 +9,8 @@ import { Wake } from './wake.ts'
 /** How long a job handed back as unknown is left to other workers. */
 const PASS_OVER_MS = 5_000
 const MAX_PASSED_OVER = 1_000
+/** Jobs set aside ahead of free slots go back when no slot came free for so long. */
+const AHEAD_MS = 100
 /** After an unexpected fault of a poll, so that it cannot spin. */
 const FAULT_PAUSE_MS = 500
 
@@ -43,6 +46,9 @@ export class Poller {
   readonly #o: PollerOptions
   readonly #wake = new Wake()
   readonly #passedOver = new Map<string, Map<string, number>>()
+  readonly #pace = new Pace()
+  /** Jobs set aside that wait for a slot, by queue; younger than their reservation. */
+  readonly #ahead = new Map<string, string[]>()
   #stopping = new AbortController()
   #busy = 0
   #started = 0
@@ -77,20 +83,27 @@ export class Poller {
 
   /** Polls until `stop`, or in burst mode until nothing is left to do. Never rejects. */
   async run(): Promise<void> {
+    await this.#run()
+    // Reservations lapse by themselves within a second where Redis is away.
+    if (this.#ahead.size > 0 && this.#o.broker.connection.isReady) await this.#giveBack().catch(() => {})
+  }
+
+  async #run(): Promise<void> {
     const { burst, log, pollDelayMs } = this.#o
+    let full = false
     while (!this.#stopping.signal.aborted) {
       try {
-        if (burst && (await this.#burstIsOver())) return
+        if (burst && !full && (await this.#burstIsOver())) return
         const free = this.#free()
         if (free <= 0) {
-          this.#starved = true
-          await this.#wake.wait(burst && this.#burstLeft() <= 0 ? pollDelayMs : Infinity)
-          this.#starved = false
+          await this.#waitForSlot(burst && this.#burstLeft() <= 0 ? pollDelayMs : Infinity)
+          full &&= this.#burstLeft() > 0
           continue
         }
         await this.#o.beforePoll()
-        const { full, sleepMs } = await this.#poll(free)
-        if (!full) await this.#wake.wait(Math.min(sleepMs, pollDelayMs))
+        const found = await this.#poll(free)
+        full = found.full
+        if (!full) await this.#wake.wait(Math.min(found.sleepMs, pollDelayMs))
       } catch (error) {
         if (this.#stopping.signal.aborted) return
         log.error({ err: error }, 'polling failed, trying again')
@@ -113,21 +126,53 @@ export class Poller {
     return this.#busy === 0 && (await this.#o.countQueued()) === 0
   }
 
+  async #waitForSlot(ms: number): Promise<void> {
+    this.#starved = true
+    const isAhead = this.#ahead.size > 0
+    await this.#wake.wait(isAhead ? Math.min(ms, AHEAD_MS) : ms)
+    this.#starved = false
+    if (isAhead && this.#free() <= 0) await this.#giveBack()
+  }
+
   /** One round over the queues. `full`: there may be more that is due now. */
   async #poll(free: number): Promise<{ full: boolean; sleepMs: number }> {
-    const { broker, queueReadLimit, queues, order } = this.#o
+    const { queueReadLimit, queues, order } = this.#o
     let full = false
     let left = free
     let sleepMs = Infinity
     for (const queueName of pollOrder(queues, order, Math.random)) {
       if (left <= 0) return { full: true, sleepMs }
-      const want = Math.min(left, queueReadLimit)
-      const found = await broker.reserve(queueName, want, this.#toPassOver(queueName), this.#stopping.signal)
-      if (found.jobIds.length === want) full = true
-      if (found.nextDueMs !== null) sleepMs = Math.min(sleepMs, found.nextDueMs - found.nowMs)
+      const found = await this.#find(queueName, Math.min(left, queueReadLimit))
+      full ||= found.full
+      sleepMs = Math.min(sleepMs, found.sleepMs)
       if (found.jobIds.length > 0 && !this.#stopping.signal.aborted) left -= await this.#claim(queueName, found.jobIds)
     }
     return { full, sleepMs: Math.max(1, sleepMs) }
+  }
+
+  /** Due jobs for `want` slots: what was set aside before, else what Redis has. */
+  async #find(queueName: string, want: number): Promise<{ jobIds: string[]; full: boolean; sleepMs: number }> {
+    const ahead = this.#ahead.get(queueName)
+    if (ahead) {
+      const jobIds = ahead.splice(0, want)
+      if (ahead.length === 0) this.#ahead.delete(queueName)
+      return { jobIds, full: true, sleepMs: Infinity }
+    }
+    const { broker, queueReadLimit, maxBurstJobs } = this.#o
+    const extra = maxBurstJobs === Infinity ? this.#pace.perTurn(performance.now()) : 0
+    const ask = Math.max(want, Math.min(want + extra, queueReadLimit))
+    const { signal } = this.#stopping
+    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queueName, ask, this.#toPassOver(queueName), signal)
+    const full = jobIds.length >= want
+    if (jobIds.length > want) this.#ahead.set(queueName, jobIds.splice(want))
+    return { jobIds, full, sleepMs: nextDueMs === null ? Infinity : nextDueMs - nowMs }
+  }
+
+  /** Lets other workers have what was set aside. */
+  async #giveBack(): Promise<void> {
+    const ahead = [...this.#ahead]
+    this.#ahead.clear()
+    for (const [queueName, jobIds] of ahead) await this.#o.broker.unreserve(queueName, jobIds)
   }
 
   async #claim(queueName: string, jobIds: string[]): Promise<number> {
@@ -135,6 +180,7 @@ export class Poller {
     const token = `${workerId}/${randomUUID()}`
     const { signal } = this.#stopping
     const claims = await broker.claim(queueName, jobIds, { token, leaseMs, honourAborts: allowAbortJobs, signal })
+    this.#pace.add(claims.length, performance.now())
     for (const claim of claims) {
       this.#busy++
       this.#started++

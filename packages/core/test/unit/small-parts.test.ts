@@ -4,6 +4,7 @@ import { healthLine, parseHealthLine, retryDelayMs, statusOf } from '../../src/p
 import { RedisClock } from '../../src/redis/clock.ts'
 import { isTransient } from '../../src/redis/transient.ts'
 import { VERSION } from '../../src/version.ts'
+import { Pace } from '../../src/worker/pace.ts'
 import { pollOrder } from '../../src/worker/poll-order.ts'
 import { Wake } from '../../src/worker/wake.ts'
 import manifest from '../../package.json' with { type: 'json' }
@@ -132,6 +133,20 @@ describe('the order of queues', () => {
     expect(pollOrder(queues, 'weighted', () => 0.5)).toEqual(['b', 'a'])
     const first = Array.from({ length: 1_000 }, (_, i) => pollOrder(queues, 'weighted', () => (i % 100) / 100)[0])
     expect(first.filter((name) => name === 'b')).toHaveLength(900)
+  })
+})
+
+describe('the pace of a worker', () => {
+  test('is what it started in the last turn, and nothing once it starts nothing', () => {
+    const pace = new Pace()
+    pace.add(5, 10)
+    pace.add(5, 40)
+    expect(pace.perTurn(45)).toBe(10)
+    expect(pace.perTurn(60)).toBe(10)
+    pace.add(3, 60)
+    expect(pace.perTurn(99)).toBe(10)
+    expect(pace.perTurn(149)).toBe(3)
+    expect(pace.perTurn(500)).toBe(0)
   })
 })
 

@@ -19,8 +19,10 @@ for i = 0, #KEYS / 3 - 1 do
   if kind == 'in' then due = now + due end
   local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra
   local queued = 0
-  if redis.call('EXISTS', result) == 0 and redis.call('SET', job, payload, 'NX', 'PX', string.format('%.0f', ttl)) then
+  if redis.call('EXISTS', job, result) == 0 then
+    -- The queue first: if it is no sorted set, nothing is stored.
     redis.call('ZADD', queue, string.format('%.0f', due), id)
+    redis.call('SET', job, payload, 'PX', string.format('%.0f', ttl))
     if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
     queued = 1
   elseif resent and redis.call('GET', job) == payload then

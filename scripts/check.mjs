@@ -13,6 +13,7 @@ const checks = [
   ['generated Lua module', node, ['packages/core/scripts/generate-lua.mjs', '--check']],
   ['type check', bin('tsc'), ['-b']],
   ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],
+  ['formatting', bin('oxfmt'), ['--check']],
   ['linter, import rules, cycles', bin('oxlint'), ['--type-aware', '--deny-warnings']],
   ['tests', node, ['scripts/test.mjs']],
   ['tests on a Valkey 8', node, ['scripts/test-valkey.mjs']],

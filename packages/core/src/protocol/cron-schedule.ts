@@ -40,7 +40,14 @@ export interface WallSchedule {
   microsecond: number
 }
 
-const RANGES = { month: [1, 12], day: [1, 31], weekday: [0, 6], hour: [0, 23], minute: [0, 59], second: [0, 59] } as const
+const RANGES = {
+  month: [1, 12],
+  day: [1, 31],
+  weekday: [0, 6],
+  hour: [0, 23],
+  minute: [0, 59],
+  second: [0, 59],
+} as const
 type Field = keyof typeof RANGES
 
 /** Feb 29 on a given weekday comes within 40 years. */
@@ -58,7 +65,9 @@ function expressionSchedule(expression: string): WallSchedule {
     // In UTC: the zone is our own affair, so that both kinds of schedule keep the same rules.
     cron = new Cron(expression, { timezone: 'UTC', paused: true })
   } catch (error) {
-    throw new OptionsError(`cron: expected a cron expression such as '0 2 * * *', got \`${expression}\`: ${(error as Error).message}`)
+    throw new OptionsError(
+      `cron: expected a cron expression such as '0 2 * * *', got \`${expression}\`: ${(error as Error).message}`,
+    )
   }
   const fields = expression.trim().split(/\s+/)
   const [minute = '*', hour = '*'] = fields.length >= 6 ? fields.slice(1) : fields
@@ -99,13 +108,19 @@ function optionsSchedule(options: CronOptions): WallSchedule {
     }
     return null
   }
-  if (next(Date.UTC(2000, 0, 1)) === null) throw new OptionsError('cron: these options never come; look at `month` and `day`')
+  if (next(Date.UTC(2000, 0, 1)) === null)
+    throw new OptionsError('cron: these options never come; look at `month` and `day`')
   const isInterval = options.hour === undefined || options.minute === undefined
   return { next, isInterval, microsecond }
 }
 
 /** The first second of the day at or after `from` that fits. */
-function firstSecond(from: number, hours: readonly number[], minutes: readonly number[], seconds: readonly number[]): number | null {
+function firstSecond(
+  from: number,
+  hours: readonly number[],
+  minutes: readonly number[],
+  seconds: readonly number[],
+): number | null {
   for (const hour of hours) {
     if (hour * 3600 + 3599 < from) continue
     for (const minute of minutes) {
@@ -136,7 +151,9 @@ function fieldValue(field: Field, value: number | Weekday): number {
   const number = field === 'weekday' && typeof value === 'string' ? weekdayNumber(value) : value
   if (typeof number === 'number' && Number.isInteger(number) && number >= low && number <= high) return number
   const names = field === 'weekday' ? `, or ${WEEKDAYS.join(', ')}` : ''
-  throw new OptionsError(`cron: expected \`${field}\` to be an integer from ${low} to ${high}${names}, got \`${value}\``)
+  throw new OptionsError(
+    `cron: expected \`${field}\` to be an integer from ${low} to ${high}${names}, got \`${value}\``,
+  )
 }
 
 function weekdayNumber(name: string): number {

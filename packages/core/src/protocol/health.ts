@@ -22,6 +22,12 @@ export function healthLine(at: Date, counts: HealthCounts): string {
 export function parseHealthLine(line: string): HealthCounts | undefined {
   const match = /j_complete=(\d+) j_failed=(\d+) j_retried=(\d+) j_ongoing=(\d+) queued=(\d+)/.exec(line)
   if (!match) return undefined
-  const [complete, failed, retried, ongoing, queued] = match.slice(1).map(Number) as [number, number, number, number, number]
+  const [complete, failed, retried, ongoing, queued] = match.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   return { complete, failed, retried, ongoing, queued }
 }

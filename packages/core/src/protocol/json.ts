@@ -2,7 +2,7 @@ import { parse, stringify } from 'lossless-json'
 import { DecodeError, EncodeError } from '../errors.ts'
 import { COST, MAX_DEPTH, MAX_INTEGER_DIGITS, Room } from './limits.ts'
 import { toPlain } from './plain.ts'
-import { narrow } from './integers.ts'
+import { narrow, smallIndex } from './integers.ts'
 
 /** What reads integers beyond 2^53 takes some 30 bytes per character. */
 const MAX_LOSSLESS_LENGTH = 8 * 1024 * 1024
@@ -77,8 +77,8 @@ function inspect(text: string, room: Room): boolean {
     if (char === QUOTE) {
       const start = i + 1
       for (i = start; i < text.length && text.charCodeAt(i) !== QUOTE; i++) if (text.charCodeAt(i) === BACKSLASH) i++
-      if (i - start > 0 && i - start <= 3 && isKey(text, i)) {
-        const index = Number(text.slice(start, i))
+      if (i - start <= 3 && isKey(text, i)) {
+        const index = smallIndex(text.slice(start, i))
         if (index > (indexes[depth] as number)) indexes[depth] = index
       }
     } else if (char === BRACE || char === BRACKET) {

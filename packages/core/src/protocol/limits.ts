@@ -13,8 +13,8 @@ export const MAX_INTEGER_BYTES = 65_536
 /** Decimal digits of an integer in a text: turning them into a number takes quadratic time. CPython's own limit. */
 export const MAX_INTEGER_DIGITS = 4_300
 
-/** V8 hashes a bigint by its low 64 bits: sets and maps of larger ones turn into lists for whoever wants that. */
-const MAX_WIDE_KEYS = 2_000
+/** V8 hashes a bigint by its low 64 bits: larger ones that agree in them turn a set or a map into a list. */
+const MAX_ALIKE_KEYS = 500
 const WIDE = 1n << 64n
 
 const BASE_ROOM = 128 * 1024 * 1024
@@ -41,7 +41,7 @@ export const COST = {
  */
 export class Room {
   #left: number
-  #wideKeys = 0
+  #alike: Map<bigint, number> | undefined
 
   /** @throws DecodeError when the payload is larger than `MAX_PAYLOAD_BYTES`. */
   constructor(payloadBytes: number) {
@@ -60,7 +60,13 @@ export class Room {
   /** Called for each key of a map and item of a set. @throws DecodeError */
   key(value: unknown): void {
     if (typeof value !== 'bigint' || (value < WIDE && value > -WIDE)) return
-    if (++this.#wideKeys > MAX_WIDE_KEYS)
-      throw new DecodeError(`the payload has more than ${MAX_WIDE_KEYS} integers beyond 64 bits as keys`)
+    const low = BigInt.asUintN(64, value < 0n ? -value : value)
+    this.#alike ??= new Map()
+    const count = (this.#alike.get(low) ?? 0) + 1
+    this.#alike.set(low, count)
+    if (count > MAX_ALIKE_KEYS)
+      throw new DecodeError(
+        `the payload has more than ${MAX_ALIKE_KEYS} keys of one hash: integers that agree in 64 bits`,
+      )
   }
 }

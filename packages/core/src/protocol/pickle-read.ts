@@ -3,6 +3,7 @@
  * Work and memory are bounded by the bytes read. What CPython would refuse, or would need code for, is a DecodeError.
  */
 import { DecodeError } from '../errors.ts'
+import { smallIndex } from './integers.ts'
 import { COST, MAX_DEPTH, Room } from './limits.ts'
 import { MAX_NAME_LENGTH, build, construct, isDict, reduce } from './pickle-globals.ts'
 import type { BytesType } from './pickle-globals.ts'
@@ -303,8 +304,7 @@ class PickleReader extends PickleStack {
         stack[from - 1] = map
         return this.#setPairs(map, i)
       }
-      // An array index: V8 reserves slots up to it.
-      if (key.length <= 3 && key.charCodeAt(0) <= 0x39) largest = Math.max(largest, Number(key) || 0)
+      largest = Math.max(largest, smallIndex(key))
       if (key === '__proto__')
         Object.defineProperty(dict, key, { value: stack[i + 1], enumerable: true, writable: true, configurable: true })
       else dict[key] = stack[i + 1]

@@ -19,7 +19,11 @@ describe('a pickle that was written', () => {
 
   test('is written alike when it is written again', () => {
     fc.assert(
-      fc.property(pickleValue, (value) => encodePickle(again(value)).equals(encodePickle(value))),
+      fc.property(pickleValue, (value) => {
+        // Keys such as '0' come first in any object of JavaScript; from there on nothing moves.
+        const once = again(value)
+        return encodePickle(again(once)).equals(encodePickle(once))
+      }),
       { numRuns: 500 },
     )
   })
@@ -99,6 +103,16 @@ describe('a pickle that was written', () => {
     // oxlint-disable-next-line no-sparse-arrays
     expect(again([undefined, , { a: undefined }])).toEqual([null, null, { a: null }])
     expect(again(Object.assign(Object.create(null), { a: 1 }))).toEqual({ a: 1 })
+  })
+
+  test('takes keys that read as numbers for keys', () => {
+    const value = { '9e9': 1, '0x1': 2, '-1': 3, '4294967295': 4, '320': 5 }
+    expect(again(value)).toEqual(value)
+  })
+
+  test('takes any number of large integers for keys', () => {
+    const value = new Set(Array.from({ length: 5_000 }, (_, i) => (BigInt(i + 1) << 128n) + BigInt(i)))
+    expect(again(value)).toEqual(value)
   })
 
   test('takes a `__proto__` key for a key', () => {

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { ArgumentsError, DecodeError, OptionsError } from './errors.ts'
+import { ArgumentsError, OptionsError } from './errors.ts'
 import { createLogger } from './logger.ts'
 import { Inspector } from './inspector.ts'
 import { Job, toJobInfo, toJobResult } from './job.ts'
 import type { JobInfo, JobResult } from './job.ts'
 import { checkEnqueueOptions, resolveClientOptions } from './options.ts'
 import type { ClientOptions, EnqueueOptions } from './options.ts'
-import { decodeJob, decodeResult, encodeJob } from './protocol/records.ts'
+import { decodeJob, decodeResult, encodeJob, readable } from './protocol/records.ts'
 import type { CodecName, JobRecord } from './protocol/records.ts'
 import type { Due, EnqueueCall } from './redis/broker.ts'
+import { Queues } from './queues.ts'
 import { EnqueueBatcher } from './redis/enqueue-batcher.ts'
 import { Link } from './redis/link.ts'
 import type { AnyTask, InputOf, ResultOf } from './task.ts'
@@ -48,6 +49,8 @@ export class Client {
   readonly codec: CodecName
   /** Dead letters, live workers, and manual retries. */
   readonly inspector: Inspector
+  /** Queues as a whole: numbers, pause and resume, purge. */
+  readonly queues: Queues
   readonly #link: Link
   readonly #batcher: EnqueueBatcher
   readonly #ownsLink: boolean
@@ -64,6 +67,7 @@ export class Client {
       this.#synced = Promise.resolve() // the worker has
       this.#batcher = new EnqueueBatcher(this.#link.broker, undefined)
       this.inspector = new Inspector(this.#link)
+      this.queues = new Queues(this.#link)
       return
     }
     const settings = resolveClientOptions(options)
@@ -76,6 +80,7 @@ export class Client {
     this.#timeoutMs = commandTimeoutMs
     this.#batcher = new EnqueueBatcher(this.#link.broker, commandTimeoutMs)
     this.inspector = new Inspector(this.#link)
+    this.queues = new Queues(this.#link)
   }
 
   /** @internal A client over a worker's connection. */
@@ -215,13 +220,4 @@ function dueOf(options: EnqueueOptions): Due {
   const { deferUntil, deferByMs } = options
   if (deferUntil !== undefined) return { at: Number(deferUntil) }
   return { in: deferByMs ?? 0 }
-}
-
-function readable<T>(decode: () => T): T | undefined {
-  try {
-    return decode()
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined
-    throw error
-  }
 }

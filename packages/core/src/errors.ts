@@ -18,6 +18,27 @@ export class OptionsError extends ArqError {
   readonly code = 'ARQ_INVALID_OPTIONS'
 }
 
+/** One thing that is wrong with a configuration. */
+export interface ConfigProblem {
+  /** File and line, environment variable or flag. */
+  where: string
+  /** The key below `task_queue`; empty when it is the file as a whole. */
+  path: string
+  /** What was expected, and what came. */
+  message: string
+}
+
+/** The `task_queue` configuration is wrong; `problems` has everything that is. */
+export class ConfigError extends ArqError {
+  readonly code = 'ARQ_INVALID_CONFIG'
+  readonly problems: readonly ConfigProblem[]
+
+  constructor(problems: readonly ConfigProblem[]) {
+    super(problems.map(({ where, message }) => `${where}: ${message}`).join('\n'))
+    this.problems = problems
+  }
+}
+
 /** Bytes that no codec reads: truncated, hostile, beyond a limit, or not a job at all. */
 export class DecodeError extends ArqError {
   readonly code = 'ARQ_DECODE'

@@ -1,10 +1,14 @@
 import { JobFailedError, ResultNotFoundError } from './errors.ts'
-import { toJobInfo } from './job.ts'
+import { describeError } from './log-lines.ts'
+import { toJobInfo, toJobResult } from './job.ts'
 import type { JobInfo } from './job.ts'
 import { EXPIRES_EXTRA_MS } from './protocol/keys.ts'
 import { parseHealthLine } from './protocol/health.ts'
 import type { HealthCounts } from './protocol/health.ts'
-import { decodeJob, decodeResult, encodeJob } from './protocol/records.ts'
+import { decodeJob, decodeResult, encodeJob, readable } from './protocol/records.ts'
+import { statusOf } from './protocol/status.ts'
+import type { JobStatus } from './protocol/status.ts'
+import { Queues } from './queues.ts'
 import type { Link } from './redis/link.ts'
 import type { StoredDeadLetter } from './redis/store.ts'
 import type { WorkerEntry } from './worker-entry.ts'
@@ -20,6 +24,46 @@ export interface DeadLetter {
   jobTry: number
   /** The job itself; null when its payload had expired or no codec reads it. */
   job: JobInfo | null
+}
+
+/** Which dead letters are meant: those that fit all that is given. */
+export interface DeadFilter {
+  jobIds?: readonly string[]
+  functionName?: string
+  queueName?: string
+  /** A part of the error's line. */
+  error?: string
+  /** Failed at least this long ago. */
+  olderThanMs?: number
+}
+
+/** All that is known of one job. */
+export interface JobDetails {
+  jobId: string
+  status: JobStatus
+  /** Where it is queued, or where it ran; null when nobody knows. */
+  queueName: string | null
+  functionName: string | null
+  args: readonly unknown[]
+  kwargs: Readonly<Record<string, unknown>>
+  enqueueTime: Date | null
+  /** When it is due; null once it runs or has ended. */
+  dueTime: Date | null
+  /** Of a running job only where an arq-ts worker runs it. */
+  startTime: Date | null
+  finishTime: Date | null
+  /** The try that runs or ended it; of a queued job how often it was tried so far. */
+  jobTry: number
+  /** Null until it has ended. */
+  success: boolean | null
+  /** What the handler returned; undefined unless it ended well. */
+  result: unknown
+  /** Why it failed, in one line; null unless it did. */
+  error: string | null
+  /** True when it is kept as a dead letter. */
+  dead: boolean
+  /** The arq-ts worker that runs it. */
+  workerId: string | null
 }
 
 /** What an operator asks beside the jobs themselves. Use `client.inspector`. */
@@ -41,6 +85,25 @@ export class Inspector {
   async deadLetter(jobId: string): Promise<DeadLetter | null> {
     const stored = await this.#link.store.deadLetter(jobId)
     return stored && toDeadLetter(stored)
+  }
+
+  /** Dead letters that fit all that is given, newest first. Reads all: their number is bounded. */
+  async findDead(filter: DeadFilter = {}): Promise<DeadLetter[]> {
+    const { jobIds, functionName, queueName, error, olderThanMs } = filter
+    const before = olderThanMs === undefined ? Infinity : this.#link.clock.now() - olderThanMs
+    const wanted = jobIds && new Set(jobIds)
+    const found: DeadLetter[] = []
+    for (let offset = 0; ; offset += 500) {
+      const page = await this.deadLetters({ offset, limit: 500 })
+      for (const letter of page) {
+        if (wanted && !wanted.has(letter.jobId)) continue
+        if (functionName !== undefined && letter.functionName !== functionName) continue
+        if (queueName !== undefined && letter.queueName !== queueName) continue
+        if (error !== undefined && !letter.error.includes(error)) continue
+        if (letter.failedAt.getTime() <= before) found.push(letter)
+      }
+      if (page.length < 500) return found
+    }
   }
 
   countDead(): Promise<number> {
@@ -89,6 +152,75 @@ export class Inspector {
     return entries.map((entry) => JSON.parse(entry) as WorkerEntry)
   }
 
+  /**
+   * Everything about one job. The queue is looked for among those that `client.queues.names()` finds when none is given.
+   */
+  async job(jobId: string, options: { queueName?: string } = {}): Promise<JobDetails> {
+    const { clock, store } = this.#link
+    const queueName = options.queueName ?? (await this.#holderOf(jobId))
+    const [stored, letter, tries, workers] = await Promise.all([
+      store.read(jobId, queueName ?? ''),
+      store.deadLetter(jobId),
+      store.tries(jobId),
+      this.workers(),
+    ])
+    const ended = stored.result && readable(() => toJobResult(decodeResult(stored.result!).record, jobId, null))
+    const info = stored.job && readable(() => toJobInfo(decodeJob(stored.job!).record, jobId, stored.score))
+    const known = ended ?? info ?? (letter && toDeadLetter(letter).job)
+    const worker = workers.find((entry) => entry.running.some((run) => run.jobId === jobId))
+    const run = worker?.running.find((run) => run.jobId === jobId)
+    const status = statusOf(stored, clock.now())
+    const isWaiting = status === 'queued' || status === 'deferred'
+    return {
+      jobId,
+      status,
+      queueName: ended?.queueName ?? queueName ?? letter?.queueName ?? null,
+      functionName: known?.functionName ?? letter?.functionName ?? null,
+      args: known?.args ?? [],
+      kwargs: known?.kwargs ?? {},
+      enqueueTime: known?.enqueueTime ?? null,
+      dueTime: isWaiting && stored.score !== null ? new Date(stored.score) : null,
+      startTime: ended?.startTime ?? (run ? new Date(run.startedAtMs) : null),
+      finishTime: ended?.finishTime ?? (letter ? new Date(letter.failedAtMs) : null),
+      jobTry: ended?.jobTry ?? run?.jobTry ?? letter?.jobTry ?? tries,
+      success: ended ? ended.success : letter ? false : null,
+      result: ended?.success ? ended.result : undefined,
+      error: letter?.error ?? (ended && !ended.success ? describeError(ended.result) : null),
+      dead: letter !== null,
+      workerId: worker?.id ?? null,
+    }
+  }
+
+  /**
+   * Asks for the abort of a job, as `Job.abort()` does, and does not wait for it. False when it is neither queued nor
+   * running.
+   */
+  async requestAbort(jobId: string, options: { queueName?: string } = {}): Promise<boolean> {
+    const queueName = options.queueName ?? (await this.#holderOf(jobId))
+    return queueName === undefined ? false : this.#link.broker.requestAbort(jobId, queueName)
+  }
+
+  /**
+   * Removes a job with all that is kept of it: payload, tries, result, dead letter. `running`: the job is at work, and
+   * was left alone unless `force` is given; with it the worker goes on and settles nothing.
+   */
+  async removeJob(
+    jobId: string,
+    options: { queueName?: string; force?: boolean } = {},
+  ): Promise<'removed' | 'absent' | 'running'> {
+    const queueName = options.queueName ?? (await this.#holderOf(jobId)) ?? ''
+    const [outcome] = await this.#link.queues.remove(queueName, [jobId], {
+      running: options.force === true,
+      kept: true,
+    })
+    return outcome!
+  }
+
+  async #holderOf(jobId: string): Promise<string | undefined> {
+    const { names } = await new Queues(this.#link).names()
+    return this.#link.queues.holderOf(jobId, names)
+  }
+
   /** The health line of a queue's workers of either language, or null when none has written lately. */
   async health(queueName: string): Promise<(HealthCounts & { line: string }) | null> {
     const line = await this.#link.store.readHealth(queueName)
@@ -106,14 +238,6 @@ function toDeadLetter(stored: StoredDeadLetter): DeadLetter {
     functionName: stored.functionName ?? '<unknown>',
     error: stored.error ?? '',
     jobTry: stored.jobTry ?? 0,
-    job: payload?.length ? readJob(payload, jobId) : null,
-  }
-}
-
-function readJob(payload: Buffer, jobId: string): JobInfo | null {
-  try {
-    return toJobInfo(decodeJob(payload).record, jobId, null)
-  } catch {
-    return null // the letter is shown without it
+    job: payload?.length ? readable(() => toJobInfo(decodeJob(payload).record, jobId, null)) : null,
   }
 }

@@ -102,15 +102,29 @@ const ARQ_NAMES: Readonly<Record<string, string>> = {
 export function checkOptions<S extends z.ZodObject>(where: string, schema: S, options: unknown): z.output<S> {
   const result = schema.safeParse(options)
   if (result.success) return result.data
-  throw new OptionsError(`${where}: ${result.error.issues.map((issue) => describe(issue, schema, options)).join('; ')}`)
+  throw new OptionsError(
+    `${where}: ${problemsOf(schema, result, options)
+      .map((problem) => problem.message)
+      .join('; ')}`,
+  )
 }
 
-function describe(issue: z.core.$ZodIssue, schema: z.ZodObject, options: unknown): string {
-  const path = issue.path.join('.')
-  if (issue.code === 'unrecognized_keys') {
+/** What is wrong, one by one: the path of the field and a sentence. An unknown option's path has its name. */
+export function problemsOf(
+  schema: z.ZodObject,
+  result: z.ZodSafeParseResult<unknown>,
+  options: unknown,
+): { path: string; message: string }[] {
+  return (result.error?.issues ?? []).flatMap((issue) => {
+    const path = issue.path.join('.')
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: describe(issue, path, options) }]
     const known = namesAt(schema, issue.path)
-    return issue.keys.map((key) => unknownOption(path === '' ? '' : `${path}.`, key, known)).join('; ')
-  }
+    const prefix = path === '' ? '' : `${path}.`
+    return issue.keys.map((key) => ({ path: prefix + key, message: unknownOption(prefix, key, known) }))
+  })
+}
+
+function describe(issue: z.core.$ZodIssue, path: string, options: unknown): string {
   if (path === '') return `Expected an options object, got \`${show(options)}\``
   const value = issue.path.reduce<unknown>(
     (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
@@ -149,7 +163,8 @@ function expectation(issue: z.core.$ZodIssue): string {
 
 /** The option names of the object at this place of a schema. */
 function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
-  if (schema instanceof z.ZodOptional) return namesAt(schema.unwrap(), path)
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
+    return namesAt(schema.unwrap(), path)
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => namesAt(option, path))
   const [key, ...rest] = path
   if (schema instanceof z.ZodArray) return namesAt(schema.element, rest)
@@ -158,9 +173,13 @@ function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[
 }
 
 function unknownOption(path: string, key: string, known: readonly string[]): string {
-  const camel = key.replace(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
+  // Of snake_case in a configuration file, of camelCase in code.
+  const isSnake = known.some((name) => name.includes('_'))
+  const cased = isSnake
+    ? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    : key.replace(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
   const arq = ARQ_NAMES[key]
-  const likely = arq !== undefined && known.includes(arq) ? arq : closest(camel, known)
+  const likely = arq !== undefined && known.includes(arq) ? arq : closest(cased, known)
   const unit = likely?.endsWith('Ms') ? ' (in milliseconds)' : ''
   return `Unknown option \`${path}${key.slice(0, 64)}\`${likely === undefined ? '' : `, did you mean \`${likely}\`${unit}?`}`
 }

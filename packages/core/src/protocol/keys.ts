@@ -27,12 +27,18 @@ export class Keys {
   readonly dead: string
   /** Live workers of ours: sorted set of worker ids by expiry time. */
   readonly workers: string
+  /** Paused queues: set of their Redis keys. */
+  readonly paused: string
+  /** Channel on which workers tell of their jobs while somebody listens. */
+  readonly events: string
 
   constructor(prefix = '') {
     this.prefix = prefix
     this.abort = `${prefix}arq:abort`
     this.dead = `${prefix}arq:dead`
     this.workers = `${prefix}arq:workers`
+    this.paused = `${prefix}arq:paused`
+    this.events = `${prefix}arq:events`
   }
 
   queue(queueName: string): string {
@@ -57,6 +63,14 @@ export class Keys {
   /** Due jobs a worker of ours is about to claim, by the time the reservation lapses. Python never looks here. */
   reserved(queueName: string): string {
     return `${this.prefix}${queueName}:reserved`
+  }
+  /** How many jobs of a queue ended, by outcome, on workers of ours: a hash. */
+  stats(queueName: string): string {
+    return `${this.prefix}arq:stats:${queueName}`
+  }
+  /** Trace context of a job's producer, for a worker's span. */
+  trace(jobId: string): string {
+    return `${this.prefix}arq:trace:${jobId}`
   }
   /** One dead letter: payload and error. */
   deadLetter(jobId: string): string {

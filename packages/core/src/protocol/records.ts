@@ -148,3 +148,13 @@ function toError(value: unknown): unknown {
   if (value instanceof PyObject) return readException(value.module, value.name, value.args, value.state)
   return fromExceptionMap(value) ?? value
 }
+
+/** What decoding gives, or null for bytes that no codec reads: where many are listed, one must not hide the others. */
+export function readable<T>(decode: () => T): T | null {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof DecodeError) return null
+    throw error
+  }
+}

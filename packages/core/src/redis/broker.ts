@@ -51,7 +51,11 @@ export interface DeadLetterEntry {
   error: string
 }
 
+/** How a job ended, as it is counted per queue. */
+export type FinishOutcome = 'complete' | 'failed' | 'aborted'
+
 export interface Finish extends Held {
+  outcome: FinishOutcome
   /** The stored result, or null for none. */
   result: Uint8Array | null
   /** Its lifetime in ms; 0 keeps it for ever. */
@@ -125,7 +129,7 @@ export class Broker {
     passOver: Iterable<string>,
     signal?: AbortSignal,
   ): Promise<Reservation> {
-    const keys = [this.keys.queue(queueName), this.keys.reserved(queueName)]
+    const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.paused]
     const reply = await this.#run('reserve', keys, [want, RESERVE_MS, ...passOver], { signal })
     const next = Number(reply[1])
     return { nowMs: Number(reply[0]), nextDueMs: next === -1 ? null : next, jobIds: reply.slice(2).map(text) }
@@ -146,7 +150,7 @@ export class Broker {
     options: { token: string; leaseMs: number; honourAborts: boolean; signal?: AbortSignal },
   ): Promise<Claim[]> {
     const { token, leaseMs, honourAborts, signal } = options
-    const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.abort]
+    const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.abort, this.keys.paused]
     for (const id of jobIds) keys.push(this.keys.inProgress(id), this.keys.job(id), this.keys.retry(id))
     const settings = [token, leaseMs, honourAborts ? 1 : 0, this.#expiresExtraMs, RETRY_COUNTER_TTL_S, PASS_OVER_MS]
     const reply = await this.#run('claim', keys, [...settings, ...jobIds], { signal })
@@ -190,18 +194,18 @@ export class Broker {
     return flags(await this.#run('renew', keys, args, { signal }), 1)
   }
 
-  /** Ends jobs for good; false where the lease was lost, and nothing was written. */
-  async finish(endings: readonly Finish[]): Promise<boolean[]> {
-    const keys: string[] = [this.keys.abort, this.keys.dead]
-    const args: ScriptValue[] = []
+  /** Ends jobs of one queue for good; false where the lease was lost, and nothing was written. */
+  async finish(queueName: string, endings: readonly Finish[]): Promise<boolean[]> {
+    const keys: string[] = [this.keys.abort, this.keys.dead, this.keys.queue(queueName), this.keys.stats(queueName)]
+    const args: ScriptValue[] = [queueName]
     for (const job of endings) {
       const { jobId, dead } = job
-      keys.push(this.keys.queue(job.queueName), ...this.#jobKeys(jobId), this.keys.result(jobId))
+      keys.push(...this.#jobKeys(jobId), this.keys.result(jobId))
       const ttl = job.result === null ? -1 : job.resultTtlMs
-      args.push(jobId, job.token, job.jobTry, ttl, job.keepInProgressMs, job.result ?? '')
+      args.push(jobId, job.token, job.jobTry, job.outcome, ttl, job.keepInProgressMs, job.result ?? '')
       if (dead) {
         keys.push(this.keys.deadLetter(jobId))
-        args.push('1', dead.ttlMs, dead.payload, job.queueName, dead.functionName, dead.error)
+        args.push('1', dead.ttlMs, dead.payload, dead.functionName, dead.error)
       } else {
         args.push('0')
       }

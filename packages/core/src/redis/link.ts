@@ -1,8 +1,10 @@
 import { Keys } from '../protocol/keys.ts'
 import { Broker } from './broker.ts'
+import { Calls } from './calls.ts'
 import { RedisClock } from './clock.ts'
 import { Connection } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
+import { QueueStore } from './queue-store.ts'
 import { Store } from './store.ts'
 import { Subscriber } from './subscriber.ts'
 
@@ -25,13 +27,16 @@ export class Link {
   readonly subscriber: Subscriber
   readonly broker: Broker
   readonly store: Store
+  readonly queues: QueueStore
 
   constructor(options: LinkOptions) {
     this.keys = new Keys(options.keyPrefix)
     this.connection = new Connection(options.redis, options.log)
     this.subscriber = new Subscriber(options.redis, options.log)
     this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
-    this.store = new Store(this.connection, this.keys, this.clock, options.readTimeoutMs)
+    const calls = new Calls(this.connection, options.readTimeoutMs)
+    this.store = new Store(calls, this.keys, this.clock)
+    this.queues = new QueueStore(calls, this.keys, this.clock)
   }
 
   /** arq's line about the server, and the eviction policy, which decides whether jobs can vanish. Empty where INFO is forbidden. */

@@ -14,18 +14,19 @@ return { 1 }`,
   claim: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+local paused = redis.call('SISMEMBER', KEYS[4], KEYS[1]) == 1
 local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
 local out = { now }
 local taken = {}
 for i = 0, #ARGV - 7 do
   local id = ARGV[i + 7]
-  local in_progress, job, retry = KEYS[3 * i + 4], KEYS[3 * i + 5], KEYS[3 * i + 6]
+  local in_progress, job, retry = KEYS[3 * i + 5], KEYS[3 * i + 6], KEYS[3 * i + 7]
   local score = redis.call('ZSCORE', KEYS[1], id)
   score = score and tonumber(score)
   local claimed, again = false, false
   if score then
     again = redis.call('GET', in_progress) == token
-    claimed = again or (score <= now and redis.call('SET', in_progress, token, 'NX', 'PX', lease) and true or false)
+    claimed = again or (score <= now and not paused and redis.call('SET', in_progress, token, 'NX', 'PX', lease) and true or false)
   end
   if claimed then
     if not again then
@@ -41,7 +42,7 @@ for i = 0, #ARGV - 7 do
     taken[#taken + 1] = id
   else
     out[#out + 1] = 0
-    if score and score <= now then
+    if score and score <= now and not paused then
       redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[6]), id)
     else
       taken[#taken + 1] = id
@@ -80,12 +81,14 @@ for channel, due in pairs(earliest) do
   redis.call('PUBLISH', channel, string.format('%.0f', due))
 end
 return out`,
-  finish: `local aborts = redis.call('EXISTS', KEYS[1]) == 1
+  finish: `local queue = KEYS[3]
+local aborts = redis.call('EXISTS', KEYS[1]) == 1
+local counts = {}
 local out = {}
-local k, a = 3, 1
+local k, a = 5, 2
 while a <= #ARGV do
-  local queue, in_progress, job, retry, result = unpack(KEYS, k, k + 4)
-  local id, token, try, ttl, keep, value, is_dead = unpack(ARGV, a, a + 6)
+  local in_progress, job, retry, result = unpack(KEYS, k, k + 3)
+  local id, token, try, outcome, ttl, keep, value, is_dead = unpack(ARGV, a, a + 7)
   local holder = redis.call('GET', in_progress)
   local held = holder == token
     or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
@@ -102,23 +105,46 @@ while a <= #ARGV do
       redis.call('SET', result, value, 'PX', ttl)
     end
     redis.call('ZREM', queue, id)
+    counts[outcome] = (counts[outcome] or 0) + 1
     if aborts then redis.call('ZREM', KEYS[1], id) end
     redis.call('PUBLISH', result, id)
     if is_dead == '1' then
       local time = redis.call('TIME')
       local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-      local dead_ttl, payload, queue_name, name, error = unpack(ARGV, a + 7, a + 11)
+      local dead_ttl, payload, name, error = unpack(ARGV, a + 8, a + 11)
       redis.call('ZADD', KEYS[2], now, id)
-      redis.call('HSET', KEYS[k + 5], 'payload', payload, 'queue', queue_name, 'function', name, 'error', error,
+      redis.call('HSET', KEYS[k + 4], 'payload', payload, 'queue', ARGV[1], 'function', name, 'error', error,
         'try', try, 'failedAt', now)
-      redis.call('PEXPIRE', KEYS[k + 5], dead_ttl)
+      redis.call('PEXPIRE', KEYS[k + 4], dead_ttl)
     end
   elseif not holder and ttl ~= '-1' then
     held = redis.call('GET', result) == value
   end
   out[#out + 1] = held and 1 or 0
-  k = k + (is_dead == '1' and 6 or 5)
-  a = a + (is_dead == '1' and 12 or 7)
+  k = k + (is_dead == '1' and 5 or 4)
+  a = a + (is_dead == '1' and 12 or 8)
+end
+for outcome, count in pairs(counts) do
+  redis.call('HINCRBY', KEYS[4], outcome, count)
+end
+return out`,
+  remove: `local out = {}
+for i = 1, #ARGV - 2 do
+  local id = ARGV[i + 2]
+  local in_progress, job, retry, result, letter, trace = unpack(KEYS, 6 * i - 1, 6 * i + 4)
+  if ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1 and redis.call('ZSCORE', KEYS[1], id) then
+    out[i] = 2
+  else
+    local removed = redis.call('ZREM', KEYS[1], id)
+    redis.call('ZREM', KEYS[2], id)
+    redis.call('ZREM', KEYS[3], id)
+    removed = removed + redis.call('DEL', job)
+    redis.call('DEL', in_progress, retry, trace)
+    if ARGV[2] == '1' then
+      removed = removed + redis.call('DEL', result, letter) + redis.call('ZREM', KEYS[4], id)
+    end
+    out[i] = removed > 0 and 1 or 0
+  end
 end
 return out`,
   renew: `local time = redis.call('TIME')
@@ -181,6 +207,7 @@ end
 return out`,
   reserve: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('SISMEMBER', KEYS[3], KEYS[1]) == 1 then return { now, -1 } end
 local want = tonumber(ARGV[1])
 local passed = {}
 for i = 3, #ARGV do passed[ARGV[i]] = true end
@@ -210,11 +237,12 @@ return out`,
 
 export const luaShas = {
   abort: 'b7644eab2ac4f206520503163862ff7554114010',
-  claim: 'c93300b0b046ff915cf7858286e4177761119669',
+  claim: 'f806fb620dba4c35922ca5a0815e0bb48da8a19e',
   enqueue: '9aa6899b25dc30336bd304e28ccd4cd3c9584d24',
-  finish: '74a5ae9d6babcb67db2ee43c034566bce32982e5',
+  finish: '9b355bc1f13318f6f843113242293b3f959a79b4',
+  remove: '80b9d6493daa1da002c261cbee50bb81951006b6',
   renew: 'aafd44134a2d198ef5c18daaf34d80b71c16d285',
   replay: '20756ee16ed52f58a60377f88a6f8f9e2662002a',
   reschedule: 'e32962261859af3e0fe0e2ae80c9ef19d6fea429',
-  reserve: '1307ff7f3f09eb9bd59ab68771315b42d2652708',
+  reserve: '2c61135e2f34b7a6d84931fbb2f4cfb3e8c9c801',
 } as const

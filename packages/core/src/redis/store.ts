@@ -1,13 +1,10 @@
-import { Cluster } from 'ioredis'
 import { EXPIRES_EXTRA_MS } from '../protocol/keys.ts'
 import type { Keys } from '../protocol/keys.ts'
 import type { ObservedJob } from '../protocol/status.ts'
+import { PAGE } from './calls.ts'
+import type { Call, Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
-import type { Connection } from './connection.ts'
 import { runScript } from './scripts.ts'
-
-/** Keys read per round trip when many are read. */
-const PAGE = 500
 
 /** A job as Redis has it; bytes are null where there are none. */
 export interface StoredJob extends ObservedJob {
@@ -26,24 +23,22 @@ export interface StoredDeadLetter {
   jobTry: number | null
 }
 
-/** What is read from Redis, and what workers tell of themselves. Calls wait out an outage, up to `timeoutMs`. */
+/** What is read from Redis, and what workers tell of themselves. */
 export class Store {
   readonly keys: Keys
-  readonly #connection: Connection
+  readonly #calls: Calls
   readonly #clock: RedisClock
-  readonly #timeoutMs: number | undefined
 
-  constructor(connection: Connection, keys: Keys, clock: RedisClock, timeoutMs?: number) {
-    this.#connection = connection
+  constructor(calls: Calls, keys: Keys, clock: RedisClock) {
+    this.#calls = calls
     this.keys = keys
     this.#clock = clock
-    this.#timeoutMs = timeoutMs
   }
 
   /** Everything about one job, read in one transaction. */
   async read(jobId: string, queueName: string): Promise<StoredJob> {
     const { keys } = this
-    const [result, job, inProgress, score] = (await this.#transaction([
+    const [result, job, inProgress, score] = (await this.#calls.transaction([
       ['getBuffer', keys.result(jobId)],
       ['getBuffer', keys.job(jobId)],
       ['exists', keys.inProgress(jobId)],
@@ -58,10 +53,15 @@ export class Store {
     }
   }
 
+  /** How often a job was tried so far; 0 where it was not, or nobody remembers. */
+  async tries(jobId: string): Promise<number> {
+    return Number(await this.#calls.run((client) => client.get(this.keys.retry(jobId))))
+  }
+
   /** A job's stored result and score, without its payload: what a waiting producer asks. */
   async readResult(jobId: string, queueName: string): Promise<{ result: Buffer | null; score: number | null }> {
     const { keys } = this
-    const [result, score] = (await this.#transaction([
+    const [result, score] = (await this.#calls.transaction([
       ['getBuffer', keys.result(jobId)],
       ['zscore', keys.queue(queueName), jobId],
     ])) as [Buffer | null, string | null]
@@ -70,17 +70,17 @@ export class Store {
 
   /** How many members the queues have together: deferred and running jobs included. */
   async countQueued(queueNames: readonly string[]): Promise<number> {
-    const counts = await this.#pipeline(queueNames.map((name) => ['zcard', this.keys.queue(name)]))
+    const counts = await this.#calls.pipeline(queueNames.map((name) => ['zcard', this.keys.queue(name)]))
     return counts.reduce<number>((sum, count) => sum + Number(count), 0)
   }
 
   /** Members of a queue by due time, with their payloads, a page at a time. */
   async *queued(queueName: string): AsyncGenerator<{ jobId: string; score: number; job: Buffer | null }> {
-    const members = await this.#run((client) => client.zrange(this.keys.queue(queueName), 0, '-1', 'WITHSCORES'))
+    const members = await this.#calls.run((client) => client.zrange(this.keys.queue(queueName), 0, '-1', 'WITHSCORES'))
     for (let from = 0; from < members.length; from += 2 * PAGE) {
       const page = members.slice(from, from + 2 * PAGE)
       const ids = page.filter((_, i) => i % 2 === 0)
-      const jobs = (await this.#pipeline(ids.map((id) => ['getBuffer', this.keys.job(id)]))) as (Buffer | null)[]
+      const jobs = (await this.#calls.pipeline(ids.map((id) => ['getBuffer', this.keys.job(id)]))) as (Buffer | null)[]
       for (const [i, jobId] of ids.entries()) yield { jobId, score: Number(page[2 * i + 1]), job: jobs[i] ?? null }
     }
   }
@@ -88,8 +88,8 @@ export class Store {
   /** Every kept result, a page at a time. */
   async *results(): AsyncGenerator<{ jobId: string; result: Buffer }> {
     const prefix = this.keys.result('')
-    for await (const page of this.#scan(`${escapeGlob(prefix)}*`)) {
-      const results = (await this.#pipeline(page.map((key) => ['getBuffer', key]))) as (Buffer | null)[]
+    for await (const page of this.#calls.scan(prefix)) {
+      const results = (await this.#calls.pipeline(page.map((key) => ['getBuffer', key]))) as (Buffer | null)[]
       for (const [i, key] of page.entries()) {
         const result = results[i]
         if (result) yield { jobId: key.slice(prefix.length), result }
@@ -99,19 +99,18 @@ export class Store {
 
   /** Dead letters, newest first. */
   async dead(offset: number, limit: number): Promise<StoredDeadLetter[]> {
-    const members = await this.#run((client) =>
+    const members = await this.#calls.run((client) =>
       client.zrange(this.keys.dead, offset, String(offset + limit - 1), 'REV', 'WITHSCORES'),
     )
     const ids = members.filter((_, i) => i % 2 === 0)
-    const entries = (await this.#pipeline(ids.map((id) => ['hgetallBuffer', this.keys.deadLetter(id)]))) as Record<
-      string,
-      Buffer
-    >[]
+    const entries = (await this.#calls.pipeline(
+      ids.map((id) => ['hgetallBuffer', this.keys.deadLetter(id)]),
+    )) as Record<string, Buffer>[]
     return ids.map((jobId, i) => toDeadLetter(jobId, Number(members[2 * i + 1]), entries[i] ?? {}))
   }
 
   async deadLetter(jobId: string): Promise<StoredDeadLetter | null> {
-    const [score, entry] = (await this.#pipeline([
+    const [score, entry] = (await this.#calls.pipeline([
       ['zscore', this.keys.dead, jobId],
       ['hgetallBuffer', this.keys.deadLetter(jobId)],
     ])) as [string | null, Record<string, Buffer>]
@@ -119,7 +118,18 @@ export class Store {
   }
 
   countDead(): Promise<number> {
-    return this.#run((client) => client.zcard(this.keys.dead))
+    return this.#calls.run((client) => client.zcard(this.keys.dead))
+  }
+
+  /** How many dead letters a queue has. Reads all: their number is bounded. */
+  async countDeadOf(queueName: string): Promise<number> {
+    let count = 0
+    for (let from = 0; ; from += PAGE) {
+      const ids = await this.#calls.run((client) => client.zrange(this.keys.dead, from, String(from + PAGE - 1)))
+      const names = await this.#calls.pipeline(ids.map((id) => ['hget', this.keys.deadLetter(id), 'queue']))
+      count += names.filter((name) => name === queueName).length
+      if (ids.length < PAGE) return count
+    }
   }
 
   /** Removes dead letters; gives how many there were. */
@@ -127,7 +137,7 @@ export class Store {
     let purged = 0
     for (let from = 0; from < jobIds.length; from += PAGE) {
       const page = jobIds.slice(from, from + PAGE)
-      const [removed] = await this.#pipeline([
+      const [removed] = await this.#calls.pipeline([
         ['zrem', this.keys.dead, ...page],
         ...page.map((id): Call => ['del', this.keys.deadLetter(id)]),
       ])
@@ -139,10 +149,10 @@ export class Store {
   /** Keeps dead letters within their bounds; gives how many went. */
   async trimDead(bounds: { maxAgeMs: number; maxCount: number }): Promise<number> {
     const { dead } = this.keys
-    const tooOld = await this.#run((client) =>
+    const tooOld = await this.#calls.run((client) =>
       client.zrangebyscore(dead, '-inf', this.#clock.now() - bounds.maxAgeMs, 'LIMIT', 0, PAGE),
     )
-    const tooMany = await this.#run((client) => client.zrange(dead, 0, String(-bounds.maxCount - 1)))
+    const tooMany = await this.#calls.run((client) => client.zrange(dead, 0, String(-bounds.maxCount - 1)))
     return this.purgeDead([...new Set([...tooOld, ...tooMany])])
   }
 
@@ -165,34 +175,34 @@ export class Store {
       keys.inProgress(jobId),
     ]
     const args = [jobId, delayMs, lifetimeMs, payload, keys.wakeChannel(queueName)]
-    return (await this.#run((client) => runScript(client, 'replay', scriptKeys, args)))[0] === 1
+    return (await this.#calls.run((client) => runScript(client, 'replay', scriptKeys, args)))[0] === 1
   }
 
   async writeHealth(healthCheckKey: string, line: string, ttlMs: number): Promise<void> {
-    await this.#run((client) => client.psetex(this.keys.prefix + healthCheckKey, Math.round(ttlMs), line))
+    await this.#calls.run((client) => client.psetex(this.keys.prefix + healthCheckKey, Math.round(ttlMs), line))
   }
 
   /** The health line of a queue under arq's default key. */
   readHealth(queueName: string): Promise<string | null> {
-    return this.#run((client) => client.get(this.keys.healthCheck(queueName)))
+    return this.#calls.run((client) => client.get(this.keys.healthCheck(queueName)))
   }
 
   async removeHealth(healthCheckKeys: readonly string[]): Promise<void> {
-    await this.#pipeline(healthCheckKeys.map((key) => ['del', this.keys.prefix + key]))
+    await this.#calls.pipeline(healthCheckKeys.map((key) => ['del', this.keys.prefix + key]))
   }
 
   /** The id of the last tick enqueued for a cron job that must not overlap. */
   lastTick(cronName: string): Promise<string | null> {
-    return this.#run((client) => client.get(this.keys.lastTick(cronName)))
+    return this.#calls.run((client) => client.get(this.keys.lastTick(cronName)))
   }
 
   async recordTick(cronName: string, jobId: string): Promise<void> {
-    await this.#run((client) => client.psetex(this.keys.lastTick(cronName), EXPIRES_EXTRA_MS, jobId))
+    await this.#calls.run((client) => client.psetex(this.keys.lastTick(cronName), EXPIRES_EXTRA_MS, jobId))
   }
 
   /** Writes a worker's registry entry, which expires unless written again. */
   async register(workerId: string, entry: string, ttlMs: number): Promise<void> {
-    await this.#pipeline([
+    await this.#calls.pipeline([
       ['psetex', this.keys.worker(workerId), ttlMs, entry],
       ['zadd', this.keys.workers, this.#clock.now() + ttlMs, workerId],
       ['zremrangebyscore', this.keys.workers, '-inf', this.#clock.now() - ttlMs],
@@ -200,7 +210,7 @@ export class Store {
   }
 
   async unregister(workerId: string): Promise<void> {
-    await this.#pipeline([
+    await this.#calls.pipeline([
       ['del', this.keys.worker(workerId)],
       ['zrem', this.keys.workers, workerId],
     ])
@@ -208,52 +218,10 @@ export class Store {
 
   /** The registry entries of live workers, as written. */
   async workers(): Promise<string[]> {
-    const ids = await this.#run((client) => client.zrangebyscore(this.keys.workers, this.#clock.now(), '+inf'))
-    const entries = (await this.#pipeline(ids.map((id) => ['get', this.keys.worker(id)]))) as (string | null)[]
+    const ids = await this.#calls.run((client) => client.zrangebyscore(this.keys.workers, this.#clock.now(), '+inf'))
+    const entries = (await this.#calls.pipeline(ids.map((id) => ['get', this.keys.worker(id)]))) as (string | null)[]
     return entries.filter((entry) => entry !== null)
   }
-
-  #run<T>(operation: (client: Connection['client']) => Promise<T>): Promise<T> {
-    return this.#connection.run(operation, this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs })
-  }
-
-  #pipeline(calls: Call[]): Promise<unknown[]> {
-    if (calls.length === 0) return Promise.resolve([])
-    return this.#run(async (client) => unwrap(await client.pipeline(calls as unknown[][]).exec()))
-  }
-
-  #transaction(calls: Call[]): Promise<unknown[]> {
-    return this.#run(async (client) => unwrap(await client.multi(calls as unknown[][]).exec()))
-  }
-
-  /** Every primary of a cluster is scanned; a key may come twice, as SCAN has it. */
-  async *#scan(pattern: string): AsyncGenerator<string[]> {
-    const nodes = await this.#run(async (client) =>
-      (client as unknown) instanceof Cluster ? (client as unknown as Cluster).nodes('master') : [client],
-    )
-    for (const node of nodes) {
-      let cursor = '0'
-      do {
-        const [next, keys] = await this.#run(() => node.scan(cursor, 'MATCH', pattern, 'COUNT', PAGE))
-        cursor = next
-        if (keys.length > 0) yield keys
-      } while (cursor !== '0')
-    }
-  }
-}
-
-type Call = [command: string, ...args: (string | number | Buffer)[]]
-
-function unwrap(replies: [Error | null, unknown][] | null): unknown[] {
-  if (replies === null) throw new Error('the transaction was discarded')
-  return replies.map(([error, value]) => {
-    if (error) throw error
-    return value
-  })
-}
-
-function escapeGlob(text: string): string {
-  return text.replace(/[*?[\]\\]/g, '\\$&')
 }
 
 function toDeadLetter(jobId: string, failedAtMs: number, entry: Record<string, Buffer>): StoredDeadLetter {

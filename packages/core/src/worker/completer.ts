@@ -54,7 +54,9 @@ export class Completer {
       const reschedules = this.#reschedules
       this.#finishes = []
       this.#reschedules = []
-      for (const batch of chunks(finishes)) void this.#send(batch, (calls) => this.#broker.finish(calls))
+      for (const [queueName, ofQueue] of byQueue(finishes)) {
+        for (const batch of chunks(ofQueue)) void this.#send(batch, (calls) => this.#broker.finish(queueName, calls))
+      }
       for (const batch of chunks(reschedules)) void this.#send(batch, (calls) => this.#broker.reschedule(calls))
     })
   }
@@ -80,6 +82,16 @@ export class Completer {
       if (this.#pending === 0 && !this.#scheduled) for (const resolve of this.#idle.splice(0)) resolve()
     }
   }
+}
+
+function byQueue<T extends { call: Finish }>(items: T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const group = groups.get(item.call.queueName)
+    if (group) group.push(item)
+    else groups.set(item.call.queueName, [item])
+  }
+  return groups
 }
 
 function* chunks<T>(items: T[]): Generator<T[]> {

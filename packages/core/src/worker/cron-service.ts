@@ -74,6 +74,15 @@ export class CronService {
     clearInterval(this.#timer)
   }
 
+  /** The next tick of each job, in unix ms; null when none will come. */
+  next(): { name: string; nextMs: number | null }[] {
+    const { jobs, now, timeZone } = this.#o
+    return jobs.map((job) => {
+      const known = this.#next.get(job)
+      return { name: job.name, nextMs: known === undefined ? job.next(now(), timeZone) : known }
+    })
+  }
+
   #look(): void {
     const { jobs, now, pollDelayMs, timeZone, log } = this.#o
     // arq: two heart beats ahead, of half a second at least.

@@ -262,7 +262,9 @@ export class Executor {
         )
       : null
     const dead = !ending.success && ending.dead && settings.deadLetter !== false ? settings.deadLetter : null
+    const outcome = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
     const held = await completer.finish({
+      outcome,
       jobId: claim.jobId,
       queueName: claim.queueName,
       token: claim.token,
@@ -278,7 +280,6 @@ export class Executor {
       },
     })
     if (!held) return this.#lost(claim, record)
-    const outcome = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
     const about = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
     const { jobId, functionName, queueName } = about
     const told = { jobId, functionName, queueName, jobTry, outcome, runMs: finishedMs - startedMs } as const

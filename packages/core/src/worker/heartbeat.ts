@@ -22,6 +22,7 @@ export class Heartbeat {
   readonly #maintain: () => Promise<void>
   #timers: NodeJS.Timeout[] = []
   #lastCounts: string | undefined
+  #lastLine: string | null = null
 
   constructor(options: {
     store: Store
@@ -42,11 +43,20 @@ export class Heartbeat {
     this.#maintain = options.maintain
   }
 
+  /** What was last written to the health keys. */
+  get healthLine(): string | null {
+    return this.#lastLine
+  }
+
   /** Writes both once, so that a started worker is seen, and goes on in the background. */
   async start(): Promise<void> {
-    await Promise.all([this.#recordHealth(), this.#register()])
+    await this.#recordHealth()
+    await this.#register()
     this.#timers = [
-      setInterval(() => void this.#recordHealth(), Math.min(this.#intervalMs, 2_147_483_647)),
+      setInterval(
+        () => void this.#recordHealth().then(() => this.#register()),
+        Math.min(this.#intervalMs, 2_147_483_647),
+      ),
       setInterval(() => void this.#register(), REGISTRY_INTERVAL_MS),
     ]
   }
@@ -71,6 +81,7 @@ export class Heartbeat {
       const line = healthLine(new Date(), { ...counters, queued })
       const ttlMs = this.#intervalMs + 1_000
       await Promise.all(this.#healthCheckKeys.map((key) => this.#store.writeHealth(key, line, ttlMs)))
+      this.#lastLine = line
       // arq logs it only when the counts have changed.
       const counts = line.slice(line.indexOf('j_complete='))
       if (this.#lastCounts !== undefined && this.#lastCounts !== counts) this.#log.info(`recording health: ${line}`)

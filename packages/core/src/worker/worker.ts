@@ -206,6 +206,11 @@ export class Worker extends EventEmitter<WorkerEvents> {
       queues: this.#queueNames,
       functions: [...this.#tasks.keys()],
       maxJobs: this.#settings.maxJobs,
+      leaseMs: this.#settings.leaseMs,
+      state: this.#stopping.signal.aborted ? 'draining' : 'running',
+      healthLine: this.#heartbeat.healthLine,
+      cron: this.#cron.next(),
+      rssBytes: process.memoryUsage.rss(),
       running: runs.slice(0, MAX_RUNNING_TOLD).map((run) => ({
         jobId: run.claim.jobId,
         functionName: run.task.name,

@@ -2,11 +2,12 @@
 -- The queue itself is only read: Python sees nothing, and a job Python runs (it stays at the head) is passed over
 -- while its reservation, made by claim.lua, lasts.
 --
--- KEYS[1] -> queue, KEYS[2] -> <queue>:reserved
+-- KEYS[1] -> queue, KEYS[2] -> <queue>:reserved, KEYS[3] -> arq:paused
 -- ARGV[1] -> how many, ARGV[2] -> reservation in ms, ARGV[3..] -> ids to pass over
 -- Output: now in unix ms, due time of the first job that is not due yet or -1, then the ids
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('SISMEMBER', KEYS[3], KEYS[1]) == 1 then return { now, -1 } end
 local want = tonumber(ARGV[1])
 local passed = {}
 for i = 3, #ARGV do passed[ARGV[i]] = true end

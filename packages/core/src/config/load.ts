@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { ConfigError } from '../errors.ts'
+import type { ConfigProblem } from '../errors.ts'
+import { problemsOf } from '../options/check.ts'
+import { taskQueueSchema } from './schema.ts'
+import type { TaskQueueConfig } from './schema.ts'
+import { environmentLayer, fileLayer, flagLayer, valueOfText } from './sources.ts'
+import type { Layer, Origin } from './sources.ts'
+
+/** Where settings are looked for. */
+export interface LoadOptions {
+  /** A YAML, TOML or JSON file. Default: `<PREFIX>CONFIG` of the environment, else `arq-ts.yaml` (.yml, .toml, .json) in `cwd`. */
+  file?: string
+  /** Default: the process's. */
+  env?: Readonly<Record<string, string | undefined>>
+  /** What names of the environment begin with. Default `ARQ_TS_`; `AI_DOCS_` reads those of the Python application. */
+  envPrefix?: string
+  /** Settings of the command line, by key; they win. */
+  flags?: Readonly<Record<string, unknown>>
+  /** Default: the process's. */
+  cwd?: string
+}
+
+/** One setting, and where it comes from. */
+export interface Setting {
+  key: string
+  value: unknown
+  origin: Origin
+}
+
+/** Checked settings, and where each comes from. */
+export interface LoadedConfig {
+  config: TaskQueueConfig
+  /** The file that was read, if any. */
+  file: string | undefined
+  /** Every setting in the order of the reference. Secrets are not masked; see `maskSetting`. */
+  settings: Setting[]
+}
+
+const FILES = ['arq-ts.yaml', 'arq-ts.yml', 'arq-ts.toml', 'arq-ts.json']
+
+/**
+ * Reads the `task_queue` settings: defaults, then the file, then the environment, then flags; the last wins, key by key.
+ *
+ * @throws ConfigError with every problem found: where, which key, what was expected, what came.
+ */
+export function loadConfig(options: LoadOptions = {}): LoadedConfig {
+  const { env = process.env, envPrefix = 'ARQ_TS_', flags = {} } = options
+  const file = options.file ?? env[`${envPrefix}CONFIG`] ?? findFile(options.cwd ?? process.cwd())
+  const merged: Layer = new Map()
+  const layers = [file === undefined ? undefined : fileLayer(file), environmentLayer(env, envPrefix), flagLayer(flags)]
+  for (const layer of layers) for (const [path, entry] of layer ?? []) merged.set(path, entry)
+  // A database in the URL counts, unless one is given by itself.
+  const url = merged.get('redis_url')
+  const database = /^rediss?:\/\/[^/]*\/(\d+)/.exec(String(url?.value))?.[1]
+  if (url && database !== undefined && !merged.has('redis_database')) {
+    merged.set('redis_database', { value: Number(database), isText: false, origin: url.origin })
+  }
+
+  const raw = assemble(merged)
+  const originOf = (path: string) =>
+    merged.get(path)?.origin ?? merged.get(path.split('.').slice(0, 2).join('.'))?.origin
+  const result = taskQueueSchema.safeParse(raw)
+  const problems: ConfigProblem[] = problemsOf(taskQueueSchema, result, raw).map(({ path, message }) => ({
+    where: (originOf(path) ?? originOf(path.split('.')[0]!))?.name ?? file ?? 'configuration',
+    path,
+    message,
+  }))
+  const queues = merged.get('queues')
+  const queueName = merged.get('queue_name')
+  if (queues && queueName && queues.origin.kind === queueName.origin.kind) {
+    const message = 'give `queue_name` or `queues`, not both'
+    problems.push({ where: queues.origin.name, path: 'queues', message })
+  }
+  if (!result.success || problems.length > 0) throw new ConfigError(problems)
+  const config = result.data
+  // Of two places the stronger says whether it is one queue or several.
+  if (queues && queueName && rank(queueName.origin) > rank(queues.origin)) {
+    delete config.queues
+    merged.delete('queues')
+  }
+  return { config, file, settings: describe(config, merged) }
+}
+
+function rank(origin: Origin): number {
+  return ['default', 'file', 'environment', 'flag'].indexOf(origin.kind)
+}
+
+function findFile(cwd: string): string | undefined {
+  const name = FILES.find((candidate) => existsSync(join(cwd, candidate)))
+  return name === undefined ? undefined : cwd === process.cwd() ? name : join(cwd, name)
+}
+
+/** One object of all layers. What the environment gives is a text; where the schema wants none, it is read as a value. */
+function assemble(layer: Layer): Record<string, unknown> {
+  const raw: Record<string, unknown> = {}
+  for (const [path, { value, isText }] of layer) {
+    const [key = '', ...inner] = path.split('.')
+    const name = inner.join('.')
+    const given = isText && typeof value === 'string' && !takesText(key, value) ? valueOfText(value) : value
+    if (name === '') raw[key] = given
+    else {
+      const isNumber = isText && !/^(true|false)$/.test(String(value))
+      raw[key] = { ...(raw[key] as object | undefined), [name]: isNumber ? value : given }
+    }
+  }
+  return raw
+}
+
+function takesText(key: string, value: string): boolean {
+  const schema = Object.hasOwn(taskQueueSchema.shape, key)
+    ? taskQueueSchema.shape[key as keyof typeof taskQueueSchema.shape]
+    : undefined
+  return schema?.safeParse(value).success === true
+}
+
+function describe(config: TaskQueueConfig, layer: Layer): Setting[] {
+  const settings: Setting[] = []
+  for (const key of Object.keys(taskQueueSchema.shape) as (keyof TaskQueueConfig)[]) {
+    const value = config[key]
+    const own = layer.get(key)
+    const nested = [...layer].filter(([path]) => path.startsWith(`${key}.`))
+    if (nested.length > 0) {
+      for (const [path, { origin }] of nested) {
+        settings.push({ key: path, value: (value as Record<string, unknown>)[path.slice(key.length + 1)], origin })
+      }
+    } else settings.push({ key, value, origin: own?.origin ?? { kind: 'default', name: 'default' } })
+  }
+  return settings
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs'
+import type { RedisOptions } from 'ioredis'
+import { ConfigError } from '../errors.ts'
+import type { ClientOptions, ConnectionOptions, WorkerOptions } from '../options.ts'
+import type { RetryPolicy } from '../protocol/schedule.ts'
+import type { TaskQueueConfig } from './schema.ts'
+
+const ms = (seconds: number) => Math.round(seconds * 1_000)
+
+/** Where Redis is, as ioredis takes it. @throws ConfigError when a TLS file cannot be read. */
+export function redisOptionsOf(config: TaskQueueConfig): RedisOptions {
+  const url = new URL(config.redis_url)
+  const username = config.redis_username ?? decodeURIComponent(url.username)
+  const password = config.redis_password ?? decodeURIComponent(url.password)
+  const options: RedisOptions = { db: config.redis_database }
+  if (username !== '') options.username = username
+  if (password !== '') options.password = password
+  if (url.protocol === 'rediss:' || config.tls) options.tls = tlsOf(config.tls ?? {})
+  if (config.sentinel) {
+    const { name, nodes, username: sentinelUsername, password: sentinelPassword } = config.sentinel
+    return {
+      ...options,
+      name,
+      sentinels: nodes.map(hostAndPort),
+      ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
+      ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+    }
+  }
+  if (url.protocol === 'unix:') return { ...options, path: url.pathname }
+  return { ...options, host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 6379) }
+}
+
+/** Queues of a worker with these settings, in order. */
+export function queueNamesOf(config: TaskQueueConfig): string[] {
+  return config.queues?.map((queue) => queue.name) ?? [config.queue_name]
+}
+
+/** Options of a Client with these settings. */
+export function clientOptionsOf(config: TaskQueueConfig): ClientOptions {
+  return { ...connectionOptionsOf(config), queueName: queueNamesOf(config)[0]! }
+}
+
+/** Options of a Worker with these settings; `tasks` and `cron` are the caller's. */
+export function workerOptionsOf(config: TaskQueueConfig): WorkerOptions {
+  const retry = retryPolicyOf(config)
+  return {
+    ...connectionOptionsOf(config),
+    ...(config.queues ? { queues: config.queues } : { queueName: config.queue_name }),
+    queueOrder: config.queue_order,
+    maxJobs: config.max_jobs,
+    jobTimeoutMs: ms(config.job_timeout),
+    keepResultMs: ms(config.job_ttl),
+    maxTries: config.max_tries,
+    ...(retry ? { retry } : {}),
+    deadLetter: config.dead_letter && {
+      maxAgeMs: ms(config.dead_letter_max_age),
+      maxCount: config.dead_letter_max_count,
+    },
+    unknownFunction: config.unknown_function,
+    leaseMs: ms(config.lease),
+    pollDelayMs: ms(config.poll_delay),
+    healthCheckIntervalMs: ms(config.health_check_interval),
+    jobCompletionWaitMs: ms(config.job_completion_wait),
+    abortGraceMs: ms(config.abort_grace),
+    allowAbortJobs: config.allow_abort_jobs,
+    logResults: config.log_results,
+    logArguments: config.log_arguments,
+    ...(config.time_zone === undefined ? {} : { timeZone: config.time_zone }),
+  }
+}
+
+function connectionOptionsOf(config: TaskQueueConfig): ConnectionOptions {
+  return {
+    redis: redisOptionsOf(config),
+    keyPrefix: config.key_prefix,
+    codec: config.codec,
+    expiresExtraMs: ms(config.expires_extra),
+  }
+}
+
+function retryPolicyOf(config: TaskQueueConfig): RetryPolicy | undefined {
+  const { retry_backoff: backoff } = config
+  if (backoff === 'none') return undefined
+  return {
+    delayMs: ms(config.retry_delay),
+    backoff,
+    jitter: config.retry_jitter,
+    maxDelayMs: ms(config.retry_max_delay),
+  }
+}
+
+function tlsOf(tls: NonNullable<TaskQueueConfig['tls']>): NonNullable<RedisOptions['tls']> {
+  const read = (key: 'ca_file' | 'cert_file' | 'key_file') => {
+    const file = tls[key]
+    if (file === undefined) return undefined
+    try {
+      return readFileSync(file)
+    } catch (error) {
+      const message = `\`tls.${key}\` cannot be read: ${(error as Error).message}`
+      throw new ConfigError([{ where: file, path: `tls.${key}`, message }])
+    }
+  }
+  const options = {
+    ca: read('ca_file'),
+    cert: read('cert_file'),
+    key: read('key_file'),
+    servername: tls.server_name,
+    rejectUnauthorized: tls.reject_unauthorized,
+  }
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+function hostAndPort(node: string): { host: string; port: number } {
+  const [host = '', port = '26379'] = node.split(':')
+  return { host, port: Number(port) }
+}

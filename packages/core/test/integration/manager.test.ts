@@ -1,0 +1,270 @@
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { defineTask, TaskQueueManager } from '../../src/index.ts'
+import type { TaskQueueInput } from '../../src/index.ts'
+import { next, silent, useBench } from './support.ts'
+
+const tasks = [
+  defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value }),
+  defineTask({ name: 'bad', handler: () => Promise.reject(new Error('bad')) }),
+  defineTask({
+    name: 'until_aborted',
+    handler: (ctx) => new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))),
+  }),
+]
+
+const bench = useBench()
+let manager: TaskQueueManager
+let redis: Redis
+
+async function open(settings: TaskQueueInput = {}): Promise<TaskQueueManager> {
+  const { url } = bench.database()
+  const opened = new TaskQueueManager(
+    { redis_url: url, redis_database: Number(new URL(url).pathname.slice(1)), ...settings },
+    { logger: silent },
+  )
+  await opened.initialize()
+  return opened
+}
+
+beforeEach(async () => {
+  manager = await open()
+  redis = new Redis(bench.database().url)
+})
+afterEach(async () => {
+  await manager.cleanup()
+  redis.disconnect()
+})
+
+const worker = (options = {}) => bench.worker({ tasks, queueName: 'default', ...options })
+
+describe('a manager', () => {
+  test('says what to do when it is used before it is initialized', async () => {
+    const early = new TaskQueueManager({}, { logger: silent })
+    await expect(early.enqueue('echo')).rejects.toThrow('call `await manager.initialize()` first')
+  })
+
+  test('refuses settings by name', () => {
+    expect(() => new TaskQueueManager({ max_job: 1 } as TaskQueueInput)).toThrow(
+      'task_queue: Unknown option `max_job`, did you mean `max_jobs`?',
+    )
+  })
+
+  test('can be cleaned up and initialized anew', async () => {
+    await manager.cleanup()
+    await manager.initialize()
+    expect(await manager.enqueue('echo', [1])).not.toBeNull()
+  })
+})
+
+describe('the status of a job', () => {
+  test('tells everything at each stage', async () => {
+    const job = await manager.enqueue('until_aborted', [1], { kwargs: { a: 2 }, delayMs: 60_000 })
+    const id = job!.jobId
+    expect(await manager.getJobStatus(id)).toMatchObject({
+      status: 'deferred',
+      queueName: 'default',
+      functionName: 'until_aborted',
+      args: [1],
+      kwargs: { a: 2 },
+      enqueueTime: expect.any(Date) as Date,
+      dueTime: expect.any(Date) as Date,
+      startTime: null,
+      jobTry: 0,
+      success: null,
+    })
+    await redis.zadd('default', 1, id)
+    expect((await manager.getJobStatus(id)).status).toBe('queued')
+    const running = await worker()
+    await next(running, 'jobStarted')
+    expect(await manager.getJobStatus(id)).toMatchObject({ status: 'in_progress', jobTry: 1, dueTime: null })
+    const finished = next(running, 'jobFinished')
+    expect(await manager.cancelJob(id)).toBe(true)
+    await finished
+    expect(await manager.getJobStatus(id)).toMatchObject({
+      status: 'complete',
+      success: false,
+      startTime: expect.any(Date) as Date,
+      finishTime: expect.any(Date) as Date,
+      error: expect.stringContaining('aborted') as string,
+      dead: false,
+    })
+  })
+
+  test('finds a job in whichever queue it is', async () => {
+    const job = await manager.enqueue('echo', ['x'], { queueName: 'high_priority' })
+    expect(await manager.getJobStatus(job!.jobId)).toMatchObject({ status: 'queued', queueName: 'high_priority' })
+    await worker({ queueName: 'high_priority' })
+    expect(await job!.result({ timeoutMs: 5_000 })).toBe('x')
+    expect(await manager.getJobStatus(job!.jobId)).toMatchObject({ status: 'complete', result: 'x', success: true })
+  })
+
+  test('of an unknown job is not_found', async () => {
+    expect(await manager.getJobStatus('nobody')).toMatchObject({ status: 'not_found', functionName: null })
+    expect(await manager.cancelJob('nobody')).toBe(false)
+  })
+})
+
+describe('the numbers of a queue', () => {
+  test('count jobs at every stage', async () => {
+    const running = await worker({ maxJobs: 1 })
+    const started = next(running, 'jobStarted')
+    await manager.enqueue('until_aborted')
+    await started
+    await manager.enqueue('echo', [1])
+    await manager.enqueue('echo', [2], { delayMs: 60_000 })
+    expect(await manager.getQueueStats()).toMatchObject({
+      queueName: 'default',
+      pending: 1,
+      deferred: 1,
+      running: 1,
+      complete: 0,
+      workers: 1,
+      exact: true,
+      nextDue: expect.any(Date) as Date,
+      oldestDue: expect.any(Date) as Date,
+    })
+  })
+
+  test('count ends by outcome, and dead letters', async () => {
+    const running = await worker()
+    for (const [name, args] of [
+      ['echo', [1]],
+      ['echo', [2]],
+      ['bad', []],
+    ] as const) {
+      const finished = next(running, 'jobFinished')
+      await manager.enqueue(name, args)
+      await finished
+    }
+    expect(await manager.getQueueStats()).toMatchObject({ pending: 0, complete: 2, failed: 1, dead: 1, python: null })
+    expect(await manager.getQueueStats('other')).toMatchObject({ complete: 0, dead: 0 })
+  })
+
+  test("see what Python's workers do: running jobs stay due there, and their health line counts", async () => {
+    for (const id of ['p1', 'p2', 'p3']) await manager.enqueue('echo', [id], { jobId: id })
+    await redis.set('arq:in-progress:p1', '1')
+    await redis.set('default:health-check', 'Nov-24 12:00:00 j_complete=5 j_failed=2 j_retried=0 j_ongoing=1 queued=3')
+    expect(await manager.getQueueStats()).toMatchObject({
+      pending: 2,
+      running: 1,
+      complete: 5,
+      failed: 2,
+      python: { ongoing: 1 },
+    })
+  })
+
+  test('cost the same on a hundred thousand jobs as on ten', async () => {
+    const members = Array.from({ length: 100_000 }, (_, i) => [i < 50_000 ? i + 1 : 4e12 + i, `job${i}`]).flat()
+    for (let from = 0; from < members.length; from += 10_000)
+      await redis.zadd('default', ...members.slice(from, from + 10_000))
+    await redis.set('arq:in-progress:job3', '1')
+    const before = Number(/total_commands_processed:(\d+)/.exec(await redis.info('stats'))?.[1])
+    expect(await manager.getQueueStats()).toMatchObject({ pending: 49_999, deferred: 50_000, running: 1, exact: true })
+    const after = Number(/total_commands_processed:(\d+)/.exec(await redis.info('stats'))?.[1])
+    expect(after - before).toBeLessThan(3_000)
+  })
+})
+
+describe('a paused queue', () => {
+  test('starts no job until it is resumed', async () => {
+    expect(await manager.pauseQueue()).toBe(true)
+    expect(await manager.pauseQueue()).toBe(false)
+    const running = await worker()
+    const job = await manager.enqueue('echo', [1])
+    const other = await manager.enqueue('echo', [2], { queueName: 'other' })
+    await (await bench.worker({ tasks, queueName: 'other' }), other!.result({ timeoutMs: 5_000 }))
+    expect(await manager.getQueueStats()).toMatchObject({ pending: 1, running: 0, paused: true })
+    const started = next(running, 'jobStarted')
+    expect(await manager.resumeQueue()).toBe(true)
+    await started
+    expect(await job!.result({ timeoutMs: 5_000 })).toBe(1)
+    expect(await manager.resumeQueue()).toBe(false)
+  })
+
+  test('starts nothing that was set aside before the pause either', async () => {
+    const running = await worker({ maxJobs: 1 })
+    await manager.enqueue('until_aborted', [], { jobId: 'first' })
+    await next(running, 'jobStarted')
+    await manager.enqueue('echo', [1], { jobId: 'second' })
+    await manager.pauseQueue()
+    const finished = next(running, 'jobFinished')
+    await manager.cancelJob('first')
+    await finished
+    await manager.enqueue('echo', [1], { queueName: 'other', jobId: 'third' })
+    const there = await bench.worker({ tasks, queueName: 'other', burst: true })
+    await there.run()
+    expect((await manager.getJobStatus('second')).status).toBe('queued')
+  })
+})
+
+describe('dead letters', () => {
+  beforeEach(async () => {
+    const running = await worker()
+    for (const id of ['d1', 'd2', 'd3']) {
+      const finished = next(running, 'jobFinished')
+      await manager.enqueue(id === 'd3' ? 'nobody_has_it' : 'bad', [], { jobId: id })
+      await finished
+    }
+    await running.stop()
+  })
+
+  test('are listed, and chosen by what they are', async () => {
+    expect((await manager.listDead()).map((letter) => letter.jobId).sort()).toEqual(['d1', 'd2', 'd3'])
+    const { inspector } = manager.client
+    expect(await inspector.findDead({ functionName: 'bad' })).toHaveLength(2)
+    expect(await inspector.findDead({ error: 'not found' })).toMatchObject([{ jobId: 'd3' }])
+    expect(await inspector.findDead({ queueName: 'other' })).toEqual([])
+    expect(await inspector.findDead({ olderThanMs: 60_000 })).toEqual([])
+    expect(await inspector.findDead({ jobIds: ['d1', 'x'], functionName: 'bad' })).toHaveLength(1)
+  })
+
+  test('run again, and say why some do not', async () => {
+    await redis.hdel('arq:dead:d2', 'payload')
+    expect(await manager.replayDead({ functionName: 'bad' })).toEqual({
+      replayed: 1,
+      refused: [{ jobId: 'd2', error: expect.stringContaining('payload') as string }],
+    })
+    expect((await manager.getJobStatus('d1')).status).toBe('queued')
+  })
+
+  test('are purged', async () => {
+    expect(await manager.purgeDead({ functionName: 'bad' })).toBe(2)
+    expect(await manager.listDead()).toHaveLength(1)
+    expect(await manager.getJobStatus('d3')).toMatchObject({
+      dead: true,
+      error: expect.stringContaining('not found') as string,
+    })
+  })
+
+  test('are removed with their job', async () => {
+    expect(await manager.client.inspector.removeJob('d3')).toBe('removed')
+    expect(await manager.client.inspector.removeJob('d3')).toBe('absent')
+    expect(await manager.getJobStatus('d3')).toMatchObject({ status: 'not_found', dead: false })
+  })
+})
+
+describe('queues', () => {
+  test('are found whoever made them', async () => {
+    await manager.enqueue('echo', [])
+    await manager.enqueue('echo', [], { queueName: 'python:queue' })
+    await manager.pauseQueue('empty_but_paused')
+    await redis.zadd('arq:abort', 1, 'x')
+    expect(await manager.client.queues.names()).toEqual({
+      names: ['arq:queue', 'default', 'empty_but_paused', 'python:queue'],
+      complete: true,
+    })
+  })
+
+  test('are emptied but for what runs', async () => {
+    const running = await worker({ maxJobs: 1 })
+    await manager.enqueue('until_aborted', [], { jobId: 'running' })
+    await next(running, 'jobStarted')
+    for (let i = 0; i < 1_200; i++) void manager.enqueue('echo', [i], { delayMs: i % 2 ? 0 : 60_000 })
+    await manager.enqueue('echo', [])
+    expect(await manager.client.queues.purge('default')).toBe(1_201)
+    expect(await manager.getQueueStats()).toMatchObject({ pending: 0, deferred: 0, running: 1 })
+    expect((await redis.keys('arq:job:*')).length).toBe(1)
+    expect(await manager.client.inspector.removeJob('running')).toBe('running')
+  })
+})

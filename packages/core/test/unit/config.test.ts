@@ -1,0 +1,258 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { configJsonSchema, loadConfig, maskSetting, redisOptionsOf, workerOptionsOf } from '../../src/config/index.ts'
+import type { LoadOptions } from '../../src/config/index.ts'
+import { ConfigError } from '../../src/errors.ts'
+
+let folder: string
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'arq-ts-config-'))))
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function load(options: LoadOptions & { yaml?: string; toml?: string; json?: string } = {}) {
+  const { yaml, toml, json, ...rest } = options
+  const name = yaml === undefined ? (toml === undefined ? 'arq-ts.json' : 'arq-ts.toml') : 'arq-ts.yaml'
+  const text = yaml ?? toml ?? json
+  if (text !== undefined) writeFileSync(join(folder, name), text)
+  return loadConfig({ cwd: folder, env: {}, ...rest })
+}
+
+function problems(options: Parameters<typeof load>[0]): string[] {
+  try {
+    load(options)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.replaceAll(`${folder}/`, '').split('\n')
+    throw error
+  }
+  throw new Error('the configuration was taken')
+}
+
+const setting = (loaded: ReturnType<typeof load>, key: string) => {
+  const found = loaded.settings.find((each) => each.key === key)
+  return { value: found?.value, from: found?.origin.name.replace(`${folder}/`, '') }
+}
+
+describe('without anything given', () => {
+  test("the guide's defaults hold", () => {
+    expect(load().config).toMatchObject({
+      redis_url: 'redis://localhost:6379',
+      redis_database: 1,
+      max_jobs: 10,
+      job_timeout: 3600,
+      job_ttl: 86400,
+      max_tries: 3,
+      retry_delay: 60,
+      retry_backoff: 'exponential',
+      queue_name: 'default',
+      worker_pool_size: 4,
+      health_check_interval: 60,
+    })
+  })
+
+  test('a worker gets them in its own terms', () => {
+    expect(workerOptionsOf(load().config)).toMatchObject({
+      redis: { host: 'localhost', port: 6379, db: 1 },
+      queueName: 'default',
+      maxJobs: 10,
+      jobTimeoutMs: 3_600_000,
+      keepResultMs: 86_400_000,
+      maxTries: 3,
+      retry: { delayMs: 60_000, backoff: 'exponential' },
+    })
+  })
+})
+
+describe('of several places', () => {
+  test('the last wins, and each value says where it comes from', () => {
+    const loaded = load({
+      yaml: 'other: 1\ntask_queue:\n  max_jobs: 2\n  max_tries: 4\n  job_timeout: 5m\n',
+      env: { ARQ_TS_TASK_QUEUE__MAX_JOBS: '3', ARQ_TS_TASK_QUEUE__MAX_TRIES: '5' },
+      flags: { max_tries: 6, queue_name: undefined },
+    })
+    expect(setting(loaded, 'job_timeout')).toEqual({ value: 300, from: 'arq-ts.yaml:5' })
+    expect(setting(loaded, 'max_jobs')).toEqual({ value: 3, from: 'ARQ_TS_TASK_QUEUE__MAX_JOBS' })
+    expect(setting(loaded, 'max_tries')).toEqual({ value: 6, from: '--max-tries' })
+    expect(setting(loaded, 'queue_name')).toEqual({ value: 'default', from: 'default' })
+  })
+
+  test('the prefix of the environment may be another', () => {
+    const env = { AI_DOCS_TASK_QUEUE__REDIS_URL: 'redis://db:7000', ARQ_TS_TASK_QUEUE__REDIS_URL: 'redis://not:1' }
+    expect(load({ env, envPrefix: 'AI_DOCS_' }).config.redis_url).toBe('redis://db:7000')
+  })
+
+  test('the environment may name the file', () => {
+    writeFileSync(join(folder, 'mine.yml'), 'task_queue: { max_jobs: 7 }')
+    expect(load({ env: { ARQ_TS_CONFIG: join(folder, 'mine.yml') } }).config.max_jobs).toBe(7)
+  })
+
+  test('one queue on the command line wins over several in the file', () => {
+    const loaded = load({ yaml: 'task_queue:\n  queues: [a, b]\n', flags: { queue_name: 'high_priority' } })
+    expect(workerOptionsOf(loaded.config)).toMatchObject({ queueName: 'high_priority' })
+  })
+
+  test.each([
+    ['yaml', 'task_queue:\n  max_jobs: 8\n  tls:\n    server_name: redis.internal\n', 4],
+    ['toml', 'title = "x"\n[task_queue]\nmax_jobs = 8\n[task_queue.tls]\nserver_name = "redis.internal"\n', 5],
+    ['json', '{\n "task_queue": {\n  "max_jobs": 8,\n  "tls": { "server_name": "redis.internal" } } }', 4],
+  ])('a file may be %s, and lines are told', (kind, text, line) => {
+    const loaded = load({ [kind]: text })
+    expect(loaded.config.max_jobs).toBe(8)
+    expect(setting(loaded, 'tls.server_name')).toEqual({ value: 'redis.internal', from: `arq-ts.${kind}:${line}` })
+  })
+})
+
+describe('what the environment gives is a text', () => {
+  test.each([
+    ['MAX_JOBS', '20', 'max_jobs', 20],
+    ['JOB_TIMEOUT', '90', 'job_timeout', 90],
+    ['JOB_TIMEOUT', '1h 30m', 'job_timeout', 5400],
+    ['DEAD_LETTER', 'false', 'dead_letter', false],
+    ['REDIS_PASSWORD', '0123', 'redis_password', '0123'],
+    [
+      'QUEUES',
+      'high=3,low',
+      'queues',
+      [
+        { name: 'high', weight: 3 },
+        { name: 'low', weight: 1 },
+      ],
+    ],
+    ['TASKS', '["@arq-ts/qdrant"]', 'tasks', ['@arq-ts/qdrant']],
+    ['TLS__REJECT_UNAUTHORIZED', 'false', 'tls', { reject_unauthorized: false }],
+    ['SENTINEL__NODES', 'a:1,b', 'sentinel', { name: 'm', nodes: ['a:1', 'b'] }],
+  ] as const)('%s=%s', (name, value, key, expected) => {
+    const env = {
+      [`ARQ_TS_TASK_QUEUE__${name}`]: value,
+      ...(key === 'sentinel' ? { ARQ_TS_TASK_QUEUE__SENTINEL__NAME: 'm' } : {}),
+    }
+    expect(load({ env }).config[key]).toEqual(expected)
+  })
+})
+
+describe('Redis', () => {
+  test.each([
+    ['redis://u:p%40ss@db:7000/3', {}, { host: 'db', port: 7000, db: 3, username: 'u', password: 'p@ss' }],
+    ['redis://u:old@db/3', { redis_password: 'new', redis_database: 5 }, { password: 'new', db: 5 }],
+    ['rediss://db', {}, { tls: {}, port: 6379, db: 1 }],
+    ['unix:///run/redis.sock', {}, { path: '/run/redis.sock', db: 1 }],
+    ['redis://[::1]:7000', {}, { host: '::1' }],
+    [
+      'redis://unused',
+      { sentinel: { name: 'main', nodes: ['s1', 's2:5000'] } },
+      {
+        name: 'main',
+        sentinels: [
+          { host: 's1', port: 26379 },
+          { host: 's2', port: 5000 },
+        ],
+      },
+    ],
+  ])('%s %j', (url, flags, expected) => {
+    expect(redisOptionsOf(load({ flags: { redis_url: url, ...flags } }).config)).toMatchObject(expected)
+  })
+})
+
+describe('what is wrong is told with place, key and a way out', () => {
+  test.each<[string, Parameters<typeof load>[0], string[]]>([
+    [
+      'an unknown key',
+      { yaml: 'task_queue:\n  max_job: 3\n' },
+      ['arq-ts.yaml:2: Unknown option `max_job`, did you mean `max_jobs`?'],
+    ],
+    [
+      'a nested unknown key',
+      { yaml: 'task_queue:\n  tls:\n    cafile: x\n' },
+      ['arq-ts.yaml:3: Unknown option `tls.cafile`, did you mean `ca_file`?'],
+    ],
+    [
+      'camel case',
+      { yaml: 'task_queue:\n  maxJobs: 3\n' },
+      ['arq-ts.yaml:2: Unknown option `maxJobs`, did you mean `max_jobs`?'],
+    ],
+    [
+      'a wrong type',
+      { toml: '[task_queue]\nmax_jobs = "many"\n' },
+      ['arq-ts.toml:2: Expected `max_jobs` to be an integer from 1 to 100000, got `"many"`'],
+    ],
+    [
+      'a bad duration',
+      { yaml: 'task_queue:\n  job_timeout: soon\n' },
+      [
+        'arq-ts.yaml:2: Expected `job_timeout` to be seconds, or a duration such as 30s, 5m or 2h, from 0.001 to 3155760000 s, got `"soon"`',
+      ],
+    ],
+    [
+      'a variable',
+      { env: { ARQ_TS_TASK_QUEUE__MAX_TRIES: '0' } },
+      ['ARQ_TS_TASK_QUEUE__MAX_TRIES: Expected `max_tries` to be at least 1, got `0`'],
+    ],
+    [
+      'an unknown variable',
+      { env: { ARQ_TS_TASK_QUEUE__MAX_TRYS: '1' } },
+      ['ARQ_TS_TASK_QUEUE__MAX_TRYS: Unknown option `max_trys`, did you mean `max_tries`?'],
+    ],
+    [
+      'a flag',
+      { flags: { redis_url: 'http://x' } },
+      [
+        '--redis: Expected `redis_url` to be a URL such as redis://localhost:6379, rediss://… or unix:///path, got `"http://x"`',
+      ],
+    ],
+    [
+      'several at once',
+      { yaml: 'task_queue:\n  max_jobs: 0\n  codec: xml\n' },
+      [
+        'arq-ts.yaml:2: Expected `max_jobs` to be at least 1, got `0`',
+        "arq-ts.yaml:3: Expected `codec` to be 'msgpack' or 'pickle' or 'json', got `\"xml\"`",
+      ],
+    ],
+    [
+      'one queue and several',
+      { yaml: 'task_queue:\n  queue_name: a\n  queues: [b]\n' },
+      ['arq-ts.yaml:3: give `queue_name` or `queues`, not both'],
+    ],
+    ['broken YAML', { yaml: 'task_queue:\n  a: [1\n' }, [expect.stringContaining('arq-ts.yaml:') as string]],
+    [
+      'a key twice',
+      { yaml: 'task_queue:\n  max_jobs: 1\n  max_jobs: 2\n' },
+      ['arq-ts.yaml:3: Map keys must be unique'],
+    ],
+    ['broken TOML', { toml: '[task_queue]\nmax_jobs =\n' }, [expect.stringContaining('arq-ts.toml:2') as string]],
+    [
+      'no section',
+      { yaml: 'taskqueue: {}\n' },
+      ['arq-ts.yaml: has no section `task_queue`; put the settings under it'],
+    ],
+    ['a section that is no map', { yaml: 'task_queue: 3\n' }, ['arq-ts.yaml:1: Expected a map of settings']],
+    ['no file', { file: '/nowhere/arq-ts.yaml' }, ['/nowhere/arq-ts.yaml: cannot be read: there is no such file']],
+  ])('%s', (_, options, expected) => {
+    expect(problems(options)).toEqual(expected)
+  })
+
+  test('and never with a password', () => {
+    const [problem] = problems({ env: { ARQ_TS_TASK_QUEUE__REDIS_URL: 'http://u:hunter2@db' } })
+    expect(problem).toContain('u:***@db')
+    expect(problem).not.toContain('hunter2')
+  })
+})
+
+test('secrets are masked, in a URL, by name, and in what task modules are handed', () => {
+  expect(maskSetting('redis_password', 'hunter2')).toBe('***')
+  expect(maskSetting('redis_url', 'redis://u:hunter2@db')).toBe('redis://u:***@db')
+  const entry = { use: '@arq-ts/qdrant', with: { url: 'http://q', apiKey: 'hunter2' } }
+  expect(JSON.stringify(maskSetting('tasks', [entry]))).not.toContain('hunter2')
+})
+
+test('the JSON schema describes every key, for editors', () => {
+  const schema = configJsonSchema() as {
+    properties: { task_queue: { properties: Record<string, unknown>; additionalProperties: unknown } }
+  }
+  const section = schema.properties.task_queue
+  expect(section.additionalProperties).toBe(false)
+  expect(section.properties).toMatchObject({
+    max_jobs: { type: 'integer', default: 10, minimum: 1 },
+    codec: { enum: ['msgpack', 'pickle', 'json'] },
+    job_timeout: { default: 3600, type: ['number', 'string'] },
+  })
+})

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ArgumentsError, OptionsError } from './errors.ts'
+import { Doctor } from './doctor.ts'
 import { createLogger } from './logger.ts'
 import { Inspector } from './inspector.ts'
 import { Job, toJobInfo, toJobResult } from './job.ts'
@@ -13,6 +14,7 @@ import { Queues } from './queues.ts'
 import { EnqueueBatcher } from './redis/enqueue-batcher.ts'
 import { Link } from './redis/link.ts'
 import type { AnyTask, InputOf, ResultOf } from './task.ts'
+import { isTracing, traceEnqueue } from './tracing.ts'
 
 /** What became of one item of `enqueueMany`. */
 export type EnqueueOutcome<Result = unknown> =
@@ -51,6 +53,8 @@ export class Client {
   readonly inspector: Inspector
   /** Queues as a whole: numbers, pause and resume, purge. */
   readonly queues: Queues
+  /** What is wrong with the fleet, and its repair. */
+  readonly doctor: Doctor
   readonly #link: Link
   readonly #batcher: EnqueueBatcher
   readonly #ownsLink: boolean
@@ -68,6 +72,7 @@ export class Client {
       this.#batcher = new EnqueueBatcher(this.#link.broker, undefined)
       this.inspector = new Inspector(this.#link)
       this.queues = new Queues(this.#link)
+      this.doctor = new Doctor(this.#link)
       return
     }
     const settings = resolveClientOptions(options)
@@ -81,6 +86,7 @@ export class Client {
     this.#batcher = new EnqueueBatcher(this.#link.broker, commandTimeoutMs)
     this.inspector = new Inspector(this.#link)
     this.queues = new Queues(this.#link)
+    this.doctor = new Doctor(this.#link)
   }
 
   /** @internal A client over a worker's connection. */
@@ -104,7 +110,7 @@ export class Client {
   async enqueue(task: AnyTask | string, input?: unknown, options?: EnqueueOptions): Promise<Job | null> {
     await this.#sync()
     const call = this.#prepare(task, input, options)
-    const queued = await this.#batcher.add(call)
+    const queued = await this.#send(call)
     return queued ? new Job(call.jobId, call.queueName, this.#link) : null
   }
 
@@ -120,7 +126,7 @@ export class Client {
       async ([task, input, options]): Promise<EnqueueOutcome> => {
         try {
           const call = this.#prepare(task, input, options)
-          const queued = await this.#batcher.add(call)
+          const queued = await this.#send(call)
           const job = new Job(call.jobId, call.queueName, this.#link)
           return { status: queued ? 'queued' : 'duplicate', job }
         } catch (error) {
@@ -172,7 +178,18 @@ export class Client {
     return this.#synced
   }
 
-  #prepare(task: AnyTask | string, input: unknown, options: EnqueueOptions = {}): EnqueueCall {
+  #send(call: PreparedCall): Promise<boolean> {
+    if (!isTracing()) return this.#batcher.add(call)
+    return traceEnqueue(call, async (carrier) => {
+      // Sent first on the same connection: it is there before a worker can have the job.
+      const written = this.#link.store.writeTrace(call.jobId, carrier).catch(() => {})
+      const queued = await this.#batcher.add(call)
+      await written
+      return queued
+    })
+  }
+
+  #prepare(task: AnyTask | string, input: unknown, options: EnqueueOptions = {}): PreparedCall {
     checkEnqueueOptions(options)
     const { args, kwargs } =
       typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options)
@@ -180,6 +197,7 @@ export class Client {
     const functionName = typeof task === 'string' ? task : task.name
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
     return {
+      functionName: record.functionName,
       jobId: options.jobId ?? randomUUID().replaceAll('-', ''),
       queueName: options.queueName ?? this.queueName,
       due: dueOf(options),
@@ -201,6 +219,8 @@ class SharedLink {
     this.queueName = queueName
   }
 }
+
+type PreparedCall = EnqueueCall & { functionName: string }
 
 type Packed = ReturnType<AnyTask['pack']>
 

@@ -29,3 +29,21 @@ export type WorkerEvents = {
   redisDown: [{ error: Error }]
   redisUp: []
 }
+
+/** What a worker publishes of its jobs; the fields beyond the first six depend on the event, as in `WorkerEvents`. */
+export interface WorkerEventMessage extends JobEvent {
+  event: 'jobStarted' | 'jobFinished' | 'jobRetried' | 'jobReleased' | 'jobAbandoned' | 'leaseLost' | 'deadLettered'
+  /** When it happened, in unix ms of Redis. */
+  atMs: number
+  workerId: string
+  jobTry?: number
+  waitMs?: number
+  runMs?: number
+  delayMs?: number
+  outcome?: 'complete' | 'failed' | 'aborted'
+  reason?: string
+  /** In one line. */
+  error?: string
+  /** Events left out before this one, where there were too many to tell. */
+  missed?: number
+}

@@ -11,6 +11,7 @@ import type { JobStatus } from './protocol/status.ts'
 import { Queues } from './queues.ts'
 import type { Link } from './redis/link.ts'
 import type { StoredDeadLetter } from './redis/store.ts'
+import type { WorkerEventMessage } from './events.ts'
 import type { WorkerEntry } from './worker-entry.ts'
 
 /** A job that failed for good, kept until it is replayed, purged, or out of bounds (age, count). */
@@ -219,6 +220,17 @@ export class Inspector {
   async #holderOf(jobId: string): Promise<string | undefined> {
     const { names } = await new Queues(this.#link).names()
     return this.#link.queues.holderOf(jobId, names)
+  }
+
+  /**
+   * Listens to what arq-ts workers do: starts, ends, retries, hand-backs, dead letters. They tell only while somebody
+   * listens. Like all pub/sub it is told once, and missed while Redis is away. The answer ends the listening.
+   */
+  async listen(listener: (event: WorkerEventMessage) => void): Promise<() => void> {
+    const { keys, store, subscriber } = this.#link
+    const stop = await subscriber.listen(keys.events, (message) => listener(JSON.parse(message) as WorkerEventMessage))
+    await store.announceListener()
+    return stop
   }
 
   /** The health line of a queue's workers of either language, or null when none has written lately. */

@@ -92,6 +92,10 @@ export class Keys {
   resultChannel(jobId: string): string {
     return this.result(jobId)
   }
+  /** Channel on which a listener to `events` says that it is there. */
+  get eventListeners(): string {
+    return `${this.events}:listen`
+  }
   /** Channel on which abort requests are announced; the message is the job id. */
   get abortChannel(): string {
     return this.abort

@@ -7,6 +7,7 @@ import type { RedisTarget } from './connection.ts'
 import { QueueStore } from './queue-store.ts'
 import { Store } from './store.ts'
 import { Subscriber } from './subscriber.ts'
+import { Survey } from './survey.ts'
 
 type Log = ConstructorParameters<typeof Connection>[1]
 
@@ -28,6 +29,7 @@ export class Link {
   readonly broker: Broker
   readonly store: Store
   readonly queues: QueueStore
+  readonly survey: Survey
 
   constructor(options: LinkOptions) {
     this.keys = new Keys(options.keyPrefix)
@@ -36,6 +38,7 @@ export class Link {
     this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
     const calls = new Calls(this.connection, options.readTimeoutMs)
     this.store = new Store(calls, this.keys, this.clock)
+    this.survey = new Survey(calls, this.keys)
     this.queues = new QueueStore(calls, this.keys, this.clock)
   }
 

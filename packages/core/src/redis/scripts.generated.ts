@@ -128,6 +128,20 @@ for outcome, count in pairs(counts) do
   redis.call('HINCRBY', KEYS[4], outcome, count)
 end
 return out`,
+  free: `local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local out = {}
+for i = 1, #KEYS - 1 do
+  local id, seen = ARGV[2 * i], ARGV[2 * i + 1]
+  out[i] = 0
+  if redis.call('GET', KEYS[i + 1]) == seen then
+    redis.call('DEL', KEYS[i + 1])
+    if redis.call('ZSCORE', KEYS[1], id) then redis.call('ZADD', KEYS[1], now, id) end
+    out[i] = 1
+  end
+end
+redis.call('PUBLISH', ARGV[1], now)
+return out`,
   remove: `local out = {}
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
@@ -240,6 +254,7 @@ export const luaShas = {
   claim: 'f806fb620dba4c35922ca5a0815e0bb48da8a19e',
   enqueue: '9aa6899b25dc30336bd304e28ccd4cd3c9584d24',
   finish: '9b355bc1f13318f6f843113242293b3f959a79b4',
+  free: '014b4c511b7964f8d50c242f96b732a0bb7e7e2e',
   remove: '80b9d6493daa1da002c261cbee50bb81951006b6',
   renew: 'aafd44134a2d198ef5c18daaf34d80b71c16d285',
   replay: '20756ee16ed52f58a60377f88a6f8f9e2662002a',

@@ -178,6 +178,32 @@ export class Store {
     return (await this.#calls.run((client) => runScript(client, 'replay', scriptKeys, args)))[0] === 1
   }
 
+  /** Keeps a producer's trace context for the run; the first of several producers of one id counts. */
+  async writeTrace(jobId: string, carrier: Record<string, string>): Promise<void> {
+    const value = JSON.stringify(carrier)
+    await this.#calls.run((client) => client.set(this.keys.trace(jobId), value, 'PX', EXPIRES_EXTRA_MS, 'NX'))
+  }
+
+  async readTrace(jobId: string): Promise<Record<string, string>> {
+    const value = await this.#calls.run((client) => client.get(this.keys.trace(jobId)))
+    return value === null ? {} : (JSON.parse(value) as Record<string, string>)
+  }
+
+  /** Whether anybody listens to the events of workers. */
+  async hasEventListeners(): Promise<boolean> {
+    const reply = await this.#calls.run((client) => client.pubsub('NUMSUB', this.keys.events))
+    return Number(reply[1]) > 0
+  }
+
+  /** Tells workers to look for listeners now. */
+  async announceListener(): Promise<void> {
+    await this.#calls.run((client) => client.publish(this.keys.eventListeners, ''))
+  }
+
+  async publishEvents(messages: readonly string[]): Promise<void> {
+    await this.#calls.pipeline(messages.map((message) => ['publish', this.keys.events, message]))
+  }
+
   async writeHealth(healthCheckKey: string, line: string, ttlMs: number): Promise<void> {
     await this.#calls.run((client) => client.psetex(this.keys.prefix + healthCheckKey, Math.round(ttlMs), line))
   }

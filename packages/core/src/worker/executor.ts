@@ -31,6 +31,8 @@ export interface ExecutorOptions {
   counters: Counters
   emit: Emit
   makeContext: (run: Run) => JobContext
+  /** Calls the handler, and what is to happen around it. */
+  around: (run: Run, call: () => unknown) => unknown
   /** A job this worker does not know was handed back: leave it to others for a while. */
   passOver: (queueName: string, jobId: string) => void
 }
@@ -178,7 +180,7 @@ export class Executor {
       const error = new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)
       run.cut('timed out', error, settings.abortGraceMs)
     }
-    const outcome = await run.execute(() => this.#call(run, ctx), onTimeout)
+    const outcome = await run.execute(() => this.#o.around(run, () => this.#call(run, ctx)), onTimeout)
     const finishedMs = broker.clock.now()
     if (this.#runs.get(claim.jobId) === run) this.#runs.delete(claim.jobId)
     if (outcome.kind === 'abandoned') this.#abandoned(run)

@@ -8,6 +8,8 @@ export interface WorkListenerOptions {
   onWork: () => void
   /** A job is asked to abort; undefined where requests may have been missed. */
   onAbort: (jobId: string | undefined) => void
+  /** Somebody began to listen to the events of workers. */
+  onListener: () => void
 }
 
 /**
@@ -20,10 +22,12 @@ export async function listenForWork({
   keyspaceNotifications,
   onWork,
   onAbort,
+  onListener,
 }: WorkListenerOptions): Promise<void> {
   const { keys, subscriber } = link
   for (const queue of queues) await subscriber.listen(keys.wakeChannel(queue), onWork)
   await subscriber.listen(keys.abortChannel, onAbort)
+  await subscriber.listen(keys.eventListeners, onListener)
   if (keyspaceNotifications === 'auto' && (await link.hasKeyspaceEvents())) {
     const onZadd = (event: string) => {
       if (event === 'zadd') onWork()

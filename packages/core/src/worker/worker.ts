@@ -16,6 +16,7 @@ import { Completer } from './completer.ts'
 import { makeContext } from './context.ts'
 import { CronService } from './cron-service.ts'
 import type { Tick } from './cron-service.ts'
+import { EventPublisher } from './event-publisher.ts'
 import { Executor } from './executor.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -23,6 +24,7 @@ import { Poller } from './poller.ts'
 import { registerCron, registerTask } from './registered-task.ts'
 import type { RegisteredTask } from './registered-task.ts'
 import { Signals } from './signals.ts'
+import { tracedRun } from './traced-run.ts'
 import { listenForWork } from './work-listener.ts'
 
 /** Past this a stopping worker no longer waits for Redis to settle what is left; leases bring those jobs back. */
@@ -55,6 +57,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   readonly #aborts: AbortListener
   readonly #heartbeat: Heartbeat
   readonly #cron: CronService
+  readonly #publisher: EventPublisher
   readonly #state: Record<string, unknown>
   readonly #inFlight = new Set<Promise<void>>()
   readonly #queueNames: string[]
@@ -104,6 +107,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       counters: this.#counters,
       emit: (event, ...args) => this.#tell(event, ...args),
       makeContext: (run) => makeContext(run, this.#state, this.#client),
+      around: (run, call) => tracedRun(store, run, call),
       passOver: (queueName, jobId) => this.#poller.passOver(queueName, jobId),
     })
     this.#poller = new Poller({
@@ -133,6 +137,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       running: () => this.#executor.runs.keys(),
       abort: (ids) => this.#executor.cut('aborted', () => new JobAbortedError('aborted while running'), ids),
     })
+    this.#publisher = new EventPublisher({ worker: this, workerId: this.id, store, now: () => broker.clock.now() })
     this.#heartbeat = new Heartbeat({
       store,
       log,
@@ -143,6 +148,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       healthCheckIntervalMs: settings.healthCheckIntervalMs,
       describe: () => this.describe(),
       maintain: async () => {
+        await this.#publisher.look()
         if (settings.deadLetter !== false) await store.trimDead(settings.deadLetter)
       },
     })
@@ -275,6 +281,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       queues: this.#queueNames,
       keyspaceNotifications: settings.keyspaceNotifications,
       onWork: () => this.#poller.notify(),
+      onListener: () => void this.#publisher.look().catch(() => {}),
       onAbort: (jobId) => {
         if (settings.allowAbortJobs && (jobId === undefined || this.#executor.runs.has(jobId))) void this.#aborts.look()
       },

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { RedisServer } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { Client, defineTask, Retry, Worker } from '../../src/index.ts'
+import type { Finding } from '../../src/index.ts'
 import { silent, useBench } from './support.ts'
 
 /** Each script behind a rule that refuses keys it was not given, as Dragonfly and Redis Cluster do. */
@@ -46,8 +47,17 @@ const tasks = [
   }),
 ]
 
+const lostJob = (jobId: string): Finding => ({
+  check: 'lost-in-progress',
+  severity: 'error',
+  queueName: 'arq:queue',
+  message: '',
+  repair: '',
+  jobIds: [jobId],
+})
+
 /** Everything that touches Redis by a script: enqueue, claim, renew, finish, bury, retry, abort, replay, hand back. */
-async function useEverything(client: Client, worker: Worker): Promise<void> {
+async function useEverything(client: Client, worker: Worker, redis: Redis, prefix = ''): Promise<void> {
   expect(await (await client.enqueue('echo', [1]))?.result({ timeoutMs: 5_000 })).toBe(1)
   expect(await (await client.enqueue('again', []))?.result({ timeoutMs: 5_000 })).toBe(2)
   const bad = await client.enqueue('bad', [])
@@ -62,6 +72,9 @@ async function useEverything(client: Client, worker: Worker): Promise<void> {
   await new Promise<void>((resolve) => worker.once('jobStarted', () => resolve()))
   await worker.stop()
   expect(await left?.status()).toBe('queued')
+  await redis.set(`${prefix}arq:in-progress:${left!.jobId}`, 'gone:1:ab/token')
+  expect(await client.doctor.repair(lostJob(left!.jobId))).toBe(1)
+  expect(await client.queues.purge('arq:queue')).toBe(1)
 }
 
 describe('every script', () => {
@@ -69,7 +82,9 @@ describe('every script', () => {
 
   test('touches only the keys it declares', async () => {
     const worker = await bench.worker({ tasks, leaseMs: 1_000 })
-    await useEverything(bench.client(), worker)
+    const redis = new Redis(bench.database().url)
+    await useEverything(bench.client(), worker, redis)
+    redis.disconnect()
   })
 
   test('runs on a Redis Cluster, under a hash-tagged prefix', async () => {
@@ -95,7 +110,7 @@ describe('every script', () => {
       const started = new Promise<void>((resolve) => worker.once('started', () => resolve()))
       void worker.run()
       await started
-      await useEverything(client, worker)
+      await useEverything(client, worker, admin, '{orders}:')
       expect((await admin.keys('*')).filter((key) => !key.startsWith('{orders}:'))).toEqual([])
       await client.close()
       cluster.disconnect()

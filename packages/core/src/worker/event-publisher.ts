@@ -1,0 +1,71 @@
+import type { EventEmitter } from 'node:events'
+import type { WorkerEvents } from '../events.ts'
+import { describeError } from '../log-lines.ts'
+import type { Store } from '../redis/store.ts'
+
+/** Told one by one at most; a burst of more is cut, and counted in `missed`. */
+const MAX_WAITING = 10_000
+
+const TOLD = [
+  'jobStarted',
+  'jobFinished',
+  'jobRetried',
+  'jobReleased',
+  'jobAbandoned',
+  'leaseLost',
+  'deadLettered',
+] as const satisfies (keyof WorkerEvents)[]
+
+/**
+ * Publishes what a worker does while somebody listens, and costs nothing while nobody does.
+ *
+ * silent ⇄ telling, as `look` finds listeners
+ */
+export class EventPublisher {
+  readonly #worker: EventEmitter<WorkerEvents>
+  readonly #store: Store
+  readonly #workerId: string
+  readonly #now: () => number
+  readonly #listeners: [name: (typeof TOLD)[number], listener: (about: object) => void][]
+  #waiting: string[] = []
+  #missed = 0
+  #telling = false
+
+  constructor(options: { worker: EventEmitter<WorkerEvents>; workerId: string; store: Store; now: () => number }) {
+    this.#worker = options.worker
+    this.#workerId = options.workerId
+    this.#store = options.store
+    this.#now = options.now
+    this.#listeners = TOLD.map((name) => [name, (about) => this.#add(name, about)])
+  }
+
+  /** Begins or ends telling. */
+  async look(): Promise<void> {
+    const heard = await this.#store.hasEventListeners()
+    if (heard === this.#telling) return
+    this.#telling = heard
+    for (const [name, listener] of this.#listeners) this.#worker[heard ? 'on' : 'off'](name, listener)
+  }
+
+  #add(event: string, about: object): void {
+    if (this.#waiting.length >= MAX_WAITING) {
+      this.#missed++
+      return
+    }
+    const { error, ...rest } = about as { error?: unknown }
+    const told = error === undefined ? {} : { error: describeError(error) }
+    const missed = this.#missed === 0 ? {} : { missed: this.#missed }
+    this.#missed = 0
+    this.#waiting.push(
+      JSON.stringify({ event, atMs: this.#now(), workerId: this.#workerId, ...rest, ...told, ...missed }),
+    )
+    if (this.#waiting.length === 1) setImmediate(() => void this.#flush())
+  }
+
+  async #flush(): Promise<void> {
+    const messages = this.#waiting
+    this.#waiting = []
+    // Whoever listens is told by chance, as pub/sub is; jobs do not depend on it.
+    await this.#store.publishEvents(messages).catch(() => {})
+  }
+}

@@ -1,0 +1,151 @@
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { defineTask } from '../../src/index.ts'
+import type { Client, Finding } from '../../src/index.ts'
+import { diagnose } from '../../src/doctor.ts'
+import { next, useBench } from './support.ts'
+
+const bench = useBench()
+const queueName = 'sick'
+const tasks = [
+  defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value }),
+  defineTask({
+    name: 'until_aborted',
+    handler: (ctx) => new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))),
+  }),
+]
+let client: Client
+let redis: Redis
+
+beforeEach(() => {
+  client = bench.client({ queueName })
+  redis = new Redis(bench.database().url)
+})
+afterEach(() => redis.disconnect())
+
+/** Findings about the queue and its jobs; the server is what it is. */
+async function found(): Promise<Finding[]> {
+  const findings = await client.doctor.examine()
+  return findings.filter((finding) => !['eviction-policy', 'persistence', 'clock'].includes(finding.check))
+}
+
+describe('a healthy fleet', () => {
+  test('has no findings, whatever its jobs do', async () => {
+    const worker = await bench.worker({ tasks, queueName })
+    const started = next(worker, 'jobStarted')
+    await client.enqueue('until_aborted')
+    await started
+    await client.enqueue('echo', [1], { deferByMs: 60_000 })
+    expect(await found()).toEqual([])
+  })
+})
+
+describe('is found, and mended:', () => {
+  async function mended(check: Finding['check']): Promise<number> {
+    const finding = (await found()).find((each) => each.check === check)!
+    expect(finding?.repair).not.toBeNull()
+    const count = await client.doctor.repair(finding)
+    expect((await found()).map((each) => each.check)).not.toContain(check)
+    return count
+  }
+
+  test('a job held by an arq-ts worker that is gone', async () => {
+    await client.enqueue('echo', [1], { jobId: 'held', deferByMs: 30_000 })
+    await redis.set('arq:in-progress:held', 'gone:1:abcd/token', 'PX', 30_000)
+    expect(await mended('lost-in-progress')).toBe(1)
+    const worker = await bench.worker({ tasks, queueName })
+    expect(await client.job('held').result({ timeoutMs: 5_000 })).toBe(1)
+    await worker.stop()
+  })
+
+  test('a job held by a Python worker, where none tells that it lives', async () => {
+    await client.enqueue('echo', [1], { jobId: 'held' })
+    await redis.set('arq:in-progress:held', '1')
+    expect(await mended('lost-in-progress')).toBe(1)
+  })
+
+  test('but not one that a live worker has claimed since', async () => {
+    await client.enqueue('until_aborted', [], { jobId: 'held' })
+    await redis.set('arq:in-progress:held', 'gone:1:abcd/token')
+    const [finding] = await found()
+    expect(finding).toMatchObject({ check: 'lost-in-progress', jobIds: ['held'] })
+    await redis.del('arq:in-progress:held')
+    const worker = await bench.worker({ tasks, queueName })
+    await next(worker, 'jobStarted')
+    expect(await client.doctor.repair(finding!)).toBe(0)
+    expect(await client.job('held').status()).toBe('in_progress')
+  })
+
+  test('a queue member without a payload', async () => {
+    await redis.zadd(queueName, 1, 'evicted')
+    expect(await mended('missing-payload')).toBe(1)
+    expect(await redis.zcard(queueName)).toBe(0)
+  })
+
+  test('a payload that no codec reads: it is kept as a dead letter, byte by byte', async () => {
+    await redis.zadd(queueName, 1, 'garbled')
+    await redis.set('arq:job:garbled', Buffer.from([0x80, 0x04, 0xff]))
+    expect(await mended('unreadable-payload')).toBe(1)
+    expect(await client.inspector.deadLetter('garbled')).toMatchObject({
+      queueName,
+      functionName: '<unknown>',
+      job: null,
+    })
+    expect(await redis.hgetBuffer('arq:dead:garbled', 'payload')).toEqual(Buffer.from([0x80, 0x04, 0xff]))
+  })
+
+  test('an abort request for a job that is nowhere', async () => {
+    await redis.zadd('arq:abort', 1, 'nobody')
+    expect(await mended('stale-abort')).toBe(1)
+  })
+})
+
+describe('is found, and left to a person:', () => {
+  test('a function that no live worker has', async () => {
+    await bench.worker({ tasks, queueName, unknownFunction: 'release' })
+    await client.enqueue('nobody_has_it', [], { deferByMs: 60_000 })
+    expect(await found()).toMatchObject([
+      {
+        check: 'unknown-function',
+        severity: 'warning',
+        message: expect.stringContaining("'nobody_has_it'") as string,
+        repair: null,
+      },
+    ])
+  })
+
+  test('but not where a Python worker tells that it lives: it may have it', async () => {
+    await bench.worker({ tasks, queueName })
+    await redis.set(
+      `${queueName}:health-check`,
+      'Nov-24 12:00:00 j_complete=5 j_failed=2 j_retried=0 j_ongoing=1 queued=3',
+    )
+    await client.enqueue('nobody_has_it', [], { deferByMs: 60_000 })
+    expect(await found()).toEqual([])
+  })
+
+  test('a paused queue', async () => {
+    await client.queues.pause(queueName)
+    expect(await found()).toMatchObject([{ check: 'paused', queueName }])
+  })
+
+  test('jobs that are due, and nobody works', async () => {
+    await client.enqueue('echo', [1])
+    const [id] = await redis.zrange(queueName, 0, '0')
+    await redis.zadd(queueName, Date.now() - 120_000, id!)
+    expect(await found()).toMatchObject([{ check: 'no-workers', severity: 'error' }])
+  })
+})
+
+test('the server is judged by what it says of itself', () => {
+  const observed = { workers: [], queues: [], staleAborts: [], nowMs: 0 }
+  const judged = (server: Parameters<typeof diagnose>[0]['server']) =>
+    diagnose({ ...observed, server }).map((finding) => `${finding.severity} ${finding.check}`)
+  expect(judged({ evictionPolicy: 'noeviction', persists: true, clockOffsetMs: 1_000 })).toEqual([])
+  expect(judged({ evictionPolicy: undefined, persists: undefined, clockOffsetMs: 0 })).toEqual([])
+  expect(judged({ evictionPolicy: 'allkeys-lru', persists: false, clockOffsetMs: -600_000 })).toEqual([
+    'error eviction-policy',
+    'warning persistence',
+    'warning clock',
+  ])
+})

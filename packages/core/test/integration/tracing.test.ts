@@ -1,0 +1,125 @@
+import { context, SpanKind, SpanStatusCode, trace, propagation } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { Redis } from 'ioredis'
+import { afterEach, describe, expect, test } from 'vitest'
+import { defineTask } from '../../src/index.ts'
+import { next, useBench } from './support.ts'
+
+const bench = useBench()
+const exporter = new InMemorySpanExporter()
+
+function setUpSdk(): void {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
+}
+
+afterEach(() => {
+  exporter.reset()
+  trace.disable()
+  context.disable()
+  propagation.disable()
+})
+
+const tasks = [
+  defineTask({
+    name: 'outer',
+    handler: async (ctx) => {
+      trace.getTracer('handler').startSpan('own work').end()
+      await ctx.client.enqueue('inner')
+    },
+  }),
+  defineTask({ name: 'inner', handler: () => Promise.reject(new Error('broken')) }),
+]
+
+test('without an SDK nothing is stored beside a job', async () => {
+  await bench.client().enqueue('outer')
+  const redis = new Redis(bench.database().url)
+  expect(await redis.keys('arq:trace:*')).toEqual([])
+  redis.disconnect()
+})
+
+describe('with an SDK', () => {
+  test('enqueues, runs and what handlers do are one trace, across processes', async () => {
+    setUpSdk()
+    const worker = await bench.worker({ tasks })
+    const failed = new Promise<void>((resolve) =>
+      worker.on('jobFinished', ({ outcome }) => {
+        if (outcome === 'failed') resolve()
+      }),
+    )
+    const job = await bench.client().enqueue('outer')
+    await failed
+    const spans = exporter.getFinishedSpans()
+    const span = (name: string) => spans.find((each) => each.name === name)!
+    expect(spans.map((each) => each.name).sort()).toEqual(
+      ['enqueue inner', 'enqueue outer', 'own work', 'run inner', 'run outer'].sort(),
+    )
+    expect(new Set(spans.map((each) => each.spanContext().traceId)).size).toBe(1)
+    const parentOf = (name: string) => span(name).parentSpanContext?.spanId
+    expect(parentOf('run outer')).toBe(span('enqueue outer').spanContext().spanId)
+    expect(parentOf('own work')).toBe(span('run outer').spanContext().spanId)
+    expect(parentOf('enqueue inner')).toBe(span('run outer').spanContext().spanId)
+    expect(parentOf('run inner')).toBe(span('enqueue inner').spanContext().spanId)
+    expect(span('enqueue outer').kind).toBe(SpanKind.PRODUCER)
+    expect(span('run outer')).toMatchObject({
+      kind: SpanKind.CONSUMER,
+      attributes: {
+        'messaging.system': 'arq',
+        'messaging.message.id': job!.jobId,
+        'messaging.destination.name': 'arq:queue',
+        'arq.job.try': 1,
+      },
+    })
+    expect(span('run inner').status).toEqual({ code: SpanStatusCode.ERROR, message: 'broken' })
+  })
+
+  test("a trace that Python's producer left in the key beside its job goes on", async () => {
+    setUpSdk()
+    const redis = new Redis(bench.database().url)
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    await redis.set('arq:trace:from_python', JSON.stringify({ traceparent }))
+    redis.disconnect()
+    const worker = await bench.worker({ tasks })
+    const finished = next(worker, 'jobFinished')
+    trace.disable() // the producer of this job knows nothing of traces
+    const client = bench.client()
+    await client.queues.paused()
+    const queued = client.enqueue('outer', [], { jobId: 'from_python' })
+    setUpSdk()
+    await queued
+    await finished
+    expect(
+      exporter
+        .getFinishedSpans()
+        .find((each) => each.name === 'run outer')
+        ?.spanContext().traceId,
+    ).toBe('0af7651916cd43dd8448eb211c80319c')
+  })
+})
+
+describe('events of workers', () => {
+  test('are told while somebody listens', async () => {
+    const client = bench.client()
+    await bench.worker({ tasks, name: 'w1' })
+    const told: string[] = []
+    let finished = () => {}
+    const both = new Promise<void>((resolve) => (finished = resolve))
+    const stop = await client.inspector.listen((event) => {
+      told.push(`${event.event} ${event.functionName} ${event.outcome ?? ''}`.trim())
+      if (event.event === 'deadLettered') finished()
+    })
+    // The worker hears of the listener over another channel than of the job: the first job may be missed.
+    while (told.length === 0) {
+      await client.enqueue('outer')
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await both
+    expect(told).toContain('jobStarted inner')
+    expect(told).toContain('jobFinished outer complete')
+    expect(told).toContain('jobFinished inner failed')
+    stop()
+  })
+})

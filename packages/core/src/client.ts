@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ArgumentsError, OptionsError } from './errors.ts'
 import { Doctor } from './doctor.ts'
 import { createLogger } from './logger.ts'
+import type { JobEvent } from './events.ts'
 import { Inspector } from './inspector.ts'
 import { Job, toJobInfo, toJobResult } from './job.ts'
 import type { JobInfo, JobResult } from './job.ts'
@@ -59,6 +60,7 @@ export class Client {
   readonly #batcher: EnqueueBatcher
   readonly #ownsLink: boolean
   readonly #timeoutMs: number | undefined
+  #onEnqueued: ((job: JobEvent) => void) | undefined
   #synced: Promise<void> | undefined
 
   /** @throws OptionsError */
@@ -68,6 +70,7 @@ export class Client {
       this.queueName = options.queueName
       this.codec = options.codec
       this.#ownsLink = false
+      this.#onEnqueued = options.onEnqueued
       this.#synced = Promise.resolve() // the worker has
       this.#batcher = new EnqueueBatcher(this.#link.broker, undefined)
       this.inspector = new Inspector(this.#link)
@@ -90,8 +93,11 @@ export class Client {
   }
 
   /** @internal A client over a worker's connection. */
-  static over(link: Link, defaults: { codec: CodecName; queueName: string }): Client {
-    return new Client(new SharedLink(link, defaults.codec, defaults.queueName) as ClientOptions)
+  static over(
+    link: Link,
+    options: { codec: CodecName; queueName: string; onEnqueued: (job: JobEvent) => void },
+  ): Client {
+    return new Client(new SharedLink(link, options) as ClientOptions)
   }
 
   /**
@@ -178,8 +184,15 @@ export class Client {
     return this.#synced
   }
 
-  #send(call: PreparedCall): Promise<boolean> {
-    if (!isTracing()) return this.#batcher.add(call)
+  async #send(call: PreparedCall): Promise<boolean> {
+    const queued = await (isTracing() ? this.#sendTraced(call) : this.#batcher.add(call))
+    if (queued && this.#onEnqueued) {
+      this.#onEnqueued({ jobId: call.jobId, functionName: call.functionName, queueName: call.queueName })
+    }
+    return queued
+  }
+
+  #sendTraced(call: PreparedCall): Promise<boolean> {
     return traceEnqueue(call, async (carrier) => {
       // Sent first on the same connection: it is there before a worker can have the job.
       const written = this.#link.store.writeTrace(call.jobId, carrier).catch(() => {})
@@ -212,11 +225,13 @@ class SharedLink {
   readonly link: Link
   readonly codec: CodecName
   readonly queueName: string
+  readonly onEnqueued: (job: JobEvent) => void
 
-  constructor(link: Link, codec: CodecName, queueName: string) {
+  constructor(link: Link, options: Pick<SharedLink, 'codec' | 'queueName' | 'onEnqueued'>) {
     this.link = link
-    this.codec = codec
-    this.queueName = queueName
+    this.codec = options.codec
+    this.queueName = options.queueName
+    this.onEnqueued = options.onEnqueued
   }
 }
 

@@ -12,6 +12,8 @@ export type WorkerEvents = {
   /** The worker is up and polls. */
   started: []
   stopped: []
+  /** A job was enqueued through this worker: by a handler's `ctx.client`, or as a tick of a cron job. */
+  jobEnqueued: [JobEvent]
   /** `waitMs` is how long past its due time the job waited. */
   jobStarted: [JobEvent & { jobTry: number; waitMs: number }]
   /** The end is stored in Redis. `error` unless complete. */

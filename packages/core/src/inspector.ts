@@ -38,6 +38,16 @@ export interface DeadFilter {
   olderThanMs?: number
 }
 
+/** One job of a queue, as a list shows it. */
+export interface ListedJob {
+  jobId: string
+  status: JobStatus
+  /** When it is due; of a running one when its lease ends, or when it was due where Python runs it. */
+  due: Date
+  /** Null where its payload is gone, or no codec reads it. */
+  info: JobInfo | null
+}
+
 /** All that is known of one job. */
 export interface JobDetails {
   jobId: string
@@ -189,6 +199,18 @@ export class Inspector {
       error: letter?.error ?? (ended && !ended.success ? describeError(ended.result) : null),
       dead: letter !== null,
       workerId: worker?.id ?? null,
+    }
+  }
+
+  /**
+   * Jobs of a queue in the order they are due, running ones included, whatever is wrong with them; pages are read as
+   * they are asked for.
+   */
+  async *jobs(queueName: string): AsyncGenerator<ListedJob> {
+    for await (const { jobId, score, payload, holder } of this.#link.survey.jobs(queueName, Infinity)) {
+      const info = payload && readable(() => toJobInfo(decodeJob(payload).record, jobId, score))
+      const observed = { hasResult: false, inProgress: holder !== null, score }
+      yield { jobId, status: statusOf(observed, this.#link.clock.now()), due: new Date(score), info }
     }
   }
 

@@ -51,11 +51,14 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
   const merged: Layer = new Map()
   const layers = [file === undefined ? undefined : fileLayer(file), environmentLayer(env, envPrefix), flagLayer(flags)]
   for (const layer of layers) for (const [path, entry] of layer ?? []) merged.set(path, entry)
-  // A database in the URL counts, unless one is given by itself.
+  // A database in the URL counts, unless one is given by itself as strongly. A URL on the command line is the whole
+  // address: without a database it means 0, as everywhere else.
   const url = merged.get('redis_url')
   const database = /^rediss?:\/\/[^/]*\/(\d+)/.exec(String(url?.value))?.[1]
-  if (url && database !== undefined && !merged.has('redis_database')) {
-    merged.set('redis_database', { value: Number(database), isText: false, origin: url.origin })
+  const isWhole = database !== undefined || url?.origin.kind === 'flag'
+  const given = merged.get('redis_database')
+  if (url && isWhole && (!given || rank(given.origin) < rank(url.origin))) {
+    merged.set('redis_database', { value: Number(database ?? 0), isText: false, origin: url.origin })
   }
 
   const raw = assemble(merged)

@@ -88,7 +88,11 @@ export class Worker extends EventEmitter<WorkerEvents> {
       log,
     })
     const { broker, store } = this.#link
-    this.#client = Client.over(this.#link, { codec: settings.codec, queueName: settings.queues[0]!.name })
+    this.#client = Client.over(this.#link, {
+      codec: settings.codec,
+      queueName: settings.queues[0]!.name,
+      onEnqueued: (job) => this.#tell('jobEnqueued', job),
+    })
     this.#completer = new Completer(broker, log)
     this.#leases = new LeaseKeeper({
       broker,

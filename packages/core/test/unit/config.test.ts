@@ -134,8 +134,8 @@ describe('Redis', () => {
   test.each([
     ['redis://u:p%40ss@db:7000/3', {}, { host: 'db', port: 7000, db: 3, username: 'u', password: 'p@ss' }],
     ['redis://u:old@db/3', { redis_password: 'new', redis_database: 5 }, { password: 'new', db: 5 }],
-    ['rediss://db', {}, { tls: {}, port: 6379, db: 1 }],
-    ['unix:///run/redis.sock', {}, { path: '/run/redis.sock', db: 1 }],
+    ['rediss://db', {}, { tls: {}, port: 6379, db: 0 }],
+    ['unix:///run/redis.sock', {}, { path: '/run/redis.sock', db: 0 }],
     ['redis://[::1]:7000', {}, { host: '::1' }],
     [
       'redis://unused',
@@ -151,6 +151,22 @@ describe('Redis', () => {
   ])('%s %j', (url, flags, expected) => {
     expect(redisOptionsOf(load({ flags: { redis_url: url, ...flags } }).config)).toMatchObject(expected)
   })
+})
+
+describe('the database', () => {
+  const db = (options: Parameters<typeof load>[0]) => load(options).config.redis_database
+  test.each([
+    ['is 1, the guide says', {}, 1],
+    ['is 1 beside a URL in a file that names none', { yaml: 'task_queue: { redis_url: "redis://db" }' }, 1],
+    ['is what the URL says', { yaml: 'task_queue: { redis_url: "redis://db/4" }' }, 4],
+    ['is what is given beside the URL', { yaml: 'task_queue: { redis_url: "redis://db/4", redis_database: 5 }' }, 5],
+    ['is 0 for a URL of the command line without one', { flags: { redis_url: 'redis://db' } }, 0],
+    [
+      'is of the URL that wins',
+      { yaml: 'task_queue: { redis_database: 5 }', flags: { redis_url: 'redis://db/6' } },
+      6,
+    ],
+  ])('%s', (_, options, expected) => expect(db(options)).toBe(expected))
 })
 
 describe('what is wrong is told with place, key and a way out', () => {

@@ -157,7 +157,7 @@ export class Inspector {
     return store.replay(jobId, record.queueName, payload, delayMs, EXPIRES_EXTRA_MS)
   }
 
-  /** Live arq-ts workers, as they last told of themselves (at most 15 s ago). */
+  /** Live arq-ts workers, as they last told of themselves (every 2 s). */
   async workers(): Promise<WorkerEntry[]> {
     const entries = await this.#link.store.workers()
     return entries.map((entry) => JSON.parse(entry) as WorkerEntry)

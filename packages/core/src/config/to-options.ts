@@ -40,8 +40,56 @@ export function clientOptionsOf(config: TaskQueueConfig): ClientOptions {
   return { ...connectionOptionsOf(config), queueName: queueNamesOf(config)[0]! }
 }
 
-/** Options of a Worker with these settings; `tasks` and `cron` are the caller's. */
-export function workerOptionsOf(config: TaskQueueConfig): WorkerOptions {
+/** Which option of a worker each setting becomes. */
+const OPTIONS = {
+  redis_url: 'redis',
+  redis_username: 'redis',
+  redis_password: 'redis',
+  redis_database: 'redis',
+  tls: 'redis',
+  sentinel: 'redis',
+  key_prefix: 'keyPrefix',
+  queue_name: 'queueName',
+  queues: 'queues',
+  queue_order: 'queueOrder',
+  max_jobs: 'maxJobs',
+  job_timeout: 'jobTimeoutMs',
+  job_ttl: 'keepResultMs',
+  max_tries: 'maxTries',
+  retry_delay: 'retry',
+  retry_backoff: 'retry',
+  retry_jitter: 'retry',
+  retry_max_delay: 'retry',
+  dead_letter: 'deadLetter',
+  dead_letter_max_age: 'deadLetter',
+  dead_letter_max_count: 'deadLetter',
+  unknown_function: 'unknownFunction',
+  codec: 'codec',
+  lease: 'leaseMs',
+  poll_delay: 'pollDelayMs',
+  health_check_interval: 'healthCheckIntervalMs',
+  job_completion_wait: 'jobCompletionWaitMs',
+  abort_grace: 'abortGraceMs',
+  expires_extra: 'expiresExtraMs',
+  time_zone: 'timeZone',
+  allow_abort_jobs: 'allowAbortJobs',
+  log_results: 'logResults',
+  log_arguments: 'logArguments',
+} as const satisfies Partial<Record<keyof TaskQueueConfig, keyof WorkerOptions>>
+
+/**
+ * Options of a Worker with these settings; `tasks` and `cron` are the caller's.
+ *
+ * @param keys - only the options that these settings decide; default: all.
+ */
+export function workerOptionsOf(config: TaskQueueConfig, keys?: Iterable<string>): WorkerOptions {
+  const all = allWorkerOptionsOf(config)
+  if (keys === undefined) return all
+  const wanted = new Set([...keys].map((key) => OPTIONS[key.split('.')[0] as keyof typeof OPTIONS]))
+  return Object.fromEntries(Object.entries(all).filter(([name]) => wanted.has(name as never)))
+}
+
+function allWorkerOptionsOf(config: TaskQueueConfig): WorkerOptions {
   const retry = retryPolicyOf(config)
   return {
     ...connectionOptionsOf(config),

@@ -3,8 +3,9 @@ import { healthLine } from '../protocol/health.ts'
 import type { Store } from '../redis/store.ts'
 import type { WorkerEntry } from '../worker-entry.ts'
 
-/** How often the registry entry is written anew; it expires after three missed turns. */
-const REGISTRY_INTERVAL_MS = 5_000
+/** How often the registry entry is written anew, and when it expires. */
+const REGISTRY_INTERVAL_MS = 2_000
+const REGISTRY_TTL_MS = 15_000
 
 /**
  * Tells that the worker lives: arq's health line each `healthCheckIntervalMs`, and the registry entry.
@@ -94,7 +95,7 @@ export class Heartbeat {
   async #register(): Promise<void> {
     try {
       const entry = this.#describe()
-      await this.#store.register(entry.id, JSON.stringify(entry), 3 * REGISTRY_INTERVAL_MS)
+      await this.#store.register(entry.id, JSON.stringify(entry), REGISTRY_TTL_MS)
       await this.#maintain()
     } catch (error) {
       this.#log.warn({ err: error }, 'writing the registry entry failed')

@@ -1,0 +1,15 @@
+/** Flags that every command takes. */
+export interface GlobalArgs {
+  config?: string | undefined
+  redis?: string | undefined
+  envPrefix?: string | undefined
+  json?: boolean | undefined
+}
+
+/** Flags that say which dead letters are meant. */
+export interface DeadFilterArgs {
+  function?: string | undefined
+  queue?: string | undefined
+  error?: string | undefined
+  olderThan?: number | undefined
+}

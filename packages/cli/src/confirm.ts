@@ -1,0 +1,30 @@
+import { createInterface } from 'node:readline/promises'
+import { CommandError } from './exit.ts'
+import type { Output } from './output.ts'
+
+/** Flags of commands that do much at once. */
+export interface BulkArgs {
+  yes?: boolean | undefined
+  dryRun?: boolean | undefined
+}
+
+/**
+ * Says what would be done, and whether to do it: never with `--dry-run`, at once with `--yes`, else as the person at the
+ * terminal says. @throws CommandError where nobody can be asked.
+ */
+export async function confirmed(what: string, args: BulkArgs, out: Output): Promise<boolean> {
+  if (args.dryRun) {
+    out.note(`would ${what} (dry run, nothing was done)`)
+    return false
+  }
+  if (args.yes) return true
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new CommandError(`would ${what}; add --yes to do it, or --dry-run to look only`)
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${what}? [y/N] `)).trim())
+  } finally {
+    terminal.close()
+  }
+}

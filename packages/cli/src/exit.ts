@@ -1,0 +1,18 @@
+/** What exit codes mean, for every command. */
+export const EXIT = {
+  ok: 0,
+  /** The command ran, and the answer is no: unhealthy, nothing found, a job that failed. */
+  no: 1,
+  /** It could not run: wrong arguments, wrong configuration, no Redis. */
+  cannot: 2,
+} as const
+
+/** Ends the command with a message for a person, without a stack. */
+export class CommandError extends Error {
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number = EXIT.cannot) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}

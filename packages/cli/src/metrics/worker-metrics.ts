@@ -1,0 +1,84 @@
+import type { Worker } from '@arq-ts/core'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+const QUEUE_FUNCTION = ['queue', 'function'] as const
+/** Seconds: from a no-op to an hour. */
+const RUN_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600]
+const WAIT_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600]
+
+/** Prometheus metrics of one worker, from its events. */
+export class WorkerMetrics {
+  readonly registry = new Registry()
+
+  constructor(worker: Worker) {
+    const registers = [this.registry]
+    collectDefaultMetrics({ register: this.registry, prefix: 'arq_process_' })
+    const counter = <const L extends readonly string[]>(name: string, help: string, labelNames: L) =>
+      new Counter<L[number]>({ name, help, labelNames, registers })
+    const about = (event: { queueName: string; functionName: string }) => ({
+      queue: event.queueName,
+      function: event.functionName,
+    })
+
+    const enqueued = counter(
+      'arq_jobs_enqueued_total',
+      'Jobs enqueued by this worker: by handlers and cron.',
+      QUEUE_FUNCTION,
+    )
+    const started = counter('arq_jobs_started_total', 'Runs begun.', QUEUE_FUNCTION)
+    const finished = counter('arq_jobs_finished_total', 'Jobs ended, by outcome.', ['queue', 'function', 'outcome'])
+    const retried = counter('arq_jobs_retried_total', 'Runs that ended in another try.', QUEUE_FUNCTION)
+    const released = counter('arq_jobs_released_total', 'Jobs handed back uncounted.', ['queue', 'function', 'reason'])
+    const dead = counter('arq_jobs_dead_total', 'Jobs that became dead letters.', QUEUE_FUNCTION)
+    const abandoned = counter(
+      'arq_jobs_abandoned_total',
+      'Handlers that ignored their signal past the grace.',
+      QUEUE_FUNCTION,
+    )
+    const lost = counter('arq_leases_lost_total', 'Runs whose lease another worker took.', QUEUE_FUNCTION)
+    const redisLost = counter('arq_redis_connections_lost_total', 'Times the connection to Redis was lost.', [])
+    const run = new Histogram({
+      name: 'arq_job_run_seconds',
+      help: 'How long runs took that ended their job.',
+      labelNames: QUEUE_FUNCTION,
+      buckets: RUN_BUCKETS,
+      registers,
+    })
+    const wait = new Histogram({
+      name: 'arq_job_wait_seconds',
+      help: 'How long past their due time jobs waited for their start.',
+      labelNames: QUEUE_FUNCTION,
+      buckets: WAIT_BUCKETS,
+      registers,
+    })
+    new Gauge({
+      name: 'arq_jobs_in_flight',
+      help: 'Jobs at work.',
+      registers,
+      collect() {
+        this.set(worker.describe().counters.ongoing)
+      },
+    })
+
+    worker.on('jobEnqueued', (event) => enqueued.inc(about(event)))
+    worker.on('jobStarted', (event) => {
+      started.inc(about(event))
+      wait.observe(about(event), Math.max(0, event.waitMs) / 1_000)
+    })
+    worker.on('jobFinished', (event) => {
+      finished.inc({ ...about(event), outcome: event.outcome })
+      run.observe(about(event), event.runMs / 1_000)
+    })
+    worker.on('jobRetried', (event) => retried.inc(about(event)))
+    worker.on('jobReleased', (event) => released.inc({ ...about(event), reason: event.reason }))
+    worker.on('deadLettered', (event) => dead.inc(about(event)))
+    worker.on('jobAbandoned', (event) => abandoned.inc(about(event)))
+    worker.on('leaseLost', (event) => lost.inc(about(event)))
+    worker.on('redisDown', () => redisLost.inc())
+  }
+
+  /** Everything, as data that `AggregatorRegistry.aggregate` adds up over processes. */
+  async read(): Promise<object[]> {
+    return this.registry.getMetricsAsJSON()
+  }
+}

@@ -1,0 +1,59 @@
+import { Client, createLogger, RedisUnavailableError } from '@arq-ts/core'
+import type { CodecName } from '@arq-ts/core'
+import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
+import type { LoadedConfig } from '@arq-ts/core/config'
+import type { GlobalArgs } from './args.ts'
+import { CommandError, EXIT } from './exit.ts'
+import { Output } from './output.ts'
+import { addressOf, settingsOf } from './settings.ts'
+
+/** How long a command waits for Redis. */
+const REDIS_WAIT_MS = 3_000
+
+/** What a command works with: the settings, a client that is connected, and the way to talk. */
+export interface Session {
+  loaded: LoadedConfig
+  client: Client
+  out: Output
+  /** Where Redis is, for a person. */
+  address: string
+  /** Queues of the configuration, the default one first. */
+  queueNames: string[]
+}
+
+/** Runs a command's work over a connection of its own. @throws CommandError when Redis is away or refuses us. */
+export async function withSession<T>(
+  args: GlobalArgs,
+  work: (session: Session) => Promise<T>,
+  options: { codec?: CodecName } = {},
+): Promise<T> {
+  const loaded = settingsOf(args)
+  let lastError: Error | undefined
+  const logger = createLogger({ level: 'silent' })
+  logger.warn = (fields: unknown) => {
+    lastError = (fields as { err?: Error }).err ?? lastError
+  }
+  const address = addressOf(loaded)
+  const { codec = loaded.config.codec } = options
+  const client = new Client({ ...clientOptionsOf(loaded.config), codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
+  try {
+    await client.queues.paused()
+    const out = new Output(args.json === true)
+    return await work({ loaded, client, out, address, queueNames: queueNamesOf(loaded.config) })
+  } catch (error) {
+    if (error instanceof RedisUnavailableError) throw unreachable(address, lastError ?? error)
+    if (error instanceof Error && /^(NOAUTH|WRONGPASS|NOPERM|WRONGTYPE|ERR )/.test(error.message)) {
+      throw new CommandError(`${address} refuses: ${error.message}`, EXIT.cannot)
+    }
+    throw error
+  } finally {
+    await client.close()
+  }
+}
+
+function unreachable(address: string, error: Error): CommandError {
+  const why = (error as { code?: string }).code === 'ECONNREFUSED' ? 'nothing listens there' : error.message
+  return new CommandError(
+    `cannot reach Redis at ${address}: ${why}\nStart it, or say where it is: --redis redis://host:6379/1, or \`redis_url\` in the configuration (arq-ts config show).`,
+  )
+}

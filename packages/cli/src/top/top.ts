@@ -1,0 +1,122 @@
+import { emitKeypressEvents } from 'node:readline'
+import type { Key } from 'node:readline'
+import { ArqError } from '@arq-ts/core'
+import type { GlobalArgs } from '../args.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { colorsFor } from '../output.ts'
+import { withSession } from '../session.ts'
+import type { Session } from '../session.ts'
+import { frame, press, ratesBetween } from './view.ts'
+import type { Action, Snapshot, View } from './view.ts'
+
+const ALTERNATE_SCREEN = '\u001B[?1049h\u001B[?25l'
+const NORMAL_SCREEN = '\u001B[?25h\u001B[?1049l'
+const HOME = '\u001B[H'
+const CLEAR_LINE = '\u001B[K'
+const CLEAR_BELOW = '\u001B[J'
+const DEAD_SHOWN = 50
+
+/** `top`: a screen on a terminal; one look as data with `--json`. */
+export function top(args: GlobalArgs & { interval: number }): Promise<number> {
+  return withSession(args, async (session) => {
+    if (args.json) {
+      session.out.data(await look(session), () => {})
+      return EXIT.ok
+    }
+    if (!process.stdin.isTTY || !process.stdout.isTTY) {
+      throw new CommandError('top needs a terminal; --json gives one look as data')
+    }
+    await live(session, Math.max(100, args.interval))
+    return EXIT.ok
+  })
+}
+
+async function look({ client, queueNames }: Session): Promise<Snapshot> {
+  const { names } = await client.queues.names({ known: queueNames })
+  const [queues, workers, dead, countDead] = await Promise.all([
+    Promise.all(names.map((name) => client.queues.stats(name))),
+    client.inspector.workers(),
+    client.inspector.deadLetters({ limit: DEAD_SHOWN }),
+    client.inspector.countDead(),
+  ])
+  return { atMs: Date.now(), queues, workers, dead, countDead }
+}
+
+async function live(session: Session, intervalMs: number): Promise<void> {
+  const { stdin, stdout } = process
+  let view: View = {
+    address: session.address,
+    now: await look(session),
+    rates: new Map(),
+    section: 'queues',
+    selected: 0,
+    message: '',
+    asks: null,
+  }
+  const draw = () => {
+    const lines = frame(view, { rows: stdout.rows, columns: stdout.columns }, colorsFor(stdout))
+    stdout.write(HOME + lines.map((line) => line + CLEAR_LINE).join('\r\n') + CLEAR_BELOW)
+  }
+  const refresh = async () => {
+    try {
+      const now = await look(session)
+      view = { ...view, now, rates: ratesBetween(view.now, now) }
+    } catch (error) {
+      // A look may fail while Redis is away; the next one tells when it is back.
+      view = { ...view, message: `Redis: ${(error as Error).message}` }
+    }
+    draw()
+  }
+
+  stdout.write(ALTERNATE_SCREEN)
+  emitKeypressEvents(stdin)
+  stdin.setRawMode(true)
+  stdin.resume()
+  const timer = setInterval(() => void refresh(), intervalMs)
+  try {
+    draw()
+    await new Promise<void>((resolve) => {
+      const act = async (action: Action) => {
+        if (action.kind === 'quit') return resolve()
+        view = { ...view, message: await perform(session, action) }
+        await refresh()
+      }
+      stdin.on('keypress', (text: string | undefined, key: Key) => {
+        const pressed = press(view, key.ctrl ? `ctrl-${key.name}` : (key.name ?? text ?? ''))
+        view = pressed.view
+        draw()
+        if (pressed.action) void act(pressed.action)
+      })
+      stdout.on('resize', draw)
+      for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+    })
+  } finally {
+    clearInterval(timer)
+    stdin.removeAllListeners('keypress')
+    stdin.setRawMode(false)
+    stdin.pause()
+    stdout.write(NORMAL_SCREEN)
+  }
+}
+
+async function perform({ client }: Session, action: Exclude<Action, { kind: 'quit' }>): Promise<string> {
+  try {
+    if (action.kind === 'pause') {
+      await client.queues.pause(action.queueName)
+      return `${action.queueName} is paused`
+    }
+    if (action.kind === 'resume') {
+      await client.queues.resume(action.queueName)
+      return `${action.queueName} goes on`
+    }
+    if (action.kind === 'abort') {
+      const asked = await client.inspector.requestAbort(action.jobId, { queueName: action.queueName })
+      return asked ? `${action.jobId}: abort asked for` : `${action.jobId} has ended`
+    }
+    const queued = await client.inspector.retryJob(action.jobId)
+    return queued ? `${action.jobId} is queued again` : `${action.jobId} is queued or running already`
+  } catch (error) {
+    if (error instanceof ArqError) return error.message
+    throw error
+  }
+}

@@ -1,0 +1,54 @@
+/** One process of a pool. It does what its supervisor says, and stops by itself when the supervisor is gone. */
+import { ArqError } from '@arq-ts/core'
+import { CommandError, EXIT } from '../exit.ts'
+import type { WorkerMetrics } from '../metrics/worker-metrics.ts'
+import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
+import { makeWorker } from './run-worker.ts'
+
+let stop: (() => void) | undefined
+let stopAsked = false
+let metrics: WorkerMetrics | undefined
+
+function tell(message: FromChild): void {
+  if (process.connected) process.send?.(message)
+}
+
+function stopWorker(): void {
+  stopAsked = true
+  stop?.()
+}
+
+async function start(plan: WorkerPlan): Promise<void> {
+  try {
+    const worker = await makeWorker(plan)
+    if (plan.metrics) {
+      const { WorkerMetrics } = await import('../metrics/worker-metrics.ts')
+      metrics = new WorkerMetrics(worker)
+    }
+    worker.on('started', () => tell({ type: 'ready' }))
+    worker.on('redisDown', () => tell({ type: 'redis', up: false }))
+    worker.on('redisUp', () => tell({ type: 'redis', up: true }))
+    stop = () => void worker.stop()
+    if (stopAsked) stop()
+    await worker.run()
+    process.exit(EXIT.ok)
+  } catch (error) {
+    const isKnown = error instanceof CommandError || error instanceof ArqError
+    const message = isKnown ? error.message : ((error as Error).stack ?? String(error))
+    if (isKnown) tell({ type: 'refused', message })
+    else process.stderr.write(`${message}\n`)
+    // The message must be on its way before the process ends.
+    setImmediate(() => process.exit(isKnown ? EXIT.cannot : EXIT.no))
+  }
+}
+
+process.on('message', (message: ToChild) => {
+  if (message.type === 'start') void start(message.plan)
+  else if (message.type === 'stop') stopWorker()
+  else void metrics?.read().then((read) => tell({ type: 'metrics', id: message.id, metrics: read }))
+})
+process.on('SIGTERM', stopWorker)
+// A terminal sends it to the whole group; the supervisor says what to do.
+process.on('SIGINT', () => {})
+process.on('SIGHUP', () => {})
+process.on('disconnect', stopWorker)

@@ -1,0 +1,33 @@
+import type { LogLevel } from '@arq-ts/core'
+import type { TaskQueueConfig } from '@arq-ts/core/config'
+
+/** Everything a worker process needs to know; sent to it, so plain data. */
+export interface WorkerPlan {
+  /** Settings modules, as absolute paths. */
+  modules: readonly string[]
+  /** Task packages, with what is handed to them. */
+  packages: readonly { use: string; with: unknown }[]
+  config: TaskQueueConfig
+  /** Keys of `config` that were given outside the command line, and on it. */
+  given: readonly string[]
+  givenByFlag: readonly string[]
+  burst: boolean
+  maxBurstJobs: number | undefined
+  logLevel: LogLevel
+  logFormat: 'pretty' | 'json' | undefined
+  name: string | undefined
+  /** Its place in the pool, from 1; 0 for a worker on its own. */
+  index: number
+  metrics: boolean
+}
+
+/** What a worker process tells its supervisor. */
+export type FromChild =
+  | { type: 'ready' }
+  | { type: 'redis'; up: boolean }
+  | { type: 'metrics'; id: number; metrics: object[] }
+  /** It cannot start, and would not the next time. */
+  | { type: 'refused'; message: string }
+
+/** What a supervisor tells a worker process. `stop` a second time: do not wait for running jobs. */
+export type ToChild = { type: 'start'; plan: WorkerPlan } | { type: 'stop' } | { type: 'metrics'; id: number }

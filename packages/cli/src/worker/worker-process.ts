@@ -1,0 +1,70 @@
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { ProcessEnd } from './pool-rules.ts'
+import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
+
+const METRICS_WAIT_MS = 2_000
+
+/** One worker process, from the supervisor's side. */
+export class WorkerProcess {
+  /** Resolves when it polls; never where it ends before. */
+  readonly ready: Promise<void>
+  readonly ended: Promise<ProcessEnd>
+  isReady = false
+  hasRedis = true
+  readonly #child: ChildProcess
+  readonly #metrics = new Map<number, (metrics: object[]) => void>()
+  #refused: string | undefined
+  #requests = 0
+
+  constructor(plan: WorkerPlan) {
+    const startedAt = performance.now()
+    const isSource = import.meta.url.endsWith('.ts')
+    const script = fileURLToPath(new URL(isSource ? 'child.ts' : 'child.js', import.meta.url))
+    this.#child = fork(script, [], { serialization: 'advanced' })
+    this.ready = new Promise((resolve) => {
+      this.#child.on('message', (message: FromChild) => {
+        if (message.type === 'ready') {
+          this.isReady = true
+          resolve()
+        } else if (message.type === 'redis') this.hasRedis = message.up
+        else if (message.type === 'refused') this.#refused = message.message
+        else this.#metrics.get(message.id)?.(message.metrics)
+      })
+    })
+    this.ended = new Promise((resolve) => {
+      const end = (code: number | null, signal: string | null) =>
+        resolve({ code, signal, livedMs: performance.now() - startedAt, refused: this.#refused })
+      this.#child.once('exit', end)
+      this.#child.once('error', () => end(1, null))
+    })
+    this.#send({ type: 'start', plan })
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /** Asks it to drain; a second time not to wait for running jobs. */
+  stop(): void {
+    this.#send({ type: 'stop' })
+  }
+
+  /** Its metrics, or none where it does not answer in time. */
+  async metrics(): Promise<object[]> {
+    const id = ++this.#requests
+    const answer = new Promise<object[]>((resolve) => this.#metrics.set(id, resolve))
+    this.#send({ type: 'metrics', id })
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<object[]>((resolve) => (timer = setTimeout(resolve, METRICS_WAIT_MS, [])))
+    const metrics = await Promise.race([answer, timeout])
+    clearTimeout(timer)
+    this.#metrics.delete(id)
+    return metrics
+  }
+
+  #send(message: ToChild): void {
+    if (this.#child.connected) this.#child.send(message, () => {}) // one that has gone hears nothing
+  }
+}

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Child, takeDatabase } from '@arq-ts/testkit'
+import type { Database } from '@arq-ts/testkit'
+import { afterEach, beforeEach } from 'vitest'
+
+/** The command as it is published: what `tsc -b` built. */
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+export const fixtures = fileURLToPath(new URL('../e2e/fixtures', import.meta.url))
+
+export interface Ran {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+/** A database, an empty folder to be in, and the command on both. */
+export interface CommandBench {
+  database(): Database
+  folder(): string
+  /** Runs to its end. */
+  run(args: readonly string[], options?: { env?: NodeJS.ProcessEnv; redis?: boolean }): Promise<Ran>
+  /** Runs it, and reads its output as JSON. */
+  json<T>(args: readonly string[]): Promise<T>
+  /** Starts it; ended with the test. */
+  start(args: readonly string[], env?: NodeJS.ProcessEnv): Child
+}
+
+export function useCommand(): CommandBench {
+  let database: Database
+  let folder: string
+  const children: Child[] = []
+  const clean = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(ARQ_TS_|FORCE_COLOR|NODE_OPTIONS)/.test(name)),
+  )
+
+  beforeEach(async () => {
+    database = await takeDatabase()
+    folder = mkdtempSync(join(tmpdir(), 'arq-ts-cli-'))
+  })
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      child.kill('SIGTERM')
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGKILL'), 8_000)
+      await child.exited
+      clearTimeout(timer)
+    }
+    await database.release()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const bench: CommandBench = {
+    database: () => database,
+    folder: () => folder,
+    run: (args, { env = {}, redis = true } = {}) =>
+      new Promise((resolve) => {
+        const all = [main, ...args, ...(redis ? ['--redis', database.url] : [])]
+        const options = { cwd: folder, env: { ...clean, ...env } }
+        execFile(process.execPath, all, options, (error, stdout, stderr) =>
+          resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+        ).stdin?.end()
+      }),
+    json: async (args) => {
+      const ran = await bench.run([...args, '--json'])
+      if (ran.stdout === '') throw new Error(`no output of ${args.join(' ')}: ${ran.stderr}`)
+      return JSON.parse(ran.stdout) as never
+    },
+    start(args, env = {}) {
+      const child = new Child(process.execPath, [main, ...args, '--redis', database.url], {
+        cwd: folder,
+        env: { ...clean, ...env },
+      })
+      children.push(child)
+      return child
+    },
+  }
+  return bench
+}

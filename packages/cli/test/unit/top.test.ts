@@ -1,0 +1,141 @@
+import type { DeadLetter, QueueStats, WorkerEntry } from '@arq-ts/core'
+import { describe, expect, test } from 'vitest'
+import { frame, press, ratesBetween } from '../../src/top/view.ts'
+import type { Snapshot, View } from '../../src/top/view.ts'
+
+const plain = { bold: String, dim: String, inverse: (text: string) => `>${text}`, yellow: String }
+
+const queue = (queueName: string, numbers: Partial<QueueStats> = {}): QueueStats => ({
+  queueName,
+  pending: 0,
+  deferred: 0,
+  running: 0,
+  complete: 0,
+  failed: 0,
+  aborted: 0,
+  dead: 0,
+  oldestDue: null,
+  nextDue: null,
+  paused: false,
+  workers: 0,
+  python: null,
+  exact: true,
+  ...numbers,
+})
+
+const run = (jobId: string, startedAtMs: number) => ({
+  jobId,
+  functionName: 'f',
+  queueName: 'a',
+  jobTry: 1,
+  startedAtMs,
+})
+const worker: WorkerEntry = {
+  id: 'host:1:ab',
+  name: 'host',
+  host: 'host',
+  pid: 1,
+  version: '0',
+  startedAtMs: 0,
+  queues: ['a'],
+  functions: ['f'],
+  maxJobs: 10,
+  leaseMs: 30_000,
+  state: 'running',
+  healthLine: null,
+  cron: [],
+  rssBytes: 50 * 1_048_576,
+  running: [run('young', 9_000), run('old', 1_000)],
+  counters: { complete: 7, failed: 1, retried: 0, ongoing: 2 },
+}
+const letter: DeadLetter = {
+  jobId: 'dead1',
+  failedAt: new Date(0),
+  queueName: 'a',
+  functionName: 'g',
+  error: 'Error: \u001B[2Jno',
+  jobTry: 3,
+  job: null,
+}
+const now: Snapshot = {
+  atMs: 10_000,
+  queues: [queue('a', { pending: 3, complete: 30 }), queue('b', { paused: true })],
+  workers: [worker],
+  dead: [letter],
+  countDead: 1,
+}
+const view: View = {
+  address: 'redis://x/1',
+  now,
+  rates: new Map([['a', 12.5]]),
+  section: 'queues',
+  selected: 0,
+  message: '',
+  asks: null,
+}
+
+/** Keys one after the other. */
+const keys = (...names: string[]) =>
+  names.reduce((at, name) => press(at.view, name), { view, action: null } as ReturnType<typeof press>)
+
+describe('the screen', () => {
+  test('shows queues with rates, workers, running jobs the longest first, dead letters and keys', () => {
+    const lines = frame(view, { rows: 40, columns: 100 }, plain)
+    const text = lines.join('\n')
+    expect(text).toMatch(/>a +3 +0 +0 +12\.5/)
+    expect(text).toContain('b (paused)')
+    expect(text).toMatch(/host:1:ab +2\/10 +7 +1 +50 MB +10 s/)
+    expect(text).toMatch(/old +f +a +1 +9 s[^]*young/)
+    expect(text).toMatch(/dead1 +g +10 s ago +Error:/)
+    expect(text).not.toContain('\u001B')
+    expect(lines.at(-1)).toContain('q quit')
+  })
+
+  test.each([
+    [24, 80],
+    [10, 30],
+    [5, 10],
+  ])('is never larger than %i × %i', (rows, columns) => {
+    const lines = frame({ ...view, message: 'm'.repeat(200) }, { rows, columns }, { ...plain, inverse: String })
+    expect(lines.length).toBeLessThanOrEqual(rows)
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns)
+  })
+})
+
+describe('keys', () => {
+  test('point at rows and go through the sections', () => {
+    expect(keys('down').view).toMatchObject({ section: 'queues', selected: 1 })
+    expect(keys('down', 'down', 'down').view.selected).toBe(1)
+    expect(keys('up').view.selected).toBe(0)
+    expect(keys('down', 'tab').view).toMatchObject({ section: 'running', selected: 0 })
+    expect(keys('tab', 'tab', 'tab').view.section).toBe('queues')
+  })
+
+  test('pause and resume the queue pointed at', () => {
+    expect(keys('p').action).toEqual({ kind: 'pause', queueName: 'a' })
+    expect(keys('down', 'p').action).toEqual({ kind: 'resume', queueName: 'b' })
+  })
+
+  test('abort and retry ask first', () => {
+    const asked = keys('tab', 'a')
+    expect(asked).toMatchObject({ action: null, view: { message: 'abort old:f? y/n' } })
+    expect(press(asked.view, 'y').action).toEqual({ kind: 'abort', jobId: 'old', queueName: 'a' })
+    expect(press(asked.view, 'n')).toMatchObject({ action: null, view: { asks: null, message: 'left as it is' } })
+    expect(keys('tab', 'tab', 'r', 'y').action).toEqual({ kind: 'retry', jobId: 'dead1' })
+  })
+
+  test('say what to point at, where they mean nothing', () => {
+    expect(keys('a').view.message).toContain('first point at a running job')
+    expect(keys('r').view.message).toContain('first point at a dead letter')
+    expect(keys('tab', 'p').view.message).toContain('first point at a queue')
+    expect(keys('x')).toEqual({ view, action: null })
+  })
+
+  test.each(['q', 'escape', 'ctrl-c'])('%s quits', (name) => expect(keys(name).action).toEqual({ kind: 'quit' }))
+})
+
+test('rates are of what ended between two looks', () => {
+  const before = { ...now, atMs: 8_000, queues: [queue('a', { complete: 10 })] }
+  expect(Object.fromEntries(ratesBetween(before, now))).toEqual({ a: 10, b: 0 })
+  expect(Object.fromEntries(ratesBetween(undefined, now))).toEqual({ a: 0, b: 0 })
+})

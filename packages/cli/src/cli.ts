@@ -2,6 +2,9 @@ import { createRequire } from 'node:module'
 import parseDuration from 'parse-duration'
 import yargs from 'yargs'
 import type { Argv } from 'yargs'
+import type * as deadCommands from './commands/dead.ts'
+import type * as jobCommands from './commands/job.ts'
+import type * as queueCommands from './commands/queue.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 /** A command's handler, loaded when it is called: `--help` reads none of them. */
@@ -9,12 +12,10 @@ type Handler = (args: never) => Promise<number>
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
-const job = (name: keyof typeof import('./commands/job.ts')) => async () =>
+const job = (name: keyof typeof jobCommands) => async () =>
   (await import('./commands/job.ts'))[name] as unknown as Handler
-const queue = (name: keyof typeof import('./commands/queue.ts')) => async () =>
-  (await import('./commands/queue.ts'))[name] as Handler
-const dead = (name: keyof typeof import('./commands/dead.ts')) => async () =>
-  (await import('./commands/dead.ts'))[name] as Handler
+const queue = (name: keyof typeof queueCommands) => async () => (await import('./commands/queue.ts'))[name] as Handler
+const dead = (name: keyof typeof deadCommands) => async () => (await import('./commands/dead.ts'))[name] as Handler
 const fleet = (name: 'workers' | 'cron' | 'events') => async () =>
   (await import('./commands/fleet.ts'))[name] as Handler
 const health = (name: 'health' | 'doctor') => async () => (await import('./commands/health.ts'))[name] as Handler
@@ -33,6 +34,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   const cli = build(argv, run)
     .exitProcess(false)
     .fail((message, error, at) => {
+      // What a flag's reader throws comes wrapped.
+      if (error?.name === 'YError') throw new CommandError(error.message)
       if (error) throw error
       // What yargs hands over here is its usage, whose help() gives the text.
       misuse = { message, help: (at as unknown as { help: () => string }).help() }
@@ -49,7 +52,9 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 /** What yargs says, for a person: an unknown flag once, with the likely one; the help where no command was given. */
 async function explained(message: string, help: string): Promise<CommandError> {
   const [, list] = /^Unknown arguments?: (.*)$/s.exec(message) ?? []
-  if (list === undefined) return new CommandError(/say what to do/.test(message) ? `${message}\n\n${help}` : message)
+  if (/say what to do/.test(message)) return new CommandError(`${message}\n\n${help}`)
+  if (message.startsWith('Not enough')) return new CommandError(`something is missing; usage: ${help.split('\n')[0]}`)
+  if (list === undefined) return new CommandError(message)
   const names = list.split(', ')
   // Each flag comes as it was written and in camel case.
   const written = names.filter((name) => !/[A-Z]/.test(name) || !names.includes(kebab(name)))

@@ -1,5 +1,5 @@
-import { inspect } from 'node:util'
 import Table from 'cli-table3'
+import { repr } from '@arq-ts/core'
 import pc from 'picocolors'
 import { jsonValue } from './json-value.ts'
 
@@ -95,11 +95,9 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) => (character === '\u001B' ? '' : ' '))
 }
 
-/** A value in one short line. */
+/** A value in one short line, as log lines show it. */
 export function preview(value: unknown, length = 60): string {
-  const text = printable(
-    inspect(value, { depth: 3, breakLength: Infinity, maxArrayLength: 20, maxStringLength: length, compact: true }),
-  )
+  const text = printable(repr(value))
   return text.length > length ? `${text.slice(0, length - 1)}…` : text
 }
 

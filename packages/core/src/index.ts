@@ -10,6 +10,7 @@ export { Inspector } from './inspector.ts'
 export type { DeadFilter, DeadLetter, JobDetails, ListedJob } from './inspector.ts'
 export { Job } from './job.ts'
 export type { JobInfo, JobResult, WaitOptions } from './job.ts'
+export { repr } from './log-lines.ts'
 export { createLogger } from './logger.ts'
 export type { Logger, LoggerOptions, LogLevel } from './logger.ts'
 export type {

@@ -51,14 +51,15 @@ export class WorkerMetrics {
       buckets: WAIT_BUCKETS,
       registers,
     })
-    new Gauge({
+    const inFlight = new Gauge({
       name: 'arq_jobs_in_flight',
       help: 'Jobs at work.',
-      registers,
+      registers: [],
       collect() {
         this.set(worker.describe().counters.ongoing)
       },
     })
+    this.registry.registerMetric(inFlight)
 
     worker.on('jobEnqueued', (event) => enqueued.inc(about(event)))
     worker.on('jobStarted', (event) => {

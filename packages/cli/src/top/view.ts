@@ -205,6 +205,6 @@ const STYLE = /\u001B\[[\d;]*m/g
 
 /** A line cut to the screen's width; its styles do not count. */
 function fit(line: string, columns: number): string {
-  const plain = line.replace(STYLE, '')
-  return [...plain].length <= columns ? line : `${[...plain].slice(0, columns - 1).join('')}…`
+  const characters = Array.from(line.replace(STYLE, ''))
+  return characters.length <= columns ? line : `${characters.slice(0, columns - 1).join('')}…`
 }

@@ -161,11 +161,7 @@ describe('the database', () => {
     ['is what the URL says', { yaml: 'task_queue: { redis_url: "redis://db/4" }' }, 4],
     ['is what is given beside the URL', { yaml: 'task_queue: { redis_url: "redis://db/4", redis_database: 5 }' }, 5],
     ['is 0 for a URL of the command line without one', { flags: { redis_url: 'redis://db' } }, 0],
-    [
-      'is of the URL that wins',
-      { yaml: 'task_queue: { redis_database: 5 }', flags: { redis_url: 'redis://db/6' } },
-      6,
-    ],
+    ['is of the URL that wins', { yaml: 'task_queue: { redis_database: 5 }', flags: { redis_url: 'redis://db/6' } }, 6],
   ])('%s', (_, options, expected) => expect(db(options)).toBe(expected))
 })
 

@@ -12,11 +12,13 @@ const node = process.execPath
 const checks = [
   ['generated Lua module', node, ['packages/core/scripts/generate-lua.mjs', '--check']],
   ['type check', bin('tsc'), ['-b']],
+  ['generated references', node, ['packages/core/scripts/config-reference.mjs', '--check']],
   ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],
   ['formatting', bin('oxfmt'), ['--check']],
   ['linter, import rules, cycles', bin('oxlint'), ['--type-aware', '--deny-warnings']],
   ['tests', node, ['scripts/test.mjs']],
   ['tests on a Valkey 8', node, ['scripts/test-valkey.mjs']],
+  ['files that run it elsewhere', node, ['scripts/deploy-check.mjs']],
   ['packed tarballs', node, ['scripts/package-check.mjs']],
   ['npm start', node, ['scripts/start.mjs']],
 ]

@@ -6,7 +6,7 @@ import { quietly, root } from './lib/command.mjs'
 import { say } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies, pnpm } from './lib/setup.mjs'
 
-const packages = ['packages/core']
+const packages = ['packages/core', 'packages/cli']
 
 await ensureDependencies()
 await ensureBuild()

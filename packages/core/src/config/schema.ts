@@ -115,7 +115,7 @@ export const taskQueueSchema = z.strictObject({
     .refine(isTimeZone, 'Expected an IANA time zone such as Europe/Berlin')
     .optional()
     .describe("Wall clock of cron jobs; default: the system's."),
-  allow_abort_jobs: z.boolean().default(true),
+  allow_abort_jobs: z.boolean().default(true).describe('Honour requests to abort; arq has false.'),
   log_results: z.boolean().default(true).describe('Show results in log lines.'),
   log_arguments: z.boolean().default(true).describe('Show arguments in log lines.'),
 })

@@ -9,7 +9,7 @@ type Kind = new (...args: unknown[]) => ArqError
 const errors = Object.entries(core)
   .filter(([, value]) => typeof value === 'function' && value.prototype instanceof ArqError)
   .map(([name, kind]): [string, ArqError] => {
-    const args: Record<string, unknown[]> = { FailedJobsError: [1, []], Retry: [] }
+    const args: Record<string, unknown[]> = { ConfigError: [[]], FailedJobsError: [1, []], Retry: [] }
     return [name, new (kind as unknown as Kind)(...(args[name] ?? ['x']))]
   })
 

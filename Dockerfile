@@ -1,0 +1,24 @@
+# An arq-ts worker: `docker build -t arq-ts .`, then `docker run -v ./arq-ts.yaml:/app/arq-ts.yaml arq-ts`.
+# The image holds the command and the task packages of this repository; add your own in a stage FROM it.
+ARG NODE_IMAGE=node:22-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY . .
+RUN node -p "require('./package.json').packageManager" > /tmp/pnpm \
+    && npx --yes "$(cat /tmp/pnpm)" install --frozen-lockfile \
+    && node_modules/.bin/tsc -b \
+    && npx --yes "$(cat /tmp/pnpm)" --filter @arq-ts/cli deploy --legacy --prod /out
+
+FROM ${NODE_IMAGE}
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build --chown=root:root /out /opt/arq-ts
+RUN ln -s /opt/arq-ts/dist/main.js /usr/local/bin/arq-ts && chmod +x /opt/arq-ts/dist/main.js
+USER 1000
+# As arq --check: fails when no worker of the queue has told of itself within its health_check_interval.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 CMD ["arq-ts", "health"]
+# The supervisor is the only process that signals reach: it drains all others.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["arq-ts"]
+CMD ["worker"]

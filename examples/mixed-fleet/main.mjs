@@ -1,11 +1,13 @@
 // A mixed fleet at work on real input: the documents of this repository are read, hashed and counted, first by a
-// TypeScript worker for a Python producer, then the other way round. `npm start` runs it.
+// pool of TypeScript workers for a Python producer, then by a Python worker for a TypeScript producer. Then an operator
+// looks at what is left. `npm start` runs it.
 import { spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { Client, createLogger, Worker } from '@arq-ts/core'
+import { Client, createLogger } from '@arq-ts/core'
+import { arqTs, startPool } from './command.mjs'
 import { progress } from './progress.mjs'
 import { summariseDocument } from './tasks.mjs'
 
@@ -28,7 +30,8 @@ async function documents(root) {
 }
 
 /**
- * Runs both rounds; `python` is an interpreter that has arq, or undefined. Gives one row per round.
+ * Runs both rounds, and shows what an operator sees; `python` is an interpreter that has arq, or undefined. Gives one
+ * row per round.
  *
  * @param {{ redisUrl: string, python?: string, root: string, say: (line: string) => void, signal?: AbortSignal }} options
  */
@@ -41,49 +44,60 @@ export async function runMixedFleet({ redisUrl, python, root, say, signal }) {
     logger: createLogger({ level: 'warn' }),
   })
   const context = { redisUrl, python, root, paths, client, say, signal }
+  say('\n$ arq-ts worker settings.mjs --workers 2')
+  const pool = await startPool({ redisUrl, client, root, settings: join(here, 'settings.mjs'), signal })
   try {
     const rounds = [await typescriptWorks(context)]
     if (python && !signal?.aborted) rounds.push(await pythonWorks(context))
+    if (!signal?.aborted) await operate(context)
     return rounds
   } finally {
+    await pool.stop()
     await client.close()
   }
 }
 
-/** A TypeScript worker; Python enqueues by arq, with pickles, where Python is there. */
+/** The pool works; Python enqueues by arq, with pickles, where Python is there. */
 async function typescriptWorks({ redisUrl, python, root, paths, client, say, signal }) {
   const producer = python ? 'Python' : 'TypeScript'
-  say(`\n${producer} enqueues ${paths.length} documents, a TypeScript worker reads them`)
-  const worker = new Worker({
-    redis: redisUrl,
-    queueName: client.queueName,
-    tasks: [summariseDocument(root)],
-    maxJobs: 20,
-    pollDelayMs: 50, // Python announces nothing; ours is heard of at once
-    handleSignals: false,
-    logger: createLogger({ level: 'warn' }),
-  })
-  const started = new Promise((resolve) => worker.once('started', resolve))
-  const running = worker.run(signal)
-  await started
+  say(`\n${producer} enqueues ${paths.length} documents, two TypeScript processes read them`)
   const bar = progress(paths.length)
-  worker.on('jobFinished', () => bar.tick())
   const before = performance.now()
   try {
     const jobs = python
-      ? await pythonProduces({ redisUrl, python, paths, queueName: client.queueName, signal })
-      : await typescriptProduces({ client, root, paths })
+      ? await pythonProduces({ redisUrl, python, paths, queueName: client.queueName, signal, bar })
+      : await typescriptProduces({ client, root, paths, bar })
     return await tell({ producer, worker: 'TypeScript', client, jobs, tookMs: performance.now() - before })
   } finally {
     bar.end()
-    await worker.stop()
-    await running
+  }
+}
+
+/** One job that fails for good, one that is due later; then the commands an operator would type. */
+async function operate({ redisUrl, client, say }) {
+  const missing = await client.enqueue('summarise_document', ['nowhere.md'], { jobId: 'summary-of-nothing' })
+  await missing?.result({ timeoutMs: 30_000 }).catch(() => {})
+  await client.enqueue('summarise_document', ['README.md'], { jobId: 'summary-later', deferByMs: 3_600_000 })
+  say('\nWhat an operator sees')
+  for (const command of [
+    `queue ls`,
+    'workers',
+    'dead ls',
+    'dead retry --function summarise_document --dry-run',
+    `job show summary-later --queue ${client.queueName}`,
+    `health --deep --queue ${client.queueName}`,
+  ]) {
+    say(`\n$ arq-ts ${command}`)
+    const { output } = await arqTs(redisUrl, command.split(' '))
+    process.stdout.write(output)
   }
 }
 
 /** A Python worker, `arq documents.WorkerSettings`; TypeScript enqueues, with pickles. */
 async function pythonWorks({ redisUrl, python, root, paths, client, say, signal }) {
-  say(`\nTypeScript enqueues ${paths.length} documents, a Python worker reads them`)
+  say(`\n$ arq-ts queue pause ${client.queueName}`)
+  await arqTs(redisUrl, ['queue', 'pause', client.queueName])
+  say(`TypeScript enqueues ${paths.length} documents, a Python worker reads them; the pool rests`)
   const env = {
     ...process.env,
     REDIS_URL: redisUrl,
@@ -124,22 +138,31 @@ async function pythonWorks({ redisUrl, python, root, paths, client, say, signal 
     bar.end()
     child.kill('SIGINT')
     await ended
+    await arqTs(redisUrl, ['queue', 'resume', client.queueName])
   }
 }
 
-async function typescriptProduces({ client, root, paths }) {
+async function typescriptProduces({ client, root, paths, bar }) {
   const outcomes = await client.enqueueMany(paths.map((path) => [summariseDocument(root), { path }]))
-  await Promise.all(outcomes.map(({ job }) => job.result({ timeoutMs: 120_000 }).catch(() => {}))) // told from the results
+  const end = (job) =>
+    job
+      .result({ timeoutMs: 120_000 })
+      .catch(() => {}) // told from the results
+      .finally(() => bar.tick())
+  await Promise.all(outcomes.map(({ job }) => end(job)))
   return outcomes.map(({ job }) => job.jobId)
 }
 
-async function pythonProduces({ redisUrl, python, paths, queueName, signal }) {
+async function pythonProduces({ redisUrl, python, paths, queueName, signal, bar }) {
   const env = { ...process.env, REDIS_URL: redisUrl, DOCUMENTS_QUEUE: queueName }
   const child = spawn(python, ['-u', join(here, 'producer.py')], { env, stdio: ['pipe', 'pipe', 'pipe'] })
   signal?.addEventListener('abort', () => child.kill('SIGINT'))
   const jobs = []
   const complaints = []
-  createInterface({ input: child.stdout }).on('line', (line) => jobs.push(JSON.parse(line).id))
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    jobs.push(JSON.parse(line).id)
+    bar.tick()
+  })
   createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
   child.stdin.end(`${paths.join('\n')}\n`)
   const code = await new Promise((resolve) => child.on('close', resolve))

@@ -208,6 +208,12 @@ export class Store {
     await this.#calls.run((client) => client.psetex(this.keys.prefix + healthCheckKey, Math.round(ttlMs), line))
   }
 
+  /** Whether all of these health keys are there. */
+  async hasHealth(healthCheckKeys: readonly string[]): Promise<boolean> {
+    const found = await this.#calls.pipeline(healthCheckKeys.map((key) => ['exists', this.keys.prefix + key]))
+    return found.every((flag) => flag === 1)
+  }
+
   /** The health line of a queue under arq's default key. */
   readHealth(queueName: string): Promise<string | null> {
     return this.#calls.run((client) => client.get(this.keys.healthCheck(queueName)))

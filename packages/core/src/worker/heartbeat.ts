@@ -96,6 +96,8 @@ export class Heartbeat {
     try {
       const entry = this.#describe()
       await this.#store.register(entry.id, JSON.stringify(entry), REGISTRY_TTL_MS)
+      // Any worker that stops, a Python one too, removes the key that all workers of the queue share.
+      if (!(await this.#store.hasHealth(this.#healthCheckKeys))) await this.#recordHealth()
       await this.#maintain()
     } catch (error) {
       this.#log.warn({ err: error }, 'writing the registry entry failed')

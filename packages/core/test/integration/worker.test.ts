@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { eventually } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
 import { cron, defineTask, NonRetryableError, Retry, Worker } from '../../src/index.ts'
 import type { JobContext } from '../../src/index.ts'
 import { next, silent, useBench } from './support.ts'
@@ -289,6 +290,14 @@ describe('a worker', () => {
     await worker.stop()
     expect(await client.inspector.workers()).toEqual([])
     expect(await client.inspector.health('arq:queue')).toBeNull()
+  })
+
+  test('writes its health key again when a Python worker of the same queue has removed it', async () => {
+    await bench.worker({ tasks: [echo] })
+    const redis = new Redis(bench.database().url)
+    await redis.del('arq:queue:health-check')
+    await eventually(async () => (await redis.exists('arq:queue:health-check')) === 1)
+    redis.disconnect()
   })
 
   test('gives back what it had set aside when a long job keeps its slot', async () => {

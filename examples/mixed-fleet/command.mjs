@@ -1,0 +1,41 @@
+// The arq-ts command, as a person would type it.
+import { execFile, spawn } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const cli = fileURLToPath(import.meta.resolve('@arq-ts/cli/package.json'))
+const main = join(dirname(cli), 'dist', 'main.js')
+
+/** Runs one command to its end; gives what it printed. */
+export function arqTs(redisUrl, args) {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, ...args, '--redis', redisUrl], (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, output: stdout + stderr }),
+    )
+  })
+}
+
+/** Starts a pool of two processes, and waits until both poll. `stop` drains it. */
+export async function startPool({ redisUrl, client, root, settings, signal }) {
+  const args = ['worker', settings, '--workers', '2', '--queue', client.queueName, '--redis', redisUrl, '--quiet']
+  const env = { ...process.env, DOCUMENTS_ROOT: root }
+  // A group of its own: Ctrl-C is for us, and we drain it.
+  const child = spawn(process.execPath, [main, ...args], { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  const complaints = []
+  createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
+  const ended = new Promise((resolve) => child.on('close', resolve))
+  process.on('exit', () => child.kill('SIGTERM'))
+  while ((await client.inspector.workers()).length < 2) {
+    if (child.exitCode !== null)
+      throw new Error(`the pool ended (${child.exitCode}):\n${complaints.slice(-5).join('\n')}`)
+    if (signal?.aborted) break
+    await sleep(50)
+  }
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await ended
+  }
+  return { stop }
+}

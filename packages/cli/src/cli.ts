@@ -381,6 +381,10 @@ function build(argv: readonly string[], run: Run): Argv {
         .command('schema', 'a JSON schema for editors', (z) => z, run(config('schema')))
         .demandCommand(1, 'config: say what to do: show, check or schema'),
     )
+    .example('$0 worker ./tasks.ts --workers 4', 'a pool for the tasks of a module')
+    .example('$0 queue ls', 'every queue in numbers')
+    .example('$0 job enqueue resize path=a.png --wait', 'enqueue, and wait for the result')
+    .example('$0 dead retry --function resize --dry-run', 'what would run again')
     .completion('completion', 'a completion script for bash or zsh')
     .demandCommand(1, 'say what to do')
     .strict()

@@ -143,6 +143,11 @@ export function instantText(at: Date | null): string | null {
   return `${local}  (${whenText(at)})`
 }
 
+/** `1 job`, `12,345 jobs`. */
+export function counted(count: number, noun: string): string {
+  return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** `12,345`. */
 export function countText(count: number): string {
   return count.toLocaleString('en-US')

@@ -176,11 +176,11 @@ function* diagnoseQueue(
   const hasPython = stats.python !== null
   const waitedMs = stats.oldestDue === null ? 0 : nowMs - stats.oldestDue.getTime()
   if (here.length === 0 && !hasPython && stats.pending > 0 && waitedMs > IDLE_MS) {
-    const message = `${stats.pending} jobs are due, for ${Math.round(waitedMs / 1000)} s by now, and no worker tells that it lives`
+    const message = `${stats.pending} due, for ${Math.round(waitedMs / 1000)} s by now, and no worker tells that it lives`
     yield { check: 'no-workers', severity: 'error', message }
   }
   if (stats.paused) {
-    yield { check: 'paused', severity: 'warning', message: `paused, with ${stats.pending} jobs due` }
+    yield { check: 'paused', severity: 'warning', message: `paused, with ${stats.pending} due` }
   }
 
   const alive = new Set(workers.map((worker) => worker.id))

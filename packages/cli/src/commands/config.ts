@@ -2,7 +2,7 @@ import { configJsonSchema, maskSetting } from '@arq-ts/core/config'
 import type { Setting } from '@arq-ts/core/config'
 import type { GlobalArgs } from '../args.ts'
 import { EXIT } from '../exit.ts'
-import { Output } from '../output.ts'
+import { counted, Output } from '../output.ts'
 import { settingsOf } from '../settings.ts'
 
 interface Row {
@@ -40,7 +40,7 @@ export async function check(args: GlobalArgs): Promise<number> {
   const { file, settings } = settingsOf(args)
   const given = settings.filter((setting) => setting.origin.kind !== 'default').length
   out.data({ ok: true, file: file ?? null, given }, () =>
-    out.line(`${file ?? 'no file'}: ${given} settings given, all of them right`),
+    out.line(`${file ?? 'no file'}: ${counted(given, 'setting')} given, nothing is wrong`),
   )
   return EXIT.ok
 }

@@ -4,7 +4,7 @@ import type { DeadFilterArgs, GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { callText, countText, instantText, whenText } from '../output.ts'
+import { callText, counted, countText, instantText, whenText } from '../output.ts'
 import type { Column } from '../output.ts'
 import { withSession } from '../session.ts'
 
@@ -57,7 +57,7 @@ type BulkDeadArgs = GlobalArgs &
 export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Promise<number> {
   return withSession(args, async ({ client, out }) => {
     const letters = await client.inspector.findDead(chosen(args))
-    const go = letters.length > 0 && (await confirmed(`retry ${countText(letters.length)} dead letters`, args, out))
+    const go = letters.length > 0 && (await confirmed(`retry ${counted(letters.length, 'dead letter')}`, args, out))
     const refused: { jobId: string; error: string }[] = []
     let retried = 0
     for (const { jobId } of go ? letters : []) {
@@ -71,7 +71,7 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
     }
     out.data({ matching: letters.length, retried, refused, dryRun: !go }, () => {
       if (letters.length === 0) out.note('no dead letters fit')
-      else if (go) out.line(`${countText(retried)} jobs are queued again`)
+      else if (go) out.line(`${counted(retried, 'job')} queued again`)
       for (const { jobId, error } of refused) out.note(`${jobId}: ${error}`)
     })
     return letters.length > 0 && refused.length === 0 ? EXIT.ok : EXIT.no
@@ -82,12 +82,12 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
 export function purge(args: BulkDeadArgs): Promise<number> {
   return withSession(args, async ({ client, out }) => {
     const letters = await client.inspector.findDead(chosen(args))
-    const what = `remove ${countText(letters.length)} dead letters for good`
+    const what = `remove ${counted(letters.length, 'dead letter')} for good`
     const go = letters.length > 0 && (await confirmed(what, args, out))
     const purged = go ? await client.inspector.purgeDead(letters.map((letter) => letter.jobId)) : 0
     out.data({ matching: letters.length, purged, dryRun: !go }, () => {
       if (letters.length === 0) out.note('no dead letters fit')
-      else if (go) out.line(`${countText(purged)} dead letters removed`)
+      else if (go) out.line(`${counted(purged, 'dead letter')} removed`)
     })
     return letters.length > 0 ? EXIT.ok : EXIT.no
   })

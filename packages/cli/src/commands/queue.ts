@@ -3,7 +3,7 @@ import type { GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { EXIT } from '../exit.ts'
-import { countText, instantText, whenText } from '../output.ts'
+import { counted, countText, instantText, whenText } from '../output.ts'
 import type { Column, Output } from '../output.ts'
 import { withSession } from '../session.ts'
 
@@ -76,7 +76,7 @@ export function pause(args: GlobalArgs & { name?: string | undefined }): Promise
     const { running, python } = await client.queues.stats(queueName)
     out.data({ queueName, paused: true, changed, running }, () => {
       out.line(changed ? `${queueName} is paused` : `${queueName} was paused already`)
-      if (running > 0) out.note(`${running} jobs that run already go on`)
+      if (running > 0) out.note(`${counted(running, 'running job')} may go on`)
       if (python) out.note('a Python worker serves this queue: it knows of no pause')
     })
     return EXIT.ok
@@ -100,7 +100,7 @@ export function purge(args: GlobalArgs & BulkArgs & { name: string }): Promise<n
   return withSession(args, async ({ client, out }) => {
     const { pending, deferred } = await client.queues.stats(args.name)
     const count = pending + deferred
-    const go = await confirmed(`remove ${countText(count)} jobs of ${args.name} for good`, args, out)
+    const go = await confirmed(`remove ${counted(count, 'job')} of ${args.name} for good`, args, out)
     const shown = (done: number) => out.note(`${countText(done)} of ${countText(count)} removed`)
     let told = 0
     const removed = go
@@ -109,7 +109,7 @@ export function purge(args: GlobalArgs & BulkArgs & { name: string }): Promise<n
         })
       : 0
     out.data({ queueName: args.name, removed, matching: count, dryRun: !go }, () => {
-      if (go) out.line(`${countText(removed)} jobs removed from ${args.name}`)
+      if (go) out.line(`${counted(removed, 'job')} removed from ${args.name}`)
     })
     return EXIT.ok
   })

@@ -41,7 +41,7 @@ describe('the configuration', () => {
     })
     writeFileSync(join(bench.folder(), 'arq-ts.yaml'), 'task_queue:\n  max_jobs: 3\n')
     expect((await bench.run(['config', 'check'], { redis: false })).stdout).toBe(
-      'arq-ts.yaml: 1 settings given, all of them right\n',
+      'arq-ts.yaml: 1 setting given, nothing is wrong\n',
     )
   })
 

@@ -209,7 +209,7 @@ describe.skipIf(!python)(
 
       test('dead retry, purge: a choice, a count, a dry run', async () => {
         expect((await bench.run(['dead', 'purge'])).stderr).toContain('say which')
-        expect((await bench.run(['dead', 'retry', '--all'])).stderr).toContain('would retry 1 dead letters; add --yes')
+        expect((await bench.run(['dead', 'retry', '--all'])).stderr).toContain('would retry 1 dead letter; add --yes')
         expect((await bench.run(['dead', 'retry', '--all', '--dry-run'])).stderr).toContain('dry run')
         expect(await bench.json(['dead', 'retry', 'py-queued', '--yes'])).toEqual({
           matching: 1,
@@ -235,7 +235,7 @@ describe.skipIf(!python)(
       const client = new Client({ redis: bench.database().url, logger })
       await client.queues.pause('reports')
       await client.close()
-      expect((await bench.run(['doctor', '--queue', 'reports'])).stdout).toContain('reports: paused, with 1 jobs due')
+      expect((await bench.run(['doctor', '--queue', 'reports'])).stdout).toContain('reports: paused, with 1 due')
       const findings = await bench.json<{ check: string }[]>(['doctor', '--queue', 'reports', '--fix'])
       expect(findings.map(({ check }) => check)).toContain('paused')
     })

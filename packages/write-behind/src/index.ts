@@ -1,0 +1,7 @@
+export type { Persister, Persisters, Write, WriteBehindOptions, WriteOptions } from './options.ts'
+export { filePersister } from './persisters/file.ts'
+export { postgresPersister } from './persisters/postgres.ts'
+export type { PostgresPersisterOptions, Queryable } from './persisters/postgres.ts'
+export { createTasks, persistCache } from './tasks.ts'
+export type { PersistCache, PersistCacheOptions, PersistResult } from './tasks.ts'
+export { WriteBehind } from './write-behind.ts'

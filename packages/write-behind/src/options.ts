@@ -1,0 +1,94 @@
+import type { Client } from '@arq-ts/core'
+import { OptionsError } from '@arq-ts/core'
+import { z } from 'zod'
+import type { RedisTarget } from './store.ts'
+
+/** What a persister is told of a write beside its key and value. */
+export interface Write {
+  /** Grows with every write of the key. A store that keeps it can refuse what is older: then nothing ever goes backwards. */
+  version: number
+  /** Fires when the job is aborted, times out or its worker stops. */
+  signal: AbortSignal
+}
+
+/** Makes one value durable. What it throws is retried; `NonRetryableError` is not. It may run twice for one version. */
+export type Persister = (key: string, value: unknown, write: Write) => unknown
+
+/** Persisters by module and name, as Python names them. Nothing else can be called. */
+export type Persisters = Readonly<Record<string, Readonly<Record<string, Persister>>>>
+
+/** Options of `new WriteBehind()`. */
+export interface WriteBehindOptions {
+  /** Enqueues `persist_cache`. */
+  client: Client
+  /** Where the cache is: a URL, ioredis options, or an ioredis client whose settings are copied. */
+  redis: RedisTarget
+  /** Put before every key; for Redis Cluster a hash tag such as `'{cache}:'`. Default none. */
+  keyPrefix?: string
+  /** Functions that make values durable. A service that only writes needs none, but to flush by itself. */
+  persisters?: Persisters
+  /** How values are written. Default `json`. */
+  codec?: 'json' | 'msgpack' | 'pickle'
+  /** A persister that tells nothing for so long, its process stopped, may be overtaken. In ms; default 30,000. */
+  lockMs?: number
+}
+
+/** Options of one `writeBehind`. */
+export interface WriteOptions {
+  /** `module:name` of the function that persists the value. */
+  persister: string
+  /** How long the write may wait for others of its key, in ms. Default 1,000. */
+  delayMs?: number
+  /** How long the cache keeps the value, in ms; 0 for ever. Default 3,600,000. The write itself waits until it is persisted. */
+  ttlMs?: number
+}
+
+const key = z.string('Expected a text that is not empty').min(1, 'Expected a text that is not empty')
+const ms = (min: number) => z.number('Expected a number of ms').min(min).max(31_557_600_000)
+const hasMethod = (name: string, expected: string) =>
+  z.custom<object>((value) => typeof (value as Record<string, unknown> | null)?.[name] === 'function', expected)
+
+export const keySchema = key
+export const optionsSchema = z.strictObject({
+  client: hasMethod('enqueue', 'Expected a Client of @arq-ts/core'),
+  redis: z.union(
+    [z.string().regex(/^(rediss?|unix):\/\/|^\//), z.looseObject({})],
+    'Expected a URL, ioredis options or an ioredis client',
+  ),
+  keyPrefix: z.string().default(''),
+  persisters: z
+    .record(
+      z.string(),
+      z.record(
+        z.string(),
+        z.custom<Persister>((value) => typeof value === 'function', 'Expected a function'),
+      ),
+    )
+    .default({}),
+  codec: z.enum(['json', 'msgpack', 'pickle']).default('json'),
+  lockMs: ms(1_000).default(30_000),
+})
+export const writeSchema = z.strictObject({
+  persister: z.string().regex(/^[^:\s]+:[^:\s]+$/, 'Expected module:name, such as app.db:save_user'),
+  delayMs: ms(0).default(1_000),
+  ttlMs: ms(0).default(3_600_000),
+})
+export const ttlSchema = ms(0)
+
+/** @throws OptionsError that names the field, what was expected and what came. */
+export function checked<S extends z.ZodType>(where: string, schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const told = result.error.issues.map((issue) => {
+    const path = issue.path.join('.')
+    const given = issue.path.reduce<unknown>(
+      (at, name) => (at as Record<PropertyKey, unknown> | undefined)?.[name],
+      value,
+    )
+    const shown = typeof given === 'object' && given !== null ? 'an object' : JSON.stringify(given)
+    return issue.code === 'unrecognized_keys'
+      ? `unknown option \`${issue.keys.join('`, `')}\``
+      : `${path ? `\`${path}\`: ` : ''}${issue.message}, got ${shown}`
+  })
+  throw new OptionsError(`${where}: ${told.join('; ')}`)
+}

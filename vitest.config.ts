@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** Tests run the TypeScript sources of every package, unbuilt; child processes run what `tsc -b` built. */
 const source = {
   resolve: { conditions: ['arq-ts-source'] },
-  ssr: { resolve: { conditions: ['arq-ts-source', 'node', 'import', 'default'] } },
+  ssr: { resolve: { conditions: ['arq-ts-source', 'node'] } },
 }
 
 const project = (name: string, timeoutMs: number, setup: string[] = []) => ({

@@ -1,0 +1,8 @@
+export { CanaryDeployments, DeploymentError } from './deployments.ts'
+export type { DeploymentReport, StartOptions } from './deployments.ts'
+export type { Aliases } from './driver.ts'
+export { bucketOf, CanaryRouter } from './router.ts'
+export type { Caller, CanaryRouterOptions, Decision, Route } from './router.ts'
+export { canaryTasks, createTasks } from './tasks.ts'
+export type { CanaryResult, CanaryTasks, CanaryTasksOptions } from './tasks.ts'
+export type { Deployment, DeploymentStatus, Metrics, Rules, Stage } from './types.ts'

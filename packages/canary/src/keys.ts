@@ -1,0 +1,20 @@
+/** Names of everything in Redis: the Python application's, and ours below. */
+export const keys = (prefix: string) => ({
+  route: (alias: string) => `${prefix}canary:routes:${alias}`,
+  sticky: (alias: string, user: string) => `${prefix}canary:sticky:${alias}:${user}`,
+  latency: (id: string, collection: string, minute: number) =>
+    `${prefix}canary:metrics:${id}:${collection}:latency:${minute}`,
+  count: (id: string, collection: string, minute: number) =>
+    `${prefix}canary:metrics:${id}:${collection}:count:${minute}`,
+  errors: (id: string, collection: string, minute: number) =>
+    `${prefix}canary:metrics:${id}:${collection}:errors:${minute}`,
+  events: `${prefix}deployment:events`,
+  /** One deployment's state. */
+  deployment: (id: string) => `${prefix}canary:deployment:${id}`,
+  /** Deployments that have not ended, by when they began. */
+  active: `${prefix}canary:active`,
+  /** Those that have, by when they ended. */
+  history: `${prefix}canary:history`,
+})
+
+export type Keys = ReturnType<typeof keys>

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { Keys } from './keys.ts'
+import { isOver } from './plan.ts'
+import type { Deployment, DeploymentEvent } from './types.ts'
+
+/** How long a deployment is remembered after its end. */
+const KEEP_MS = 90 * 86_400_000
+const MAX_EVENTS = 10_000
+
+/**
+ * Replaces a deployment's state if it is still the one that was read, and tells its events with it: both or neither.
+ *
+ * KEYS: deployment, active, history, events. ARGV: tick that was read ('-1' for none), state, id, '1' when it is over, ms
+ * of its beginning or end, ms to keep it, events kept, then the number of fields and the fields of each event.
+ */
+const SWAP = `
+local stored = redis.call('HGET', KEYS[1], 'tick') or '-1'
+if stored ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'tick', tostring(tonumber(ARGV[1]) + 1), 'state', ARGV[2])
+if ARGV[4] == '1' then
+  redis.call('ZREM', KEYS[2], ARGV[3])
+  redis.call('ZADD', KEYS[3], ARGV[5], ARGV[3])
+  redis.call('PEXPIRE', KEYS[1], ARGV[6])
+else
+  redis.call('ZADD', KEYS[2], ARGV[5], ARGV[3])
+  redis.call('ZREM', KEYS[3], ARGV[3])
+  redis.call('PERSIST', KEYS[1])
+end
+local at = 8
+while at <= #ARGV do
+  local count = tonumber(ARGV[at])
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[7], '*', unpack(ARGV, at + 1, at + count))
+  at = at + count + 1
+end
+return 1
+`
+
+/** Frees a lock if it is still ours. */
+const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`
+const EXTEND = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`
+
+/** Deployments in Redis: their states, changed by one at a time, and who drives them. */
+export class DeploymentStore {
+  readonly #redis: Redis
+  readonly #keys: Keys
+
+  constructor(redis: Redis, keys: Keys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  async read(id: string): Promise<Deployment | null> {
+    const [tick, state] = await this.#redis.hmget(this.#keys.deployment(id), 'tick', 'state')
+    return state ? { ...(JSON.parse(state) as Deployment), tick: Number(tick) } : null
+  }
+
+  /** False when the state was changed since it was read. `before` null: it must not be there yet. */
+  async write(
+    before: Deployment | null,
+    next: Deployment,
+    events: readonly DeploymentEvent[],
+    nowMs: number,
+  ): Promise<boolean> {
+    const over = isOver(next)
+    const fields = events.flatMap((event) => {
+      const told = Object.entries(eventFields(next, event, nowMs)).flat()
+      return [String(told.length), ...told]
+    })
+    const reply = await this.#redis.eval(
+      SWAP,
+      4,
+      this.#keys.deployment(next.id),
+      this.#keys.active,
+      this.#keys.history,
+      this.#keys.events,
+      before === null ? '-1' : String(before.tick),
+      JSON.stringify(next),
+      next.id,
+      over ? '1' : '0',
+      String(over ? (next.finishedAtMs ?? nowMs) : next.startedAtMs),
+      String(KEEP_MS),
+      String(MAX_EVENTS),
+      ...fields,
+    )
+    return reply === 1
+  }
+
+  /** Ids of deployments that have not ended, oldest first. */
+  active(): Promise<string[]> {
+    return this.#redis.zrange(this.#keys.active, 0, '-1')
+  }
+
+  /** Ids of those that have, newest first. */
+  async history(limit: number): Promise<string[]> {
+    return this.#redis.zrange(this.#keys.history, 0, String(limit - 1), 'REV')
+  }
+
+  /** Makes one caller the driver for a while; null when there is one. */
+  async lock(id: string, ttlMs: number): Promise<DriverLock | null> {
+    const key = `${this.#keys.deployment(id)}:driver`
+    const token = randomUUID()
+    const taken = await this.#redis.set(key, token, 'PX', ttlMs, 'NX')
+    if (taken === null) return null
+    return {
+      isHeld: async () => (await this.#redis.eval(EXTEND, 1, key, token, ttlMs)) === 1,
+      release: async () => {
+        await this.#redis.eval(UNLOCK, 1, key, token)
+      },
+    }
+  }
+}
+
+/** Held by the one process that acts for a deployment. */
+export interface DriverLock {
+  /** Whether it is still ours; makes it last anew. */
+  isHeld: () => Promise<boolean>
+  release: () => Promise<void>
+}
+
+/** Fields of an event, by the Python application's names. */
+function eventFields(deployment: Deployment, event: DeploymentEvent, nowMs: number): Record<string, string> {
+  return {
+    type: event.type,
+    deployment_id: deployment.id,
+    alias: deployment.alias,
+    old_collection: deployment.oldCollection,
+    new_collection: deployment.newCollection,
+    timestamp: String(nowMs / 1_000),
+    ...(event.error === undefined ? {} : { error: event.error }),
+  }
+}

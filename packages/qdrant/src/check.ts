@@ -1,0 +1,49 @@
+/** What names, times and options may be, and the words in which they are refused. */
+import { ArgumentsError, OptionsError } from '@arq-ts/core'
+import { z } from 'zod'
+
+const NAME = 'Expected 1 to 255 letters, digits, underscores or hyphens'
+const MINUTES = 'Expected minutes from 0 to 52596000 (a century)'
+
+/** What a collection or an alias may be called: the Python application's rule, narrower than Qdrant's own. */
+export const nameSchema = z.string(NAME).regex(/^[a-zA-Z0-9_-]{1,255}$/, NAME)
+
+/** The grace period before a deletion in minutes, whole or broken: as far as a job can be deferred. */
+export const graceSchema = z.number(MINUTES).min(0, MINUTES).max(52_596_000, MINUTES)
+
+/** An integer of at least 1. */
+export const countSchema = z
+  .number('Expected an integer of at least 1')
+  .int('Expected an integer of at least 1')
+  .min(1, 'Expected an integer of at least 1')
+
+/** @throws ArgumentsError that names the argument, what was expected and what came. */
+export function checkArguments(method: string, schema: z.ZodType, given: Readonly<Record<string, unknown>>): void {
+  const issues = schema.safeParse(given).error?.issues
+  if (issues) throw new ArgumentsError(`${method}: ${issues.map((issue) => describe(issue, given)).join('; ')}`)
+}
+
+/** @throws OptionsError that names the option, what was expected and what came. */
+export function checkOptions<S extends z.ZodObject>(where: string, schema: S, options: unknown): z.output<S> {
+  const result = schema.safeParse(options)
+  if (result.success) return result.data
+  const texts = result.error.issues.map((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? `Unknown option \`${issue.keys.join('`, `')}\`; it takes ${Object.keys(schema.shape).join(', ')}`
+      : describe(issue, options),
+  )
+  throw new OptionsError(`${where}: ${texts.join('; ')}`)
+}
+
+function describe({ path, message }: z.core.$ZodIssue, given: unknown): string {
+  const name = String(path[0] ?? '')
+  if (name === '') return `Expected an options object, got \`${show(given)}\``
+  const value = (given as Record<string, unknown>)[name]
+  return `Expected \`${name}\` to be ${message.replace(/^(Expected|Invalid input: expected) /, '')}, got \`${show(value)}\``
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}

@@ -1,0 +1,70 @@
+/**
+ * A Qdrant for tests, of this package and of those that build on it: `QDRANT_URL` where it is set, else a container
+ * where Docker has the image, else Qdrant's own in-memory engine for Python. The same tests run against each.
+ */
+import { randomBytes } from 'node:crypto'
+import { eventually, whyNoPython } from '@arq-ts/testkit'
+import { QdrantClient } from '@qdrant/js-client-rest'
+import { hasImage, startContainer, startPythonEngine } from './engines.ts'
+import type { Engine } from './engines.ts'
+import { FaultProxy } from './fault-proxy.ts'
+
+export { FaultProxy } from './fault-proxy.ts'
+export type { ActiveFault, Fault } from './fault-proxy.ts'
+
+/** A Qdrant of a test, reached through a proxy that makes calls fail on demand. */
+export interface TestQdrant {
+  /** Address of the proxy: what the code under test is given. */
+  url: string
+  /** What answers, in words. */
+  engine: string
+  /** Past the proxy: for setting up and looking, untouched by faults. */
+  client: QdrantClient
+  faults: FaultProxy
+  /** A name that no other test has, for a collection or an alias. */
+  name(base: string): string
+  /** Switches faults off and removes the collections and aliases that `name` has named. */
+  reset(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Why there can be no Qdrant here, or undefined where there can. */
+export async function whyNoQdrant(): Promise<string | undefined> {
+  if (process.env.QDRANT_URL || (await hasImage())) return undefined
+  return whyNoPython()
+}
+
+/** Starts one and prints what it is. */
+export async function startQdrant(): Promise<TestQdrant> {
+  const engine = await startEngine()
+  await eventually(async () => (await fetch(`${engine.url}/readyz`)).ok, { timeoutMs: 30_000 })
+  const faults = await FaultProxy.start(engine.url)
+  const client = new QdrantClient({ url: engine.url, checkCompatibility: false })
+  const prefix = `t${randomBytes(4).toString('hex')}-`
+  console.log(`Qdrant: ${engine.engine}`)
+
+  const reset = async () => {
+    faults.clear()
+    const { collections } = await client.getCollections()
+    for (const { name } of collections) if (name.startsWith(prefix)) await client.deleteCollection(name)
+  }
+  return {
+    url: faults.url,
+    engine: engine.engine,
+    client,
+    faults,
+    name: (base) => `${prefix}${base}`,
+    reset,
+    stop: async () => {
+      await reset()
+      await faults.stop()
+      await engine.stop()
+    },
+  }
+}
+
+async function startEngine(): Promise<Engine> {
+  const url = process.env.QDRANT_URL
+  if (url) return { url, engine: 'the server at QDRANT_URL', stop: async () => {} }
+  return (await hasImage()) ? startContainer() : startPythonEngine()
+}

@@ -225,10 +225,13 @@ export class CanaryDeployments {
   }
 }
 
-/** The next look at a deployment; one per state it is in. */
-export async function enqueueTick(client: Client, deployment: Deployment, delayMs: number): Promise<void> {
+/**
+ * The next look at a deployment; one per state it is in. `slot` makes it another one, for those who found a driver at
+ * work: all that come in one slot share it.
+ */
+export async function enqueueTick(client: Client, deployment: Deployment, delayMs: number, slot = ''): Promise<void> {
   await client.enqueue(RUN_CANARY_DEPLOYMENT, [], {
-    jobId: `${deployment.id}:tick:${deployment.tick}`,
+    jobId: `${deployment.id}:tick:${deployment.tick}${slot}`,
     deferByMs: delayMs,
     kwargs: {
       deployment_id: deployment.id,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@arq-ts/core'
 import type { CanaryRouter } from './router.ts'
 import type { DeploymentStore, DriverLock } from './store.ts'
@@ -6,7 +7,12 @@ import type { Plan } from './plan.ts'
 import type { Action, Deployment, Observed } from './types.ts'
 
 /** A driver that tells nothing for so long is taken for dead. */
-const LOCK_MS = 30_000
+const LOCK_MS = 5_000
+/** Whoever finds a driver at work comes back: that one may be dead. */
+const DRIVEN_MS = 2_000
+/** A call of Qdrant that fails is made again at once, so often. */
+const ATTEMPTS = 3
+const ATTEMPT_PAUSE_MS = 100
 
 /** What is asked of Qdrant; `AliasManager` of @arq-ts/qdrant has it. */
 export interface Aliases {
@@ -20,8 +26,10 @@ export interface Aliases {
 export interface Ticked {
   /** Null where there is no such deployment. */
   deployment: Deployment | null
-  /** When to tick again, in ms; null for never, or where somebody else sees to it. */
+  /** When to tick again, in ms; null for never. */
   againMs: number | null
+  /** True when another was at it. */
+  isDriven: boolean
 }
 
 /**
@@ -53,21 +61,27 @@ export class Driver {
   /** Does what is to be done now. @throws what Qdrant or Redis throws, unless an ending is under way: that is tried again. */
   async tick(id: string): Promise<Ticked> {
     const lock = await this.#store.lock(id, LOCK_MS)
-    if (lock === null) return { deployment: await this.#store.read(id), againMs: null }
+    if (lock === null) {
+      const deployment = await this.#store.read(id)
+      const isOpen = deployment !== null && !isOver(deployment)
+      return { deployment, againMs: isOpen ? DRIVEN_MS : null, isDriven: true }
+    }
+    const renewing = setInterval(() => void lock.isHeld().catch(() => {}), LOCK_MS / 3)
     try {
-      return await this.#tick(id, lock)
+      return { ...(await this.#tick(id, lock)), isDriven: false }
     } finally {
+      clearInterval(renewing)
       await lock.release().catch(() => {}) // it lapses by itself
     }
   }
 
-  async #tick(id: string, lock: DriverLock): Promise<Ticked> {
+  async #tick(id: string, lock: DriverLock): Promise<Omit<Ticked, 'isDriven'>> {
     for (;;) {
       const state = await this.#store.read(id)
       if (state === null || isOver(state)) return { deployment: state, againMs: null }
       const nowMs = await this.#now()
       const plan = await this.#carryOut(state, nowMs, lock)
-      if (plan === null) return { deployment: state, againMs: null }
+      if (plan === null) return { deployment: state, againMs: DRIVEN_MS }
       const next = { ...plan.next, tick: state.tick + 1, nextTickAtMs: nowMs + (plan.againMs ?? 0) }
       if (!(await this.#store.write(state, next, plan.events, nowMs))) continue // somebody paused it, say: look again
       this.#tell(state, next)
@@ -95,8 +109,8 @@ export class Driver {
   async #observe(state: Deployment): Promise<Observed> {
     const { alias, id, newCollection, oldCollection, stageStartedAtMs } = state
     const [aliasCollection, newCollectionExists, newMetrics, oldMetrics] = await Promise.all([
-      this.#aliases.getCollectionForAlias(alias),
-      this.#aliases.collectionExists(newCollection),
+      patiently(() => this.#aliases.getCollectionForAlias(alias)),
+      patiently(() => this.#aliases.collectionExists(newCollection)),
       this.#router.metrics(id, newCollection, stageStartedAtMs),
       this.#router.metrics(id, oldCollection, stageStartedAtMs),
     ])
@@ -105,7 +119,7 @@ export class Driver {
 
   async #act(state: Deployment, action: Action): Promise<void> {
     const { alias, id, newCollection, oldCollection } = state
-    if (action.kind === 'switch') await this.#aliases.switchAlias(alias, action.collection)
+    if (action.kind === 'switch') await patiently(() => this.#aliases.switchAlias(alias, action.collection))
     else if (action.kind === 'unroute') await this.#router.removeRoute(alias, id)
     else {
       const { percentage } = action
@@ -117,6 +131,17 @@ export class Driver {
   #tell(before: Deployment, after: Deployment): void {
     for (const { decision } of after.decisions.slice(before.decisions.length)) {
       this.#log?.info(`deployment ${after.id} of ${after.alias}: ${decision}`)
+    }
+  }
+}
+
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call()
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error
+      await sleep(ATTEMPT_PAUSE_MS)
     }
   }
 }

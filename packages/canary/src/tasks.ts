@@ -100,9 +100,10 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
       const nowMs = await time()
       await store.write(known, { ...known, status: 'running', stageStartedAtMs: nowMs }, [], nowMs)
     }
-    const { againMs, deployment } = await driver.tick(deployment_id)
+    const { againMs, deployment, isDriven } = await driver.tick(deployment_id)
     // Whoever dies before this line leaves its job to another worker.
-    if (deployment && againMs !== null) await enqueueTick(ctx.client, deployment, againMs)
+    const slot = isDriven ? `:${Math.floor((await time()) / 1_000)}` : ''
+    if (deployment && againMs !== null) await enqueueTick(ctx.client, deployment, againMs, slot)
     return deployment?.status ?? 'failed'
   }
 

@@ -1,0 +1,166 @@
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client, createLogger } from '@arq-ts/core'
+import { AliasManager } from '@arq-ts/qdrant'
+import { startQdrant, whyNoQdrant } from '@arq-ts/qdrant/testing'
+import type { TestQdrant } from '@arq-ts/qdrant/testing'
+import { Child, eventually, RedisServer } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { CanaryDeployments, CanaryRouter } from '../../src/index.ts'
+import type { DeploymentReport } from '../../src/index.ts'
+import { quick } from '../support/bench.ts'
+
+const script = fileURLToPath(new URL('fixtures/worker.mjs', import.meta.url))
+const logger = createLogger({ level: 'silent' })
+const why = await whyNoQdrant()
+
+describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ? ` (left out: ${why})` : ''}`, () => {
+  let qdrant: TestQdrant
+  let server: RedisServer
+  let redis: Redis
+  let client: Client
+  let aliases: AliasManager
+  let deployments: CanaryDeployments
+  let router: CanaryRouter
+  let stopTraffic: () => Promise<void>
+  let names: { alias: string; v1: string; v2: string }
+  const children: Child[] = []
+
+  beforeAll(async () => {
+    qdrant = await startQdrant()
+  }, 120_000)
+  afterAll(() => qdrant.stop())
+
+  beforeEach(async () => {
+    server = await RedisServer.start({ persistent: true })
+    redis = new Redis(server.url)
+    redis.on('error', () => {})
+    client = new Client({ redis: server.url, logger, commandTimeoutMs: 20_000 })
+    aliases = new AliasManager({ qdrant: qdrant.client })
+    names = { alias: qdrant.name('products'), v1: qdrant.name('v1'), v2: qdrant.name('v2') }
+    for (const name of [names.v1, names.v2])
+      await qdrant.client.createCollection(name, { vectors: { size: 2, distance: 'Cosine' } })
+    await aliases.createAlias(names.alias, names.v1)
+    deployments = new CanaryDeployments({ client, redis: server.url, aliases })
+    router = new CanaryRouter({ redis: server.url })
+    let going = true
+    const traffic = (async () => {
+      for (let i = 0; going; i++) {
+        const good = { latencyMs: 5, isError: false }
+        const decision = await router.route(names.alias, { requestId: `r${i}` }).catch(() => undefined)
+        const { collection, deploymentId } = decision ?? {}
+        if (deploymentId && collection) await router.record({ deploymentId, collection, ...good }).catch(() => {})
+        await sleep(2)
+      }
+    })()
+    stopTraffic = async () => {
+      going = false
+      await traffic
+    }
+  })
+  afterEach(async () => {
+    await stopTraffic()
+    for (const child of children.splice(0)) {
+      child.kill('SIGKILL')
+      await child.exited
+    }
+    await deployments.close()
+    await router.close()
+    await client.close()
+    redis.disconnect()
+    await server.stop()
+    await qdrant.reset()
+  })
+
+  async function startWorker(): Promise<Child> {
+    const child = new Child(process.execPath, [script, JSON.stringify({ redis: server.url, qdrant: qdrant.url })])
+    children.push(child)
+    await child.line(/^event started/)
+    return child
+  }
+  const start = (stages = quick([20, 1], [60, 1], [100, 0])) =>
+    deployments.startCanary(names.alias, names.v2, { stages, minSamples: 5 })
+  const reached = async (id: string, status: DeploymentReport['status']) => {
+    await eventually(async () => (await deployments.status(id))?.status === status, { timeoutMs: 45_000 })
+    return (await deployments.status(id))!
+  }
+  /** What must hold at the end, however it came about. */
+  async function expectEnd(id: string, collection: string, told: string): Promise<void> {
+    expect(await aliases.getCollectionForAlias(names.alias)).toBe(collection)
+    expect(await router.getRoute(names.alias)).toBeNull()
+    const events = (await redis.xrange('deployment:events', '-', '+')).map(
+      ([, fields]) => fields[fields.indexOf('type') + 1],
+    )
+    expect(events).toEqual(['deployment_started', told])
+    expect((await deployments.history()).map((each) => each.id)).toEqual([id])
+  }
+
+  test.each([
+    ['before the alias is switched', 'before', /POST \/collections\/aliases/],
+    ['after it was switched, before that is known', 'after', /POST \/collections\/aliases/],
+    ['while it looks', 'before', /GET \/aliases/],
+  ] as const)('a worker killed %s: another finishes it', async (_, when, call) => {
+    const doomed = await startWorker()
+    const id = await start(quick([50, 600]))
+    await reached(id, 'running')
+    const hanging = qdrant.faults.add({ kind: 'hang', call, when })
+    await deployments.promote(id)
+    await eventually(() => hanging.hits > 0)
+    doomed.kill('SIGKILL')
+    await doomed.exited
+    hanging.remove()
+    await startWorker()
+    await reached(id, 'completed')
+    await expectEnd(id, names.v2, 'deployment_completed')
+  })
+
+  test('workers killed at any moment, one after the other', async () => {
+    let worker = await startWorker()
+    const id = await start()
+    for (let i = 0; i < 6; i++) {
+      await sleep(Math.random() * 700)
+      worker.kill('SIGKILL')
+      await worker.exited
+      worker = await startWorker()
+    }
+    await reached(id, 'completed')
+    await expectEnd(id, names.v2, 'deployment_completed')
+  })
+
+  test('a roll-back is finished by another worker', async () => {
+    const doomed = await startWorker()
+    const id = await start(quick([50, 600]))
+    await reached(id, 'running')
+    // As far as it can go: the alias has moved, and then the numbers turned.
+    await aliases.switchAlias(names.alias, names.v2)
+    const hanging = qdrant.faults.add({ kind: 'hang', call: /POST \/collections\/aliases/, when: 'after' })
+    await deployments.rollback(id, 'too slow')
+    await eventually(() => hanging.hits > 0)
+    doomed.kill('SIGKILL')
+    await doomed.exited
+    hanging.remove()
+    await startWorker()
+    expect((await reached(id, 'rolled_back')).reason).toBe('too slow')
+    await expectEnd(id, names.v1, 'deployment_failed')
+  })
+
+  test('Redis restarted between the stages', async () => {
+    await startWorker()
+    const id = await start()
+    await reached(id, 'running')
+    await server.restart()
+    await eventually(async () => (await deployments.status(id))!.currentStage > 0, { timeoutMs: 20_000 })
+    await server.restart()
+    await reached(id, 'completed')
+    await expectEnd(id, names.v2, 'deployment_completed')
+  })
+
+  test('Qdrant failing one call in three', async () => {
+    qdrant.faults.add({ kind: 'error', every: 3 })
+    await startWorker()
+    const id = await start()
+    await reached(id, 'completed')
+    await expectEnd(id, names.v2, 'deployment_completed')
+  })
+})

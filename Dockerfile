@@ -8,13 +8,13 @@ COPY . .
 RUN node -p "require('./package.json').packageManager" > /tmp/pnpm \
     && npx --yes "$(cat /tmp/pnpm)" install --frozen-lockfile \
     && node_modules/.bin/tsc -b \
-    && npx --yes "$(cat /tmp/pnpm)" --filter @arq-ts/cli deploy --legacy --prod /out
+    && npx --yes "$(cat /tmp/pnpm)" --filter @arq-ts/image deploy --legacy --prod /out
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
 WORKDIR /app
-COPY --from=build --chown=root:root /out /opt/arq-ts
-RUN ln -s /opt/arq-ts/dist/main.js /usr/local/bin/arq-ts && chmod +x /opt/arq-ts/dist/main.js
+COPY --from=build --chown=root:root /out /app
+ENV PATH=/app/node_modules/.bin:$PATH
 USER 1000
 # As arq --check: fails when no worker of the queue has told of itself within its health_check_interval.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 CMD ["arq-ts", "health"]

@@ -21,6 +21,13 @@ const isRootOnDebian = process.getuid?.() === 0 && answers('apt-get', ['--versio
 
 let failed = 0
 await check('configuration', node, ['packages/cli/dist/main.js', 'config', 'check', '--config', 'deploy/arq-ts.yaml'])
+await check('configuration of the image', node, [
+  'packages/cli/dist/main.js',
+  'config',
+  'check',
+  '--config',
+  'deploy/arq-ts.docker.yaml',
+])
 await check('shell scripts', () => fromPypi('shellcheck'), ['scripts/start-worker.sh', 'scripts/run-worker-docker.sh'])
 await check('Dockerfile', () => fromPypi('hadolint'), ['Dockerfile'])
 await check('Kubernetes manifests', () => fromPypi('kubernetes-validate'), ['--strict', 'deploy/kubernetes.yaml'])

@@ -6,7 +6,7 @@ import { quietly, root } from './lib/command.mjs'
 import { say } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies, pnpm } from './lib/setup.mjs'
 
-const packages = ['packages/core', 'packages/cli']
+const packages = ['core', 'cli', 'qdrant', 'write-behind', 'canary'].map((name) => `packages/${name}`)
 const imports = packages
   .flatMap((folder) => {
     const { name, exports } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))

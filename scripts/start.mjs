@@ -4,6 +4,14 @@ import { root } from './lib/command.mjs'
 import { bold, cyan, dim, green, red, say, step, yellow } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
 
+const NEXT = `
+${bold('What to try next')}
+  npm test                                 every test that can run here
+  docs/guides/getting-started.md           your own first worker
+  docs/guides/mixed-fleets.md              beside a Python fleet that stays as it is
+  docs/operations.md                       run it: the arq-ts command, Docker, Kubernetes, metrics
+  REDIS_URL=redis://host:6379/1 npm start  the same on a Redis of yours (queues demo:documents, demo:tasks)`
+
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stopping.abort())
 
@@ -22,6 +30,8 @@ try {
     signal: stopping.signal,
   })
   if (!stopping.signal.aborted) report(rounds)
+  if (!stopping.signal.aborted) await threeTasks(python)
+  if (!stopping.signal.aborted) console.log(NEXT)
 } catch (error) {
   if (!stopping.signal.aborted) {
     say(red(`\n${error.message}`))
@@ -79,10 +89,27 @@ function report(rounds) {
   }
   const agree = rounds.length === 2 && rounds[0].words === rounds[1].words
   if (agree) console.log(green('\nBoth languages read the same queue, the same pickles, and counted the same words.'))
-  console.log(`
-${bold('What to try next')}
-  npm test                                 every test that can run here
-  docs/guides/getting-started.md           your own first worker
-  docs/guides/mixed-fleets.md              beside a Python fleet that stays as it is
-  REDIS_URL=redis://host:6379/1 npm start  the same on a Redis of yours (queue demo:documents)`)
+}
+
+/** The three tasks of the Python application, on a pool of ours. */
+async function threeTasks(python) {
+  const { ensureQdrant } = await import('./lib/qdrant.mjs')
+  const qdrant = await step('a Qdrant for the three tasks', ensureQdrant)
+  if (qdrant.why) return say(yellow(`The three tasks are left out: there can be no Qdrant here (${qdrant.why})`))
+  try {
+    const { runThreeTasks } = await import('../examples/three-tasks/main.mjs')
+    const say2 = (line) => say(line.startsWith('  ') ? dim(line) : bold(line))
+    const rows = await runThreeTasks({
+      redisUrl: redis.url,
+      qdrantUrl: qdrant.url,
+      python,
+      say: say2,
+      signal: stopping.signal,
+    })
+    const width = Math.max(...rows.map(({ what }) => what.length))
+    console.log(`\n${dim('job'.padEnd(width))}   ${dim('outcome')}`)
+    for (const { what, outcome } of rows) console.log(`${what.padEnd(width)}   ${outcome}`)
+  } finally {
+    await qdrant.stop()
+  }
 }

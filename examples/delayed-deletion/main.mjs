@@ -18,7 +18,7 @@ await collection('PUT', 'example-blue', { vectors: { size: 4, distance: 'Cosine'
 
 const client = new Client({ redis, logger, queueName })
 const aliases = new AliasManager({ qdrant: { url: qdrant }, client })
-const { tasks } = await createTasks({ url: qdrant }, { redis, keyPrefix: '', queueName, logger })
+const { tasks } = await createTasks({ url: qdrant }, { redis, keyPrefix: '', folder: '.', queueName, logger })
 const worker = new Worker({ redis, logger, queueName, tasks, keepResultMs: 5_000 })
 const running = worker.run()
 

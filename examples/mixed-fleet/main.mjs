@@ -7,7 +7,7 @@ import { dirname, join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Client, createLogger } from '@arq-ts/core'
-import { arqTs, startPool } from './command.mjs'
+import { arqTs, startPool } from '../command.mjs'
 import { progress } from './progress.mjs'
 import { summariseDocument } from './tasks.mjs'
 
@@ -45,7 +45,13 @@ export async function runMixedFleet({ redisUrl, python, root, say, signal }) {
   })
   const context = { redisUrl, python, root, paths, client, say, signal }
   say('\n$ arq-ts worker settings.mjs --workers 2')
-  const pool = await startPool({ redisUrl, client, root, settings: join(here, 'settings.mjs'), signal })
+  const pool = await startPool({
+    redisUrl,
+    client,
+    settings: [join(here, 'settings.mjs')],
+    env: { DOCUMENTS_ROOT: root },
+    signal,
+  })
   try {
     const rounds = [await typescriptWorks(context)]
     if (python && !signal?.aborted) rounds.push(await pythonWorks(context))

@@ -9,6 +9,8 @@ export interface TaskEnvironment {
   redis: NonNullable<ConnectionOptions['redis']>
   /** The worker's key prefix; empty where Python shares its queues. */
   keyPrefix: string
+  /** The folder of the configuration: paths in options are relative to it. */
+  folder: string
   /** Queue of the worker, for jobs that a task enqueues itself. */
   queueName: string
   logger: Logger

@@ -138,7 +138,8 @@ const packageSchema = z.strictObject({
 export const createTasks: CreateTasks = async (options, environment) => {
   const settings = checked('@arq-ts/write-behind', packageSchema, options)
   const persisters: Record<string, Record<string, Persister>> = {}
-  for (const [name, file] of Object.entries(settings.persisters)) persisters[name] = await functionsOf(name, file)
+  for (const [name, file] of Object.entries(settings.persisters))
+    persisters[name] = await functionsOf(name, file, environment.folder)
   const { redis, keyPrefix } = environment
   const { lockMs, maxTries, retryDelayMs } = settings
   return persistCache({
@@ -151,11 +152,11 @@ export const createTasks: CreateTasks = async (options, environment) => {
   })
 }
 
-async function functionsOf(name: string, file: string): Promise<Record<string, Persister>> {
+async function functionsOf(name: string, file: string, folder: string): Promise<Record<string, Persister>> {
   const isPath = file.startsWith('.') || file.startsWith('/')
   let exports: Record<string, unknown>
   try {
-    exports = (await import(isPath ? pathToFileURL(resolve(file)).href : file)) as Record<string, unknown>
+    exports = (await import(isPath ? pathToFileURL(resolve(folder, file)).href : file)) as Record<string, unknown>
   } catch (error) {
     throw new OptionsError(
       `@arq-ts/write-behind: \`persisters.${name}\`: ${file} cannot be imported: ${(error as Error).message}`,

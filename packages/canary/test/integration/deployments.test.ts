@@ -1,7 +1,7 @@
 import { eventually } from '@arq-ts/testkit'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { CanaryDeployments, DeploymentError } from '../../src/index.ts'
-import type { CanaryRouter, DeploymentReport } from '../../src/index.ts'
+import { DeploymentError } from '../../src/index.ts'
+import type { CanaryDeployments, CanaryRouter, DeploymentReport } from '../../src/index.ts'
 import { MemoryAliases, quick, useBench } from '../support/bench.ts'
 
 const bench = useBench()

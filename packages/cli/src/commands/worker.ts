@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { createLogger } from '@arq-ts/core'
 import type { LogLevel, Logger } from '@arq-ts/core'
 import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
@@ -73,7 +73,7 @@ function readQueue(text: string): { name: string; weight?: number } {
   return weight === undefined ? { name } : { name, weight: Number(weight) }
 }
 
-function planOf(args: WorkerArgs, { config, settings }: LoadedConfig): WorkerPlan {
+function planOf(args: WorkerArgs, { config, file, settings }: LoadedConfig): WorkerPlan {
   const keysFrom = (...kinds: string[]) =>
     settings.filter(({ origin }) => kinds.includes(origin.kind)).map(({ key }) => key)
   const modules = (args.settings ?? []).map((file) => resolve(file))
@@ -89,6 +89,7 @@ function planOf(args: WorkerArgs, { config, settings }: LoadedConfig): WorkerPla
   return {
     modules,
     packages,
+    folders: [...(file === undefined ? [] : [dirname(resolve(file))]), process.cwd()],
     config,
     given: keysFrom('file', 'environment'),
     givenByFlag: keysFrom('flag'),

@@ -37,8 +37,9 @@ export async function loadTaskPackage(
   use: string,
   options: unknown,
   environment: TaskEnvironment,
+  folders: readonly string[],
 ): Promise<TaskPackage> {
-  const exports = await load(locate(use))
+  const exports = await load(locate(use, folders))
   const { createTasks } = exports as { createTasks?: CreateTasks }
   if (typeof createTasks !== 'function') {
     throw new CommandError(
@@ -96,17 +97,21 @@ function hasFunctions(value: unknown, ...names: string[]): boolean {
   )
 }
 
-/** A file beside the caller, or a package that the caller's folder has, or one that came with us. */
-function locate(use: string): string {
-  if (use.startsWith('.') || isAbsolute(use)) return resolve(use)
-  try {
-    return createRequire(join(process.cwd(), 'noop.js')).resolve(use)
-  } catch {
+/** A file, or a package that one of these folders has, or one that came with us. */
+function locate(use: string, folders: readonly string[]): string {
+  if (isAbsolute(use)) return use
+  if (use.startsWith('.')) return resolve(folders[0] ?? '.', use)
+  for (const folder of folders) {
     try {
-      return fileURLToPath(import.meta.resolve(use))
+      return createRequire(join(resolve(folder), 'noop.js')).resolve(use)
     } catch {
-      throw new CommandError(`cannot find the task package ${use}; is it installed here? (npm install ${use})`)
+      // the next one may have it
     }
+  }
+  try {
+    return fileURLToPath(import.meta.resolve(use))
+  } catch {
+    throw new CommandError(`cannot find the task package ${use}; is it installed here? (npm install ${use})`)
   }
 }
 

@@ -7,6 +7,8 @@ export interface WorkerPlan {
   modules: readonly string[]
   /** Task packages, with what is handed to them. */
   packages: readonly { use: string; with: unknown }[]
+  /** Folders that packages are looked for from: of the configuration file, and the current one. */
+  folders: readonly string[]
   config: TaskQueueConfig
   /** Keys of `config` that were given outside the command line, and on it. */
   given: readonly string[]

@@ -20,12 +20,14 @@ export async function makeWorker(plan: WorkerPlan): Promise<Worker> {
   const environment: TaskEnvironment = {
     redis: base.redis ?? flags.redis ?? redisOptionsOf(plan.config),
     keyPrefix: plan.config.key_prefix,
+    folder: plan.folders[0] ?? process.cwd(),
     queueName: queueNamesOf(plan.config)[0]!,
     logger,
   }
   const parts: WorkerOptions[] = []
   for (const file of plan.modules) parts.push(await loadSettingsModule(file, environment))
-  for (const { use, with: options } of plan.packages) parts.push(await loadTaskPackage(use, options, environment))
+  for (const { use, with: options } of plan.packages)
+    parts.push(await loadTaskPackage(use, options, environment, plan.folders))
   if (parts.length === 0) {
     throw new CommandError(
       'a worker needs tasks: give it a settings module (arq-ts worker ./tasks.ts), or name task packages under `tasks` in the configuration',

@@ -94,10 +94,10 @@ export class Heartbeat {
 
   async #register(): Promise<void> {
     try {
-      const entry = this.#describe()
-      await this.#store.register(entry.id, JSON.stringify(entry), REGISTRY_TTL_MS)
       // Any worker that stops, a Python one too, removes the key that all workers of the queue share.
       if (!(await this.#store.hasHealth(this.#healthCheckKeys))) await this.#recordHealth()
+      const entry = this.#describe()
+      await this.#store.register(entry.id, JSON.stringify(entry), REGISTRY_TTL_MS)
       await this.#maintain()
     } catch (error) {
       this.#log.warn({ err: error }, 'writing the registry entry failed')

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Child, takeDatabase } from '@arq-ts/testkit'
 import { describe, expect, test } from 'vitest'
@@ -40,10 +40,17 @@ describe('the examples', () => {
     await database.release()
   })
 
-  test('are all run here, or by npm start', () => {
+  /** Those that need more than a Redis, by the package whose tests run them; npm start runs the last two. */
+  const elsewhere = { canary: 'canary', 'delayed-deletion': 'qdrant', 'write-behind': 'write-behind' }
+  const byStart = ['mixed-fleet', 'three-tasks']
+
+  test('are all run: here, by the tests of a package, or by npm start', () => {
     const folders = readdirSync(examples, { withFileTypes: true }).filter(
       (entry) => entry.isDirectory() && entry.name !== 'node_modules',
     )
-    expect(folders.map((entry) => entry.name).sort()).toEqual([...Object.keys(printed), 'mixed-fleet'].sort())
+    const run = [...Object.keys(printed), ...Object.keys(elsewhere), ...byStart]
+    expect(folders.map((entry) => entry.name).sort()).toEqual(run.sort())
+    for (const name of Object.values(elsewhere))
+      expect(existsSync(`${examples}../packages/${name}/test/e2e/example.test.ts`)).toBe(true)
   })
 })

@@ -19,7 +19,13 @@ describe.skipIf(noQdrant !== undefined)('delete_collection', () => {
   const enqueue = (collection_name: string, grace_period_minutes = 0) =>
     bench.client().enqueue(task(), { collection_name, grace_period_minutes })
   const ended = async (job: Job<DeletionResult> | null) => job?.result({ timeoutMs: 15_000 })
-  const environment = () => ({ redis: bench.database().url, keyPrefix: '', queueName: 'arq:queue', logger: silent })
+  const environment = () => ({
+    redis: bench.database().url,
+    keyPrefix: '',
+    folder: '.',
+    queueName: 'arq:queue',
+    logger: silent,
+  })
   const aSecondsNumber = expect.toSatisfy((value: unknown) => typeof value === 'number' && value >= 0 && value < 60)
 
   test('deletes a collection that no alias points to', async () => {

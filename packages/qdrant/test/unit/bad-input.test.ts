@@ -123,7 +123,13 @@ describe('options', () => {
     expect(() => new AliasManager(options as never)).toThrow(expect.objectContaining({ code: 'ARQ_INVALID_OPTIONS' }))
   })
 
-  const environment: TaskEnvironment = { redis: 'redis://127.0.0.1:1', keyPrefix: '', queueName: 'q', logger }
+  const environment: TaskEnvironment = {
+    redis: 'redis://127.0.0.1:1',
+    keyPrefix: '',
+    folder: '.',
+    queueName: 'q',
+    logger,
+  }
   test.each<[options: unknown, message: string]>([
     [{ uri: url }, '@arq-ts/qdrant: Unknown option `uri`; it takes url, apiKey, timeoutMs, maxTries, retry'],
     [{ url: 'redis://localhost' }, '@arq-ts/qdrant: Expected `url` to be a URL such as http://localhost:6333'],

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
+const here = dirname(fileURLToPath(import.meta.url)) // task packages are looked for from here
 const cli = fileURLToPath(import.meta.resolve('@arq-ts/cli/package.json'))
 const main = join(dirname(cli), 'dist', 'main.js')
 
@@ -18,11 +19,16 @@ export function arqTs(redisUrl, args) {
 }
 
 /** Starts a pool of two processes, and waits until both poll. `stop` drains it. */
-export async function startPool({ redisUrl, client, root, settings, signal }) {
-  const args = ['worker', settings, '--workers', '2', '--queue', client.queueName, '--redis', redisUrl, '--quiet']
-  const env = { ...process.env, DOCUMENTS_ROOT: root }
+export async function startPool({ redisUrl, client, settings = [], env: more = {}, signal }) {
+  const args = ['worker', ...settings, '--workers', '2', '--queue', client.queueName, '--redis', redisUrl, '--quiet']
+  const env = { ...process.env, ...more }
   // A group of its own: Ctrl-C is for us, and we drain it.
-  const child = spawn(process.execPath, [main, ...args], { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: here,
+    env,
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const complaints = []
   createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
   const ended = new Promise((resolve) => child.on('close', resolve))

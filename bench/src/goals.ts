@@ -1,0 +1,49 @@
+import type { Row } from './bench.ts'
+
+/** One thing that was promised, beside what was measured. */
+export interface Goal {
+  what: string
+  wanted: string
+  measured: string
+  reached: boolean
+}
+
+/** `row`, ours and theirs: how many times better. `{ at }`: no worse than this many of the row's unit. */
+type Wanted = { what: string; row: string; ours?: string } & ({ than: string; times: number } | { at: number })
+
+const WANTED: readonly Wanted[] = [
+  { what: '100 in flight, beside BullMQ', row: 'work-100', than: 'BullMQ', times: 2.5 },
+  { what: '100 in flight, beside arq', row: 'work-100', than: 'arq', times: 20 },
+  { what: '100 in flight, beside the floor', row: 'work-100', than: 'floor', times: 0.8 },
+  { what: '10 in flight, beside BullMQ', row: 'work-10', than: 'BullMQ', times: 1.5 },
+  { what: '10 in flight, beside arq', row: 'work-10', than: 'arq', times: 60 },
+  { what: 'bulk enqueue, beside addBulk', row: 'enqueue-bulk', than: 'BullMQ', times: 4 },
+  { what: '1,000 concurrent enqueues, beside add', row: 'enqueue-concurrent', than: 'BullMQ', times: 2 },
+  { what: 'one enqueue at a time, beside arq', row: 'enqueue-one', than: 'arq', times: 2 },
+  { what: 'idle pickup p50', row: 'pickup-idle-p50', at: 1 },
+  { what: 'idle pickup p99', row: 'pickup-idle-p99', at: 5 },
+]
+
+/** Those whose rows were measured. */
+export function judge(rows: readonly Row[]): Goal[] {
+  return WANTED.flatMap((goal): Goal[] => {
+    const row = rows.find(({ id }) => id === goal.row)
+    const median = (name: string) => row?.cells.find(({ contender }) => contender === name)?.figures?.['value']?.median
+    const ours = median(goal.ours ?? 'arq-ts')
+    if (!row || ours === undefined) return []
+    const { what } = goal
+    if ('at' in goal) {
+      const reached = row.better === 'higher' ? ours >= goal.at : ours <= goal.at
+      const sign = row.better === 'higher' ? '≥' : '≤'
+      return [{ what, wanted: `${sign} ${goal.at} ${row.unit}`, measured: `${show(ours)} ${row.unit}`, reached }]
+    }
+    const theirs = median(goal.than)
+    if (theirs === undefined) return []
+    const times = row.better === 'higher' ? ours / theirs : theirs / ours
+    return [{ what, wanted: `≥ ${goal.times} ×`, measured: `${show(times)} ×`, reached: times >= goal.times }]
+  })
+}
+
+function show(value: number): string {
+  return value.toLocaleString('en', { maximumSignificantDigits: 3 })
+}

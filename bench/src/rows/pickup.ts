@@ -1,0 +1,79 @@
+import type { Bench, MeasureRows, Row } from '../bench.ts'
+import type { Contender } from '../contenders.ts'
+import { PeerProcess, play } from '../peer-process.ts'
+import type { Launch } from '../peer-process.ts'
+import { inRounds } from '../rounds.ts'
+import type { Cell, Figures } from '../rounds.ts'
+import { quantile } from '../stats.ts'
+
+interface Way {
+  name: string
+  worker: Launch
+  producer: Launch
+  /** Keyspace notifications of the server. */
+  notify?: string
+}
+
+/** From the call that enqueues to the handler's first line. */
+export const pickup: MeasureRows = async function* (bench) {
+  const { present } = bench.contenders
+  const idle = { everyMs: 20, perTick: 1, count: bench.quick ? 100 : 250 }
+  const load = { everyMs: 1, perTick: 5, count: bench.quick ? 5_000 : 15_000 }
+  for (const [id, title, traffic, limit] of [
+    ['pickup-idle', 'pickup on an idle queue', idle, 'two round trips after the wake-up: reserve, claim'],
+    ['pickup-load', 'pickup at 5,000 jobs/s', load, 'how many jobs share a round trip'],
+  ] as const) {
+    bench.say(title)
+    const ways = waysOf(present, id === 'pickup-load')
+    const all = ways.map((way): Contender => ({ name: way.name, launch: way.worker }))
+    const cells = await inRounds(bench.rounds, all, (_, __, index) => measure(bench, ways[index]!, traffic), bench.say)
+    yield* asRows(id, title, limit, cells)
+  }
+}
+
+function waysOf(present: ReadonlyMap<string, Contender>, fastOnly: boolean): Way[] {
+  const ours = present.get('arq-ts')!.launch
+  const python = present.get('arq')?.launch
+  const ways: Way[] = [{ name: 'arq-ts', worker: ours, producer: ours }]
+  if (python) {
+    ways.push({ name: 'arq-ts, Python producer, notifications', worker: ours, producer: python, notify: 'Kz' })
+    ways.push({ name: 'arq-ts, Python producer', worker: ours, producer: python })
+  }
+  for (const { name, launch } of present.values()) {
+    if (name !== 'arq-ts') ways.push({ name, worker: launch, producer: launch })
+  }
+  // Half of what these can do in all is less than that.
+  const slow = /^arq$|^arq,|Python producer|SAQ|streaq|taskiq/
+  return fastOnly ? ways.filter(({ name }) => !slow.test(name)) : ways
+}
+
+async function measure({ server }: Bench, way: Way, traffic: object): Promise<Figures> {
+  await server.clear()
+  await server.notify(way.notify ?? '')
+  const common = { redis: server.url, queue: 'bench' }
+  const worker = new PeerProcess(way.worker, 'work', { ...common, workers: 1, concurrency: 100 })
+  try {
+    await worker.line('ready', 30_000)
+    const warm = { ...common, count: 20, everyMs: 20, perTick: 1 }
+    await play(way.producer, 'produce', warm, 60_000)
+    const { sent } = await play<{ sent: number }>(way.producer, 'produce', { ...common, ...traffic }, 120_000)
+    await worker.until(() => ((worker.reports.at(-1)?.done ?? 0) >= sent + 20 ? true : undefined), 60_000, 'all jobs')
+    const latencies = (await worker.stop()).slice(20).sort((a, b) => a - b)
+    return { value: quantile(latencies, 0.5) / 1000, p99: quantile(latencies, 0.99) / 1000 }
+  } finally {
+    worker.kill()
+    await server.notify('')
+  }
+}
+
+/** The median and the 99th percentile are a row each. */
+function asRows(id: string, title: string, limit: string, cells: Cell[]): Row[] {
+  const common = { group: 'Pickup', unit: 'ms', better: 'lower', limit } as const
+  const p99 = cells.map((cell): Cell =>
+    cell.figures ? { contender: cell.contender, figures: { value: cell.figures['p99']! } } : cell,
+  )
+  return [
+    { ...common, id: `${id}-p50`, title: `${title}, p50`, cells },
+    { ...common, id: `${id}-p99`, title: `${title}, p99`, cells: p99 },
+  ]
+}

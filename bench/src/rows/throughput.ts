@@ -1,0 +1,106 @@
+import type { Bench, MeasureRows, Row } from '../bench.ts'
+import { arqTs } from '../contenders.ts'
+import type { Contender } from '../contenders.ts'
+import { drain } from '../drain.ts'
+import type { DrainOptions } from '../drain.ts'
+import { measureFloor } from '../floor.ts'
+import { inRounds } from '../rounds.ts'
+import type { Figures } from '../rounds.ts'
+
+/** The floor stands in the table like a contender. */
+const FLOOR: Contender = { name: 'floor', launch: arqTs.launch }
+const FLOOR_JOBS = 50_000
+const FEWEST = 400
+const MOST = 200_000
+
+interface Wanted extends Partial<DrainOptions> {
+  id: string
+  title: string
+  concurrency: number
+  limit: string
+}
+
+const WANTED: readonly Wanted[] = [
+  {
+    id: 'work-1',
+    title: 'no-op jobs, 1 in flight',
+    concurrency: 1,
+    limit: 'round trips: one job, one claim, one settle',
+  },
+  {
+    id: 'work-10',
+    title: 'no-op jobs, 10 in flight',
+    concurrency: 10,
+    limit: 'round trips, and how many jobs share one',
+  },
+  { id: 'work-32', title: 'no-op jobs, 32 in flight', concurrency: 32, limit: 'CPU of the worker process' },
+  {
+    id: 'work-100',
+    title: 'no-op jobs, 100 in flight',
+    concurrency: 100,
+    limit: 'CPU of the worker process, and close to it CPU of Redis',
+  },
+  {
+    id: 'pool-2',
+    title: 'no-op jobs, 2 processes × 100',
+    concurrency: 100,
+    processes: 2,
+    limit: 'CPU: three busy processes on two cores here',
+  },
+  {
+    id: 'io-100',
+    title: '1 ms I/O jobs, 100 in flight',
+    concurrency: 100,
+    fn: 'sleep1',
+    limit: 'timers: 100 ÷ 1 ms would be 100,000',
+  },
+]
+
+export const throughput: MeasureRows = async function* (bench) {
+  const { contenders, quick } = bench
+  const all = [...contenders.present.values()]
+  for (const wanted of WANTED) {
+    if (quick && !['work-10', 'work-100'].includes(wanted.id)) continue
+    const { id, title, limit, ...options } = wanted
+    bench.say(title)
+    const measure = adaptive(bench, options)
+    const cells = await inRounds(
+      bench.rounds,
+      [...all, FLOOR],
+      (contender) => (contender === FLOOR ? floor(bench) : measure(contender)),
+      bench.say,
+    )
+    yield row({ id, title, limit, cells })
+  }
+}
+
+/** Fills the queue with as many jobs as last for the time that a measurement is to take: the first round finds out. */
+export function adaptive(bench: Bench, options: Partial<DrainOptions> & { concurrency: number }) {
+  const rates = new Map<string, number>()
+  return async (contender: Contender): Promise<Figures> => {
+    const { concurrency, workers = 1, processes = 1 } = options
+    const measure = async (count: number, warm: number) => {
+      const drained = await drain(bench.server, contender, { fn: 'noop', ...options, count, warm })
+      rates.set(contender.name, drained.jobsPerSecond)
+      const { jobsPerSecond, ...others } = drained
+      return { value: jobsPerSecond, ...others }
+    }
+    const slots = concurrency * workers * processes
+    if (!rates.has(contender.name)) {
+      const pilot = Math.max(FEWEST, slots * 2)
+      await measure(pilot, pilot)
+    }
+    const seconds = rates.get(contender.name)! * bench.seconds
+    const count = Math.round(Math.min(MOST, Math.max(FEWEST, slots * 2, seconds)))
+    return measure(count, Math.round(Math.max(slots, count / 4)))
+  }
+}
+
+export async function floor({ server }: Bench): Promise<Figures> {
+  const { workPerSecond, workRedisUs } = await measureFloor(server, FLOOR_JOBS, 100)
+  return { value: workPerSecond, redisCpuUs: workRedisUs }
+}
+
+export function row(fields: Pick<Row, 'id' | 'title' | 'limit' | 'cells'>): Row {
+  return { group: 'Work', unit: 'jobs/s', better: 'higher', ...fields }
+}

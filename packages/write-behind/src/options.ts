@@ -43,30 +43,59 @@ export interface WriteOptions {
   ttlMs?: number
 }
 
-const key = z.string('Expected a text that is not empty').min(1, 'Expected a text that is not empty')
+/** What the tasks need. */
+export interface PersistCacheOptions {
+  redis: RedisTarget
+  /** Functions that may be called, by module and name. */
+  persisters: Persisters
+  keyPrefix?: string
+  /** In ms; default 30,000. */
+  lockMs?: number
+  /** Tries before the job is dead; its value waits on. Default 3. */
+  maxTries?: number
+  /** Milliseconds before the second try, doubled with each up to a minute. Default 1,000. */
+  retryDelayMs?: number
+}
+
 const ms = (min: number) => z.number('Expected a number of ms').min(min).max(31_557_600_000)
 const hasMethod = (name: string, expected: string) =>
   z.custom<object>((value) => typeof (value as Record<string, unknown> | null)?.[name] === 'function', expected)
 
-export const keySchema = key
-export const optionsSchema = z.strictObject({
-  client: hasMethod('enqueue', 'Expected a Client of @arq-ts/core'),
-  redis: z.union(
-    [z.string().regex(/^(rediss?|unix):\/\/|^\//), z.looseObject({})],
+const shared = {
+  redis: z.custom<RedisTarget>(
+    (value) =>
+      typeof value === 'string' ? /^(rediss?|unix):\/\/|^\//.test(value) : typeof value === 'object' && value !== null,
     'Expected a URL, ioredis options or an ioredis client',
   ),
   keyPrefix: z.string().default(''),
-  persisters: z
-    .record(
+  persisters: z.record(
+    z.string(),
+    z.record(
       z.string(),
-      z.record(
-        z.string(),
-        z.custom<Persister>((value) => typeof value === 'function', 'Expected a function'),
-      ),
-    )
-    .default({}),
-  codec: z.enum(['json', 'msgpack', 'pickle']).default('json'),
+      z.custom<Persister>((value) => typeof value === 'function', 'Expected a function'),
+    ),
+  ),
   lockMs: ms(1_000).default(30_000),
+}
+
+export const keySchema = z.string('Expected a text that is not empty').min(1, 'Expected a text that is not empty')
+export const optionsSchema = z.strictObject({
+  ...shared,
+  client: hasMethod('enqueue', 'Expected a Client of @arq-ts/core'),
+  persisters: shared.persisters.default({}),
+  codec: z.enum(['json', 'msgpack', 'pickle']).default('json'),
+})
+const tries = {
+  maxTries: z.number().int('Expected a whole number').min(1).default(3),
+  retryDelayMs: ms(0).default(1_000),
+}
+export const tasksSchema = z.strictObject({ ...shared, ...tries })
+export const packageSchema = z.strictObject({
+  persisters: z
+    .record(z.string().min(1), z.string('Expected a path or a package').min(1))
+    .refine((modules) => Object.keys(modules).length > 0, 'Expected at least one module of persisters'),
+  lockMs: shared.lockMs,
+  ...tries,
 })
 export const writeSchema = z.strictObject({
   persister: z.string().regex(/^[^:\s]+:[^:\s]+$/, 'Expected module:name, such as app.db:save_user'),
@@ -74,6 +103,7 @@ export const writeSchema = z.strictObject({
   ttlMs: ms(0).default(3_600_000),
 })
 export const ttlSchema = ms(0)
+export const flushSchema = z.strictObject({ timeoutMs: ms(1).default(10_000) })
 
 /** @throws OptionsError that names the field, what was expected and what came. */
 export function checked<S extends z.ZodType>(where: string, schema: S, value: unknown): z.output<S> {

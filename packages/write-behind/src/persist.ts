@@ -1,27 +1,48 @@
 import { randomUUID } from 'node:crypto'
-import { NonRetryableError } from '@arq-ts/core'
+import { NonRetryableError, RemoteError } from '@arq-ts/core'
 import type { Persister, Persisters } from './options.ts'
-import type { Pending } from './plan.ts'
+import type { Aftermath, Newer, Outcome, Pending } from './plan.ts'
 import type { Store } from './store.ts'
 import { decode } from './value.ts'
 
 /** In a row without letting go of the key, for those who came meanwhile. */
 const MAX_ROUNDS = 20
+/** How long a persister may take to end once its signal has fired; after that the key goes to others. */
+const GRACE_MS = 1_000
 
 /** How persisting a key ended. */
 export type Persisted =
-  /** Nothing waits any more; `version` is the last that this call persisted, null when there was nothing to do. */
-  | { kind: 'clean'; version: number | null }
-  /** A newer write waits for the job of this epoch. */
-  | { kind: 'newer'; version: number; epoch: number; delayMs: number }
+  /** `version` is the last that this call persisted, null when there was nothing to do. What is newer has its job. */
+  | { kind: 'done'; version: number | null }
   /** Another call persists the key, this write included. */
   | { kind: 'busy' }
+  /** It failed for good, and a job that brings the newest value was asked for. */
+  | { kind: 'handed over'; error: Error }
+
+/** What a call of `persistKey` needs. */
+export interface PersistOptions {
+  persisters: Persisters
+  lockMs: number
+  /** The job it runs for; null for a flush, which leaves the dead letter of its key where it is. */
+  jobId: string | null
+  /** Ends the call: the persister gets it, and one that does not heed it is left alone after `graceMs`. */
+  signal: AbortSignal
+  /** Milliseconds; default 1,000. */
+  graceMs?: number
+  /** Asks for the job that brings a value, unless it was asked for. */
+  bring: (newer: Newer) => Promise<void>
+  /** What becomes of a value that could not be persisted. */
+  aftermath: (error: Error, pending: Pending) => Aftermath
+}
+
+/** Whether a write can be persisted here. */
+export function hasPersister(persisters: Persisters, reference: string): boolean {
+  return lookUp(persisters, reference) !== undefined
+}
 
 /** The function that a write names. @throws NonRetryableError when it is none that may be called. */
 export function findPersister(persisters: Persisters, reference: string): Persister {
-  const [module = '', name = ''] = reference.split(':')
-  const functions = Object.hasOwn(persisters, module) ? persisters[module]! : undefined
-  const persister = functions && Object.hasOwn(functions, name) ? functions[name] : undefined
+  const persister = lookUp(persisters, reference)
   if (persister) return persister
   const known = Object.entries(persisters).flatMap(([each, names]) => Object.keys(names).map((one) => `${each}:${one}`))
   throw new NonRetryableError(
@@ -29,44 +50,110 @@ export function findPersister(persisters: Persisters, reference: string): Persis
   )
 }
 
+function lookUp(persisters: Persisters, reference: string): Persister | undefined {
+  const [module = '', name = ''] = reference.split(':')
+  const functions = Object.hasOwn(persisters, module) ? persisters[module]! : undefined
+  return functions && Object.hasOwn(functions, name) ? functions[name] : undefined
+}
+
 /**
  * Persists what waits for one key. One call at a time does: others leave it to that one.
  *
- * @throws what the persister throws; the value waits on.
+ * @throws what the persister throws, or why the signal fired; the value waits on. NonRetryableError that names the key
+ *   when nobody will come again by himself.
  */
-export async function persistKey(
-  store: Store,
-  key: string,
-  options: { persisters: Persisters; lockMs: number; signal: AbortSignal },
-): Promise<Persisted> {
-  const { lockMs, persisters, signal } = options
+export async function persistKey(store: Store, key: string, options: PersistOptions): Promise<Persisted> {
+  const { bring, graceMs = GRACE_MS, jobId, lockMs, persisters } = options
   const token = randomUUID()
-  const begun = await store.apply(key, { kind: 'begin', token, lockMs })
-  if (begun.kind === 'clean') return { kind: 'clean', version: null }
+  const begun = await store.apply(key, { kind: 'begin', token, jobId, lockMs })
+  if (begun.kind === 'clean') return { kind: 'done', version: null }
   if (begun.kind !== 'persist') return { kind: 'busy' }
-  const renewing = setInterval(
-    () => void store.apply(key, { kind: 'renew', token, lockMs }).catch(() => {}),
-    lockMs / 3,
-  )
+
+  const lost = new AbortController()
+  const signal = AbortSignal.any([options.signal, lost.signal])
+  const renewing = setInterval(() => {
+    store.apply(key, { kind: 'renew', token, lockMs }).then(
+      ({ kind }) => kind === 'lost' && lost.abort(new Error(`another run has overtaken this one of '${key}'`)),
+      () => {}, // the lock lapses, or the next one comes through
+    )
+  }, lockMs / 3)
+
+  let { pending } = begun
+  let outcome: Outcome
   try {
-    let pending: Pending = begun.pending
     for (let round = 1; ; round++) {
-      const persister = findPersister(persisters, pending.persister)
-      await persister(key, decode(pending.value), { version: pending.version, signal })
-      const { version } = pending
-      const outcome = await store.apply(key, { kind: 'persisted', token, version })
-      if (outcome.kind === 'again' && round < MAX_ROUNDS) pending = outcome.pending
-      else if (outcome.kind === 'again') {
-        await store.apply(key, { kind: 'failed', token })
-        throw new Error(`'${key}' changes faster than it can be persisted; the newest value waits for the next run`)
-      } else if (outcome.kind === 'newer') return { ...outcome, version }
-      else if (outcome.kind === 'lost') return { kind: 'busy' }
-      else return { kind: 'clean', version }
+      signal.throwIfAborted()
+      const { persister, value, version } = pending
+      const persist = findPersister(persisters, persister)
+      await endOf(signal, graceMs, () => persist(key, decode(value), { version, signal }))
+      outcome = await store.apply(key, { kind: 'persisted', token, version, mayGoOn: round < MAX_ROUNDS })
+      if (outcome.kind !== 'again') break
+      pending = outcome.pending
     }
-  } catch (error) {
-    await store.apply(key, { kind: 'failed', token }).catch(() => {}) // the lock lapses by itself
-    throw error
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+    return await afterFailure(store, key, { token, error, pending }, options)
   } finally {
     clearInterval(renewing)
   }
+  if (outcome.kind === 'lost') return { kind: 'busy' }
+  // Its writer has asked for it; but may have died before that.
+  if (outcome.kind === 'newer') await bring(outcome)
+  return { kind: 'done', version: pending.version }
+}
+
+async function afterFailure(
+  store: Store,
+  key: string,
+  { error, pending, token }: { error: Error; pending: Pending; token: string },
+  { aftermath, bring }: PersistOptions,
+): Promise<Persisted> {
+  const { version } = pending
+  const after = aftermath(error, pending)
+  const told = `${error.name}: ${error.message}`
+  const outcome = await store
+    .apply(key, { kind: 'failed', token, version, error: told, ...after })
+    .catch(() => ({ kind: 'released' }) as const) // the lock lapses by itself
+  if (outcome.kind === 'lost') return { kind: 'busy' }
+  if (outcome.kind === 'clean') return { kind: 'done', version: null } // one that had been overtaken persisted it
+  if (outcome.kind === 'newer') {
+    await bring(outcome)
+    if (after.then === 'die') return { kind: 'handed over', error }
+  }
+  throw after.then === 'die' ? finalError(key, version, error) : error
+}
+
+/** What the dead letter says. */
+function finalError(key: string, version: number, error: Error): Error {
+  const message =
+    `'${key}', version ${version}, could not be persisted: ${error.message}; its newest value is kept: ` +
+    `replay this job, or write or flush the key, to try again`
+  // Chosen by the persister, for Python to raise.
+  if (error instanceof RemoteError) {
+    const { args, attributes, module, pythonType } = error
+    return new RemoteError(pythonType, args, { attributes, module, message })
+  }
+  return new NonRetryableError(message, { cause: error })
+}
+
+/** What the call gives; where it goes on for `graceMs` after the signal has fired, the signal's reason is thrown. */
+function endOf(signal: AbortSignal, graceMs: number, call: () => unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const onAbort = () => {
+      timer = setTimeout(() => reject(signal.reason as Error), graceMs)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    void (async () => {
+      try {
+        await call()
+        resolve()
+      } catch (error) {
+        reject(error as Error)
+      } finally {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', onAbort)
+      }
+    })()
+  })
 }

@@ -2,7 +2,8 @@
  * What happens to one key, decided without Redis, clock or persister: `decide(state, event, nowUs)` gives the next state
  * and what came of the event. The store applies it by compare-and-set, so events of one key happen one after the other.
  *
- * clean → dirty (a value waits) → held (somebody persists it) → clean, or dirty again when a newer value came meanwhile
+ * clean → dirty (a value waits) → held (somebody persists it) → clean, dirty again when a newer value came meanwhile or
+ * the persister failed, or dead when it failed for good: dirty, but nobody comes by himself until the next write.
  */
 
 /** A value that is not persisted yet. */
@@ -16,118 +17,230 @@ export interface Pending {
 
 export interface KeyState {
   pending: Pending | null
-  /** When the oldest unpersisted write came, in ms, and how long it may wait. Bounds the staleness. */
-  dirtySinceMs: number
-  delayMs: number
+  /** By when what waits should be persisted, in unix ms of Redis's clock. */
+  dueMs: number
   /**
    * Names the job that persists what is pending: it changes when a run begins, so that a write that comes meanwhile asks
    * for a job of its own. Writes of one epoch share one job.
    */
   epoch: number
+  /** The job of this epoch was asked for, due at `dueMs`: writes join it that need not be persisted sooner. */
+  isAsked: boolean
   /** The version that was last persisted; 0 for none that is known of. */
   persisted: number
-  /** Who persists now, and until when that is believed without a renewal. */
-  lock: { token: string; untilUs: number } | null
+  /**
+   * Who persists now, for which job (null for a flush), and until when that is believed without a renewal. `owes`: what it
+   * persists was left to it by others, who do not come again.
+   */
+  lock: { token: string; jobId: string | null; untilUs: number; owes: boolean } | null
   /** Somebody came to persist while the key was held, and left it to the holder. */
   again: boolean
+  /** The epoch of the job that brings what is pending, since one that brought an older value failed for good. */
+  broughtBy: number | null
+  /** What is pending failed for good, and a dead letter has it. */
+  dead: { error: string; atMs: number } | null
+  /** What is pending was deleted from the cache: it is persisted, and not read any more. */
+  isHidden: boolean
 }
 
 export const CLEAN: KeyState = {
   pending: null,
-  dirtySinceMs: 0,
-  delayMs: 0,
+  dueMs: 0,
   epoch: 0,
+  isAsked: false,
   persisted: 0,
   lock: null,
   again: false,
+  broughtBy: null,
+  dead: null,
+  isHidden: false,
 }
+
+/** What becomes of a value whose persister failed; said by the one who ran it. */
+export type Aftermath =
+  /** The same job comes again by itself. */
+  | { then: 'retry'; inMs: number }
+  /** The one who ran it does not come again: other jobs may be there. */
+  | { then: 'leave' }
+  /**
+   * The job becomes a dead letter. `brings`: its arguments hold the value that failed; else a job that does has to die
+   * for it, `inMs` later. `epoch` of the job, null for one that is not ours.
+   */
+  | { then: 'die'; brings: boolean; epoch: number | null; inMs: number }
 
 export type KeyEvent =
   /** A write. `version` is given for one that was made elsewhere, at that time. */
   | { kind: 'write'; value: Uint8Array; persister: string; delayMs: number; version?: number }
-  /** Somebody wants to persist what is pending. */
-  | { kind: 'begin'; token: string; lockMs: number }
+  /** The key was deleted from the cache. */
+  | { kind: 'delete' }
+  /** Somebody wants to persist what is pending: a job, which is no dead letter then, or a flush (null). */
+  | { kind: 'begin'; token: string; jobId: string | null; lockMs: number }
   | { kind: 'renew'; token: string; lockMs: number }
-  /** This version is durable. */
-  | { kind: 'persisted'; token: string; version: number }
-  /** The persister failed. */
-  | { kind: 'failed'; token: string }
+  /** This version is durable. `mayGoOn`: the holder would persist a newer one at once. */
+  | { kind: 'persisted'; token: string; version: number; mayGoOn: boolean }
+  /** The persister of this version failed. */
+  | ({ kind: 'failed'; token: string; version: number; error: string } & Aftermath)
+
+/** A newer value waits, or the same for another job: the job of this epoch is to be asked for, unless it was. */
+export interface Newer {
+  kind: 'newer'
+  epoch: number
+  pending: Pending
+  delayMs: number
+}
 
 export type Outcome =
   | { kind: 'written'; version: number; epoch: number }
   /** A newer value is known: nothing was changed. */
-  | { kind: 'superseded' }
+  | { kind: 'superseded'; by: number }
+  /** `wasShown`: a value that waits had stood for the cache entry. */
+  | { kind: 'deleted'; wasShown: boolean }
   | { kind: 'persist'; pending: Pending }
   /** Nothing waits. */
   | { kind: 'clean' }
   /** Another holds the key, and will persist what waits. */
   | { kind: 'busy' }
-  /** A newer value waits, and its writer has asked for the job of this epoch. */
-  | { kind: 'newer'; epoch: number; delayMs: number }
+  | Newer
   /** A newer value waits, and nobody else will come: persist it now. */
   | { kind: 'again'; pending: Pending }
   | { kind: 'held' }
+  /** The key is free; what waits has its job. */
+  | { kind: 'released' }
+  /** The key is free; what waits does so until the next write, replay or flush. */
+  | { kind: 'dead' }
   /** The lock went to somebody else. */
   | { kind: 'lost' }
 
+type Step = { state: KeyState; outcome: Outcome }
+type Event<Kind extends KeyEvent['kind']> = Extract<KeyEvent, { kind: Kind }>
+
 /** Pure: the next state of a key, and what came of the event. */
-export function decide(state: KeyState, event: KeyEvent, nowUs: number): { state: KeyState; outcome: Outcome } {
+export function decide(state: KeyState, event: KeyEvent, nowUs: number): Step {
   switch (event.kind) {
     case 'write':
       return write(state, event, nowUs)
+    case 'delete':
+      return {
+        state: state.pending ? { ...state, isHidden: true } : state,
+        outcome: { kind: 'deleted', wasShown: state.pending !== null && !state.isHidden },
+      }
     case 'begin':
       return begin(state, event, nowUs)
     case 'renew':
       if (state.lock?.token !== event.token) return { state, outcome: { kind: 'lost' } }
-      return { state: { ...state, lock: lockOf(event, nowUs) }, outcome: { kind: 'held' } }
+      return {
+        state: { ...state, lock: { ...state.lock, untilUs: untilUs(event, nowUs) } },
+        outcome: { kind: 'held' },
+      }
     case 'persisted':
-      return persisted(state, event)
+      return persisted(state, event, nowUs)
     case 'failed':
-      if (state.lock?.token !== event.token) return { state, outcome: { kind: 'lost' } }
-      return { state: { ...state, lock: null, again: false }, outcome: { kind: 'held' } }
+      return failed(state, event, nowUs)
   }
 }
 
-type Step = { state: KeyState; outcome: Outcome }
-
-function write(state: KeyState, event: Extract<KeyEvent, { kind: 'write' }>, nowUs: number): Step {
-  const newest = Math.max(state.pending?.version ?? 0, state.persisted)
-  if (event.version !== undefined && event.version <= newest) return { state, outcome: { kind: 'superseded' } }
-  const version = event.version ?? Math.max(nowUs, newest + 1)
+function write(state: KeyState, event: Event<'write'>, nowUs: number): Step {
+  const { pending } = state
   const { value, persister, delayMs } = event
-  const isFirst = state.pending === null
-  const first = isFirst ? { dirtySinceMs: Math.floor(nowUs / 1_000), delayMs } : {}
-  const epoch = isFirst ? nextEpoch(state, nowUs) : state.epoch
+  const newest = Math.max(pending?.version ?? 0, state.persisted)
+  if (event.version !== undefined && event.version <= newest) {
+    // A job that brings its value writes it again with each run.
+    const isItself =
+      pending?.version === event.version && pending.persister === persister && isEqual(pending.value, value)
+    if (isItself) return { state, outcome: { kind: 'written', version: event.version, epoch: state.epoch } }
+    return { state, outcome: { kind: 'superseded', by: newest } }
+  }
+  const version = event.version ?? Math.max(nowUs, newest + 1)
+  const dueMs = msOf(nowUs) + delayMs
+  const joins = pending !== null && state.isAsked && state.dueMs <= dueMs
+  // Its own where the job of this epoch comes too late. A clean key's was used.
+  const epoch = pending === null || (state.isAsked && !joins) ? nextEpoch(state, nowUs) : state.epoch
   return {
-    state: { ...state, ...first, epoch, pending: { value, version, persister } },
+    state: {
+      ...state,
+      pending: { value, version, persister },
+      epoch,
+      isAsked: true,
+      dueMs: joins ? state.dueMs : dueMs,
+      broughtBy: null,
+      dead: null,
+      isHidden: false,
+    },
     outcome: { kind: 'written', version, epoch },
   }
 }
 
-function begin(state: KeyState, event: Extract<KeyEvent, { kind: 'begin' }>, nowUs: number): Step {
+function begin(state: KeyState, event: Event<'begin'>, nowUs: number): Step {
   if (state.pending === null) return { state, outcome: { kind: 'clean' } }
-  const isHeld = state.lock !== null && state.lock.untilUs > nowUs && state.lock.token !== event.token
-  const epoch = nextEpoch(state, nowUs)
-  if (isHeld) return { state: { ...state, again: true, epoch }, outcome: { kind: 'busy' } }
+  const { lock } = state
+  const { jobId, token } = event
+  // Of one job the last run counts: the one before has crashed, or hangs.
+  const isHeld = lock !== null && lock.untilUs > nowUs && (jobId === null || lock.jobId !== jobId)
+  const dead = jobId === null ? state.dead : null
+  const next = { ...state, epoch: nextEpoch(state, nowUs), isAsked: false, dead }
+  if (isHeld) return { state: { ...next, again: true }, outcome: { kind: 'busy' } }
+  // One that is overtaken leaves what waits to the one who overtook it.
+  const owes = lock !== null
   return {
-    state: { ...state, lock: lockOf(event, nowUs), again: false, epoch },
+    state: { ...next, lock: { token, jobId, untilUs: untilUs(event, nowUs), owes }, again: false },
     outcome: { kind: 'persist', pending: state.pending },
   }
 }
 
-function persisted(state: KeyState, event: Extract<KeyEvent, { kind: 'persisted' }>): Step {
+function persisted(state: KeyState, event: Event<'persisted'>, nowUs: number): Step {
+  const { pending } = state
   const isMine = state.lock?.token === event.token
-  const version = Math.max(state.persisted, event.version)
+  const known = { ...state, persisted: Math.max(state.persisted, event.version) }
   const free = isMine ? { lock: null, again: false } : {}
-  if (state.pending === null || state.pending.version <= event.version) {
-    return { state: { ...state, ...free, persisted: version, pending: null }, outcome: { kind: 'clean' } }
+  if (pending === null || pending.version <= event.version) {
+    const rest = { pending: null, isAsked: false, broughtBy: null, dead: null, isHidden: false }
+    return { state: { ...known, ...free, ...rest }, outcome: { kind: 'clean' } }
   }
-  if (!isMine) return { state: { ...state, persisted: version }, outcome: { kind: 'lost' } }
-  if (state.again) {
-    return { state: { ...state, again: false, persisted: version }, outcome: { kind: 'again', pending: state.pending } }
+  if (!isMine) return { state: known, outcome: { kind: 'lost' } }
+  if (!state.again) return asking({ ...known, ...free }, pending, state.dueMs, nowUs)
+  if (!event.mayGoOn) return asking({ ...known, ...free }, pending, 0, nowUs)
+  return {
+    state: { ...known, again: false, lock: { ...state.lock!, owes: true } },
+    outcome: { kind: 'again', pending },
   }
-  const { epoch, delayMs } = state
-  return { state: { ...state, ...free, persisted: version }, outcome: { kind: 'newer', epoch, delayMs } }
+}
+
+function failed(state: KeyState, event: Event<'failed'>, nowUs: number): Step {
+  if (state.lock?.token !== event.token) return { state, outcome: { kind: 'lost' } }
+  const free = { ...state, lock: null, again: false }
+  const { pending } = state
+  if (pending === null) return { state: free, outcome: { kind: 'clean' } }
+  if (event.then === 'retry') {
+    const dueMs = msOf(nowUs) + event.inMs
+    return {
+      state: { ...free, dueMs: state.isAsked ? Math.min(state.dueMs, dueMs) : dueMs },
+      outcome: { kind: 'released' },
+    }
+  }
+  if (event.then === 'leave') {
+    return state.again || state.lock.owes
+      ? asking(free, pending, 0, nowUs)
+      : { state: free, outcome: { kind: 'released' } }
+  }
+  if (pending.version !== event.version) return asking(free, pending, state.isAsked ? state.dueMs : 0, nowUs)
+  const isShown = event.brings || (event.epoch !== null && event.epoch === state.broughtBy)
+  if (isShown) {
+    return { state: { ...free, dead: { error: event.error, atMs: msOf(nowUs) } }, outcome: { kind: 'dead' } }
+  }
+  if (state.broughtBy !== null) {
+    const { inMs: delayMs } = event
+    return { state: free, outcome: { kind: 'newer', epoch: state.broughtBy, pending, delayMs } }
+  }
+  return asking({ ...free, broughtBy: state.epoch }, pending, msOf(nowUs) + event.inMs, nowUs)
+}
+
+/** The job of this epoch is needed, by `dueMs` or at once. */
+function asking(state: KeyState, pending: Pending, dueMs: number, nowUs: number): Step {
+  const due = Math.max(dueMs, msOf(nowUs))
+  return {
+    state: { ...state, isAsked: true, dueMs: due },
+    outcome: { kind: 'newer', epoch: state.epoch, pending, delayMs: due - msOf(nowUs) },
+  }
 }
 
 /** Never used before: the job of an earlier epoch may have run, and its id be taken by its result. */
@@ -135,6 +248,14 @@ function nextEpoch(state: KeyState, nowUs: number): number {
   return Math.max(nowUs, state.epoch + 1)
 }
 
-function lockOf(event: { token: string; lockMs: number }, nowUs: number): { token: string; untilUs: number } {
-  return { token: event.token, untilUs: nowUs + event.lockMs * 1_000 }
+function untilUs({ lockMs }: { lockMs: number }, nowUs: number): number {
+  return nowUs + lockMs * 1_000
+}
+
+function msOf(us: number): number {
+  return Math.floor(us / 1_000)
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -13,8 +13,9 @@ const MAX_TRIES = 200
  * Replaces a key's state if it is still the one that was read, with the cache entry and the list of dirty keys.
  *
  * KEYS: state, cache entry, dirty. ARGV: stamp that was read ('' for none), new stamp, state, '1' and value or '0' for
- * none pending, then for the cache 'set' or '', value, ttl in ms (0 for none), then for the list the score or '', key,
- * ms to remember.
+ * none pending, then for the cache 'set', 'delete' or '', value, ttl in ms (0 for none), then for the list the score,
+ * key, ms to remember.
+ * Output: 0 (another was faster), 1 (done), 2 (done, and there was an entry to delete).
  */
 const SWAP = `
 if (redis.call('HGET', KEYS[1], 'stamp') or '') ~= ARGV[1] then return 0 end
@@ -31,8 +32,12 @@ end
 if ARGV[6] == 'set' then
   if ARGV[8] == '0' then redis.call('SET', KEYS[2], ARGV[7]) else redis.call('SET', KEYS[2], ARGV[7], 'PX', ARGV[8]) end
 end
+if ARGV[6] == 'delete' then return 1 + redis.call('DEL', KEYS[2]) end
 return 1
 `
+
+/** What happens to the cache entry with an event. */
+type CacheChange = { kind: 'set'; value: Uint8Array; ttlMs: number } | { kind: 'delete' }
 
 /** Where Redis is: a URL, ioredis options, or a client whose settings are copied. */
 export type RedisTarget = string | RedisOptions | Redis | Cluster
@@ -50,12 +55,11 @@ export class Store {
   }
 
   /** The cached value, or else the one that waits to be persisted. */
-  async get(key: string): Promise<Buffer | null> {
-    const [cached, pending] = await Promise.all([
-      this.#redis.getBuffer(this.#cacheKey(key)),
-      this.#redis.hgetBuffer(this.#stateKey(key), 'value'),
-    ])
-    return cached ?? pending
+  async get(key: string): Promise<Uint8Array | null> {
+    const cached = await this.#redis.getBuffer(this.#cacheKey(key))
+    if (cached) return cached
+    const { isHidden, pending } = await this.state(key)
+    return isHidden ? null : (pending?.value ?? null)
   }
 
   async set(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
@@ -69,22 +73,51 @@ export class Store {
     return left === -2 ? undefined : left === -1 ? null : left
   }
 
+  /** False where there was nothing to be read. */
   async delete(key: string): Promise<boolean> {
-    return (await this.#redis.del(this.#cacheKey(key))) === 1
+    const { pending } = await this.state(key)
+    if (!pending) return (await this.#redis.del(this.#cacheKey(key))) === 1
+    const { outcome, hadEntry } = await this.#change(key, { kind: 'delete' }, { kind: 'delete' })
+    return hadEntry || (outcome.kind === 'deleted' && outcome.wasShown)
   }
 
-  /** Keys whose value waits, by the time by which it should be persisted; those due before `beforeMs`. */
-  async dirty(beforeMs = Infinity): Promise<string[]> {
-    return this.#redis.zrange(this.#dirtyKey, '-inf', beforeMs === Infinity ? '+inf' : String(beforeMs), 'BYSCORE')
+  /** What is known of a key. */
+  async state(key: string): Promise<KeyState> {
+    return (await this.#read(key)).state
+  }
+
+  /** Keys whose value waits, by the time by which it should be persisted; the dead come last. */
+  dirty(): Promise<string[]> {
+    return this.#redis.zrange(this.#dirtyKey, '-inf', '+inf', 'BYSCORE')
+  }
+
+  /** Keys whose value should have been persisted so long ago; without the dead. */
+  async overdue(byMs: number): Promise<string[]> {
+    const [seconds] = await this.#redis.time()
+    return this.#redis.zrange(this.#dirtyKey, '-inf', String(Number(seconds) * 1_000 - byMs), 'BYSCORE')
+  }
+
+  /** Keys whose value failed for good. */
+  dead(): Promise<string[]> {
+    return this.#redis.zrange(this.#dirtyKey, '+inf', '+inf', 'BYSCORE')
   }
 
   /** Applies one event to a key, with the cache entry where one is given. Events of a key follow one another. */
   async apply(key: string, event: KeyEvent, cache?: { value: Uint8Array; ttlMs: number }): Promise<Outcome> {
+    return (await this.#change(key, event, cache && { kind: 'set', ...cache })).outcome
+  }
+
+  async #change(
+    key: string,
+    event: KeyEvent,
+    cache: CacheChange | undefined,
+  ): Promise<{ outcome: Outcome; hadEntry: boolean }> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
       const { state, stamp, nowUs } = await this.#read(key)
-      const next = decide(state, event, nowUs)
-      if (next.state === state && !cache) return next.outcome
-      if (await this.#swap(key, stamp, next.state, cache)) return next.outcome
+      const { outcome, state: next } = decide(state, event, nowUs)
+      if (next === state && !cache) return { outcome, hadEntry: false }
+      const swapped = await this.#swap(key, stamp, next, cache)
+      if (swapped > 0) return { outcome, hadEntry: swapped === 2 }
       // Whoever was faster is done; a random pause keeps many writers from meeting again.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(attempt, 20)))
     }
@@ -111,22 +144,17 @@ export class Store {
     if (stamp === null || text === null) return { state: CLEAN, stamp: '', nowUs }
     const stored = JSON.parse(text) as KeyState
     const pending = stored.pending && value ? { ...stored.pending, value } : null
-    return { state: { ...stored, pending }, stamp, nowUs }
+    return { state: { ...CLEAN, ...stored, pending }, stamp, nowUs }
   }
 
-  async #swap(
-    key: string,
-    stamp: string,
-    state: KeyState,
-    cache: { value: Uint8Array; ttlMs: number } | undefined,
-  ): Promise<boolean> {
+  #swap(key: string, stamp: string, state: KeyState, cache: CacheChange | undefined): Promise<number> {
     const { pending } = state
     const text = JSON.stringify({
       ...state,
       pending: pending && { version: pending.version, persister: pending.persister },
     })
-    const dueMs = state.dirtySinceMs + state.delayMs
-    const reply = await this.#redis.eval(
+    const entry = cache?.kind === 'set' ? cache : { value: '', ttlMs: 0 }
+    return this.#redis.eval(
       SWAP,
       3,
       this.#stateKey(key),
@@ -137,14 +165,13 @@ export class Store {
       text,
       pending ? '1' : '0',
       Buffer.from(pending?.value ?? ''),
-      cache ? 'set' : '',
-      Buffer.from(cache?.value ?? ''),
-      cache?.ttlMs ?? 0,
-      dueMs,
+      cache?.kind ?? '',
+      Buffer.from(entry.value),
+      entry.ttlMs,
+      state.dead ? '+inf' : state.dueMs,
       key,
       REMEMBER_MS,
-    )
-    return reply === 1
+    ) as Promise<number>
   }
 
   get #dirtyKey(): string {

@@ -1,18 +1,18 @@
-import { pathToFileURL } from 'node:url'
-import { resolve } from 'node:path'
-import { cron, defineTask, OptionsError } from '@arq-ts/core'
-import type { Client, CreateTasks, CronJob, JobContext, Task, TaskPackage } from '@arq-ts/core'
+import { cron, defineTask } from '@arq-ts/core'
+import type { CronJob, JobContext, Task, TaskPackage } from '@arq-ts/core'
 import { z } from 'zod'
-import { checked } from './options.ts'
-import type { Persister, Persisters } from './options.ts'
+import { aftermathOf } from './aftermath.ts'
+import { bringPending, bringsPending, epochOf } from './jobs.ts'
+import { checked, tasksSchema } from './options.ts'
+import type { PersistCacheOptions } from './options.ts'
 import { persistKey } from './persist.ts'
-import { encode } from './value.ts'
+import type { Aftermath, Pending } from './plan.ts'
 import { Store } from './store.ts'
-import type { RedisTarget } from './store.ts'
-import { persistJobId } from './write-behind.ts'
+import { encode } from './value.ts'
 
 /** A write that waits for so long past its time has lost its job: its producer died between the write and the enqueue. */
 const OVERDUE_MS = 60_000
+const MAX_RETRY_DELAY_MS = 60_000
 
 /** What a job gives back; Python's keys. */
 export interface PersistResult {
@@ -22,20 +22,6 @@ export interface PersistResult {
   duration: number
   /** The version that was persisted; null when there was nothing to do: a newer write was, or is about to be. */
   version: number | null
-}
-
-/** What the tasks need. */
-export interface PersistCacheOptions {
-  redis: RedisTarget
-  /** Functions that may be called, by module and name. */
-  persisters: Persisters
-  keyPrefix?: string
-  /** In ms; default 30,000. */
-  lockMs?: number
-  /** Tries before the job is dead; its value waits on. Default 3. */
-  maxTries?: number
-  /** Milliseconds before the second try, doubled with each. Default 1,000. */
-  retryDelayMs?: number
 }
 
 type PersistInput = {
@@ -52,10 +38,14 @@ export interface PersistCache extends TaskPackage {
   cron: readonly [CronJob]
 }
 
-/** Makes the tasks of write-behind: `new Worker({ redis, ...persistCache({ redis, persisters }) })`. */
+/**
+ * Makes the tasks of write-behind: `new Worker({ redis, ...persistCache({ redis, persisters }) })`.
+ *
+ * @throws OptionsError
+ */
 export function persistCache(options: PersistCacheOptions): PersistCache {
-  const { persisters, lockMs = 30_000, maxTries = 3, retryDelayMs = 1_000 } = options
-  const store = new Store(options.redis, options.keyPrefix ?? '')
+  const { keyPrefix, lockMs, maxTries, persisters, redis, retryDelayMs } = checked('persistCache', tasksSchema, options)
+  const store = new Store(redis, keyPrefix)
   const task = defineTask({
     name: 'persist_cache',
     params: z.object({
@@ -66,109 +56,85 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
       delay: z.number().min(0).default(1),
     }),
     maxTries,
-    retry: { delayMs: retryDelayMs, maxDelayMs: 60_000 },
+    retry: { delayMs: retryDelayMs, maxDelayMs: MAX_RETRY_DELAY_MS },
     handler: async (ctx, input): Promise<PersistResult> => {
       const before = performance.now()
-      const version = await run(ctx, input)
+      if (epochOf(ctx.jobId) === null) await takeIn(ctx, input)
+      const version = await persist(ctx, input)
       return { status: 'success', key: input.key, duration: (performance.now() - before) / 1_000, version }
     },
   })
 
-  async function run(ctx: JobContext, input: PersistInput): Promise<number | null> {
-    const { key, value, persist_func_module, persist_func_name } = input
-    // A job of ours only says that something waits. Python's has the value itself, as old as the job.
-    if (!ctx.jobId.startsWith('write-behind:')) {
-      const outcome = await store.apply(key, {
-        kind: 'write',
-        value: encode(value, 'pickle'),
-        persister: `${persist_func_module}:${persist_func_name}`,
-        delayMs: 0,
-        version: ctx.enqueueTime.getTime() * 1_000,
-      })
-      // Its own first try left it pending where it failed: that is this very write, and not superseded.
-      if (outcome.kind === 'superseded' && ctx.jobTry === 1) return null
-    }
-    const outcome = await persistKey(store, key, { persisters, lockMs, signal: ctx.signal })
-    if (outcome.kind === 'busy') return null
-    if (outcome.kind === 'newer') await nudge(ctx.client, key, outcome.epoch, outcome.delayMs)
-    return outcome.version
+  /** A job of ours only says that something waits. Python's has the value itself, as old as the job. */
+  async function takeIn(ctx: JobContext, input: PersistInput): Promise<void> {
+    const { key, value } = input
+    const version = ctx.enqueueTime.getTime() * 1_000
+    const outcome = await store.apply(key, {
+      kind: 'write',
+      value: encode(value, 'pickle'),
+      persister: referenceOf(input),
+      delayMs: 0,
+      version,
+    })
+    // Its own version was persisted by a run of it that was not settled.
+    if (outcome.kind !== 'superseded' || outcome.by === version) return
+    ctx.log.warn(
+      `'${key}': the value of this job, enqueued ${ctx.enqueueTime.toISOString()}, is left out: ` +
+        `a newer one of ${new Date(outcome.by / 1_000).toISOString()} is known`,
+    )
+  }
+
+  async function persist(ctx: JobContext, input: PersistInput): Promise<number | null> {
+    const { key } = input
+    const outcome = await persistKey(store, key, {
+      persisters,
+      lockMs,
+      jobId: ctx.jobId,
+      signal: ctx.signal,
+      bring: (newer) => bringPending(ctx.client, key, newer, ctx.queueName),
+      aftermath: (error, pending) => aftermath(ctx, input, error, pending),
+    })
+    if (outcome.kind === 'done') return outcome.version
+    if (outcome.kind === 'handed over')
+      ctx.log.warn(
+        { err: outcome.error },
+        `'${key}': no more tries of this job; one that brings the newest value comes`,
+      )
+    return null
+  }
+
+  function aftermath(ctx: JobContext, input: PersistInput, error: Error, pending: Pending): Aftermath {
+    const { code, deferMs } = error as { code?: unknown; deferMs?: unknown }
+    const { jobTry, signal } = ctx
+    return aftermathOf({
+      code,
+      deferMs: code === 'ARQ_RETRY' && typeof deferMs === 'number' ? deferMs : undefined,
+      cutBy: signal.aborted ? (signal.reason as { code?: unknown }).code : null,
+      jobTry,
+      maxTries,
+      retryMs: Math.min(retryDelayMs * 2 ** (jobTry - 1), MAX_RETRY_DELAY_MS),
+      brings: bringsPending(input.value, referenceOf(input), pending),
+      epoch: epochOf(ctx.jobId),
+    })
   }
 
   const sweep = cron(
     'cron:write-behind-sweep',
     { second: 30 },
     async (ctx: JobContext) => {
-      for (const key of await store.dirty(Date.now() - OVERDUE_MS)) await nudge(ctx.client, key, Date.now() * 1_000, 0)
+      for (const key of await store.overdue(OVERDUE_MS)) {
+        const { epoch, pending } = await store.state(key)
+        if (!pending) continue
+        await bringPending(ctx.client, key, { epoch, pending, delayMs: 0 }).catch((error: unknown) =>
+          ctx.log.error({ err: error }, `'${key}' waits, and no job could be asked for; the next sweep tries again`),
+        )
+      }
     },
     { keepResultMs: 0 },
   )
   return { tasks: [task], cron: [sweep], onShutdown: () => store.close() }
 }
 
-/** The job of a writer that may have died before it asked for it. */
-async function nudge(client: Client, key: string, epoch: number, delayMs: number): Promise<void> {
-  await client.enqueue('persist_cache', [], {
-    jobId: persistJobId(key, epoch),
-    deferByMs: delayMs,
-    kwargs: {
-      key,
-      value: null,
-      persist_func_module: 'write-behind',
-      persist_func_name: 'nudge',
-      delay: delayMs / 1_000,
-    },
-  })
-}
-
-const packageSchema = z.strictObject({
-  persisters: z
-    .record(z.string().min(1), z.string().min(1))
-    .refine((modules) => Object.keys(modules).length > 0, 'Expected at least one module of persisters'),
-  lockMs: z.number().min(1_000).optional(),
-  maxTries: z.number().int().min(1).optional(),
-  retryDelayMs: z.number().min(0).optional(),
-})
-
-/**
- * What `arq-ts worker` loads: `tasks: [{ use: '@arq-ts/write-behind', with: { persisters: { 'app.db': './persisters.js' } } }]`.
- * Each module's exported functions may be called under the name on the left.
- *
- * @throws OptionsError when a module cannot be imported or exports no function.
- */
-export const createTasks: CreateTasks = async (options, environment) => {
-  const settings = checked('@arq-ts/write-behind', packageSchema, options)
-  const persisters: Record<string, Record<string, Persister>> = {}
-  for (const [name, file] of Object.entries(settings.persisters))
-    persisters[name] = await functionsOf(name, file, environment.folder)
-  const { redis, keyPrefix } = environment
-  const { lockMs, maxTries, retryDelayMs } = settings
-  return persistCache({
-    redis: redis as RedisTarget,
-    keyPrefix,
-    persisters,
-    ...(lockMs === undefined ? {} : { lockMs }),
-    ...(maxTries === undefined ? {} : { maxTries }),
-    ...(retryDelayMs === undefined ? {} : { retryDelayMs }),
-  })
-}
-
-async function functionsOf(name: string, file: string, folder: string): Promise<Record<string, Persister>> {
-  const isPath = file.startsWith('.') || file.startsWith('/')
-  let exports: Record<string, unknown>
-  try {
-    exports = (await import(isPath ? pathToFileURL(resolve(folder, file)).href : file)) as Record<string, unknown>
-  } catch (error) {
-    throw new OptionsError(
-      `@arq-ts/write-behind: \`persisters.${name}\`: ${file} cannot be imported: ${(error as Error).message}`,
-    )
-  }
-  const functions = Object.entries(exports).filter(
-    (entry): entry is [string, Persister] => typeof entry[1] === 'function',
-  )
-  if (functions.length === 0) {
-    throw new OptionsError(
-      `@arq-ts/write-behind: \`persisters.${name}\`: ${file} exports no function (key, value, write)`,
-    )
-  }
-  return Object.fromEntries(functions)
+function referenceOf(input: PersistInput): string {
+  return `${input.persist_func_module}:${input.persist_func_name}`
 }

@@ -1,18 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TimeoutError } from '@arq-ts/core'
-import type { Client, Job } from '@arq-ts/core'
-import { checked, keySchema, optionsSchema, ttlSchema, writeSchema } from './options.ts'
+import { ResultNotFoundError, TimeoutError } from '@arq-ts/core'
+import type { Client } from '@arq-ts/core'
+import { bringPending, enqueuePersist, ensurePersist, freshEpoch } from './jobs.ts'
+import { checked, flushSchema, keySchema, optionsSchema, ttlSchema, writeSchema } from './options.ts'
 import type { Persisters, WriteBehindOptions, WriteOptions } from './options.ts'
-import { persistKey } from './persist.ts'
+import { hasPersister, persistKey } from './persist.ts'
+import type { Pending } from './plan.ts'
 import { Store } from './store.ts'
-import { encode, decode } from './value.ts'
+import { decode, encode } from './value.ts'
 
 const FLUSH_AT_ONCE = 10
 const BUSY_MS = 50
 
-/** The job that persists a key's writes of one epoch. */
-export function persistJobId(key: string, epoch: number): string {
-  return `write-behind:${epoch}:${key}`
+/** A write whose job is dead: `failed()` lists them. */
+export interface FailedWrite {
+  key: string
+  /** The newest that was written. */
+  value: unknown
+  version: number
+  /** `module:name` of the function that failed. */
+  persister: string
+  /** What it threw, in one line. */
+  error: string
+  failedAt: Date
 }
 
 /**
@@ -26,7 +36,7 @@ export function persistJobId(key: string, epoch: number): string {
  * ```
  *
  * No write is lost once `writeBehind` has returned: it waits in Redis, apart from the cache entry and without expiry,
- * until its persister has succeeded.
+ * until its persister has succeeded. A worker with the tasks of `persistCache` has to run, its cron job included.
  */
 export class WriteBehind {
   readonly #client: Client
@@ -39,7 +49,7 @@ export class WriteBehind {
   constructor(options: WriteBehindOptions) {
     const { client, redis, keyPrefix, persisters, codec, lockMs } = checked('WriteBehind', optionsSchema, options)
     this.#client = client as Client
-    this.#store = new Store(redis as WriteBehindOptions['redis'], keyPrefix)
+    this.#store = new Store(redis, keyPrefix)
     this.#persisters = persisters
     this.#codec = codec
     this.#lockMs = lockMs
@@ -62,14 +72,14 @@ export class WriteBehind {
     return this.#store.ttl(checked('ttl', keySchema, key))
   }
 
-  /** Takes a value from the cache. A write of it that waits is persisted all the same. False where there was none. */
+  /** Takes a value from the cache. A write of it that waits is persisted all the same. False where there was nothing to read. */
   delete(key: string): Promise<boolean> {
     return this.#store.delete(checked('delete', keySchema, key))
   }
 
   /**
-   * Puts a value into the cache, and has it persisted after `delayMs` with all that is written to the key until then:
-   * the first write's delay counts, so that constant writes cannot put it off. Gives the version of this write.
+   * Puts a value into the cache, and has it persisted after `delayMs` with all that is written to the key until then: the
+   * write that is due first counts, so that constant writes cannot put it off. Gives the version of this write.
    *
    * @throws OptionsError, EncodeError; RedisUnavailableError of the enqueue: then the write waits in Redis, and the next
    *   sweep of a worker has it persisted.
@@ -77,40 +87,42 @@ export class WriteBehind {
   async writeBehind(key: string, value: unknown, options: WriteOptions): Promise<{ version: number }> {
     const { persister, delayMs, ttlMs } = checked('writeBehind', writeSchema, options)
     const bytes = this.#encode(value)
+    // What the job cannot carry is refused before anything is written.
+    if (this.#client.codec !== this.#codec) encode(value, this.#client.codec)
     const event = { kind: 'write', value: bytes, persister, delayMs: Math.round(delayMs) } as const
     const outcome = await this.#store.apply(checked('writeBehind', keySchema, key), event, {
       value: bytes,
       ttlMs: Math.round(ttlMs),
     })
     if (outcome.kind !== 'written') throw new Error(`a write came to ${outcome.kind}`) // decide() gives nothing else
-    const id = persistJobId(key, outcome.epoch)
-    const job = await this.#enqueue(id, key, value, persister, delayMs)
-    // The id is taken: by the job that this write joins, or by one that ended without taking it (aborted, say).
-    if (!job && (await this.#client.job(id).status()) === 'complete') {
-      await this.#enqueue(persistJobId(key, outcome.version), key, value, persister, delayMs)
-    }
-    return { version: outcome.version }
+    const { epoch, version } = outcome
+    await ensurePersist(this.#client, key, { epoch, value, persister, delayMs })
+    return { version }
   }
 
   /**
-   * Persists what waits for a key now: here where the persister is known here, else by a worker.
+   * Persists what waits for a key now: here where its persister is known here, else by a worker. What is written
+   * meanwhile may wait on.
    *
-   * @throws what the persister throws, TimeoutError after `timeoutMs` (default 10,000).
+   * @param options - `timeoutMs`: how long it may take; default 10,000.
+   * @throws OptionsError, what the persister throws, TimeoutError.
    */
   async flush(key: string, options: { timeoutMs?: number } = {}): Promise<void> {
-    const { timeoutMs = 10_000 } = options
+    const { timeoutMs } = checked('flush', flushSchema, options)
+    checked('flush', keySchema, key)
     const signal = AbortSignal.timeout(timeoutMs)
-    const isHere = Object.keys(this.#persisters).length > 0
+    let wanted: number | undefined
     while (!signal.aborted) {
-      if (isHere) {
-        const { kind } = await persistKey(this.#store, key, {
-          persisters: this.#persisters,
-          lockMs: this.#lockMs,
-          signal,
-        })
-        if (kind === 'clean') return
-        if (kind === 'newer') continue
-      } else if (await this.#flushByWorker(key, timeoutMs)) return
+      const { pending, persisted } = await this.#store.state(key)
+      wanted ??= pending?.version
+      if (!pending || wanted === undefined || persisted >= wanted) return
+      try {
+        if (!hasPersister(this.#persisters, pending.persister)) await this.#flushByWorker(key, pending, timeoutMs)
+        else if (await this.#flushHere(key, signal)) continue
+      } catch (error) {
+        if (!signal.aborted && !(error instanceof TimeoutError)) throw error
+        break
+      }
       await sleep(BUSY_MS)
     }
     throw new TimeoutError(`flush('${key}'): not persisted within ${timeoutMs} ms; it waits on`)
@@ -120,6 +132,7 @@ export class WriteBehind {
   async flushAll(
     options: { timeoutMs?: number } = {},
   ): Promise<{ flushed: number; failed: { key: string; error: Error }[] }> {
+    checked('flushAll', flushSchema, options)
     const keys = await this.#store.dirty()
     const failed: { key: string; error: Error }[] = []
     const queue = [...keys]
@@ -132,9 +145,25 @@ export class WriteBehind {
     return { flushed: keys.length - failed.length, failed }
   }
 
-  /** Keys whose writes wait. */
+  /** Keys whose writes wait, those that failed for good included. */
   dirtyKeys(): Promise<string[]> {
     return this.#store.dirty()
+  }
+
+  /**
+   * Writes that failed for good, with the newest value of each key. They wait until their dead letter is replayed
+   * (`client.inspector.retryJob`, `arq-ts dead retry`), or the key is written or flushed.
+   */
+  async failed(): Promise<FailedWrite[]> {
+    const found: FailedWrite[] = []
+    for (const key of await this.#store.dead()) {
+      const { dead, pending } = await this.#store.state(key)
+      if (!dead || !pending) continue // written or persisted meanwhile
+      const { persister, version } = pending
+      const failedAt = new Date(dead.atMs)
+      found.push({ key, value: decode(pending.value), version, persister, error: dead.error, failedAt })
+    }
+    return found
   }
 
   /** Closes the connection to the cache. Writes that wait are the workers' business. */
@@ -142,20 +171,25 @@ export class WriteBehind {
     return this.#store.close()
   }
 
-  /** True when nothing waits for the key any more. */
-  async #flushByWorker(key: string, timeoutMs: number): Promise<boolean> {
-    if (!(await this.#store.dirty()).includes(key)) return true
-    const job = await this.#enqueue(persistJobId(key, Date.now() * 1_000), key, null, 'flush:flush', 0)
-    await job?.result({ timeoutMs })
-    return !(await this.#store.dirty()).includes(key)
+  /** False when another persists the key. */
+  async #flushHere(key: string, signal: AbortSignal): Promise<boolean> {
+    const { kind } = await persistKey(this.#store, key, {
+      persisters: this.#persisters,
+      lockMs: this.#lockMs,
+      jobId: null,
+      signal,
+      bring: (newer) => bringPending(this.#client, key, newer),
+      aftermath: () => ({ then: 'leave' }),
+    })
+    return kind === 'done'
   }
 
-  #enqueue(jobId: string, key: string, value: unknown, persister: string, delayMs: number): Promise<Job | null> {
-    const [persist_func_module, persist_func_name] = persister.split(':')
-    return this.#client.enqueue('persist_cache', [], {
-      jobId,
-      deferByMs: delayMs,
-      kwargs: { key, value, persist_func_module, persist_func_name, delay: delayMs / 1_000 },
+  async #flushByWorker(key: string, pending: Pending, timeoutMs: number): Promise<void> {
+    const { persister, value } = pending
+    const request = { epoch: freshEpoch(), value: decode(value), persister, delayMs: 0 }
+    const job = await enqueuePersist(this.#client, key, request)
+    await job?.result({ timeoutMs }).catch((error: unknown) => {
+      if (!(error instanceof ResultNotFoundError)) throw error // none is kept: the key's state tells
     })
   }
 

@@ -1,5 +1,6 @@
 import { OptionsError } from '@arq-ts/core'
 import type { Persister } from '../options.ts'
+import { jsonOf } from './json.ts'
 
 /** What is needed of a pool or client of `pg`, or of anything that has its `query`. */
 export interface Queryable {
@@ -24,6 +25,8 @@ export interface PostgresPersisterOptions {
  * create table cache_entries (key text primary key, value jsonb not null, version bigint not null)
  * ```
  *
+ * Sets become arrays, maps objects; a value that JSON has no form for (bytes) is a failure without retries.
+ *
  * @throws OptionsError for a name that is no plain identifier.
  */
 export function postgresPersister(options: PostgresPersisterOptions): Persister {
@@ -36,7 +39,7 @@ export function postgresPersister(options: PostgresPersisterOptions): Persister 
     `on conflict (${key}) do update set ${value} = excluded.${value}, ${version} = excluded.${version} ` +
     `where stored.${version} < excluded.${version}`
   return async (entry, content, write) => {
-    await options.client.query(text, [entry, JSON.stringify(content ?? null), write.version])
+    await options.client.query(text, [entry, jsonOf(entry, content ?? null), write.version])
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client, createLogger } from '@arq-ts/core'
 import { Child, eventually, RedisServer } from '@arq-ts/testkit'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fileOf } from '../../src/persisters/file.ts'
 import { WriteBehind } from '../../src/index.ts'
 
@@ -68,4 +68,45 @@ test('two hundred keys, four producers: no last write is lost while workers are 
   for (const [key, { value, version }] of last) expect(entry(key)).toMatchObject({ value, version })
   await cache.close()
   await client.close()
+})
+
+describe('a worker that is killed', () => {
+  const python = {
+    key: 'k',
+    value: 'precious',
+    persist_func_module: 'app',
+    persist_func_name: 'save',
+    delay: 0,
+  }
+
+  test.each<[string, dieAt: string, isTheirs: boolean]>([
+    ['when it has taken in the value of a job of Python', 'write', true],
+    ['when it has begun', 'begin', false],
+    ['when it has begun, for a job of Python', 'begin', true],
+    ['inside the persister', 'inside', false],
+    ['inside the persister, for a job of Python', 'inside', true],
+    ['between the persister and the note of it', 'returned', false],
+    ['between the persister and the note of it, for a job of Python', 'returned', true],
+    ['between the note and the settling of the job', 'persisted', false],
+    ['between the note and the settling of the job of Python', 'persisted', true],
+  ])('%s loses nothing: the next run of the job does what is left', async (_name, dieAt, isTheirs) => {
+    // A lock that outlives the test: nobody waits for it, nor for the sweep.
+    const victim = start('worker', { folder, dieAt, lockMs: 600_000 })
+    await victim.line(/^started/)
+    const client = new Client({ redis: server.url, logger: createLogger({ level: 'silent' }) })
+    const cache = new WriteBehind({ client, redis: server.url })
+    if (isTheirs) await client.enqueue('persist_cache', [], { kwargs: python })
+    else await cache.writeBehind('k', 'precious', { persister: 'app:save', delayMs: 0 })
+    expect(await victim.exited).toBe('SIGKILL')
+    const [left] = await client.queuedJobs()
+
+    start('worker', { folder })
+    const result = await client.job(left!.jobId).result({ timeoutMs: 20_000 })
+    expect(result).toMatchObject({ status: 'success', key: 'k' })
+    expect(await cache.dirtyKeys()).toEqual([])
+    expect(entry('k')).toMatchObject({ key: 'k', value: 'precious' })
+    expect(await client.inspector.countDead()).toBe(0)
+    await cache.close()
+    await client.close()
+  })
 })

@@ -48,6 +48,14 @@ describe.skipIf(why)(`PostgreSQL${why ? ` (left out: ${why})` : ''}`, () => {
     )
   })
 
+  test('keeps what Python has and JSON has not, and every digit', async () => {
+    const save = postgresPersister({ client: pool, table: 'app.entries' })
+    const value = { tags: new Set(['a']), count: 2n ** 70n, days: new Map([[1, 'mon']]) }
+    await save('k', value, { version: 1, signal: AbortSignal.timeout(5_000) })
+    const { rows } = await pool.query<{ text: string }>('select value::text as text from app.entries')
+    expect(rows).toEqual([{ text: '{"days": {"1": "mon"}, "tags": ["a"], "count": 1180591620717411303424}' }])
+  })
+
   test('never goes back to an older version, and takes one twice', async () => {
     const save = postgresPersister({ client: pool, table: 'app.entries' })
     const write = (version: number) => ({ version, signal: AbortSignal.timeout(5_000) })

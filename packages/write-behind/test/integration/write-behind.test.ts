@@ -1,21 +1,11 @@
 import { eventually } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
-import type { Persister, WriteBehindOptions, WriteOptions } from '../../src/index.ts'
-import { useBench } from '../support/bench.ts'
+import type { WriteBehind } from '../../src/index.ts'
+import { recorder, useBench } from '../support/bench.ts'
 
 const bench = useBench()
 const options = { persister: 'app.db:save', delayMs: 100 }
-
-/** A persister that remembers what it was given, in order. */
-function recorder(behave: (value: unknown, call: number) => unknown = () => {}) {
-  const saved: { key: string; value: unknown; version: number }[] = []
-  const save: Persister = async (key, value, { version }) => {
-    const call = saved.push({ key, value, version })
-    await behave(value, call)
-  }
-  return { saved, persisters: { 'app.db': { save } } }
-}
 
 describe('the cache', () => {
   test('gives back what was put, with its time to live, and lets it be deleted', async () => {
@@ -29,6 +19,14 @@ describe('the cache', () => {
     expect(await cache.delete('k')).toBe(true)
     expect(await cache.delete('k')).toBe(false)
     expect(await cache.ttl('k')).toBeUndefined()
+  })
+
+  test('takes the settings of an ioredis client, or of its options', async () => {
+    await bench.cache().set('k', 1)
+    const { redis } = bench.database()
+    const { db, host, port } = redis.options
+    expect(await bench.cache({ redis }).get('k')).toBe(1)
+    expect(await bench.cache({ redis: { db: db!, host: host!, port: port! } }).get('k')).toBe(1)
   })
 
   test('still knows a value that left it before it was persisted', async () => {
@@ -90,6 +88,23 @@ describe('a write', () => {
     expect(saved.length).toBeLessThan(i)
   })
 
+  test('that is due before the one that waits does not wait for it', async () => {
+    const { saved, persisters } = recorder()
+    bench.worker({ persisters })
+    const cache = bench.cache()
+    await cache.writeBehind('k', 1, { ...options, delayMs: 60_000 })
+    await cache.writeBehind('k', 2, { ...options, delayMs: 50 })
+    await eventually(() => saved.length === 1)
+    expect(saved).toMatchObject([{ value: 2 }])
+  })
+
+  test('that the job cannot carry is refused before anything is written', async () => {
+    const cache = bench.cache({ codec: 'pickle' })
+    await expect(cache.writeBehind('k', new Set([1]), options)).rejects.toThrow('msgpack has no sets')
+    expect(await cache.dirtyKeys()).toEqual([])
+    expect(await cache.get('k')).toBeUndefined()
+  })
+
   test('whose producer died before it asked for a job is found by the sweep', async () => {
     const { saved, persisters } = recorder()
     const cache = bench.cache()
@@ -105,57 +120,28 @@ describe('a write', () => {
     await worker.stop()
     redis.disconnect()
   })
+})
 
-  test('is tried again when its persister fails, and is a dead letter with its value when it fails for good', async () => {
-    const { saved, persisters } = recorder(() => Promise.reject(new Error('database is away')))
-    const worker = bench.worker({ persisters, maxTries: 2 })
-    const cache = bench.cache()
-    const died = new Promise<{ jobId: string }>((resolve) => worker.once('deadLettered', resolve))
-    await cache.writeBehind('k', { precious: true }, { ...options, delayMs: 0 })
-    const { jobId } = await died
-    expect(saved).toHaveLength(2)
-    const client = bench.client()
-    expect(await client.inspector.deadLetter(jobId)).toMatchObject({
-      functionName: 'persist_cache',
-      error: 'Error: database is away',
-      job: {
-        kwargs: { key: 'k', value: { precious: true }, persist_func_module: 'app.db', persist_func_name: 'save' },
-      },
-    })
-    expect(await cache.dirtyKeys()).toEqual(['k'])
-    await worker.stop()
-    const mended = recorder()
-    bench.worker(mended)
-    await client.inspector.retryJob(jobId)
-    await eventually(() => mended.saved.length === 1)
-    expect(mended.saved[0]).toMatchObject({ value: { precious: true } })
+describe('a deletion', () => {
+  test('is not undone by a write that waits, which is persisted all the same', async () => {
+    const { saved, persisters } = recorder()
+    const cache = bench.cache({ persisters })
+    await cache.writeBehind('k', 1, { ...options, delayMs: 60_000 })
+    expect(await cache.delete('k')).toBe(true)
+    expect(await cache.get('k')).toBeUndefined()
+    expect(await cache.delete('k')).toBe(false)
+    await cache.flush('k')
+    expect(saved).toMatchObject([{ value: 1 }])
+    await cache.writeBehind('k', 2, { ...options, delayMs: 60_000 })
+    expect(await cache.get('k')).toBe(2)
   })
 
-  test('is tried again by a later write, though its job is dead', async () => {
-    let isAway = true
-    const { saved, persisters } = recorder(() => (isAway ? Promise.reject(new Error('away')) : undefined))
-    const worker = bench.worker({ persisters, maxTries: 1 })
-    const died = new Promise((resolve) => worker.once('deadLettered', resolve))
+  test('takes a value that had left the cache before it was persisted', async () => {
     const cache = bench.cache()
-    await cache.writeBehind('k', 1, { ...options, delayMs: 0 })
-    await died
-    isAway = false
-    await cache.writeBehind('k', 2, { ...options, delayMs: 0 })
-    await eventually(async () => (await cache.dirtyKeys()).length === 0)
-    expect(saved.at(-1)).toMatchObject({ value: 2 })
-  })
-
-  test('to a function that is not allowed fails at once, and waits', async () => {
-    const { persisters } = recorder()
-    const worker = bench.worker({ persisters })
-    const died = new Promise<{ jobTry: number; error: unknown }>((resolve) => worker.once('deadLettered', resolve))
-    const cache = bench.cache()
-    await cache.writeBehind('k', 1, { persister: 'os:system', delayMs: 0 })
-    expect(await died).toMatchObject({
-      jobTry: 1,
-      error: expect.objectContaining({ message: expect.stringContaining('known are app.db:save') as string }) as Error,
-    })
-    expect(await cache.dirtyKeys()).toEqual(['k'])
+    await cache.writeBehind('k', 1, { ...options, delayMs: 60_000, ttlMs: 1 })
+    await eventually(async () => (await cache.ttl('k')) === undefined)
+    expect(await cache.delete('k')).toBe(true)
+    expect(await cache.get('k')).toBeUndefined()
   })
 })
 
@@ -179,6 +165,37 @@ describe('a flush', () => {
     expect(saved).toMatchObject([{ value: 1 }])
   })
 
+  test('is left to a worker where only other persisters are known here', async () => {
+    const here = recorder()
+    const { saved, persisters } = recorder()
+    bench.worker({ persisters })
+    const cache = bench.cache({ persisters: { other: here.persisters['app.db'] } })
+    await cache.writeBehind('k', 1, { ...options, delayMs: 60_000 })
+    await cache.flush('k')
+    expect(saved).toMatchObject([{ value: 1 }])
+    expect(here.saved).toEqual([])
+  })
+
+  test('ends in time though the key is written to all the while', async () => {
+    const cache: WriteBehind = bench.cache({
+      persisters: {
+        'app.db': { save: async (_key, value) => cache.writeBehind('k', (value as number) + 1, options) },
+      },
+    })
+    await cache.writeBehind('k', 1, { ...options, delayMs: 60_000 })
+    await cache.flush('k')
+    expect(await cache.dirtyKeys()).toEqual(['k'])
+  })
+
+  test('gives up a persister that hangs, and lets others have the key', async () => {
+    const cache = bench.cache({ persisters: { 'app.db': { save: () => new Promise(() => {}) } } })
+    await cache.writeBehind('k', 1, { ...options, delayMs: 60_000 })
+    await expect(cache.flush('k', { timeoutMs: 50 })).rejects.toThrow("flush('k'): not persisted within 50 ms")
+    const { saved, persisters } = recorder()
+    await bench.cache({ persisters }).flush('k', { timeoutMs: 1_000 })
+    expect(saved).toMatchObject([{ value: 1 }])
+  })
+
   test('of all takes every key, and tells what could not be', async () => {
     const { saved, persisters } = recorder((value) =>
       value === 7 ? Promise.reject(new Error('not seven')) : undefined,
@@ -191,22 +208,4 @@ describe('a flush', () => {
     expect(new Set(saved.map(({ value }) => value)).size).toBe(30)
     expect(await cache.dirtyKeys()).toEqual(['k7'])
   })
-})
-
-describe('what is wrong is refused by name', () => {
-  test.each<[string, Partial<WriteOptions>, RegExp]>([
-    ['k', { persister: 'save' }, /`persister`: Expected module:name, such as app\.db:save_user, got "save"/],
-    ['k', { delayMs: -1 }, /`delayMs`/],
-    ['k', { ttl: 5 } as never, /unknown option `ttl`/],
-    ['', {}, /Expected a text that is not empty, got ""/],
-  ])('%j %j', async (key, given, message) => {
-    await expect(bench.cache().writeBehind(key, 1, { ...options, ...given })).rejects.toThrow(message)
-  })
-
-  test.each<[Partial<WriteBehindOptions>, RegExp]>([
-    [{ client: {} as never }, /`client`: Expected a Client/],
-    [{ redis: 'http://x' }, /`redis`/],
-    [{ persisters: { a: { b: 1 as never } } }, /`persisters\.a\.b`: Expected a function, got 1/],
-    [{ lockMs: 10 }, /`lockMs`/],
-  ])('%j', (given, message) => expect(() => bench.cache(given)).toThrow(message))
 })

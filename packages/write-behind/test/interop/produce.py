@@ -23,12 +23,13 @@ async def main(url, mode):
                                 persist_func_name=NAME, delay=1.0, _defer_by=0.05),
         await redis.enqueue_job('persist_cache', 'user:3', None, persist_func_module=MODULE, persist_func_name=NAME),
         await redis.enqueue_job('persist_cache', 'user:4', 1, 'os', 'system'),
+        await redis.enqueue_job('persist_cache', 'user:5', 'no good', MODULE, NAME),
     ]
     for job in jobs:
         try:
             print(json.dumps(await job.result(timeout=15, poll_delay=0.05)), flush=True)
         except Exception as error:
-            print(json.dumps({'error': type(error).__name__}), flush=True)
+            print(json.dumps({'error': type(error).__name__, 'args': error.args}), flush=True)
 
 
 asyncio.run(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ''))

@@ -1,22 +1,36 @@
 import { fileURLToPath } from 'node:url'
+import { RemoteError } from '@arq-ts/core'
 import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/testkit'
 import { describe, expect, test } from 'vitest'
 import { useBench } from '../support/bench.ts'
 
-const python = process.env[`ARQ_TEST_PYTHON_${ARQ_VERSIONS.at(-1)}`]
+const leftOut = process.env.ARQ_TEST_NO_PYTHON
+const versions = [...new Set([ARQ_VERSIONS[0], ARQ_VERSIONS.at(-1)])]
+const why = leftOut ? ` (left out: ${leftOut})` : ''
 
-describe.skipIf(!python)(`a Python producer (${process.env.ARQ_TEST_NO_PYTHON ?? ARQ_VERSIONS.at(-1)})`, () => {
+describe.skipIf(leftOut !== undefined).each(versions)(`a Python producer with arq %s${why}`, (version) => {
   const bench = useBench()
+  const produce = (...args: string[]) => {
+    const python = process.env[`ARQ_TEST_PYTHON_${version}`] as string
+    return new Child(python, [fileURLToPath(new URL('produce.py', import.meta.url)), bench.database().url, ...args])
+  }
 
   test('enqueues persist_cache as it always did: by position, by keyword, and mixed', async () => {
     const saved: [string, unknown][] = []
     bench.worker({
-      persisters: { 'src.services.users': { save_user: (key: string, value: unknown) => saved.push([key, value]) } },
+      persisters: {
+        'src.services.users': {
+          save_user: (key, value) => {
+            if (value === 'no good') throw new RemoteError('builtins.ValueError', ['no good'])
+            saved.push([key, value])
+          },
+        },
+      },
     })
-    const child = new Child(python!, [fileURLToPath(new URL('produce.py', import.meta.url)), bench.database().url])
+    const child = produce()
     expect(await child.exited, child.lines.join('\n')).toBe(0)
     const results = child.lines.map((line) => JSON.parse(line) as Record<string, unknown>)
-    expect(results).toHaveLength(4)
+    expect(results).toHaveLength(5)
     for (const result of results.slice(0, 3)) {
       expect(result).toMatchObject({
         status: 'success',
@@ -24,7 +38,8 @@ describe.skipIf(!python)(`a Python producer (${process.env.ARQ_TEST_NO_PYTHON ??
         duration: expect.any(Number) as number,
       })
     }
-    expect(results[3]).toEqual({ error: 'RuntimeError' })
+    expect(results[3]).toEqual({ error: 'RuntimeError', args: [expect.stringContaining('no persister os:system')] })
+    expect(results[4]).toEqual({ error: 'ValueError', args: ['no good'] })
     expect(new Map(saved)).toEqual(
       new Map<string, unknown>([
         ['user:1', { name: 'John', tags: new Set(['a']) }],
@@ -37,11 +52,7 @@ describe.skipIf(!python)(`a Python producer (${process.env.ARQ_TEST_NO_PYTHON ??
   test('has its writes of one key persisted in their order, and never one over a newer of ours', async () => {
     const saved: unknown[] = []
     const persisters = { 'src.services.users': { save_user: (_key: string, value: unknown) => saved.push(value) } }
-    const child = new Child(python!, [
-      fileURLToPath(new URL('produce.py', import.meta.url)),
-      bench.database().url,
-      'series',
-    ])
+    const child = produce('series')
     expect(await child.exited, child.lines.join('\n')).toBe(0)
     const cache = bench.cache()
     await cache.writeBehind('user:9', 'ours, the newest', { persister: 'src.services.users:save_user', delayMs: 0 })

@@ -1,12 +1,22 @@
 import { Client, createLogger, Worker } from '@arq-ts/core'
-import type { WorkerOptions } from '@arq-ts/core'
+import type { ClientOptions, WorkerOptions } from '@arq-ts/core'
 import { takeDatabase } from '@arq-ts/testkit'
 import type { Database } from '@arq-ts/testkit'
 import { afterEach, beforeEach } from 'vitest'
 import { persistCache, WriteBehind } from '../../src/index.ts'
-import type { PersistCacheOptions, WriteBehindOptions } from '../../src/index.ts'
+import type { PersistCacheOptions, Persister, WriteBehindOptions } from '../../src/index.ts'
 
 export const logger = createLogger({ level: 'silent' })
+
+/** A persister that remembers what it was given, in order. */
+export function recorder(behave: (value: unknown, call: number) => unknown = () => {}) {
+  const saved: { key: string; value: unknown; version: number }[] = []
+  const save: Persister = async (key, value, { version }) => {
+    const call = saved.push({ key, value, version })
+    await behave(value, call)
+  }
+  return { saved, persisters: { 'app.db': { save } } }
+}
 
 /** A database, and caches and workers on it that end with the test. */
 export function useBench() {
@@ -21,8 +31,8 @@ export function useBench() {
   })
   const bench = {
     database: () => database,
-    client(): Client {
-      const client = new Client({ redis: database.url, logger })
+    client(options: ClientOptions = {}): Client {
+      const client = new Client({ redis: database.url, logger, ...options })
       closing.push(() => client.close())
       return client
     },

@@ -1,17 +1,30 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CLEAN, decide } from '../../src/plan.ts'
-import type { KeyEvent, KeyState, Outcome } from '../../src/plan.ts'
+import type { Aftermath, KeyEvent, KeyState, Outcome } from '../../src/plan.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
-const write = (value: string, version?: number): KeyEvent => ({
+const write = (value: string, version?: number, delayMs = 1_000): KeyEvent => ({
   kind: 'write',
   value: bytes(value),
   persister: 'm:f',
-  delayMs: 1_000,
+  delayMs,
   ...(version === undefined ? {} : { version }),
 })
-const begin = (token: string): KeyEvent => ({ kind: 'begin', token, lockMs: 1_000 })
+const begin = (token: string, jobId: string | null = `job of ${token}`): KeyEvent => ({
+  kind: 'begin',
+  token,
+  jobId,
+  lockMs: 1_000,
+})
+const persisted = (version: number, mayGoOn = true): KeyEvent => ({ kind: 'persisted', token: 't', version, mayGoOn })
+const failed = (after: Aftermath, version = 1_000_001): KeyEvent => ({
+  kind: 'failed',
+  token: 't',
+  version,
+  error: 'Error: away',
+  ...after,
+})
+const die = (brings: boolean, epoch: number | null = null): Aftermath => ({ then: 'die', brings, epoch, inMs: 4_000 })
 
 /** Applies events one after the other, a microsecond apart; gives the last outcome. */
 function after(...events: (KeyEvent | [KeyEvent, nowUs: number])[]): { state: KeyState; outcome: Outcome } {
@@ -29,13 +42,13 @@ describe('a write', () => {
   test('waits, and names the job that persists it', () => {
     const { state, outcome } = after(write('a'))
     expect(outcome).toEqual({ kind: 'written', version: 1_000_001, epoch: 1_000_001 })
-    expect(state).toMatchObject({ dirtySinceMs: 1_000, delayMs: 1_000, pending: { value: bytes('a') } })
+    expect(state).toMatchObject({ dueMs: 2_000, isAsked: true, pending: { value: bytes('a') } })
   })
 
   test('joins the job of the one before, with a larger version, and does not put it off', () => {
     const { state, outcome } = after(write('a'), write('b'))
     expect(outcome).toEqual({ kind: 'written', version: 1_000_002, epoch: 1_000_001 })
-    expect(state).toMatchObject({ dirtySinceMs: 1_000, pending: { value: bytes('b') } })
+    expect(state).toMatchObject({ dueMs: 2_000, pending: { value: bytes('b') } })
   })
 
   test('asks for a job of its own once a run has begun', () => {
@@ -49,15 +62,62 @@ describe('a write', () => {
   })
 
   test('made elsewhere, earlier than what is known, changes nothing', () => {
-    expect(after(write('a'), write('old', 5)).outcome).toEqual({ kind: 'superseded' })
-    const persisted = after(
-      write('a', 50),
-      begin('t'),
-      { kind: 'persisted', token: 't', version: 50 },
-      write('same', 50),
-    )
-    expect(persisted.outcome).toEqual({ kind: 'superseded' })
+    expect(after(write('a'), write('old', 5)).outcome).toEqual({ kind: 'superseded', by: 1_000_001 })
+    const done = after(write('a', 50), begin('t'), persisted(50), write('a', 50))
+    expect(done.outcome).toEqual({ kind: 'superseded', by: 50 })
     expect(after(write('a'), write('new', 2_000_000)).outcome).toMatchObject({ version: 2_000_000 })
+  })
+})
+
+describe('a write that a job brings', () => {
+  test('is the same write when the job runs again, and not superseded by itself', () => {
+    const { state, outcome } = after(write('a', 50), begin('t'), failed({ then: 'leave' }, 50), write('a', 50))
+    expect(outcome).toMatchObject({ kind: 'written', version: 50 })
+    expect(state).toMatchObject({ pending: { value: bytes('a'), version: 50 } })
+  })
+
+  test('is superseded by another of the same time', () => {
+    const { state, outcome } = after(write('a', 50), write('b', 50))
+    expect(outcome).toEqual({ kind: 'superseded', by: 50 })
+    expect(state).toMatchObject({ pending: { value: bytes('a') } })
+  })
+})
+
+describe('a write that is due', () => {
+  test('before the job that waits asks for one of its own', () => {
+    const { state, outcome } = after(write('a', undefined, 60_000), write('b', undefined, 10))
+    expect(outcome).toMatchObject({ kind: 'written', epoch: 1_000_002 })
+    expect(state).toMatchObject({ dueMs: 1_010, epoch: 1_000_002 })
+  })
+
+  test('after it joins it', () => {
+    const { state, outcome } = after(write('a', undefined, 10), write('b', undefined, 60_000))
+    expect(outcome).toMatchObject({ kind: 'written', epoch: 1_000_001 })
+    expect(state).toMatchObject({ dueMs: 1_010 })
+  })
+
+  test('later than a value that is being persisted is measured by itself', () => {
+    const { state } = after(write('a', undefined, 10), begin('t'), write('b', undefined, 60_000))
+    expect(state).toMatchObject({ dueMs: 61_000 })
+  })
+})
+
+describe('a deletion', () => {
+  const deletion: KeyEvent = { kind: 'delete' }
+  test('hides what waits, which is persisted all the same, until the next write', () => {
+    const { state, outcome } = after(write('a'), deletion)
+    expect(outcome).toEqual({ kind: 'deleted', wasShown: true })
+    expect(state).toMatchObject({ isHidden: true, pending: { value: bytes('a') } })
+    expect(after(write('a'), deletion, deletion).outcome).toEqual({ kind: 'deleted', wasShown: false })
+    expect(after(write('a'), deletion, write('b')).state.isHidden).toBe(false)
+    expect(after(write('a'), deletion, begin('t'), persisted(1_000_001)).state).toMatchObject({
+      isHidden: false,
+      pending: null,
+    })
+  })
+
+  test('of a clean key changes nothing', () => {
+    expect(after(deletion)).toEqual({ state: CLEAN, outcome: { kind: 'deleted', wasShown: false } })
   })
 })
 
@@ -70,6 +130,14 @@ describe('persisting', () => {
     const { state, outcome } = after(write('a'), begin('t'), begin('u'))
     expect(outcome).toEqual({ kind: 'busy' })
     expect(state).toMatchObject({ again: true, lock: { token: 't' } })
+  })
+
+  test('goes at once to the next run of the same job: the one before is void', () => {
+    const { state, outcome } = after(write('a'), begin('t', 'j'), begin('u', 'j'))
+    expect(outcome).toMatchObject({ kind: 'persist' })
+    expect(state).toMatchObject({ lock: { token: 'u', jobId: 'j' } })
+    expect(decide(state, failed({ then: 'leave' }), 1_000_010)).toEqual({ state, outcome: { kind: 'lost' } })
+    expect(after(write('a'), begin('t', null), begin('u', null)).outcome).toEqual({ kind: 'busy' })
   })
 
   test('goes to the next when its holder is silent for too long', () => {
@@ -85,36 +153,36 @@ describe('persisting', () => {
   })
 
   test('leaves the key clean', () => {
-    const { state, outcome } = after(write('a', 7), begin('t'), { kind: 'persisted', token: 't', version: 7 })
+    const { state, outcome } = after(write('a', 7), begin('t'), persisted(7))
     expect(outcome).toEqual({ kind: 'clean' })
     expect(state).toMatchObject({ pending: null, lock: null, persisted: 7 })
   })
 
   test('keeps a value that came meanwhile: for its own job, or for the holder when somebody left it to him', () => {
-    const done: KeyEvent = { kind: 'persisted', token: 't', version: 1_000_001 }
+    const done = persisted(1_000_001)
     expect(after(write('a'), begin('t'), write('b'), done)).toMatchObject({
       outcome: { kind: 'newer' },
       state: { lock: null, pending: { value: bytes('b') } },
     })
-    expect(after(write('a'), begin('t'), write('b'), begin('u'), done)).toMatchObject({
+    const left = [write('a'), begin('t'), write('b'), begin('u')]
+    expect(after(...left, done)).toMatchObject({
       outcome: { kind: 'again', pending: { value: bytes('b') } },
       state: { lock: { token: 't' } },
+    })
+    expect(after(...left, persisted(1_000_001, false))).toMatchObject({
+      outcome: { kind: 'newer', epoch: 1_000_004, delayMs: 0, pending: { value: bytes('b') } },
+      state: { lock: null, again: false },
     })
   })
 
   test('that failed leaves the value waiting, and the key free', () => {
-    expect(after(write('a'), begin('t'), { kind: 'failed', token: 't' }).state).toMatchObject({
-      lock: null,
-      pending: { value: bytes('a') },
-    })
+    const { state, outcome } = after(write('a'), begin('t'), failed({ then: 'retry', inMs: 2_000 }))
+    expect(outcome).toEqual({ kind: 'released' })
+    expect(state).toMatchObject({ lock: null, dueMs: 3_000, pending: { value: bytes('a') } })
   })
 
   test('that lost its lock changes nothing of the other one', () => {
-    const overtaken = after(write('a'), begin('t'), [begin('u'), 3_000_000], write('b'), {
-      kind: 'persisted',
-      token: 't',
-      version: 1_000_001,
-    })
+    const overtaken = after(write('a'), begin('t'), [begin('u'), 3_000_000], write('b'), persisted(1_000_001))
     expect(overtaken).toMatchObject({
       outcome: { kind: 'lost' },
       state: { lock: { token: 'u' }, pending: { value: bytes('b') } },
@@ -123,145 +191,63 @@ describe('persisting', () => {
   })
 })
 
-/** Producers, jobs and workers over the plan: what Redis and arq do beside it is a few lines of model. */
-class World {
-  state = CLEAN
-  nowUs = 1_000_000_000
-  written: { value: string; version: number }[] = []
-  /** Jobs by id, as arq has them: an id that was used is taken for ever. */
-  jobs = new Map<string, 'queued' | 'running' | 'done'>()
-  workers: { job: string; token: string; value: string; version: number }[] = []
-  store = { value: '', version: 0 }
-  tokens = 0
-
-  apply(event: KeyEvent): Outcome {
-    this.nowUs += 1
-    const { state, outcome } = decide(this.state, event, this.nowUs)
-    this.state = state
-    return outcome
-  }
-
-  /** `dies`: the producer ends between the write and the enqueue. */
-  write(dies: boolean): void {
-    const value = `v${this.written.length + 1}`
-    const outcome = this.apply(write(value))
-    if (outcome.kind !== 'written') throw new Error(outcome.kind)
-    this.written.push({ value, version: outcome.version })
-    if (!dies) this.enqueue(String(outcome.epoch))
-  }
-
-  enqueue(id: string): void {
-    if (!this.jobs.has(id)) this.jobs.set(id, 'queued')
-  }
-
-  start(): void {
-    const job = [...this.jobs].find(([, status]) => status === 'queued')?.[0]
-    if (job === undefined) return
-    const token = `t${++this.tokens}`
-    this.jobs.set(job, 'running')
-    this.take(job, token, this.apply({ kind: 'begin', token, lockMs: 1_000 }))
-  }
-
-  take(job: string, token: string, outcome: Outcome): void {
-    if (outcome.kind === 'newer') this.enqueue(String(outcome.epoch))
-    if (outcome.kind !== 'persist' && outcome.kind !== 'again') this.jobs.set(job, 'done')
-    else
-      this.workers.push({
-        job,
-        token,
-        value: new TextDecoder().decode(outcome.pending.value),
-        version: outcome.pending.version,
-      })
-  }
-
-  /** The store refuses older versions, as a guarded one does. */
-  finish(index: number): void {
-    const [worker] = this.workers.splice(index % this.workers.length, 1)
-    if (!worker) return
-    if (worker.version > this.store.version) this.store = { value: worker.value, version: worker.version }
-    this.take(worker.job, worker.token, this.apply({ kind: 'persisted', token: worker.token, version: worker.version }))
-  }
-
-  /** Its job is retried. */
-  fail(index: number): void {
-    const [worker] = this.workers.splice(index % this.workers.length, 1)
-    if (!worker) return
-    this.apply({ kind: 'failed', token: worker.token })
-    this.jobs.set(worker.job, 'queued')
-  }
-
-  /** Before or after the store has the value; its lease gives the job to another. */
-  crash(index: number, isDurable: boolean): void {
-    const [worker] = this.workers.splice(index % this.workers.length, 1)
-    if (!worker) return
-    if (isDurable && worker.version > this.store.version) this.store = { value: worker.value, version: worker.version }
-    this.jobs.set(worker.job, 'queued')
-  }
-
-  /** Runs all there is, and what the sweep finds: a write whose producer died. */
-  settle(): void {
-    for (let i = 0; this.workers.length > 0 || [...this.jobs.values()].includes('queued') || this.state.pending; i++) {
-      if (i > 1_000) throw new Error('it does not come to an end')
-      this.nowUs += 2_000_000
-      if (this.state.pending && ![...this.jobs.values()].some((status) => status !== 'done')) this.enqueue(`sweep${i}`)
-      this.start()
-      this.finish(0)
-    }
-  }
-}
-
-const step = fc.oneof(
-  fc.record({
-    kind: fc.constant('write' as const),
-    dies: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
-  }),
-  fc.record({ kind: fc.constant('start' as const) }),
-  fc.record({ kind: fc.constant('finish' as const), index: fc.nat(5) }),
-  fc.record({ kind: fc.constant('fail' as const), index: fc.nat(5) }),
-  fc.record({ kind: fc.constant('crash' as const), index: fc.nat(5), isDurable: fc.boolean() }),
-  fc.record({ kind: fc.constant('wait' as const), us: fc.nat(3_000_000) }),
-)
-
-function play(world: World, each: typeof step extends fc.Arbitrary<infer S> ? S : never): void {
-  if (each.kind === 'write') world.write(each.dies)
-  else if (each.kind === 'start') world.start()
-  else if (each.kind === 'wait') world.nowUs += each.us
-  else if (each.kind === 'crash') world.crash(each.index, each.isDurable)
-  else world[each.kind](each.index)
-}
-
-describe('whatever happens, in whatever order', () => {
-  test('the last write is durable in the end, and the store never goes back', () => {
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const world = new World()
-        let version = 0
-        for (const each of steps) {
-          play(world, each)
-          expect(world.store.version).toBeGreaterThanOrEqual(version)
-          version = world.store.version
-        }
-        world.settle()
-        expect(world.state.pending).toBeNull()
-        expect(world.store.value).toBe(world.written.at(-1)?.value ?? '')
-      }),
-      { numRuns: 20_000 },
-    )
+describe('a run that does not come again', () => {
+  test('asks for a job where it had overtaken one, which ends for its sake', () => {
+    const flushed = after(write('a'), begin('t'), [begin('u', null), 3_000_000], {
+      ...failed({ then: 'leave' }),
+      token: 'u',
+    } as KeyEvent)
+    expect(flushed.outcome).toMatchObject({ kind: 'newer', pending: { value: bytes('a') } })
   })
 
-  test('nobody persists beside a holder who tells that he lives', () => {
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        const world = new World()
-        for (const each of steps) {
-          if (each.kind === 'wait') continue // no lock lapses
-          play(world, each)
-          const holders = world.workers.filter((worker) => worker.token === world.state.lock?.token)
-          const crashed = steps.some(({ kind }) => kind === 'crash')
-          if (!crashed) expect(world.workers.length).toBe(holders.length)
-        }
-      }),
-      { numRuns: 5_000 },
-    )
+  test('asks for a job where one had been left to it', () => {
+    const { outcome } = after(write('a'), begin('t'), begin('u'), failed({ then: 'leave' }))
+    expect(outcome).toMatchObject({ kind: 'newer', epoch: 1_000_003, delayMs: 0, pending: { value: bytes('a') } })
+    expect(after(write('a'), begin('t'), failed({ then: 'leave' })).outcome).toEqual({ kind: 'released' })
+  })
+})
+
+describe('a job that fails for good', () => {
+  test('takes the key with it when it brings what waits', () => {
+    const { state, outcome } = after(write('a'), begin('t'), failed(die(true)))
+    expect(outcome).toEqual({ kind: 'dead' })
+    expect(state).toMatchObject({
+      lock: null,
+      dead: { error: 'Error: away', atMs: 1_000 },
+      pending: { value: bytes('a') },
+    })
+  })
+
+  test('gives way to one that brings it, once', () => {
+    const given = [write('a'), write('b'), begin('t'), failed(die(false, 1_000_001), 1_000_002)]
+    const { state, outcome } = after(...given)
+    expect(outcome).toMatchObject({ kind: 'newer', epoch: 1_000_003, delayMs: 4_000, pending: { value: bytes('b') } })
+    expect(state).toMatchObject({ dead: null, broughtBy: 1_000_003, dueMs: 5_000 })
+    const other = after(...given, begin('t'), failed(die(false, 77), 1_000_002))
+    expect(other.outcome).toMatchObject({ kind: 'newer', epoch: 1_000_003 })
+    expect(other.state.epoch).toBe(1_000_005)
+    expect(after(...given, begin('t'), failed(die(false, 1_000_003), 1_000_002)).outcome).toEqual({ kind: 'dead' })
+  })
+
+  test('leaves a value that came meanwhile to the job of its own', () => {
+    const { state, outcome } = after(write('a'), begin('t'), write('b'), failed(die(true)))
+    expect(outcome).toMatchObject({ kind: 'newer', epoch: 1_000_002, delayMs: 1_000, pending: { value: bytes('b') } })
+    expect(state).toMatchObject({ dead: null })
+  })
+
+  test('is raised by a write, its replay, and a flush that succeeds', () => {
+    const dead = [write('a'), begin('t'), failed(die(true))]
+    expect(after(...dead, write('b')).state.dead).toBeNull()
+    expect(after(...dead, begin('t'))).toMatchObject({ state: { dead: null }, outcome: { kind: 'persist' } })
+    expect(after(...dead, begin('v', null), begin('t'))).toMatchObject({
+      state: { dead: null },
+      outcome: { kind: 'busy' },
+    })
+    expect(after(...dead, begin('t', null), persisted(1_000_001)).state).toMatchObject({ dead: null, pending: null })
+    expect(after(...dead, begin('t', null), failed({ then: 'leave' })).state.dead).not.toBeNull()
+  })
+
+  test('does nothing when it had lost its lock', () => {
+    expect(after(write('a'), begin('t'), [begin('u'), 3_000_000], failed(die(true))).outcome).toEqual({ kind: 'lost' })
   })
 })

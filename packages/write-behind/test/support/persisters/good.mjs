@@ -1,0 +1,2 @@
+export const save = () => {}
+export const notAFunction = 1

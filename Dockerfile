@@ -1,5 +1,6 @@
-# An arq-ts worker: `docker build -t arq-ts .`, then `docker run -v ./arq-ts.yaml:/app/arq-ts.yaml arq-ts`.
-# The image holds the command and the task packages of this repository; add your own in a stage FROM it.
+# An arq-ts worker: `docker build -t arq-ts .`, then `docker run -v ./arq-ts.yaml:/app/arq-ts.yaml:ro arq-ts`.
+# The image holds the command, the task packages of this repository, and deploy/arq-ts.yaml with deploy/persisters.js
+# as what runs unless others are mounted; add your own in a stage FROM it.
 ARG NODE_IMAGE=node:22-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
@@ -7,7 +8,7 @@ WORKDIR /build
 COPY . .
 RUN node -p "require('./package.json').packageManager" > /tmp/pnpm \
     && npx --yes "$(cat /tmp/pnpm)" install --frozen-lockfile \
-    && node_modules/.bin/tsc -b \
+    && node_modules/.bin/tsc -b packages/cli packages/qdrant packages/write-behind packages/canary \
     && npx --yes "$(cat /tmp/pnpm)" --filter @arq-ts/image deploy --legacy --prod /out
 
 FROM ${NODE_IMAGE}
@@ -15,6 +16,10 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build --chown=root:root /out /app
 ENV PATH=/app/node_modules/.bin:$PATH
+# What persisters.js writes: the only folder that is not root's.
+ENV CACHE_FOLDER=/data
+RUN mkdir /data && chown 1000:1000 /data
+VOLUME /data
 USER 1000
 # As arq --check: fails when no worker of the queue has told of itself within its health_check_interval.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 CMD ["arq-ts", "health"]

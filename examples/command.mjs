@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url'
 const here = dirname(fileURLToPath(import.meta.url)) // task packages are looked for from here
 const cli = fileURLToPath(import.meta.resolve('@arq-ts/cli/package.json'))
 const main = join(dirname(cli), 'dist', 'main.js')
+/** A pool polls within seconds, on a busy machine too. */
+const PATIENCE_MS = 60_000
 
 /** Runs one command to its end; gives what it printed. */
 export function arqTs(redisUrl, args) {
@@ -33,15 +35,20 @@ export async function startPool({ redisUrl, client, settings = [], env: more = {
   createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
   const ended = new Promise((resolve) => child.on('close', resolve))
   process.on('exit', () => child.kill('SIGTERM'))
-  while ((await client.inspector.workers()).length < 2) {
-    if (child.exitCode !== null)
-      throw new Error(`the pool ended (${child.exitCode}):\n${complaints.slice(-5).join('\n')}`)
-    if (signal?.aborted) break
-    await sleep(50)
-  }
   const stop = async () => {
     child.kill('SIGTERM')
     await ended
+  }
+  const deadline = performance.now() + PATIENCE_MS
+  while ((await client.inspector.workers()).length < 2) {
+    const last = complaints.slice(-5).join('\n')
+    if (child.exitCode !== null) throw new Error(`the pool ended (${child.exitCode}):\n${last}`)
+    if (performance.now() > deadline) {
+      await stop()
+      throw new Error(`the pool does not poll after ${PATIENCE_MS / 1_000} s:\n${last}`)
+    }
+    if (signal?.aborted) break
+    await sleep(50)
   }
   return { stop }
 }

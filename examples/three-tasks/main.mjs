@@ -1,148 +1,111 @@
-// The worker pool runs the three tasks on what the Python application enqueues: users are persisted, an old collection is
-// deleted and one that is still in use is not, and a new collection goes out as a canary. `npm start` runs it.
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+// The worker pool runs the three tasks on what the Python application enqueues: users are persisted, a forgotten
+// collection is deleted and one in use is not, and a new collection goes out as a canary. `npm start` runs it.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { CanaryDeployments, CanaryRouter } from '@arq-ts/canary'
 import { Client, createLogger } from '@arq-ts/core'
-import { AliasManager } from '@arq-ts/qdrant'
 import { startPool } from '../command.mjs'
+import { ALIAS, FORGOTTEN, IN_USE, NEW, OLD, openArticles } from './articles.mjs'
+import { byPython, byTypeScript } from './producers.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const ALIAS = 'demo-articles'
-const COLLECTIONS = ['demo-articles-v1', 'demo-articles-v2', 'demo-forgotten']
+const QUEUE = 'demo:tasks'
+const USERS = ['ann', 'bob', 'cho']
+const emailOf = (name) => `${name}@example.org`
 
 /**
- * @param {{ redisUrl: string, qdrantUrl: string, python?: string, say: (line: string) => void, signal?: AbortSignal }} options
- * @returns one row per job: what was asked, and what came of it
+ * Without `qdrantUrl` only `persist_cache` runs: the other tasks are about Qdrant. `python` is an interpreter that has arq.
+ *
+ * @param {{ redisUrl: string, qdrantUrl?: string, python?: string, say: (line: string) => void, signal?: AbortSignal }} options
+ * @returns {Promise<{ what: string, outcome: string, expected: string }[]>} what was asked, what came of it, what should have
  */
 export async function runThreeTasks({ redisUrl, qdrantUrl, python, say, signal }) {
-  const logger = createLogger({ level: 'silent' })
-  const queueName = 'demo:tasks'
-  const client = new Client({ redis: redisUrl, queueName, codec: 'pickle', logger })
-  const aliases = new AliasManager({ qdrant: { url: qdrantUrl } })
-  const deployments = new CanaryDeployments({ client, redis: redisUrl, aliases })
+  const client = new Client({
+    redis: redisUrl,
+    queueName: QUEUE,
+    codec: 'pickle',
+    logger: createLogger({ level: 'silent' }),
+  })
   const users = mkdtempSync(join(tmpdir(), 'arq-ts-users-'))
-  const collection = (method, name, body) =>
-    fetch(`${qdrantUrl}/collections/${name}`, { method, headers: { 'content-type': 'application/json' }, body })
-  const clear = () => Promise.all(COLLECTIONS.map((name) => collection('DELETE', name)))
-  await clear()
-  const vectors = JSON.stringify({ vectors: { size: 4, distance: 'Cosine' } })
-  for (const name of COLLECTIONS) await collection('PUT', name, vectors)
-  await aliases.createAlias(ALIAS, COLLECTIONS[0], { force: true })
-
-  const tasks = [
-    { use: '@arq-ts/qdrant', with: { url: qdrantUrl } },
-    { use: '@arq-ts/write-behind', with: { persisters: { 'src.services.users': join(here, 'persisters.mjs') } } },
-    { use: '@arq-ts/canary', with: { url: qdrantUrl, minSamples: 10 } },
-  ]
-  say('\n$ arq-ts worker --workers 2        # tasks: @arq-ts/qdrant, @arq-ts/write-behind, @arq-ts/canary')
+  const persisters = { 'src.services.users': join(here, 'persisters.mjs') }
+  const tasks = [{ use: '@arq-ts/write-behind', with: { persisters } }]
+  if (qdrantUrl !== undefined) {
+    tasks.push({ use: '@arq-ts/qdrant', with: { url: qdrantUrl } })
+    tasks.push({ use: '@arq-ts/canary', with: { url: qdrantUrl, minSamples: 5 } })
+  }
   const env = { ARQ_TS_TASK_QUEUE__TASKS: JSON.stringify(tasks), USERS_FOLDER: users }
-  const pool = await startPool({ redisUrl, client, env, signal })
-  const traffic = new AbortController()
-  const searches = search(redisUrl, traffic.signal)
+  let pool
+  let articles
   try {
-    const work = {
-      queue: queueName,
-      users: ['ann', 'bob', 'cho'].map((name) => ({ name, email: `${name}@example.org` })),
-      collections: [
-        ['demo-forgotten', 0.02],
-        ['demo-articles-v1', 0.02],
-      ],
-      deployment_id: `canary_${Math.floor(Date.now() / 1000)}`,
-      deployment: {
-        alias: ALIAS,
-        old_collection: COLLECTIONS[0],
-        new_collection: COLLECTIONS[1],
-        stages: [20, 60, 100].map((percentage) => ({ percentage, duration_minutes: percentage < 100 ? 0.03 : 0 })),
-        current_stage: 0,
-      },
+    articles = qdrantUrl === undefined ? undefined : await openArticles(redisUrl, qdrantUrl, client)
+    say(`\n$ arq-ts worker --workers 2        # tasks: ${tasks.map(({ use }) => use).join(', ')}`)
+    pool = await startPool({ redisUrl, client, env, signal })
+    await articles?.endLeftovers(signal)
+
+    const deployment = `canary_${Math.floor(Date.now() / 1000)}`
+    const work = workOf(deployment, articles !== undefined)
+    say(`\n${python ? 'Python enqueues' : 'TypeScript enqueues, as Python would,'} its tasks, with pickles`)
+    const outcomes = python ? await byPython(python, redisUrl, work, signal) : await byTypeScript(client, work)
+    if (articles) {
+      outcomes.set(`the deployment ${deployment}`, await articles.watchDeployment(deployment, say, signal))
+      outcomes.set(`the alias ${ALIAS}`, `→ ${await articles.collectionBehind(ALIAS)}`)
     }
-    say(`\n${python ? 'Python enqueues' : 'TypeScript enqueues, as Python would,'} its three tasks, with pickles`)
-    const rows = python ? await byPython(python, redisUrl, work, signal) : await byTypeScript(client, work)
-    await watchDeployment(deployments, work.deployment_id, say, signal)
-    rows.push({ what: `${ALIAS} points to`, outcome: String(await aliases.getCollectionForAlias(ALIAS)) })
-    rows.push({ what: 'users on disk', outcome: readdirSync(users).sort().map(decodeURIComponent).join(', ') })
-    return rows
+    outcomes.set('users on disk', onDisk(users))
+    return expectations(deployment, articles !== undefined).map(([what, expected]) => ({
+      what,
+      outcome: outcomes.get(what) ?? 'no answer',
+      expected,
+    }))
   } finally {
-    traffic.abort()
-    await searches
-    await pool.stop()
-    await deployments.close()
+    await articles?.stopSearching()
+    await pool?.stop()
+    await articles?.close()
     await client.close()
-    await clear()
     rmSync(users, { recursive: true, force: true })
   }
 }
 
-/** A service that searches: its requests are what the canary is judged by. */
-async function search(redisUrl, signal) {
-  const router = new CanaryRouter({ redis: redisUrl })
-  for (let i = 0; !signal.aborted; i++) {
-    await router.handle(ALIAS, { requestId: `request${i}` }, () => sleep(2)).catch(() => {})
+/** The values that the persister has saved. */
+function onDisk(folder) {
+  const entries = readdirSync(folder).map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')))
+  return entries
+    .map(({ value }) => value.email)
+    .toSorted((a, b) => a.localeCompare(b))
+    .join(', ')
+}
+
+/** What the application asks for, as plain data. */
+function workOf(deployment, hasQdrant) {
+  const stage = (percentage, duration_minutes) => ({ percentage, duration_minutes, latency_threshold: 2_000 })
+  const config = {
+    alias: ALIAS,
+    old_collection: OLD,
+    new_collection: NEW,
+    stages: [stage(20, 0.03), stage(60, 0.03), stage(100, 0)],
+    current_stage: 0,
   }
-  await router.close()
-}
-
-async function watchDeployment(deployments, id, say, signal) {
-  for (let told = 0; !signal?.aborted;) {
-    const deployment = await deployments.status(id)
-    for (const { decision } of deployment?.decisions.slice(told) ?? []) say(`  canary: ${decision}`)
-    told = deployment?.decisions.length ?? 0
-    if (deployment?.finishedAtMs) return
-    await sleep(50)
+  return {
+    queue: QUEUE,
+    users: USERS.map((name) => ({ name, email: emailOf(name) })),
+    collections: hasQdrant ? [FORGOTTEN, IN_USE].map((name) => [name, 0.02]) : [],
+    deployments: hasQdrant ? [[deployment, config]] : [],
   }
 }
 
-async function byPython(python, redisUrl, work, signal) {
-  const child = spawn(python, ['-u', join(here, 'produce.py'), JSON.stringify(work)], {
-    env: { ...process.env, REDIS_URL: redisUrl },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  signal?.addEventListener('abort', () => child.kill('SIGINT'))
-  const rows = []
-  const complaints = []
-  createInterface({ input: child.stdout }).on('line', (line) => rows.push(rowOf(JSON.parse(line))))
-  createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
-  const code = await new Promise((resolve) => child.on('close', resolve))
-  if (code !== 0 && !signal?.aborted) throw new Error(`the Python producer failed:\n${complaints.slice(-5).join('\n')}`)
-  return rows
-}
-
-async function byTypeScript(client, work) {
-  const calls = [
-    ...work.users.map((value) => [
-      'persist_cache',
-      {
-        key: `user:${value.name}`,
-        value,
-        persist_func_module: 'src.services.users',
-        persist_func_name: 'save_user',
-        delay: 1,
-      },
-      1_000,
-    ]),
-    ...work.collections.map(([collection_name, minutes]) => [
-      'delete_collection',
-      { collection_name, grace_period_minutes: minutes },
-      minutes * 60_000,
-    ]),
-    ['run_canary_deployment', { deployment_id: work.deployment_id, deployment_config: work.deployment }, 0],
+/** What must come of it. */
+function expectations(deployment, hasQdrant) {
+  const persisted = USERS.map((name) => [`persist_cache(user:${name})`, 'success'])
+  const saved = ['users on disk', USERS.map(emailOf).join(', ')]
+  if (!hasQdrant) return [...persisted, saved]
+  return [
+    ...persisted,
+    [`delete_collection(${FORGOTTEN})`, 'success'],
+    [`delete_collection(${IN_USE})`, 'skipped, collection_has_aliases'],
+    // The job of a deployment ends with its first look; later ones are jobs of their own.
+    [`run_canary_deployment(${deployment})`, 'success, running'],
+    [`the deployment ${deployment}`, 'completed'],
+    [`the alias ${ALIAS}`, `→ ${NEW}`],
+    saved,
   ]
-  const jobs = await Promise.all(
-    calls.map(([name, kwargs, deferByMs]) => client.enqueue(name, [], { kwargs, deferByMs })),
-  )
-  return Promise.all(
-    jobs.map(async (job, i) => rowOf({ function: calls[i][0], result: await job.result({ timeoutMs: 60_000 }) })),
-  )
-}
-
-function rowOf({ function: name, result }) {
-  const about = result.key ?? result.collection ?? result.deployment_id
-  const outcome = [result.status, result.reason, result.deployment_status].filter(Boolean).join(', ')
-  return { what: `${name}(${about})`, outcome }
 }

@@ -11,19 +11,23 @@ from arq.connections import RedisSettings
 
 async def main(work):
     redis = await create_pool(RedisSettings.from_dsn(os.environ['REDIS_URL']), default_queue_name=work['queue'])
-    jobs = []
+    jobs = {}
     for user in work['users']:
-        jobs.append(await redis.enqueue_job(
-            'persist_cache', key=f"user:{user['name']}", value=user, persist_func_module='src.services.users',
-            persist_func_name='save_user', delay=1.0, _defer_by=1))
+        key = f"user:{user['name']}"
+        jobs[f'persist_cache({key})'] = await redis.enqueue_job(
+            'persist_cache', key=key, value=user, persist_func_module='src.services.users',
+            persist_func_name='save_user', delay=1.0, _defer_by=1)
     for name, minutes in work['collections']:
-        jobs.append(await redis.enqueue_job(
-            'delete_collection', collection_name=name, grace_period_minutes=minutes, _defer_by=minutes * 60))
-    jobs.append(await redis.enqueue_job('run_canary_deployment', work['deployment_id'], work['deployment']))
-    for job in jobs:
-        info = await job.info()
-        result = await job.result(timeout=60, poll_delay=0.1)
-        print(json.dumps({'function': info.function, 'result': result}), flush=True)
+        jobs[f'delete_collection({name})'] = await redis.enqueue_job(
+            'delete_collection', collection_name=name, grace_period_minutes=minutes, _defer_by=minutes * 60)
+    for name, config in work['deployments']:
+        jobs[f'run_canary_deployment({name})'] = await redis.enqueue_job('run_canary_deployment', name, config)
+    for what, job in jobs.items():
+        try:
+            answer = {'result': await job.result(timeout=60, poll_delay=0.1)}
+        except Exception as error:
+            answer = {'error': f'{type(error).__name__}: {error}'}
+        print(json.dumps({'what': what, **answer}), flush=True)
 
 
 asyncio.run(main(json.loads(sys.argv[1])))

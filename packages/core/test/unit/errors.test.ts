@@ -1,17 +1,35 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import * as core from '../../src/index.ts'
 import { ArqError, FailedJobsError, RemoteError, Retry } from '../../src/index.ts'
 
 type Kind = new (...args: unknown[]) => ArqError
 
+const packages = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** The entry of every package that is published; core's is the one the others build on. */
+const entries = readdirSync(packages)
+  .filter((name) => existsSync(`${packages}${name}/src/index.ts`))
+  .filter((name) => !/"private": true/.test(readFileSync(`${packages}${name}/package.json`, 'utf8')))
+  .map((name) => `${packages}${name}/src/index.ts`)
+
 /** Every error there is, by its class name. */
-const errors = Object.entries(core)
-  .filter(([, value]) => typeof value === 'function' && value.prototype instanceof ArqError)
-  .map(([name, kind]): [string, ArqError] => {
+const errors: [string, ArqError][] = []
+for (const entry of entries) {
+  const exported = (await import(entry)) as Record<string, unknown>
+  for (const [name, value] of Object.entries(exported)) {
+    if (typeof value !== 'function' || !(value.prototype instanceof ArqError)) continue
     const args: Record<string, unknown[]> = { ConfigError: [[]], FailedJobsError: [1, []], Retry: [] }
-    return [name, new (kind as unknown as Kind)(...(args[name] ?? ['x']))]
-  })
+    errors.push([name, new (value as Kind)(...(args[name] ?? ['x']))])
+  }
+}
+/** Every code that a source names as an error's own. */
+const codes = entries
+  .map((entry) => dirname(entry))
+  .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)))
+  .filter((file) => file.endsWith('.ts'))
+  .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/readonly code = '(\w+)'/g)].map(([, code]) => code))
 
 describe('an error', () => {
   test.each(errors)('%s has its name, and a code of its own', (name, error) => {
@@ -20,6 +38,10 @@ describe('an error', () => {
     expect(error.code).toMatch(/^ARQ_[A-Z_]+$/)
     expect(errors.filter(([, other]) => other.code === error.code)).toHaveLength(1)
   })
+})
+
+test('each error is exported by its package, for `instanceof`', () => {
+  expect(errors.map(([, { code }]) => code).toSorted()).toEqual(codes.toSorted())
 })
 
 describe('the reference page', () => {

@@ -22,7 +22,7 @@ export interface Engine {
 
 /** The image that is used where Docker has it; nothing is pulled. */
 export function qdrantImage(): string {
-  return process.env.ARQ_TEST_QDRANT_IMAGE ?? 'qdrant/qdrant:v1.14.1'
+  return process.env.ARQ_TEST_QDRANT_IMAGE ?? 'qdrant/qdrant:v1.18.2'
 }
 
 /** Whether a Docker engine answers and has the image. */

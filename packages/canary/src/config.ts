@@ -1,10 +1,10 @@
 /** The deployment as the Python application writes it, and the options it may be given. */
-import { OptionsError } from '@arq-ts/core'
 import { z } from 'zod'
 import type { Deployment, Rules, Stage } from './types.ts'
 
 const NAME = 'Expected 1 to 255 letters, digits, underscores or hyphens'
-const name = z.string(NAME).regex(/^[a-zA-Z0-9_-]{1,255}$/, NAME)
+/** What a collection or an alias may be called: the Python application's rule. */
+export const nameSchema = z.string(NAME).regex(/^[a-zA-Z0-9_-]{1,255}$/, NAME)
 const share = z.number().min(0).max(1)
 
 /** Default stages: 5 % for half an hour, 25 % for one, 50 % for two, then all. */
@@ -25,16 +25,25 @@ const stageSchema = z.looseObject({
 })
 
 /** `deployment_config` of `run_canary_deployment`. What is not known here is left alone. */
-export const deploymentConfigSchema = z.looseObject({
-  alias: name,
-  old_collection: name,
-  new_collection: name,
-  stages: z.array(stageSchema).min(1).max(100),
-  current_stage: z.number().int().min(0).default(0),
-})
+export const deploymentConfigSchema = z
+  .looseObject({
+    alias: nameSchema,
+    old_collection: nameSchema,
+    new_collection: nameSchema,
+    stages: z.array(stageSchema).min(1).max(100),
+    current_stage: z.number().int().min(0).default(0),
+  })
+  .refine(({ current_stage, stages }) => current_stage < stages.length, {
+    path: ['current_stage'],
+    error: ({ input }) => {
+      const { stages } = input as { stages: unknown[] }
+      return `Expected one of the ${stages.length} stages, counted from 0`
+    },
+  })
 
 export type DeploymentConfig = z.output<typeof deploymentConfigSchema>
 
+/** Options beside the stages: what decides a stage. */
 export const rulesSchema = z.strictObject({
   minSamples: z.number().int().min(1).default(20),
   onNoTraffic: z.enum(['hold', 'proceed', 'fail']).default('hold'),
@@ -65,19 +74,35 @@ export const startSchema = z.strictObject({
     .optional(),
 })
 
-/** A deployment that has not begun. @throws OptionsError for a stage that is not there. */
-export function newDeployment(
-  id: string,
-  config: DeploymentConfig,
-  autoRollback: boolean,
-  rules: Rules,
-  nowMs: number,
-): Deployment {
-  if (config.current_stage >= config.stages.length) {
-    throw new OptionsError(
-      `deployment ${id}: there is no stage ${config.current_stage}; it has ${config.stages.length}, from 0`,
-    )
+/** What a deployment is made of. */
+export type Asked = Pick<
+  Deployment,
+  'id' | 'alias' | 'oldCollection' | 'newCollection' | 'stages' | 'currentStage' | 'autoRollback' | 'rules'
+>
+
+/** A deployment that has not begun, asked for by a job. */
+export function newDeployment(asked: Asked, jobId: string, nowMs: number): Deployment {
+  return {
+    ...asked,
+    status: 'queued',
+    startedAtMs: nowMs,
+    begunAtMs: null,
+    stageStartedAtMs: null,
+    stageMarks: { new: [], old: [] },
+    finishedAtMs: null,
+    reason: null,
+    ending: null,
+    endingSinceMs: null,
+    endingFailures: 0,
+    tick: 0,
+    nextTickAtMs: nowMs,
+    askedBy: [jobId],
+    decisions: [],
   }
+}
+
+/** What a job asks for. */
+export function askedBy(id: string, config: DeploymentConfig, autoRollback: boolean, rules: Rules): Asked {
   return {
     id,
     alias: config.alias,
@@ -89,19 +114,9 @@ export function newDeployment(
       errorThreshold: stage.error_threshold,
       latencyThreshold: stage.latency_threshold,
     })),
+    currentStage: config.current_stage,
     autoRollback,
     rules,
-    status: 'queued',
-    currentStage: config.current_stage,
-    startedAtMs: nowMs,
-    stageStartedAtMs: nowMs,
-    finishedAtMs: null,
-    reason: null,
-    ending: null,
-    endingFailures: 0,
-    tick: 0,
-    nextTickAtMs: nowMs,
-    decisions: [],
   }
 }
 

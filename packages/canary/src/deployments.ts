@@ -1,18 +1,18 @@
-import { ArqError, checkOptions } from '@arq-ts/core'
+import { ArgumentsError, ArqError, checkOptions } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import { configOf, DEFAULT_STAGES, startSchema } from './config.ts'
+import { DEFAULT_STAGES, nameSchema, newDeployment, startSchema } from './config.ts'
 import type { Aliases } from './driver.ts'
 import { keys } from './keys.ts'
-import { isOver, noted } from './plan.ts'
-import { openRedis, redisNow } from './redis.ts'
+import { ending, isOver, noted, resumed, shareOf } from './plan.ts'
+import { clockOf, keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
 import type { RedisTarget } from './redis.ts'
-import { CanaryRouter } from './router.ts'
+import { RequestCounts } from './requests.ts'
+import { countStage } from './stage-counts.ts'
 import { DeploymentStore } from './store.ts'
+import { enqueueTick, kwargsOf, RUN_CANARY_DEPLOYMENT } from './ticks.ts'
 import type { Deployment, Metrics, Rules, Stage } from './types.ts'
-
-export const RUN_CANARY_DEPLOYMENT = 'run_canary_deployment'
 
 /** A deployment cannot be started, or is not in a state for what was asked. */
 export class DeploymentError extends ArqError {
@@ -27,24 +27,42 @@ export interface StartOptions extends Partial<Rules> {
   autoRollback?: boolean
 }
 
+/** Options of `new CanaryDeployments()`. */
+export interface CanaryDeploymentsOptions {
+  /** Enqueues to the queue of the workers that drive. */
+  client: Client
+  redis: RedisTarget
+  aliases: Aliases
+  /** Put before every key. Default none, as in Python. */
+  keyPrefix?: string
+  /** Unix ms; default: Redis's time. */
+  now?: () => number
+}
+
 /** A deployment as it is now, with what is measured in its stage. */
-export interface DeploymentReport extends Deployment {
+export interface DeploymentReport extends Omit<Deployment, 'askedBy' | 'stageMarks'> {
+  /** The share of the traffic that goes to the new collection: 0 before and after, 100 once it is behind the alias. */
   percentage: number
   metrics: { new: Metrics; old: Metrics }
 }
 
+export const aliasesSchema = z.custom<Aliases>(
+  (value) =>
+    ['getCollectionForAlias', 'switchAlias', 'collectionExists'].every(
+      (method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function',
+    ),
+  'Expected an AliasManager of @arq-ts/qdrant',
+)
+
 const optionsSchema = z.strictObject({
   client: z.custom<Client>((value) => typeof (value as Client | null)?.enqueue === 'function', 'Expected a Client'),
-  redis: z.custom<RedisTarget>(
-    (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
-    'Expected a URL, ioredis options or an ioredis client',
-  ),
-  aliases: z.custom<Aliases>(
-    (value) => typeof (value as Aliases | null)?.switchAlias === 'function',
-    'Expected an AliasManager of @arq-ts/qdrant',
-  ),
-  keyPrefix: z.string().optional(),
+  redis: redisSchema,
+  aliases: aliasesSchema,
+  keyPrefix: keyPrefixSchema.optional(),
+  now: nowSchema.optional(),
 })
+
+const historySchema = z.strictObject({ limit: z.number().int().min(1).default(50) })
 
 /**
  * Starts canary deployments, and looks after them. A worker drives them: it runs `run_canary_deployment`.
@@ -59,66 +77,45 @@ export class CanaryDeployments {
   readonly #aliases: Aliases
   readonly #redis: Redis
   readonly #store: DeploymentStore
-  readonly #router: CanaryRouter
+  readonly #counts: RequestCounts
+  readonly #now: () => Promise<number>
 
   /** @throws OptionsError */
-  constructor(options: { client: Client; redis: RedisTarget; aliases: Aliases; keyPrefix?: string }) {
-    const { aliases, client, keyPrefix = '', redis } = checkOptions('CanaryDeployments', optionsSchema, options)
+  constructor(options: CanaryDeploymentsOptions) {
+    const { aliases, client, keyPrefix = '', now, redis } = checkOptions('CanaryDeployments', optionsSchema, options)
     this.#client = client
     this.#aliases = aliases
     this.#redis = openRedis(redis)
     this.#store = new DeploymentStore(this.#redis, keys(keyPrefix))
-    this.#router = new CanaryRouter({ redis, keyPrefix })
+    this.#counts = new RequestCounts(this.#redis, keys(keyPrefix))
+    this.#now = clockOf(this.#redis, now)
   }
 
   /**
    * Starts a deployment of a collection behind an alias; gives its id, `canary_<unix seconds>`.
    *
-   * @throws OptionsError; DeploymentError when the alias points nowhere, or there already, when the collection is missing,
-   *   or when a deployment of the alias is under way.
+   * @throws ArgumentsError; OptionsError; DeploymentError when the alias points nowhere, or there already, when the
+   *   collection is not ready, or when a deployment of the alias is under way.
    */
   async startCanary(alias: string, newCollection: string, options: StartOptions = {}): Promise<string> {
     const { autoRollback, stages, ...rules } = checkOptions('startCanary', startSchema, options)
+    checkName('alias', alias)
+    checkName('newCollection', newCollection)
     const oldCollection = await this.#aliases.getCollectionForAlias(alias)
     if (oldCollection === null) throw new DeploymentError(`alias ${alias} points nowhere; make it first`)
     if (oldCollection === newCollection) throw new DeploymentError(`alias ${alias} points to ${newCollection} already`)
-    if (!(await this.#aliases.collectionExists(newCollection))) {
-      throw new DeploymentError(`there is no collection ${newCollection}; fill it first`)
-    }
-    for (const running of await this.active()) {
-      if (running.alias === alias) throw new DeploymentError(`alias ${alias} has a deployment under way: ${running.id}`)
-    }
-    const nowMs = await redisNow(this.#redis)
+    await this.#checkReady(newCollection)
+    const nowMs = await this.#now()
     const base = `canary_${Math.floor(nowMs / 1_000)}`
+    const asked = { alias, oldCollection, newCollection, currentStage: 0, autoRollback, rules }
     for (let i = 1; ; i++) {
-      const deployment: Deployment = {
-        id: i === 1 ? base : `${base}_${i}`,
-        alias,
-        oldCollection,
-        newCollection,
-        stages: (stages ?? DEFAULT_STAGES) as Stage[],
-        autoRollback,
-        rules,
-        status: 'queued',
-        currentStage: 0,
-        startedAtMs: nowMs,
-        stageStartedAtMs: nowMs,
-        finishedAtMs: null,
-        reason: null,
-        ending: null,
-        endingFailures: 0,
-        tick: 0,
-        nextTickAtMs: nowMs,
-        decisions: [],
-      }
-      if (!(await this.#store.write(null, deployment, [], nowMs))) continue // two in one second
-      const kwargs = {
-        deployment_id: deployment.id,
-        deployment_config: configOf(deployment),
-        auto_rollback: autoRollback,
-      }
-      await this.#client.enqueue(RUN_CANARY_DEPLOYMENT, [], { kwargs, jobId: deployment.id })
-      return deployment.id
+      const id = i === 1 ? base : `${base}_${i}`
+      const deployment = newDeployment({ ...asked, id, stages: (stages ?? DEFAULT_STAGES) as Stage[] }, id, nowMs)
+      const written = await this.#store.write(null, deployment, [], nowMs)
+      if (written === 'changed') continue // two in one second
+      if (written !== 'written') throw isTaken(alias, written.takenBy)
+      await this.#client.enqueue(RUN_CANARY_DEPLOYMENT, [], { kwargs: kwargsOf(deployment), jobId: id })
+      return id
     }
   }
 
@@ -137,20 +134,25 @@ export class CanaryDeployments {
 
   /** Begins the current stage anew. @throws DeploymentError unless it is paused. */
   async resume(id: string): Promise<void> {
-    await this.#change(id, ['paused'], (state, nowMs) =>
-      noted({ ...state, status: 'running', stageStartedAtMs: nowMs, reason: null }, 'resumed', nowMs),
-    )
-    await this.#nudge(id)
+    await this.#change(id, ['paused'], resumed)
   }
 
   /** Skips what is left of the stages: the alias goes to the new collection now. @throws DeploymentError once it has ended. */
   async promote(id: string): Promise<void> {
-    await this.#end(id, 'promote', 'promoted by hand')
+    await this.#change(id, ['queued', 'running', 'paused'], (state, nowMs) =>
+      ending(state, 'promote', 'promoted by hand', nowMs),
+    )
   }
 
-  /** Sends all traffic and the alias back. @throws DeploymentError once it has ended, unless its roll-back failed. */
+  /**
+   * Sends all traffic to the alias at once, and moves the alias back; takes the place of a promotion that is not finished.
+   *
+   * @throws DeploymentError once it has ended, unless its roll-back failed.
+   */
   async rollback(id: string, reason = 'rolled back by hand'): Promise<void> {
-    await this.#end(id, 'rollback', reason)
+    await this.#change(id, ['queued', 'running', 'paused', 'rollback_failed'], (state, nowMs) =>
+      ending(state, 'rollback', reason, nowMs),
+    )
   }
 
   /** Deployments that have not ended, oldest first. */
@@ -158,30 +160,33 @@ export class CanaryDeployments {
     return this.#reports(await this.#store.active())
   }
 
-  /** Deployments that have, newest first; kept for 90 days. `limit` defaults to 50. */
+  /** Deployments that have, newest first; kept for 90 days. `limit` defaults to 50. @throws OptionsError */
   async history(options: { limit?: number } = {}): Promise<DeploymentReport[]> {
-    return this.#reports(await this.#store.history(options.limit ?? 50))
+    const { limit } = checkOptions('history', historySchema, options)
+    return this.#reports(await this.#store.history(limit))
   }
 
   async close(): Promise<void> {
-    await this.#router.close()
     await this.#redis.quit().catch(() => this.#redis.disconnect())
   }
 
-  async #end(id: string, ending: 'promote' | 'rollback', reason: string): Promise<void> {
-    const from: Deployment['status'][] = [
-      'queued',
-      'running',
-      'paused',
-      ...(ending === 'rollback' ? (['rollback_failed'] as const) : []),
-    ]
-    await this.#change(id, from, (state, nowMs) => {
-      const open = { ...state, ending, endingFailures: 0, reason, status: 'running' as const, finishedAtMs: null }
-      return noted(open, reason, nowMs)
-    })
-    await this.#nudge(id)
+  async #checkReady(collection: string): Promise<void> {
+    const missing = () => new DeploymentError(`there is no collection ${collection}; fill it first`)
+    if (!this.#aliases.collectionState) {
+      if (!(await this.#aliases.collectionExists(collection))) throw missing()
+      return
+    }
+    const state = await this.#aliases.collectionState(collection)
+    if (state === null) throw missing()
+    if (state.points === 0) throw new DeploymentError(`collection ${collection} has no points; fill it first`)
+    if (state.status !== 'green') {
+      throw new DeploymentError(
+        `collection ${collection} is ${state.status}, not green; wait until Qdrant is done with it`,
+      )
+    }
   }
 
+  /** Changes the state, and has it looked at now. */
   async #change(
     id: string,
     from: readonly Deployment['status'][],
@@ -190,22 +195,20 @@ export class CanaryDeployments {
     for (;;) {
       const state = await this.#store.read(id)
       if (state === null) throw new DeploymentError(`there is no deployment ${id}`)
-      const isEnding = state.ending !== null && !isOver(state)
-      if (!from.includes(state.status) || isEnding) {
-        const what = isEnding ? `on its way to ${state.ending}` : state.status.replace('_', ' ')
-        throw new DeploymentError(
-          `deployment ${id} is ${what}; this is for one that is ${from.join(', ').replace('_', ' ')}`,
-        )
+      const nowMs = await this.#now()
+      const changed = { ...next(state, nowMs), tick: state.tick + 1, nextTickAtMs: nowMs }
+      const mayFollow = state.ending === null || (state.ending === 'promote' && changed.ending === 'rollback')
+      if (!from.includes(state.status) || !mayFollow) {
+        const what = isOver(state) || mayFollow ? state.status.replace('_', ' ') : `on its way to ${state.ending}`
+        const fitting = from.join(', ').replace('_', ' ')
+        throw new DeploymentError(`deployment ${id} is ${what}; this is for one that is ${fitting}`)
       }
-      const nowMs = await redisNow(this.#redis)
-      if (await this.#store.write(state, { ...next(state, nowMs), nextTickAtMs: nowMs }, [], nowMs)) return
+      const written = await this.#store.write(state, changed, [], nowMs)
+      if (written === 'changed') continue
+      if (written !== 'written') throw isTaken(state.alias, written.takenBy)
+      await enqueueTick(this.#client, changed, nowMs)
+      return
     }
-  }
-
-  /** A tick now, beside the one that is due later. */
-  async #nudge(id: string): Promise<void> {
-    const deployment = await this.#store.read(id)
-    if (deployment) await enqueueTick(this.#client, deployment, 0)
   }
 
   async #reports(ids: readonly string[]): Promise<DeploymentReport[]> {
@@ -214,29 +217,18 @@ export class CanaryDeployments {
   }
 
   async #report(deployment: Deployment): Promise<DeploymentReport> {
-    const { currentStage, id, newCollection, oldCollection, stageStartedAtMs, stages, status } = deployment
-    const [newMetrics, oldMetrics] = await Promise.all([
-      this.#router.metrics(id, newCollection, stageStartedAtMs),
-      this.#router.metrics(id, oldCollection, stageStartedAtMs),
-    ])
-    const isRouted = status === 'running' || status === 'paused'
-    const percentage = status === 'completed' ? 100 : isRouted ? stages[currentStage]!.percentage : 0
-    return { ...deployment, percentage, metrics: { new: newMetrics, old: oldMetrics } }
+    const { newMetrics, oldMetrics } = await countStage(this.#counts, deployment, await this.#now())
+    const { askedBy: _, stageMarks: __, ...report } = deployment
+    const percentage = shareOf(deployment) ?? (deployment.status === 'completed' ? 100 : 0)
+    return { ...report, percentage, metrics: { new: newMetrics, old: oldMetrics } }
   }
 }
 
-/**
- * The next look at a deployment; one per state it is in. `slot` makes it another one, for those who found a driver at
- * work: all that come in one slot share it.
- */
-export async function enqueueTick(client: Client, deployment: Deployment, delayMs: number, slot = ''): Promise<void> {
-  await client.enqueue(RUN_CANARY_DEPLOYMENT, [], {
-    jobId: `${deployment.id}:tick:${deployment.tick}${slot}`,
-    deferByMs: delayMs,
-    kwargs: {
-      deployment_id: deployment.id,
-      deployment_config: configOf(deployment),
-      auto_rollback: deployment.autoRollback,
-    },
-  })
+function isTaken(alias: string, id: string): DeploymentError {
+  return new DeploymentError(`alias ${alias} has a deployment under way: ${id}; roll it back or let it end first`)
+}
+
+function checkName(argument: string, value: string): void {
+  const issue = nameSchema.safeParse(value).error?.issues[0]
+  if (issue) throw new ArgumentsError(`startCanary: \`${argument}\`: ${issue.message}`)
 }

@@ -11,6 +11,8 @@ export const keys = (prefix: string) => ({
   events: `${prefix}deployment:events`,
   /** One deployment's state. */
   deployment: (id: string) => `${prefix}canary:deployment:${id}`,
+  /** Which deployment an alias has under way. */
+  claim: (alias: string) => `${prefix}canary:alias:${alias}`,
   /** Deployments that have not ended, by when they began. */
   active: `${prefix}canary:active`,
   /** Those that have, by when they ended. */

@@ -1,16 +1,20 @@
 import { createHash } from 'node:crypto'
-import { ArgumentsError, checkOptions } from '@arq-ts/core'
+import { ArgumentsError, checkOptions, RedisUnavailableError } from '@arq-ts/core'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { keys } from './keys.ts'
 import type { Keys } from './keys.ts'
-import { minuteOf, summarise } from './metrics.ts'
-import { openRedis } from './redis.ts'
+import { summarise } from './metrics.ts'
+import { keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
 import type { RedisTarget } from './redis.ts'
+import { RequestCounts } from './requests.ts'
+import type { RequestOutcome } from './requests.ts'
+import { SESSION_S, sessionCollection, sessionText } from './sessions.ts'
 import type { Metrics } from './types.ts'
 
-const STICKY_S = 86_400
-const METRICS_S = 7_200
+const TIMEOUT_MS = 250
+/** After a Redis that did not answer, `handle` does not ask it for so long. */
+const REST_MS = 1_000
 
 /** What is kept of a route, by the Python application's names. */
 export interface Route {
@@ -24,7 +28,7 @@ export interface Route {
   updated_at: number
 }
 
-/** Who asks: a user stays with what was decided for a day, a request is decided by itself. */
+/** Who asks: a user stays with what was decided while the deployment lasts, a request is decided by itself. */
 export type Caller = { userId: string } | { requestId: string }
 
 /** Where a request goes. */
@@ -40,17 +44,17 @@ export interface CanaryRouterOptions {
   redis: RedisTarget
   /** Put before every key. Default none, as in Python. */
   keyPrefix?: string
+  /** How long Redis may take, in ms; `handle` then sends the request to the alias. Default 250. */
+  timeoutMs?: number
   /** Unix ms; default: this machine's clock. It decides which minute a request counts for. */
   now?: () => number
 }
 
 const optionsSchema = z.strictObject({
-  redis: z.custom<RedisTarget>(
-    (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
-    'Expected a URL, ioredis options or an ioredis client',
-  ),
-  keyPrefix: z.string().optional(),
-  now: z.custom<() => number>((value) => typeof value === 'function', 'Expected a function').optional(),
+  redis: redisSchema,
+  keyPrefix: keyPrefixSchema.optional(),
+  timeoutMs: z.number('Expected a number of milliseconds').min(1).max(2_147_483_647).optional(),
+  now: nowSchema.optional(),
 })
 
 /** The share a caller falls into, 0 to 99: the first 8 hex digits of md5 of `alias:caller`, as in Python. */
@@ -70,103 +74,80 @@ export function bucketOf(alias: string, caller: string): number {
 export class CanaryRouter {
   readonly #redis: Redis
   readonly #keys: Keys
+  readonly #counts: RequestCounts
+  readonly #timeoutMs: number
   readonly #now: () => number
+  /** Until then Redis is left alone; by `performance.now()`. */
+  #restsUntil = 0
 
   /** @throws OptionsError */
   constructor(options: CanaryRouterOptions) {
-    const { redis, keyPrefix = '', now = Date.now } = checkOptions('CanaryRouter', optionsSchema, options)
-    this.#redis = openRedis(redis)
+    const checked = checkOptions('CanaryRouter', optionsSchema, options)
+    const { keyPrefix = '', now = Date.now, redis, timeoutMs = TIMEOUT_MS } = checked
+    // A search must not wait for a connection: what cannot be sent fails at the first attempt to reconnect.
+    this.#redis = openRedis(redis, { maxRetriesPerRequest: 0 })
     this.#keys = keys(keyPrefix)
+    this.#counts = new RequestCounts(this.#redis, this.#keys)
+    this.#timeoutMs = timeoutMs
     this.#now = now
   }
 
-  /** Where this request goes. @throws ArgumentsError for a caller without a name. */
+  /** Where this request goes. @throws ArgumentsError for a caller without a name; RedisUnavailableError. */
   async route(alias: string, caller: Caller): Promise<Decision> {
-    const user = 'userId' in caller ? caller.userId : undefined
-    const id = user ?? (caller as { requestId?: string }).requestId
-    if (typeof id !== 'string' || id === '') {
-      throw new ArgumentsError('route: expected { userId } or { requestId } with a text that is not empty')
-    }
-    const [stored, sticky] = await this.#redis.mget(this.#keys.route(alias), this.#keys.sticky(alias, user ?? ''))
+    const { id, user } = nameOf(alias, caller)
+    const names = [this.#keys.route(alias), ...(user === undefined ? [] : [this.#keys.sticky(alias, user)])]
+    const [stored, session] = await this.#inTime(this.#redis.mget(names))
     const route = readRoute(stored ?? null)
     if (!route || route.status !== 'running') return { collection: alias, deploymentId: null, isCanary: false }
-    const kept = user === undefined ? null : unquoted(sticky ?? null)
-    const isKept = kept !== null && (kept === route.old_collection || kept === route.new_collection)
+    const kept = sessionCollection(session ?? null, route)
     const chosen = bucketOf(alias, id) < route.percentage ? route.new_collection : route.old_collection
-    const collection = isKept ? kept : chosen
-    if (user !== undefined && !isKept) await this.#redis.set(this.#keys.sticky(alias, user), collection, 'EX', STICKY_S)
+    if (user !== undefined && kept === null) {
+      const text = sessionText(chosen, route.deployment_id, this.#now())
+      // Decided the same way when it is lost.
+      await this.#inTime(this.#redis.set(this.#keys.sticky(alias, user), text, 'EX', SESSION_S)).catch(() => {})
+    }
+    const collection = kept ?? chosen
     return { collection, deploymentId: route.deployment_id, isCanary: collection === route.new_collection }
   }
 
-  /** Counts one request of a deployment in the current minute. */
-  async record(request: {
-    deploymentId: string
-    collection: string
-    latencyMs: number
-    isError: boolean
-  }): Promise<void> {
-    const { collection, deploymentId, isError, latencyMs } = request
-    const minute = minuteOf(this.#now())
-    const latency = this.#keys.latency(deploymentId, collection, minute)
-    const count = this.#keys.count(deploymentId, collection, minute)
-    const errors = this.#keys.errors(deploymentId, collection, minute)
-    const calls = this.#redis.pipeline().rpush(latency, latencyMs).expire(latency, METRICS_S)
-    calls.incr(count).expire(count, METRICS_S)
-    if (isError) calls.incr(errors).expire(errors, METRICS_S)
-    await calls.exec()
+  /** Counts one request of a deployment in the current minute. @throws ArgumentsError; RedisUnavailableError. */
+  async record(request: RequestOutcome): Promise<void> {
+    await this.#inTime(this.#counts.add(request, this.#now()))
   }
 
   /**
    * Route, call, record: runs `call` with the collection, and counts how long it took and whether it threw. What it throws
-   * is thrown on. A router that cannot reach Redis sends the request to the alias: searching goes on.
+   * is thrown on. The answer does not wait for the count. A Redis that does not answer within `timeoutMs` sends the request
+   * to the alias, and those of the next second without asking it: searching goes on.
+   *
+   * @throws ArgumentsError for a caller without a name
    */
   async handle<T>(
     alias: string,
     caller: Caller,
     call: (collection: string, decision: Decision) => Promise<T>,
   ): Promise<T> {
-    const fallback: Decision = { collection: alias, deploymentId: null, isCanary: false }
-    const decision = await this.route(alias, caller).catch((error: unknown) => {
-      if (error instanceof ArgumentsError) throw error
-      return fallback
-    })
+    const decision = await this.#decide(alias, caller)
     const { collection, deploymentId } = decision
     if (deploymentId === null) return call(collection, decision)
     const before = performance.now()
-    const count = (isError: boolean) =>
-      this.record({ deploymentId, collection, latencyMs: performance.now() - before, isError }).catch(() => {})
+    const count = (isError: boolean) => {
+      const latencyMs = performance.now() - before
+      void this.record({ deploymentId, collection, latencyMs, isError }).catch(() => this.#rest())
+    }
     try {
       const result = await call(collection, decision)
-      await count(false)
+      count(false)
       return result
     } catch (error) {
-      await count(true)
+      count(true)
       throw error
     }
   }
 
-  /** Numbers of one collection since `sinceMs` (unix ms), by whole minutes. Buckets are kept for two hours. */
+  /** Numbers of one collection since `sinceMs` (unix ms), by whole minutes. They are kept for two hours. */
   async metrics(deploymentId: string, collection: string, sinceMs: number): Promise<Metrics> {
-    const last = minuteOf(this.#now())
-    const first = Math.max(minuteOf(sinceMs), last - METRICS_S / 60)
-    const minutes = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
-    const calls = this.#redis.pipeline()
-    for (const minute of minutes) {
-      calls.get(this.#keys.count(deploymentId, collection, minute))
-      calls.get(this.#keys.errors(deploymentId, collection, minute))
-      calls.lrange(this.#keys.latency(deploymentId, collection, minute), 0, -1)
-    }
-    const replies = ((await calls.exec()) ?? []).map(([error, reply]) => {
-      if (error) throw error
-      return reply
-    })
-    return summarise(
-      minutes.map((_, i) => ({
-        count: Number(replies[3 * i] ?? 0),
-        errors: Number(replies[3 * i + 1] ?? 0),
-        latencies: (replies[3 * i + 2] as string[]).map(Number),
-      })),
-    )
+    return summarise(await this.#counts.read(deploymentId, collection, sinceMs, this.#now()))
   }
 
   /** The route of an alias, or null when none is set. */
@@ -174,21 +155,55 @@ export class CanaryRouter {
     return readRoute(await this.#redis.get(this.#keys.route(alias)))
   }
 
-  /** Sets the route of an alias. */
-  async setRoute(route: Omit<Route, 'updated_at'>): Promise<void> {
-    const stored: Route = { ...route, updated_at: this.#now() / 1_000 }
-    await this.#redis.set(this.#keys.route(route.alias), JSON.stringify(stored))
-  }
-
-  /** Removes the route of an alias, if it is this deployment's. */
-  async removeRoute(alias: string, deploymentId: string): Promise<void> {
-    const route = await this.getRoute(alias)
-    if (route?.deployment_id === deploymentId) await this.#redis.del(this.#keys.route(alias))
-  }
-
+  /** Waits for what is still to be counted. */
   async close(): Promise<void> {
-    await this.#redis.quit().catch(() => this.#redis.disconnect())
+    await this.#inTime(this.#redis.quit()).catch(() => this.#redis.disconnect())
   }
+
+  async #decide(alias: string, caller: Caller): Promise<Decision> {
+    nameOf(alias, caller) // a mistake of the caller's is told whether Redis answers or not
+    const fallback: Decision = { collection: alias, deploymentId: null, isCanary: false }
+    if (performance.now() < this.#restsUntil) return fallback
+    try {
+      return await this.route(alias, caller)
+    } catch {
+      this.#rest()
+      return fallback
+    }
+  }
+
+  #rest(): void {
+    this.#restsUntil = performance.now() + REST_MS
+  }
+
+  /** @throws RedisUnavailableError when the answer fails, or does not come in time. */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      const error = new RedisUnavailableError(`Redis did not answer within ${this.#timeoutMs} ms`)
+      timer = setTimeout(() => reject(error), this.#timeoutMs)
+    })
+    try {
+      return await Promise.race([answer, late])
+    } catch (error) {
+      if (error instanceof ArgumentsError || error instanceof RedisUnavailableError) throw error
+      throw new RedisUnavailableError(`Redis: ${(error as Error).message}`, { cause: error })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** Whom the decision is for, and the user, where it is one. @throws ArgumentsError */
+function nameOf(alias: string, caller: Caller): { id: string; user: string | undefined } {
+  const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+  if (!isText(alias)) throw new ArgumentsError('route: expected `alias` to be a text that is not empty')
+  const { requestId, userId } = (caller ?? {}) as { requestId?: unknown; userId?: unknown }
+  const id = userId === undefined ? requestId : userId
+  if (!isText(id)) {
+    throw new ArgumentsError('route: expected { userId } or { requestId } with a text that is not empty')
+  }
+  return { id, user: userId === undefined ? undefined : id }
 }
 
 function readRoute(text: string | null): Route | null {
@@ -200,9 +215,4 @@ function readRoute(text: string | null): Route | null {
   } catch {
     return null // no route is better than a wrong one
   }
-}
-
-/** Python's cache may keep texts as JSON. */
-function unquoted(text: string | null): string | null {
-  return text?.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text
 }

@@ -1,33 +1,57 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { Keys } from './keys.ts'
-import { isOver } from './plan.ts'
+import { isOver, shareOf } from './plan.ts'
+import type { Route } from './router.ts'
+import { forgetSessions } from './sessions.ts'
 import type { Deployment, DeploymentEvent } from './types.ts'
 
 /** How long a deployment is remembered after its end. */
 const KEEP_MS = 90 * 86_400_000
 const MAX_EVENTS = 10_000
+/** As in Python. Every look renews it: a deployment that nobody drives any more does not keep its share for ever. */
+export const ROUTE_MS = 3_600_000
 
 /**
- * Replaces a deployment's state if it is still the one that was read, and tells its events with it: both or neither.
+ * Replaces a deployment's state if it is still the one that was read, and with it all that follows from it: the alias is
+ * its own until it is over, the route is what the state says, and its events are told. All or nothing.
  *
- * KEYS: deployment, active, history, events. ARGV: tick that was read ('-1' for none), state, id, '1' when it is over, ms
- * of its beginning or end, ms to keep it, events kept, then the number of fields and the fields of each event.
+ * KEYS: deployment, active, history, events, claim of the alias, route. ARGV: tick that was read ('-1' for none), state, id,
+ * '1' when it is over, ms of its beginning or end, ms to keep it, events kept, the route ('' for none), ms to keep that,
+ * then the number of fields and the fields of each event.
+ *
+ * Output: 1; 0 when the state was changed since; the id of the deployment that has the alias, when it is another.
  */
 const SWAP = `
+local id, isOver = ARGV[3], ARGV[4] == '1'
 local stored = redis.call('HGET', KEYS[1], 'tick') or '-1'
 if stored ~= ARGV[1] then return 0 end
+local owner = redis.call('GET', KEYS[5])
+if not isOver and owner and owner ~= id and redis.call('ZSCORE', KEYS[2], owner) then return owner end
+
 redis.call('HSET', KEYS[1], 'tick', tostring(tonumber(ARGV[1]) + 1), 'state', ARGV[2])
-if ARGV[4] == '1' then
-  redis.call('ZREM', KEYS[2], ARGV[3])
-  redis.call('ZADD', KEYS[3], ARGV[5], ARGV[3])
+if isOver then
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZADD', KEYS[3], ARGV[5], id)
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', tonumber(ARGV[5]) - tonumber(ARGV[6]))
   redis.call('PEXPIRE', KEYS[1], ARGV[6])
+  if owner == id then redis.call('DEL', KEYS[5]) end
 else
-  redis.call('ZADD', KEYS[2], ARGV[5], ARGV[3])
-  redis.call('ZREM', KEYS[3], ARGV[3])
+  redis.call('ZADD', KEYS[2], ARGV[5], id)
+  redis.call('ZREM', KEYS[3], id)
   redis.call('PERSIST', KEYS[1])
+  redis.call('SET', KEYS[5], id)
 end
-local at = 8
+
+if ARGV[8] ~= '' then
+  redis.call('SET', KEYS[6], ARGV[8], 'PX', ARGV[9])
+else
+  local route = redis.call('GET', KEYS[6])
+  local ok, read = pcall(cjson.decode, route or '')
+  if ok and type(read) == 'table' and read.deployment_id == id then redis.call('DEL', KEYS[6]) end
+end
+
+local at = 10
 while at <= #ARGV do
   local count = tonumber(ARGV[at])
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[7], '*', unpack(ARGV, at + 1, at + count))
@@ -39,6 +63,9 @@ return 1
 /** Frees a lock if it is still ours. */
 const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`
 const EXTEND = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`
+
+/** What became of a write: the state was changed since it was read, or its alias has another deployment under way. */
+export type Written = 'written' | 'changed' | { takenBy: string }
 
 /** Deployments in Redis: their states, changed by one at a time, and who drives them. */
 export class DeploymentStore {
@@ -55,13 +82,13 @@ export class DeploymentStore {
     return state ? { ...(JSON.parse(state) as Deployment), tick: Number(tick) } : null
   }
 
-  /** False when the state was changed since it was read. `before` null: it must not be there yet. */
+  /** Writes the state with its claim of the alias, its route and its events. `before` null: it must not be there yet. */
   async write(
     before: Deployment | null,
     next: Deployment,
     events: readonly DeploymentEvent[],
     nowMs: number,
-  ): Promise<boolean> {
+  ): Promise<Written> {
     const over = isOver(next)
     const fields = events.flatMap((event) => {
       const told = Object.entries(eventFields(next, event, nowMs)).flat()
@@ -69,11 +96,13 @@ export class DeploymentStore {
     })
     const reply = await this.#redis.eval(
       SWAP,
-      4,
+      6,
       this.#keys.deployment(next.id),
       this.#keys.active,
       this.#keys.history,
       this.#keys.events,
+      this.#keys.claim(next.alias),
+      this.#keys.route(next.alias),
       before === null ? '-1' : String(before.tick),
       JSON.stringify(next),
       next.id,
@@ -81,9 +110,12 @@ export class DeploymentStore {
       String(over ? (next.finishedAtMs ?? nowMs) : next.startedAtMs),
       String(KEEP_MS),
       String(MAX_EVENTS),
+      routeText(next, nowMs),
+      String(ROUTE_MS),
       ...fields,
     )
-    return reply === 1
+    if (typeof reply === 'string') return { takenBy: reply }
+    return reply === 1 ? 'written' : 'changed'
   }
 
   /** Ids of deployments that have not ended, oldest first. */
@@ -94,6 +126,11 @@ export class DeploymentStore {
   /** Ids of those that have, newest first. */
   async history(limit: number): Promise<string[]> {
     return this.#redis.zrange(this.#keys.history, 0, String(limit - 1), 'REV')
+  }
+
+  /** Users of the alias are decided anew. */
+  forgetSessions(alias: string): Promise<void> {
+    return forgetSessions(this.#redis, this.#keys, alias)
   }
 
   /** Makes one caller the driver for a while; null when there is one. */
@@ -116,6 +153,22 @@ export interface DriverLock {
   /** Whether it is still ours; makes it last anew. */
   isHeld: () => Promise<boolean>
   release: () => Promise<void>
+}
+
+/** The route that a state asks for, as Python writes it; '' for none. */
+function routeText(deployment: Deployment, nowMs: number): string {
+  const percentage = shareOf(deployment)
+  if (percentage === null) return ''
+  const route: Route = {
+    deployment_id: deployment.id,
+    alias: deployment.alias,
+    old_collection: deployment.oldCollection,
+    new_collection: deployment.newCollection,
+    percentage,
+    status: 'running',
+    updated_at: nowMs / 1_000,
+  }
+  return JSON.stringify(route)
 }
 
 /** Fields of an event, by the Python application's names. */

@@ -33,15 +33,35 @@ export interface Rules {
   baseline: { maxErrorRateIncrease: number; maxLatencyRatio: number } | null
 }
 
-/** Numbers of one collection over a time; what was not measured is not there. */
+/** Numbers of one collection over a time; what was not measured is null. */
 export interface Metrics {
   totalRequests: number
   totalErrors: number
-  errorRate: number
-  avgLatencyMs: number
-  p95LatencyMs: number
+  errorRate: number | null
+  avgLatencyMs: number | null
+  p95LatencyMs: number | null
 }
 
+/** What one minute's keys in Redis hold. */
+export interface Bucket {
+  /** Since 1970. */
+  minute: number
+  count: number
+  errors: number
+  /** In ms, newest first. */
+  latencies: readonly number[]
+}
+
+/** How far a minute had been counted when a stage began: what is not the stage's own. */
+export interface Mark {
+  minute: number
+  count: number
+  errors: number
+  /** How many. */
+  latencies: number
+}
+
+/** A deployment as it stands in Redis. */
 export interface Deployment {
   id: string
   alias: string
@@ -52,38 +72,50 @@ export interface Deployment {
   rules: Rules
   status: DeploymentStatus
   currentStage: number
+  /** When it was asked for. */
   startedAtMs: number
-  /** When the current stage began, or was resumed. */
-  stageStartedAtMs: number
+  /** When its first stage began; null before. */
+  begunAtMs: number | null
+  /** When the current stage began, or began anew; null where that is still to be done. */
+  stageStartedAtMs: number | null
+  /** What had been counted by then. */
+  stageMarks: { new: Mark[]; old: Mark[] }
   finishedAtMs: number | null
   /** Why it failed, was rolled back, or what it waits for; null where there is nothing to say. */
   reason: string | null
   /** What is under way and must be finished, whoever drives: set before the first step of it. */
-  ending: 'promote' | 'rollback' | 'fail' | null
+  ending: 'promote' | 'rollback' | null
+  /** Since when finishing it is tried. */
+  endingSinceMs: number | null
   /** How often finishing it failed in a row. */
   endingFailures: number
-  /** Counts changes; each drives at most one tick. */
+  /** Counts changes; each has one job that looks at it next. */
   tick: number
-  /** When the next tick is due; past it by much, its job is lost. */
+  /** When that is due; past it by much, its job is lost. */
   nextTickAtMs: number
+  /** Jobs that asked for it: one that runs again asks for nothing new. At most 100. */
+  askedBy: string[]
   /** What was decided, newest last; at most 100. */
   decisions: { atMs: number; stage: number; decision: string }[]
 }
 
-/** What a tick sees beside the state. */
-export interface Observed {
+/** What Qdrant says. */
+export interface QdrantView {
   /** Where the alias points; null for nowhere. */
   aliasCollection: string | null
   newCollectionExists: boolean
-  newMetrics: Metrics
-  oldMetrics: Metrics
 }
 
-/** What a tick does, in this order. Each may be done again without harm. */
-export type Action =
-  | { kind: 'route'; percentage: number }
-  | { kind: 'switch'; collection: string }
-  | { kind: 'unroute' }
+/** What a tick sees beside the state. */
+export interface Observed {
+  /** Or why it did not say. */
+  qdrant: QdrantView | Error
+  /** Of the current stage. */
+  newMetrics: Metrics
+  oldMetrics: Metrics
+  /** What is counted by now, for a stage that begins. */
+  marks: { new: Mark[]; old: Mark[] }
+}
 
 /** What is told on the stream `deployment:events`. */
 export interface DeploymentEvent {

@@ -39,8 +39,10 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     client = new Client({ redis: server.url, logger, commandTimeoutMs: 20_000 })
     aliases = new AliasManager({ qdrant: qdrant.client })
     names = { alias: qdrant.name('products'), v1: qdrant.name('v1'), v2: qdrant.name('v2') }
-    for (const name of [names.v1, names.v2])
+    for (const name of [names.v1, names.v2]) {
       await qdrant.client.createCollection(name, { vectors: { size: 2, distance: 'Cosine' } })
+      await qdrant.client.upsert(name, { wait: true, points: [{ id: 1, vector: [1, 1] }] })
+    }
     await aliases.createAlias(names.alias, names.v1)
     deployments = new CanaryDeployments({ client, redis: server.url, aliases })
     router = new CanaryRouter({ redis: server.url })
@@ -73,8 +75,9 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     await qdrant.reset()
   })
 
-  async function startWorker(): Promise<Child> {
-    const child = new Child(process.execPath, [script, JSON.stringify({ redis: server.url, qdrant: qdrant.url })])
+  async function startWorker(hang?: { call: string; when: 'before' | 'after' }): Promise<Child> {
+    const settings = { redis: server.url, qdrant: qdrant.url, hang }
+    const child = new Child(process.execPath, [script, JSON.stringify(settings)])
     children.push(child)
     await child.line(/^event started/)
     return child
@@ -113,6 +116,32 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     await startWorker()
     await reached(id, 'completed')
     await expectEnd(id, names.v2, 'deployment_completed')
+  })
+
+  /** The write of a state, by what is in it. */
+  const stateWith = (fields: string) => `HSET.*${fields}`
+  test.each([
+    ['before its beginning is written', 'before', stateWith('"currentStage":0,.*"status":"running"')],
+    ['after its beginning was written', 'after', stateWith('"currentStage":0,.*"status":"running"')],
+    ['before its next look is enqueued', 'before', ':tick:1'],
+    ['before the next stage is written', 'before', stateWith('"currentStage":1,.*"status":"running"')],
+    ['after the next stage was written', 'after', stateWith('"currentStage":1,.*"status":"running"')],
+    ['after the promotion was written down', 'after', stateWith('"ending":"promote"')],
+    ['after the alias was switched, before the end is written', 'before', stateWith('"status":"completed"')],
+    ['after the end was written', 'after', stateWith('"status":"completed"')],
+  ] as const)('a worker killed %s: another goes on', async (_, when, call) => {
+    const doomed = await startWorker({ call, when })
+    const id = await start(quick([20, 0.3], [60, 0.3], [100, 0]))
+    await doomed.line(/^event hanging/)
+    doomed.kill('SIGKILL')
+    await doomed.exited
+    await startWorker()
+    await reached(id, 'completed')
+    await expectEnd(id, names.v2, 'deployment_completed')
+    const begun = (await deployments.status(id))!.decisions.filter(({ decision }) =>
+      decision.startsWith('stage begins'),
+    )
+    expect(begun.map(({ stage }) => stage)).toEqual([0, 1, 2])
   })
 
   test('workers killed at any moment, one after the other', async () => {
@@ -154,6 +183,19 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     await server.restart()
     await reached(id, 'completed')
     await expectEnd(id, names.v2, 'deployment_completed')
+  })
+
+  test('a roll-back while Qdrant is down: no request goes to the new collection any more', async () => {
+    await startWorker()
+    const id = await start(quick([50, 600]))
+    await reached(id, 'running')
+    await qdrant.faults.down()
+    await deployments.rollback(id, 'too slow')
+    expect(await router.getRoute(names.alias)).toBeNull()
+    await eventually(async () => (await deployments.status(id))!.endingFailures > 0, { timeoutMs: 20_000 })
+    await qdrant.faults.up()
+    expect((await reached(id, 'rolled_back')).reason).toBe('too slow')
+    await expectEnd(id, names.v1, 'deployment_failed')
   })
 
   test('Qdrant failing one call in three', async () => {

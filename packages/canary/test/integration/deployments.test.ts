@@ -1,8 +1,8 @@
 import { eventually } from '@arq-ts/testkit'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DeploymentError } from '../../src/index.ts'
-import type { CanaryDeployments, CanaryRouter, DeploymentReport } from '../../src/index.ts'
-import { MemoryAliases, quick, useBench } from '../support/bench.ts'
+import type { Aliases, CanaryDeployments, DeploymentReport } from '../../src/index.ts'
+import { hasReached, MemoryAliases, pythonConfig, quick, traffic, useBench } from '../support/bench.ts'
 
 const bench = useBench()
 let aliases: MemoryAliases
@@ -13,31 +13,8 @@ beforeEach(() => {
   deployments = bench.deployments(aliases)
 })
 
-const reached = async (id: string, status: DeploymentReport['status'], timeoutMs = 20_000) => {
-  await eventually(async () => (await deployments.status(id))?.status === status, { timeoutMs })
-  return (await deployments.status(id))!
-}
-
-/** Requests until the test ends or says so. */
-function traffic(router: CanaryRouter, behave: (collection: string) => { latencyMs: number; isError: boolean }) {
-  let going = true
-  const run = (async () => {
-    for (let i = 0; going; i++) {
-      const { collection, deploymentId } = await router.route('products', { requestId: `r${i}` })
-      if (deploymentId) await router.record({ deploymentId, collection, ...behave(collection) })
-      else await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  })()
-  return async () => {
-    going = false
-    await run
-  }
-}
-
-const events = async () =>
-  (await bench.redis().xrange('deployment:events', '-', '+')).map(([, fields]) =>
-    Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i], fields[2 * i + 1]])),
-  )
+const reached = (id: string, status: DeploymentReport['status']) => hasReached(deployments, id, status)
+const { events } = bench
 
 describe('a canary', () => {
   test('goes through its stages for real, in seconds, and ends behind the alias', async () => {
@@ -104,7 +81,7 @@ describe('a canary', () => {
     await eventually(async () => (await deployments.status(id))?.reason === '0 of 20 requests seen at 50 %')
     expect((await deployments.status(id))!).toMatchObject({
       status: 'running',
-      metrics: { new: { totalRequests: 0, p95LatencyMs: 0 } },
+      metrics: { new: { totalRequests: 0, errorRate: null, p95LatencyMs: null } },
     })
     await deployments.rollback(id)
     expect((await reached(id, 'rolled_back')).reason).toBe('rolled back by hand')
@@ -114,6 +91,7 @@ describe('a canary', () => {
     let now = 1_700_000_000_000
     const router = bench.router(() => now)
     const client = bench.client()
+    deployments = bench.deployments(aliases, () => now)
     const worker = bench.worker({ aliases, now: () => now })
     const id = await deployments.startCanary('products', 'v2', { minSamples: 10 })
     await eventually(async () => (await deployments.status(id))?.status === 'running')
@@ -137,94 +115,56 @@ describe('a canary', () => {
   }, 60_000)
 })
 
-describe('by hand', () => {
-  test('it is paused and resumed: the stage begins anew', async () => {
-    bench.worker({ aliases })
-    const id = await deployments.startCanary('products', 'v2', { stages: quick([50, 600]) })
-    await reached(id, 'running')
-    const before = (await deployments.status(id))!.stageStartedAtMs
-    await deployments.pause(id)
-    expect(await deployments.status(id)).toMatchObject({ status: 'paused', percentage: 50 })
-    await expect(deployments.pause(id)).rejects.toThrow('is paused; this is for one that is queued, running')
-    await deployments.resume(id)
-    expect((await deployments.status(id))!.stageStartedAtMs).toBeGreaterThan(before)
-  })
-
-  test('it is promoted at once', async () => {
-    bench.worker({ aliases })
-    const id = await deployments.startCanary('products', 'v2', { stages: quick([5, 600]) })
-    await reached(id, 'running')
-    await deployments.promote(id)
-    await reached(id, 'completed')
-    expect(aliases.aliases.get('products')).toBe('v2')
-    await expect(deployments.rollback(id)).rejects.toThrow(DeploymentError)
-  })
-
-  test('a roll-back that failed can be asked for again', async () => {
-    bench.worker({ aliases })
-    const id = await deployments.startCanary('products', 'v2', { stages: quick([5, 600]) })
-    await reached(id, 'running')
+describe('one after the other', () => {
+  test('each gets its own share of the users, of Python routers too', async () => {
+    const router = bench.router()
     const redis = bench.redis()
-    const state = JSON.parse((await redis.hget(`canary:deployment:${id}`, 'state'))!) as object
-    aliases.aliases.set('products', 'v2')
-    await redis.hset(`canary:deployment:${id}`, 'state', JSON.stringify({ ...state, status: 'rollback_failed' }))
-    await deployments.rollback(id, 'once more')
-    await reached(id, 'rolled_back')
-    expect(aliases.switches).toEqual(['v1'])
-  })
-})
-
-describe('drivers', () => {
-  test('however many: each change is made once', async () => {
-    for (let i = 0; i < 4; i++) bench.worker({ aliases })
-    const stop = traffic(bench.router(), () => ({ latencyMs: 10, isError: false }))
-    const client = bench.client()
-    const id = await deployments.startCanary('products', 'v2', {
-      stages: quick([20, 0.5], [60, 0.5], [100, 0]),
-      minSamples: 1,
-    })
-    const config = {
-      alias: 'products',
-      old_collection: 'v1',
-      new_collection: 'v2',
-      stages: [{ percentage: 1, duration_minutes: 1 }],
-    }
-    for (let i = 0; i < 30; i++) {
-      await client.enqueue('run_canary_deployment', [id, config], { deferByMs: i * 50 })
-    }
-    const report = await reached(id, 'completed')
-    await stop()
-    expect(aliases.switches).toEqual(['v2'])
-    expect((await events()).map((event) => event.type)).toEqual(['deployment_started', 'deployment_completed'])
-    expect(report.decisions.filter(({ decision }) => decision.startsWith('stage begins')).length).toBe(3)
-  })
-
-  test('wait for a Qdrant that is away, and finish what they began', async () => {
     bench.worker({ aliases })
-    const id = await deployments.startCanary('products', 'v2', { stages: quick([5, 600]) })
-    await reached(id, 'running')
-    aliases.down = true
-    await deployments.promote(id)
-    await eventually(async () => (await deployments.status(id))!.endingFailures > 0)
-    aliases.down = false
-    await reached(id, 'completed')
-    expect(aliases.aliases.get('products')).toBe('v2')
+    aliases.collections.add('v3')
+    const users = Array.from({ length: 200 }, (_, i) => `u${i}`)
+    const shareOf = async (collection: string) => {
+      const sent = await Promise.all(users.map((userId) => router.route('products', { userId })))
+      return sent.filter((decision) => decision.collection === collection).length / users.length
+    }
+    const start = async (collection: string) => {
+      const id = await deployments.startCanary('products', collection, { stages: quick([30, 600]) })
+      await reached(id, 'running')
+      return id
+    }
+    const first = await start('v2')
+    expect(await shareOf('v2')).toBeGreaterThan(0.15)
+    await deployments.promote(first)
+    await reached(first, 'completed')
+    expect(await redis.keys('canary:sticky:*')).toEqual([])
+    // What a Python service left behind, and what is another alias's.
+    await redis.set('canary:sticky:products:u1', '{"collection":"v2","deployment_id":"old","created_at":1}')
+    await redis.set('canary:sticky:products-2:u1', 'not ours')
+    await start('v3')
+    expect(await redis.keys('canary:sticky:*')).toEqual(['canary:sticky:products-2:u1'])
+    const share = await shareOf('v3')
+    expect(share).toBeGreaterThan(0.15)
+    expect(share).toBeLessThan(0.45)
   })
 
-  test('find a deployment whose tick was lost', async () => {
+  test('two at once on one alias: one is started, the other is told which', async () => {
+    const all = await Promise.allSettled([1, 2, 3].map(() => deployments.startCanary('products', 'v2')))
+    expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const refused = all.find(({ status }) => status === 'rejected') as PromiseRejectedResult
+    expect(refused.reason).toBeInstanceOf(DeploymentError)
+    expect(String(refused.reason)).toMatch(/has a deployment under way: canary_\d+; roll it back/)
+  })
+
+  test('one that Python enqueues while another is under way fails, and says why', async () => {
     bench.worker({ aliases })
-    const id = await deployments.startCanary('products', 'v2', { stages: quick([5, 600]) })
-    await reached(id, 'running')
-    const redis = bench.redis()
-    await redis.del('arq:queue')
-    const state = JSON.parse((await redis.hget(`canary:deployment:${id}`, 'state'))!) as object
-    await redis.hset(`canary:deployment:${id}`, 'state', JSON.stringify({ ...state, nextTickAtMs: 1 }))
-    const client = bench.client()
-    const watch = await client.enqueue('cron:canary-watch')
-    await eventually(async () => (await watch!.status()) !== 'queued')
-    await eventually(async () =>
-      (await redis.zrange('arq:queue', 0, '-1')).some((job) => job.startsWith(`${id}:tick:`)),
+    const first = await deployments.startCanary('products', 'v2', { stages: quick([50, 600]) })
+    await reached(first, 'running')
+    const config = { ...pythonConfig, stages: [{ percentage: 1, duration_minutes: 1 }] }
+    const job = await bench.client().enqueue('run_canary_deployment', ['canary_2', config])
+    await expect(job!.result({ timeoutMs: 10_000 })).rejects.toThrow(
+      `alias products has a deployment under way: ${first}`,
     )
+    expect((await bench.router().getRoute('products'))!).toMatchObject({ deployment_id: first, percentage: 50 })
+    expect(await deployments.status('canary_2')).toBeNull()
   })
 })
 
@@ -254,9 +194,20 @@ describe('what cannot begin is refused, and says why', () => {
     await expect(deployments.startCanary(alias, collection, options)).rejects.toThrow(message)
   })
 
-  test('a second one of the same alias', async () => {
-    await deployments.startCanary('products', 'v2')
-    await expect(deployments.startCanary('products', 'v2')).rejects.toThrow(/has a deployment under way: canary_/)
+  test.each<[string, Awaited<ReturnType<NonNullable<Aliases['collectionState']>>>, RegExp]>([
+    ['a collection that Qdrant is at work on', { status: 'yellow', points: 5 }, /is yellow, not green; wait until/],
+    ['a collection that is broken', { status: 'red', points: 5 }, /is red, not green/],
+    ['an empty collection', { status: 'green', points: 0 }, /has no points; fill it first/],
+    ['a collection that is not there, by its state', null, /there is no collection v2/],
+  ])('%s', async (_, state, message) => {
+    const asked = bench.deployments(Object.assign(new MemoryAliases(), { collectionState: async () => state }))
+    await expect(asked.startCanary('products', 'v2')).rejects.toThrow(message)
+  })
+
+  test('not a collection that is ready', async () => {
+    const state = { status: 'green', points: 5 }
+    const asked = bench.deployments(Object.assign(new MemoryAliases(), { collectionState: async () => state }))
+    expect(await asked.startCanary('products', 'v2')).toMatch(/^canary_/)
   })
 
   test('what is not there', async () => {

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import { eventually, RedisServer } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
-import { bucketOf } from '../../src/index.ts'
+import { bucketOf, CanaryRouter } from '../../src/index.ts'
 import { useBench } from '../support/bench.ts'
 
 const bench = useBench()
@@ -11,7 +13,13 @@ const route = (percentage: number) => ({
   new_collection: 'v2',
   percentage,
   status: 'running',
+  updated_at: 1_700_000_000.5,
 })
+/** As a driver, ours or Python's, sets it. */
+const setRoute = (stored: object) => bench.redis().set('canary:routes:products', JSON.stringify(stored))
+const sticky = (user: string) => `canary:sticky:products:${user}`
+/** A user who is not among the first 50 in 100. */
+const late = Array.from({ length: 100 }, (_, i) => `u${i}`).find((id) => bucketOf('products', id) >= 50)!
 
 describe('the router', () => {
   test('sends an alias without a deployment to itself', async () => {
@@ -24,7 +32,7 @@ describe('the router', () => {
 
   test('sends its share to the new collection: the same for each caller', async () => {
     const router = bench.router()
-    await router.setRoute(route(30))
+    await setRoute(route(30))
     let canary = 0
     for (let i = 0; i < 200; i++) {
       const decision = await router.route('products', { requestId: `r${i}` })
@@ -36,19 +44,32 @@ describe('the router', () => {
     expect(canary).toBeLessThan(90)
   })
 
-  test('keeps a user where he is while the share grows, for a day, and as long as that collection takes part', async () => {
-    const router = bench.router()
+  test('keeps a user where he is while the share grows, as Python stores it', async () => {
+    const router = bench.router(() => 1_700_000_000_500)
     const redis = bench.redis()
-    const user = Array.from({ length: 100 }, (_, i) => `u${i}`).find((id) => bucketOf('products', id) >= 50)!
-    await router.setRoute(route(10))
-    expect((await router.route('products', { userId: user })).collection).toBe('v1')
-    expect(await redis.ttl(`canary:sticky:products:${user}`)).toBeGreaterThan(86_000)
-    await router.setRoute(route(100))
-    expect((await router.route('products', { userId: user })).collection).toBe('v1')
-    await router.setRoute({ ...route(100), old_collection: 'v1b' })
-    expect((await router.route('products', { userId: user })).collection).toBe('v2')
-    await redis.set(`canary:sticky:products:${user}`, '"v1b"') // as a cache that keeps JSON has it
-    expect((await router.route('products', { userId: user })).collection).toBe('v1b')
+    await setRoute(route(10))
+    expect((await router.route('products', { userId: late })).collection).toBe('v1')
+    expect(JSON.parse((await redis.get(sticky(late)))!)).toEqual({
+      collection: 'v1',
+      deployment_id: 'canary_1',
+      created_at: 1_700_000_000.5,
+    })
+    expect(await redis.ttl(sticky(late))).toBeGreaterThan(86_000)
+    await setRoute(route(100))
+    expect((await router.route('products', { userId: late })).collection).toBe('v1')
+  })
+
+  test.each<[string, string, string]>([
+    ['one of Python', '{"collection":"v1","deployment_id":"canary_1","created_at":1700000000.25}', 'v1'],
+    ['one of another deployment', '{"collection":"v1","deployment_id":"canary_0","created_at":1}', 'v2'],
+    ['one of a collection that takes no part', '{"collection":"v0","deployment_id":"canary_1","created_at":1}', 'v2'],
+    ['a text', '"v1"', 'v2'],
+    ['nothing', 'null', 'v2'],
+    ['what nobody can read', 'v1', 'v2'],
+  ])('reads the session: %s', async (_, stored, collection) => {
+    await setRoute(route(100))
+    await bench.redis().set(sticky(late), stored)
+    expect((await bench.router().route('products', { userId: late })).collection).toBe(collection)
   })
 
   test('takes a route that does not run, or that nobody can read, for none', async () => {
@@ -58,19 +79,6 @@ describe('the router', () => {
       await redis.set('canary:routes:products', stored)
       expect((await router.route('products', { requestId: 'r' })).collection).toBe('products')
     }
-  })
-
-  test('writes the route as Python does', async () => {
-    const router = bench.router(() => 1_700_000_000_000)
-    await router.setRoute(route(25))
-    expect(JSON.parse((await bench.redis().get('canary:routes:products'))!)).toEqual({
-      ...route(25),
-      updated_at: 1_700_000_000,
-    })
-    await router.removeRoute('products', 'another')
-    expect(await router.getRoute('products')).not.toBeNull()
-    await router.removeRoute('products', 'canary_1')
-    expect(await router.getRoute('products')).toBeNull()
   })
 
   test('counts requests by the minute, and reads them back over a time', async () => {
@@ -83,7 +91,7 @@ describe('the router', () => {
     now += 60_000
     await record(50, false)
     const redis = bench.redis()
-    expect(await redis.lrange('canary:metrics:d:v2:latency:1000', 0, -1)).toEqual(['10', '30'])
+    expect(await redis.lrange('canary:metrics:d:v2:latency:1000', 0, -1)).toEqual(['30', '10'])
     expect(await redis.get('canary:metrics:d:v2:count:1000')).toBe('2')
     expect(await redis.get('canary:metrics:d:v2:errors:1000')).toBe('1')
     expect(await redis.ttl('canary:metrics:d:v2:count:1000')).toBeGreaterThan(7_000)
@@ -100,20 +108,79 @@ describe('the router', () => {
 
   test('handles a request: route, call, record', async () => {
     const router = bench.router()
-    await router.setRoute(route(100))
+    await setRoute(route(100))
     expect(await router.handle('products', { requestId: 'a' }, async (collection) => `hits of ${collection}`)).toBe(
       'hits of v2',
     )
     await expect(
       router.handle('products', { requestId: 'b' }, () => Promise.reject(new Error('broken'))),
     ).rejects.toThrow('broken')
-    expect(await router.metrics('canary_1', 'v2', Date.now())).toMatchObject({ totalRequests: 2, totalErrors: 1 })
+    const counted = () => router.metrics('canary_1', 'v2', Date.now() - 60_000)
+    await eventually(async () => (await counted()).totalRequests === 2)
+    expect(await counted()).toMatchObject({ totalErrors: 1, p95LatencyMs: expect.any(Number) as number })
   })
 
-  test.each([[{ userId: '' }], [{}], [{ requestId: 5 }]])('refuses the caller %j', async (caller) => {
-    await expect(bench.router().route('products', caller as never)).rejects.toThrow(
-      'expected { userId } or { requestId }',
-    )
+  test('has counted what it handled when it is closed', async () => {
+    const router = new CanaryRouter({ redis: bench.database().url, timeoutMs: 5_000 })
+    await setRoute(route(100))
+    await router.handle('products', { requestId: 'a' }, () => Promise.resolve('hits'))
+    await router.close()
+    expect((await bench.router().metrics('canary_1', 'v2', Date.now() - 60_000)).totalRequests).toBe(1)
+  })
+
+  test('tells when a count failed, whichever command of it', async () => {
+    await bench.redis().set(`canary:metrics:d:v2:latency:${Math.floor(Date.now() / 60_000)}`, 'no list')
+    const router = bench.router(Date.now)
+    const counting = router.record({ deploymentId: 'd', collection: 'v2', latencyMs: 5, isError: false })
+    await expect(counting).rejects.toThrow('WRONGTYPE')
+  })
+})
+
+describe('while Redis is away, handle searches behind the alias', () => {
+  const calls = (router: CanaryRouter, times: number) => async () => {
+    const searched: string[] = []
+    for (let i = 0; i < times; i++) {
+      await router.handle('products', { userId: `u${i}` }, async (collection) => void searched.push(collection))
+    }
+    return searched
+  }
+  /** Runs something, and gives how many ms it took. */
+  async function took<T>(run: () => Promise<T>): Promise<[T, number]> {
+    const before = performance.now()
+    return [await run(), performance.now() - before]
+  }
+
+  test('at once when nobody listens, and in the canary again when it is back', async () => {
+    const server = await RedisServer.start({ persistent: true })
+    const router = new CanaryRouter({ redis: server.url })
+    const redis = new Redis(server.url)
+    redis.on('error', () => {})
+    await redis.set('canary:routes:products', JSON.stringify(route(100)))
+    expect(await calls(router, 1)()).toEqual(['v2'])
+    await server.kill()
+    const [searched, ms] = await took(calls(router, 100))
+    expect(searched).toEqual(Array.from({ length: 100 }, () => 'products'))
+    expect(ms).toBeLessThan(2_000)
+    await expect(router.route('products', { requestId: 'r' })).rejects.toMatchObject({ code: 'ARQ_REDIS_UNAVAILABLE' })
+    await server.restart()
+    await redis.set('canary:routes:products', JSON.stringify(route(100)))
+    await eventually(async () => (await calls(router, 1)())[0] === 'v2')
+    await router.close()
+    redis.disconnect()
+    await server.stop()
+  })
+
+  test('within its time when Redis hangs, and without asking again for a while', async () => {
+    const server = await RedisServer.start()
+    const router = new CanaryRouter({ redis: server.url })
+    expect(await calls(router, 1)()).toEqual(['products'])
+    server.pause()
+    const [searched, ms] = await took(calls(router, 100))
+    expect(searched).toEqual(Array.from({ length: 100 }, () => 'products'))
+    expect(ms).toBeLessThan(2_000)
+    server.resume()
+    await router.close()
+    await server.stop()
   })
 })
 

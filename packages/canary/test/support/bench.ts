@@ -1,20 +1,21 @@
 import { Client, createLogger, Worker } from '@arq-ts/core'
 import type { WorkerOptions } from '@arq-ts/core'
-import { takeDatabase } from '@arq-ts/testkit'
+import { eventually, takeDatabase } from '@arq-ts/testkit'
 import type { Database } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach } from 'vitest'
 import { CanaryDeployments, CanaryRouter, canaryTasks } from '../../src/index.ts'
-import type { Aliases, CanaryTasksOptions } from '../../src/index.ts'
+import type { Aliases, CanaryTasksOptions, DeploymentReport } from '../../src/index.ts'
 
 export const logger = createLogger({ level: 'silent' })
 
-/** Aliases in memory, where a test is not about Qdrant. `down` makes every call fail. */
+/** Aliases in memory, where a test is not about Qdrant. `down` makes every call fail, `refuses` every switch. */
 export class MemoryAliases implements Aliases {
   readonly aliases = new Map([['products', 'v1']])
   readonly collections = new Set(['v1', 'v2'])
   readonly switches: string[] = []
   down = false
+  refuses = false
 
   async getCollectionForAlias(alias: string): Promise<string | null> {
     this.#answer()
@@ -22,6 +23,7 @@ export class MemoryAliases implements Aliases {
   }
   async switchAlias(alias: string, collection: string): Promise<void> {
     this.#answer()
+    if (this.refuses) throw new Error('Qdrant refuses')
     this.aliases.set(alias, collection)
     this.switches.push(collection)
   }
@@ -50,6 +52,13 @@ export function useBench() {
     return made
   }
   const bench = {
+    /** What the stream told so far, oldest first. */
+    async events(): Promise<Record<string, string>[]> {
+      const entries = await database.redis.xrange('deployment:events', '-', '+')
+      return entries.map(([, fields]) =>
+        Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i]!, fields[2 * i + 1]!])),
+      )
+    },
     database: () => database,
     client: () => later(new Client({ redis: database.url, logger })),
     redis(): Redis {
@@ -58,8 +67,8 @@ export function useBench() {
       return redis
     },
     router: (now?: () => number) => later(new CanaryRouter({ redis: database.url, ...(now ? { now } : {}) })),
-    deployments: (aliases: Aliases) =>
-      later(new CanaryDeployments({ client: bench.client(), redis: database.url, aliases })),
+    deployments: (aliases: Aliases, now?: () => number) =>
+      later(new CanaryDeployments({ client: bench.client(), redis: database.url, aliases, ...(now ? { now } : {}) })),
     worker(tasks: Omit<CanaryTasksOptions, 'redis'>, options: WorkerOptions = {}): Worker {
       const made = canaryTasks({ redis: database.url, ...tasks })
       const worker = new Worker({
@@ -82,3 +91,35 @@ export function useBench() {
 /** Stages that end within seconds. */
 export const quick = (...stages: [percentage: number, seconds: number][]) =>
   stages.map(([percentage, seconds]) => ({ percentage, durationMinutes: seconds / 60 }))
+
+/** A deployment's configuration as Python writes it, beside its stages. */
+export const pythonConfig = { alias: 'products', old_collection: 'v1', new_collection: 'v2' }
+
+/** Waits until a deployment has this status, and gives what is told of it then. */
+export async function hasReached(
+  deployments: CanaryDeployments,
+  id: string,
+  status: DeploymentReport['status'],
+): Promise<DeploymentReport> {
+  await eventually(async () => (await deployments.status(id))?.status === status, { timeoutMs: 20_000 })
+  return (await deployments.status(id))!
+}
+
+/** Requests until the test ends or says so. */
+export function traffic(
+  router: CanaryRouter,
+  behave: (collection: string) => { latencyMs: number; isError: boolean },
+): () => Promise<void> {
+  let going = true
+  const run = (async () => {
+    for (let i = 0; going; i++) {
+      const { collection, deploymentId } = await router.route('products', { requestId: `r${i}` })
+      if (deploymentId) await router.record({ deploymentId, collection, ...behave(collection) })
+      else await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })()
+  return async () => {
+    going = false
+    await run
+  }
+}

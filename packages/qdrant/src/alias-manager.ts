@@ -144,6 +144,17 @@ export class AliasManager {
     return collections.some(({ name }) => name === collection)
   }
 
+  /**
+   * Qdrant's word for how a collection is (`green` when all is well, `yellow` while it optimises, `red`) and about how
+   * many points it has; null where there is none.
+   */
+  async collectionState(collection: string): Promise<{ status: string; points: number } | null> {
+    if (!(await this.collectionExists(collection))) return null
+    const { status, points_count } = await ask('collectionState', () => this.#qdrant.getCollection(collection))
+    return { status, points: points_count ?? 0 }
+  }
+
+  /** Whether there is such an alias. */
   async aliasExists(alias: string): Promise<boolean> {
     return (await this.getCollectionForAlias(alias)) !== null
   }

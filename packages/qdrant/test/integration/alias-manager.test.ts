@@ -36,6 +36,18 @@ describe.skipIf(noQdrant !== undefined)('the alias manager', () => {
     expect(await aliases.getCollectionForAlias(alias)).toBe(green)
   })
 
+  test('tells how a collection is, and how many points it has', async () => {
+    const aliases = managed()
+    const blue = await bench.collection('blue')
+    expect(await aliases.collectionState(bench.qdrant().name('missing'))).toBeNull()
+    const empty = await aliases.collectionState(blue)
+    expect(empty).toEqual({ status: 'green', points: 0 })
+    const { vectors } = (await bench.qdrant().client.getCollection(blue)).config.params
+    const vector = Array<number>((vectors as { size: number }).size).fill(0.5)
+    await bench.qdrant().client.upsert(blue, { wait: true, points: [{ id: 1, vector }] })
+    expect(await aliases.collectionState(blue)).toEqual({ status: 'green', points: 1 })
+  })
+
   test('switches an alias in one update', async () => {
     const aliases = managed()
     const [blue, green] = [await bench.collection('blue'), await bench.collection('green')]

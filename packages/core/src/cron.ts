@@ -14,7 +14,10 @@ export interface CronJobOptions {
   runAtStartup?: boolean
   /** Each tick runs once, however many workers there are. Default true. */
   unique?: boolean
-  /** One id for all ticks: a tick does not come while the one before is queued or runs. */
+  /**
+   * One id for all ticks: a tick does not come while the one before is queued or runs, and runs a minute after the end
+   * of that one at the earliest, since the in-progress key of a cron job stays for 60 s (as in arq).
+   */
   jobId?: string
   /** `skip`: a tick is left out while the one before is queued or runs. Default `allow`. */
   overlap?: 'allow' | 'skip'

@@ -41,9 +41,17 @@ export type Admission<T> =
 
 const UNKNOWN_JOB: JobRecord = { jobTry: null, functionName: '<unknown>', args: [], kwargs: {}, enqueueTimeMs: 0 }
 
+/** By how much a job may seem younger than the request to abort it, where a producer's clock is off. */
+const ABORT_SLACK_MS = 3_600_000
+
+/** False for a request that was made for an earlier job of the same id; arq's are never removed, and hit the next one. */
+export function isAbortOf(askedMs: number, job: Pick<JobRecord, 'enqueueTimeMs'>): boolean {
+  return askedMs >= job.enqueueTimeMs - ABORT_SLACK_MS
+}
+
 /** arq's seven checks, in arq's order. `codec` is undefined where the bytes do not tell. */
 export function admit<T extends TaskRules>(
-  claim: { payload: Uint8Array | null; jobTry: number; aborted: boolean },
+  claim: { payload: Uint8Array | null; jobTry: number; abortAskedMs: number | null },
   find: (functionName: string) => T | undefined,
   rules: WorkerRules,
 ): Admission<T> {
@@ -74,7 +82,8 @@ export function admit<T extends TaskRules>(
     return fail(UNKNOWN_JOB, undefined, 'undecodable', remote)
   }
   const { record, codec } = decoded
-  if (claim.aborted) return fail(record, codec, 'aborted', new JobAbortedError('aborted before start'))
+  if (claim.abortAskedMs !== null && isAbortOf(claim.abortAskedMs, record))
+    return fail(record, codec, 'aborted', new JobAbortedError('aborted before start'))
   const task = find(record.functionName)
   if (task === undefined) {
     if (rules.unknownFunction === 'release') return { kind: 'release', record }

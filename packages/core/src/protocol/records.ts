@@ -2,6 +2,7 @@ import { DecodeError, RemoteError } from '../errors.ts'
 import { decodeValue, encodeValue } from './codec.ts'
 import type { CodecName } from './codec.ts'
 import { fromExceptionMap, readException } from './exceptions.ts'
+import { joinMsgpackResult } from './msgpack-result.ts'
 import { PyObject, Tuple } from './values.ts'
 
 export type { CodecName } from './codec.ts'
@@ -40,8 +41,18 @@ export function encodeJob(job: JobRecord, codec: CodecName): Buffer {
   )
 }
 
-/** @throws EncodeError */
-export function encodeResult(result: ResultRecord, codec: CodecName): Buffer {
+/**
+ * @param payload - The job's own bytes, where they are at hand and of the same codec: what can be taken over from them
+ *   as it stands is not written anew.
+ * @throws EncodeError
+ */
+export function encodeResult(result: ResultRecord, codec: CodecName, payload?: Uint8Array): Buffer {
+  if (codec === 'msgpack' && payload) {
+    const { success, result: value, startTimeMs, finishTimeMs, queueName, jobId } = result
+    const outcome = { s: success, r: value, st: startTimeMs, ft: finishTimeMs, q: queueName, id: jobId }
+    const bytes = joinMsgpackResult(payload, result.jobTry, encodeValue(outcome, codec))
+    if (bytes) return bytes
+  }
   const fields = {
     t: result.jobTry,
     f: result.functionName,

@@ -32,8 +32,8 @@ export interface Claim {
   payload: Buffer | null
   /** The counted try, from 1. */
   jobTry: number
-  /** True when an abort request was waiting. */
-  aborted: boolean
+  /** When its abort was asked for, in unix ms; null where it was not. */
+  abortAskedMs: number | null
   /** When it was due, in unix ms: its score before the claim moved it. */
   score: number
 }
@@ -88,13 +88,18 @@ export class Broker {
   readonly keys: Keys
   readonly connection: Connection
   readonly clock: RedisClock
+  /** Whether workers may listen to keyspace events; claims then take care not to wake them. */
+  hasKeyspaceListeners = true
   readonly #expiresExtraMs: number
+  /** Where the id begins in an in-progress key, in bytes from 1. */
+  readonly #idAt: number
 
   constructor(connection: Connection, keys: Keys, clock: RedisClock, expiresExtraMs = EXPIRES_EXTRA_MS) {
     this.connection = connection
     this.keys = keys
     this.clock = clock
     this.#expiresExtraMs = expiresExtraMs
+    this.#idAt = Buffer.byteLength(keys.inProgress('')) + 1
   }
 
   /**
@@ -106,19 +111,19 @@ export class Broker {
     options: { timeoutMs?: number | undefined; resent?: boolean } = {},
   ): Promise<boolean[]> {
     const { timeoutMs, resent = false } = options
+    const ways = new Ways()
+    const queues: string[] = []
     const keys: string[] = []
-    const args: ScriptValue[] = [resent ? '1' : '0', this.#expiresExtraMs]
-    for (const call of calls) {
-      keys.push(this.keys.job(call.jobId), this.keys.result(call.jobId), this.keys.queue(call.queueName))
-      args.push(
-        call.jobId,
-        ...dueArgs(call.due),
-        call.expiresMs ?? '',
-        call.payload,
-        this.keys.wakeChannel(call.queueName),
-      )
+    const jobs: ScriptValue[] = []
+    for (const { jobId, queueName, due, expiresMs = '', payload } of calls) {
+      const [kind, when] = dueArgs(due)
+      const way = ways.of(kind, when, expiresMs, this.keys.wakeChannel(queueName))
+      if (way > queues.length) queues.push(this.keys.queue(queueName))
+      keys.push(this.keys.job(jobId), this.keys.result(jobId))
+      jobs.push(jobId, way, payload)
     }
-    const reply = await this.#run('enqueue', keys, args, { timeoutMs, resentFlag: true })
+    const args = [resent ? '1' : '0', this.#expiresExtraMs, ways.count, ...ways.args(), ...jobs]
+    const reply = await this.#run('enqueue', [...queues, ...keys], args, { timeoutMs, resentFlag: true })
     return flags(reply, 1)
   }
 
@@ -152,23 +157,26 @@ export class Broker {
     const { token, leaseMs, honourAborts, signal } = options
     const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.abort, this.keys.paused]
     for (const id of jobIds) keys.push(this.keys.inProgress(id), this.keys.job(id), this.keys.retry(id))
-    const settings = [token, leaseMs, honourAborts ? 1 : 0, this.#expiresExtraMs, RETRY_COUNTER_TTL_S, PASS_OVER_MS]
-    const reply = await this.#run('claim', keys, [...settings, ...jobIds], { signal })
+    const told = this.hasKeyspaceListeners ? 1 : 0
+    const args = [token, leaseMs, honourAborts ? 1 : 0, RETRY_COUNTER_TTL_S, PASS_OVER_MS, this.#idAt, told]
+    const reply = await this.#run('claim', keys, args, { signal })
     const claims: Claim[] = []
     let at = 1
     for (const jobId of jobIds) {
       if (reply[at++] !== 1) continue
+      const asked = reply[at + 2] as Buffer | null
       claims.push({
         jobId,
         queueName,
         token,
-        payload: reply[at] as Buffer | null,
-        jobTry: Number(reply[at + 1]),
-        aborted: reply[at + 2] === 1,
-        score: Number(reply[at + 3]),
+        payload: null,
+        jobTry: Number(reply[at]),
+        abortAskedMs: asked === null ? null : Number(asked),
+        score: Number(reply[at + 1]),
       })
-      at += 4
+      at += 3
     }
+    for (const claim of claims) claim.payload = reply[at++] as Buffer | null
     return claims
   }
 
@@ -180,7 +188,7 @@ export class Broker {
   /** Extends leases; false where another worker holds the job or it is gone. */
   async renew(renewals: readonly Renewal[], signal?: AbortSignal): Promise<boolean[]> {
     const keys: string[] = []
-    const args: ScriptValue[] = [this.#expiresExtraMs]
+    const args: ScriptValue[] = [this.#expiresExtraMs, RETRY_COUNTER_TTL_S]
     for (const job of renewals) {
       const { jobId } = job
       keys.push(
@@ -197,32 +205,39 @@ export class Broker {
   /** Ends jobs of one queue for good; false where the lease was lost, and nothing was written. */
   async finish(queueName: string, endings: readonly Finish[]): Promise<boolean[]> {
     const keys: string[] = [this.keys.abort, this.keys.dead, this.keys.queue(queueName), this.keys.stats(queueName)]
-    const args: ScriptValue[] = [queueName]
-    for (const job of endings) {
-      const { jobId, dead } = job
-      keys.push(...this.#jobKeys(jobId), this.keys.result(jobId))
-      const ttl = job.result === null ? -1 : job.resultTtlMs
-      args.push(jobId, job.token, job.jobTry, job.outcome, ttl, job.keepInProgressMs, job.result ?? '')
-      if (dead) {
-        keys.push(this.keys.deadLetter(jobId))
-        args.push('1', dead.ttlMs, dead.payload, dead.functionName, dead.error)
-      } else {
-        args.push('0')
+    const ways: FinishWay[] = []
+    for (const [at, job] of endings.entries()) wayOf(ways, job).jobs.push(at)
+    const order = ways.flatMap((way) => way.jobs)
+    const results: ScriptValue[] = []
+    const letters: string[] = []
+    const dead: ScriptValue[] = []
+    for (const at of order) {
+      const { jobId, jobTry, result, dead: letter } = endings[at]!
+      keys.push(this.keys.inProgress(jobId), this.keys.job(jobId), this.keys.retry(jobId), this.keys.result(jobId))
+      results.push(result ?? '')
+      if (letter) {
+        letters.push(this.keys.deadLetter(jobId))
+        dead.push(results.length, letter.ttlMs, letter.payload, letter.functionName, letter.error, jobTry)
       }
     }
-    return flags(await this.#run('finish', keys, args), 0)
+    const told = ways.flatMap((way) => [way.jobs.length, way.token, way.jobTry, way.outcome, way.ttlMs, way.keepMs])
+    const args = ['0', queueName, this.#idAt, order.length, ways.length, ...told, ...results, ...dead]
+    const reply = await this.#run('finish', [...keys, ...letters], args, { resentFlag: true })
+    const held: boolean[] = []
+    for (const [i, at] of order.entries()) held[at] = reply[i] === 1
+    return held
   }
 
   /** Gives jobs back to their queue; false where the lease was lost. */
   async reschedule(returns: readonly Reschedule[]): Promise<boolean[]> {
     const keys: string[] = []
-    const args: ScriptValue[] = [this.#expiresExtraMs]
+    const args: ScriptValue[] = ['0', this.#expiresExtraMs, RETRY_COUNTER_TTL_S]
     for (const job of returns) {
       keys.push(this.keys.queue(job.queueName), ...this.#jobKeys(job.jobId))
       args.push(job.jobId, job.token, job.jobTry, ...dueArgs(job.due), job.uncount ? '1' : '0', job.payload)
       args.push(this.keys.wakeChannel(job.queueName))
     }
-    return flags(await this.#run('reschedule', keys, args), 0)
+    return flags(await this.#run('reschedule', keys, args, { resentFlag: true }), 0)
   }
 
   /** Asks for an abort; false when the job is neither queued nor running. */
@@ -232,17 +247,10 @@ export class Broker {
     return (await this.#run('abort', keys, args, { timeoutMs }))[0] === 1
   }
 
-  /** Which of these running jobs are asked to abort. The requests are taken off the list. */
-  async takeAborts(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]> {
-    return this.connection.run(
-      async (client) => {
-        const scores = await client.zmscore(this.keys.abort, ...jobIds)
-        const asked = jobIds.filter((_, i) => scores[i] !== null)
-        if (asked.length > 0) await client.zrem(this.keys.abort, ...asked)
-        return asked
-      },
-      { signal },
-    )
+  /** Which of these running jobs are asked to abort, and since when. The requests stay until the jobs are settled. */
+  async abortRequests(jobIds: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
+    const scores = await this.connection.run((client) => client.zmscore(this.keys.abort, ...jobIds), { signal })
+    return new Map(jobIds.flatMap((id, i) => (scores[i] == null ? [] : [[id, Number(scores[i])] as const])))
   }
 
   /** Reads Redis's time once, so that the first enqueue already carries it. */
@@ -283,6 +291,60 @@ export class Broker {
 
 /** Scripts whose first reply is Redis's time. */
 const reportsTime: ReadonlySet<ScriptName> = new Set<ScriptName>(['enqueue', 'reserve', 'claim', 'renew'])
+
+/** How jobs of a batch ended, and which. */
+interface FinishWay {
+  token: string
+  jobTry: number
+  outcome: FinishOutcome
+  ttlMs: number
+  keepMs: number
+  jobs: number[]
+}
+
+function wayOf(
+  ways: FinishWay[],
+  { token, jobTry, outcome, result, resultTtlMs, keepInProgressMs }: Finish,
+): FinishWay {
+  const ttlMs = result === null ? -1 : resultTtlMs
+  for (let i = ways.length - 1; i >= 0; i--) {
+    const way = ways[i]!
+    const isSame = way.token === token && way.jobTry === jobTry && way.outcome === outcome
+    if (isSame && way.ttlMs === ttlMs && way.keepMs === keepInProgressMs) return way
+  }
+  const way: FinishWay = { token, jobTry, outcome, ttlMs, keepMs: keepInProgressMs, jobs: [] }
+  ways.push(way)
+  return way
+}
+
+type Way = [ScriptValue, ScriptValue, ScriptValue, ScriptValue]
+
+/** How many ways back an equal one is looked for: jobs that go alike stand together. */
+const LOOK_BACK = 8
+
+/** What the jobs of a batch have in common, told once. */
+class Ways {
+  readonly #all: Way[] = []
+
+  get count(): number {
+    return this.#all.length
+  }
+
+  /** The number of a way, from 1. */
+  of(a: ScriptValue, b: ScriptValue, c: ScriptValue, d: ScriptValue): number {
+    const all = this.#all
+    for (let i = all.length - 1; i >= 0 && i >= all.length - LOOK_BACK; i--) {
+      const way = all[i]!
+      if (way[0] === a && way[1] === b && way[2] === c && way[3] === d) return i + 1
+    }
+    return all.push([a, b, c, d])
+  }
+
+  /** In a batch the ways come before the jobs. */
+  args(): ScriptValue[] {
+    return this.#all.flat()
+  }
+}
 
 function dueArgs(due: Due): [string, number] {
   return 'at' in due ? ['at', Math.round(due.at)] : ['in', Math.round(due.in)]

@@ -8,124 +8,182 @@ local running = redis.call('EXISTS', KEYS[3]) == 1
 if not score and not running then return { 0 } end
 if score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[2], 1, ARGV[1]) end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
-redis.call('PUBLISH', ARGV[2], '1')
-redis.call('PUBLISH', ARGV[3], ARGV[1])
+redis.pcall('PUBLISH', ARGV[2], '1')
+redis.pcall('PUBLISH', ARGV[3], ARGV[1])
 return { 1 }`,
   claim: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local token, lease, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+local token, lease = ARGV[1], tonumber(ARGV[2])
+local lease_end, one_by_one = string.format('%.0f', now + lease), ARGV[7] == '1'
 local paused = redis.call('SISMEMBER', KEYS[4], KEYS[1]) == 1
 local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
-local out = { now }
-local taken = {}
-for i = 0, #ARGV - 7 do
-  local id = ARGV[i + 7]
-  local in_progress, job, retry = KEYS[3 * i + 5], KEYS[3 * i + 6], KEYS[3 * i + 7]
-  local score = redis.call('ZSCORE', KEYS[1], id)
-  score = score and tonumber(score)
-  local claimed, again = false, false
-  if score then
-    again = redis.call('GET', in_progress) == token
-    claimed = again or (score <= now and not paused and redis.call('SET', in_progress, token, 'NX', 'PX', lease) and true or false)
-  end
-  if claimed then
-    if not again then
-      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.0f', now + lease - score), id)
-    end
-    local ttl = redis.call('PTTL', job)
-    if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + keep) end
-    local try = again and tonumber(redis.call('GET', retry)) or redis.call('INCR', retry)
-    redis.call('EXPIRE', retry, ARGV[5])
-    local aborted = aborts and redis.call('ZREM', KEYS[3], id) or 0
-    local n = #out
-    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = 1, redis.call('GET', job), try, aborted, score
-    taken[#taken + 1] = id
-  else
-    out[#out + 1] = 0
-    if score and score <= now and not paused then
-      redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[6]), id)
+local out, jobs = { now }, {}
+for from = 5, #KEYS, 1500 do
+  local last = math.min(from + 1499, #KEYS)
+  local ids = {}
+  for k = from, last, 3 do ids[#ids + 1] = string.sub(KEYS[k], ARGV[6]) end
+  local scores = redis.call('ZMSCORE', KEYS[1], unpack(ids))
+  local asked = aborts and redis.call('ZMSCORE', KEYS[3], unpack(ids))
+  local moved, settled, held = {}, {}, {}
+  for i, id in ipairs(ids) do
+    local k = from + 3 * i - 3
+    local score = scores[i] and tonumber(scores[i])
+    local due = score and score <= now and not paused
+    local claimed = due and redis.call('SET', KEYS[k], token, 'NX', 'PX', lease)
+    local again = not claimed and score and redis.call('GET', KEYS[k]) == token
+    if claimed or again then
+      local try = 1
+      if again then
+        try = tonumber(redis.call('GET', KEYS[k + 2]))
+      else
+        if one_by_one then
+          redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.0f', now + lease - score), id)
+        else
+          moved[#moved + 1] = lease_end
+          moved[#moved + 1] = id
+        end
+        if not redis.call('SET', KEYS[k + 2], '1', 'NX', 'EX', ARGV[4]) then
+          try = redis.call('INCR', KEYS[k + 2])
+          if redis.call('TTL', KEYS[k + 2]) < tonumber(ARGV[4]) then redis.call('EXPIRE', KEYS[k + 2], ARGV[4]) end
+        end
+      end
+      local n = #out
+      out[n + 1], out[n + 2], out[n + 3], out[n + 4] = 1, try, score, asked and asked[i] or false
+      jobs[#jobs + 1] = KEYS[k + 1]
     else
-      taken[#taken + 1] = id
+      out[#out + 1] = 0
+    end
+    if due and not claimed and not again then
+      held[#held + 1] = string.format('%.0f', now + ARGV[5])
+      held[#held + 1] = id
+    else
+      settled[#settled + 1] = id
     end
   end
+  if #moved > 0 then redis.call('ZADD', KEYS[1], 'XX', unpack(moved)) end
+  if #held > 0 then redis.call('ZADD', KEYS[2], unpack(held)) end
+  if #settled > 0 then redis.call('ZREM', KEYS[2], unpack(settled)) end
 end
-for from = 1, #taken, 1000 do
-  redis.call('ZREM', KEYS[2], unpack(taken, from, math.min(from + 999, #taken)))
+for from = 1, #jobs, 1000 do
+  local last = math.min(from + 999, #jobs)
+  local payloads = redis.call('MGET', unpack(jobs, from, last))
+  for i = 1, last - from + 1 do out[#out + 1] = payloads[i] end
 end
 return out`,
   enqueue: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local resent = ARGV[1] == '1'
 local extra = tonumber(ARGV[2])
-local earliest = {}
-local out = { now }
-for i = 0, #KEYS / 3 - 1 do
-  local job, result, queue = KEYS[3 * i + 1], KEYS[3 * i + 2], KEYS[3 * i + 3]
-  local id, kind, due, expires, payload, channel = unpack(ARGV, 6 * i + 3, 6 * i + 8)
+local ways = {}
+for w = 1, tonumber(ARGV[3]) do
+  local kind, due, expires, channel = unpack(ARGV, 4 * w, 4 * w + 3)
   due = tonumber(due)
   if kind == 'in' then due = now + due end
   local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra
+  ways[w] = { KEYS[w], string.format('%.0f', due), string.format('%.0f', ttl), channel, due, false }
+end
+local key, arg = #ways, 3 + 4 * #ways
+local out = { now }
+for i = 1, (#ARGV - arg) / 3 do
+  local job, result = KEYS[key + 2 * i - 1], KEYS[key + 2 * i]
+  local id, way, payload = unpack(ARGV, arg + 3 * i - 2, arg + 3 * i)
   local queued = 0
   if redis.call('EXISTS', job, result) == 0 then
+    local to = ways[tonumber(way)]
     -- The queue first: if it is no sorted set, nothing is stored.
-    redis.call('ZADD', queue, string.format('%.0f', due), id)
-    redis.call('SET', job, payload, 'PX', string.format('%.0f', ttl))
-    if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
+    redis.call('ZADD', to[1], to[2], id)
+    redis.call('SET', job, payload, 'PX', to[3])
+    to[6] = true
     queued = 1
   elseif resent and redis.call('GET', job) == payload then
     queued = 1
   end
-  out[i + 2] = queued
+  out[i + 1] = queued
+end
+local earliest = {}
+for _, way in ipairs(ways) do
+  local channel, due, used = way[4], way[5], way[6]
+  if used and (not earliest[channel] or due < earliest[channel]) then earliest[channel] = due end
 end
 for channel, due in pairs(earliest) do
-  redis.call('PUBLISH', channel, string.format('%.0f', due))
+  redis.pcall('PUBLISH', channel, string.format('%.0f', due))
 end
 return out`,
   finish: `local queue = KEYS[3]
+local resent = ARGV[1] == '1'
 local aborts = redis.call('EXISTS', KEYS[1]) == 1
-local counts = {}
-local out = {}
-local k, a = 5, 2
-while a <= #ARGV do
-  local in_progress, job, retry, result = unpack(KEYS, k, k + 3)
-  local id, token, try, outcome, ttl, keep, value, is_dead = unpack(ARGV, a, a + 7)
-  local holder = redis.call('GET', in_progress)
-  local held = holder == token
-    or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
-  if held then
-    if keep == '0' then
-      redis.call('DEL', in_progress, job, retry)
-    else
-      redis.call('SET', in_progress, token, 'PX', keep)
-      redis.call('DEL', job, retry)
+local jobs, ways = tonumber(ARGV[4]), tonumber(ARGV[5])
+local values = 5 + 6 * ways
+local counts, out, holders = {}, {}, {}
+local done, gone, fresh = {}, {}, {}
+for from = 1, jobs, 1000 do
+  local keys = {}
+  for i = from, math.min(from + 999, jobs) do keys[#keys + 1] = KEYS[4 * i + 1] end
+  for i, holder in ipairs(redis.call('MGET', unpack(keys))) do holders[from + i - 1] = holder end
+end
+local i = 0
+for way = 1, ways do
+  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way, 6 * way + 5)
+  local ended = 0
+  for _ = 1, tonumber(count) do
+    i = i + 1
+    local in_progress, job, retry, result = unpack(KEYS, 4 * i + 1, 4 * i + 4)
+    local id, value, holder = string.sub(in_progress, ARGV[3]), ARGV[values + i], holders[i]
+    local held = holder == token
+      or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
+    if held then
+      gone[#gone + 1], gone[#gone + 2] = job, retry
+      if keep == '0' then
+        gone[#gone + 1] = in_progress
+        ended = ended + 1
+      else
+        redis.call('SET', in_progress, token, 'PX', keep)
+        ended = ended + redis.call('ZREM', queue, id)
+      end
+      if ttl == '0' then
+        redis.call('SET', result, value)
+      elseif ttl ~= '-1' then
+        redis.call('SET', result, value, 'PX', ttl)
+      end
+      done[#done + 1] = id
+      fresh[i] = id
+      redis.pcall('PUBLISH', result, id)
+    elseif not holder then
+      -- Our own call, come a second time? Its result tells; where none is kept, that nobody has the job any more.
+      if ttl == '-1' then
+        held = resent and not redis.call('ZSCORE', queue, id)
+      else
+        held = redis.call('GET', result) == value
+      end
     end
-    if ttl == '0' then
-      redis.call('SET', result, value)
-    elseif ttl ~= '-1' then
-      redis.call('SET', result, value, 'PX', ttl)
-    end
-    redis.call('ZREM', queue, id)
-    counts[outcome] = (counts[outcome] or 0) + 1
-    if aborts then redis.call('ZREM', KEYS[1], id) end
-    redis.call('PUBLISH', result, id)
-    if is_dead == '1' then
-      local time = redis.call('TIME')
-      local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-      local dead_ttl, payload, name, error = unpack(ARGV, a + 8, a + 11)
-      redis.call('ZADD', KEYS[2], now, id)
-      redis.call('HSET', KEYS[k + 4], 'payload', payload, 'queue', ARGV[1], 'function', name, 'error', error,
-        'try', try, 'failedAt', now)
-      redis.call('PEXPIRE', KEYS[k + 4], dead_ttl)
-    end
-  elseif not holder and ttl ~= '-1' then
-    held = redis.call('GET', result) == value
+    out[i] = held and 1 or 0
   end
-  out[#out + 1] = held and 1 or 0
-  k = k + (is_dead == '1' and 5 or 4)
-  a = a + (is_dead == '1' and 12 or 8)
+  if ended > 0 then counts[outcome] = (counts[outcome] or 0) + ended end
+end
+for from = 1, #done, 1000 do
+  local last = math.min(from + 999, #done)
+  redis.call('ZREM', queue, unpack(done, from, last))
+  if aborts then redis.call('ZREM', KEYS[1], unpack(done, from, last)) end
+end
+for from = 1, #gone, 1000 do
+  redis.call('DEL', unpack(gone, from, math.min(from + 999, #gone)))
 end
 for outcome, count in pairs(counts) do
   redis.call('HINCRBY', KEYS[4], outcome, count)
+end
+local letters = values + jobs
+for l = 1, #KEYS - 4 - 4 * jobs do
+  local at, ttl, payload, name, error, try = unpack(ARGV, letters + 6 * l - 5, letters + 6 * l)
+  local id = fresh[tonumber(at)]
+  if id then
+    local letter = KEYS[4 + 4 * jobs + l]
+    local time = redis.call('TIME')
+    local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+    redis.call('ZADD', KEYS[2], now, id)
+    redis.call('HSET', letter, 'payload', payload, 'queue', ARGV[2], 'function', name, 'error', error,
+      'try', try, 'failedAt', now)
+    redis.call('PEXPIRE', letter, ttl)
+  end
 end
 return out`,
   free: `local time = redis.call('TIME')
@@ -140,7 +198,7 @@ for i = 1, #KEYS - 1 do
     out[i] = 1
   end
 end
-redis.call('PUBLISH', ARGV[1], now)
+redis.pcall('PUBLISH', ARGV[1], now)
 return out`,
   remove: `local out = {}
 for i = 1, #ARGV - 2 do
@@ -166,15 +224,17 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local out = { now }
 for i = 0, #KEYS / 4 - 1 do
   local queue, in_progress, retry, job = unpack(KEYS, 4 * i + 1, 4 * i + 4)
-  local id, token, try, lease = unpack(ARGV, 4 * i + 2, 4 * i + 5)
+  local id, token, try, lease = unpack(ARGV, 4 * i + 3, 4 * i + 6)
   local holder = redis.call('GET', in_progress)
   local score = redis.call('ZSCORE', queue, id)
-  local held = holder == token or (not holder and score and redis.call('GET', retry) == try)
+  local lapsed = not holder and score and tonumber(score) <= now
+  local held = holder == token or (lapsed and redis.call('GET', retry) == try)
   if held then
     redis.call('SET', in_progress, token, 'PX', lease)
     if score then redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - score), id) end
     local ttl = redis.call('PTTL', job)
     if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + ARGV[1]) end
+    if redis.call('TTL', retry) < tonumber(ARGV[2]) then redis.call('EXPIRE', retry, ARGV[2]) end
   end
   out[i + 2] = held and 1 or 0
 end
@@ -186,7 +246,7 @@ redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[4], 'PX', string.format('%.0f', ARGV[2] + ARGV[3]))
 redis.call('ZADD', KEYS[6], string.format('%.0f', due), ARGV[1])
-redis.call('PUBLISH', ARGV[5], string.format('%.0f', due))
+redis.pcall('PUBLISH', ARGV[5], string.format('%.0f', due))
 return { 1 }`,
   reschedule: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -194,14 +254,14 @@ local earliest = {}
 local out = {}
 for i = 0, #KEYS / 4 - 1 do
   local queue, in_progress, job, retry = unpack(KEYS, 4 * i + 1, 4 * i + 4)
-  local id, token, try, kind, due, uncount, payload, channel = unpack(ARGV, 8 * i + 2, 8 * i + 9)
+  local id, token, try, kind, due, uncount, payload, channel = unpack(ARGV, 8 * i + 4, 8 * i + 11)
   local holder = redis.call('GET', in_progress)
   local held = holder == token
     or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
   if held then
     due = tonumber(due)
     if kind == 'in' then due = now + due end
-    local keep = math.max(due - now, 0) + ARGV[1]
+    local keep = math.max(due - now, 0) + ARGV[2]
     local ttl = redis.call('PTTL', job)
     if ttl == -2 then
       redis.call('SET', job, payload, 'PX', string.format('%.0f', keep))
@@ -210,13 +270,20 @@ for i = 0, #KEYS / 4 - 1 do
     end
     redis.call('ZADD', queue, string.format('%.0f', due), id)
     redis.call('DEL', in_progress)
-    if uncount == '1' and redis.call('DECR', retry) <= 0 then redis.call('DEL', retry) end
+    if uncount == '1' and redis.call('DECR', retry) <= 0 then
+      redis.call('DEL', retry)
+    else
+      redis.call('EXPIRE', retry, string.format('%.0f', math.max(due - now, 0) / 1000 + ARGV[3]))
+    end
     if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
+  elseif ARGV[1] == '1' and uncount == '1' and not holder and redis.call('ZSCORE', queue, id) then
+    -- The first call uncounted the try that this one names.
+    held = tonumber(redis.call('GET', retry) or 0) == try - 1
   end
   out[i + 1] = held and 1 or 0
 end
 for channel, due in pairs(earliest) do
-  redis.call('PUBLISH', channel, string.format('%.0f', due))
+  redis.pcall('PUBLISH', channel, string.format('%.0f', due))
 end
 return out`,
   reserve: `local time = redis.call('TIME')
@@ -250,14 +317,14 @@ return out`,
 } as const
 
 export const luaShas = {
-  abort: 'b7644eab2ac4f206520503163862ff7554114010',
-  claim: 'f806fb620dba4c35922ca5a0815e0bb48da8a19e',
-  enqueue: '9aa6899b25dc30336bd304e28ccd4cd3c9584d24',
-  finish: '9b355bc1f13318f6f843113242293b3f959a79b4',
-  free: '014b4c511b7964f8d50c242f96b732a0bb7e7e2e',
+  abort: '89db4e7ed2dbf022818e5d4aa168b72c7534dae3',
+  claim: 'c157547f96604b7842d69ee35f79b9f42111c421',
+  enqueue: 'cec01a7d9bdc46e3ebb3bc5f06ff2c59543df2ef',
+  finish: '25a259866e4725bed2453fcfb3f675f4af3b7a2e',
+  free: 'ca0a8bcb33153dc52c66e1ed6a0a91b255540506',
   remove: '80b9d6493daa1da002c261cbee50bb81951006b6',
-  renew: 'aafd44134a2d198ef5c18daaf34d80b71c16d285',
-  replay: '20756ee16ed52f58a60377f88a6f8f9e2662002a',
-  reschedule: 'e32962261859af3e0fe0e2ae80c9ef19d6fea429',
+  renew: 'b100bfca3530bf5ed73728a24b7e7d46b6f294f0',
+  replay: '88410e5477eacf81bb68be961d7ef36592abb427',
+  reschedule: '0b6046b10e633c84a23bbc553fc55578c3002626',
   reserve: '2c61135e2f34b7a6d84931fbb2f4cfb3e8c9c801',
 } as const

@@ -1,18 +1,34 @@
 import { Command } from 'ioredis'
 import type { Redis } from 'ioredis'
+import { encodeCommand } from './resp.ts'
+import type { RespPart } from './resp.ts'
 import { luaShas, luaSources } from './scripts.generated.ts'
 
 export type ScriptName = keyof typeof luaSources
 
-/** What a script takes: ioredis writes strings and buffers as they are. */
-export type ScriptValue = string | number | Uint8Array
+/** What a script takes. */
+export type ScriptValue = RespPart
 
 /** What a script gives: bulk strings stay bytes. */
 export type ScriptReply = number | Buffer | null | ScriptReply[]
 
+/** A command whose bytes are ready. What ioredis reads of its arguments is the first key, for the slot in a cluster. */
+class EncodedCommand extends Command {
+  readonly #bytes: Buffer
+
+  constructor(name: string, script: string, keys: readonly string[], args: readonly ScriptValue[]) {
+    super(name, keys.length > 0 ? [script, 1, keys[0]!] : [script, 0], { replyEncoding: null })
+    this.#bytes = encodeCommand([name, script, keys.length], keys, args)
+  }
+
+  override toWritable(): Buffer {
+    return this.#bytes
+  }
+}
+
 /**
  * Runs a script by its digest, and by its source where the server does not know it (new server, SCRIPT FLUSH,
- * failover). A Command is built by hand since evalshaBuffer would spread thousands of arguments over the stack.
+ * failover).
  */
 export async function runScript(
   client: Redis,
@@ -20,16 +36,20 @@ export async function runScript(
   keys: readonly string[],
   args: readonly ScriptValue[],
 ): Promise<ScriptReply[]> {
-  const rest = [keys.length, ...keys, ...args] as (string | number | Buffer)[]
   try {
-    return await send(client, 'evalsha', [luaShas[name], ...rest])
+    return await send(client, 'evalsha', luaShas[name], keys, args)
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-    return send(client, 'eval', [luaSources[name], ...rest])
+    return send(client, 'eval', luaSources[name], keys, args)
   }
 }
 
-function send(client: Redis, command: string, args: (string | number | Buffer)[]): Promise<ScriptReply[]> {
-  const built = new Command(command, args, { replyEncoding: null })
-  return client.sendCommand(built) as Promise<ScriptReply[]>
+function send(
+  client: Redis,
+  command: string,
+  script: string,
+  keys: readonly string[],
+  args: readonly ScriptValue[],
+): Promise<ScriptReply[]> {
+  return client.sendCommand(new EncodedCommand(command, script, keys, args)) as Promise<ScriptReply[]>
 }

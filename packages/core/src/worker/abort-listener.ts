@@ -1,4 +1,6 @@
 import type { Logger } from '../logger.ts'
+import { isAbortOf } from '../protocol/lifecycle.ts'
+import type { JobRecord } from '../protocol/records.ts'
 import type { Broker } from '../redis/broker.ts'
 
 /** Ids per call. */
@@ -14,7 +16,7 @@ export class AbortListener {
   readonly #broker: Broker
   readonly #pollDelayMs: number
   readonly #log: Logger
-  readonly #running: () => Iterable<string>
+  readonly #running: () => ReadonlyMap<string, { record: JobRecord }>
   readonly #abort: (jobIds: string[]) => void
   readonly #stopped = new AbortController()
   #timer: NodeJS.Timeout | undefined
@@ -24,7 +26,7 @@ export class AbortListener {
     broker: Broker
     pollDelayMs: number
     log: Logger
-    running: () => Iterable<string>
+    running: () => ReadonlyMap<string, { record: JobRecord }>
     abort: (jobIds: string[]) => void
   }) {
     this.#broker = options.broker
@@ -47,9 +49,15 @@ export class AbortListener {
     if (this.#looking) return
     this.#looking = true
     try {
-      const ids = [...this.#running()]
+      const running = this.#running()
+      const ids = [...running.keys()]
       for (let from = 0; from < ids.length; from += MAX_BATCH) {
-        const asked = await this.#broker.takeAborts(ids.slice(from, from + MAX_BATCH), this.#stopped.signal)
+        const requests = await this.#broker.abortRequests(ids.slice(from, from + MAX_BATCH), this.#stopped.signal)
+        const asked: string[] = []
+        for (const [jobId, askedMs] of requests) {
+          const run = running.get(jobId)
+          if (run && isAbortOf(askedMs, run.record)) asked.push(jobId)
+        }
         if (asked.length > 0) this.#abort(asked)
       }
     } catch (error) {

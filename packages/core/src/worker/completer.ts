@@ -48,17 +48,20 @@ export class Completer {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      const finishes = this.#finishes
-      const reschedules = this.#reschedules
-      this.#finishes = []
-      this.#reschedules = []
-      for (const [queueName, ofQueue] of byQueue(finishes)) {
-        for (const batch of chunks(ofQueue)) void this.#send(batch, (calls) => this.#broker.finish(queueName, calls))
-      }
-      for (const batch of chunks(reschedules)) void this.#send(batch, (calls) => this.#broker.reschedule(calls))
-    })
+    // One turn later than the claims that fill the slots of these jobs: what is claimed runs while these are settled.
+    setImmediate(() => setImmediate(() => this.#flush()))
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    const finishes = this.#finishes
+    const reschedules = this.#reschedules
+    this.#finishes = []
+    this.#reschedules = []
+    for (const [queueName, ofQueue] of byQueue(finishes)) {
+      for (const batch of chunks(ofQueue)) void this.#send(batch, (calls) => this.#broker.finish(queueName, calls))
+    }
+    for (const batch of chunks(reschedules)) void this.#send(batch, (calls) => this.#broker.reschedule(calls))
   }
 
   async #send<T extends Finish | Reschedule>(

@@ -1,6 +1,8 @@
+import type { Client } from '../client.ts'
 import { tickJobId } from '../cron.ts'
 import type { CronJob } from '../cron.ts'
 import type { Logger } from '../logger.ts'
+import type { Store } from '../redis/store.ts'
 
 /** A tick noticed later than this was missed while this worker slept; by then another may have run it. */
 export const STALE_MS = 60_000
@@ -42,7 +44,9 @@ export interface CronServiceOptions {
   pollDelayMs: number
   timeZone: string | undefined
   log: Logger
-  enqueueTick: (tick: Tick) => Promise<unknown>
+  store: Store
+  /** Enqueues the ticks, into its queue. */
+  client: Client
 }
 
 /**
@@ -109,8 +113,7 @@ export class CronService {
       return
     }
     this.#sending.add(job)
-    this.#o
-      .enqueueTick(tick)
+    this.#enqueue(tick)
       .catch((error: unknown) => {
         if (!this.#stopped) this.#o.log.error({ err: error }, `${job.name}: a tick could not be enqueued`)
       })
@@ -120,5 +123,20 @@ export class CronService {
         this.#waiting.delete(job)
         if (latest && !this.#stopped) this.#send(latest)
       })
+  }
+
+  async #enqueue({ job, jobId, atMs }: Tick): Promise<void> {
+    const { client, log, store } = this.#o
+    if (job.overlap === 'skip') {
+      const last = await store.lastTick(job.name)
+      // Queued or running: a member of the queue. (arq keeps a cron job's in-progress key after its end.)
+      if (last !== null && last !== jobId && (await store.readResult(last, client.queueName)).score !== null) {
+        log.info(`${job.name}: tick of ${new Date(atMs).toISOString()} left out, ${last} is still queued or runs`)
+        return
+      }
+    }
+    const options = { deferUntil: atMs, ...(jobId === undefined ? {} : { jobId }) }
+    const queued = await client.enqueue(job.name, [], options)
+    if (queued && job.overlap === 'skip') await store.recordTick(job.name, queued.jobId)
   }
 }

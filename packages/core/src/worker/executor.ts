@@ -13,6 +13,7 @@ import type { JobContext } from '../task.ts'
 import type { Counters } from '../worker-entry.ts'
 import type { Completer } from './completer.ts'
 import type { Lease, LeaseKeeper } from './lease-keeper.ts'
+import { within } from './patience.ts'
 import type { RegisteredTask } from './registered-task.ts'
 import { Run } from './run.ts'
 
@@ -42,10 +43,13 @@ export class Executor {
   readonly #o: ExecutorOptions
   readonly #rules: WorkerRules
   readonly #runs = new Map<string, Run>()
+  /** What a job may take beside its timeout until it is settled. */
+  readonly #afterTimeoutMs: number
 
   constructor(options: ExecutorOptions) {
     this.#o = options
-    const { maxTries, retryJobs, retry, unknownFunction } = options.settings
+    const { abortGraceMs, maxTries, onJobEnd, retryJobs, retry, unknownFunction } = options.settings
+    this.#afterTimeoutMs = abortGraceMs + (onJobEnd ? abortGraceMs : 0) + SETTLE_MARGIN_MS
     this.#rules = { maxTries, retryJobs, retry, unknownFunction }
   }
 
@@ -70,7 +74,6 @@ export class Executor {
   /** Runs and settles one job. `onIdle` is called when its slot is free, which is before it is settled. Never rejects. */
   async execute(claim: Claim, onIdle: () => void): Promise<void> {
     const { leases, log } = this.#o
-    leases.hold(leaseOf(claim, claim.jobTry, Infinity))
     let idle = false
     const release = () => {
       if (!idle) onIdle()
@@ -78,6 +81,7 @@ export class Executor {
     }
     try {
       const admission = admit(claim, (name) => this.#o.tasks.get(name), this.#rules)
+      if (admission.kind !== 'run') leases.hold(leaseOf(claim, claim.jobTry, Infinity))
       if (admission.kind === 'run') await this.#run(claim, admission, release)
       else if (admission.kind === 'fail') await this.#fail(claim, admission, release)
       else await this.#handBack(claim, admission.record, release)
@@ -123,7 +127,6 @@ export class Executor {
     else log.warn({ jobId: claim.jobId, reason }, lines.failed(0, ref, error))
     counters.failed++
     release()
-    const task = this.#o.tasks.get(record.functionName)
     const ending: Ending = {
       kind: 'finish',
       success: false,
@@ -136,7 +139,7 @@ export class Executor {
       record,
       codec: admission.codec ?? settings.codec,
       jobTry: admission.jobTry,
-      task,
+      task: undefined, // arq's finish_failed_job: the worker's keep_result counts, and no in-progress key stays
       startedMs: now,
       finishedMs: now,
       ending,
@@ -150,16 +153,20 @@ export class Executor {
   ): Promise<void> {
     const { broker, leases, settings, log, emit } = this.#o
     const { record, task, jobTry } = admission
-    if (admission.setTry) await broker.setTry(claim, jobTry)
+    if (admission.setTry) {
+      leases.hold(leaseOf(claim, claim.jobTry, Infinity))
+      await broker.setTry(claim, jobTry)
+    }
     const held = admission.setTry ? { ...claim, jobTry } : claim
     const timeoutMs = task.timeoutMs ?? settings.jobTimeoutMs
     const startedMs = broker.clock.now()
     const run = new Run({ claim: held, record, codec: admission.codec, task, jobTry, timeoutMs, startedMs, log })
-    leases.hold(leaseOf(claim, jobTry, startedMs + timeoutMs + settings.abortGraceMs + SETTLE_MARGIN_MS))
+    leases.hold(leaseOf(claim, jobTry, startedMs + timeoutMs + this.#afterTimeoutMs))
     // Its lease lapsed unnoticed, and it came back to the very worker that runs it: the earlier run is void.
-    this.cut('lost', () => new LeaseLostError('the lease of this job lapsed, and the job was claimed anew'), [
-      claim.jobId,
-    ])
+    if (this.#runs.has(claim.jobId)) {
+      const reason = () => new LeaseLostError('the lease of this job lapsed, and the job was claimed anew')
+      this.cut('lost', reason, [claim.jobId])
+    }
     this.#runs.set(claim.jobId, run)
     const ctx = this.#o.makeContext(run)
     if (log.isLevelEnabled('info')) {
@@ -189,10 +196,10 @@ export class Executor {
     const rules = { jobTry, task, timeoutMs }
     const ending = settle(outcome, run.cutShort, rules, this.#rules, Math.random())
     this.#tell(run, ending, finishedMs)
-    await this.#hook('onJobEnd', ctx)
+    if (settings.onJobEnd) await this.#hook('onJobEnd', settings.onJobEnd, ctx)
     release()
     const settled = await this.#settle(run, ending, outcome, finishedMs)
-    if (settled) await this.#hook('afterJobEnd', ctx)
+    if (settled && settings.afterJobEnd) await this.#hook('afterJobEnd', settings.afterJobEnd, ctx)
   }
 
   #call(run: Run, ctx: JobContext): unknown {
@@ -261,6 +268,7 @@ export class Executor {
             jobId: claim.jobId,
           },
           end.codec,
+          claim.payload ?? undefined,
         )
       : null
     const dead = !ending.success && ending.dead && settings.deadLetter !== false ? settings.deadLetter : null
@@ -291,10 +299,10 @@ export class Executor {
   }
 
   /** arq's fallback: a result that cannot be written becomes a failure that says so. */
-  #encode(result: ResultRecord, codec: CodecName): Uint8Array | null {
+  #encode(result: ResultRecord, codec: CodecName, payload: Uint8Array | undefined): Uint8Array | null {
     const { log } = this.#o
     try {
-      return encodeResult(result, codec)
+      return encodeResult(result, codec, payload)
     } catch (error) {
       // A value may throw anything when it is read; the job has ended all the same.
       log.warn(
@@ -303,7 +311,7 @@ export class Executor {
       )
     }
     try {
-      return encodeResult({ ...result, success: false, result: 'unable to serialize result' }, codec)
+      return encodeResult({ ...result, success: false, result: 'unable to serialize result' }, codec, payload)
     } catch (error) {
       log.error({ err: error, jobId: result.jobId }, `no result is stored for ${result.jobId}:${result.functionName}`)
       return null
@@ -359,14 +367,15 @@ export class Executor {
     emit('jobAbandoned', about)
   }
 
-  async #hook(name: 'onJobEnd' | 'afterJobEnd', ctx: JobContext): Promise<void> {
-    const hook = this.#o.settings[name]
-    if (hook === undefined) return
-    try {
-      await hook(ctx)
-    } catch (error) {
-      this.#o.log.error({ err: error, jobId: ctx.jobId }, `the ${name} hook failed`)
-    }
+  /** Neither what a hook throws nor its silence may cost a slot: past the grace it is not waited for any more. */
+  async #hook(name: 'onJobEnd' | 'afterJobEnd', hook: (ctx: JobContext) => unknown, ctx: JobContext): Promise<void> {
+    const { log, settings } = this.#o
+    const ended = (async () => hook(ctx))().catch((error: unknown) => {
+      log.error({ err: error, jobId: ctx.jobId }, `the ${name} hook failed`)
+    })
+    if (await within(ended, settings.abortGraceMs)) return
+    const about = `the ${name} hook did not end within ${settings.abortGraceMs} ms (abortGraceMs)`
+    log.error({ jobId: ctx.jobId }, `${about}: its job goes on without it`)
   }
 }
 

@@ -9,7 +9,7 @@ const REGISTRY_TTL_MS = 15_000
 
 /**
  * Tells that the worker lives: arq's health line each `healthCheckIntervalMs`, and the registry entry.
- * A turn that Redis refuses is logged, and the next one tries again.
+ * A turn that Redis refuses is logged, and the next one tries again; while one waits for Redis there is no second.
  *
  * stopped → started → stopped (keys removed)
  */
@@ -22,6 +22,10 @@ export class Heartbeat {
   readonly #describe: () => WorkerEntry
   readonly #maintain: () => Promise<void>
   #timers: NodeJS.Timeout[] = []
+  #beating: Promise<void> | undefined
+  #isHealthDue = true
+  #hasWritten = false
+  #stopped = false
   #lastCounts: string | undefined
   #lastLine: string | null = null
 
@@ -51,28 +55,53 @@ export class Heartbeat {
 
   /** Writes both once, so that a started worker is seen, and goes on in the background. */
   async start(): Promise<void> {
-    await this.#recordHealth()
-    await this.#register()
+    await this.#beat()
+    if (this.#stopped) return
+    const healthIsDue = () => {
+      this.#isHealthDue = true
+      void this.#beat()
+    }
     this.#timers = [
-      setInterval(
-        () => void this.#recordHealth().then(() => this.#register()),
-        Math.min(this.#intervalMs, 2_147_483_647),
-      ),
-      setInterval(() => void this.#register(), REGISTRY_INTERVAL_MS),
+      setInterval(healthIsDue, Math.min(this.#intervalMs, 2_147_483_647)),
+      setInterval(() => void this.#beat(), REGISTRY_INTERVAL_MS),
     ]
   }
 
-  /** Writes no more. */
+  /** Begins no more turns. */
   pause(): void {
+    this.#stopped = true
     for (const timer of this.#timers) clearInterval(timer)
     this.#timers = []
   }
 
-  /** Removes what was written. */
+  /** Removes what was written, once the turn under way has ended: it must not write it again. */
   async stop(): Promise<void> {
     this.pause()
-    const id = this.#describe().id
+    await this.#beating
+    if (!this.#hasWritten) return
+    const { id } = this.#describe()
     await Promise.all([this.#store.removeHealth(this.#healthCheckKeys), this.#store.unregister(id)])
+  }
+
+  #beat(): Promise<void> {
+    this.#beating ??= this.#write().finally(() => {
+      this.#beating = undefined
+    })
+    return this.#beating
+  }
+
+  async #write(): Promise<void> {
+    this.#hasWritten = true
+    try {
+      // Any worker that stops, a Python one too, removes the key that all workers of the queue share.
+      if (this.#isHealthDue || !(await this.#store.hasHealth(this.#healthCheckKeys))) await this.#recordHealth()
+      if (this.#stopped) return
+      const entry = this.#describe()
+      await this.#store.register(entry.id, JSON.stringify(entry), REGISTRY_TTL_MS)
+      if (!this.#stopped) await this.#maintain()
+    } catch (error) {
+      if (!this.#stopped) this.#log.warn({ err: error }, 'writing the registry entry failed')
+    }
   }
 
   async #recordHealth(): Promise<void> {
@@ -82,25 +111,14 @@ export class Heartbeat {
       const line = healthLine(new Date(), { ...counters, queued })
       const ttlMs = this.#intervalMs + 1_000
       await Promise.all(this.#healthCheckKeys.map((key) => this.#store.writeHealth(key, line, ttlMs)))
+      this.#isHealthDue = false
       this.#lastLine = line
       // arq logs it only when the counts have changed.
       const counts = line.slice(line.indexOf('j_complete='))
       if (this.#lastCounts !== undefined && this.#lastCounts !== counts) this.#log.info(`recording health: ${line}`)
       this.#lastCounts = counts
     } catch (error) {
-      this.#log.warn({ err: error }, 'recording health failed')
-    }
-  }
-
-  async #register(): Promise<void> {
-    try {
-      // Any worker that stops, a Python one too, removes the key that all workers of the queue share.
-      if (!(await this.#store.hasHealth(this.#healthCheckKeys))) await this.#recordHealth()
-      const entry = this.#describe()
-      await this.#store.register(entry.id, JSON.stringify(entry), REGISTRY_TTL_MS)
-      await this.#maintain()
-    } catch (error) {
-      this.#log.warn({ err: error }, 'writing the registry entry failed')
+      if (!this.#stopped) this.#log.warn({ err: error }, 'recording health failed')
     }
   }
 }

@@ -1,18 +1,21 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from '../logger.ts'
 import type { Broker, Claim } from '../redis/broker.ts'
 import { Pace } from './pace.ts'
+import { FEW, MAX_PASSED_OVER, PassedOver } from './passed-over.ts'
 import { pollOrder } from './poll-order.ts'
 import type { WeightedQueue } from './poll-order.ts'
 import { Wake } from './wake.ts'
 
-/** How long a job handed back as unknown is left to other workers. */
-const PASS_OVER_MS = 5_000
-const MAX_PASSED_OVER = 1_000
 /** Jobs set aside ahead of free slots go back when no slot came free for so long. */
 const AHEAD_MS = 100
 /** After an unexpected fault of a poll, so that it cannot spin. */
 const FAULT_PAUSE_MS = 500
+/** A poll that passes many ids over is work for Redis: after one that found nothing more, 1 ms for each so many. */
+const PASSED_OVER_PER_MS = 100
+/** Where there are too many to pass over: the first come back meanwhile. */
+const LOOK_NO_FURTHER_MS = 5_000
 
 export interface PollerOptions {
   broker: Broker
@@ -45,7 +48,9 @@ export interface PollerOptions {
 export class Poller {
   readonly #o: PollerOptions
   readonly #wake = new Wake()
-  readonly #passedOver = new Map<string, Map<string, number>>()
+  readonly #passedOver = new PassedOver()
+  /** Queues that are not to be asked before a time. */
+  readonly #resting = new Map<string, number>()
   readonly #pace = new Pace()
   /** Jobs set aside that wait for a slot, by queue; younger than their reservation. */
   readonly #ahead = new Map<string, string[]>()
@@ -75,10 +80,7 @@ export class Poller {
 
   /** Leaves a job to other workers for a while. */
   passOver(queueName: string, jobId: string): void {
-    let ids = this.#passedOver.get(queueName)
-    if (!ids) this.#passedOver.set(queueName, (ids = new Map()))
-    if (ids.size >= MAX_PASSED_OVER) ids.delete(ids.keys().next().value as string)
-    ids.set(jobId, performance.now() + PASS_OVER_MS)
+    this.#passedOver.add(queueName, jobId, performance.now())
   }
 
   /** Polls until `stop`, or in burst mode until nothing is left to do. Never rejects. */
@@ -122,8 +124,15 @@ export class Poller {
 
   /** arq: the burst ends when its limit is reached or no queue has a member, running and deferred ones included. */
   async #burstIsOver(): Promise<boolean> {
-    if (this.#burstLeft() <= 0) return this.#busy === 0
-    return this.#busy === 0 && (await this.#o.countQueued()) === 0
+    if (this.#busy > 0) return false
+    if (this.#burstLeft() <= 0) return true
+    try {
+      return (await this.#o.countQueued()) === 0
+    } catch (error) {
+      // One queue that cannot be counted must not keep the others from being polled.
+      if (!this.#stopping.signal.aborted) this.#o.log.error({ err: error }, 'counting what is queued failed')
+      return false
+    }
   }
 
   async #waitForSlot(ms: number): Promise<void> {
@@ -131,21 +140,35 @@ export class Poller {
     const isAhead = this.#ahead.size > 0
     await this.#wake.wait(isAhead ? Math.min(ms, AHEAD_MS) : ms)
     this.#starved = false
+    // Slots mostly come free together: those of one turn are filled by one claim.
+    await turn()
     if (isAhead && this.#free() <= 0) await this.#giveBack()
   }
 
   /** One round over the queues. `full`: there may be more that is due now. */
   async #poll(free: number): Promise<{ full: boolean; sleepMs: number }> {
-    const { queueReadLimit, queues, order } = this.#o
+    const { log, queueReadLimit, queues, order } = this.#o
     let full = false
     let left = free
     let sleepMs = Infinity
     for (const queueName of pollOrder(queues, order, Math.random)) {
       if (left <= 0) return { full: true, sleepMs }
-      const found = await this.#find(queueName, Math.min(left, queueReadLimit))
-      full ||= found.full
-      sleepMs = Math.min(sleepMs, found.sleepMs)
-      if (found.jobIds.length > 0 && !this.#stopping.signal.aborted) left -= await this.#claim(queueName, found.jobIds)
+      const restMs = this.#restOf(queueName)
+      if (restMs > 0) {
+        sleepMs = Math.min(sleepMs, restMs)
+        continue
+      }
+      try {
+        const found = await this.#find(queueName, Math.min(left, queueReadLimit))
+        full ||= found.full
+        sleepMs = Math.min(sleepMs, found.sleepMs)
+        if (found.jobIds.length > 0 && !this.#stopping.signal.aborted)
+          left -= await this.#claim(queueName, found.jobIds)
+      } catch (error) {
+        if (this.#stopping.signal.aborted) throw error
+        log.error({ err: error }, `polling ${queueName} failed, trying again`)
+        sleepMs = Math.min(sleepMs, this.#rest(queueName, FAULT_PAUSE_MS))
+      }
     }
     return { full, sleepMs: Math.max(1, sleepMs) }
   }
@@ -158,14 +181,38 @@ export class Poller {
       if (ahead.length === 0) this.#ahead.delete(queueName)
       return { jobIds, full: true, sleepMs: Infinity }
     }
-    const { broker, queueReadLimit, maxBurstJobs } = this.#o
-    const extra = maxBurstJobs === Infinity ? this.#pace.perTurn(performance.now()) : 0
-    const ask = Math.max(want, Math.min(want + extra, queueReadLimit))
+    const { broker, log, queueReadLimit, maxBurstJobs } = this.#o
+    const now = performance.now()
+    const passedOver = this.#passedOver.of(queueName, now)
+    if (passedOver.size >= MAX_PASSED_OVER) {
+      const jobs = `${passedOver.size} jobs of ${queueName}`
+      log.warn(`${jobs} are of functions that this worker does not have: it looks no further until some are done`)
+      return { jobIds: [], full: false, sleepMs: this.#rest(queueName, LOOK_NO_FURTHER_MS) }
+    }
+    const extra = maxBurstJobs === Infinity ? this.#pace.perTurn(now) : 0
+    // In proportion to what each poll passes over, so that looking past many is not the work of their square.
+    const share = Math.floor(passedOver.size / 8)
+    const ask = Math.max(want, share, Math.min(want + extra, queueReadLimit))
     const { signal } = this.#stopping
-    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queueName, ask, this.#toPassOver(queueName), signal)
+    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queueName, ask, passedOver.keys(), signal)
     const full = jobIds.length >= want
     if (jobIds.length > want) this.#ahead.set(queueName, jobIds.splice(want))
+    if (!full && passedOver.size > FEW) this.#rest(queueName, passedOver.size / PASSED_OVER_PER_MS)
     return { jobIds, full, sleepMs: nextDueMs === null ? Infinity : nextDueMs - nowMs }
+  }
+
+  #rest(queueName: string, ms: number): number {
+    this.#resting.set(queueName, performance.now() + ms)
+    return ms
+  }
+
+  /** How long a queue is still to be left alone. */
+  #restOf(queueName: string): number {
+    const until = this.#resting.get(queueName)
+    if (until === undefined) return 0
+    const ms = until - performance.now()
+    if (ms <= 0) this.#resting.delete(queueName)
+    return ms
   }
 
   /** Lets other workers have what was set aside. */
@@ -184,21 +231,13 @@ export class Poller {
     for (const claim of claims) {
       this.#busy++
       this.#started++
-      start(claim, () => {
-        this.#busy--
-        if (this.#starved || this.#o.burst) this.#wake.notify()
-      })
+      start(claim, this.#onIdle)
     }
     return claims.length
   }
 
-  *#toPassOver(queueName: string): Generator<string> {
-    const ids = this.#passedOver.get(queueName)
-    if (!ids) return
-    const now = performance.now()
-    for (const [id, until] of ids) {
-      if (until > now) yield id
-      else ids.delete(id)
-    }
+  readonly #onIdle = (): void => {
+    this.#busy--
+    if (this.#starved || this.#o.burst) this.#wake.notify()
   }
 }

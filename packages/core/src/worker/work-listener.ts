@@ -28,7 +28,9 @@ export async function listenForWork({
   for (const queue of queues) await subscriber.listen(keys.wakeChannel(queue), onWork)
   await subscriber.listen(keys.abortChannel, onAbort)
   await subscriber.listen(keys.eventListeners, onListener)
-  if (keyspaceNotifications === 'auto' && (await link.hasKeyspaceEvents())) {
+  const hasEvents = await link.hasKeyspaceEvents()
+  link.broker.hasKeyspaceListeners = hasEvents
+  if (keyspaceNotifications === 'auto' && hasEvents) {
     const onZadd = (event: string) => {
       if (event === 'zadd') onWork()
     }

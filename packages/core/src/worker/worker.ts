@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { EventEmitter } from 'node:events'
+import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import { hostname } from 'node:os'
 import { Client } from '../client.ts'
 import { FailedJobsError, JobAbortedError, LeaseLostError, WorkerStoppedError } from '../errors.ts'
-import type { WorkerEvents } from '../events.ts'
+import type { JobEvent, WorkerEvents } from '../events.ts'
 import { createLogger } from '../logger.ts'
 import type { Logger } from '../logger.ts'
 import { resolveWorkerOptions } from '../options.ts'
@@ -15,20 +15,25 @@ import { AbortListener } from './abort-listener.ts'
 import { Completer } from './completer.ts'
 import { makeContext } from './context.ts'
 import { CronService } from './cron-service.ts'
-import type { Tick } from './cron-service.ts'
 import { EventPublisher } from './event-publisher.ts'
 import { Executor } from './executor.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { Patience, within } from './patience.ts'
 import { Poller } from './poller.ts'
 import { registerCron, registerTask } from './registered-task.ts'
 import type { RegisteredTask } from './registered-task.ts'
 import { Signals } from './signals.ts'
+import { StateHooks } from './state-hooks.ts'
 import { tracedRun } from './traced-run.ts'
 import { listenForWork } from './work-listener.ts'
 
 /** Past this a stopping worker no longer waits for Redis to settle what is left; leases bring those jobs back. */
 const SETTLE_WAIT_MS = 10_000
+/** How long a stopping worker waits for an `onStartup` that is at work, and for Redis to take its keys away. */
+const END_WAIT_MS = 10_000
+/** arq reads nothing else unless it is told to: ticks are for either language. */
+const TICK_CODEC = 'pickle'
 const MAX_RUNNING_TOLD = 100
 
 /**
@@ -49,8 +54,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
   readonly #tasks = new Map<string, RegisteredTask>()
   readonly #counters: Counters = { complete: 0, failed: 0, retried: 0 }
   readonly #link: Link
-  readonly #client: Client
-  readonly #completer: Completer
   readonly #leases: LeaseKeeper
   readonly #executor: Executor
   readonly #poller: Poller
@@ -58,19 +61,19 @@ export class Worker extends EventEmitter<WorkerEvents> {
   readonly #heartbeat: Heartbeat
   readonly #cron: CronService
   readonly #publisher: EventPublisher
-  readonly #state: Record<string, unknown>
+  readonly #hooks: StateHooks
   readonly #inFlight = new Set<Promise<void>>()
   readonly #queueNames: string[]
+  readonly #patience = new Patience()
   readonly #stopping = new AbortController()
+  /** Rejects at a stop, for what is not waited for then. */
+  readonly #stopped: Promise<never>
   #startedAtMs = 0
-  #wasStarted = false
-  #hurried = false
   #running: Promise<void> | undefined
-  #hurry: (() => void) | undefined
 
   /** @throws OptionsError */
   constructor(options: WorkerOptions) {
-    super()
+    super({ captureRejections: true })
     const settings = resolveWorkerOptions(options)
     this.#settings = settings
     for (const task of settings.tasks) this.#tasks.set(task.name, registerTask(task))
@@ -79,7 +82,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.id = `${name}:${process.pid}:${randomBytes(4).toString('hex')}`
     this.log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
     const log = this.log
-    this.#state = { ...settings.ctx }
+    const state = { ...settings.ctx }
+    const { onStartup, onShutdown } = settings
+    this.#hooks = new StateHooks({ state, onStartup, onShutdown, log })
     this.#queueNames = settings.queues.map((queue) => queue.name)
     this.#link = new Link({
       redis: settings.redis,
@@ -88,12 +93,13 @@ export class Worker extends EventEmitter<WorkerEvents> {
       log,
     })
     const { broker, store } = this.#link
-    this.#client = Client.over(this.#link, {
+    const clientOptions = {
       codec: settings.codec,
       queueName: settings.queues[0]!.name,
-      onEnqueued: (job) => this.#tell('jobEnqueued', job),
-    })
-    this.#completer = new Completer(broker, log)
+      onEnqueued: (job: JobEvent) => this.#tell('jobEnqueued', job),
+    }
+    const client = Client.over(this.#link, clientOptions)
+    const completer = new Completer(broker, log)
     this.#leases = new LeaseKeeper({
       broker,
       leaseMs: settings.leaseMs,
@@ -103,14 +109,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
     })
     this.#executor = new Executor({
       broker,
-      completer: this.#completer,
+      completer,
       leases: this.#leases,
       tasks: this.#tasks,
       settings,
       log,
       counters: this.#counters,
       emit: (event, ...args) => this.#tell(event, ...args),
-      makeContext: (run) => makeContext(run, this.#state, this.#client),
+      makeContext: (run) => makeContext(run, state, client),
       around: (run, call) => tracedRun(store, run, call),
       passOver: (queueName, jobId) => this.#poller.passOver(queueName, jobId),
     })
@@ -138,7 +144,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       broker,
       pollDelayMs: settings.pollDelayMs,
       log,
-      running: () => this.#executor.runs.keys(),
+      running: () => this.#executor.runs,
       abort: (ids) => this.#executor.cut('aborted', () => new JobAbortedError('aborted while running'), ids),
     })
     this.#publisher = new EventPublisher({ worker: this, workerId: this.id, store, now: () => broker.clock.now() })
@@ -162,8 +168,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
       pollDelayMs: settings.pollDelayMs,
       timeZone: settings.timeZone,
       log,
-      enqueueTick: (tick) => this.#enqueueTick(tick),
+      store,
+      client: Client.over(this.#link, { ...clientOptions, codec: options.codec ?? TICK_CODEC }),
     })
+    const { signal } = this.#stopping
+    this.#stopped = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    this.#stopped.catch(() => {})
   }
 
   /**
@@ -178,15 +188,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
   /**
    * Stops gracefully: no new jobs; running ones may end within `jobCompletionWaitMs`, then their signals fire and what
    * is left goes back to the queue, uncounted as a try. A second call does not wait for running jobs any more.
+   * A stop while `onStartup` is at work waits for it, 10 s at most; `onShutdown` follows it in any case.
+   * A worker that never ran is closed: it is connected from its construction on.
    */
   async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) {
-      this.#hurried = true
-      this.#hurry?.()
-    }
+    if (this.#stopping.signal.aborted) this.#patience.hurry()
     this.#stopping.abort()
     this.#poller.stop()
-    await this.#running
+    await (this.#running ?? this.#link.close())
   }
 
   /**
@@ -233,7 +242,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   }
 
   async #main(signal: AbortSignal | undefined): Promise<void> {
-    const onAbort = () => void this.stop()
+    const onAbort = () => this.#stopSoon()
     signal?.addEventListener('abort', onAbort)
     const signals = this.#settings.handleSignals ? new Signals((name) => this.#onSignal(name)) : undefined
     try {
@@ -249,20 +258,19 @@ export class Worker extends EventEmitter<WorkerEvents> {
     }
   }
 
-  /** A start may wait for Redis; a stop must not wait for the start. */
   async #startUnlessStopped(): Promise<void> {
-    const { signal } = this.#stopping
-    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
     try {
-      await Promise.race([this.#start(), stopped])
+      await this.#start()
     } catch (error) {
-      if (!signal.aborted) throw error
+      if (!this.#stopping.signal.aborted) throw error
     }
   }
 
+  /** Each step may wait, for Redis or a hook: a stop goes past it at once, and nothing that follows begins. */
   async #start(): Promise<void> {
     const { broker, connection } = this.#link
     const settings = this.#settings
+    this.#stopping.signal.throwIfAborted()
     connection.onDown = (error) => this.#tell('redisDown', { error })
     connection.onUp = () => {
       this.#tell('redisUp')
@@ -270,31 +278,38 @@ export class Worker extends EventEmitter<WorkerEvents> {
       this.#poller.notify()
     }
     this.log.info(`Starting worker for ${this.#tasks.size} functions: ${[...this.#tasks.keys()].join(', ')}`)
-    const stopped = this.#stopping.signal
-    await broker.syncClock(undefined, stopped)
+    await this.#unlessStopped(broker.syncClock(undefined, this.#stopping.signal))
     this.#startedAtMs = broker.clock.now()
-    const server = await this.#link.describeServer()
+    const server = await this.#unlessStopped(this.#link.describeServer())
     this.log.info(server.line)
     if (server.evictionPolicy !== undefined && server.evictionPolicy !== 'noeviction') {
       this.log.warn(`this Redis may evict jobs (maxmemory-policy ${server.evictionPolicy}); set it to noeviction`)
     }
-    await settings.onStartup?.(this.#state)
-    this.#wasStarted = true
-    await listenForWork({
-      link: this.#link,
-      queues: this.#queueNames,
-      keyspaceNotifications: settings.keyspaceNotifications,
-      onWork: () => this.#poller.notify(),
-      onListener: () => void this.#publisher.look().catch(() => {}),
-      onAbort: (jobId) => {
-        if (settings.allowAbortJobs && (jobId === undefined || this.#executor.runs.has(jobId))) void this.#aborts.look()
-      },
-    })
-    await this.#heartbeat.start()
+    await this.#unlessStopped(this.#hooks.begin())
+    await this.#unlessStopped(
+      listenForWork({
+        link: this.#link,
+        queues: this.#queueNames,
+        keyspaceNotifications: settings.keyspaceNotifications,
+        onWork: () => this.#poller.notify(),
+        onListener: () => void this.#publisher.look().catch(() => {}),
+        onAbort: (jobId) => {
+          if (settings.allowAbortJobs && (jobId === undefined || this.#executor.runs.has(jobId)))
+            void this.#aborts.look()
+        },
+      }),
+    )
+    await this.#unlessStopped(this.#heartbeat.start())
     this.#leases.start()
     if (settings.allowAbortJobs) this.#aborts.start()
     this.#cron.start()
     this.#tell('started')
+  }
+
+  async #unlessStopped<T>(step: Promise<T>): Promise<T> {
+    const value = await Promise.race([step, this.#stopped])
+    this.#stopping.signal.throwIfAborted()
+    return value
   }
 
   /** Lets running jobs end, then fires their signals, then waits until all are settled. */
@@ -304,10 +319,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const { complete, failed, retried } = this.#counters
     const counts = `${complete} jobs complete ◆ ${failed} failed ◆ ${retried} retries ◆ ${this.#executor.runs.size} ongoing`
     this.log.info(`shutting down ◆ ${counts}`)
-    await this.#settledWithin(jobCompletionWaitMs, true)
+    await this.#patience.wait(Promise.all(this.#inFlight), jobCompletionWaitMs)
     const reason = new WorkerStoppedError('the worker is stopping')
     this.#executor.cut('stopped', () => reason)
-    await this.#settledWithin(abortGraceMs + SETTLE_WAIT_MS, false)
+    await within(Promise.all(this.#inFlight), abortGraceMs + SETTLE_WAIT_MS)
     if (this.#inFlight.size > 0) {
       this.log.error(`${this.#inFlight.size} jobs could not be settled; they run again when their leases end`)
     }
@@ -319,8 +334,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.#aborts.stop()
     this.#leases.stop()
     const steps: [string, () => unknown][] = [
-      ['removing the health keys', () => this.#link.connection.isReady && this.#heartbeat.stop()],
-      ['the onShutdown hook', () => this.#wasStarted && this.#settings.onShutdown?.(this.#state)],
+      ['removing the health keys', () => this.#link.connection.isReady && within(this.#heartbeat.stop(), END_WAIT_MS)],
+      ['the onShutdown hook', () => this.#hooks.end((beginning) => this.#patience.wait(beginning, END_WAIT_MS))],
       ['closing connections', () => this.#link.close()],
     ]
     this.#heartbeat.pause()
@@ -333,22 +348,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
     }
   }
 
-  /** Waits until every job is settled, for `ms` at most, or less when told to hurry. */
-  async #settledWithin(ms: number, mayHurry: boolean): Promise<void> {
-    if (this.#inFlight.size === 0 || ms <= 0 || (mayHurry && this.#hurried)) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(ms, 2_147_483_647))
-      if (mayHurry) this.#hurry = resolve
-      void Promise.all(this.#inFlight)
-        .then(() => resolve())
-        .finally(() => clearTimeout(timer))
-    })
-    this.#hurry = undefined
-  }
-
   #onSignal(name: NodeJS.Signals): void {
     this.log.info(`shutdown on ${name}${this.#stopping.signal.aborted ? ' again, not waiting for running jobs' : ''}`)
-    void this.stop()
+    this.#stopSoon()
+  }
+
+  /** What makes `run` reject is told by `run`. */
+  #stopSoon(): void {
+    this.stop().catch(() => {})
   }
 
   #leaseLost(jobId: string): void {
@@ -363,19 +370,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.#tell('leaseLost', about)
   }
 
-  async #enqueueTick({ job, jobId, atMs }: Tick): Promise<void> {
-    const { store } = this.#link
-    if (job.overlap === 'skip') {
-      const last = await store.lastTick(job.name)
-      // Queued or running: a member of the queue. (arq keeps a cron job's in-progress key after its end.)
-      if (last !== null && last !== jobId && (await store.readResult(last, this.#client.queueName)).score !== null) {
-        this.log.info(`${job.name}: tick of ${new Date(atMs).toISOString()} left out, ${last} is still queued or runs`)
-        return
-      }
-    }
-    const options = { deferUntil: atMs, ...(jobId === undefined ? {} : { jobId }) }
-    const queued = await this.#client.enqueue(job.name, [], options)
-    if (queued && job.overlap === 'skip') await store.recordTick(job.name, queued.jobId)
+  /** @internal A listener that is async and rejects: what `#tell` is for those that throw. */
+  override [captureRejectionSymbol](error: Error, ...[event]: unknown[]): void {
+    this.log.error({ err: error }, `a listener of '${String(event)}' failed`)
   }
 
   /** A listener that throws must not end a job, let alone the process. */

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 const script = fileURLToPath(new URL('fixtures/worker.mjs', import.meta.url))
+const slowStart = fileURLToPath(new URL('fixtures/slow-start.mjs', import.meta.url))
 const logger = createLogger({ level: 'silent' })
 
 /** On a server of its own, which is killed, starved and flushed. */
@@ -190,6 +191,29 @@ describe('a worker outlives what goes wrong', () => {
     expect(await redis.get(`arq:retry:${job?.jobId}`)).toBeNull()
     await startWorker()
     expect(await job?.result({ timeoutMs: 10_000 })).toEqual(['second', 1])
+  })
+
+  test('on SIGTERM within onStartup waits for it, runs onShutdown, and the process ends', async () => {
+    const worker = new Child(process.execPath, [slowStart, server.url])
+    children.push(worker)
+    await worker.line(/^starting/)
+    worker.kill('SIGTERM')
+    expect(await worker.exited).toBe(0)
+    expect(worker.lines.filter((line) => /^[a-z]+$/.test(line))).toEqual(['starting', 'up', 'down', 'ended'])
+  })
+
+  test('does not make up for what it could not tell of itself while Redis was away', async () => {
+    const worker = await startWorker({ healthCheckIntervalMs: 200 })
+    await server.kill()
+    await worker.line(/^event redisDown/)
+    const downAt = performance.now()
+    await eventually(() => performance.now() - downAt > 3_000)
+    await server.restart()
+    const fresh = new Redis(server.url)
+    const told = async () => Number(/cmdstat_psetex:calls=(\d+)/.exec(await fresh.info('commandstats'))?.[1] ?? 0)
+    // Two keys in each of its turns, of which it missed fifteen.
+    expect(await eventually(told)).toBeLessThan(15)
+    fresh.disconnect()
   })
 
   test('refuses an enqueue that Redis does not answer in time, and says why', async () => {

@@ -13,9 +13,10 @@ vi.mock('../../src/redis/scripts.generated.ts', async (original) => {
 local declared = {}
 for _, key in ipairs(KEYS) do declared[key] = true end
 local server = redis
-local redis = { call = function(command, ...)
+local all = { DEL = true, EXISTS = true, MGET = true }
+local redis = { pcall = server.pcall, call = function(command, ...)
   local args = { ... }
-  local last = (command == 'DEL' or command == 'EXISTS') and #args or 1
+  local last = all[command] and #args or 1
   if command ~= 'TIME' and command ~= 'PUBLISH' then
     for i = 1, last do
       if not declared[args[i]] then error('undeclared key ' .. tostring(args[i]) .. ' in ' .. command) end

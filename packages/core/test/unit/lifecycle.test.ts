@@ -14,7 +14,7 @@ describe("admission asks in arq's order", () => {
   const claim = (changes: object = {}, record: Partial<JobRecord> = {}) => ({
     payload: encodeJob({ ...job, ...record }, 'pickle'),
     jobTry: 1,
-    aborted: false,
+    abortAskedMs: null,
     ...changes,
   })
 
@@ -23,14 +23,14 @@ describe("admission asks in arq's order", () => {
   })
 
   test.each([
-    ['expired before all', claim({ payload: null, aborted: true }), 'expired', 'job expired'],
+    ['expired before all', claim({ payload: null, abortAskedMs: 5 }), 'expired', 'job expired'],
     [
       'undecodable before aborted',
-      claim({ payload: Buffer.from('zz'), aborted: true }),
+      claim({ payload: Buffer.from('zz'), abortAskedMs: 5 }),
       'undecodable',
       'unable to deserialize job',
     ],
-    ['aborted before unknown', claim({ aborted: true }, { functionName: 'no' }), 'aborted', 'aborted before start'],
+    ['aborted before unknown', claim({ abortAskedMs: 5 }, { functionName: 'no' }), 'aborted', 'aborted before start'],
     [
       'unknown before tries',
       claim({ jobTry: 99 }, { functionName: 'no' }),
@@ -54,6 +54,15 @@ describe("admission asks in arq's order", () => {
     const admission = admit(given, find, rules)
     expect(admission).toMatchObject({ kind: 'fail', reason })
     expect((admission as { error: Error }).error.message).toContain(message)
+  })
+
+  test('leaves an abort request aside that was made for an earlier job of the same id', () => {
+    const hourMs = 3_600_000
+    const enqueueTimeMs = 1_800_000_000_000
+    const asked = (abortAskedMs: number) => admit(claim({ abortAskedMs }, { enqueueTimeMs }), find, rules)
+    expect(asked(enqueueTimeMs - 2 * hourMs)).toMatchObject({ kind: 'run' })
+    // The producer's clock may be ahead.
+    expect(asked(enqueueTimeMs - hourMs / 2)).toMatchObject({ kind: 'fail', reason: 'aborted' })
   })
 
   test('takes over the try the producer asks for, when it is ahead', () => {

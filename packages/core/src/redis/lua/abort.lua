@@ -11,6 +11,6 @@ local running = redis.call('EXISTS', KEYS[3]) == 1
 if not score and not running then return { 0 } end
 if score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[2], 1, ARGV[1]) end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
-redis.call('PUBLISH', ARGV[2], '1')
-redis.call('PUBLISH', ARGV[3], ARGV[1])
+redis.pcall('PUBLISH', ARGV[2], '1')
+redis.pcall('PUBLISH', ARGV[3], ARGV[1])
 return { 1 }

@@ -1,36 +1,49 @@
 -- Stores jobs and puts them into their queues; an id that is queued, running or has a kept result is left alone.
 -- arq's enqueue_job does the same in WATCH, EXISTS, MULTI.
+-- Jobs of a batch mostly go to one queue at one time: where and when is told once per way.
 --
--- KEYS[3i+1] -> arq:job:<id>, KEYS[3i+2] -> arq:result:<id>, KEYS[3i+3] -> queue
+-- KEYS[1..ways] -> queue of each way, then for each job: arq:job:<id>, arq:result:<id>
 -- ARGV[1] -> '1' when the batch is sent again after a lost reply: an identical stored payload is then our own
 -- ARGV[2] -> how long after its due time a job may start, ms, where it names no expiry itself
--- ARGV[6i+3..6i+8] -> id, 'at' or 'in', due (unix ms or ms from now), expiry in ms or '', payload, wake channel
+-- ARGV[3] -> number of ways, then for each: 'at' or 'in', due (unix ms or ms from now), expiry in ms or '', wake channel
+-- then for each job: id, number of its way from 1, payload
 -- Output: now in unix ms, then for each job 1 (queued) or 0 (id taken)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local resent = ARGV[1] == '1'
 local extra = tonumber(ARGV[2])
-local earliest = {}
-local out = { now }
-for i = 0, #KEYS / 3 - 1 do
-  local job, result, queue = KEYS[3 * i + 1], KEYS[3 * i + 2], KEYS[3 * i + 3]
-  local id, kind, due, expires, payload, channel = unpack(ARGV, 6 * i + 3, 6 * i + 8)
+local ways = {}
+for w = 1, tonumber(ARGV[3]) do
+  local kind, due, expires, channel = unpack(ARGV, 4 * w, 4 * w + 3)
   due = tonumber(due)
   if kind == 'in' then due = now + due end
   local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra
+  ways[w] = { KEYS[w], string.format('%.0f', due), string.format('%.0f', ttl), channel, due, false }
+end
+local key, arg = #ways, 3 + 4 * #ways
+local out = { now }
+for i = 1, (#ARGV - arg) / 3 do
+  local job, result = KEYS[key + 2 * i - 1], KEYS[key + 2 * i]
+  local id, way, payload = unpack(ARGV, arg + 3 * i - 2, arg + 3 * i)
   local queued = 0
   if redis.call('EXISTS', job, result) == 0 then
+    local to = ways[tonumber(way)]
     -- The queue first: if it is no sorted set, nothing is stored.
-    redis.call('ZADD', queue, string.format('%.0f', due), id)
-    redis.call('SET', job, payload, 'PX', string.format('%.0f', ttl))
-    if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
+    redis.call('ZADD', to[1], to[2], id)
+    redis.call('SET', job, payload, 'PX', to[3])
+    to[6] = true
     queued = 1
   elseif resent and redis.call('GET', job) == payload then
     queued = 1
   end
-  out[i + 2] = queued
+  out[i + 1] = queued
+end
+local earliest = {}
+for _, way in ipairs(ways) do
+  local channel, due, used = way[4], way[5], way[6]
+  if used and (not earliest[channel] or due < earliest[channel]) then earliest[channel] = due end
 end
 for channel, due in pairs(earliest) do
-  redis.call('PUBLISH', channel, string.format('%.0f', due))
+  redis.pcall('PUBLISH', channel, string.format('%.0f', due))
 end
 return out

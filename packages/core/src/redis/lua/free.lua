@@ -16,5 +16,5 @@ for i = 1, #KEYS - 1 do
     out[i] = 1
   end
 end
-redis.call('PUBLISH', ARGV[1], now)
+redis.pcall('PUBLISH', ARGV[1], now)
 return out

@@ -12,5 +12,5 @@ redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[4], 'PX', string.format('%.0f', ARGV[2] + ARGV[3]))
 redis.call('ZADD', KEYS[6], string.format('%.0f', due), ARGV[1])
-redis.call('PUBLISH', ARGV[5], string.format('%.0f', due))
+redis.pcall('PUBLISH', ARGV[5], string.format('%.0f', due))
 return { 1 }

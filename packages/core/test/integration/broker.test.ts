@@ -1,0 +1,268 @@
+import { randomBytes } from 'node:crypto'
+import { takeDatabase } from '@arq-ts/testkit'
+import type { Database } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { encodeJob } from '../../src/protocol/index.ts'
+import type { Broker, Claim, Finish, Reschedule } from '../../src/redis/broker.ts'
+import { Link } from '../../src/redis/link.ts'
+import { silent } from './support.ts'
+
+/** What each operation leaves in Redis, and that a call which is sent again because its reply was lost does no harm. */
+describe('the broker', () => {
+  let database: Database
+  let redis: Redis
+  let link: Link
+  let broker: Broker
+
+  beforeEach(async () => {
+    database = await takeDatabase()
+    redis = new Redis(database.url)
+    link = new Link({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+    broker = link.broker
+  })
+  afterEach(async () => {
+    await link.close()
+    redis.disconnect()
+    await database.release()
+  })
+
+  const queueName = 'q'
+  const payload = encodeJob({ jobTry: null, functionName: 'f', args: [], kwargs: {}, enqueueTimeMs: 1 }, 'pickle')
+  const enqueue = (jobIds: string[]) =>
+    broker.enqueue(jobIds.map((jobId) => ({ jobId, queueName, due: { in: 0 }, expiresMs: undefined, payload })))
+  const claim = (jobIds: string[], token = 'w/1', leaseMs = 5_000) =>
+    broker.claim(queueName, jobIds, { token, leaseMs, honourAborts: true })
+  const claimed = async (jobId: string, token?: string, leaseMs?: number): Promise<Claim> => {
+    const [taken] = await claim([jobId], token, leaseMs)
+    expect(taken).toBeDefined()
+    return taken!
+  }
+  const success = (of: Claim, changes: Partial<Finish> = {}): Finish => ({
+    jobId: of.jobId,
+    queueName: of.queueName,
+    token: of.token,
+    jobTry: of.jobTry,
+    outcome: 'complete',
+    result: Buffer.from('done'),
+    resultTtlMs: 60_000,
+    keepInProgressMs: 0,
+    dead: null,
+    ...changes,
+  })
+  const back = (of: Claim, changes: Partial<Reschedule> = {}): Reschedule => ({
+    jobId: of.jobId,
+    queueName: of.queueName,
+    token: of.token,
+    jobTry: of.jobTry,
+    due: { in: 0 },
+    uncount: false,
+    payload,
+    ...changes,
+  })
+  /** As if the reply of the first call had been lost. */
+  async function sentAgain<T>(call: () => Promise<T>): Promise<T> {
+    const { connection } = broker
+    const run = connection.run.bind(connection)
+    connection.run = ((operation: (client: Redis, attempt: number) => Promise<unknown>) =>
+      run(async (client) => {
+        await operation(client, 0)
+        return operation(client, 1)
+      })) as typeof connection.run
+    try {
+      return await call()
+    } finally {
+      connection.run = run
+    }
+  }
+
+  test('stores what is not ASCII as it is, ids and payloads included', async () => {
+    const ids = ['plain', 'größe:ü', '絵文字🎉']
+    const bytes = randomBytes(100_000)
+    await broker.enqueue(
+      ids.map((jobId) => ({ jobId, queueName, due: { in: 0 }, expiresMs: undefined, payload: bytes })),
+    )
+    expect((await redis.zrange(queueName, 0, -1)).sort()).toEqual(ids.sort())
+    for (const id of ids) expect(await redis.getBuffer(`arq:job:${id}`)).toEqual(bytes)
+    const claims = await claim(ids)
+    expect(claims.map((each) => each.jobId).sort()).toEqual(ids.sort())
+    expect(claims.every((each) => bytes.equals(each.payload!))).toBe(true)
+  })
+
+  test('queues each job of a batch where and when it belongs', async () => {
+    const call = (jobId: string, to: string, at: number, expiresMs?: number) => ({
+      jobId,
+      queueName: to,
+      due: { at },
+      expiresMs,
+      payload,
+    })
+    const dueMs = Date.now() + 3_600_000
+    expect(
+      await broker.enqueue([
+        call('a', 'q', dueMs),
+        call('b', 'other', dueMs),
+        call('a', 'q', dueMs + 1),
+        call('c', 'q', dueMs, 5_000),
+      ]),
+    ).toEqual([true, true, false, true])
+    expect(await redis.zrange('q', 0, -1, 'WITHSCORES')).toEqual(['a', String(dueMs), 'c', String(dueMs)])
+    expect(await redis.zrange('other', 0, -1)).toEqual(['b'])
+    expect(await redis.pttl('arq:job:a')).toBeGreaterThan(86_400_000)
+    expect(await redis.pttl('arq:job:c')).toBeLessThanOrEqual(5_000)
+  })
+
+  test('claims, renews and settles batches of thousands', async () => {
+    const ids = Array.from({ length: 2_500 }, (_, i) => `job${i}`)
+    expect((await enqueue(ids)).every(Boolean)).toBe(true)
+    const claims = await claim(ids)
+    expect(claims).toHaveLength(2_500)
+    expect(claims.every((each) => payload.equals(each.payload!) && each.jobTry === 1)).toBe(true)
+    expect(
+      (
+        await broker.finish(
+          queueName,
+          claims.map((each) => success(each)),
+        )
+      ).every(Boolean),
+    ).toBe(true)
+    expect(await redis.zcard(queueName)).toBe(0)
+    expect((await redis.keys('*')).filter((key) => !key.startsWith('arq:result:'))).toEqual(['arq:stats:q'])
+    expect(await redis.hgetall('arq:stats:q')).toEqual({ complete: '2500' })
+  })
+
+  test('settles the jobs of one batch each in its own way', async () => {
+    await enqueue(['kept', 'forever', 'forgotten', 'cron', 'dead', 'lost'])
+    const [kept, forever, forgotten, cron, dead, lost] = await claim([
+      'kept',
+      'forever',
+      'forgotten',
+      'cron',
+      'dead',
+      'lost',
+    ])
+    await redis.set('arq:in-progress:lost', 'somebody/else')
+    const letter = { ttlMs: 60_000, payload, functionName: 'f', error: 'Error: bad' }
+    expect(
+      await broker.finish(queueName, [
+        success(kept!),
+        success(forever!, { resultTtlMs: 0 }),
+        success(forgotten!, { result: null }),
+        success(lost!, { dead: letter, outcome: 'failed' }),
+        success(cron!, { result: null, keepInProgressMs: 60_000 }),
+        success(dead!, { dead: letter, outcome: 'failed' }),
+      ]),
+    ).toEqual([true, true, true, false, true, true])
+    expect(await redis.pttl('arq:result:kept')).toBeGreaterThan(0)
+    expect(await redis.pttl('arq:result:forever')).toBe(-1)
+    expect(await redis.exists('arq:result:forgotten', 'arq:result:lost', 'arq:in-progress:kept')).toBe(0)
+    expect(await redis.pttl('arq:in-progress:cron')).toBeGreaterThan(0)
+    expect(await redis.zrange('arq:dead', 0, -1)).toEqual(['dead'])
+    expect(await redis.hmget('arq:dead:dead', 'function', 'error', 'queue', 'try')).toEqual([
+      'f',
+      'Error: bad',
+      'q',
+      '1',
+    ])
+    expect(await redis.zrange(queueName, 0, -1)).toEqual(['lost'])
+    expect(await redis.hgetall('arq:stats:q')).toEqual({ complete: '4', failed: '1' })
+  })
+
+  describe('does no harm when a call is sent again', () => {
+    test('enqueue: the stored job is its own', async () => {
+      expect(await sentAgain(() => enqueue(['a', 'b']))).toEqual([true, true])
+      expect(await redis.zcard(queueName)).toBe(2)
+    })
+
+    test('claim: one try is counted, and an abort request is still seen', async () => {
+      await enqueue(['a'])
+      await redis.zadd('arq:abort', 1_234, 'a')
+      const [taken] = await sentAgain(() => claim(['a']))
+      expect(taken).toMatchObject({ jobTry: 1, abortAskedMs: 1_234 })
+      expect(await redis.get('arq:retry:a')).toBe('1')
+    })
+
+    test('finish: with a result, without one, and of a cron job, which is counted once', async () => {
+      await enqueue(['a', 'b', 'c'])
+      const [a, b, c] = await claim(['a', 'b', 'c'])
+      const endings = [
+        success(a!),
+        success(b!, { result: null }),
+        success(c!, { result: null, keepInProgressMs: 60_000 }),
+      ]
+      expect(await sentAgain(() => broker.finish(queueName, endings))).toEqual([true, true, true])
+      expect(await redis.hgetall('arq:stats:q')).toEqual({ complete: '3' })
+    })
+
+    test('reschedule: a retry, and a hand-back that counts as no try', async () => {
+      await enqueue(['a', 'b'])
+      const [a, b] = await claim(['a', 'b'])
+      expect(await sentAgain(() => broker.reschedule([back(a!), back(b!, { uncount: true })]))).toEqual([true, true])
+      expect(await redis.mget('arq:retry:a', 'arq:retry:b')).toEqual(['1', null])
+      expect(await claimed('b')).toMatchObject({ jobTry: 1 })
+    })
+  })
+
+  test('is refused where another worker has the job', async () => {
+    await enqueue(['a'])
+    const first = await claimed('a', 'w/1', 1)
+    await expect.poll(() => redis.exists('arq:in-progress:a')).toBe(0)
+    const second = await claimed('a', 'w/2')
+    expect(second.jobTry).toBe(2)
+    expect(await broker.finish(queueName, [success(first)])).toEqual([false])
+    expect(await broker.reschedule([back(first)])).toEqual([false])
+    expect(await broker.renew([{ ...first, leaseMs: 1_000 }])).toEqual([false])
+    expect(await redis.get('arq:in-progress:a')).toBe('w/2')
+  })
+
+  test('takes a lapsed lease up again, but not a job that was given back for later', async () => {
+    await enqueue(['a', 'b'])
+    const [a, b] = await claim(['a', 'b'], 'w/1', 1)
+    await expect.poll(() => redis.exists('arq:in-progress:a', 'arq:in-progress:b')).toBe(0)
+    expect(await broker.reschedule([back(b!, { due: { in: 3_600_000 } })])).toEqual([true])
+    const late = { leaseMs: 5_000 }
+    expect(
+      await broker.renew([
+        { ...a!, ...late },
+        { ...b!, ...late },
+      ]),
+    ).toEqual([true, false])
+    expect(await redis.exists('arq:in-progress:b')).toBe(0)
+    expect(Number(await redis.zscore(queueName, 'b'))).toBeGreaterThan(Date.now() + 3_000_000)
+  })
+
+  test('remembers the tries of a job however far away its retry is', async () => {
+    await enqueue(['a'])
+    const days = 3 * 86_400_000
+    await broker.reschedule([back(await claimed('a'), { due: { in: days } })])
+    expect(await redis.pttl('arq:retry:a')).toBeGreaterThan(days)
+    expect(await redis.pttl('arq:job:a')).toBeGreaterThan(days)
+  })
+
+  test('works for a user who may not publish', async () => {
+    await redis.call(
+      'ACL',
+      'SETUSER',
+      `nopub${database.url.split('/').at(-1)}`,
+      'on',
+      '>secret',
+      '~*',
+      '+@all',
+      'resetchannels',
+    )
+    const { host } = new URL(database.url)
+    const user = `nopub${database.url.split('/').at(-1)}`
+    const limited = new Link({
+      redis: `redis://${user}:secret@${host}/${database.url.split('/').at(-1)}`,
+      keyPrefix: '',
+      expiresExtraMs: 86_400_000,
+      log: silent,
+    })
+    const call = { jobId: 'a', queueName, due: { in: 0 }, expiresMs: undefined, payload }
+    expect(await limited.broker.enqueue([call])).toEqual([true])
+    const [taken] = await limited.broker.claim(queueName, ['a'], { token: 't', leaseMs: 5_000, honourAborts: true })
+    expect(await limited.broker.finish(queueName, [success(taken!)])).toEqual([true])
+    await limited.close()
+    await redis.call('ACL', 'DELUSER', user)
+  })
+})

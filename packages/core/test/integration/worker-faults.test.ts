@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest'
+import { eventually } from '@arq-ts/testkit'
+import { cron, defineTask, Worker } from '../../src/index.ts'
+import { next, silent, useBench } from './support.ts'
+
+const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
+const never = () => new Promise<never>(() => {})
+
+describe('a worker goes on', () => {
+  const bench = useBench()
+
+  test('when onJobEnd or afterJobEnd hangs: the slot is free after the grace, and the job is settled', async () => {
+    const worker = await bench.worker({
+      tasks: [echo],
+      maxJobs: 1,
+      onJobEnd: (ctx) => ctx.jobId === 'first' && never(),
+      afterJobEnd: never,
+    })
+    const client = bench.client()
+    const first = await client.enqueue('echo', [1], { jobId: 'first' })
+    const second = await client.enqueue('echo', [2])
+    expect(await second?.result({ timeoutMs: 5_000 })).toBe(2)
+    expect(await first?.result({ timeoutMs: 5_000 })).toBe(1)
+    await worker.stop()
+  })
+
+  test('when one of its queues is broken, with the others, also in a burst', async () => {
+    const { redis, url } = bench.database()
+    await redis.set('bad', 'no sorted set')
+    const client = bench.client()
+    await bench.worker({ tasks: [echo], queues: ['bad', 'good'] })
+    const job = await client.enqueue('echo', ['good'], { queueName: 'good' })
+    expect(await job?.result({ timeoutMs: 5_000 })).toBe('good')
+    // A broken queue comes back when it is mended.
+    await redis.del('bad')
+    const mended = await client.enqueue('echo', ['mended'], { queueName: 'bad' })
+    expect(await mended?.result({ timeoutMs: 5_000 })).toBe('mended')
+
+    await redis.set('bad', 'no sorted set again')
+    const options = { redis: url, tasks: [echo], queues: ['bad', 'other'], burst: true, pollDelayMs: 50 }
+    const burst = new Worker({ ...options, logger: silent, handleSignals: false })
+    const running = burst.run()
+    const inBurst = await client.enqueue('echo', ['burst'], { queueName: 'other' })
+    expect(await inBurst?.result({ timeoutMs: 5_000 })).toBe('burst')
+    await redis.del('bad')
+    await running
+  })
+})
+
+describe('a job that fails before it runs', () => {
+  const bench = useBench()
+
+  test("has its failure kept by the worker's keepResultMs, not its task's, as in arq", async () => {
+    const once = defineTask({ name: 'once', maxTries: 1, keepResultMs: 0, handler: () => null })
+    await bench.worker({ tasks: [once] })
+    const job = await bench.client().enqueue('once', [], { jobTry: 2 })
+    await expect(job?.result({ timeoutMs: 5_000 })).rejects.toThrow('max 1 retries exceeded')
+  })
+
+  test("leaves no in-progress key, a cron job's neither, as in arq", async () => {
+    const yearly = cron('cron:yearly', { month: 1, day: 1, hour: 0, minute: 0 }, () => null)
+    const worker = await bench.worker({ cron: [yearly] })
+    const finished = next(worker, 'jobFinished')
+    const job = await bench.client().enqueue('cron:yearly', [], { jobTry: 2 })
+    expect(await finished).toMatchObject({ outcome: 'failed' })
+    const { redis } = bench.database()
+    await eventually(async () => (await redis.exists(`arq:result:${job?.jobId}`)) === 1)
+    expect(await redis.exists(`arq:in-progress:${job?.jobId}`)).toBe(0)
+  })
+})

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import { createLogger } from '../../src/logger.ts'
+import { Patience, within } from '../../src/worker/patience.ts'
+import { StateHooks } from '../../src/worker/state-hooks.ts'
+
+const log = createLogger({ level: 'silent' })
+const impatient = () => Promise.resolve()
+
+function hooks(onStartup: () => unknown) {
+  const seen: string[] = []
+  const onShutdown = () => void seen.push('onShutdown')
+  return { seen, hooks: new StateHooks({ state: {}, onStartup, onShutdown, log }) }
+}
+
+test('onShutdown ends what onStartup began, once that has ended, however late', async () => {
+  let release = () => {}
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  const { seen, hooks: slow } = hooks(() => gate)
+  const begun = slow.begin()
+  await slow.end(impatient)
+  expect(seen).toEqual([])
+  release()
+  await begun
+  await Promise.resolve()
+  expect(seen).toEqual(['onShutdown'])
+})
+
+test('onShutdown does not come where onStartup failed or never began', async () => {
+  const failing = hooks(() => Promise.reject(new Error('no database')))
+  await expect(failing.hooks.begin()).rejects.toThrow('no database')
+  await failing.hooks.end(impatient)
+  const idle = hooks(() => null)
+  await idle.hooks.end(impatient)
+  expect([...failing.seen, ...idle.seen]).toEqual([])
+})
+
+test('end rejects with what onShutdown throws', async () => {
+  const throwing = new StateHooks({
+    state: {},
+    onStartup: undefined,
+    onShutdown: () => Promise.reject(new Error('cannot close')),
+    log,
+  })
+  await throwing.begin()
+  await expect(throwing.end(impatient)).rejects.toThrow('cannot close')
+})
+
+test('patience ends at its bound, and at once when hurried, before or during a wait', async () => {
+  const never = new Promise(() => {})
+  expect(await within(never, 1)).toBe(false)
+  expect(await within(Promise.resolve(), 60_000)).toBe(true)
+  const patience = new Patience()
+  const waiting = patience.wait(never, 60_000)
+  patience.hurry()
+  await waiting
+  await patience.wait(never, 60_000)
+})

@@ -43,4 +43,9 @@ class Tally:
         async def take(*_):
             self.end()
 
-        return {'noop': noop, 'sleep1': sleep1, 'probe': probe, 'take': take}
+        async def hold(*_):
+            # Counts as done when it begins, and does not end.
+            self.end()
+            await asyncio.Event().wait()
+
+        return {'noop': noop, 'sleep1': sleep1, 'probe': probe, 'take': take, 'hold': hold}

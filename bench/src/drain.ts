@@ -31,6 +31,7 @@ export interface Drained {
 
 const FILL_MS = 600_000
 
+/** Puts jobs into the queue `bench`, or another. */
 export async function fill(server: BenchServer, contender: Contender, options: object): Promise<void> {
   const launch = contender.filler ?? contender.launch
   await play(launch, 'fill', { redis: server.url, queue: 'bench', ...options }, FILL_MS)

@@ -21,12 +21,13 @@ const peer: Peer = {
     }
   },
 
-  async startWorker({ redis, queue, concurrency }: RoleOptions, handlers: Handlers) {
+  async startWorker({ redis, queue, concurrency, leaseMs }: RoleOptions, handlers: Handlers) {
     const tasks = [
-      defineTask({ name: 'noop', handler: () => handlers.noop() }),
+      defineTask({ name: 'noop', handler: async () => handlers.noop() }),
       defineTask({ name: 'sleep1', handler: () => handlers.sleep1() }),
-      defineTask({ name: 'probe', handler: (_, sentUs) => handlers.probe(sentUs as number) }),
-      defineTask({ name: 'take', handler: (_, data) => handlers.take(data) }),
+      defineTask({ name: 'probe', handler: async (_, sentUs) => handlers.probe(sentUs as number) }),
+      defineTask({ name: 'hold', handler: () => handlers.hold(), timeoutMs: 86_400_000 }),
+      defineTask({ name: 'take', handler: async (_, data) => handlers.take(data) }),
     ]
     const worker = new Worker({
       redis,
@@ -35,6 +36,7 @@ const peer: Peer = {
       maxJobs: concurrency,
       logger,
       handleSignals: false,
+      ...(leaseMs ? { leaseMs } : {}),
     })
     const started = new Promise<void>((resolve) => worker.once('started', resolve))
     void worker.run()

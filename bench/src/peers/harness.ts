@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Functions that every worker has. */
-export type FunctionName = 'noop' | 'sleep1' | 'probe' | 'take'
+export type FunctionName = 'noop' | 'sleep1' | 'probe' | 'take' | 'hold'
 
 export interface JobCall {
   fn: FunctionName
@@ -18,6 +18,8 @@ export interface Handlers {
   sleep1: () => Promise<void>
   probe: (sentUs: number) => void
   take: (data: unknown) => void
+  /** Counts as done when it begins, and does not end. */
+  hold: () => Promise<void>
 }
 
 /** What a role is told; each peer may know more. */
@@ -33,9 +35,12 @@ export interface RoleOptions {
   fn: FunctionName
   payloadBytes: number
   deferMs: number
+  /** Unix ms at which all are due, instead of `deferMs`. */
+  dueAt?: number
   everyMs: number
   perTick: number
   codec: 'msgpack' | 'pickle' | 'json'
+  leaseMs?: number
 }
 
 export interface Producer {
@@ -100,6 +105,10 @@ async function work(peer: Peer, options: RoleOptions): Promise<void> {
       ended()
     },
     take: ended,
+    hold: () => {
+      ended()
+      return new Promise(() => {})
+    },
   }
   const stops = await Promise.all(Array.from({ length: options.workers }, () => peer.startWorker(options, handlers)))
   say({ ready: true })
@@ -130,7 +139,7 @@ async function fill(producer: Producer, options: RoleOptions): Promise<void> {
 
 async function send(
   producer: Producer,
-  { width, fn, payloadBytes, deferMs }: RoleOptions,
+  { width, fn, payloadBytes, deferMs: later, dueAt }: RoleOptions,
   count: number,
   mode: RoleOptions['mode'],
 ): Promise<void> {
@@ -139,6 +148,7 @@ async function send(
   const wide = mode === 'one' ? 1 : Math.max(1, Math.min(width, Math.floor(64e6 / (payloadBytes + 1))))
   for (let left = count; left > 0; left -= wide) {
     const now = Math.min(wide, left)
+    const deferMs = dueAt === undefined ? later : Math.max(1, dueAt - Date.now())
     if (mode === 'bulk') await producer.enqueueMany!(Array<JobCall>(now).fill(call), deferMs)
     else await Promise.all(Array.from({ length: now }, () => producer.enqueue(call, deferMs)))
   }

@@ -75,7 +75,7 @@ export const throughput: MeasureRows = async function* (bench) {
 }
 
 /** Fills the queue with as many jobs as last for the time that a measurement is to take: the first round finds out. */
-export function adaptive(bench: Bench, options: Partial<DrainOptions> & { concurrency: number }) {
+export function adaptive(bench: Bench, options: Partial<DrainOptions> & { concurrency: number }, most = MOST) {
   const rates = new Map<string, number>()
   return async (contender: Contender): Promise<Figures> => {
     const { concurrency, workers = 1, processes = 1 } = options
@@ -87,11 +87,11 @@ export function adaptive(bench: Bench, options: Partial<DrainOptions> & { concur
     }
     const slots = concurrency * workers * processes
     if (!rates.has(contender.name)) {
-      const pilot = Math.max(FEWEST, slots * 2)
+      const pilot = Math.min(most / 2, Math.max(FEWEST, slots * 2))
       await measure(pilot, pilot)
     }
     const seconds = rates.get(contender.name)! * bench.seconds
-    const count = Math.round(Math.min(MOST, Math.max(FEWEST, slots * 2, seconds)))
+    const count = Math.round(Math.min(most, Math.max(FEWEST, slots * 2, seconds)))
     return measure(count, Math.round(Math.max(slots, count / 4)))
   }
 }

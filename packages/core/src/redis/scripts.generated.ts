@@ -80,7 +80,7 @@ for w = 1, tonumber(ARGV[3]) do
   due = tonumber(due)
   if kind == 'in' then due = now + due end
   local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra
-  ways[w] = { KEYS[w], string.format('%.0f', due), string.format('%.0f', ttl), channel, due, false }
+  ways[w] = { KEYS[w], string.format('%.0f', due), string.format('%.0f', ttl), channel, due, 0 }
 end
 local key, arg = #ways, 3 + 4 * #ways
 local out = { now }
@@ -93,20 +93,26 @@ for i = 1, (#ARGV - arg) / 3 do
     -- The queue first: if it is no sorted set, nothing is stored.
     redis.call('ZADD', to[1], to[2], id)
     redis.call('SET', job, payload, 'PX', to[3])
-    to[6] = true
+    to[6] = to[6] + 1
+    to[7] = id
     queued = 1
   elseif resent and redis.call('GET', job) == payload then
     queued = 1
   end
   out[i + 1] = queued
 end
-local earliest = {}
+local news = {}
 for _, way in ipairs(ways) do
-  local channel, due, used = way[4], way[5], way[6]
-  if used and (not earliest[channel] or due < earliest[channel]) then earliest[channel] = due end
+  local channel, due, count, id = way[4], way[5], way[6], way[7]
+  local known = news[channel]
+  if count > 0 and known then
+    news[channel] = { math.min(due, known[1]), '' }
+  elseif count > 0 then
+    news[channel] = { due, count == 1 and due <= now and ' ' .. id or '' }
+  end
 end
-for channel, due in pairs(earliest) do
-  redis.pcall('PUBLISH', channel, string.format('%.0f', due))
+for channel, new in pairs(news) do
+  redis.pcall('PUBLISH', channel, string.format('%.0f', new[1]) .. new[2])
 end
 return out`,
   finish: `local queue = KEYS[3]
@@ -319,7 +325,7 @@ return out`,
 export const luaShas = {
   abort: '89db4e7ed2dbf022818e5d4aa168b72c7534dae3',
   claim: 'c157547f96604b7842d69ee35f79b9f42111c421',
-  enqueue: 'cec01a7d9bdc46e3ebb3bc5f06ff2c59543df2ef',
+  enqueue: '07e85aa6b1fdb4c2eb7f621791cc53f03da0efc6',
   finish: '25a259866e4725bed2453fcfb3f675f4af3b7a2e',
   free: 'ca0a8bcb33153dc52c66e1ed6a0a91b255540506',
   remove: '80b9d6493daa1da002c261cbee50bb81951006b6',

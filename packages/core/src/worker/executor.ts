@@ -31,12 +31,17 @@ export interface ExecutorOptions {
   log: Logger
   counters: Counters
   emit: Emit
+  /** Whether anybody listens: what is told of each job is not free. */
+  hears: (event: keyof WorkerEvents) => boolean
   makeContext: (run: Run) => JobContext
   /** Calls the handler, and what is to happen around it. */
   around: (run: Run, call: () => unknown) => unknown
   /** A job this worker does not know was handed back: leave it to others for a while. */
   passOver: (queueName: string, jobId: string) => void
 }
+
+/** A job whose end is to be stored. */
+type EndedJob = Pick<Run, 'claim' | 'record' | 'codec' | 'jobTry' | 'startedMs'> & { task: RegisteredTask | undefined }
 
 /** Takes one claimed job from admission to its settled end. The deciding is in protocol/lifecycle.ts. */
 export class Executor {
@@ -127,23 +132,17 @@ export class Executor {
     else log.warn({ jobId: claim.jobId, reason }, lines.failed(0, ref, error))
     counters.failed++
     release()
-    const ending: Ending = {
-      kind: 'finish',
-      success: false,
-      error,
-      aborted: reason === 'aborted',
-      dead: reason !== 'aborted',
-    }
-    await this.#finish({
+    const isAborted = reason === 'aborted'
+    const ending = { kind: 'finish', success: false, error, aborted: isAborted, dead: !isAborted } as const
+    const end: EndedJob = {
       claim,
       record,
       codec: admission.codec ?? settings.codec,
       jobTry: admission.jobTry,
       task: undefined, // arq's finish_failed_job: the worker's keep_result counts, and no in-progress key stays
       startedMs: now,
-      finishedMs: now,
-      ending,
-    })
+    }
+    await this.#finish(end, ending, now)
   }
 
   async #run(
@@ -151,7 +150,7 @@ export class Executor {
     admission: Extract<Admission<RegisteredTask>, { kind: 'run' }>,
     release: () => void,
   ): Promise<void> {
-    const { broker, leases, settings, log, emit } = this.#o
+    const { broker, hears, leases, settings, log, emit } = this.#o
     const { record, task, jobTry } = admission
     if (admission.setTry) {
       leases.hold(leaseOf(claim, claim.jobTry, Infinity))
@@ -175,13 +174,10 @@ export class Executor {
       const delayedMs = startedMs - claim.score
       log.info(lines.started({ queuedMs, ref: refOf(run), args, kwargs, jobTry, delayedMs }))
     }
-    emit('jobStarted', {
-      jobId: claim.jobId,
-      functionName: task.name,
-      queueName: claim.queueName,
-      jobTry,
-      waitMs: startedMs - claim.score,
-    })
+    if (hears('jobStarted')) {
+      const { jobId, queueName, score } = claim
+      emit('jobStarted', { jobId, functionName: task.name, queueName, jobTry, waitMs: startedMs - score })
+    }
 
     const onTimeout = () => {
       const error = new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)
@@ -213,12 +209,13 @@ export class Executor {
     })()
   }
 
-  async #settle(run: Run, ending: Ending, outcome: Outcome, finishedMs: number): Promise<boolean> {
+  #settle(run: Run, ending: Ending, outcome: Outcome, finishedMs: number): Promise<boolean> {
+    return ending.kind === 'finish' ? this.#finish(run, ending, finishedMs) : this.#giveBack(run, ending, outcome)
+  }
+
+  async #giveBack(run: Run, ending: Exclude<Ending, { kind: 'finish' }>, outcome: Outcome): Promise<boolean> {
     const { completer, emit } = this.#o
-    const { claim, record, codec, jobTry, task, startedMs } = run
-    if (ending.kind === 'finish') {
-      return this.#finish({ claim, record, codec, jobTry, task, startedMs, finishedMs, ending })
-    }
+    const { claim, record, jobTry, task } = run
     const uncount = ending.kind === 'release'
     const due = ending.kind === 'release' || ending.delayMs === null ? { at: claim.score } : { in: ending.delayMs }
     const held = await completer.reschedule({ ...claim, due, uncount, payload: claim.payload as Buffer })
@@ -235,18 +232,9 @@ export class Executor {
     return true
   }
 
-  async #finish(end: {
-    claim: Claim
-    record: JobRecord
-    codec: CodecName
-    jobTry: number
-    task: RegisteredTask | undefined
-    startedMs: number
-    finishedMs: number
-    ending: Extract<Ending, { kind: 'finish' }>
-  }): Promise<boolean> {
-    const { completer, emit, settings } = this.#o
-    const { claim, record, jobTry, task, ending, startedMs, finishedMs } = end
+  async #finish(end: EndedJob, ending: Extract<Ending, { kind: 'finish' }>, finishedMs: number): Promise<boolean> {
+    const { completer, emit, hears, settings } = this.#o
+    const { claim, record, jobTry, task, startedMs } = end
     const forever = task?.keepResultForever ?? settings.keepResultForever
     const keepMs = forever ? 0 : (task?.keepResultMs ?? settings.keepResultMs)
     const result = ending.success ? ending.value : ending.error
@@ -290,11 +278,11 @@ export class Executor {
       },
     })
     if (!held) return this.#lost(claim, record)
-    const about = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
-    const { jobId, functionName, queueName } = about
-    const told = { jobId, functionName, queueName, jobTry, outcome, runMs: finishedMs - startedMs } as const
+    if (!hears('jobFinished') && !dead) return true
+    const about = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName, jobTry }
+    const told = { ...about, outcome, runMs: finishedMs - startedMs } as const
     emit('jobFinished', ending.success ? told : { ...told, error: ending.error })
-    if (dead) emit('deadLettered', { ...about, jobTry, error: result })
+    if (dead) emit('deadLettered', { ...about, error: result })
     return true
   }
 

@@ -8,6 +8,8 @@ import { pollOrder } from './poll-order.ts'
 import type { WeightedQueue } from './poll-order.ts'
 import { Wake } from './wake.ts'
 
+/** Jobs of one queue that an idle worker claims as it is told of them; what comes beyond is found by polling. */
+const MAX_HINTS = 8
 /** Jobs set aside ahead of free slots go back when no slot came free for so long. */
 const AHEAD_MS = 100
 /** After an unexpected fault of a poll, so that it cannot spin. */
@@ -55,6 +57,9 @@ export class Poller {
   /** Jobs set aside that wait for a slot, by queue; younger than their reservation. */
   readonly #ahead = new Map<string, string[]>()
   #stopping = new AbortController()
+  /** Jobs that the sleeping worker was told of. */
+  readonly #hints = new Map<string, string[]>()
+  #idle = false
   #busy = 0
   #started = 0
   #starved = false
@@ -68,8 +73,13 @@ export class Poller {
     return this.#busy
   }
 
-  /** There may be new work: poll now. */
-  notify(): void {
+  /** There may be new work: poll now. A job that is named is claimed at once where the worker is idle. */
+  notify(queueName?: string, jobId?: string): void {
+    if (this.#idle && queueName !== undefined && jobId !== undefined) {
+      const hints = this.#hints.get(queueName)
+      if (hints === undefined) this.#hints.set(queueName, [jobId])
+      else if (hints.length < MAX_HINTS) hints.push(jobId)
+    }
     this.#wake.notify()
   }
 
@@ -103,14 +113,31 @@ export class Poller {
           continue
         }
         await this.#o.beforePoll()
-        const found = await this.#poll(free)
+        if (this.#hints.size > 0) await this.#claimHints()
+        const found = await this.#poll(this.#free())
         full = found.full
-        if (!full) await this.#wake.wait(Math.min(found.sleepMs, pollDelayMs))
+        if (!full) await this.#sleep(Math.min(found.sleepMs, pollDelayMs))
       } catch (error) {
         if (this.#stopping.signal.aborted) return
         log.error({ err: error }, 'polling failed, trying again')
         await this.#wake.wait(FAULT_PAUSE_MS)
       }
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    this.#idle = !this.#o.burst
+    await this.#wake.wait(ms)
+    this.#idle = false
+  }
+
+  /** One round trip less for a job that comes alone: it need not be found. */
+  async #claimHints(): Promise<void> {
+    const hints = [...this.#hints]
+    this.#hints.clear()
+    for (const [queueName, jobIds] of hints) {
+      const free = this.#free()
+      if (free > 0 && this.#restOf(queueName) <= 0) await this.#claim(queueName, jobIds.slice(0, free))
     }
   }
 

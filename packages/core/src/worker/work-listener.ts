@@ -4,8 +4,8 @@ export interface WorkListenerOptions {
   link: Link
   queues: readonly string[]
   keyspaceNotifications: 'auto' | false
-  /** A queue may have new work. */
-  onWork: () => void
+  /** A queue may have new work; with the id where it is one job that is due. */
+  onWork: (queueName?: string, jobId?: string) => void
   /** A job is asked to abort; undefined where requests may have been missed. */
   onAbort: (jobId: string | undefined) => void
   /** Somebody began to listen to the events of workers. */
@@ -25,7 +25,13 @@ export async function listenForWork({
   onListener,
 }: WorkListenerOptions): Promise<void> {
   const { keys, subscriber } = link
-  for (const queue of queues) await subscriber.listen(keys.wakeChannel(queue), onWork)
+  for (const queue of queues) {
+    await subscriber.listen(keys.wakeChannel(queue), (news) => {
+      const space = news.indexOf(' ')
+      if (space > 0) onWork(queue, news.slice(space + 1))
+      else onWork()
+    })
+  }
   await subscriber.listen(keys.abortChannel, onAbort)
   await subscriber.listen(keys.eventListeners, onListener)
   const hasEvents = await link.hasKeyspaceEvents()

@@ -116,6 +116,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       log,
       counters: this.#counters,
       emit: (event, ...args) => this.#tell(event, ...args),
+      hears: (event) => this.listenerCount(event) > 0,
       makeContext: (run) => makeContext(run, state, client),
       around: (run, call) => tracedRun(store, run, call),
       passOver: (queueName, jobId) => this.#poller.passOver(queueName, jobId),
@@ -135,8 +136,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
       maxBurstJobs: settings.burst && settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,
       beforePoll: () => this.#leases.afterSleep(),
       start: (claim, onIdle) => {
-        const done: Promise<void> = this.#executor.execute(claim, onIdle).finally(() => this.#inFlight.delete(done))
+        const done = this.#executor.execute(claim, onIdle)
         this.#inFlight.add(done)
+        void done.then(() => this.#inFlight.delete(done))
       },
       countQueued: () => store.countQueued(this.#queueNames),
     })
@@ -291,7 +293,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         link: this.#link,
         queues: this.#queueNames,
         keyspaceNotifications: settings.keyspaceNotifications,
-        onWork: () => this.#poller.notify(),
+        onWork: (queueName, jobId) => this.#poller.notify(queueName, jobId),
         onListener: () => void this.#publisher.look().catch(() => {}),
         onAbort: (jobId) => {
           if (settings.allowAbortJobs && (jobId === undefined || this.#executor.runs.has(jobId)))

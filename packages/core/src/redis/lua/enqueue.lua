@@ -1,6 +1,8 @@
 -- Stores jobs and puts them into their queues; an id that is queued, running or has a kept result is left alone.
 -- arq's enqueue_job does the same in WATCH, EXISTS, MULTI.
 -- Jobs of a batch mostly go to one queue at one time: where and when is told once per way.
+-- Workers are woken by the earliest due time; where one job alone is new and due, by its id too, so that an idle
+-- worker need not look for it.
 --
 -- KEYS[1..ways] -> queue of each way, then for each job: arq:job:<id>, arq:result:<id>
 -- ARGV[1] -> '1' when the batch is sent again after a lost reply: an identical stored payload is then our own
@@ -18,7 +20,7 @@ for w = 1, tonumber(ARGV[3]) do
   due = tonumber(due)
   if kind == 'in' then due = now + due end
   local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra
-  ways[w] = { KEYS[w], string.format('%.0f', due), string.format('%.0f', ttl), channel, due, false }
+  ways[w] = { KEYS[w], string.format('%.0f', due), string.format('%.0f', ttl), channel, due, 0 }
 end
 local key, arg = #ways, 3 + 4 * #ways
 local out = { now }
@@ -31,19 +33,25 @@ for i = 1, (#ARGV - arg) / 3 do
     -- The queue first: if it is no sorted set, nothing is stored.
     redis.call('ZADD', to[1], to[2], id)
     redis.call('SET', job, payload, 'PX', to[3])
-    to[6] = true
+    to[6] = to[6] + 1
+    to[7] = id
     queued = 1
   elseif resent and redis.call('GET', job) == payload then
     queued = 1
   end
   out[i + 1] = queued
 end
-local earliest = {}
+local news = {}
 for _, way in ipairs(ways) do
-  local channel, due, used = way[4], way[5], way[6]
-  if used and (not earliest[channel] or due < earliest[channel]) then earliest[channel] = due end
+  local channel, due, count, id = way[4], way[5], way[6], way[7]
+  local known = news[channel]
+  if count > 0 and known then
+    news[channel] = { math.min(due, known[1]), '' }
+  elseif count > 0 then
+    news[channel] = { due, count == 1 and due <= now and ' ' .. id or '' }
+  end
 end
-for channel, due in pairs(earliest) do
-  redis.pcall('PUBLISH', channel, string.format('%.0f', due))
+for channel, new in pairs(news) do
+  redis.pcall('PUBLISH', channel, string.format('%.0f', new[1]) .. new[2])
 end
 return out

@@ -1,0 +1,108 @@
+import { RedisServer } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Client, defineTask, Worker } from '../../src/index.ts'
+import { luaShas } from '../../src/redis/scripts.generated.ts'
+import { next, silent } from './support.ts'
+
+/** On a server of its own: what it counts of commands is looked at. */
+describe('a wake-up', () => {
+  let server: RedisServer
+  let redis: Redis
+  let client: Client
+  const workers: Worker[] = []
+  const monitors: Redis[] = []
+
+  beforeEach(async () => {
+    server = await RedisServer.start()
+    redis = new Redis(server.url)
+    client = new Client({ redis: server.url, logger: silent })
+  })
+  afterEach(async () => {
+    for (const worker of workers.splice(0)) await worker.stop()
+    for (const monitor of monitors.splice(0)) monitor.disconnect()
+    await client.close()
+    redis.disconnect()
+    await server.stop()
+  })
+
+  const ran: string[] = []
+  const noop = defineTask({ name: 'noop', handler: (ctx) => void ran.push(ctx.jobId) })
+
+  /** Started, and asleep for longer than the test lasts. */
+  async function idleWorker(): Promise<Worker> {
+    const options = { redis: server.url, tasks: [noop], logger: silent, handleSignals: false, pollDelayMs: 60_000 }
+    const worker = new Worker(options)
+    workers.push(worker)
+    const started = next(worker, 'started')
+    void worker.run()
+    await started
+    await expect.poll(() => calls('zrangebyscore')).toBeGreaterThan(0)
+    return worker
+  }
+
+  /** The scripts that are run from now on, by name. */
+  async function overheard(): Promise<string[]> {
+    const monitor = await redis.monitor()
+    monitors.push(monitor)
+    const names = new Map(Object.entries(luaShas).map(([name, sha]) => [sha as string, name]))
+    const heard: string[] = []
+    monitor.on('monitor', (_time: string, [command = '', sha = '']: string[]) => {
+      if (command.toLowerCase() === 'evalsha') heard.push(names.get(sha) ?? sha)
+    })
+    return heard
+  }
+
+  async function calls(command: string): Promise<number> {
+    const stats = await redis.info('commandstats')
+    return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0)
+  }
+
+  test('lets an idle worker claim a job that comes alone, without looking for it first', async () => {
+    const worker = await idleWorker()
+    const scripts = await overheard()
+    const finished = next(worker, 'jobFinished')
+    await client.enqueue(noop, [])
+    await finished
+    expect(scripts.slice(0, 2)).toEqual(['enqueue', 'claim'])
+  })
+
+  test('has jobs of one batch looked for', async () => {
+    const worker = await idleWorker()
+    const scripts = await overheard()
+    const finished = next(worker, 'jobFinished')
+    await Promise.all([client.enqueue(noop, []), client.enqueue(noop, [])])
+    await finished
+    expect(scripts.slice(0, 3)).toEqual(['enqueue', 'reserve', 'claim'])
+  })
+
+  test('gives a job to one of many idle workers, once', async () => {
+    const fleet = await Promise.all(Array.from({ length: 5 }, () => idleWorker()))
+    ran.length = 0
+    for (let i = 0; i < 20; i++) {
+      const job = await client.enqueue(noop, [])
+      await job?.result({ timeoutMs: 5_000 })
+    }
+    expect(new Set(ran).size).toBe(20)
+    expect(ran).toHaveLength(20)
+    expect(fleet.reduce((sum, worker) => sum + worker.describe().counters.complete, 0)).toBe(20)
+  })
+
+  test('starts nothing of a paused queue', async () => {
+    await idleWorker()
+    await client.queues.pause('arq:queue')
+    const job = await client.enqueue(noop, [])
+    const before = await calls('evalsha')
+    await expect.poll(() => calls('evalsha')).toBeGreaterThan(before) // the worker was there
+    expect(await job?.status()).toBe('queued')
+    await client.queues.resume('arq:queue')
+    await job?.result({ timeoutMs: 5_000 })
+  })
+
+  test('is heard with ids that hold spaces', async () => {
+    const worker = await idleWorker()
+    const finished = next<{ jobId: string }>(worker, 'jobFinished')
+    await client.enqueue(noop, [], { jobId: 'an id of words' })
+    expect((await finished).jobId).toBe('an id of words')
+  })
+})

@@ -21,20 +21,27 @@ export interface CronJobOptions {
   jobId?: string
   /** `skip`: a tick is left out while the one before is queued or runs. Default `allow`. */
   overlap?: 'allow' | 'skip'
+  /** How long a run may take, in ms, at least 1. Default: the worker's `jobTimeoutMs`. */
   timeoutMs?: number
-  /** Default 0: no result is stored. */
+  /** How long the result of a tick is kept, in ms. Default 0: none is stored. */
   keepResultMs?: number
+  /** Keeps results for ever; wins over `keepResultMs`. Default false. */
   keepResultForever?: boolean
-  /** Default 1. */
+  /** Tries before a tick fails for good, at least 1. Default 1. */
   maxTries?: number
 }
 
 /** A job that comes by the clock. Made by `cron`. */
 export interface CronJob extends Readonly<Required<Omit<CronJobOptions, 'timeZone' | 'jobId' | 'timeoutMs'>>> {
+  /** The function's name on the wire, and the beginning of its ticks' ids. */
   readonly name: string
+  /** As given; undefined where it is the worker's. */
   readonly timeZone: string | undefined
+  /** As given; undefined where each tick has an id of its own. */
   readonly jobId: string | undefined
+  /** As given, in ms; undefined where it is the worker's. */
   readonly timeoutMs: number | undefined
+  /** What a tick runs. */
   readonly handler: (ctx: JobContext) => unknown
   /** The first tick after an instant, in unix ms; null when there is none. `zone` is for jobs without their own. */
   next(afterMs: number, zone?: string): number | null

@@ -3,7 +3,9 @@
 /** Which job an event is about. */
 export interface JobEvent {
   jobId: string
+  /** Its function's name on the wire. */
   functionName: string
+  /** The queue it came from, or went to. */
   queueName: string
 }
 
@@ -11,15 +13,17 @@ export interface JobEvent {
 export type WorkerEvents = {
   /** The worker is up and polls. */
   started: []
+  /** It has ended: nothing of it is at work, and its connections are closed. */
   stopped: []
   /** A job was enqueued through this worker: by a handler's `ctx.client`, or as a tick of a cron job. */
   jobEnqueued: [JobEvent]
-  /** `waitMs` is how long past its due time the job waited. */
+  /** A run begins. `jobTry` counts from 1; `waitMs` is how long past its due time the job waited. */
   jobStarted: [JobEvent & { jobTry: number; waitMs: number }]
-  /** The end is stored in Redis. `error` unless complete. */
+  /** The end is stored in Redis. `runMs` is how long the run took; `error` is there unless it is complete. */
   jobFinished: [
     JobEvent & { jobTry: number; outcome: 'complete' | 'failed' | 'aborted'; runMs: number; error?: unknown },
   ]
+  /** A failed try will be followed by another, in `delayMs`. `error` is what the handler threw, a `Retry` included. */
   jobRetried: [JobEvent & { jobTry: number; delayMs: number; error: unknown }]
   /** The job went back to its queue, uncounted. */
   jobReleased: [JobEvent & { reason: 'shutdown' | 'unknown function' }]
@@ -27,24 +31,35 @@ export type WorkerEvents = {
   jobAbandoned: [JobEvent]
   /** Another worker has the job; this run's outcome is discarded. */
   leaseLost: [JobEvent]
+  /** It failed for good, and is kept as a dead letter. */
   deadLettered: [JobEvent & { jobTry: number; error: unknown }]
+  /** The connection is lost; jobs at work go on, and are settled once it is back. */
   redisDown: [{ error: Error }]
+  /** It is back. */
   redisUp: []
 }
 
 /** What a worker publishes of its jobs; the fields beyond the first six depend on the event, as in `WorkerEvents`. */
 export interface WorkerEventMessage extends JobEvent {
+  /** Which of `WorkerEvents` happened. */
   event: 'jobStarted' | 'jobFinished' | 'jobRetried' | 'jobReleased' | 'jobAbandoned' | 'leaseLost' | 'deadLettered'
   /** When it happened, in unix ms of Redis. */
   atMs: number
+  /** The worker that tells, as `arq:worker:<id>` has it. */
   workerId: string
+  /** The try, from 1. */
   jobTry?: number
+  /** How long past its due time the job waited, in ms. */
   waitMs?: number
+  /** How long the run took, in ms. */
   runMs?: number
+  /** Until the next try, in ms. */
   delayMs?: number
+  /** How it ended. */
   outcome?: 'complete' | 'failed' | 'aborted'
+  /** Why it was handed back: `shutdown` or `unknown function`. */
   reason?: string
-  /** In one line. */
+  /** Type and message of the error, in one line. */
   error?: string
   /** Events left out before this one, where there were too many to tell. */
   missed?: number

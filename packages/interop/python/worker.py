@@ -71,6 +71,7 @@ if config.get('cron'):
 worker = Worker(
     functions=[
         echo, collect, tries, fail, sleep, record, hold, unpackable,
+        func(tick, name='cron:tick'),
         func(tries, name='tries_2', max_tries=2),
         func(sleep, name='sleep_briefly', timeout=0.3),
         func(echo, name='keep_none', keep_result=0),

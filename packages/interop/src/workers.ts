@@ -14,7 +14,8 @@ export interface RunningWorker {
 
 export interface WorkerSettings {
   url: string
-  codec: CodecName
+  /** `default`: none is named, so that each language has its own. */
+  codec: CodecName | 'default'
   /** What it calls itself when it records a run. */
   name: string
   cron?: boolean
@@ -36,7 +37,7 @@ function pythonOptions(settings: WorkerSettings): object {
 function ourOptions(settings: WorkerSettings): WorkerOptions {
   const { codec, maxJobs = 10, queue = 'arq:queue' } = settings
   return {
-    codec,
+    ...(codec === 'default' ? {} : { codec }),
     maxJobs,
     queueName: queue,
     pollDelayMs: 50,

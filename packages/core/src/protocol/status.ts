@@ -3,11 +3,15 @@ export type JobStatus = 'deferred' | 'queued' | 'in_progress' | 'complete' | 'no
 
 /** What Redis says of a job; `score` is null when it is not queued. */
 export interface ObservedJob {
+  /** A result is kept under `arq:result:<id>`. */
   hasResult: boolean
+  /** `arq:in-progress:<id>` is there, whoever wrote it. */
   inProgress: boolean
+  /** Its place in the queue: when it is due, in unix ms. */
   score: number | null
 }
 
+/** The status of a job at `nowMs`, unix ms by Redis's clock; a result counts before a run, a run before a place in the queue. */
 export function statusOf(job: ObservedJob, nowMs: number): JobStatus {
   if (job.hasResult) return 'complete'
   if (job.inProgress) return 'in_progress'

@@ -8,7 +8,7 @@ import { decodePickle } from '../../src/protocol/pickle-read.ts'
 import { encodePickle } from '../../src/protocol/pickle-write.ts'
 import fixtures from './fixtures/cpython-pickles.json' with { type: 'json' }
 
-/** Mutated inputs per codec; ask for more by FUZZ_RUNS, and for the same ones again by FUZZ_SEED. */
+/** Mutated inputs per codec: `pnpm fuzz` asks for a million in all by FUZZ_RUNS. FUZZ_SEED asks for the same ones again. */
 const runs = Number(process.env.FUZZ_RUNS ?? 20_000)
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000)
 

@@ -1,0 +1,3 @@
+import { proveFleetWith } from '../../src/table.ts'
+
+proveFleetWith('0.26.3')

@@ -38,9 +38,10 @@ export class PickleSource {
 
   /** A length of eight bytes; one beyond what is left fails here, whatever its size. */
   length8(): number {
-    const length = this.bytes.readBigUInt64LE(this.#skip(8))
-    if (length > BigInt(this.bytes.length - this.#at)) this.fail('it ends too soon')
-    return Number(length)
+    const low = this.uint32()
+    const length = this.uint32() * 0x1_0000_0000 + low
+    if (length > this.bytes.length - this.#at) this.fail('it ends too soon')
+    return length
   }
 
   text(length: number): string {

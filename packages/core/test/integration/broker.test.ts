@@ -82,7 +82,7 @@ describe('the broker', () => {
     await broker.enqueue(
       ids.map((jobId) => ({ jobId, queueName, due: { in: 0 }, expiresMs: undefined, payload: bytes })),
     )
-    expect((await redis.zrange(queueName, 0, -1)).sort()).toEqual(ids.sort())
+    expect((await redis.zrange(queueName, '0', '-1')).sort()).toEqual(ids.sort())
     for (const id of ids) expect(await redis.getBuffer(`arq:job:${id}`)).toEqual(bytes)
     const claims = await claim(ids)
     expect(claims.map((each) => each.jobId).sort()).toEqual(ids.sort())
@@ -106,8 +106,8 @@ describe('the broker', () => {
         call('c', 'q', dueMs, 5_000),
       ]),
     ).toEqual([true, true, false, true])
-    expect(await redis.zrange('q', 0, -1, 'WITHSCORES')).toEqual(['a', String(dueMs), 'c', String(dueMs)])
-    expect(await redis.zrange('other', 0, -1)).toEqual(['b'])
+    expect(await redis.zrange('q', '0', '-1', 'WITHSCORES')).toEqual(['a', String(dueMs), 'c', String(dueMs)])
+    expect(await redis.zrange('other', '0', '-1')).toEqual(['b'])
     expect(await redis.pttl('arq:job:a')).toBeGreaterThan(86_400_000)
     expect(await redis.pttl('arq:job:c')).toBeLessThanOrEqual(5_000)
   })
@@ -157,14 +157,14 @@ describe('the broker', () => {
     expect(await redis.pttl('arq:result:forever')).toBe(-1)
     expect(await redis.exists('arq:result:forgotten', 'arq:result:lost', 'arq:in-progress:kept')).toBe(0)
     expect(await redis.pttl('arq:in-progress:cron')).toBeGreaterThan(0)
-    expect(await redis.zrange('arq:dead', 0, -1)).toEqual(['dead'])
+    expect(await redis.zrange('arq:dead', '0', '-1')).toEqual(['dead'])
     expect(await redis.hmget('arq:dead:dead', 'function', 'error', 'queue', 'try')).toEqual([
       'f',
       'Error: bad',
       'q',
       '1',
     ])
-    expect(await redis.zrange(queueName, 0, -1)).toEqual(['lost'])
+    expect(await redis.zrange(queueName, '0', '-1')).toEqual(['lost'])
     expect(await redis.hgetall('arq:stats:q')).toEqual({ complete: '4', failed: '1' })
   })
 

@@ -1,37 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { configJsonSchema, loadConfig, maskSetting, redisOptionsOf, workerOptionsOf } from '../../src/config/index.ts'
-import type { LoadOptions } from '../../src/config/index.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { describe, expect, test } from 'vitest'
+import { configJsonSchema, redisOptionsOf, workerOptionsOf } from '../../src/config/index.ts'
+import { useConfigs } from './config-bench.ts'
+import type { ConfigSource } from './config-bench.ts'
 
-let folder: string
-beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'arq-ts-config-'))))
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
-
-function load(options: LoadOptions & { yaml?: string; toml?: string; json?: string } = {}) {
-  const { yaml, toml, json, ...rest } = options
-  const name = yaml === undefined ? (toml === undefined ? 'arq-ts.json' : 'arq-ts.toml') : 'arq-ts.yaml'
-  const text = yaml ?? toml ?? json
-  if (text !== undefined) writeFileSync(join(folder, name), text)
-  return loadConfig({ cwd: folder, env: {}, ...rest })
-}
-
-function problems(options: Parameters<typeof load>[0]): string[] {
-  try {
-    load(options)
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.replaceAll(`${folder}/`, '').split('\n')
-    throw error
-  }
-  throw new Error('the configuration was taken')
-}
-
-const setting = (loaded: ReturnType<typeof load>, key: string) => {
-  const found = loaded.settings.find((each) => each.key === key)
-  return { value: found?.value, from: found?.origin.name.replace(`${folder}/`, '') }
-}
+const { folder, load, problems, setting } = useConfigs()
 
 describe('without anything given', () => {
   test("the guide's defaults hold", () => {
@@ -81,9 +55,41 @@ describe('of several places', () => {
     expect(load({ env, envPrefix: 'AI_DOCS_' }).config.redis_url).toBe('redis://db:7000')
   })
 
+  test('a prefix may leave its underscore out, and the environment may name it', () => {
+    const env = { AI_DOCS_TASK_QUEUE__MAX_JOBS: '7' }
+    expect(load({ env, envPrefix: 'AI_DOCS' }).config.max_jobs).toBe(7)
+    expect(load({ env: { ...env, ARQ_TS_ENV_PREFIX: 'AI_DOCS_' } }).config.max_jobs).toBe(7)
+    const both = { ...env, ARQ_TS_TASK_QUEUE__MAX_JOBS: '8', ARQ_TS_ENV_PREFIX: 'AI_DOCS_' }
+    expect(load({ env: both, envPrefix: 'ARQ_TS_' }).config.max_jobs).toBe(8)
+  })
+
+  test('an empty variable gives nothing', () => {
+    const loaded = load({
+      yaml: 'task_queue: { redis_url: "redis://:theirs@db", max_jobs: 4 }',
+      env: {
+        ARQ_TS_TASK_QUEUE__MAX_JOBS: '',
+        ARQ_TS_TASK_QUEUE__REDIS_PASSWORD: '',
+        ARQ_TS_ENV_PREFIX: '',
+        ARQ_TS_CONFIG: '',
+      },
+    })
+    expect(loaded.config.max_jobs).toBe(4)
+    expect(redisOptionsOf(loaded.config)).toMatchObject({ password: 'theirs' })
+    expect(setting(loaded, 'redis_password')).toEqual({ value: undefined, from: 'default' })
+  })
+
+  test('a file may merge maps by <<, its own keys first', () => {
+    const loaded = load({
+      yaml: 'base: &base\n  max_jobs: 2\n  max_tries: 4\ntask_queue:\n  <<: *base\n  max_tries: 5\n',
+    })
+    expect(loaded.config).toMatchObject({ max_jobs: 2, max_tries: 5 })
+    expect(setting(loaded, 'max_jobs').from).toBe('arq-ts.yaml:2')
+    expect(setting(loaded, 'max_tries').from).toBe('arq-ts.yaml:6')
+  })
+
   test('the environment may name the file', () => {
-    writeFileSync(join(folder, 'mine.yml'), 'task_queue: { max_jobs: 7 }')
-    expect(load({ env: { ARQ_TS_CONFIG: join(folder, 'mine.yml') } }).config.max_jobs).toBe(7)
+    writeFileSync(join(folder(), 'mine.yml'), 'task_queue: { max_jobs: 7 }')
+    expect(load({ env: { ARQ_TS_CONFIG: join(folder(), 'mine.yml') } }).config.max_jobs).toBe(7)
   })
 
   test('one queue on the command line wins over several in the file', () => {
@@ -154,7 +160,7 @@ describe('Redis', () => {
 })
 
 describe('the database', () => {
-  const db = (options: Parameters<typeof load>[0]) => load(options).config.redis_database
+  const db = (options: ConfigSource) => load(options).config.redis_database
   test.each([
     ['is 1, the guide says', {}, 1],
     ['is 1 beside a URL in a file that names none', { yaml: 'task_queue: { redis_url: "redis://db" }' }, 1],
@@ -166,7 +172,7 @@ describe('the database', () => {
 })
 
 describe('what is wrong is told with place, key and a way out', () => {
-  test.each<[string, Parameters<typeof load>[0], string[]]>([
+  test.each<[string, ConfigSource, string[]]>([
     [
       'an unknown key',
       { yaml: 'task_queue:\n  max_job: 3\n' },
@@ -193,6 +199,18 @@ describe('what is wrong is told with place, key and a way out', () => {
       [
         'arq-ts.yaml:2: Expected `job_timeout` to be seconds, or a duration such as 30s, 5m or 2h, from 0.001 to 3155760000 s, got `"soon"`',
       ],
+    ],
+    ...['60ss', '1m xyz', '60 60', '-5s', ''].map((text): [string, ConfigSource, string[]] => [
+      `the duration '${text}'`,
+      { flags: { job_timeout: text } },
+      [
+        `--job-timeout: Expected \`job_timeout\` to be seconds, or a duration such as 30s, 5m or 2h, from 0.001 to 3155760000 s, got \`"${text}"\``,
+      ],
+    ]),
+    [
+      'too many tries',
+      { yaml: 'task_queue:\n  max_tries: 11\n' },
+      ['arq-ts.yaml:2: Expected `max_tries` to be at most 10, got `11`'],
     ],
     [
       'a variable',
@@ -224,6 +242,16 @@ describe('what is wrong is told with place, key and a way out', () => {
       { yaml: 'task_queue:\n  queue_name: a\n  queues: [b]\n' },
       ['arq-ts.yaml:3: give `queue_name` or `queues`, not both'],
     ],
+    [
+      'a tag that may be a password',
+      { yaml: 'task_queue:\n  redis_password: !hunter2\n' },
+      ['arq-ts.yaml:2: Unknown tag; put a text that begins with `!` in quotes'],
+    ],
+    [
+      'an alias that may be a password',
+      { yaml: 'task_queue:\n  redis_password: *hunter2\n' },
+      ['arq-ts.yaml:2: Unknown alias; name an anchor above, or put a text that begins with `*` in quotes'],
+    ],
     ['broken YAML', { yaml: 'task_queue:\n  a: [1\n' }, [expect.stringContaining('arq-ts.yaml:') as string]],
     [
       'a key twice',
@@ -241,19 +269,30 @@ describe('what is wrong is told with place, key and a way out', () => {
   ])('%s', (_, options, expected) => {
     expect(problems(options)).toEqual(expected)
   })
-
-  test('and never with a password', () => {
-    const [problem] = problems({ env: { ARQ_TS_TASK_QUEUE__REDIS_URL: 'http://u:hunter2@db' } })
-    expect(problem).toContain('u:***@db')
-    expect(problem).not.toContain('hunter2')
-  })
 })
 
-test('secrets are masked, in a URL, by name, and in what task modules are handed', () => {
-  expect(maskSetting('redis_password', 'hunter2')).toBe('***')
-  expect(maskSetting('redis_url', 'redis://u:hunter2@db')).toBe('redis://u:***@db')
-  const entry = { use: '@arq-ts/qdrant', with: { url: 'http://q', apiKey: 'hunter2' } }
-  expect(JSON.stringify(maskSetting('tasks', [entry]))).not.toContain('hunter2')
+describe('an address that cannot be used is refused', () => {
+  test.each([
+    ['redis://localhost:abc', 'a URL such as redis://user:password@host:6379/1, its port a number from 1 to 65535'],
+    ['redis://h:99999', 'a URL such as redis://user:password@host:6379/1, its port a number from 1 to 65535'],
+    ['redis://h:0', 'a URL such as redis://user:password@host:6379/1, its port a number from 1 to 65535'],
+    ['redis://:p%zz@h', 'a URL whose user and password have % written as %25'],
+    ['redis://h/one', 'a URL whose path is a database, such as /1'],
+    ['unix://run/redis.sock', 'a URL such as unix:///path'],
+  ])('%s', (url, expected) => {
+    expect(problems({ flags: { redis_url: url } })).toEqual([
+      expect.stringContaining(`--redis: Expected \`redis_url\` to be ${expected}, got \``) as string,
+    ])
+  })
+
+  test.each([
+    [['b:99999'], '`sentinel.nodes.0` to be a port from 1 to 65535'],
+    ['a,b:x', '`sentinel.nodes.1` to be host or host:port'],
+  ])('of sentinels: %j', (nodes, expected) => {
+    expect(problems({ flags: { sentinel: { name: 'main', nodes } } })[0]).toContain(
+      `--sentinel-nodes: Expected ${expected}`,
+    )
+  })
 })
 
 test('the JSON schema describes every key, for editors', () => {

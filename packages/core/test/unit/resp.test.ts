@@ -8,7 +8,7 @@ function byIoredis(parts: readonly (string | number | Uint8Array)[]): Buffer {
   const [name, ...args] = parts
   const command = new Command(name as string, args as Buffer[])
   command.stringifyArguments()
-  return Buffer.from(command.toWritable())
+  return Buffer.from(command.toWritable({}))
 }
 
 describe('commands as RESP has them', () => {

@@ -62,6 +62,19 @@ export const codecs: MeasureRows = async function* (bench) {
     ],
   ])
   for (const [name, found] of await byPython(bench)) contenders.set(name, found)
+  const both = (found: Times): Summary => {
+    const sum = (of: keyof Summary) => found.jobWriteNs[of] + found.jobReadNs[of]
+    return { median: sum('median'), min: sum('min'), max: sum('max'), rounds: found.jobWriteNs.rounds }
+  }
+  yield {
+    id: 'codec-job',
+    group: 'Codecs alone',
+    title: 'write and read a job',
+    unit: 'ns',
+    better: 'lower',
+    limit: 'CPU',
+    cells: [...contenders].map(([contender, found]) => ({ contender, figures: { value: both(found) } })),
+  }
   for (const [i, operation] of OPERATIONS.entries()) {
     yield {
       id: `codec-${operation.replace('Ns', '').replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`,

@@ -1,6 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Bench, MeasureRows } from '../bench.ts'
 import { inRounds } from '../rounds.ts'
@@ -11,7 +10,7 @@ const run = promisify(execFile)
 /** How long the command takes to be of use. */
 export const startup: MeasureRows = async function* (bench) {
   bench.say('start-up of the command')
-  const cli = join(dirname(createRequire(import.meta.url).resolve('@arq-ts/cli/package.json')), 'dist', 'main.js')
+  const cli = join(import.meta.dirname, '../../../packages/cli/dist/main.js')
   const ways: [name: string, measure: () => Promise<number>][] = [
     ['node, doing nothing', () => timed(() => run(process.execPath, ['-e', '0']))],
     ['arq-ts --help', () => timed(() => run(process.execPath, [cli, '--help']))],

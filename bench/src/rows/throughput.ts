@@ -81,15 +81,14 @@ export function adaptive(bench: Bench, options: Partial<DrainOptions> & { concur
     const { concurrency, workers = 1, processes = 1 } = options
     const measure = async (count: number, warm: number) => {
       const drained = await drain(bench.server, contender, { fn: 'noop', ...options, count, warm })
-      rates.set(contender.name, drained.jobsPerSecond)
+      if (Number.isFinite(drained.jobsPerSecond)) rates.set(contender.name, drained.jobsPerSecond)
       const { jobsPerSecond, ...others } = drained
       return { value: jobsPerSecond, ...others }
     }
     const slots = concurrency * workers * processes
-    if (!rates.has(contender.name)) {
-      const pilot = Math.min(most / 2, Math.max(FEWEST, slots * 2))
-      await measure(pilot, pilot)
-    }
+    // A fast one is done with a small pilot between two of its reports.
+    for (let pilot = Math.max(FEWEST, slots * 2); !((rates.get(contender.name) ?? 0) > 0); pilot *= 10)
+      await measure(Math.min(most / 2, pilot), Math.min(most / 2, pilot))
     const seconds = rates.get(contender.name)! * bench.seconds
     const count = Math.round(Math.min(most, Math.max(FEWEST, slots * 2, seconds)))
     return measure(count, Math.round(Math.max(slots, count / 4)))

@@ -8,6 +8,8 @@ import { pollOrder } from './poll-order.ts'
 import type { WeightedQueue } from './poll-order.ts'
 import { Wake } from './wake.ts'
 
+/** Claims under way at once: Redis makes one while what the other brought is run. */
+const LANES = 2
 /** Jobs of one queue that an idle worker claims as it is told of them; what comes beyond is found by polling. */
 const MAX_HINTS = 8
 /** Jobs set aside ahead of free slots go back when no slot came free for so long. */
@@ -60,6 +62,11 @@ export class Poller {
   /** Jobs that the sleeping worker was told of. */
   readonly #hints = new Map<string, string[]>()
   #idle = false
+  /** Claims under way, and the slots they may fill. */
+  readonly #lanes = new Set<Promise<void>>()
+  #claiming = 0
+  #isStarting = false
+  #isWaking = false
   #busy = 0
   #started = 0
   #starved = false
@@ -96,6 +103,7 @@ export class Poller {
   /** Polls until `stop`, or in burst mode until nothing is left to do. Never rejects. */
   async run(): Promise<void> {
     await this.#run()
+    await Promise.all(this.#lanes)
     // Reservations lapse by themselves within a second where Redis is away.
     if (this.#ahead.size > 0 && this.#o.broker.connection.isReady) await this.#giveBack().catch(() => {})
   }
@@ -107,13 +115,13 @@ export class Poller {
       try {
         if (burst && !full && (await this.#burstIsOver())) return
         const free = this.#free()
-        if (free <= 0) {
+        if (free <= 0 || this.#lanes.size === LANES) {
           await this.#waitForSlot(burst && this.#burstLeft() <= 0 ? pollDelayMs : Infinity)
           full &&= this.#burstLeft() > 0
           continue
         }
         await this.#o.beforePoll()
-        if (this.#hints.size > 0) await this.#claimHints()
+        if (this.#hints.size > 0) this.#claimHints()
         const found = await this.#poll(this.#free())
         full = found.full
         if (!full) await this.#sleep(Math.min(found.sleepMs, pollDelayMs))
@@ -132,26 +140,26 @@ export class Poller {
   }
 
   /** One round trip less for a job that comes alone: it need not be found. */
-  async #claimHints(): Promise<void> {
+  #claimHints(): void {
     const hints = [...this.#hints]
     this.#hints.clear()
     for (const [queueName, jobIds] of hints) {
       const free = this.#free()
-      if (free > 0 && this.#restOf(queueName) <= 0) await this.#claim(queueName, jobIds.slice(0, free))
+      if (free > 0 && this.#restOf(queueName) <= 0) this.#claim(queueName, jobIds.slice(0, free))
     }
   }
 
   #burstLeft(): number {
-    return this.#o.maxBurstJobs - this.#started
+    return this.#o.maxBurstJobs - this.#started - this.#claiming
   }
 
   #free(): number {
-    return Math.min(this.#o.maxJobs - this.#busy, this.#burstLeft())
+    return Math.min(this.#o.maxJobs - this.#busy - this.#claiming, this.#burstLeft())
   }
 
   /** arq: the burst ends when its limit is reached or no queue has a member, running and deferred ones included. */
   async #burstIsOver(): Promise<boolean> {
-    if (this.#busy > 0) return false
+    if (this.#busy > 0 || this.#claiming > 0) return false
     if (this.#burstLeft() <= 0) return true
     try {
       return (await this.#o.countQueued()) === 0
@@ -167,30 +175,33 @@ export class Poller {
     const isAhead = this.#ahead.size > 0
     await this.#wake.wait(isAhead ? Math.min(ms, AHEAD_MS) : ms)
     this.#starved = false
-    // Slots mostly come free together: those of one turn are filled by one claim.
-    await turn()
     if (isAhead && this.#free() <= 0) await this.#giveBack()
   }
 
   /** One round over the queues. `full`: there may be more that is due now. */
   async #poll(free: number): Promise<{ full: boolean; sleepMs: number }> {
-    const { log, queueReadLimit, queues, order } = this.#o
+    const { log, maxJobs, queueReadLimit, queues, order } = this.#o
+    const share = Math.ceil(maxJobs / LANES)
     let full = false
     let left = free
     let sleepMs = Infinity
     for (const queueName of pollOrder(queues, order, Math.random)) {
-      if (left <= 0) return { full: true, sleepMs }
+      if (left <= 0 || this.#lanes.size === LANES) return { full: true, sleepMs }
       const restMs = this.#restOf(queueName)
       if (restMs > 0) {
         sleepMs = Math.min(sleepMs, restMs)
         continue
       }
       try {
-        const found = await this.#find(queueName, Math.min(left, queueReadLimit))
+        const found = await this.#find(queueName, Math.min(left, queueReadLimit, share))
         full ||= found.full
         sleepMs = Math.min(sleepMs, found.sleepMs)
-        if (found.jobIds.length > 0 && !this.#stopping.signal.aborted)
-          left -= await this.#claim(queueName, found.jobIds)
+        if (found.jobIds.length > 0 && !this.#stopping.signal.aborted) {
+          left -= found.jobIds.length
+          this.#claim(queueName, found.jobIds)
+          // It may have more: the next round asks it again before those behind it.
+          if (found.full) return { full, sleepMs }
+        }
       } catch (error) {
         if (this.#stopping.signal.aborted) throw error
         log.error({ err: error }, `polling ${queueName} failed, trying again`)
@@ -249,22 +260,54 @@ export class Poller {
     for (const [queueName, jobIds] of ahead) await this.#o.broker.unreserve(queueName, jobIds)
   }
 
-  async #claim(queueName: string, jobIds: string[]): Promise<number> {
-    const { broker, leaseMs, allowAbortJobs, start, workerId } = this.#o
+  /** Claims jobs and starts those that were got, while the loop goes on. */
+  #claim(queueName: string, jobIds: string[]): void {
+    this.#claiming += jobIds.length
+    const lane = this.#startClaimed(queueName, jobIds).then(() => {
+      this.#lanes.delete(lane)
+      this.#slotsAreFree()
+    })
+    this.#lanes.add(lane)
+  }
+
+  async #startClaimed(queueName: string, jobIds: string[]): Promise<void> {
+    const { broker, leaseMs, log, allowAbortJobs, start, workerId } = this.#o
     const token = `${workerId}/${randomUUID()}`
     const { signal } = this.#stopping
-    const claims = await broker.claim(queueName, jobIds, { token, leaseMs, honourAborts: allowAbortJobs, signal })
+    let claims: Claim[] = []
+    try {
+      claims = await broker.claim(queueName, jobIds, { token, leaseMs, honourAborts: allowAbortJobs, signal })
+      // Replies may come together; if their jobs were started together, so would their slots be free, and the lanes be one.
+      while (this.#isStarting) await turn()
+    } catch (error) {
+      if (!signal.aborted) log.error({ err: error }, `claiming jobs of ${queueName} failed, trying again`)
+      this.#rest(queueName, FAULT_PAUSE_MS)
+    }
+    this.#isStarting = true
+    setImmediate(() => {
+      this.#isStarting = false
+    })
+    this.#claiming -= jobIds.length
     this.#pace.add(claims.length, performance.now())
     for (const claim of claims) {
       this.#busy++
       this.#started++
       start(claim, this.#onIdle)
     }
-    return claims.length
   }
 
   readonly #onIdle = (): void => {
     this.#busy--
-    if (this.#starved || this.#o.burst) this.#wake.notify()
+    this.#slotsAreFree()
+  }
+
+  /** Slots mostly come free together: those of jobs that end in one go are filled by one claim. */
+  #slotsAreFree(): void {
+    if (this.#isWaking || (!this.#starved && !this.#o.burst)) return
+    this.#isWaking = true
+    process.nextTick(() => {
+      this.#isWaking = false
+      this.#wake.notify()
+    })
   }
 }

@@ -136,9 +136,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
       maxBurstJobs: settings.burst && settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,
       beforePoll: () => this.#leases.afterSleep(),
       start: (claim, onIdle) => {
-        const done = this.#executor.execute(claim, onIdle)
-        this.#inFlight.add(done)
-        void done.then(() => this.#inFlight.delete(done))
+        const execution = this.#executor.execute(claim, onIdle)
+        this.#inFlight.add(execution)
+        void execution.then(() => this.#inFlight.delete(execution))
       },
       countQueued: () => store.countQueued(this.#queueNames),
     })

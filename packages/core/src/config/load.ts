@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import type { ConfigProblem } from '../errors.ts'
 import { problemsOf } from '../options/check.ts'
-import { taskQueueSchema } from './schema.ts'
+import { databaseOf, taskQueueSchema } from './schema.ts'
 import type { TaskQueueConfig } from './schema.ts'
 import { environmentLayer, fileLayer, flagLayer, valueOfText } from './sources.ts'
 import type { Layer, Origin } from './sources.ts'
@@ -14,7 +14,10 @@ export interface LoadOptions {
   file?: string
   /** Default: the process's. */
   env?: Readonly<Record<string, string | undefined>>
-  /** What names of the environment begin with. Default `ARQ_TS_`; `AI_DOCS_` reads those of the Python application. */
+  /**
+   * What names of the environment begin with; `AI_DOCS_` reads those of the Python application. The `_` at its end may be
+   * left out. Default: what `ARQ_TS_ENV_PREFIX` says, else `ARQ_TS_`.
+   */
   envPrefix?: string
   /** Settings of the command line, by key; they win. */
   flags?: Readonly<Record<string, unknown>>
@@ -36,6 +39,11 @@ export interface LoadedConfig {
   file: string | undefined
   /** Every setting in the order of the reference. Secrets are not masked; see `maskSetting`. */
   settings: Setting[]
+  /**
+   * Where the setting at these keys and indices was given, or else what is above it: file and line, variable or flag.
+   * Undefined where nobody gave it.
+   */
+  placeOf: (keys: readonly PropertyKey[]) => string | undefined
 }
 
 const FILES = ['arq-ts.yaml', 'arq-ts.yml', 'arq-ts.toml', 'arq-ts.json']
@@ -46,28 +54,28 @@ const FILES = ['arq-ts.yaml', 'arq-ts.yml', 'arq-ts.toml', 'arq-ts.json']
  * @throws ConfigError with every problem found: where, which key, what was expected, what came.
  */
 export function loadConfig(options: LoadOptions = {}): LoadedConfig {
-  const { env = process.env, envPrefix = 'ARQ_TS_', flags = {} } = options
-  const file = options.file ?? env[`${envPrefix}CONFIG`] ?? findFile(options.cwd ?? process.cwd())
+  const { env = process.env, flags = {} } = options
+  const prefix = (options.envPrefix ?? (env.ARQ_TS_ENV_PREFIX || 'ARQ_TS_')).replace(/[^_]$/, '$&_')
+  const file = options.file ?? (env[`${prefix}CONFIG`] || findFile(options.cwd ?? process.cwd()))
   const merged: Layer = new Map()
-  const layers = [file === undefined ? undefined : fileLayer(file), environmentLayer(env, envPrefix), flagLayer(flags)]
+  const layers = [file === undefined ? undefined : fileLayer(file), environmentLayer(env, prefix), flagLayer(flags)]
   for (const layer of layers) for (const [path, entry] of layer ?? []) merged.set(path, entry)
   // A database in the URL counts, unless one is given by itself as strongly. A URL on the command line is the whole
   // address: without a database it means 0, as everywhere else.
   const url = merged.get('redis_url')
-  const database = /^rediss?:\/\/[^/]*\/(\d+)/.exec(String(url?.value))?.[1]
+  const database = databaseOf(url?.value)
   const isWhole = database !== undefined || url?.origin.kind === 'flag'
   const given = merged.get('redis_database')
   if (url && isWhole && (!given || rank(given.origin) < rank(url.origin))) {
-    merged.set('redis_database', { value: Number(database ?? 0), isText: false, origin: url.origin })
+    merged.set('redis_database', { value: database ?? 0, isText: false, origin: url.origin })
   }
 
   const raw = assemble(merged)
-  const originOf = (path: string) =>
-    merged.get(path)?.origin ?? merged.get(path.split('.').slice(0, 2).join('.'))?.origin
+  const placeOf = (keys: readonly PropertyKey[]) => placeIn(merged, keys)
   const result = taskQueueSchema.safeParse(raw)
-  const problems: ConfigProblem[] = problemsOf(taskQueueSchema, result, raw).map(({ path, message }) => ({
-    where: (originOf(path) ?? originOf(path.split('.')[0]!))?.name ?? file ?? 'configuration',
-    path,
+  const problems: ConfigProblem[] = problemsOf(taskQueueSchema, result, raw).map(({ keys, message }) => ({
+    where: placeOf(keys) ?? file ?? 'configuration',
+    path: keys.join('.'),
     message,
   }))
   const queues = merged.get('queues')
@@ -83,11 +91,19 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
     delete config.queues
     merged.delete('queues')
   }
-  return { config, file, settings: describe(config, merged) }
+  return { config, file, settings: describe(config, merged), placeOf }
 }
 
 function rank(origin: Origin): number {
   return ['default', 'file', 'environment', 'flag'].indexOf(origin.kind)
+}
+
+function placeIn(layer: Layer, keys: readonly PropertyKey[]): string | undefined {
+  const [key = '', inner] = keys.map(String)
+  // Of what is missing in a map, a neighbour says where the map is.
+  const beside = [...layer.keys()].find((path) => path.startsWith(`${key}.`))
+  const given = layer.get(`${key}.${inner}`) ?? layer.get(key) ?? layer.get(beside ?? '')
+  return given?.placeOf?.(keys) ?? given?.origin.name
 }
 
 function findFile(cwd: string): string | undefined {

@@ -5,13 +5,21 @@ import { isTimeZone } from '../protocol/time-zone.ts'
 
 const MAX_SECONDS = 3_155_760_000
 
+/** A number, or numbers each with its unit; what parse-duration would pass over is refused. */
+const DURATION =
+  /^\s*(?:\d+(?:\.\d+)?|(?:(?:\d+(?:\.\d+)?|\.\d+)\s*(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|mo|months?|y|years?)(?![a-z])\s*)+)\s*$/i
+
 /** Seconds as a number, or a text such as `90s`, `5m`, `1h 30m`. */
 function seconds(min: number, max = MAX_SECONDS) {
   const expected = `Expected seconds, or a duration such as 30s, 5m or 2h, from ${min} to ${max} s`
   return z
     .union([z.number(), z.string()], expected)
-    .transform((value) => (typeof value === 'number' ? value : (parseDuration(value, 's') ?? Number.NaN)))
+    .transform((value) => (typeof value === 'number' ? value : secondsOf(value)))
     .refine((value) => value >= min && value <= max, expected)
+}
+
+function secondsOf(text: string): number {
+  return DURATION.test(text) ? (parseDuration(text, 's') ?? 0) : Number.NaN
 }
 
 const count = (min: number, max = Number.MAX_SAFE_INTEGER) => {
@@ -37,7 +45,10 @@ const queueList = z
     })
   })
 
-const node = z.string().regex(/^[^:\s]+(:\d+)?$/, 'Expected host or host:port')
+const node = z
+  .string()
+  .regex(/^[^:\s]+(:\d+)?$/, { error: 'Expected host or host:port', abort: true })
+  .refine((text) => URL.canParse(`redis://${text}`), 'Expected a port from 1 to 65535')
 
 /** A module of tasks, and what is handed to its `createTasks`. */
 const taskEntry = z.union([
@@ -56,17 +67,54 @@ const tls = z.strictObject({
 const sentinel = z.strictObject({
   name: z.string().min(1).describe('The primary, as the sentinels know it.'),
   nodes: z
-    .union([z.array(node).min(1), z.string().transform((text) => text.split(',').map((part) => part.trim()))])
+    .union([
+      z.array(node).min(1),
+      z
+        .string()
+        .transform((text) => text.split(',').map((part) => part.trim()))
+        .pipe(z.array(node)),
+    ])
     .describe('host:port of each sentinel.'),
   username: z.string().optional(),
   password: z.string().optional().describe("The sentinels' own password."),
 })
 
+/** What is wrong with a URL of Redis, as what was expected instead; undefined where it can be used. */
+function expectedOf(text: string): string | undefined {
+  if (text.startsWith('unix:')) {
+    return URL.canParse(text) && new URL(text).host === '' ? undefined : 'a URL such as unix:///path'
+  }
+  if (!URL.canParse(text) || new URL(text).port === '0') {
+    return 'a URL such as redis://user:password@host:6379/1, its port a number from 1 to 65535'
+  }
+  const { username, password, pathname } = new URL(text)
+  try {
+    decodeURIComponent(username + password)
+  } catch {
+    return 'a URL whose user and password have % written as %25'
+  }
+  return /^\/?$|^\/\d+$/.test(pathname) ? undefined : 'a URL whose path is a database, such as /1'
+}
+
+/** The database that a URL of Redis names, if any. */
+export function databaseOf(url: unknown): number | undefined {
+  if (typeof url !== 'string' || !/^rediss?:/.test(url) || !URL.canParse(url)) return undefined
+  const [, database] = /^\/(\d+)$/.exec(new URL(url).pathname) ?? []
+  return database === undefined ? undefined : Number(database)
+}
+
 /** @internal */
 export const taskQueueSchema = z.strictObject({
   redis_url: z
     .string()
-    .regex(/^(rediss?|unix):\/\/\S+$/, 'Expected a URL such as redis://localhost:6379, rediss://… or unix:///path')
+    .regex(/^(rediss?|unix):\/\/\S+$/, {
+      error: 'Expected a URL such as redis://localhost:6379, rediss://… or unix:///path',
+      abort: true,
+    })
+    .superRefine((text, issues) => {
+      const expected = expectedOf(text)
+      if (expected !== undefined) issues.addIssue({ code: 'custom', message: `Expected ${expected}` })
+    })
     .default('redis://localhost:6379')
     .describe('Redis, Valkey or Dragonfly.'),
   redis_username: z.string().optional().describe('Wins over one in the URL.'),
@@ -79,13 +127,18 @@ export const taskQueueSchema = z.strictObject({
   queue_name: z.string().min(1).default('default').describe("The queue: ARQ's queue name is its Redis key."),
   queues: queueList.optional().describe('Several queues for one worker, in order of priority; excludes queue_name.'),
   queue_order: z.enum(['strict', 'weighted']).default('strict').describe('strict: a later queue gets what is left.'),
-  tasks: z.array(taskEntry).default([]).describe('Modules whose tasks the worker runs; `with` is handed to them.'),
+  tasks: z
+    .array(taskEntry)
+    .default([])
+    .describe(
+      'Modules whose tasks the worker runs: packages, or paths relative to the configuration; `with` is handed to them.',
+    ),
 
   worker_pool_size: count(1, 1_024).default(4).describe('Worker processes.'),
   max_jobs: count(1, 100_000).default(10).describe('Jobs at a time per worker process.'),
   job_timeout: seconds(0.001).prefault(3_600).describe('Seconds a job may run.'),
   job_ttl: seconds(0).prefault(86_400).describe('Seconds a result is kept; 0 keeps none.'),
-  max_tries: count(1, 1_000).default(3).describe('Tries before a job is dead.'),
+  max_tries: count(1, 10).default(3).describe('Tries before a job is dead.'),
   retry_delay: seconds(0).prefault(60).describe('Seconds before the second try.'),
   retry_backoff: z
     .enum(['exponential', 'fixed', 'none'])

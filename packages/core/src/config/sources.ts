@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import { parse as parseToml, TomlError } from 'smol-toml'
-import { isMap, isScalar, LineCounter, parse as parseYaml, parseDocument } from 'yaml'
+import { parse as parseYaml } from 'yaml'
 import { ConfigError } from '../errors.ts'
+import { readToml, readYaml } from './files.ts'
 
 /** Where a value was given. */
 export interface Origin {
@@ -11,8 +11,18 @@ export interface Origin {
   name: string
 }
 
-/** Values given in one place, by path (`tls.ca_file`), each with where exactly. `text`: as the environment gives it. */
-export type Layer = Map<string, { value: unknown; origin: Origin; isText: boolean }>
+/** A value given in one place. */
+export interface Given {
+  value: unknown
+  origin: Origin
+  /** As the environment gives it: a text, whatever it stands for. */
+  isText: boolean
+  /** In a file, the place of what stands at these keys, from the section down. */
+  placeOf?: (keys: readonly PropertyKey[]) => string
+}
+
+/** Values given in one place, by path (`tls.ca_file`). */
+export type Layer = Map<string, Given>
 
 /** The one section of a file that is ours. */
 const SECTION = 'task_queue'
@@ -28,40 +38,50 @@ export function fileLayer(file: string): Layer {
     const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message
     throw new ConfigError([{ where: file, path: '', message: `cannot be read: ${why}` }])
   }
-  const { section, lineOf } = extname(file) === '.toml' ? readToml(file, text) : readYaml(file, text)
+  const { whole, lineOf } = extname(file) === '.toml' ? readToml(file, text) : readYaml(file, text, SECTION)
+  const placeOf = (keys: readonly PropertyKey[]) => `${file}:${lineOf([SECTION, ...keys])}`
+  const section = (whole as Record<string, unknown> | null)?.[SECTION]
   if (section === undefined) {
     throw new ConfigError([
       { where: file, path: SECTION, message: `has no section \`${SECTION}\`; put the settings under it` },
     ])
   }
   if (typeof section !== 'object' || section === null || Array.isArray(section)) {
-    throw new ConfigError([{ where: `${file}:${lineOf([])}`, path: SECTION, message: 'Expected a map of settings' }])
+    throw new ConfigError([{ where: placeOf([]), path: SECTION, message: 'Expected a map of settings' }])
   }
   const layer: Layer = new Map()
   for (const [path, value] of leaves(section as Record<string, unknown>)) {
-    layer.set(path, { value, isText: false, origin: { kind: 'file', name: `${file}:${lineOf(path.split('.'))}` } })
+    layer.set(path, { value, isText: false, origin: { kind: 'file', name: placeOf(path.split('.')) }, placeOf })
   }
   return layer
 }
 
-/** `<prefix>TASK_QUEUE__REDIS_URL`, and `…__TLS__CA_FILE` for what is nested. */
+/** `<prefix>TASK_QUEUE__REDIS_URL`, and `…__TLS__CA_FILE` for what is nested. An empty variable gives nothing. */
 export function environmentLayer(env: Readonly<Record<string, string | undefined>>, prefix: string): Layer {
   const start = `${prefix}TASK_QUEUE__`.toUpperCase()
   const layer: Layer = new Map()
   for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || !name.toUpperCase().startsWith(start)) continue
+    if (!value || !name.toUpperCase().startsWith(start)) continue
     const path = name.slice(start.length).toLowerCase().split('__').join('.')
     layer.set(path, { value, isText: true, origin: { kind: 'environment', name } })
   }
   return layer
 }
 
+/** Flags of the command line that are not called as what they set. */
+const FLAGS = new Map([
+  ['redis_url', '--redis'],
+  ['worker_pool_size', '--workers'],
+  ['queue_name', '--queue'],
+  ['queues', '--queue'],
+])
+
 /** Flags by the key they set. */
 export function flagLayer(flags: Readonly<Record<string, unknown>>): Layer {
   const layer: Layer = new Map()
   for (const [path, value] of leaves(flags)) {
     if (value === undefined) continue
-    const name = path === 'redis_url' ? '--redis' : `--${path.replaceAll(/[_.]/g, '-')}`
+    const name = FLAGS.get(path) ?? `--${path.replaceAll(/[_.]/g, '-')}`
     layer.set(path, { value, isText: false, origin: { kind: 'flag', name } })
   }
   return layer
@@ -79,69 +99,7 @@ export function valueOfText(text: string): unknown {
 function* leaves(section: Record<string, unknown>): Generator<[path: string, value: unknown]> {
   for (const [key, value] of Object.entries(section)) {
     if (NESTED.has(key) && typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      for (const [inner, leaf] of Object.entries(value)) yield [`${key}.${inner}`, leaf]
+      for (const [inner, leaf] of Object.entries(value)) if (leaf !== null) yield [`${key}.${inner}`, leaf]
     } else if (value !== null) yield [key, value]
   }
-}
-
-interface ReadFile {
-  section: unknown
-  /** Line of a key below the section; of the nearest known one above it where it is not found. */
-  lineOf: (path: readonly string[]) => number
-}
-
-/** JSON is read as YAML too, which contains it. */
-function readYaml(file: string, text: string): ReadFile {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
-  const [error] = document.errors
-  if (error) {
-    const { line } = lines.linePos(error.pos[0])
-    throw new ConfigError([
-      { where: `${file}:${line}`, path: '', message: error.message.split('\n')[0]!.replace(/ at line.*/, '') },
-    ])
-  }
-  const lineOf = (path: readonly string[]) => {
-    let line = 1
-    let at: unknown = document.contents
-    for (const key of [SECTION, ...path]) {
-      if (!isMap(at)) break
-      const pair = at.items.find((item) => isScalar(item.key) && item.key.value === key)
-      if (!pair) break
-      const start = isScalar(pair.key) ? pair.key.range?.[0] : undefined
-      if (start !== undefined) line = lines.linePos(start).line
-      at = pair.value
-    }
-    return line
-  }
-  const whole = document.toJS({ maxAliasCount: 100 }) as Record<string, unknown> | null
-  return { section: whole?.[SECTION], lineOf }
-}
-
-function readToml(file: string, text: string): ReadFile {
-  let whole: Record<string, unknown>
-  try {
-    whole = parseToml(text)
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error
-    const message = error.message.split('\n')[0]!.replace('Invalid TOML document: ', '')
-    throw new ConfigError([{ where: `${file}:${error.line}`, path: '', message }])
-  }
-  const lines = text.split('\n')
-  // TOML's parser tells no positions: the first line that sets the key, below the header of its table.
-  const lineOf = (path: readonly string[]) => {
-    const key = path.at(-1)
-    const table = [SECTION, ...path.slice(0, -1)].join('.')
-    const header = lines.findIndex((line) => line.replaceAll(/\s/g, '').startsWith(`[${table}]`))
-    if (key === undefined) return header + 1
-    const at = lines.findIndex(
-      (line, i) => i >= header && new RegExp(`^\\s*["']?${escapeRegExp(key)}["']?\\s*=`).test(line),
-    )
-    return (at === -1 ? header : at) + 1
-  }
-  return { section: whole[SECTION], lineOf }
-}
-
-function escapeRegExp(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }

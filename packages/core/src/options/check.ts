@@ -1,7 +1,7 @@
 import leven from 'leven'
 import { z } from 'zod'
 import { OptionsError } from '../errors.ts'
-import { maskSecrets } from '../secrets.ts'
+import { isSecretName, maskText } from '../secrets.ts'
 
 /** Node's timers fire at once beyond this (24.8 days): what they are set to may not exceed it. */
 export const MAX_TIMER_MS = 2_147_483_647
@@ -109,20 +109,35 @@ export function checkOptions<S extends z.ZodObject>(where: string, schema: S, op
   )
 }
 
-/** What is wrong, one by one: the path of the field and a sentence. An unknown option's path has its name. */
-export function problemsOf(
-  schema: z.ZodObject,
-  result: z.ZodSafeParseResult<unknown>,
-  options: unknown,
-): { path: string; message: string }[] {
-  return (result.error?.issues ?? []).flatMap((issue) => {
+/** One thing that is wrong: the keys and indices that lead to it, the name of an unknown option included, and a sentence. */
+interface Problem {
+  keys: readonly PropertyKey[]
+  message: string
+}
+
+/** What is wrong, one by one. No sentence has the value of a secret. */
+export function problemsOf(schema: z.ZodObject, result: z.ZodSafeParseResult<unknown>, options: unknown): Problem[] {
+  const issues = (result.error?.issues ?? []).flatMap(decided)
+  return issues.flatMap((issue): Problem[] => {
     const path = issue.path.join('.')
-    if (issue.code !== 'unrecognized_keys') return [{ path, message: describe(issue, path, options) }]
+    if (issue.code !== 'unrecognized_keys') return [{ keys: issue.path, message: describe(issue, path, options) }]
     const known = namesAt(schema, issue.path)
     const prefix = path === '' ? '' : `${path}.`
-    return issue.keys.map((key) => ({ path: prefix + key, message: unknownOption(prefix, key, known) }))
+    return issue.keys.map((key) => ({ keys: [...issue.path, key], message: unknownOption(prefix, key, known) }))
   })
 }
+
+/** Where a value has the type of one alternative only, what is wrong with it is said by that one. */
+function decided(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const [fitting, ...others] = issue.errors.filter(
+    (issues) => !issues.some(({ code, path }) => path.length === 0 && TYPE_ISSUES.has(code)),
+  )
+  if (!fitting || others.length > 0) return [issue]
+  return fitting.flatMap((inner) => decided({ ...inner, path: [...issue.path, ...inner.path] }))
+}
+
+const TYPE_ISSUES: ReadonlySet<string | undefined> = new Set(['invalid_type', 'invalid_value', 'custom'])
 
 function describe(issue: z.core.$ZodIssue, path: string, options: unknown): string {
   if (path === '') return `Expected an options object, got \`${show(options)}\``
@@ -130,21 +145,31 @@ function describe(issue: z.core.$ZodIssue, path: string, options: unknown): stri
     (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
     options,
   )
-  const hint =
-    typeof value === 'string' && isNumeric(issue) && value.trim() !== '' && Number.isFinite(Number(value))
-      ? '; pass a number, not a string'
-      : ''
-  return `Expected \`${path}\` to be ${expectation(issue)}, got \`${show(value)}\`${hint}`
+  const isHidden = (value ?? undefined) !== undefined && issue.path.some((key) => isSecretName(String(key)))
+  const got = isHidden ? `${kindOf(value)} that is not shown` : `\`${show(value)}\``
+  return `Expected \`${path}\` to be ${expectation(issue)}, got ${got}${hint(issue, value, isHidden)}`
 }
 
-function isNumeric(issue: z.core.$ZodIssue): boolean {
-  return issue.code === 'invalid_type' && (issue.expected === 'number' || issue.expected === 'int')
+function hint(issue: z.core.$ZodIssue, value: unknown, isHidden: boolean): string {
+  if (issue.code !== 'invalid_type') return ''
+  const isNumeric = issue.expected === 'number' || issue.expected === 'int'
+  if (isNumeric && typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value)))
+    return '; pass a number, not a string'
+  const isPlain = typeof value === 'number' || typeof value === 'boolean'
+  return isHidden && isPlain && issue.expected === 'string' ? '; put it in quotes' : ''
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':
-      return issue.origin === 'number' ? `at least ${issue.minimum}` : 'not empty'
+      return issue.origin === 'number'
+        ? `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`
+        : 'not empty'
     case 'too_big':
       return `at most ${issue.maximum}`
     case 'invalid_type':
@@ -153,6 +178,7 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return issue.values.map((value) => (typeof value === 'string' ? `'${value}'` : String(value))).join(' or ')
     case 'invalid_union': {
+      if (issue.message.startsWith('Expected ')) return issue.message.slice('Expected '.length)
       const texts = issue.errors.flatMap((issues) => issues.slice(0, 1).map(expectation))
       return [...new Set(texts)].join(' or ')
     }
@@ -165,6 +191,7 @@ function expectation(issue: z.core.$ZodIssue): string {
 function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
     return namesAt(schema.unwrap(), path)
+  if (schema instanceof z.ZodPipe) return namesAt(schema.in, path)
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => namesAt(option, path))
   const [key, ...rest] = path
   if (schema instanceof z.ZodArray) return namesAt(schema.element, rest)
@@ -202,7 +229,7 @@ function distance(wanted: string, name: string): number {
 
 function show(value: unknown): string {
   if (typeof value === 'string') {
-    const masked = maskSecrets(value)
+    const masked = maskText(value)
     return JSON.stringify(masked.length > 60 ? `${masked.slice(0, 60)}…` : masked)
   }
   if (typeof value === 'function') return 'a function'

@@ -128,6 +128,6 @@ describe('lines of YAML', () => {
     ['an empty document', '', ['a'], 1],
     ['the nearest above what is not there', 'a:\n  b: 1\n', ['a', 'c'], 1],
   ])('%s', (_, text, path, line) => {
-    expect(readYaml('x.yaml', text).lineOf(path)).toBe(line)
+    expect(readYaml('x.yaml', text, 'task_queue').lineOf(path)).toBe(line)
   })
 })

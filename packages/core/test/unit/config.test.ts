@@ -87,6 +87,10 @@ describe('of several places', () => {
     expect(setting(loaded, 'max_tries').from).toBe('arq-ts.yaml:6')
   })
 
+  test("a file's other sections may have tags of their own", () => {
+    expect(load({ yaml: 'other: !Ref x\ntask_queue:\n  max_jobs: 2\nmore: !Sub y\n' }).config.max_jobs).toBe(2)
+  })
+
   test('the environment may name the file', () => {
     writeFileSync(join(folder(), 'mine.yml'), 'task_queue: { max_jobs: 7 }')
     expect(load({ env: { ARQ_TS_CONFIG: join(folder(), 'mine.yml') } }).config.max_jobs).toBe(7)

@@ -38,6 +38,8 @@ const node = (file: string, options?: object): Launch => ({
 })
 
 export const arqTs: Contender = { name: 'arq-ts', launch: node('arq-ts.js') }
+/** What pickup is measured beside. */
+export const wakeFloor: Launch = node('wake-floor.js')
 
 export async function findContenders(say: (line: string) => void): Promise<Contenders> {
   const present: Contender[] = [

@@ -1,4 +1,5 @@
 import type { Bench, MeasureRows, Row } from '../bench.ts'
+import { wakeFloor } from '../contenders.ts'
 import type { Contender } from '../contenders.ts'
 import { PeerProcess, play } from '../peer-process.ts'
 import type { Launch } from '../peer-process.ts'
@@ -20,7 +21,12 @@ export const pickup: MeasureRows = async function* (bench) {
   const idle = { everyMs: 20, perTick: 1, count: bench.quick ? 100 : 250 }
   const load = { everyMs: 1, perTick: 5, count: bench.quick ? 5_000 : 15_000 }
   for (const [id, title, traffic, limit] of [
-    ['pickup-idle', 'pickup on an idle queue', idle, 'two round trips after the wake-up: reserve, claim'],
+    [
+      'pickup-idle',
+      'pickup on an idle queue',
+      idle,
+      'waking sleeping processes: floor is a publish and one round trip of whoever hears it, without a queue',
+    ],
     ['pickup-load', 'pickup at 5,000 jobs/s', load, 'how many jobs share a round trip'],
   ] as const) {
     bench.say(title)
@@ -42,6 +48,7 @@ function waysOf(present: ReadonlyMap<string, Contender>, fastOnly: boolean): Way
   for (const { name, launch } of present.values()) {
     if (name !== 'arq-ts') ways.push({ name, worker: launch, producer: launch })
   }
+  ways.push({ name: 'floor', worker: wakeFloor, producer: wakeFloor })
   // Half of what these can do in all is less than that.
   const slow = /^arq$|^arq,|Python producer|SAQ|streaq|taskiq/
   return fastOnly ? ways.filter(({ name }) => !slow.test(name)) : ways

@@ -21,6 +21,7 @@ const checks = [
   ['files that run it elsewhere', node, ['scripts/deploy-check.mjs']],
   ['packed tarballs', node, ['scripts/package-check.mjs']],
   ['npm start', node, ['scripts/start.mjs']],
+  ['throughput beside what Redis itself can do', node, ['bench/dist/main.js', '--guard']],
 ]
 
 let passed = 0

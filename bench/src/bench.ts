@@ -6,7 +6,7 @@ import type { BenchServer } from './server.ts'
 export interface Bench {
   server: BenchServer
   contenders: Contenders
-  /** Two minutes in all, instead of an hour: fewer rounds, fewer contenders, shorter ones. */
+  /** Two minutes in all, instead of three quarters of an hour: fewer rounds, fewer contenders, shorter ones. */
   quick: boolean
   /** How often each is measured. */
   rounds: number

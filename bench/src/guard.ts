@@ -1,3 +1,4 @@
+import { findServer } from '@arq-ts/testkit'
 import { arqTs } from './contenders.ts'
 import { drain } from './drain.ts'
 import { measureFloor } from './floor.ts'
@@ -12,6 +13,12 @@ const ROUNDS = 3
 
 /** Throughput beside the floor, round by round. Gives the exit code. */
 export async function guard(say: (line: string) => void): Promise<number> {
+  try {
+    findServer()
+  } catch (error) {
+    say(`left out: ${(error as Error).message}`)
+    return 0
+  }
   const server = await BenchServer.start()
   try {
     const ratios: number[] = []

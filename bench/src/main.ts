@@ -16,7 +16,7 @@ import { BenchServer } from './server.ts'
 const USAGE = `pnpm bench [options]
 
 Measures arq-ts beside its peers, all on one Redis of its own, and writes bench/results: results.json, results.md, *.svg.
-The whole takes about an hour and wants a machine that does nothing else.
+The whole takes about 45 minutes and wants a machine that does nothing else.
 
   --quick           two minutes: fewer rows, rounds and contenders; writes to bench/results/quick
   --rows a,b        only these groups: ${Object.keys(groups).join(', ')}

@@ -84,7 +84,7 @@ async function operate({ redisUrl, client, say }) {
   const missing = await client.enqueue('summarise_document', ['nowhere.md'], { jobId: 'summary-of-nothing' })
   await missing?.result({ timeoutMs: 30_000 }).catch(() => {})
   await client.enqueue('summarise_document', ['README.md'], { jobId: 'summary-later', deferByMs: 3_600_000 })
-  say('\nWhat an operator sees')
+  say('\nWhat an operator sees; the dead letter is deliberate, a document that is not there')
   for (const command of [
     `queue ls`,
     'workers',

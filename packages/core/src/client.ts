@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { ArgumentsError, OptionsError } from './errors.ts'
+import { ArgumentsError, OptionsError, RedisUnavailableError } from './errors.ts'
 import { Doctor } from './doctor.ts'
 import { createLogger } from './logger.ts'
 import type { JobEvent } from './events.ts'
@@ -59,37 +59,24 @@ export class Client {
   readonly #link: Link
   readonly #batcher: EnqueueBatcher
   readonly #ownsLink: boolean
-  readonly #timeoutMs: number | undefined
-  #onEnqueued: ((job: JobEvent) => void) | undefined
-  #synced: Promise<void> | undefined
+  readonly #onEnqueued: ((job: JobEvent) => void) | undefined
+  /** Calls that have begun to enqueue and have no answer yet. */
+  #sending = 0
+  #onSent: (() => void) | undefined
+  #closing: Promise<void> | undefined
 
   /** @throws OptionsError */
   constructor(options: ClientOptions = {}) {
-    if (options instanceof SharedLink) {
-      this.#link = options.link
-      this.queueName = options.queueName
-      this.codec = options.codec
-      this.#ownsLink = false
-      this.#onEnqueued = options.onEnqueued
-      this.#synced = Promise.resolve() // the worker has
-      this.#batcher = new EnqueueBatcher(this.#link.broker, undefined)
-      this.inspector = new Inspector(this.#link)
-      this.queues = new Queues(this.#link)
-      this.doctor = new Doctor(this.#link)
-      return
-    }
-    const settings = resolveClientOptions(options)
-    const log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
-    const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs } = settings
-    this.#link = new Link({ redis, keyPrefix, expiresExtraMs, log, readTimeoutMs: commandTimeoutMs })
-    this.queueName = settings.queueName
-    this.codec = settings.codec
-    this.#ownsLink = true
-    this.#timeoutMs = commandTimeoutMs
-    this.#batcher = new EnqueueBatcher(this.#link.broker, commandTimeoutMs)
-    this.inspector = new Inspector(this.#link)
-    this.queues = new Queues(this.#link)
-    this.doctor = new Doctor(this.#link)
+    const { link, queueName, codec, onEnqueued } = options instanceof SharedLink ? options : openLink(options)
+    this.#link = link
+    this.queueName = queueName
+    this.codec = codec
+    this.#onEnqueued = onEnqueued
+    this.#ownsLink = !(options instanceof SharedLink)
+    this.#batcher = new EnqueueBatcher(link.broker, link.timeoutMs)
+    this.inspector = new Inspector(link)
+    this.queues = new Queues(link)
+    this.doctor = new Doctor(link)
   }
 
   /** @internal A client over a worker's connection. */
@@ -105,7 +92,7 @@ export class Client {
    * a kept result, as in arq.
    *
    * @throws ArgumentsError when the input does not fit the task's schema, OptionsError, EncodeError,
-   *   RedisUnavailableError after `commandTimeoutMs`.
+   *   RedisUnavailableError after `commandTimeoutMs` or once closed, RedisReplyError when the server refuses.
    */
   enqueue<T extends AnyTask>(task: T, input: InputOf<T>, options?: EnqueueOptions): Promise<Job<ResultOf<T>> | null>
   enqueue<Result = unknown>(
@@ -114,33 +101,34 @@ export class Client {
     options?: EnqueueOptions,
   ): Promise<Job<Result> | null>
   async enqueue(task: AnyTask | string, input?: unknown, options?: EnqueueOptions): Promise<Job | null> {
-    await this.#sync()
-    const call = this.#prepare(task, input, options)
-    const queued = await this.#send(call)
-    return queued ? new Job(call.jobId, call.queueName, this.#link) : null
+    return this.#whileOpen(async () => {
+      const call = this.#prepare(task, input, options)
+      const queued = await this.#send(call)
+      return queued ? new Job(call.jobId, call.queueName, this.#link) : null
+    })
   }
 
   /**
    * Enqueues many, 500 to a round trip. Each item is `[task, input, options]`, as `enqueue` takes them, and has an
    * outcome of its own, in the order given; nothing is thrown for a bad item.
+   *
+   * @throws RedisUnavailableError when Redis cannot be asked for its time within `commandTimeoutMs`, or once closed.
    */
   async enqueueMany<const T extends readonly (AnyTask | string)[]>(items: {
     readonly [K in keyof T]: EnqueueItem<T[K]>
   }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
-    await this.#sync()
-    const outcomes = (items as unknown as readonly EnqueueItem<AnyTask | string>[]).map(
-      async ([task, input, options]): Promise<EnqueueOutcome> => {
-        try {
-          const call = this.#prepare(task, input, options)
-          const queued = await this.#send(call)
-          const job = new Job(call.jobId, call.queueName, this.#link)
-          return { status: queued ? 'queued' : 'duplicate', job }
-        } catch (error) {
-          return { status: 'failed', error: error as Error }
-        }
-      },
-    )
-    return (await Promise.all(outcomes)) as never
+    const enqueue = async ([task, input, options]: EnqueueItem<AnyTask | string>): Promise<EnqueueOutcome> => {
+      try {
+        const call = this.#prepare(task, input, options)
+        const queued = await this.#send(call)
+        const job = new Job(call.jobId, call.queueName, this.#link)
+        return { status: queued ? 'queued' : 'duplicate', job }
+      } catch (error) {
+        return { status: 'failed', error: error as Error }
+      }
+    }
+    const all = items as unknown as readonly EnqueueItem<AnyTask | string>[]
+    return this.#whileOpen(() => Promise.all(all.map(enqueue))) as never
   }
 
   /** A handle on a job by its id, whoever enqueued it. */
@@ -168,20 +156,31 @@ export class Client {
     return results.sort((a, b) => a.enqueueTime.getTime() - b.enqueueTime.getTime())
   }
 
-  /** Sends what is waiting and closes the connections. */
-  async close(): Promise<void> {
-    if (!this.#ownsLink) return
-    await this.#batcher.drained()
+  /**
+   * Sends what is waiting and closes the connections; what is enqueued from now on is refused. A call that Redis does not
+   * answer is waited for as long as it waits itself. A worker closes the client of its handlers, which this leaves open.
+   */
+  close(): Promise<void> {
+    if (!this.#ownsLink) return Promise.resolve()
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#sending > 0) await new Promise<void>((resolve) => (this.#onSent = resolve))
     await this.#link.close()
   }
 
-  /** Once, so that enqueue times are Redis's. */
-  #sync(): Promise<void> {
-    this.#synced ??= this.#link.broker.syncClock(this.#timeoutMs).catch((error: unknown) => {
-      this.#synced = undefined
-      throw error
-    })
-    return this.#synced
+  /** Enqueues once Redis's time is known, which enqueue times are told by; counted from the call on, for `close`. */
+  async #whileOpen<T>(enqueue: () => Promise<T>): Promise<T> {
+    if (this.#closing) throw new RedisUnavailableError('the client was closed; create a new one')
+    this.#sending++
+    try {
+      if (!this.#link.clock.isKnown) await this.#link.syncClock()
+      return await enqueue()
+    } finally {
+      if (--this.#sending === 0) this.#onSent?.()
+    }
   }
 
   async #send(call: PreparedCall): Promise<boolean> {
@@ -220,8 +219,23 @@ export class Client {
   }
 }
 
+/** What a client is made of. */
+interface Parts {
+  link: Link
+  codec: CodecName
+  queueName: string
+  onEnqueued?: (job: JobEvent) => void
+}
+
+function openLink(options: ClientOptions): Parts {
+  const settings = resolveClientOptions(options)
+  const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs: timeoutMs, queueName, codec } = settings
+  const log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
+  return { link: new Link({ redis, keyPrefix, expiresExtraMs, log, timeoutMs }), queueName, codec }
+}
+
 /** How a worker hands its connection to the client it gives to handlers. */
-class SharedLink {
+class SharedLink implements Parts {
   readonly link: Link
   readonly codec: CodecName
   readonly queueName: string

@@ -1,7 +1,7 @@
 import { DecodeError } from './errors.ts'
 import { PYTHON_IN_PROGRESS } from './protocol/keys.ts'
 import { decodeJob } from './protocol/records.ts'
-import { Queues } from './queues.ts'
+import { liveWorkers, Queues } from './queues.ts'
 import type { QueueStats } from './queues.ts'
 import type { Link } from './redis/link.ts'
 import type { SurveyedJob, SurveyedServer } from './redis/survey.ts'
@@ -59,30 +59,37 @@ export class Doctor {
    * Looks at the server, at workers and at up to `limit` jobs (default 50,000) of each queue.
    *
    * @param options.queues - default: all that `client.queues.names()` finds.
+   * @throws RedisUnavailableError, RedisReplyError
    */
   async examine(options: { queues?: readonly string[]; limit?: number } = {}): Promise<Finding[]> {
     const { clock, survey } = this.#link
     const queues = new Queues(this.#link)
     const { names: found } = await queues.names()
     const names = options.queues ?? found
-    const observed: Observed = {
+    const nowMs = clock.now()
+    const surveyed = await Promise.all(
+      names.map(async (name) => ({
+        stats: await queues.stats(name),
+        jobs: await all(survey.jobs(name, options.limit ?? DEFAULT_LIMIT)),
+      })),
+    )
+    return diagnose({
       server: await survey.server(),
-      workers: await this.#workers(),
-      queues: await Promise.all(
-        names.map(async (name) => ({
-          stats: await queues.stats(name),
-          jobs: await all(survey.jobs(name, options.limit ?? DEFAULT_LIMIT)),
-        })),
-      ),
+      queues: surveyed,
+      // After the jobs: whoever held one then has told of itself before.
+      workers: await liveWorkers(this.#link),
       staleAborts: await survey.staleAborts([...new Set([...found, ...names])]),
-      nowMs: clock.now(),
-    }
-    return diagnose(observed)
+      nowMs,
+    })
   }
 
-  /** Mends one finding; gives how many things were mended. Nothing that changed since it was found is touched. */
+  /**
+   * Mends one finding; gives how many things were mended. Nothing that changed since it was found is touched.
+   *
+   * @throws RedisUnavailableError; RedisReplyError where the server's settings may not be changed, say.
+   */
   async repair(finding: Finding): Promise<number> {
-    const { survey, queues } = this.#link
+    const { clock, survey, queues } = this.#link
     const { jobIds } = finding
     const queueName = finding.queueName ?? ''
     switch (finding.check) {
@@ -96,11 +103,12 @@ export class Doctor {
         return outcomes.filter((outcome) => outcome === 'removed').length
       }
       case 'lost-in-progress': {
-        const alive = new Set((await this.#workers()).map((worker) => worker.id))
-        const { python } = await new Queues(this.#link).stats(queueName)
-        const isStillLost = ({ holder }: SurveyedJob) => holder !== null && isLost(holder, alive, python !== null)
-        const jobs = await this.#still(queueName, jobIds, isStillLost)
-        return survey.free(queueName, jobs as { jobId: string; holder: string }[])
+        await this.#link.syncClock()
+        const nowMs = clock.now()
+        const held = await this.#still(queueName, jobIds, (job) => job.holder !== null)
+        const workers = await liveWorkers(this.#link)
+        const lost = held.filter((job) => isLost(job, workers, nowMs))
+        return survey.free(queueName, lost as { jobId: string; holder: string }[])
       }
       case 'unreadable-payload': {
         const jobs = await this.#still(queueName, jobIds, (job) => read(job).unreadable !== undefined)
@@ -112,10 +120,6 @@ export class Doctor {
       default:
         return 0
     }
-  }
-
-  async #workers(): Promise<WorkerEntry[]> {
-    return (await this.#link.store.workers()).map((entry) => JSON.parse(entry) as WorkerEntry)
   }
 
   async #still(
@@ -183,8 +187,7 @@ function* diagnoseQueue(
     yield { check: 'paused', severity: 'warning', message: `paused, with ${stats.pending} due` }
   }
 
-  const alive = new Set(workers.map((worker) => worker.id))
-  const lost = jobs.filter((job) => job.holder !== null && isLost(job.holder, alive, hasPython))
+  const lost = jobs.filter((job) => isLost(job, workers, nowMs))
   if (lost.length > 0) {
     const message = `${count(lost, 'job')} held by workers that are gone`
     yield { check: 'lost-in-progress', severity: 'error', message, repair: 'let them run again now', jobIds: ids(lost) }
@@ -206,7 +209,8 @@ function* diagnoseQueue(
     const repair = 'move them to the dead letters as they are'
     yield { check: 'unreadable-payload', severity: 'error', message, repair, jobIds: ids(unreadable) }
   }
-  if (here.length === 0 || hasPython) return // nobody knows what Python's workers have
+  // Nobody knows what Python's workers have. Beside ours their health line is overwritten, but not what they run.
+  if (here.length === 0 || hasPython || jobs.some((job) => job.holder === PYTHON_IN_PROGRESS)) return
   const known = new Set(here.flatMap((worker) => worker.functions))
   const orphans = new Map<string, SurveyedJob[]>()
   for (const job of jobs) {
@@ -220,10 +224,16 @@ function* diagnoseQueue(
   }
 }
 
-/** Of ours the token says which worker; Python's holder says nothing, and counts while a Python worker tells of itself. */
-function isLost(holder: string, alive: ReadonlySet<string>, hasPython: boolean): boolean {
-  if (holder === PYTHON_IN_PROGRESS) return !hasPython
-  return !alive.has(holder.slice(0, holder.lastIndexOf('/')))
+/**
+ * Whether the worker that holds a job is gone, by its token. Never said of Python's, which all hold by the same word:
+ * their keys lapse by themselves. Where no worker tells of itself, it may be the registry that is gone: a lease that
+ * still lasts may be renewed by a worker nobody sees, and ends by itself if it is not.
+ */
+function isLost({ holder, score }: SurveyedJob, workers: readonly WorkerEntry[], nowMs: number): boolean {
+  if (holder === null || holder === PYTHON_IN_PROGRESS) return false
+  if (workers.length === 0 && score > nowMs) return false // the score of a running job is its lease's end
+  const id = holder.slice(0, holder.lastIndexOf('/'))
+  return workers.every((worker) => worker.id !== id)
 }
 
 /** A waiting job's function, or why no codec reads it. */

@@ -127,6 +127,21 @@ export class RedisUnavailableError extends ArqError {
   readonly code = 'ARQ_REDIS_UNAVAILABLE'
 }
 
+/**
+ * Redis refused a call, and would refuse it again: a key of another kind, a command the user may not use. The message is
+ * the server's.
+ */
+export class RedisReplyError extends ArqError {
+  readonly code = 'ARQ_REDIS_REPLY'
+  /** The first word of the reply, which says the kind: `WRONGTYPE`, `NOPERM`, `ERR`. */
+  readonly prefix: string
+
+  constructor(message: string) {
+    super(message)
+    this.prefix = /^[A-Z]+/.exec(message)?.[0] ?? 'ERR'
+  }
+}
+
 /** `worker.runCheck()` found failed jobs. arq's `FailedJobs`. */
 export class FailedJobsError extends ArqError {
   readonly code = 'ARQ_FAILED_JOBS'

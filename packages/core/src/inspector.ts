@@ -8,7 +8,7 @@ import type { HealthCounts } from './protocol/health.ts'
 import { decodeJob, decodeResult, encodeJob, readable } from './protocol/records.ts'
 import { statusOf } from './protocol/status.ts'
 import type { JobStatus } from './protocol/status.ts'
-import { Queues } from './queues.ts'
+import { liveWorkers, Queues } from './queues.ts'
 import type { Link } from './redis/link.ts'
 import type { StoredDeadLetter } from './redis/store.ts'
 import type { WorkerEventMessage } from './events.ts'
@@ -77,7 +77,11 @@ export interface JobDetails {
   workerId: string | null
 }
 
-/** What an operator asks beside the jobs themselves. Use `client.inspector`. */
+/**
+ * What an operator asks beside the jobs themselves. Use `client.inspector`. Every method rejects with
+ * RedisUnavailableError when Redis does not answer within the client's `commandTimeoutMs`, and with RedisReplyError when it refuses; methods that
+ * throw more say so.
+ */
 export class Inspector {
   readonly #link: Link
 
@@ -101,6 +105,7 @@ export class Inspector {
   /** Dead letters that fit all that is given, newest first. Reads all: their number is bounded. */
   async findDead(filter: DeadFilter = {}): Promise<DeadLetter[]> {
     const { jobIds, functionName, queueName, error, olderThanMs } = filter
+    if (olderThanMs !== undefined) await this.#link.syncClock()
     const before = olderThanMs === undefined ? Infinity : this.#link.clock.now() - olderThanMs
     const wanted = jobIds && new Set(jobIds)
     const found: DeadLetter[] = []
@@ -117,6 +122,7 @@ export class Inspector {
     }
   }
 
+  /** How many dead letters there are, of all queues. */
   countDead(): Promise<number> {
     return this.#link.store.countDead()
   }
@@ -158,9 +164,8 @@ export class Inspector {
   }
 
   /** Live arq-ts workers, as they last told of themselves (every 2 s). */
-  async workers(): Promise<WorkerEntry[]> {
-    const entries = await this.#link.store.workers()
-    return entries.map((entry) => JSON.parse(entry) as WorkerEntry)
+  workers(): Promise<WorkerEntry[]> {
+    return liveWorkers(this.#link)
   }
 
   /**
@@ -207,6 +212,7 @@ export class Inspector {
    * they are asked for.
    */
   async *jobs(queueName: string): AsyncGenerator<ListedJob> {
+    await this.#link.syncClock()
     for await (const { jobId, score, payload, holder } of this.#link.survey.jobs(queueName, Infinity)) {
       const info = payload && readable(() => toJobInfo(decodeJob(payload).record, jobId, score))
       const observed = { hasResult: false, inProgress: holder !== null, score }
@@ -220,7 +226,7 @@ export class Inspector {
    */
   async requestAbort(jobId: string, options: { queueName?: string } = {}): Promise<boolean> {
     const queueName = options.queueName ?? (await this.#holderOf(jobId))
-    return queueName === undefined ? false : this.#link.broker.requestAbort(jobId, queueName)
+    return queueName === undefined ? false : this.#link.broker.requestAbort(jobId, queueName, this.#link.timeoutMs)
   }
 
   /**
@@ -251,7 +257,12 @@ export class Inspector {
   async listen(listener: (event: WorkerEventMessage) => void): Promise<() => void> {
     const { keys, store, subscriber } = this.#link
     const stop = await subscriber.listen(keys.events, (message) => listener(JSON.parse(message) as WorkerEventMessage))
-    await store.announceListener()
+    try {
+      await store.announceListener()
+    } catch (error) {
+      stop()
+      throw error
+    }
     return stop
   }
 

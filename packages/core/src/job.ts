@@ -1,8 +1,17 @@
-import { JobAbortedError, JobFailedError, RemoteError, ResultNotFoundError, TimeoutError } from './errors.ts'
+import {
+  JobAbortedError,
+  JobFailedError,
+  RedisReplyError,
+  RedisUnavailableError,
+  RemoteError,
+  ResultNotFoundError,
+  TimeoutError,
+} from './errors.ts'
 import { decodeJob, decodeResult } from './protocol/records.ts'
 import type { JobRecord, ResultRecord } from './protocol/records.ts'
 import { statusOf } from './protocol/status.ts'
 import type { JobStatus } from './protocol/status.ts'
+import { Deadline } from './redis/deadline.ts'
 import type { Link } from './redis/link.ts'
 
 /** arq's own pace of asking for a result; ours hears of it sooner where a worker of ours ran the job. */
@@ -11,11 +20,15 @@ const POLL_DELAY_MS = 500
 /** What is known of a job; arq's `JobDef`. */
 export interface JobInfo {
   jobId: string
+  /** The function's name on the wire. */
   functionName: string
+  /** Positional arguments, as they were sent. */
   args: readonly unknown[]
+  /** Keyword arguments, as they were sent. */
   kwargs: Readonly<Record<string, unknown>>
   /** The try the producer asked for (a queued job), or the one that ended it (a result). */
   jobTry: number | null
+  /** When it was enqueued, by its producer's clock. */
   enqueueTime: Date
   /** When it is due, in unix ms; null once it is no longer queued. A running job's score is its lease's end. */
   score: number | null
@@ -23,16 +36,21 @@ export interface JobInfo {
 
 /** How a job ended; arq's `JobResult`. */
 export interface JobResult extends JobInfo {
+  /** False when it failed, timed out, or was aborted. */
   success: boolean
   /** What the handler returned, or the error. */
   result: unknown
+  /** When its last run began; Redis's time where a worker of ours ran it, else the Python worker's. */
   startTime: Date
+  /** When that run ended, by the same clock. */
   finishTime: Date
+  /** The queue it ran from. */
   queueName: string
 }
 
-/** How long to wait, in ms; by default for ever, as arq does. */
+/** How long to wait for the end of a job. */
 export interface WaitOptions {
+  /** In ms; 0 asks once. Default: for ever, as arq does. */
   timeoutMs?: number
 }
 
@@ -54,47 +72,85 @@ export class Job<Result = unknown> {
    *
    * @throws the job's own error: RemoteError for an exception, JobAbortedError, or JobFailedError where it has none.
    * @throws ResultNotFoundError when it is not queued and no result is kept.
-   * @throws TimeoutError after `timeoutMs`; the job goes on.
+   * @throws TimeoutError after `timeoutMs`, whatever Redis does; the job goes on.
+   * @throws RedisUnavailableError when Redis is away for longer than the client's `commandTimeoutMs`.
    */
   async result(options: WaitOptions = {}): Promise<Result> {
-    const found = (await this.#poll()) ?? (await this.#wait(options.timeoutMs ?? Infinity))
-    const { record } = decodeResult(found)
-    if (record.success) return record.result as Result
-    throw failureOf(record)
+    return this.#result(new Deadline(options.timeoutMs))
   }
 
-  /** The stored result, or null when there is none (yet). Does not throw when the job failed. */
+  /**
+   * The stored result, or null when there is none (yet). Does not throw when the job failed.
+   *
+   * @throws RedisUnavailableError when Redis does not answer; DecodeError when no codec reads what is stored.
+   */
   async resultInfo(): Promise<JobResult | null> {
     const { result, score } = await this.#link.store.readResult(this.jobId, this.queueName)
     return result === null ? null : toJobResult(decodeResult(result).record, this.jobId, score)
   }
 
-  /** What is known of the job, its result included; null when nothing is. */
+  /**
+   * What is known of the job, its result included; null when nothing is.
+   *
+   * @throws RedisUnavailableError when Redis does not answer; DecodeError when no codec reads what is stored.
+   */
   async info(): Promise<JobInfo | JobResult | null> {
     const stored = await this.#link.store.read(this.jobId, this.queueName)
     if (stored.result) return toJobResult(decodeResult(stored.result).record, this.jobId, stored.score)
     return stored.job ? toJobInfo(decodeJob(stored.job).record, this.jobId, stored.score) : null
   }
 
+  /**
+   * Where the job is, by arq's names: `deferred`, `queued`, `in_progress`, `complete` (however it ended) or `not_found`.
+   *
+   * @throws RedisUnavailableError when Redis does not answer.
+   */
   async status(): Promise<JobStatus> {
-    return statusOf(await this.#link.store.read(this.jobId, this.queueName), this.#link.clock.now())
+    const { store, clock } = this.#link
+    const [stored] = await Promise.all([store.read(this.jobId, this.queueName), this.#link.syncClock()])
+    return statusOf(stored, clock.now())
   }
 
   /**
    * Aborts the job, queued, deferred or running, on workers of both languages that allow it.
    * True when it ended aborted; false when it ended otherwise, was not found, or left no result to tell.
    *
-   * @throws TimeoutError after `timeoutMs`; the request stands.
+   * @throws TimeoutError after `timeoutMs`, whatever Redis does; a request that was made stands.
+   * @throws RedisUnavailableError when Redis is away for longer than the client's `commandTimeoutMs`.
    */
   async abort(options: WaitOptions = {}): Promise<boolean> {
-    if (!(await this.#link.broker.requestAbort(this.jobId, this.queueName))) return false
+    const deadline = new Deadline(options.timeoutMs)
+    if (!(await this.#requestAbort(deadline))) return false
     try {
-      await this.result(options)
+      await this.#result(deadline)
       return false
     } catch (error) {
-      if (error instanceof TimeoutError) throw error
+      if ([TimeoutError, RedisUnavailableError, RedisReplyError].some((kind) => error instanceof kind)) throw error
       return error instanceof JobAbortedError
     }
+  }
+
+  async #requestAbort(deadline: Deadline): Promise<boolean> {
+    const { broker, timeoutMs } = this.#link
+    // Without time to wait it is asked once, in the time a call may take.
+    const forMs = deadline.ms === 0 ? timeoutMs : Math.min(deadline.leftMs, timeoutMs)
+    try {
+      return await broker.requestAbort(this.jobId, this.queueName, forMs)
+    } catch (error) {
+      if (!(error instanceof RedisUnavailableError && deadline.ms > 0 && deadline.isOver)) throw error
+      const message = `the abort of job ${this.jobId} was not confirmed within ${deadline.ms} ms: ${error.message}`
+      throw new TimeoutError(message, { cause: error })
+    }
+  }
+
+  async #result(deadline: Deadline): Promise<Result> {
+    const late = () => new TimeoutError(`job ${this.jobId} did not end within ${deadline.ms} ms; it goes on`)
+    // Without time to wait it is asked once, in the time a call may take.
+    const found = await (deadline.ms === 0 ? this.#poll() : deadline.race(this.#end(deadline), late))
+    if (!found) throw late()
+    const { record } = decodeResult(found)
+    if (record.success) return record.result as Result
+    throw failureOf(record)
   }
 
   async #poll(): Promise<Buffer | null> {
@@ -107,22 +163,25 @@ export class Job<Result = unknown> {
     return result
   }
 
-  async #wait(timeoutMs: number): Promise<Buffer> {
-    const deadline = performance.now() + timeoutMs
+  /** The stored result once there is one; null after the deadline. */
+  async #end(deadline: Deadline): Promise<Buffer | null> {
+    const found = await this.#poll()
+    if (found) return found
     let wake = () => {}
     const stop = await this.#link.subscriber.listen(this.#link.keys.resultChannel(this.jobId), () => wake())
     try {
-      for (;;) {
+      while (!deadline.isOver) {
         const heard = new Promise<void>((resolve) => (wake = resolve))
         const result = await this.#poll()
         if (result) return result
-        const leftMs = deadline - performance.now()
-        if (leftMs <= 0) throw new TimeoutError(`job ${this.jobId} did not end within ${timeoutMs} ms; it goes on`)
         let timer: NodeJS.Timeout | undefined
-        const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(POLL_DELAY_MS, leftMs))))
-        await Promise.race([heard, timeout])
+        const pause = new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, Math.min(POLL_DELAY_MS, deadline.leftMs))
+        })
+        await Promise.race([heard, pause])
         clearTimeout(timer)
       }
+      return null
     } finally {
       stop()
     }

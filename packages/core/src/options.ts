@@ -1,6 +1,6 @@
 /** All options, their meaning and their defaults, in one place. Unknown ones are refused. */
 
-import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
 import { z } from 'zod'
 import { OptionsError } from './errors.ts'
 import type { Logger, LogLevel } from './logger.ts'
@@ -30,13 +30,16 @@ export interface ConnectionOptions {
   redis?: string | RedisOptions | Redis | Cluster
   /** Put before every key; makes queues Python does not share. For Redis Cluster a hash tag: `'{orders}:'`. Default none. */
   keyPrefix?: string
-  /** arq's `expires_extra_ms`: how long after its due time a job may still start. Default one day. */
+  /** arq's `expires_extra_ms`: how long after its due time a job may still start, in ms, at least 1. Default one day. */
   expiresExtraMs?: number
   /** A pino logger. Default: readable on a terminal, else JSON, on standard error. */
   logger?: Logger
   /** Level of the default logger. Default `info`. */
   logLevel?: LogLevel
-  /** How payloads are written; reading tells by the first byte. Default `msgpack`; Python's default is `pickle`. */
+  /**
+   * How payloads are written; reading tells by the first byte. Default `msgpack`; Python's default is `pickle`, and so
+   * are the cron ticks of a worker that is given none.
+   */
   codec?: CodecName
 }
 
@@ -44,7 +47,7 @@ export interface ConnectionOptions {
 export interface ClientOptions extends ConnectionOptions {
   /** Queue for jobs that name none. Default `arq:queue`. */
   queueName?: string
-  /** How long a call waits for Redis, in ms. Default 10,000. */
+  /** How long a call waits for Redis before it rejects with RedisUnavailableError, in ms, at least 1. Default 10,000. */
   commandTimeoutMs?: number
 }
 
@@ -52,22 +55,25 @@ export interface ClientOptions extends ConnectionOptions {
 export interface EnqueueOptions {
   /** Makes the job unique while it is queued, running or has a kept result. Default: a fresh uuid4 in hex. */
   jobId?: string
+  /** The queue it goes to; a worker must serve it. Default: the client's `queueName`. */
   queueName?: string
-  /** Milliseconds until it is due. Excludes `deferUntil`. */
+  /** Milliseconds until it is due, by Redis's clock; at most a century. Default 0. Excludes `deferUntil`. */
   deferByMs?: number
-  /** When it is due: a Date, or unix ms. Excludes `deferByMs`. */
+  /** When it is due: a Date, or unix ms. Default: now. Excludes `deferByMs`. */
   deferUntil?: Date | number
   /** The job does not start later than this many ms from now. Default: its due time + `expiresExtraMs`. */
   expiresMs?: number
-  /** The try this job begins with; arq's `_job_try`. */
+  /** The try this job begins with, at least 1; arq's `_job_try`. Default 1. */
   jobTry?: number
-  /** Keyword arguments, for a function enqueued by name. */
+  /** Keyword arguments, for a function enqueued by name. Default none. */
   kwargs?: Readonly<Record<string, unknown>>
 }
 
 /** One queue of several; `weight` (default 1) counts with `queueOrder: 'weighted'`. */
 export interface QueueOptions {
+  /** The queue's name, which is its Redis key. */
   name: string
+  /** Its share of the draws, above 0. Default 1. */
   weight?: number
 }
 
@@ -76,36 +82,37 @@ export type WorkerState = Record<string, unknown>
 
 /** Options of `new Worker()`: arq's, camel-cased, and ours. */
 export interface WorkerOptions extends ConnectionOptions {
-  /** arq's `functions`. */
+  /** What this worker runs, made by `defineTask`; names are unique, those of `cron` included. arq's `functions`. */
   tasks?: readonly AnyTask[]
-  /** arq's `cron_jobs`. */
+  /** What comes by the clock, made by `cron`. arq's `cron_jobs`. A worker needs a task or a cron job. */
   cron?: readonly CronJob[]
-  /** Default `arq:queue`. Excludes `queues`. */
+  /** The queue it serves. Default `arq:queue`. Excludes `queues`. */
   queueName?: string
-  /** Several queues for one worker. */
+  /** Several queues for one worker, in the order they are served. Excludes `queueName`. */
   queues?: readonly (string | QueueOptions)[]
   /** `strict` (default): a later queue is served from what the earlier ones leave. `weighted`: drawn by weight. */
   queueOrder?: 'strict' | 'weighted'
-  /** Jobs at work at a time. Default 10. */
+  /** Jobs at work at a time, at least 1. Default 10. */
   maxJobs?: number
-  /** Default 300,000. */
+  /** How long a run may take before its signal fires and it has failed, in ms, at least 1; a task's `timeoutMs` wins. Default 300,000. */
   jobTimeoutMs?: number
-  /** Default 3,600,000; 0 stores none. */
+  /** How long results are kept, in ms; 0 stores none. A task's own wins. Default 3,600,000. */
   keepResultMs?: number
+  /** Keeps results for ever; wins over `keepResultMs`. Default false. */
   keepResultForever?: boolean
-  /** Default 500. Wake-ups find most work sooner. */
+  /** How often it looks for due jobs without being told, in ms, at least 1; wake-ups find most work sooner. Default 500. */
   pollDelayMs?: number
-  /** Jobs asked for in one poll. Default max(5 × maxJobs, 100). */
+  /** Jobs asked for in one poll, at least 1. Default max(5 × maxJobs, 100). */
   queueReadLimit?: number
-  /** Default 5. */
+  /** Tries before a job fails for good, at least 1; a task's own wins. Default 5. */
   maxTries?: number
-  /** Default 3,600,000. */
+  /** How often the health key is written, in ms, at least 1; the key lives a second longer. Default 3,600,000. */
   healthCheckIntervalMs?: number
-  /** Default `<queue>:health-check`. */
+  /** Name of the key that tells of the worker's health. Default `<queue>:health-check`, for each queue. */
   healthCheckKey?: string
   /** False makes `Retry` and a shutdown failures, as in arq. Default true. */
   retryJobs?: boolean
-  /** Default true (arq: false): an abort that nobody hears would wait for ever. */
+  /** Whether jobs can be aborted here. Default true (arq: false): an abort that nobody hears would wait for ever. */
   allowAbortJobs?: boolean
   /** Stop when the queues are empty. Default false. */
   burst?: boolean
@@ -121,23 +128,25 @@ export interface WorkerOptions extends ConnectionOptions {
   logResults?: boolean
   /** Whether log lines show arguments, as arq's do. Default true. */
   logArguments?: boolean
-  /** State for every `ctx`. */
+  /** State for every `ctx`; hooks may add to it. Default `{}`. */
   ctx?: WorkerState
+  /** Before the first job; what it puts into the state reaches every `ctx`. When it throws, the worker does not start. */
   onStartup?: (ctx: WorkerState) => unknown
+  /** After the last job is settled, once `onStartup` has ended well. What it throws is logged. */
   onShutdown?: (ctx: WorkerState) => unknown
-  /** Before the handler; when it throws, the run has failed. */
+  /** Before the handler, with its `ctx`; when it throws, the run has failed. */
   onJobStart?: (ctx: JobContext) => unknown
-  /** After the handler, before its end is stored. What it throws is logged. */
+  /** After the handler, before its end is stored; waited for `abortGraceMs` at most. What it throws is logged. */
   onJobEnd?: (ctx: JobContext) => unknown
-  /** After its end is stored. */
+  /** After its end is stored; waited for `abortGraceMs` at most. What it throws is logged. */
   afterJobEnd?: (ctx: JobContext) => unknown
-  /** A dead worker's jobs run again after this. Default 30,000, at least 1,000. */
+  /** A dead worker's jobs run again after this, in ms, at least 1,000. Default 30,000. */
   leaseMs?: number
-  /** How long a handler may ignore its signal before its slot is given up, in ms. Default 5,000. */
+  /** How long a handler may ignore its signal, or a hook at a job's end go on, before its slot is given up, in ms. Default 5,000. */
   abortGraceMs?: number
-  /** Retries every error. Default: only `Retry` and a shutdown run again, as in arq. */
+  /** Retries every error, up to `maxTries`; a task's own wins. Default: only `Retry` and a shutdown run again, as in arq. */
   retry?: RetryPolicy
-  /** Where final failures are kept; false keeps none. Default 7 days, 10,000 jobs. */
+  /** How long (in ms) and how many final failures are kept as dead letters; false keeps none. Default 7 days, 10,000 jobs. */
   deadLetter?: false | { maxAgeMs?: number; maxCount?: number }
   /** A function this worker does not have: fail, as arq, or hand back for a worker that has it. Default `fail`. */
   unknownFunction?: 'fail' | 'release'
@@ -227,8 +236,14 @@ const aTarget = z.custom<string | object>(
   'Expected a URL such as redis://user:password@host:6379/0 (a password percent-encoded), ioredis options, or an ioredis client',
 )
 
+/** ioredis would put it before the keys of plain commands, and not before those of our scripts. */
+const anUnprefixedTarget = aTarget.refine(
+  (target) => !hasKeyPrefix(target),
+  'Expected settings without `keyPrefix`: give it as the option `keyPrefix` beside `redis`',
+)
+
 const connectionShape = {
-  redis: aTarget.optional(),
+  redis: anUnprefixedTarget.optional(),
   keyPrefix: z.string().optional(),
   expiresExtraMs: duration(1).optional(),
   logger: aLogger.optional(),
@@ -295,6 +310,13 @@ export const workerSchema = z.strictObject({
   keyspaceNotifications: z.union([z.literal('auto'), z.literal(false)]).optional(),
 })
 
+/** Of a URL's query, of ioredis options, of a client, or of a cluster's nodes. */
+function hasKeyPrefix(target: string | object): boolean {
+  if (typeof target === 'string') return /[?&]keyPrefix=[^&]/.test(target)
+  const settings: RedisOptions & ClusterOptions = 'options' in target ? (target.options as object) : target
+  return Boolean(settings.keyPrefix || settings.redisOptions?.keyPrefix)
+}
+
 type Defaults<O, D> = {
   [K in keyof O]-?: K extends keyof D ? (undefined extends D[K] ? O[K] | undefined : Exclude<O[K], undefined>) : never
 }
@@ -312,13 +334,22 @@ export type ResolvedWorkerOptions = Omit<
   deadLetter: false | { maxAgeMs: number; maxCount: number }
 }
 
-/** @throws OptionsError */
+/**
+ * The options of a client with every default in place.
+ *
+ * @throws OptionsError that names the option, what was expected and what came.
+ */
 export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
   const checked = checkOptions('Client', clientSchema, options)
   return { ...clientDefaults, ...given(checked) } as ResolvedClientOptions
 }
 
-/** @throws OptionsError */
+/**
+ * The options of a worker with every default in place.
+ *
+ * @throws OptionsError that names the option, what was expected and what came; also for `queues` beside `queueName`, a
+ *   queue or a function given twice, and a worker that has nothing to run.
+ */
 export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {
   const checked = checkOptions('Worker', workerSchema, options)
   if (checked.queues !== undefined && checked.queueName !== undefined) {

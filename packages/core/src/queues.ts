@@ -33,7 +33,10 @@ export interface QueueStats {
   paused: boolean
   /** Live arq-ts workers that serve it. */
   workers: number
-  /** What a Python worker last told in the queue's health key, or null when none did; each counts since its start. */
+  /**
+   * What a Python worker last told in the queue's health key; each counts since its start. Null when none did, or an
+   * arq-ts worker of the queue has told since: both write the same key.
+   */
   python: HealthCounts | null
   /** False where `running` is a lower bound: more than 20,000 jobs had to be looked at. */
   exact: boolean
@@ -59,7 +62,7 @@ export class Queues {
     const [found, paused, workers] = await Promise.all([
       queues.find(options.scanKeys ?? DEFAULT_SCAN_KEYS),
       queues.paused(),
-      this.#workers(),
+      liveWorkers(this.#link),
     ])
     const served = workers.flatMap((worker) => worker.queues)
     const names = new Set([...(options.known ?? [DEFAULT_QUEUE_NAME]), ...served, ...paused, ...found.names])
@@ -69,7 +72,7 @@ export class Queues {
   /** Counts a queue at a cost that does not grow with its length: its head and its lease window are looked at. */
   async stats(queueName: string): Promise<QueueStats> {
     const { store, queues } = this.#link
-    const workers = await this.#workers()
+    const workers = await liveWorkers(this.#link)
     const leaseMs = Math.max(DEFAULT_LEASE_MS, ...workers.map((worker) => worker.leaseMs))
     const [counts, dead, line] = await Promise.all([
       queues.counts(queueName, leaseMs),
@@ -118,8 +121,10 @@ export class Queues {
   purge(queueName: string, onProgress?: (removed: number) => void): Promise<number> {
     return this.#link.queues.purge(queueName, onProgress)
   }
+}
 
-  async #workers(): Promise<WorkerEntry[]> {
-    return (await this.#link.store.workers()).map((entry) => JSON.parse(entry) as WorkerEntry)
-  }
+/** @internal Workers of ours that tell of themselves, by Redis's time, which is known from then on. */
+export async function liveWorkers(link: Link): Promise<WorkerEntry[]> {
+  await link.syncClock()
+  return (await link.store.workers()).map((entry) => JSON.parse(entry) as WorkerEntry)
 }

@@ -5,6 +5,7 @@
  */
 export class RedisClock {
   #offsetMs = 0
+  #isKnown = false
   #local: () => number
 
   /** `local` gives this machine's time in unix ms. */
@@ -27,8 +28,14 @@ export class RedisClock {
     return this.#offsetMs
   }
 
+  /** False until a report has come: `now()` is this machine's own time till then. */
+  get isKnown(): boolean {
+    return this.#isKnown
+  }
+
   observe(redisNowMs: number, sentLocalMs: number): void {
     const receivedLocalMs = this.#local()
+    this.#isKnown = true
     // Redis truncates to whole milliseconds, so its time may be up to 1 ms later than it says.
     const low = redisNowMs - receivedLocalMs
     const high = redisNowMs + 1 - sentLocalMs

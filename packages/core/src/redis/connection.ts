@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
-import { RedisUnavailableError } from '../errors.ts'
-import { isTransient } from './transient.ts'
+import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
+import { Deadline } from './deadline.ts'
+import { isTransient, withoutCommand } from './transient.ts'
 
 /** Where Redis is: a URL (`redis://`, `rediss://`), ioredis options (Sentinel included), or an ioredis client whose settings are copied. */
 export type RedisTarget = string | RedisOptions | Redis | Cluster
@@ -27,6 +28,10 @@ export class Connection {
   readonly client: Redis
   #closed = false
   #down = false
+  /** The server is there, and so is our database. */
+  #isOpen = false
+  /** Why the server is there and cannot be used. */
+  #refused: RedisReplyError | undefined
   #waiters = new Set<() => void>()
   #log: Log
   /** Called when the connection is lost and when it is back. */
@@ -36,17 +41,37 @@ export class Connection {
   constructor(target: RedisTarget, log: Log) {
     this.#log = log
     this.client = openClient(target)
-    this.client.on('ready', () => {
-      if (this.#down) {
-        this.#down = false
-        this.#log.info('redis connection is back')
-        this.onUp?.()
-      }
-      for (const wake of this.#waiters) wake()
+    this.client.on('ready', () => void this.#opened())
+    this.client.on('error', (error: Error) => this.#lost(withoutCommand(error) as Error))
+    this.client.on('close', () => {
+      this.#isOpen = false
+      this.#lost(new RedisUnavailableError('connection to Redis closed'))
     })
-    this.client.on('error', (error: Error) => this.#lost(error))
-    this.client.on('close', () => this.#lost(new RedisUnavailableError('connection to Redis closed')))
     this.client.connect().catch(() => {}) // reported by the 'error' event; retried by the retry strategy
+  }
+
+  /** ioredis goes on in database 0 where another one is refused: jobs must not. */
+  async #opened(): Promise<void> {
+    const { options } = this.client
+    const database = 'db' in options ? (options.db ?? 0) : 0
+    try {
+      if (database !== 0) await this.client.call('SELECT', database)
+      this.#refused = undefined
+    } catch (thrown) {
+      const error = withoutCommand(thrown)
+      if (error instanceof RedisReplyError && !isTransient(error)) {
+        this.#refused = new RedisReplyError(`${error.message} (database ${database})`)
+        this.#log.warn({ err: this.#refused }, `database ${database} cannot be used: ${error.message}`)
+      } else if (this.client.status !== 'ready') return // lost meanwhile, and opened again
+      // Else it listens to channels, which belong to no database.
+    }
+    this.#isOpen = true
+    if (this.#down && !this.#refused) {
+      this.#down = false
+      this.#log.info('redis connection is back')
+      this.onUp?.()
+    }
+    for (const wake of this.#waiters) wake()
   }
 
   #lost(error: Error): void {
@@ -57,61 +82,61 @@ export class Connection {
   }
 
   get isReady(): boolean {
-    return this.client.status === 'ready'
-  }
-
-  /** Resolves when commands can be sent. Rejects with RedisUnavailableError after `timeoutMs`, or once closed. */
-  async ready(timeoutMs = Infinity, signal?: AbortSignal): Promise<void> {
-    if (this.isReady) return
-    if (this.#closed) throw new RedisUnavailableError('the connection to Redis was closed; create a new client')
-    await new Promise<void>((resolve, reject) => {
-      const done = (error?: Error) => {
-        this.#waiters.delete(check)
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', stop)
-        if (error) reject(error)
-        else resolve()
-      }
-      const check = () => {
-        if (this.#closed) done(new RedisUnavailableError('the connection to Redis was closed; create a new client'))
-        else if (this.isReady) done()
-      }
-      const stop = () => done(new RedisUnavailableError('stopped while waiting for Redis'))
-      const timer =
-        timeoutMs === Infinity
-          ? undefined
-          : setTimeout(
-              () =>
-                done(new RedisUnavailableError(`Redis did not answer within ${Math.round(timeoutMs)} ms; is it up?`)),
-              Math.max(timeoutMs, 0),
-            )
-      this.#waiters.add(check)
-      if (signal?.aborted) stop()
-      else signal?.addEventListener('abort', stop)
-    })
+    return this.#isOpen && this.#refused === undefined && this.client.status === 'ready'
   }
 
   /**
-   * Runs `operation`, and again after an outage: `attempt` tells it that an earlier reply may have been lost.
-   * @throws RedisUnavailableError when `timeoutMs` (default: for ever) has passed without an answer.
+   * Runs `operation`, and again after an outage: `attempt` tells it that an earlier reply may have been lost. One that
+   * goes on past the time is left to itself.
+   *
+   * @throws RedisUnavailableError when `timeoutMs` (default: for ever) has passed without an answer, or once closed;
+   *   RedisReplyError when the server refuses.
    */
   async run<T>(
     operation: (client: Redis, attempt: number) => Promise<T>,
     options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
-    const deadline = options.timeoutMs === undefined ? Infinity : performance.now() + options.timeoutMs
+    const { signal } = options
+    const deadline = new Deadline(options.timeoutMs)
     for (let attempt = 0; ; attempt++) {
-      if (!this.isReady) await this.ready(deadline - performance.now(), options.signal)
+      if (!this.isReady) await this.#ready(deadline, signal)
       try {
-        return await operation(this.client, attempt)
-      } catch (error) {
+        return await deadline.race(operation(this.client, attempt), () => noAnswer(deadline))
+      } catch (thrown) {
+        const error = withoutCommand(thrown)
         if (!isTransient(error)) throw error
-        if (this.#closed || options.signal?.aborted || performance.now() >= deadline) {
+        if (this.#closed || signal?.aborted || deadline.isOver) {
           throw new RedisUnavailableError(`Redis call failed: ${(error as Error).message}`, { cause: error })
         }
         this.#log.debug({ err: error }, 'redis call failed, trying again')
-        if (this.isReady) await sleep(Math.min(50 * 2 ** Math.min(attempt, 5), MAX_RECONNECT_DELAY_MS))
+        const delayMs = Math.min(50 * 2 ** Math.min(attempt, 5), MAX_RECONNECT_DELAY_MS)
+        if (this.isReady) await sleep(Math.min(delayMs, deadline.leftMs))
       }
+    }
+  }
+
+  /** Resolves when commands can be sent. */
+  async #ready(deadline: Deadline, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#closed) throw closed()
+    if (this.#refused) throw this.#refused
+    let done = (_error?: Error) => {}
+    const ready = new Promise<void>((resolve, reject) => {
+      done = (error) => (error ? reject(error) : resolve())
+    })
+    const check = () => {
+      if (this.#closed) done(closed())
+      else if (this.#refused) done(this.#refused)
+      else if (this.isReady) done()
+    }
+    const stop = () => done(new RedisUnavailableError('stopped while waiting for Redis'))
+    this.#waiters.add(check)
+    if (signal?.aborted) stop()
+    else signal?.addEventListener('abort', stop)
+    try {
+      await deadline.race(ready, () => noAnswer(deadline))
+    } finally {
+      this.#waiters.delete(check)
+      signal?.removeEventListener('abort', stop)
     }
   }
 
@@ -126,6 +151,16 @@ export class Connection {
     this.client.disconnect()
     for (const wake of this.#waiters) wake()
   }
+}
+
+/** @internal What a call is told once its connection was closed. */
+export function closed(): RedisUnavailableError {
+  return new RedisUnavailableError('the connection to Redis was closed; create a new client')
+}
+
+/** @internal What a call is told that had no answer in its time. */
+export function noAnswer(deadline: Deadline): RedisUnavailableError {
+  return new RedisUnavailableError(`Redis did not answer within ${Math.round(deadline.ms)} ms; is it up?`)
 }
 
 const ownOptions = {

@@ -16,8 +16,8 @@ export interface LinkOptions {
   keyPrefix: string
   expiresExtraMs: number
   log: Log
-  /** How long reads may wait for Redis; default: for ever. */
-  readTimeoutMs?: number
+  /** How long a call may wait for Redis, in ms; default: for ever. What a worker sends of itself always does. */
+  timeoutMs?: number
 }
 
 /** Everything one client or worker needs of Redis: a connection for commands, one for channels, and what goes over them. */
@@ -30,16 +30,27 @@ export class Link {
   readonly store: Store
   readonly queues: QueueStore
   readonly survey: Survey
+  /** How long a call may wait for Redis, in ms. */
+  readonly timeoutMs: number
+  #syncing: Promise<void> | undefined
 
   constructor(options: LinkOptions) {
     this.keys = new Keys(options.keyPrefix)
+    this.timeoutMs = options.timeoutMs ?? Infinity
     this.connection = new Connection(options.redis, options.log)
-    this.subscriber = new Subscriber(options.redis, options.log)
+    this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)
     this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
-    const calls = new Calls(this.connection, options.readTimeoutMs)
+    const calls = new Calls(this.connection, this.timeoutMs)
     this.store = new Store(calls, this.keys, this.clock)
     this.survey = new Survey(calls, this.keys)
     this.queues = new QueueStore(calls, this.keys, this.clock)
+  }
+
+  /** To be awaited before `clock.now()` is relied upon: asks for Redis's time unless it is known. */
+  async syncClock(): Promise<void> {
+    if (this.clock.isKnown) return
+    this.#syncing ??= this.broker.syncClock(this.timeoutMs).finally(() => (this.#syncing = undefined))
+    await this.#syncing
   }
 
   /** arq's line about the server, and the eviction policy, which decides whether jobs can vanish. Empty where INFO is forbidden. */

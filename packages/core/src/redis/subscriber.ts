@@ -1,11 +1,19 @@
-import { Connection } from './connection.ts'
+import { closed, Connection, noAnswer } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
+import { Deadline } from './deadline.ts'
 
 type Log = ConstructorParameters<typeof Connection>[1]
 type Listener = (message: string) => void
 
 /** How often the subscribed connection is asked for a sign of life: it sends nothing else, and must notice a dead peer. */
 const PING_MS = 5_000
+
+/** A channel somebody listens on. */
+interface Channel {
+  listeners: Set<Listener>
+  /** Resolves when the server has confirmed the subscription. */
+  confirmed: Promise<unknown>
+}
 
 /**
  * Channels over a connection of their own, kept subscribed across outages. Messages published meanwhile are lost, as
@@ -16,27 +24,38 @@ const PING_MS = 5_000
 export class Subscriber {
   readonly #target: RedisTarget
   readonly #log: Log
-  readonly #listeners = new Map<string, Set<Listener>>()
+  readonly #timeoutMs: number | undefined
+  readonly #channels = new Map<string, Channel>()
   #connection: Connection | undefined
   #ping: NodeJS.Timeout | undefined
   #closed = false
   /** Called when the connection is back after an outage. */
   onUp: (() => void) | undefined
 
-  constructor(target: RedisTarget, log: Log) {
+  /** `timeoutMs`: how long `listen` waits for Redis; default: for ever. */
+  constructor(target: RedisTarget, log: Log, timeoutMs?: number) {
     this.#target = target
     this.#log = log
+    this.#timeoutMs = timeoutMs
   }
 
-  /** Listens on a channel; resolves when the server has confirmed it. The answer ends the listening. */
-  async listen(channel: string, listener: Listener): Promise<() => void> {
-    const connection = this.#open()
-    let listeners = this.#listeners.get(channel)
-    const isNew = listeners === undefined
-    if (!listeners) this.#listeners.set(channel, (listeners = new Set()))
-    listeners.add(listener)
-    if (isNew) await connection.run((client) => client.subscribe(channel))
-    return () => this.#unlisten(channel, listener)
+  /**
+   * Listens on a channel; resolves when the server has confirmed it. The answer ends the listening.
+   *
+   * @throws RedisUnavailableError after `timeoutMs`, or once closed; RedisReplyError when the server refuses.
+   */
+  async listen(name: string, listener: Listener): Promise<() => void> {
+    if (this.#closed) throw closed()
+    const channel = this.#channels.get(name) ?? this.#subscribe(name)
+    channel.listeners.add(listener)
+    const deadline = new Deadline(this.#timeoutMs)
+    try {
+      await deadline.race(channel.confirmed, () => noAnswer(deadline))
+    } catch (error) {
+      this.#unlisten(name, channel, listener)
+      throw error
+    }
+    return () => this.#unlisten(name, channel, listener)
   }
 
   async close(): Promise<void> {
@@ -45,19 +64,34 @@ export class Subscriber {
     await this.#connection?.close()
   }
 
-  #unlisten(channel: string, listener: Listener): void {
-    const listeners = this.#listeners.get(channel)
-    if (!listeners?.delete(listener) || listeners.size > 0) return
-    this.#listeners.delete(channel)
-    if (!this.#closed) this.#connection?.run((client) => client.unsubscribe(channel)).catch(() => {})
+  #subscribe(name: string): Channel {
+    const connection = this.#open()
+    const channel: Channel = { listeners: new Set(), confirmed: Promise.resolve() }
+    this.#channels.set(name, channel)
+    // Not bounded by the time of one listener: others may wait longer, and who gave up takes the channel off the map.
+    channel.confirmed = connection.run(async (client) => {
+      if (this.#channels.get(name) === channel) await client.subscribe(name)
+    })
+    return channel
+  }
+
+  #unlisten(name: string, channel: Channel, listener: Listener): void {
+    if (!channel.listeners.delete(listener) || channel.listeners.size > 0) return
+    if (this.#channels.get(name) !== channel) return
+    this.#channels.delete(name)
+    if (this.#closed) return
+    const unsubscribe = this.#connection?.run(async (client) => {
+      if (!this.#channels.has(name)) await client.unsubscribe(name)
+    })
+    unsubscribe?.catch(() => {})
   }
 
   #open(): Connection {
     if (this.#connection) return this.#connection
     const connection = new Connection(this.#target, this.#log)
     this.#connection = connection
-    connection.client.on('message', (channel: string, message: string) => {
-      for (const listener of this.#listeners.get(channel) ?? []) listener(message)
+    connection.client.on('message', (name: string, message: string) => {
+      for (const listener of this.#channels.get(name)?.listeners ?? []) listener(message)
     })
     connection.client.on('ready', () => void this.#resubscribe(connection))
     this.#ping = setInterval(() => {
@@ -68,9 +102,9 @@ export class Subscriber {
   }
 
   async #resubscribe(connection: Connection): Promise<void> {
-    const channels = [...this.#listeners.keys()]
+    const names = [...this.#channels.keys()]
     try {
-      if (channels.length > 0) await connection.run((client) => client.subscribe(...channels))
+      if (names.length > 0) await connection.run((client) => client.subscribe(...names))
       this.onUp?.()
     } catch (error) {
       if (!this.#closed) this.#log.warn({ err: error }, 'subscribing again failed')

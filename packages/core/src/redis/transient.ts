@@ -1,3 +1,5 @@
+import { RedisReplyError } from '../errors.ts'
+
 /** Replies that mean "not now": a failover, a start-up, a busy server. Everything else is a fault of the call. */
 const TRANSIENT_REPLIES =
   /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY |UNBLOCKED|MISCONF|NOREPLICAS|OOM|NOTREADY|Connection is closed|Connection is in|Stream isn't writeable|Socket timeout|Command timed out|Command aborted|None of startup nodes)/
@@ -13,6 +15,15 @@ const TRANSIENT_CODES = new Set([
   'NR_CLOSED',
 ])
 
+/** What ioredis hangs on its errors. */
+interface Attached {
+  /** The command with its arguments: a password, or a job's payload. */
+  command?: unknown
+  /** Of a transaction: why it was discarded. */
+  previousErrors?: Error[]
+  lastNodeError?: Error | null
+}
+
 /** True when the same call may succeed once Redis is well again. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false
@@ -24,4 +35,18 @@ export function isTransient(error: unknown): boolean {
     return true
   const code = (error as NodeJS.ErrnoException).code
   return (code !== undefined && TRANSIENT_CODES.has(code)) || TRANSIENT_REPLIES.test(error.message)
+}
+
+/**
+ * An error of ioredis as it may be logged and thrown: replies of the server by their code, and nothing with the command,
+ * whose arguments are nobody's business.
+ */
+export function withoutCommand(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const attached = error as Attached
+  const reason = attached.previousErrors?.[0] ?? error
+  if (reason.name === 'ReplyError') return new RedisReplyError(reason.message)
+  delete attached.command
+  if (attached.lastNodeError) delete (attached.lastNodeError as Attached).command
+  return error
 }

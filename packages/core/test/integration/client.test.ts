@@ -1,11 +1,11 @@
-import { RedisServer } from '@arq-ts/testkit'
+import { freePort, RedisServer } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import { decodeJob } from '../../src/protocol/index.ts'
-import { defineTask } from '../../src/index.ts'
+import { Client, defineTask } from '../../src/index.ts'
 import type { Job } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { silent, useBench } from './support.ts'
 
 const resize = defineTask({
   name: 'resize_image',
@@ -124,6 +124,44 @@ describe('enqueueMany', () => {
       .enqueueMany(Array.from({ length: 20_000 }, (_, i) => ['f', [i]] as const) as never)
     expect(outcomes).toHaveLength(20_000)
     expect(await bench.database().redis.zcard('arq:queue')).toBe(20_000)
+  })
+})
+
+describe('close', () => {
+  const bench = useBench()
+
+  test.each(['fresh', 'warm'])('sends what a %s client was just asked to', async (state) => {
+    const { redis, url } = bench.database()
+    const client = new Client({ redis: url, logger: silent })
+    if (state === 'warm') await client.enqueue('f', [0])
+    const before = await redis.zcard('arq:queue')
+    const one = client.enqueue('f', [1])
+    const many = client.enqueueMany([
+      ['f', [2]],
+      ['f', [3]],
+    ])
+    await client.close()
+    expect(await redis.zcard('arq:queue')).toBe(before + 3)
+    expect(await one).not.toBeNull()
+    expect((await many).map(({ status }) => status)).toEqual(['queued', 'queued'])
+  })
+
+  test('refuses what comes later, however often it is called', async () => {
+    const client = new Client({ redis: bench.database().url, logger: silent })
+    const closing = [client.close(), client.close()]
+    const closed = { code: 'ARQ_REDIS_UNAVAILABLE', message: expect.stringContaining('closed') as string }
+    await expect(client.enqueue('f')).rejects.toMatchObject(closed)
+    await expect(client.enqueueMany([['f']])).rejects.toMatchObject(closed)
+    await Promise.all(closing)
+    await expect(client.enqueue('f')).rejects.toMatchObject(closed)
+    await client.close()
+  })
+
+  test('waits for an enqueue that Redis does not answer no longer than that waits itself', async () => {
+    const client = new Client({ redis: `redis://127.0.0.1:${await freePort()}`, logger: silent, commandTimeoutMs: 300 })
+    const sent = expect(client.enqueue('f')).rejects.toMatchObject({ code: 'ARQ_REDIS_UNAVAILABLE' })
+    await client.close()
+    await sent
   })
 })
 

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineTask } from '../../src/index.ts'
 import type { Client, Finding } from '../../src/index.ts'
 import { diagnose } from '../../src/doctor.ts'
@@ -50,6 +50,7 @@ describe('is found, and mended:', () => {
   }
 
   test('a job held by an arq-ts worker that is gone', async () => {
+    await bench.worker({ tasks, queueName: 'another' })
     await client.enqueue('echo', [1], { jobId: 'held', deferByMs: 30_000 })
     await redis.set('arq:in-progress:held', 'gone:1:abcd/token', 'PX', 30_000)
     expect(await mended('lost-in-progress')).toBe(1)
@@ -58,9 +59,9 @@ describe('is found, and mended:', () => {
     await worker.stop()
   })
 
-  test('a job held by a Python worker, where none tells that it lives', async () => {
+  test('a job held for ever by an arq-ts worker, where none tells that it lives', async () => {
     await client.enqueue('echo', [1], { jobId: 'held' })
-    await redis.set('arq:in-progress:held', '1')
+    await redis.set('arq:in-progress:held', 'gone:1:abcd/token')
     expect(await mended('lost-in-progress')).toBe(1)
   })
 
@@ -97,6 +98,59 @@ describe('is found, and mended:', () => {
   test('an abort request for a job that is nowhere', async () => {
     await redis.zadd('arq:abort', 1, 'nobody')
     expect(await mended('stale-abort')).toBe(1)
+  })
+})
+
+describe('is left alone:', () => {
+  const lost = (jobId: string): Finding => {
+    return { check: 'lost-in-progress', severity: 'error', queueName, message: '', repair: '', jobIds: [jobId] }
+  }
+
+  test('a job that Python runs beside an arq-ts worker, whose health line has replaced its own', async () => {
+    await client.enqueue('echo', [1], { jobId: 'theirs' })
+    await redis.set('arq:in-progress:theirs', '1', 'PX', 310_000)
+    await bench.worker({ tasks, queueName })
+    expect((await client.queues.stats(queueName)).python).toBeNull()
+    expect(await found()).toEqual([])
+    expect(await client.doctor.repair(lost('theirs'))).toBe(0)
+    expect(await redis.get('arq:in-progress:theirs')).toBe('1')
+  })
+
+  test('a function that only Python has, while Python runs a job of the queue', async () => {
+    await client.enqueue('echo', [1], { jobId: 'theirs' })
+    await redis.set('arq:in-progress:theirs', '1', 'PX', 310_000)
+    await bench.worker({ tasks, queueName, unknownFunction: 'release' })
+    await client.enqueue('pythons_own', [], { deferByMs: 60_000 })
+    expect(await found()).toEqual([])
+  })
+
+  test('a job that runs, where the registry of workers was lost', async () => {
+    const worker = await bench.worker({ tasks, queueName })
+    const started = next(worker, 'jobStarted')
+    await client.enqueue('until_aborted', [], { jobId: 'ours' })
+    await started
+    await redis.del('arq:workers') // the worker's next entry is up to two seconds away
+    expect(await found()).toEqual([])
+    expect(await client.doctor.repair(lost('ours'))).toBe(0)
+    expect(await client.job('ours').status()).toBe('in_progress')
+  })
+
+  test('a job that runs, asked for on a machine whose clock is a minute ahead', async () => {
+    const worker = await bench.worker({ tasks, queueName })
+    const started = next(worker, 'jobStarted')
+    await client.enqueue('until_aborted', [], { jobId: 'ours' })
+    await started
+    const real = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => real() + 60_000)
+    try {
+      client = bench.client({ queueName })
+      expect(await found()).toEqual([])
+      client = bench.client({ queueName })
+      expect(await client.doctor.repair(lost('ours'))).toBe(0)
+      expect(await client.job('ours').status()).toBe('in_progress')
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 })
 

@@ -1,0 +1,69 @@
+import { RedisServer } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Client, defineTask } from '../../src/index.ts'
+import { next, silent, useBench } from './support.ts'
+
+const tasks = [
+  defineTask({
+    name: 'until_aborted',
+    handler: (ctx) => new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))),
+  }),
+]
+
+/** From here on the clock of this machine is this much ahead. */
+function skewClock(aheadMs: number): void {
+  const real = Date.now.bind(Date)
+  vi.spyOn(Date, 'now').mockImplementation(() => real() + aheadMs)
+}
+
+describe('a client that only asks, with its own clock ten minutes ahead,', () => {
+  const bench = useBench()
+  afterEach(() => vi.restoreAllMocks())
+
+  test('knows what is deferred', async () => {
+    const job = await bench.client().enqueue('f', [], { deferByMs: 60_000 })
+    skewClock(600_000)
+    const fresh = () => bench.client()
+    expect(await fresh().job(job!.jobId).status()).toBe('deferred')
+    expect(await fresh().inspector.job(job!.jobId)).toMatchObject({ status: 'deferred' })
+    expect(await fresh().queues.stats('arq:queue')).toMatchObject({ pending: 0, deferred: 1 })
+    for await (const { status } of fresh().inspector.jobs('arq:queue')) expect(status).toBe('deferred')
+  })
+
+  test('sees the live workers, and takes none of their jobs for lost', async () => {
+    const worker = await bench.worker({ tasks })
+    const started = next(worker, 'jobStarted')
+    await bench.client().enqueue('until_aborted')
+    await started
+    skewClock(600_000)
+    expect(await bench.client().inspector.workers()).toHaveLength(1)
+    expect((await bench.client().doctor.examine()).map(({ check }) => check)).not.toContain('lost-in-progress')
+  })
+
+  test('finds dead letters by their true age', async () => {
+    await bench.worker({ tasks: [defineTask({ name: 'bad', handler: () => Promise.reject(new Error('no')) })] })
+    const job = await bench.client().enqueue('bad')
+    await expect(job!.result({ timeoutMs: 5_000 })).rejects.toThrow('no')
+    skewClock(600_000)
+    expect(await bench.client().inspector.findDead({ olderThanMs: 300_000 })).toEqual([])
+  })
+})
+
+test('a client asks Redis for its time once', async () => {
+  const server = await RedisServer.start()
+  const redis = new Redis(server.url)
+  const client = new Client({ redis: server.url, logger: silent })
+  try {
+    await Promise.all([client.job('x').status(), client.inspector.workers(), client.queues.stats('q')])
+    for (let i = 0; i < 10; i++) await client.job('x').status()
+    expect(await redis.info('commandstats')).toContain('cmdstat_time:calls=1,')
+    await client.enqueue('f')
+    await client.queuedJobs()
+    expect(await redis.info('commandstats')).toContain('cmdstat_time:calls=2,') // the script's own
+  } finally {
+    await client.close()
+    redis.disconnect()
+    await server.stop()
+  }
+})

@@ -74,9 +74,9 @@ export class Client {
     this.#onEnqueued = onEnqueued
     this.#ownsLink = !(options instanceof SharedLink)
     this.#batcher = new EnqueueBatcher(link.broker, link.timeoutMs)
-    this.inspector = new Inspector(link)
-    this.queues = new Queues(link)
-    this.doctor = new Doctor(link)
+    this.queues = new Queues(link, queueName)
+    this.inspector = new Inspector(link, this.queues)
+    this.doctor = new Doctor(link, this.queues)
   }
 
   /** @internal A client over a worker's connection. */

@@ -1,8 +1,8 @@
 import { DecodeError } from './errors.ts'
 import { PYTHON_IN_PROGRESS } from './protocol/keys.ts'
 import { decodeJob } from './protocol/records.ts'
-import { liveWorkers, Queues } from './queues.ts'
-import type { QueueStats } from './queues.ts'
+import { liveWorkers } from './queues.ts'
+import type { Queues, QueueStats } from './queues.ts'
 import type { Link } from './redis/link.ts'
 import type { SurveyedJob, SurveyedServer } from './redis/survey.ts'
 import type { WorkerEntry } from './worker-entry.ts'
@@ -49,10 +49,12 @@ export interface Observed {
 /** Finds what is wrong with a fleet, and mends what can be mended. Use `client.doctor`. */
 export class Doctor {
   readonly #link: Link
+  readonly #queues: Queues
 
   /** @internal */
-  constructor(link: Link) {
+  constructor(link: Link, queues: Queues) {
     this.#link = link
+    this.#queues = queues
   }
 
   /**
@@ -63,7 +65,7 @@ export class Doctor {
    */
   async examine(options: { queues?: readonly string[]; limit?: number } = {}): Promise<Finding[]> {
     const { clock, survey } = this.#link
-    const queues = new Queues(this.#link)
+    const queues = this.#queues
     const { names: found } = await queues.names()
     const names = options.queues ?? found
     const nowMs = clock.now()
@@ -147,6 +149,10 @@ export function diagnose(observed: Observed): Finding[] {
   if (server.evictionPolicy !== undefined && server.evictionPolicy !== 'noeviction') {
     const message = `the server evicts keys when its memory is full (maxmemory-policy ${server.evictionPolicy}): jobs are lost`
     add({ check: 'eviction-policy', severity: 'error', message, repair: 'set maxmemory-policy to noeviction' })
+  }
+  if (server.evictionPolicy === undefined) {
+    const message = 'whether the server evicts keys is not known: its user may ask neither CONFIG nor INFO'
+    add({ check: 'eviction-policy', severity: 'warning', message })
   }
   if (server.persists === false) {
     add({

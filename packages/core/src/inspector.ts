@@ -8,7 +8,8 @@ import type { HealthCounts } from './protocol/health.ts'
 import { decodeJob, decodeResult, encodeJob, readable } from './protocol/records.ts'
 import { statusOf } from './protocol/status.ts'
 import type { JobStatus } from './protocol/status.ts'
-import { liveWorkers, Queues } from './queues.ts'
+import { liveWorkers } from './queues.ts'
+import type { Queues } from './queues.ts'
 import type { Link } from './redis/link.ts'
 import type { StoredDeadLetter } from './redis/store.ts'
 import type { WorkerEventMessage } from './events.ts'
@@ -84,10 +85,12 @@ export interface JobDetails {
  */
 export class Inspector {
   readonly #link: Link
+  readonly #queues: Queues
 
   /** @internal */
-  constructor(link: Link) {
+  constructor(link: Link, queues: Queues) {
     this.#link = link
+    this.#queues = queues
   }
 
   /** Dead letters, newest first. `limit` defaults to 100. */
@@ -156,6 +159,7 @@ export class Inspector {
       return store.replay(jobId, dead.queueName, dead.payload, delayMs, EXPIRES_EXTRA_MS)
     }
     const { result } = await store.readResult(jobId, '')
+    if (!result && (await this.#holderOf(jobId)) !== undefined) return false
     if (!result) throw new ResultNotFoundError(`job ${jobId} is no dead letter and has no kept result; enqueue it anew`)
     const { record, codec } = decodeResult(result)
     if (record.success) throw new JobFailedError(`job ${jobId} succeeded; enqueue it anew to run it again`)
@@ -246,8 +250,12 @@ export class Inspector {
   }
 
   async #holderOf(jobId: string): Promise<string | undefined> {
-    const { names } = await new Queues(this.#link).names()
-    return this.#link.queues.holderOf(jobId, names)
+    const { names, complete } = await this.#queues.names()
+    const holder = await this.#link.queues.holderOf(jobId, names)
+    if (holder !== undefined || complete) return holder
+    // The database is large, and its queue may be among the keys that were not looked at.
+    const all = await this.#queues.names({ scanKeys: Infinity })
+    return this.#link.queues.holderOf(jobId, all.names)
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Client } from './client.ts'
-import { taskQueueSchema } from './config/schema.ts'
+import { taskQueueSchema, databaseOf } from './config/schema.ts'
 import type { TaskQueueConfig, TaskQueueInput } from './config/schema.ts'
 import { clientOptionsOf, queueNamesOf } from './config/to-options.ts'
 import { ArqError, OptionsError } from './errors.ts'
@@ -36,13 +36,17 @@ export class TaskQueueManager {
   readonly config: TaskQueueConfig
   readonly #logger: Logger | undefined
   #client: Client | undefined
+  #initializing: Promise<void> | undefined
 
   /**
    * @param settings - what stands under `task_queue`, or what `loadConfig()` gave as `config`.
    * @throws OptionsError that names the setting.
    */
   constructor(settings: TaskQueueInput | TaskQueueConfig = {}, options: { logger?: Logger } = {}) {
-    this.config = checkOptions('task_queue', taskQueueSchema, settings)
+    // As in a configuration file: the URL's database counts where none is named beside it.
+    const redis_database = settings.redis_database ?? databaseOf(settings.redis_url)
+    const given = redis_database === undefined ? settings : { ...settings, redis_database }
+    this.config = checkOptions('task_queue', taskQueueSchema, given)
     this.#logger = options.logger
   }
 
@@ -52,9 +56,18 @@ export class TaskQueueManager {
     return this.#client
   }
 
-  /** Connects, and makes sure that Redis answers. @throws RedisUnavailableError after 10 s. */
+  /** Connects, and makes sure that Redis answers. Once, however often it is called. @throws RedisUnavailableError after 10 s. */
   async initialize(): Promise<void> {
-    if (this.#client) return
+    this.#initializing ??= this.#connect()
+    try {
+      await this.#initializing
+    } catch (error) {
+      this.#initializing = undefined
+      throw error
+    }
+  }
+
+  async #connect(): Promise<void> {
     const client = new Client({
       ...clientOptionsOf(this.config),
       ...(this.#logger ? { logger: this.#logger } : {}),
@@ -70,6 +83,8 @@ export class TaskQueueManager {
 
   /** Sends what is waiting and closes the connection. */
   async cleanup(): Promise<void> {
+    await this.#initializing?.catch(() => {})
+    this.#initializing = undefined
     const client = this.#client
     this.#client = undefined
     await client?.close()

@@ -45,14 +45,16 @@ export interface QueueStats {
 /** Queues as a whole, whichever language uses them. Use `client.queues`. */
 export class Queues {
   readonly #link: Link
+  readonly #own: string
 
-  /** @internal */
-  constructor(link: Link) {
+  /** @internal @param own - the client's queue, which it knows of however large the database is. */
+  constructor(link: Link, own: string) {
     this.#link = link
+    this.#own = own
   }
 
   /**
-   * Names of queues: those given, arq's default, those that live workers serve, paused ones, and what a look at the
+   * Names of queues: those given (default: arq's default), the client's own, those that live workers serve, paused ones, and what a look at the
    * database finds. `complete` is false where the database has more than `scanKeys` (default 100,000) keys.
    */
   async names(
@@ -65,7 +67,7 @@ export class Queues {
       liveWorkers(this.#link),
     ])
     const served = workers.flatMap((worker) => worker.queues)
-    const names = new Set([...(options.known ?? [DEFAULT_QUEUE_NAME]), ...served, ...paused, ...found.names])
+    const names = new Set([...(options.known ?? [DEFAULT_QUEUE_NAME]), this.#own, ...served, ...paused, ...found.names])
     return { names: [...names].sort(), complete: found.complete }
   }
 

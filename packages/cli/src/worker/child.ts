@@ -1,5 +1,10 @@
-/** One process of a pool. It does what its supervisor says, and stops by itself when the supervisor is gone. */
+/**
+ * One process of a pool. It does what its supervisor says, and stops by itself when the supervisor is gone.
+ * What nobody catches while it works (a promise that a handler does not await, a listener of its signal that throws) is
+ * logged, and it goes on: ending here would take the jobs beside it along, and the same job would end the next process.
+ */
 import { ArqError } from '@arq-ts/core'
+import type { Worker } from '@arq-ts/core'
 import { CommandError, EXIT } from '../exit.ts'
 import type { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
@@ -18,9 +23,25 @@ function stopWorker(): void {
   stop?.()
 }
 
+function outliveStrayErrors({ log }: Worker): void {
+  // Unhandled rejections come here, too.
+  process.on('uncaughtException', (error, origin) => {
+    const what =
+      origin === 'unhandledRejection' ? 'a promise that nobody awaited was rejected' : 'nobody caught an error'
+    try {
+      log.error({ err: error }, `${what}, the worker goes on: ${String(error)}`)
+    } catch {
+      log.error(`${what}, the worker goes on: it cannot be read`)
+    }
+  })
+  // Where nobody reads what is logged, logging that they do not would never end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+}
+
 async function start(plan: WorkerPlan): Promise<void> {
   try {
     const worker = await makeWorker(plan)
+    outliveStrayErrors(worker)
     if (plan.metrics) {
       const { WorkerMetrics } = await import('../metrics/worker-metrics.ts')
       metrics = new WorkerMetrics(worker)

@@ -37,8 +37,13 @@ export class Survey {
         .run((client) => client.config('GET', name) as Promise<string[]>)
         .then((reply) => reply[1])
         .catch(() => undefined)
+    const info = () =>
+      this.#calls
+        .run((client) => client.info('memory'))
+        .then((text) => /^maxmemory_policy:(.*?)\r?$/m.exec(text)?.[1])
+        .catch(() => undefined)
     const [evictionPolicy, appendOnly, save] = [
-      await config('maxmemory-policy'),
+      (await config('maxmemory-policy')) ?? (await info()),
       await config('appendonly'),
       await config('save'),
     ]

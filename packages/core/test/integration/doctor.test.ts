@@ -196,7 +196,10 @@ test('the server is judged by what it says of itself', () => {
   const judged = (server: Parameters<typeof diagnose>[0]['server']) =>
     diagnose({ ...observed, server }).map((finding) => `${finding.severity} ${finding.check}`)
   expect(judged({ evictionPolicy: 'noeviction', persists: true, clockOffsetMs: 1_000 })).toEqual([])
-  expect(judged({ evictionPolicy: undefined, persists: undefined, clockOffsetMs: 0 })).toEqual([])
+  // Where the user may not ask, nobody may say that all is well.
+  expect(judged({ evictionPolicy: undefined, persists: undefined, clockOffsetMs: 0 })).toEqual([
+    'warning eviction-policy',
+  ])
   expect(judged({ evictionPolicy: 'allkeys-lru', persists: false, clockOffsetMs: -600_000 })).toEqual([
     'error eviction-policy',
     'warning persistence',

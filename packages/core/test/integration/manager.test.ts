@@ -50,10 +50,38 @@ describe('a manager', () => {
     )
   })
 
+  test('connects once, however often it is initialized', async () => {
+    const { url } = bench.database()
+    const database = Number(new URL(url).pathname.slice(1))
+    const twice = new TaskQueueManager({ redis_url: url, redis_database: database }, { logger: silent })
+    await Promise.all([twice.initialize(), twice.initialize()])
+    const { client } = twice
+    await twice.initialize()
+    expect(twice.client).toBe(client)
+    await twice.cleanup()
+    expect(() => twice.client).toThrow('initialize')
+  })
+
+  test('takes the database of the URL where none is named beside it', () => {
+    expect(new TaskQueueManager({ redis_url: 'redis://localhost:6379/5' }).config.redis_database).toBe(5)
+    expect(
+      new TaskQueueManager({ redis_url: 'redis://localhost:6379/5', redis_database: 2 }).config.redis_database,
+    ).toBe(2)
+    expect(new TaskQueueManager({ redis_url: 'redis://localhost:6379' }).config.redis_database).toBe(1)
+  })
+
   test('can be cleaned up and initialized anew', async () => {
     await manager.cleanup()
     await manager.initialize()
     expect(await manager.enqueue('echo', [1])).not.toBeNull()
+  })
+})
+
+describe('retrying a job', () => {
+  test('is not done while it is queued', async () => {
+    const job = await manager.enqueue('echo', [1])
+    expect(await manager.retryJob(job!.jobId)).toBe(false)
+    await expect(manager.retryJob('nowhere')).rejects.toMatchObject({ code: 'ARQ_RESULT_NOT_FOUND' })
   })
 })
 

@@ -13,6 +13,7 @@ const checks = [
   ['generated Lua module', node, ['packages/core/scripts/generate-lua.mjs', '--check']],
   ['type check', bin('tsc'), ['-b']],
   ['generated references', node, ['packages/core/scripts/config-reference.mjs', '--check']],
+  ['generated help', node, ['packages/cli/scripts/generate-help.mjs', '--check']],
   ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],
   ['formatting', bin('oxfmt'), ['--check']],
   ['linter, import rules, cycles', bin('oxlint'), ['--type-aware', '--deny-warnings']],

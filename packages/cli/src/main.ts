@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { runCli } from './cli.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 // A reader that has seen enough (head, less) ends the command without a word.
@@ -8,13 +7,34 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
-try {
-  process.exitCode = await runCli(process.argv.slice(2))
-} catch (error) {
-  const { code, message, stack } = error as Error & { code?: string }
-  const isForPeople = error instanceof CommandError || code?.startsWith('ARQ_') === true
-  process.stderr.write(`${isForPeople ? `arq-ts: ${message.trimStart()}` : stack}\n`)
-  process.exitCode = error instanceof CommandError ? error.exitCode : exitCodeOf(code)
+const argv = process.argv.slice(2)
+const plain = argv.length === 1 ? await answerOf(argv[0]!) : undefined
+if (plain !== undefined) process.stdout.write(plain)
+else await run()
+
+/** What is asked most, by people who wait: it needs no parser. */
+async function answerOf(flag: string): Promise<string | undefined> {
+  if (flag === '--version' || flag === '-V') return `${(await import('./version.ts')).version}\n`
+  const isNarrow = process.stdout.isTTY && process.stdout.columns < 100
+  if ((flag !== '--help' && flag !== '-h') || isNarrow) return undefined
+  return (await import('./help.generated.ts')).HELP
+}
+
+async function run(): Promise<void> {
+  try {
+    const { runCli } = await import('./cli.ts')
+    process.exitCode = await runCli(argv)
+  } catch (error) {
+    const { code, message, stack } = error as Error & { code?: string }
+    const isForPeople = error instanceof CommandError || code?.startsWith('ARQ_') === true
+    process.stderr.write(`${isForPeople ? `arq-ts: ${message.trimStart()}` : stack}\n`)
+    process.exitCode = error instanceof CommandError ? error.exitCode : exitCodeOf(code)
+    // Whoever asked for JSON reads standard output.
+    if (argv.includes('--json')) {
+      const told = { ok: false, error: { code: code ?? 'ARQ_TS_COMMAND', message: message.trim() } }
+      process.stdout.write(`${JSON.stringify(told)}\n`)
+    }
+  }
 }
 
 /** Of the core's errors: what was found wrong with a job is an answer, all else means that it could not be done. */

@@ -80,8 +80,8 @@ export interface JobDetails {
 
 /**
  * What an operator asks beside the jobs themselves. Use `client.inspector`. Every method rejects with
- * RedisUnavailableError when Redis does not answer within the client's `commandTimeoutMs`, and with RedisReplyError when it refuses; methods that
- * throw more say so.
+ * RedisUnavailableError when Redis does not answer within the client's `commandTimeoutMs`, and with RedisReplyError when
+ * it refuses; methods that throw more say so.
  */
 export class Inspector {
   readonly #link: Link

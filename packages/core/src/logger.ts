@@ -1,7 +1,11 @@
+import { createRequire } from 'node:module'
 import { pino } from 'pino'
 import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino'
-import pretty from 'pino-pretty'
+import type { PinoPretty } from 'pino-pretty'
 import { maskSecrets } from './secrets.ts'
+
+/** Only a person's terminal waits for it. */
+const loadPretty = () => createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
 
 /** A pino logger; pass your own to put ours into your stream. */
 export type Logger = Pick<
@@ -41,7 +45,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     return pino({ ...settings, timestamp: pino.stdTimeFunctions.isoTime }, destination as NodeJS.WriteStream)
   }
   const colorize = process.env.FORCE_COLOR ? process.env.FORCE_COLOR !== '0' : isTerminal && !process.env.NO_COLOR
-  const stream = pretty({
+  const stream = loadPretty()({
     destination,
     colorize,
     translateTime: 'SYS:HH:MM:ss',

@@ -110,7 +110,7 @@ describe('a canary', () => {
       await finished
     }
     await eventually(async () => (await deployments.status(id))?.status === 'completed')
-    expect(seen).toEqual([5, 25, 50])
+    expect(seen.filter((percentage) => percentage < 100)).toEqual([5, 25, 50]) // the last stage takes no time: it may be seen
     expect(aliases.switches).toEqual(['v2'])
   }, 60_000)
 })

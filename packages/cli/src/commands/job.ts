@@ -1,4 +1,5 @@
 import { JobAbortedError, RemoteError, TimeoutError } from '@arq-ts/core'
+import { decodeValue } from '@arq-ts/core/protocol'
 import type { CodecName, EnqueueOptions, JobDetails, JobStatus, ListedJob } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -58,6 +59,8 @@ export function enqueue(
   args: GlobalArgs & {
     function: string
     args?: readonly string[] | undefined
+    /** The command's own words, then what stands behind `--`. */
+    _: readonly string[]
     queue?: string | undefined
     defer?: number | undefined
     at?: Date | undefined
@@ -68,7 +71,8 @@ export function enqueue(
     timeout?: number | undefined
   },
 ): Promise<number> {
-  const { positional, keywords } = readArguments(args.args ?? [])
+  if (args.function === '') throw new CommandError('expected the name of a function, got an empty text')
+  const { positional, keywords } = readArguments([...(args.args ?? []), ...args._.slice(2)])
   const options: EnqueueOptions = { kwargs: keywords }
   if (args.queue !== undefined) options.queueName = args.queue
   if (args.jobId !== undefined) options.jobId = args.jobId
@@ -114,12 +118,14 @@ export function readArguments(texts: readonly string[]): { positional: unknown[]
   return { positional, keywords }
 }
 
+/** JSON keeps every digit of an integer; what is no JSON is a text. */
 function readValue(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown
+    JSON.parse(text)
   } catch {
     return text
   }
+  return (decodeValue(Buffer.from(`{"value":${text}}`)).value as { value: unknown }).value
 }
 
 /** `job abort` */

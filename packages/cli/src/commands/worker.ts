@@ -1,14 +1,13 @@
-import { dirname, resolve } from 'node:path'
-import { createLogger } from '@arq-ts/core'
+import { resolve } from 'node:path'
 import type { LogLevel, Logger } from '@arq-ts/core'
-import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
+import { clientOptionsOf, createLogger, queueNamesOf } from '@arq-ts/core/config'
 import type { LoadedConfig, TaskQueueConfig } from '@arq-ts/core/config'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { settingsOf } from '../settings.ts'
 import type { WorkerPlan } from '../worker/plan.ts'
+import { taskFolders } from '../worker/task-location.ts'
 import { Supervisor } from '../worker/supervisor.ts'
-import { health } from './health.ts'
 
 /** Changes within this time are one. */
 const WATCH_SETTLE_MS = 200
@@ -35,7 +34,7 @@ export interface WorkerArgs extends GlobalArgs {
 /** `worker` */
 export async function worker(args: WorkerArgs): Promise<number> {
   const loaded = settingsOf(args, flagsOf(args))
-  if (args.check) return health({ ...args, queue: queueNamesOf(loaded.config), deep: false, maxAge: 0 })
+  if (args.check) return (await import('./health.ts')).health({ ...args, queue: queueNamesOf(loaded.config), deep: false, maxAge: 0 })
   const plan = planOf(args, loaded)
   const log = createLogger({
     level: plan.logLevel,
@@ -89,7 +88,7 @@ function planOf(args: WorkerArgs, { config, file, settings }: LoadedConfig): Wor
   return {
     modules,
     packages,
-    folders: [...(file === undefined ? [] : [dirname(resolve(file))]), process.cwd()],
+    folders: taskFolders(file),
     config,
     given: keysFrom('file', 'environment'),
     givenByFlag: keysFrom('flag'),
@@ -159,7 +158,8 @@ async function serve(
   const { PoolMetrics } = await import('../metrics/pool-metrics.ts')
   const { serveMetrics } = await import('../metrics/server.ts')
   const metrics = new PoolMetrics(pool, { ...clientOptionsOf(config), logger: log }, queueNamesOf(config))
-  const server = await serveMetrics(metrics, port).catch((error: NodeJS.ErrnoException) => {
+  const server = await serveMetrics(metrics, port).catch(async (error: NodeJS.ErrnoException) => {
+    await metrics.close()
     throw new CommandError(
       `cannot serve metrics on port ${port}: ${error.code === 'EADDRINUSE' ? 'it is in use' : error.message}`,
       EXIT.cannot,

@@ -40,13 +40,13 @@ function outliveStrayErrors({ log }: Worker): void {
 
 async function start(plan: WorkerPlan): Promise<void> {
   try {
-    const worker = await makeWorker(plan)
+    const { worker, stopMs, hurryMs } = await makeWorker(plan)
     outliveStrayErrors(worker)
     if (plan.metrics) {
       const { WorkerMetrics } = await import('../metrics/worker-metrics.ts')
       metrics = new WorkerMetrics(worker)
     }
-    worker.on('started', () => tell({ type: 'ready' }))
+    worker.on('started', () => tell({ type: 'ready', stopMs, hurryMs }))
     worker.on('redisDown', () => tell({ type: 'redis', up: false }))
     worker.on('redisUp', () => tell({ type: 'redis', up: true }))
     stop = () => void worker.stop()

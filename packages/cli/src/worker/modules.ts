@@ -1,8 +1,9 @@
-import { createRequire } from 'node:module'
-import { extname, isAbsolute, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { extname } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { AnyTask, CreateTasks, CronJob, TaskEnvironment, TaskPackage, WorkerOptions } from '@arq-ts/core'
 import { CommandError } from '../exit.ts'
+import { locateTasks } from './task-location.ts'
+import { readTypeScript } from './typescript.ts'
 
 type Exports = Record<string, unknown>
 
@@ -10,14 +11,19 @@ type Exports = Record<string, unknown>
  * What a settings module gives a worker: the object it exports by default (or as `WorkerSettings` or `settings`; a
  * function is called), and every task and cron job it exports beside.
  *
+ * @returns the options, and whether they are settings rather than tasks alone: settings stand for themselves, as arq's
+ *   do, while tasks are run by the configuration.
  * @throws CommandError when there is nothing of the kind.
  */
-export async function loadSettingsModule(file: string, environment: TaskEnvironment): Promise<WorkerOptions> {
-  const exports = await load(file)
+export async function loadSettingsModule(
+  file: string,
+  environment: TaskEnvironment,
+): Promise<{ options: WorkerOptions; isSettings: boolean }> {
+  const exports = plain(await load(file))
   const main = exports.default ?? exports.WorkerSettings ?? exports.settings
   const given: unknown =
     typeof main === 'function' ? await (main as (env: TaskEnvironment) => unknown)(environment) : main
-  if (isTask(given) || isCronJob(given)) return merge([{}, loose(exports)])
+  if (isTask(given) || isCronJob(given)) return { options: merge([{}, loose(exports)]), isSettings: false }
   if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given))) {
     throw new CommandError(
       `${file}: expected the default export to be worker settings ({ tasks: […], … }), got ${typeof given}`,
@@ -29,7 +35,7 @@ export async function loadSettingsModule(file: string, environment: TaskEnvironm
       `${file}: exports neither worker settings nor tasks; write \`export default { tasks: [myTask] }\`, or export what defineTask() gives`,
     )
   }
-  return merged
+  return { options: merged, isSettings: given !== undefined }
 }
 
 /** What a task package gives a worker. @throws CommandError, OptionsError of the package. */
@@ -39,7 +45,7 @@ export async function loadTaskPackage(
   environment: TaskEnvironment,
   folders: readonly string[],
 ): Promise<TaskPackage> {
-  const exports = await load(locate(use, folders))
+  const exports = await load(locateTasks(use, folders))
   const { createTasks } = exports as { createTasks?: CreateTasks }
   if (typeof createTasks !== 'function') {
     throw new CommandError(
@@ -77,6 +83,14 @@ function unique<T>(items: readonly T[]): T[] {
   return [...new Set(items)]
 }
 
+/** A CommonJS module's `exports` come as a default too: where they hold tasks, they are what it exports by name. */
+function plain(exports: Exports): Exports {
+  const { default: main } = exports
+  if (typeof main !== 'object' || main === null || isTask(main) || isCronJob(main)) return exports
+  const isOfNames = Object.values(main).some((value) => isTask(value) || isCronJob(value))
+  return isOfNames ? (main as Exports) : exports
+}
+
 /** Tasks and cron jobs a module exports by name. */
 function loose(exports: Exports): WorkerOptions {
   const values = Object.values(exports)
@@ -97,31 +111,12 @@ function hasFunctions(value: unknown, ...names: string[]): boolean {
   )
 }
 
-/** A file, or a package that one of these folders has, or one that came with us. */
-function locate(use: string, folders: readonly string[]): string {
-  if (isAbsolute(use)) return use
-  if (use.startsWith('.')) return resolve(folders[0] ?? '.', use)
-  for (const folder of folders) {
-    try {
-      return createRequire(join(resolve(folder), 'noop.js')).resolve(use)
-    } catch {
-      // the next one may have it
-    }
-  }
-  try {
-    return fileURLToPath(import.meta.resolve(use))
-  } catch {
-    throw new CommandError(`cannot find the task package ${use}; is it installed here? (npm install ${use})`)
-  }
-}
-
-/** TypeScript is read without a build step, by tsx. */
+/** TypeScript is read without a build step. */
 async function load(file: string): Promise<Exports> {
   const url = pathToFileURL(file).href
   try {
-    if (!/^\.[cm]?tsx?$/.test(extname(file))) return (await import(url)) as Exports
-    const { tsImport } = await import('tsx/esm/api')
-    return (await tsImport(url, import.meta.url)) as Exports
+    if (/^\.[cm]?tsx?$/.test(extname(file))) await readTypeScript()
+    return (await import(url)) as Exports
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'ERR_MODULE_NOT_FOUND' && message.includes(file))

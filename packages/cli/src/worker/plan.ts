@@ -25,7 +25,8 @@ export interface WorkerPlan {
 
 /** What a worker process tells its supervisor. */
 export type FromChild =
-  | { type: 'ready' }
+  /** With what it allows running jobs when it is told to stop, and their end when it is told again, in ms. */
+  | { type: 'ready'; stopMs: number; hurryMs: number }
   | { type: 'redis'; up: boolean }
   | { type: 'metrics'; id: number; metrics: object[] }
   /** It cannot start, and would not the next time. */

@@ -5,27 +5,38 @@ import { CommandError } from '../exit.ts'
 import { loadSettingsModule, loadTaskPackage, merge, overlay } from './modules.ts'
 import type { WorkerPlan } from './plan.ts'
 
+/** A worker, and how long it may take to stop, in ms: told once, and told again. */
+interface MadeWorker {
+  worker: Worker
+  stopMs: number
+  hurryMs: number
+}
+
+/** A worker's own default. */
+const ABORT_GRACE_MS = 5_000
+
 /** A worker by its plan. @throws CommandError, OptionsError when it cannot be made. */
-export async function makeWorker(plan: WorkerPlan): Promise<Worker> {
+export async function makeWorker(plan: WorkerPlan): Promise<MadeWorker> {
   const logger = createLogger({
     level: plan.logLevel,
     ...(plan.logFormat === undefined ? {} : { pretty: plan.logFormat === 'pretty' }),
     ...(plan.index === 0 ? {} : { name: `${plan.name ?? 'worker'}-${plan.index}` }),
   })
-  // With a settings module, as arq has it: what nobody gave is the worker's default. Without one, the guide's. Either way
-  // a stop lets running jobs end, as the guide promises.
-  const keys = plan.modules.length > 0 ? [...plan.given, 'job_completion_wait'] : undefined
-  const base = workerOptionsOf(plan.config, keys)
-  const flags = workerOptionsOf(plan.config, plan.givenByFlag)
+  const given = [...plan.given, ...plan.givenByFlag]
   const environment: TaskEnvironment = {
-    redis: base.redis ?? flags.redis ?? redisOptionsOf(plan.config),
+    redis: redisOptionsOf(plan.config),
     keyPrefix: plan.config.key_prefix,
     folder: plan.folders[0] ?? process.cwd(),
     queueName: queueNamesOf(plan.config)[0]!,
     logger,
   }
   const parts: WorkerOptions[] = []
-  for (const file of plan.modules) parts.push(await loadSettingsModule(file, environment))
+  let isSettings = false
+  for (const file of plan.modules) {
+    const module = await loadSettingsModule(file, environment)
+    parts.push(module.options)
+    isSettings ||= module.isSettings
+  }
   for (const { use, with: options } of plan.packages)
     parts.push(await loadTaskPackage(use, options, environment, plan.folders))
   if (parts.length === 0) {
@@ -33,8 +44,13 @@ export async function makeWorker(plan: WorkerPlan): Promise<Worker> {
       'a worker needs tasks: give it a settings module (arq-ts worker ./tasks.ts), or name task packages under `tasks` in the configuration',
     )
   }
+  // Settings stand for themselves, as arq's do: what nobody gave is the worker's default. Tasks alone are run by the
+  // configuration, the guide's. Either way a stop lets running jobs end, and cron ticks are pickle unless a codec is given.
+  const base = workerOptionsOf(plan.config, isSettings ? [...plan.given, 'job_completion_wait'] : undefined)
+  if (!given.includes('codec')) delete base.codec
+  const flags = workerOptionsOf(plan.config, plan.givenByFlag)
   const options = overlay(overlay(base, merge(parts)), flags)
-  return new Worker({
+  const worker = new Worker({
     ...options,
     logger,
     handleSignals: false,
@@ -42,4 +58,6 @@ export async function makeWorker(plan: WorkerPlan): Promise<Worker> {
     ...(plan.maxBurstJobs === undefined ? {} : { burst: true, maxBurstJobs: plan.maxBurstJobs }),
     ...(plan.name === undefined ? {} : { name: plan.name }),
   })
+  const hurryMs = options.abortGraceMs ?? ABORT_GRACE_MS
+  return { worker, stopMs: (options.jobCompletionWaitMs ?? 0) + hurryMs, hurryMs }
 }

@@ -5,6 +5,8 @@ import type { ProcessEnd } from './pool-rules.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
 
 const METRICS_WAIT_MS = 2_000
+/** What a worker may take to settle and to close, past the time that it allows its jobs. */
+const STOP_MARGIN_MS = 15_000
 
 /** One worker process, from the supervisor's side. */
 export class WorkerProcess {
@@ -17,6 +19,11 @@ export class WorkerProcess {
   readonly #metrics = new Map<number, (metrics: object[]) => void>()
   #refused: string | undefined
   #requests = 0
+  #stops = 0
+  #killTimer: NodeJS.Timeout | undefined
+  /** Before it is ready there are no jobs to wait for. */
+  #stopMs = 0
+  #hurryMs = 0
 
   constructor(plan: WorkerPlan) {
     const startedAt = performance.now()
@@ -27,6 +34,8 @@ export class WorkerProcess {
       this.#child.on('message', (message: FromChild) => {
         if (message.type === 'ready') {
           this.isReady = true
+          this.#stopMs = message.stopMs
+          this.#hurryMs = message.hurryMs
           resolve()
         } else if (message.type === 'redis') this.hasRedis = message.up
         else if (message.type === 'refused') this.#refused = message.message
@@ -34,8 +43,10 @@ export class WorkerProcess {
       })
     })
     this.ended = new Promise((resolve) => {
-      const end = (code: number | null, signal: string | null) =>
+      const end = (code: number | null, signal: string | null) => {
+        clearTimeout(this.#killTimer)
         resolve({ code, signal, livedMs: performance.now() - startedAt, refused: this.#refused })
+      }
       this.#child.once('exit', end)
       this.#child.once('error', () => end(1, null))
     })
@@ -46,9 +57,16 @@ export class WorkerProcess {
     return this.#child.pid
   }
 
-  /** Asks it to drain; a second time not to wait for running jobs. */
+  /**
+   * Asks it to drain; a second time not to wait for running jobs. A process that does not end in its time (a handler
+   * computes, and lets it hear nothing) is killed; its jobs run again when their leases end.
+   */
   stop(): void {
     this.#send({ type: 'stop' })
+    if (++this.#stops > 2) return
+    clearTimeout(this.#killTimer)
+    const ms = (this.#stops === 1 ? this.#stopMs : this.#hurryMs) + STOP_MARGIN_MS
+    if (ms < 2 ** 31) this.#killTimer = setTimeout(() => this.#child.kill('SIGKILL'), ms)
   }
 
   /** Its metrics, or none where it does not answer in time. */

@@ -1,9 +1,18 @@
 /** Reads a configuration file, and finds the lines of what stands there. */
-import { parse as parseToml, TomlError } from 'smol-toml'
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml'
+import { createRequire } from 'node:module'
 import type { Document, Node, Pair, YAMLMap } from 'yaml'
 import { ConfigError } from '../errors.ts'
 import { tomlLines } from './toml-lines.ts'
+
+const require = createRequire(import.meta.url)
+/** The parsers are loaded by who has something to parse: a command without a file does not wait for them. */
+const loadYaml = () => require('yaml') as typeof import('yaml')
+const loadToml = () => require('smol-toml') as typeof import('smol-toml')
+
+/** One value written as YAML. @throws what `yaml` throws. */
+export function readYamlValue(text: string): unknown {
+  return loadYaml().parse(text)
+}
 
 /** What a file says, and where. */
 export interface ReadFile {
@@ -19,6 +28,7 @@ export interface ReadFile {
  * @throws ConfigError that names the line.
  */
 export function readYaml(file: string, text: string, section: string): ReadFile {
+  const { LineCounter, parseDocument, visit } = loadYaml()
   const counter = new LineCounter()
   const document = parseDocument(text, { lineCounter: counter, uniqueKeys: true, merge: true })
   const lineAt = (offset: number) => counter.linePos(offset).line
@@ -53,6 +63,7 @@ export function readYaml(file: string, text: string, section: string): ReadFile 
 
 /** Where the last of these keys begins, or the last one that is found. */
 function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
+  const { isAlias, isNode, isMap, isSeq } = loadYaml()
   let offset = 0
   let at: unknown = document.contents
   for (const key of path) {
@@ -72,6 +83,7 @@ function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): numb
 
 /** A map's own pair of this key, else one that is merged into it. */
 function pairOf(document: Document.Parsed, map: YAMLMap, key: string): Pair | undefined {
+  const { isAlias, isMap, isScalar, isSeq } = loadYaml()
   const nameOf = (pair: Pair) => (isScalar(pair.key) ? String(pair.key.value) : undefined)
   const own = map.items.find((pair) => nameOf(pair) === key)
   if (own) return own
@@ -90,8 +102,9 @@ const MERGE: ReadonlySet<string | undefined> = new Set(['<<', 'Symbol(<<)'])
 
 /** @throws ConfigError that names the line. */
 export function readToml(file: string, text: string): ReadFile {
+  const { parse, TomlError } = loadToml()
   try {
-    return { whole: parseToml(text), lineOf: tomlLines(text) }
+    return { whole: parse(text), lineOf: tomlLines(text) }
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
     const message = error.message.split('\n')[0]!.replace('Invalid TOML document: ', '')

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import { parse as parseYaml } from 'yaml'
 import { ConfigError } from '../errors.ts'
-import { readToml, readYaml } from './files.ts'
+import { readToml, readYaml, readYamlValue } from './files.ts'
 
 /** Where a value was given. */
 export interface Origin {
@@ -90,7 +89,7 @@ export function flagLayer(flags: Readonly<Record<string, unknown>>): Layer {
 /** A text of the environment as the value it stands for: `10`, `true`, `[a, b]`. */
 export function valueOfText(text: string): unknown {
   try {
-    return parseYaml(text)
+    return readYamlValue(text)
   } catch {
     return text
   }

@@ -1,7 +1,10 @@
+import { RedisReplyError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
 import type { Link } from '../redis/link.ts'
 
 export interface WorkListenerOptions {
   link: Link
+  log: Logger
   queues: readonly string[]
   keyspaceNotifications: 'auto' | false
   /** A queue may have new work; with the id where it is one job that is due. */
@@ -16,7 +19,19 @@ export interface WorkListenerOptions {
  * Hears of new work sooner than polling finds it: from our producers by their wake-ups, from Python's by keyspace
  * events where the server has them on. Only `zadd` is listened for: claims and renewals move scores by `zincr`.
  */
-export async function listenForWork({
+export async function listenForWork(options: WorkListenerOptions): Promise<void> {
+  try {
+    await listen(options)
+  } catch (error) {
+    // arq needs no channels, so its users may not have them.
+    if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
+    options.log.warn(
+      `this Redis user may not listen to channels: work and abort requests are found by polling alone (${error.message})`,
+    )
+  }
+}
+
+async function listen({
   link,
   queues,
   keyspaceNotifications,

@@ -291,6 +291,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.#unlessStopped(
       listenForWork({
         link: this.#link,
+        log: this.log,
         queues: this.#queueNames,
         keyspaceNotifications: settings.keyspaceNotifications,
         onWork: (queueName, jobId) => this.#poller.notify(queueName, jobId),

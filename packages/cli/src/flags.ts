@@ -1,0 +1,46 @@
+// Flags and arguments that several commands share, and how they are read.
+import parseDuration from 'parse-duration'
+import { CommandError } from './exit.ts'
+
+const duration = (text: string): number => {
+  const ms = parseDuration(text)
+  if (ms === null || ms < 0) throw new CommandError(`expected a duration such as 30s, 5m or 2h, got '${text}'`)
+  return Math.round(ms)
+}
+
+export const instant = (text: string): Date => {
+  const at = new Date(text)
+  if (Number.isNaN(at.getTime())) throw new CommandError(`expected a time such as 2027-01-31T08:00:00Z, got '${text}'`)
+  return at
+}
+
+const count = (value: unknown): number => {
+  if (Number.isSafeInteger(value) && (value as number) > 0) return value as number
+  throw new CommandError(`expected a whole number from 1, got '${String(value)}'`)
+}
+export const countOption = (describe: string) => ({ number: true, coerce: count, describe, requiresArg: true }) as const
+export const durationOption = (describe: string) =>
+  ({ string: true, coerce: duration, describe, requiresArg: true }) as const
+export const queueOption = {
+  string: true,
+  requiresArg: true,
+  alias: 'q',
+  describe: 'the queue; default: of the configuration, or where the job is',
+} as const
+export const idArgument = { string: true, demandOption: true, describe: "the job's id" } as const
+export const queueArgument = { string: true, describe: 'the queue; default: of the configuration' } as const
+export const bulkOptions = {
+  yes: { boolean: true, alias: 'y', describe: 'do it without asking' },
+  'dry-run': { boolean: true, describe: 'say what would be done, and how many' },
+} as const
+export const deadFilter = {
+  function: { string: true, requiresArg: true, describe: 'of this function' },
+  queue: { string: true, requiresArg: true, alias: 'q', describe: 'of this queue' },
+  error: { string: true, requiresArg: true, describe: 'whose error has this text' },
+  'older-than': durationOption('that failed at least so long ago'),
+} as const
+export const deadChoice = {
+  ...deadFilter,
+  ...bulkOptions,
+  all: { boolean: true, describe: 'all of them' },
+} as const

@@ -18,6 +18,8 @@ export interface DrainOptions {
   warm: number
   /** Jobs that are queued, and stay so. */
   left?: number
+  /** Neither the warm-up nor the measurement goes on for longer: who is slow is measured by fewer jobs. Default 4. */
+  secondsAtMost?: number
   timeoutMs?: number
 }
 
@@ -39,16 +41,16 @@ export async function fill(server: BenchServer, contender: Contender, options: o
 
 export async function drain(server: BenchServer, contender: Contender, options: DrainOptions): Promise<Drained> {
   const { fn, payloadBytes = 0, codec, concurrency, workers = 1, processes = 1, count, warm, left = 0 } = options
-  const { timeoutMs = 120_000 } = options
+  const { timeoutMs = 120_000, secondsAtMost = 4 } = options
   await server.clear()
   await fill(server, contender, { fn, payloadBytes, count: count + warm + left, ...(codec ? { codec } : {}) })
   const work = { redis: server.url, queue: 'bench', workers, concurrency }
   const fleet = Array.from({ length: processes }, () => new PeerProcess(contender.launch, 'work', work))
   try {
-    const start = await reached(fleet, warm, timeoutMs)
+    const start = await reached(fleet, warm, timeoutMs, secondsAtMost)
     const redisStart = await server.cpuUs()
     const doneAtRedisStart = total(fleet)
-    const end = await reached(fleet, warm + count, timeoutMs)
+    const end = await reached(fleet, warm + count, timeoutMs, secondsAtMost)
     const redisUs = (await server.cpuUs()) - redisStart
     const jobs = end.done - start.done
     const seconds = (end.us - start.us) / 1e6
@@ -60,13 +62,22 @@ export async function drain(server: BenchServer, contender: Contender, options: 
       seconds,
     }
   } finally {
-    await Promise.all(fleet.map((each) => (left > 0 ? (each.kill(), each.ended) : each.stop())))
+    const isOver = left === 0 && total(fleet) >= count + warm
+    await Promise.all(fleet.map((each) => (isOver ? each.stop() : (each.kill(), each.ended))))
   }
 }
 
-/** The fleet as one, when it has done so many jobs. */
-async function reached(fleet: readonly PeerProcess[], jobs: number, timeoutMs: number): Promise<Report> {
-  await until(() => total(fleet) >= jobs, fleet, timeoutMs, jobs)
+/** The fleet as one, when it has done so many jobs, or its time is up and it has done some. */
+async function reached(
+  fleet: readonly PeerProcess[],
+  jobs: number,
+  timeoutMs: number,
+  secondsAtMost: number,
+): Promise<Report> {
+  const before = total(fleet)
+  const endsAt = performance.now() + secondsAtMost * 1000
+  const isLate = () => performance.now() > endsAt && total(fleet) > before
+  await until(() => total(fleet) >= jobs || isLate(), fleet, timeoutMs, jobs)
   const reports = fleet.flatMap((each) => each.reports.at(-1) ?? [])
   const sum = (of: (report: Report) => number) => reports.reduce((all, report) => all + of(report), 0)
   return {

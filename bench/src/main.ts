@@ -20,7 +20,7 @@ The whole takes about 45 minutes and wants a machine that does nothing else.
 
   --quick           two minutes: fewer rows, rounds and contenders; writes to bench/results/quick
   --rows a,b        only these groups: ${Object.keys(groups).join(', ')}
-  --only a,b        only these contenders, by name, such as --only arq-ts,BullMQ
+  --only a,b        only these contenders, by name, such as --only arq-ts,BullMQ; ours is always there
   --rounds N        how often each is measured; default 5, quick 3
   --seconds N       how long one measurement lasts; default 2, quick 0.7
   --guard           fails if throughput has collapsed against the floor; for CI, writes nothing

@@ -52,13 +52,13 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   try {
     await cli.parseAsync()
   } catch (error) {
-    throw misuse ? await explained(misuse.message, misuse.help) : error
+    throw misuse ? await explained(misuse.message, misuse.help, argv) : error
   }
   return exitCode
 }
 
 /** What yargs says, for a person: an unknown flag once, with the likely one; the help where no command was given. */
-async function explained(message: string, help: string): Promise<CommandError> {
+async function explained(message: string, help: string, argv: readonly string[]): Promise<CommandError> {
   const [, list] = /^Unknown arguments?: (.*)$/s.exec(message) ?? []
   if (/say what to do/.test(message)) return new CommandError(`${message}\n\n${help}`)
   if (message.startsWith('Not enough')) return new CommandError(`something is missing; usage: ${help.split('\n')[0]}`)
@@ -67,11 +67,15 @@ async function explained(message: string, help: string): Promise<CommandError> {
   // Each flag comes as it was written and in camel case.
   const written = names.filter((name) => !/[A-Z]/.test(name) || !names.includes(kebab(name)))
   const { default: leven } = await import('leven')
-  const known = [...help.matchAll(/--([a-z][a-z-]+)/g)].map(([, name]) => name!)
-  const told = written.map((name) => {
-    const [likely] = known.filter((each) => leven(each, kebab(name)) <= 2)
-    const flag = help.includes(` ${name} `) || !/^[a-z][\w-]*$/i.test(name) ? name : `--${name}`
-    return likely ? `${flag} (did you mean --${likely}?)` : flag
+  const namesOf = (pattern: RegExp) => [...help.matchAll(pattern)].map(([, name]) => name!)
+  const [flags, commands] = [namesOf(/--([a-z][a-z-]+)/g), namesOf(/^ +arq-ts(?: [a-z]+)* ([a-z]+)/gm)]
+  const isFlag = (name: string) => argv.some((word) => word === `--${name}` || word.startsWith(`--${name}=`))
+  const words = written.filter((name) => !isFlag(name))
+  // What follows a command that there is not is unknown for that reason alone.
+  const told = [...words.slice(0, 1), ...written.filter(isFlag)].map((name) => {
+    const [dashes, known] = isFlag(name) ? ['--', flags] : ['', commands]
+    const likely = known.find((each) => leven(each, kebab(name)) <= Math.min(2, name.length / 3))
+    return likely ? `${dashes}${name} (did you mean ${dashes}${likely}?)` : `${dashes}${name}`
   })
   return new CommandError(`unknown: ${told.join(', ')}; --help shows what there is`)
 }
@@ -257,7 +261,7 @@ function build(argv: readonly string[], run: Run): Argv {
                   'job-id': { string: true, requiresArg: true, describe: 'makes the job unique' },
                   codec: { choices: ['msgpack', 'pickle', 'json'] as const, describe: 'how it is written' },
                   wait: { boolean: true, describe: 'wait for its end; exit 0 when it ended well' },
-                  timeout: durationOption('wait at most so long'),
+                  timeout: { ...durationOption('wait at most so long'), implies: 'wait' },
                 })
                 .example('$0 job enqueue delete_collection collection_name=old grace_period_minutes=60 --defer 1h', '')
                 .example('$0 job enqueue resize \'{"path": "a.png"}\' 800 --codec pickle --wait', ''),
@@ -372,7 +376,6 @@ function build(argv: readonly string[], run: Run): Argv {
       .completion('completion', 'a completion script for bash or zsh')
       .demandCommand(1, 'say what to do')
       .strict()
-      .recommendCommands()
       .version(version)
       .alias('version', 'V')
       .help()

@@ -30,7 +30,8 @@ async function run(): Promise<void> {
     process.stderr.write(`${isForPeople ? `arq-ts: ${message.trimStart()}` : stack}\n`)
     process.exitCode = error instanceof CommandError ? error.exitCode : exitCodeOf(code)
     // Whoever asked for JSON reads standard output.
-    if (argv.includes('--json')) {
+    const flags = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
+    if (flags.some((flag) => flag === '--json' || flag === '--json=true')) {
       const told = { ok: false, error: { code: code ?? 'ARQ_TS_COMMAND', message: message.trim() } }
       process.stdout.write(`${JSON.stringify(told)}\n`)
     }

@@ -52,6 +52,8 @@ export async function withSession<T>(
 }
 
 function unreachable(address: string, error: Error): CommandError {
+  if (/^(NOAUTH|WRONGPASS)/.test(error.message))
+    return new CommandError(`${address} refuses the user or the password: ${error.message}`, EXIT.cannot)
   const why = (error as { code?: string }).code === 'ECONNREFUSED' ? 'nothing listens there' : error.message
   return new CommandError(
     `cannot reach Redis at ${address}: ${why}\nStart it, or say where it is: --redis redis://host:6379/1, or \`redis_url\` in the configuration (arq-ts config show).`,

@@ -55,7 +55,8 @@ export class Queues {
 
   /**
    * Names of queues: those given (default: arq's default), the client's own, those that live workers serve, paused ones,
-   * and what a look at the database finds. `complete` is false where the database has more than `scanKeys` (default 100,000) keys.
+   * and what a look at the database finds. `complete` is false where the database has more than `scanKeys` (default
+   * 100,000) keys.
    */
   async names(
     options: { known?: readonly string[]; scanKeys?: number } = {},

@@ -90,6 +90,7 @@ export function enqueue(
           `job ${args.jobId} is queued, running, or has a kept result: nothing was enqueued`,
           EXIT.no,
         )
+      await noteUnserved(session, job.queueName)
       if (args.wait) {
         out.note(`queued ${job.jobId} in ${job.queueName}, waiting for its end`)
         return waitFor(session, job.jobId, job.queueName, args.timeout)
@@ -103,6 +104,15 @@ export function enqueue(
     },
     open,
   )
+}
+
+/** A queue that nobody serves keeps its jobs, and who waits for their end waits for long. */
+async function noteUnserved({ client, out }: Session, queueName: string): Promise<void> {
+  const [workers, { python }] = await Promise.all([client.inspector.workers(), client.queues.stats(queueName)])
+  const served = new Set(workers.flatMap((worker) => worker.queues))
+  if (served.has(queueName) || python) return
+  const others = served.size > 0 ? `; served are ${[...served].sort().join(', ')}` : ''
+  out.note(`no live worker tells that it serves ${queueName}${others}`)
 }
 
 /** `key=value` is a keyword; all else is positional. Values are JSON where they read as such, else texts. */
@@ -223,10 +233,9 @@ async function waitFor(session: Session, jobId: string, queueName: string, timeo
   return details.success ? EXIT.ok : EXIT.no
 }
 
-async function find({ client, out }: Session, args: { id: string; queue?: string | undefined }): Promise<JobDetails> {
+async function find({ client }: Session, args: { id: string; queue?: string | undefined }): Promise<JobDetails> {
   const job = await client.inspector.job(args.id, args.queue === undefined ? {} : { queueName: args.queue })
   if (job.status !== 'not_found' || job.dead) return job
-  if (out.json) out.line(JSON.stringify({ jobId: args.id, status: 'not_found' }))
   throw new CommandError(`no job ${args.id}: it never was, or its result is no longer kept`, EXIT.no)
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { LogLevel, Logger } from '@arq-ts/core'
 import { clientOptionsOf, createLogger, queueNamesOf } from '@arq-ts/core/config'
@@ -34,13 +35,16 @@ export interface WorkerArgs extends GlobalArgs {
 /** `worker` */
 export async function worker(args: WorkerArgs): Promise<number> {
   const loaded = settingsOf(args, flagsOf(args))
-  if (args.check) return (await import('./health.ts')).health({ ...args, queue: queueNamesOf(loaded.config), deep: false, maxAge: 0 })
+  if (args.check)
+    return (await import('./health.ts')).health({ ...args, queue: queueNamesOf(loaded.config), deep: false, maxAge: 0 })
   const plan = planOf(args, loaded)
   const log = createLogger({
     level: plan.logLevel,
     name: 'pool',
     ...(plan.logFormat === undefined ? {} : { pretty: plan.logFormat === 'pretty' }),
   })
+  const missing = args.watch?.find((folder) => !existsSync(folder))
+  if (missing !== undefined) throw new CommandError(`--watch: there is no ${missing}`)
   const pool = new Supervisor(plan, loaded.config.worker_pool_size, log)
   const closing: (() => unknown)[] = []
   if (args.metricsPort !== undefined) closing.push(await serve(pool, loaded.config, args.metricsPort, log))

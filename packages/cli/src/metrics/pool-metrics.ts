@@ -37,7 +37,7 @@ export class PoolMetrics implements MetricsSource {
   }
 
   metrics = async (): Promise<{ text: string; contentType: string }> => {
-    const workers = AggregatorRegistry.aggregate(await this.#pool.metrics())
+    const workers = AggregatorRegistry.aggregate((await this.#pool.metrics()) as object[][])
     const texts = await Promise.all([workers.metrics(), this.#queues.metrics(), this.#own.metrics()])
     return { text: texts.join('\n'), contentType: this.#own.contentType }
   }

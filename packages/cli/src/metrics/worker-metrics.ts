@@ -1,7 +1,9 @@
-import type { Worker } from '@arq-ts/core'
+import type { Worker, WorkerEvents } from '@arq-ts/core'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { ReadMetric } from './ended-totals.ts'
 
 const QUEUE_FUNCTION = ['queue', 'function'] as const
+const OUTCOMES: readonly WorkerEvents['jobFinished'][0]['outcome'][] = ['complete', 'failed', 'aborted']
 /** Seconds: from a no-op to an hour. */
 const RUN_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600]
 const WAIT_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600]
@@ -61,6 +63,17 @@ export class WorkerMetrics {
     })
     this.registry.registerMetric(inFlight)
 
+    // A series that first shows at 1 has no increase to alert on.
+    const { queues, functions } = worker.describe()
+    for (const queue of queues) {
+      for (const name of functions) {
+        const labels = { queue, function: name }
+        for (const each of [enqueued, started, retried, dead, abandoned, lost]) each.inc(labels, 0)
+        for (const outcome of OUTCOMES) finished.inc({ ...labels, outcome }, 0)
+        released.inc({ ...labels, reason: 'shutdown' }, 0)
+      }
+    }
+
     worker.on('jobEnqueued', (event) => enqueued.inc(about(event)))
     worker.on('jobStarted', (event) => {
       started.inc(about(event))
@@ -79,7 +92,7 @@ export class WorkerMetrics {
   }
 
   /** Everything, as data that `AggregatorRegistry.aggregate` adds up over processes. */
-  async read(): Promise<object[]> {
-    return this.registry.getMetricsAsJSON()
+  async read(): Promise<ReadMetric[]> {
+    return (await this.registry.getMetricsAsJSON()) as unknown as ReadMetric[]
   }
 }

@@ -1,11 +1,11 @@
 import { emitKeypressEvents } from 'node:readline'
 import type { Key } from 'node:readline'
-import { ArqError } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { colorsFor } from '../output.ts'
+import { colorsFor, printable } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { frame, press, ratesBetween } from './view.ts'
 import type { Action, Snapshot, View } from './view.ts'
 
@@ -53,53 +53,68 @@ async function live(session: Session, intervalMs: number): Promise<void> {
     message: '',
     asks: null,
   }
+  let isOver = false
   const draw = () => {
+    if (isOver) return
     const lines = frame(view, { rows: stdout.rows, columns: stdout.columns }, colorsFor(stdout))
     stdout.write(HOME + lines.map((line) => line + CLEAR_LINE).join('\r\n') + CLEAR_BELOW)
   }
-  const refresh = async () => {
+  const refresh = oneAtATime(async () => {
     try {
       const now = await look(session)
       view = { ...view, now, rates: ratesBetween(view.now, now) }
     } catch (error) {
       // A look may fail while Redis is away; the next one tells when it is back.
-      view = { ...view, message: `Redis: ${(error as Error).message}` }
+      view = { ...view, message: `Redis: ${oneLine(error)}` }
     }
     draw()
+  })
+  // A slow look is not followed by one that was due meanwhile.
+  let timer: NodeJS.Timeout | undefined
+  const lookLater = () => {
+    timer = setTimeout(() => void refresh().then(() => isOver || lookLater()), intervalMs)
   }
+  let end = () => {}
+  const ended = new Promise<void>((resolve) => (end = resolve))
 
   stdout.write(ALTERNATE_SCREEN)
   emitKeypressEvents(stdin)
   stdin.setRawMode(true)
   stdin.resume()
-  const timer = setInterval(() => void refresh(), intervalMs)
+  lookLater()
   try {
     draw()
-    await new Promise<void>((resolve) => {
-      const act = async (action: Action) => {
-        if (action.kind === 'quit') return resolve()
-        view = { ...view, message: await perform(session, action) }
-        await refresh()
-      }
-      stdin.on('keypress', (text: string | undefined, key: Key) => {
-        const pressed = press(view, key.ctrl ? `ctrl-${key.name}` : (key.name ?? text ?? ''))
-        view = pressed.view
-        draw()
-        if (pressed.action) void act(pressed.action)
-      })
-      stdout.on('resize', draw)
-      for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+    const act = async (action: Action) => {
+      if (action.kind === 'quit') return end()
+      view = { ...view, message: await perform(session, action) }
+      await refresh()
+    }
+    stdin.on('keypress', (text: string | undefined, key: Key) => {
+      const pressed = press(view, key.ctrl ? `ctrl-${key.name}` : (key.name ?? text ?? ''))
+      view = pressed.view
+      draw()
+      if (pressed.action) void act(pressed.action)
     })
+    stdout.on('resize', draw)
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, end)
+    await ended
   } finally {
-    clearInterval(timer)
+    isOver = true
+    clearTimeout(timer)
     stdin.removeAllListeners('keypress')
+    stdout.off('resize', draw)
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.off(signal, end)
     stdin.setRawMode(false)
     stdin.pause()
     stdout.write(NORMAL_SCREEN)
   }
 }
 
-async function perform({ client }: Session, action: Exclude<Action, { kind: 'quit' }>): Promise<string> {
+/** Does what a key asked for; tells what came of it, errors too: thrown, they would leave the terminal as it is. */
+export async function perform(
+  { client }: Pick<Session, 'client'>,
+  action: Exclude<Action, { kind: 'quit' }>,
+): Promise<string> {
   try {
     if (action.kind === 'pause') {
       await client.queues.pause(action.queueName)
@@ -116,7 +131,10 @@ async function perform({ client }: Session, action: Exclude<Action, { kind: 'qui
     const queued = await client.inspector.retryJob(action.jobId)
     return queued ? `${action.jobId} is queued again` : `${action.jobId} is queued or running already`
   } catch (error) {
-    if (error instanceof ArqError) return error.message
-    throw error
+    return oneLine(error)
   }
+}
+
+function oneLine(error: unknown): string {
+  return printable(error instanceof Error ? error.message : String(error)).replaceAll('\n', ' ')
 }

@@ -123,19 +123,53 @@ export interface Styles {
   yellow: (text: string) => string
 }
 
+type Part = Section | 'workers'
+/** Who is served first where there is little room: keys act on sections, not on workers. */
+const PARTS: readonly Part[] = ['queues', 'running', 'dead', 'workers']
+/** The title with its empty line, messages and keys. */
+const FRAME_ROWS = 4
+
+/**
+ * Rows of each part on a screen of `height`: fair shares, and what one does not need goes to the others. A section has
+ * one at least.
+ */
+export function roomOf(height: number, wanted: Readonly<Record<Part, number>>): Record<Part, number> {
+  const one = (part: Section) => Math.min(1, wanted[part])
+  const given: Record<Part, number> = { queues: one('queues'), running: one('running'), dead: one('dead'), workers: 0 }
+  // Each has a head and an empty line, and the names of its columns where there is a row.
+  let left = height - FRAME_ROWS
+  for (const part of PARTS) left -= 2 + (wanted[part] > 0 ? 1 : 0) + given[part]
+  while (left > 0) {
+    const hungry = PARTS.filter((part) => given[part] < wanted[part])
+    if (hungry.length === 0) break
+    for (const part of hungry.slice(0, left)) {
+      given[part]++
+      left--
+    }
+  }
+  return given
+}
+
 /** The whole screen, line by line, no larger than it. */
 export function frame(view: View, size: { rows: number; columns: number }, styles: Styles): string[] {
   const { now } = view
   const running = runningJobs(now.workers)
   const clock = new Date(now.atMs).toISOString().slice(11, 19)
   const lines = [`${styles.bold('arq-ts top')}  ${view.address}  ${styles.dim(clock)}`, '']
-  const room = Math.max(3, Math.floor((size.rows - 12 - now.workers.length) / 3))
-  const put = <T>(section: Section, title: string, rows: readonly T[], columns: readonly Column<T>[]) => {
-    lines.push(...sectionLines(view, section, title, rows, columns, room, styles), '')
+  const rows = roomOf(size.rows, {
+    queues: now.queues.length,
+    running: running.length,
+    dead: now.dead.length,
+    workers: now.workers.length,
+  })
+  const put = <T>(section: Section, title: string, items: readonly T[], columns: readonly Column<T>[]) => {
+    lines.push(...sectionLines(view, section, title, items, columns, rows[section], styles), '')
   }
   put('queues', `queues ${now.queues.length}`, now.queues, queueColumns(view))
-  lines.push(styles.bold(`workers ${now.workers.length}`))
-  if (now.workers.length > 0) lines.push(...table(now.workers, workerColumns(now.atMs), styles.dim).split('\n'))
+  const shown = now.workers.slice(0, rows.workers)
+  const left = now.workers.length - shown.length
+  lines.push(styles.bold(`workers ${now.workers.length}`) + (left > 0 ? styles.dim(`  ${left} not shown`) : ''))
+  if (shown.length > 0) lines.push(...table(shown, workerColumns(now.atMs), styles.dim).split('\n'))
   lines.push('')
   put('running', `running ${countText(running.length)}`, running, runningColumns(now.atMs))
   put('dead', `dead letters ${countText(now.countDead)}`, now.dead, deadColumns(now.atMs))

@@ -18,6 +18,14 @@ function tell(message: FromChild): void {
   if (process.connected) process.send?.(message)
 }
 
+/** Resolves when it is on its way. */
+function tellAndWait(message: FromChild): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected && process.send) process.send(message, undefined, undefined, () => resolve())
+    else resolve()
+  })
+}
+
 function stopWorker(): void {
   stopAsked = true
   stop?.()
@@ -52,6 +60,8 @@ async function start(plan: WorkerPlan): Promise<void> {
     stop = () => void worker.stop()
     if (stopAsked) stop()
     await worker.run()
+    // Jobs that ended since they were last asked for count too.
+    if (metrics) await tellAndWait({ type: 'metrics', metrics: await metrics.read() })
     process.exit(EXIT.ok)
   } catch (error) {
     const isKnown = error instanceof CommandError || error instanceof ArqError

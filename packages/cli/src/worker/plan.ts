@@ -1,5 +1,6 @@
 import type { LogLevel } from '@arq-ts/core'
 import type { TaskQueueConfig } from '@arq-ts/core/config'
+import type { ReadMetric } from '../metrics/ended-totals.ts'
 
 /** Everything a worker process needs to know; sent to it, so plain data. */
 export interface WorkerPlan {
@@ -28,7 +29,8 @@ export type FromChild =
   /** With what it allows running jobs when it is told to stop, and their end when it is told again, in ms. */
   | { type: 'ready'; stopMs: number; hurryMs: number }
   | { type: 'redis'; up: boolean }
-  | { type: 'metrics'; id: number; metrics: object[] }
+  /** Asked for by this number; the last ones, of its end, by none. */
+  | { type: 'metrics'; id?: number; metrics: ReadMetric[] }
   /** It cannot start, and would not the next time. */
   | { type: 'refused'; message: string }
 

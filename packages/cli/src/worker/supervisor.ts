@@ -1,5 +1,7 @@
 import type { Logger } from '@arq-ts/core'
 import { EXIT } from '../exit.ts'
+import { EndedTotals } from '../metrics/ended-totals.ts'
+import type { ReadMetric } from '../metrics/ended-totals.ts'
 import type { WorkerPlan } from './plan.ts'
 import { afterEnd, endText } from './pool-rules.ts'
 import { WorkerProcess } from './worker-process.ts'
@@ -31,6 +33,9 @@ export class Supervisor {
   readonly #log: Logger
   readonly #places: Place[]
   readonly #draining = new Set<WorkerProcess>()
+  /** Processes whose metrics are not in the totals of ended ones yet. */
+  readonly #counted = new Set<WorkerProcess>()
+  readonly #ended = new EndedTotals()
   #restarts = 0
   #stopping = false
   #exitCode: number = EXIT.ok
@@ -90,10 +95,10 @@ export class Supervisor {
     return this.#reloading
   }
 
-  /** The metrics of every process, for prom-client to add up. */
-  async metrics(): Promise<object[][]> {
-    const workers = [...this.#places.flatMap((place) => place.worker ?? []), ...this.#draining]
-    return Promise.all(workers.map((worker) => worker.metrics()))
+  /** The metrics of every process, those that have ended included, for prom-client to add up. */
+  async metrics(): Promise<(readonly ReadMetric[])[]> {
+    const ended = this.#ended.read()
+    return [ended, ...(await Promise.all([...this.#counted].map((worker) => worker.metrics())))]
   }
 
   #start(place: Place): void {
@@ -120,7 +125,13 @@ export class Supervisor {
   }
 
   #fork(place: Place): WorkerProcess {
-    return new WorkerProcess({ ...this.#plan, index: place.index })
+    const worker = new WorkerProcess({ ...this.#plan, index: place.index })
+    this.#counted.add(worker)
+    void worker.gone.then(() => {
+      this.#counted.delete(worker)
+      this.#ended.add(worker.lastMetrics)
+    })
+    return worker
   }
 
   #giveUp(message: string, isRefusal: boolean): void {

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { ReadMetric } from '../metrics/ended-totals.ts'
 import type { ProcessEnd } from './pool-rules.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
 
@@ -13,10 +14,14 @@ export class WorkerProcess {
   /** Resolves when it polls; never where it ends before. */
   readonly ready: Promise<void>
   readonly ended: Promise<ProcessEnd>
+  /** Resolves when it has ended, and all that it told was heard. */
+  readonly gone: Promise<unknown>
+  /** The last that it told. */
+  lastMetrics: readonly ReadMetric[] = []
   isReady = false
   hasRedis = true
   readonly #child: ChildProcess
-  readonly #metrics = new Map<number, (metrics: object[]) => void>()
+  readonly #asked = new Map<number, () => void>()
   #refused: string | undefined
   #requests = 0
   #stops = 0
@@ -39,7 +44,10 @@ export class WorkerProcess {
           resolve()
         } else if (message.type === 'redis') this.hasRedis = message.up
         else if (message.type === 'refused') this.#refused = message.message
-        else this.#metrics.get(message.id)?.(message.metrics)
+        else {
+          this.lastMetrics = message.metrics
+          if (message.id !== undefined) this.#asked.get(message.id)?.()
+        }
       })
     })
     this.ended = new Promise((resolve) => {
@@ -50,6 +58,10 @@ export class WorkerProcess {
       this.#child.once('exit', end)
       this.#child.once('error', () => end(1, null))
     })
+    const unheard = new Promise<void>((resolve) => {
+      for (const event of ['disconnect', 'error']) this.#child.once(event, () => resolve())
+    })
+    this.gone = Promise.all([this.ended, unheard])
     this.#send({ type: 'start', plan })
   }
 
@@ -69,17 +81,17 @@ export class WorkerProcess {
     if (ms < 2 ** 31) this.#killTimer = setTimeout(() => this.#child.kill('SIGKILL'), ms)
   }
 
-  /** Its metrics, or none where it does not answer in time. */
-  async metrics(): Promise<object[]> {
+  /** Its metrics; the last known ones where it does not answer in time, or has ended. */
+  async metrics(): Promise<readonly ReadMetric[]> {
     const id = ++this.#requests
-    const answer = new Promise<object[]>((resolve) => this.#metrics.set(id, resolve))
+    const answer = new Promise<void>((resolve) => this.#asked.set(id, resolve))
     this.#send({ type: 'metrics', id })
     let timer: NodeJS.Timeout | undefined
-    const timeout = new Promise<object[]>((resolve) => (timer = setTimeout(resolve, METRICS_WAIT_MS, [])))
-    const metrics = await Promise.race([answer, timeout])
+    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, METRICS_WAIT_MS)))
+    await Promise.race([answer, timeout, this.gone])
     clearTimeout(timer)
-    this.#metrics.delete(id)
-    return metrics
+    this.#asked.delete(id)
+    return this.lastMetrics
   }
 
   #send(message: ToChild): void {

@@ -78,7 +78,7 @@ describe('what cannot be done is told in one line, with exit 2', () => {
       /cannot reach Redis at redis:\/\/localhost:1\/0: nothing listens there\nStart it/,
     ],
     [['queue', 'ls', '--redis', 'redis://u:hunter2@localhost:1'], /redis:\/\/u:\*\*\*@localhost:1/],
-    [['queu', 'ls'], /Did you mean queue\?/],
+    [['queu', 'ls'], /unknown: queu \(did you mean queue\?\);/],
     [['worker', '--max-job', '3'], /--max-job \(did you mean --max-jobs\?\)/],
     [['job', 'enqueue'], /usage: arq-ts job enqueue <function> \[args\.\.\]/],
     [['queue'], /say what to do: ls, show, pause/],

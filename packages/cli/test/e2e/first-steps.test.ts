@@ -90,6 +90,26 @@ describe('the arguments of `job enqueue`', () => {
   })
 })
 
+test('who enqueues to a queue that nobody serves is told', async () => {
+  const { code, stderr } = await bench.run(['job', 'enqueue', 'f', '--queue', 'nobodys'])
+  expect(code).toBe(0)
+  expect(stderr).toContain('no live worker tells that it serves nobodys')
+})
+
+describe('what is misspelt', () => {
+  test.each([
+    [['queue', 'ls', 'extra'], 'unknown: extra; '],
+    [['foo'], 'unknown: foo; '],
+    [['quue', 'ls'], 'unknown: quue (did you mean queue?)'],
+    [['queue', 'ls', '--scna'], 'unknown: --scna'],
+    [['job', 'enqueue', 'f', '--timeout', '1s'], 'timeout -> wait'],
+    [['worker', './tasks.mjs', '--watch', 'nowhere'], 'there is no nowhere'],
+  ])('is told as it was written: %j', async (args, message) => {
+    writeFileSync(join(bench.folder(), 'tasks.mjs'), ESM)
+    expect(await bench.run(args)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) as string })
+  })
+})
+
 describe('what goes wrong', () => {
   test('is told as JSON where JSON was asked for', async () => {
     const { code, stdout } = await bench.run(['job', 'retry', 'nowhere', '--json'])

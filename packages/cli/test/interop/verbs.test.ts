@@ -95,9 +95,10 @@ describe.skipIf(!python)(
       expect(await bench.json(['job', 'show', 'py-other'])).toMatchObject({ status: 'queued', queueName: 'reports' })
       const absent = await bench.run(['job', 'show', 'nobody'])
       expect(absent).toMatchObject({ code: 1, stderr: expect.stringContaining('no job nobody') as string })
-      expect((await bench.run(['job', 'show', 'nobody', '--json'])).stdout).toBe(
-        '{"jobId":"nobody","status":"not_found"}\n',
-      )
+      expect(JSON.parse((await bench.run(['job', 'show', 'nobody', '--json'])).stdout)).toMatchObject({
+        ok: false,
+        error: { message: expect.stringContaining('no job nobody') as string },
+      })
     })
 
     test('job enqueue, watch, and what became of it', async () => {

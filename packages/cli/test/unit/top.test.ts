@@ -1,6 +1,7 @@
 import type { DeadLetter, QueueStats, WorkerEntry } from '@arq-ts/core'
 import { describe, expect, test } from 'vitest'
-import { frame, press, ratesBetween } from '../../src/top/view.ts'
+import { oneAtATime } from '../../src/top/one-at-a-time.ts'
+import { frame, press, ratesBetween, roomOf } from '../../src/top/view.ts'
 import type { Snapshot, View } from '../../src/top/view.ts'
 
 const plain = { bold: String, dim: String, inverse: (text: string) => `>${text}`, yellow: String }
@@ -99,6 +100,60 @@ describe('the screen', () => {
     const lines = frame({ ...view, message: 'm'.repeat(200) }, { rows, columns }, { ...plain, inverse: String })
     expect(lines.length).toBeLessThanOrEqual(rows)
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns)
+  })
+})
+
+describe('a fleet larger than the screen', () => {
+  const fleet = { ...now, workers: Array.from({ length: 20 }, (_, i) => ({ ...worker, id: `host:${i}:ab` })) }
+
+  test.each([24, 30, 50])('leaves queues, running jobs and dead letters in sight on %i rows', (rows) => {
+    const lines = frame({ ...view, now: fleet }, { rows, columns: 100 }, plain)
+    const text = lines.join('\n')
+    expect(text).toMatch(/>a +3 +0/)
+    expect(text).toMatch(/running 40\n.*\nold +f/)
+    expect(text).toMatch(/dead letters 1\n.*\ndead1 +g/)
+    expect(lines.length).toBeLessThanOrEqual(rows)
+    const shown = lines.filter((line) => line.startsWith('host:')).length
+    expect(shown).toBeGreaterThan(0)
+    expect(text).toContain(`workers 20${shown === 20 ? '' : `  ${20 - shown} not shown`}\n`)
+  })
+
+  test('keeps the row pointed at in sight', () => {
+    const at = { ...view, now: fleet, section: 'running', selected: 39 } as const
+    expect(frame(at, { rows: 24, columns: 100 }, plain).filter((line) => line.startsWith('>'))).toHaveLength(1)
+  })
+
+  test('shares its rows fairly, and gives on what a part does not need', () => {
+    const wanted = { queues: 100, running: 2, dead: 0, workers: 100 }
+    const rows = roomOf(40, wanted)
+    expect(rows).toEqual({ queues: 12, running: 2, dead: 0, workers: 11 })
+    expect(roomOf(5, wanted)).toEqual({ queues: 1, running: 1, dead: 0, workers: 0 })
+    expect(roomOf(100, { queues: 1, running: 2, dead: 3, workers: 4 })).toEqual({
+      queues: 1,
+      running: 2,
+      dead: 3,
+      workers: 4,
+    })
+  })
+})
+
+describe('looks', () => {
+  test('do not overlap: calls made during one share one more after it', async () => {
+    const ends: (() => void)[] = []
+    const look = oneAtATime(() => new Promise<void>((resolve) => void ends.push(resolve)))
+    const first = look()
+    const second = look()
+    const third = look()
+    expect(ends).toHaveLength(1)
+    ends[0]!()
+    await first
+    await Promise.resolve()
+    expect(ends).toHaveLength(2)
+    ends[1]!()
+    await Promise.all([second, third])
+    expect(ends).toHaveLength(2)
+    void look()
+    expect(ends).toHaveLength(3)
   })
 })
 

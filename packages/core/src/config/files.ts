@@ -1,13 +1,15 @@
 /** Reads a configuration file, and finds the lines of what stands there. */
 import { createRequire } from 'node:module'
+import type * as Toml from 'smol-toml'
+import type * as Yaml from 'yaml'
 import type { Document, Node, Pair, YAMLMap } from 'yaml'
 import { ConfigError } from '../errors.ts'
 import { tomlLines } from './toml-lines.ts'
 
 const require = createRequire(import.meta.url)
 /** The parsers are loaded by who has something to parse: a command without a file does not wait for them. */
-const loadYaml = () => require('yaml') as typeof import('yaml')
-const loadToml = () => require('smol-toml') as typeof import('smol-toml')
+const loadYaml = () => require('yaml') as typeof Yaml
+const loadToml = () => require('smol-toml') as typeof Toml
 
 /** One value written as YAML. @throws what `yaml` throws. */
 export function readYamlValue(text: string): unknown {

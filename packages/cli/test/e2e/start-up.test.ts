@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { useCommand } from '../support/command.ts'
+
+const bench = useCommand()
+
+/** Options of a Node that does not import these packages. */
+function without(...packages: string[]): { NODE_OPTIONS: string } {
+  const hook = `const refused = ${JSON.stringify(packages)}
+  export async function resolve(name, context, next) {
+    if (refused.some((each) => name === each || name.startsWith(each + '/'))) throw new Error('imports ' + name)
+    return next(name, context)
+  }`
+  const hookUrl = `data:text/javascript,${encodeURIComponent(hook)}`
+  const start = `import { register } from 'node:module'; register(${JSON.stringify(hookUrl)})`
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(start)}` }
+}
+
+describe('what people wait for', () => {
+  test.each(['--help', '-h', '--version', '-V'])(
+    '%s is answered without a parser, as the parser would',
+    async (flag) => {
+      const env = without('yargs', 'zod', 'ioredis', '@arq-ts/core')
+      const answered = await bench.run([flag], { redis: false, env })
+      const parsed = await bench.run([flag, flag], { redis: false })
+      expect(answered).toEqual({ code: 0, stderr: '', stdout: parsed.stdout })
+      expect(answered.stdout).not.toBe('')
+      expect((await bench.run([flag, flag], { redis: false, env })).stderr).toContain('imports yargs')
+    },
+  )
+
+  test('a supervisor loads no client of Redis, no codec, and no reader of files that it does not have', async () => {
+    const files = ['pino-pretty', 'yaml', 'smol-toml', 'chokidar', 'tsx']
+    const others = ['ioredis', 'msgpackr', 'lossless-json', 'croner', 'prom-client', 'cli-table3']
+    const module = fileURLToPath(new URL('../../dist/commands/worker.js', import.meta.url))
+    const error = await new Promise<Error | null>((resolve) => {
+      const env = { ...process.env, ...without(...files, ...others) }
+      execFile(process.execPath, [module], { env }, resolve)
+    })
+    expect(error?.message).toBeUndefined()
+  })
+})

@@ -12,6 +12,7 @@ import {
   durationOption,
   idArgument,
   instant,
+  portOption,
   queueArgument,
   queueOption,
 } from './flags.ts'
@@ -136,7 +137,7 @@ function build(argv: readonly string[], run: Run): Argv {
               'queue-order': { choices: ['strict', 'weighted'] as const, describe: 'how several queues are served' },
               use: { string: true, array: true, requiresArg: true, describe: 'a task package, such as @arq-ts/qdrant' },
               burst: { boolean: true, describe: 'stop when the queues are empty' },
-              'max-burst-jobs': { number: true, requiresArg: true, describe: 'stop after so many jobs' },
+              'max-burst-jobs': countOption('stop after so many jobs'),
               check: { boolean: true, describe: 'tell whether a worker is healthy, as arq --check; exit 0 or 1' },
               watch: {
                 string: true,
@@ -145,11 +146,7 @@ function build(argv: readonly string[], run: Run): Argv {
                 describe: 'reload when something in this folder changes',
               },
               name: { string: true, requiresArg: true, describe: "part of the workers' ids" },
-              'metrics-port': {
-                number: true,
-                requiresArg: true,
-                describe: 'serve /metrics, /healthz and /readyz there',
-              },
+              'metrics-port': portOption('serve /metrics, /healthz and /readyz there'),
               'log-format': {
                 choices: ['pretty', 'json'] as const,
                 describe: 'default: pretty on a terminal, else json',

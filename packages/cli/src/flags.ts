@@ -2,9 +2,13 @@
 import parseDuration from 'parse-duration'
 import { CommandError } from './exit.ts'
 
+/** Numbers, each with its unit: what the parser would pass over, or take for milliseconds, is refused. */
+const DURATION =
+  /^(\s*(\d+(\.\d+)?|\.\d+)\s*(ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)(?![a-z]))+\s*$/i
+
 const duration = (text: string): number => {
-  const ms = parseDuration(text)
-  if (ms === null || ms < 0) throw new CommandError(`expected a duration such as 30s, 5m or 2h, got '${text}'`)
+  const ms = DURATION.test(text) ? parseDuration(text) : null
+  if (ms === null) throw new CommandError(`expected a duration such as 30s, 5m or 2h, got '${text}'`)
   return Math.round(ms)
 }
 
@@ -19,6 +23,11 @@ const count = (value: unknown): number => {
   throw new CommandError(`expected a whole number from 1, got '${String(value)}'`)
 }
 export const countOption = (describe: string) => ({ number: true, coerce: count, describe, requiresArg: true }) as const
+const port = (value: number): number => {
+  if (Number.isInteger(value) && value >= 0 && value < 65_536) return value
+  throw new CommandError(`expected a port from 0 to 65535, got '${value}'`)
+}
+export const portOption = (describe: string) => ({ number: true, coerce: port, describe, requiresArg: true }) as const
 export const durationOption = (describe: string) =>
   ({ string: true, coerce: duration, describe, requiresArg: true }) as const
 export const queueOption = {

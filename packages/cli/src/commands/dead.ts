@@ -58,7 +58,7 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
   return withSession(args, async ({ client, out }) => {
     const letters = await client.inspector.findDead(chosen(args))
     const go = letters.length > 0 && (await confirmed(`retry ${counted(letters.length, 'dead letter')}`, args, out))
-    const refused: { jobId: string; error: string }[] = []
+    const refused = notAmong(letters, args.ids)
     let retried = 0
     for (const { jobId } of go ? letters : []) {
       try {
@@ -69,7 +69,7 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
         refused.push({ jobId, error: error.message })
       }
     }
-    out.data({ matching: letters.length, retried, refused, dryRun: !go }, () => {
+    out.data({ matching: letters.length, retried, refused, dryRun: args.dryRun === true }, () => {
       if (letters.length === 0) out.note('no dead letters fit')
       else if (go) out.line(`${counted(retried, 'job')} queued again`)
       for (const { jobId, error } of refused) out.note(`${jobId}: ${error}`)
@@ -85,12 +85,25 @@ export function purge(args: BulkDeadArgs): Promise<number> {
     const what = `remove ${counted(letters.length, 'dead letter')} for good`
     const go = letters.length > 0 && (await confirmed(what, args, out))
     const purged = go ? await client.inspector.purgeDead(letters.map((letter) => letter.jobId)) : 0
-    out.data({ matching: letters.length, purged, dryRun: !go }, () => {
+    const refused = notAmong(letters, args.ids)
+    out.data({ matching: letters.length, purged, refused, dryRun: args.dryRun === true }, () => {
       if (letters.length === 0) out.note('no dead letters fit')
       else if (go) out.line(`${counted(purged, 'dead letter')} removed`)
+      for (const { jobId, error } of refused) out.note(`${jobId}: ${error}`)
     })
-    return letters.length > 0 ? EXIT.ok : EXIT.no
+    return letters.length > 0 && refused.length === 0 ? EXIT.ok : EXIT.no
   })
+}
+
+interface Refused {
+  jobId: string
+  error: string
+}
+
+/** Ids that were asked for, and are of no letter that fits. */
+function notAmong(letters: readonly DeadLetter[], ids: readonly string[] = []): Refused[] {
+  const found = new Set(letters.map((letter) => letter.jobId))
+  return ids.filter((id) => !found.has(id)).map((jobId) => ({ jobId, error: 'no dead letter that fits' }))
 }
 
 /** Nothing given must not mean all. */

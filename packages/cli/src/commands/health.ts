@@ -9,7 +9,8 @@ import type { Session } from '../session.ts'
 /** One thing that is looked at, and how it is. */
 interface Check {
   check: string
-  ok: boolean
+  /** Null where it is not known. */
+  ok: boolean | null
   detail: string
 }
 
@@ -22,7 +23,7 @@ export function health(
     const queueNames = args.queue?.length ? args.queue : session.queueNames
     const checks = await Promise.all(queueNames.map((queueName) => lineCheck(session, queueName)))
     if (args.deep) checks.push(...(await deepChecks(session, queueNames, args.maxAge)))
-    const ok = checks.every((check) => check.ok)
+    const ok = checks.every((check) => check.ok !== false)
     out.data({ ok, checks }, () => show(checks, out))
     return ok ? EXIT.ok : EXIT.no
   })
@@ -32,10 +33,13 @@ async function lineCheck({ client }: Session, queueName: string): Promise<Check>
   const told = await client.inspector.health(queueName)
   const check = `worker of ${queueName}`
   if (told) return { check, ok: true, detail: told.line }
+  const workers = await client.inspector.workers()
+  const served = [...new Set(workers.flatMap((worker) => worker.queues))].filter((name) => name !== queueName).sort()
+  const elsewhere = served.length === 0 ? '' : `; live workers serve ${served.join(', ')}`
   return {
     check,
     ok: false,
-    detail: 'health check failed: no health line found; no worker runs, or its interval is over',
+    detail: `health check failed: no health line found; no worker runs, or its interval is over${elsewhere}`,
   }
 }
 
@@ -70,13 +74,16 @@ async function deepChecks(session: Session, queueNames: readonly string[], maxAg
   }
   const findings = await client.doctor.examine({ queues: [], limit: 0 })
   const policy = findings.find((finding) => finding.check === 'eviction-policy')
-  checks.push({ check: 'eviction policy', ok: !policy, detail: policy?.message ?? 'jobs are not evicted' })
+  // A warning says that the server does not tell.
+  const isSafe = policy ? (policy.severity === 'error' ? false : null) : true
+  checks.push({ check: 'eviction policy', ok: isSafe, detail: policy?.message ?? 'jobs are not evicted' })
   return checks
 }
 
 function show(checks: readonly Check[], out: Output): void {
   for (const { check, ok, detail } of checks) {
-    out.line(`${ok ? out.colors.green('✓') : out.colors.red('✗')} ${check}  ${out.colors.dim(detail)}`)
+    const mark = ok === null ? out.colors.yellow('?') : ok ? out.colors.green('✓') : out.colors.red('✗')
+    out.line(`${mark} ${check}  ${out.colors.dim(detail)}`)
   }
 }
 

@@ -6,6 +6,7 @@ import { EXIT } from '../exit.ts'
 import { counted, countText, instantText, whenText } from '../output.ts'
 import type { Column, Output } from '../output.ts'
 import { withSession } from '../session.ts'
+import type { Session } from '../session.ts'
 
 const columns: readonly Column<QueueStats>[] = [
   ['queue', (queue) => queue.queueName + (queue.paused ? ' (paused)' : '')],
@@ -37,12 +38,23 @@ function isUsed(queue: QueueStats): boolean {
   return paused || [pending, deferred, running, complete, failed, dead, workers].some((count) => count > 0)
 }
 
+/** Says so where nothing tells that there is such a queue, for it may be misspelt; true when it did. */
+async function noteUnknown({ client, out, queueNames }: Session, queue: QueueStats): Promise<boolean> {
+  const { queueName } = queue
+  if (queueNames.includes(queueName) || isUsed(queue) || queue.python) return false
+  const { names } = await client.queues.names({ known: queueNames })
+  const others = names.filter((name) => name !== queueName)
+  out.note(`nothing is known of a queue ${queueName}; there are ${others.join(', ')}`)
+  return true
+}
+
 /** `queue show` */
 export function show(args: GlobalArgs & { name?: string | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, queueNames }) => {
+  return withSession(args, async (session) => {
+    const { client, out, queueNames } = session
     const queue = await client.queues.stats(args.name ?? queueNames[0]!)
     out.data(queue, () => showQueue(queue, out))
-    return EXIT.ok
+    return (await noteUnknown(session, queue)) ? EXIT.no : EXIT.ok
   })
 }
 
@@ -70,36 +82,43 @@ function showQueue(queue: QueueStats, out: Output): void {
 
 /** `queue pause` */
 export function pause(args: GlobalArgs & { name?: string | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, queueNames }) => {
+  return withSession(args, async (session) => {
+    const { client, out, queueNames } = session
     const queueName = args.name ?? queueNames[0]!
     const changed = await client.queues.pause(queueName)
-    const { running, python } = await client.queues.stats(queueName)
+    const queue = await client.queues.stats(queueName)
+    const { running, python } = queue
     out.data({ queueName, paused: true, changed, running }, () => {
       out.line(changed ? `${queueName} is paused` : `${queueName} was paused already`)
       if (running > 0) out.note(`${counted(running, 'running job')} may go on`)
       if (python) out.note('a Python worker serves this queue: it knows of no pause')
     })
+    await noteUnknown(session, { ...queue, paused: false })
     return EXIT.ok
   })
 }
 
 /** `queue resume` */
 export function resume(args: GlobalArgs & { name?: string | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, queueNames }) => {
+  return withSession(args, async (session) => {
+    const { client, out, queueNames } = session
     const queueName = args.name ?? queueNames[0]!
     const changed = await client.queues.resume(queueName)
     out.data({ queueName, paused: false, changed }, () =>
       out.line(changed ? `${queueName} goes on` : `${queueName} was not paused`),
     )
+    if (!changed) await noteUnknown(session, await client.queues.stats(queueName))
     return EXIT.ok
   })
 }
 
 /** `queue purge` */
 export function purge(args: GlobalArgs & BulkArgs & { name: string }): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
-    const { pending, deferred } = await client.queues.stats(args.name)
-    const count = pending + deferred
+  return withSession(args, async (session) => {
+    const { client, out } = session
+    const queue = await client.queues.stats(args.name)
+    await noteUnknown(session, queue)
+    const count = queue.pending + queue.deferred
     const go = await confirmed(`remove ${counted(count, 'job')} of ${args.name} for good`, args, out)
     const shown = (done: number) => out.note(`${countText(done)} of ${countText(count)} removed`)
     let told = 0
@@ -108,7 +127,7 @@ export function purge(args: GlobalArgs & BulkArgs & { name: string }): Promise<n
           if (done - told >= 50_000) shown((told = done))
         })
       : 0
-    out.data({ queueName: args.name, removed, matching: count, dryRun: !go }, () => {
+    out.data({ queueName: args.name, removed, matching: count, dryRun: args.dryRun === true }, () => {
       if (go) out.line(`${counted(removed, 'job')} removed from ${args.name}`)
     })
     return EXIT.ok

@@ -17,12 +17,17 @@ import type { WorkerEntry } from './worker-entry.ts'
 
 /** A job that failed for good, kept until it is replayed, purged, or out of bounds (age, count). */
 export interface DeadLetter {
+  /** The id it had, and has again when it is replayed. */
   jobId: string
+  /** When it failed for good, by Redis's clock. */
   failedAt: Date
+  /** The queue it goes back to. */
   queueName: string
+  /** The function's name on the wire; `<unknown>` where nothing told it. */
   functionName: string
   /** The error in one line: type and message. */
   error: string
+  /** The try that was its last. */
   jobTry: number
   /** The job itself; null when its payload had expired or no codec reads it. */
   job: JobInfo | null
@@ -30,18 +35,23 @@ export interface DeadLetter {
 
 /** Which dead letters are meant: those that fit all that is given. */
 export interface DeadFilter {
+  /** One of these. */
   jobIds?: readonly string[]
+  /** Of this function. */
   functionName?: string
+  /** Of this queue. */
   queueName?: string
   /** A part of the error's line. */
   error?: string
-  /** Failed at least this long ago. */
+  /** Failed at least so many ms ago. */
   olderThanMs?: number
 }
 
 /** One job of a queue, as a list shows it. */
 export interface ListedJob {
+  /** Its id. */
   jobId: string
+  /** By arq's names. */
   status: JobStatus
   /** When it is due; of a running one when its lease ends, or when it was due where Python runs it. */
   due: Date
@@ -51,18 +61,25 @@ export interface ListedJob {
 
 /** All that is known of one job. */
 export interface JobDetails {
+  /** Its id. */
   jobId: string
+  /** By arq's names; `not_found` where nothing is known of it. */
   status: JobStatus
   /** Where it is queued, or where it ran; null when nobody knows. */
   queueName: string | null
+  /** The function's name on the wire. */
   functionName: string | null
+  /** Positional arguments, as they were sent. */
   args: readonly unknown[]
+  /** Keyword arguments, as they were sent. */
   kwargs: Readonly<Record<string, unknown>>
+  /** When it was enqueued, by its producer's clock. */
   enqueueTime: Date | null
   /** When it is due; null once it runs or has ended. */
   dueTime: Date | null
   /** Of a running job only where an arq-ts worker runs it. */
   startTime: Date | null
+  /** When it ended, or became a dead letter. */
   finishTime: Date | null
   /** The try that runs or ended it; of a queued job how often it was tried so far. */
   jobTry: number

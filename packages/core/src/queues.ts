@@ -11,6 +11,7 @@ const DEFAULT_SCAN_KEYS = 100_000
 
 /** A queue in numbers, for jobs of both languages. */
 export interface QueueStats {
+  /** Its name, which is its Redis key. */
   queueName: string
   /** Due, and not at work. */
   pending: number
@@ -30,6 +31,7 @@ export interface QueueStats {
   oldestDue: Date | null
   /** When the next deferred job is due. */
   nextDue: Date | null
+  /** Whether arq-ts workers leave it alone until it is resumed. */
   paused: boolean
   /** Live arq-ts workers that serve it. */
   workers: number

@@ -8,12 +8,15 @@ import type { RetryPolicy } from './protocol/schedule.ts'
 
 /** What a handler is told; arq's `ctx`. `Extra` is what `onStartup` and the `ctx` option put there. */
 export type JobContext<Extra extends object = Record<never, never>> = Extra & {
+  /** The job's id, as in arq's `ctx['job_id']`. */
   readonly jobId: string
   /** The try, from 1. */
   readonly jobTry: number
+  /** When it was enqueued, by its producer's clock. */
   readonly enqueueTime: Date
   /** When the job was due, in unix ms. */
   readonly score: number
+  /** The queue it came from. */
   readonly queueName: string
   /** The keywords as they came, unvalidated. */
   readonly kwargs: Readonly<Record<string, unknown>>

@@ -41,21 +41,27 @@ export class Keys {
     this.events = `${prefix}arq:events`
   }
 
+  /** A queue: sorted set of job ids by due time. */
   queue(queueName: string): string {
     return this.prefix + queueName
   }
+  /** A job's payload. */
   job(jobId: string): string {
     return `${this.prefix}arq:job:${jobId}`
   }
+  /** Who runs a job: our token, or Python's `1`. */
   inProgress(jobId: string): string {
     return `${this.prefix}arq:in-progress:${jobId}`
   }
+  /** How often a job was tried. */
   retry(jobId: string): string {
     return `${this.prefix}arq:retry:${jobId}`
   }
+  /** How a job ended. */
   result(jobId: string): string {
     return `${this.prefix}arq:result:${jobId}`
   }
+  /** The health line of a queue's workers. */
   healthCheck(queueName: string): string {
     return `${this.prefix}${queueName}:health-check`
   }

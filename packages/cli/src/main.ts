@@ -20,7 +20,14 @@ async function answerOf(flag: string): Promise<string | undefined> {
   return (await import('./help.generated.ts')).HELP
 }
 
+/** Whether it is a call that most likely ends in a pool. */
+function isPool(): boolean {
+  return argv[0] === 'worker' && !argv.some((flag) => ['--check', '--help', '-h', '--version', '-V'].includes(flag))
+}
+
 async function run(): Promise<void> {
+  const early = isPool() ? await import('./worker/fork.ts') : undefined
+  early?.forkEarly()
   try {
     const { runCli } = await import('./cli.ts')
     process.exitCode = await runCli(argv)
@@ -35,6 +42,8 @@ async function run(): Promise<void> {
       const told = { ok: false, error: { code: code ?? 'ARQ_TS_COMMAND', message: message.trim() } }
       process.stdout.write(`${JSON.stringify(told)}\n`)
     }
+  } finally {
+    early?.endEarly()
   }
 }
 

@@ -6,6 +6,8 @@ import type { GlobalArgs } from './args.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { Output } from './output.ts'
 import { addressOf, settingsOf } from './settings.ts'
+import { addressOfServed } from './worker/served.ts'
+import type { Served } from './worker/served.ts'
 
 /** How long a command waits for Redis. */
 const REDIS_WAIT_MS = 3_000
@@ -21,11 +23,15 @@ export interface Session {
   queueNames: string[]
 }
 
-/** Runs a command's work over a connection of its own. @throws CommandError when Redis is away or refuses us. */
+/**
+ * Runs a command's work over a connection of its own: to what the settings say, or to what a worker serves.
+ *
+ * @throws CommandError when Redis is away or refuses us.
+ */
 export async function withSession<T>(
   args: GlobalArgs,
   work: (session: Session) => Promise<T>,
-  options: { codec?: CodecName } = {},
+  options: { codec?: CodecName; served?: Served } = {},
 ): Promise<T> {
   const loaded = settingsOf(args)
   let lastError: Error | undefined
@@ -33,13 +39,15 @@ export async function withSession<T>(
   logger.warn = (fields: unknown) => {
     lastError = (fields as { err?: Error }).err ?? lastError
   }
-  const address = addressOf(loaded)
-  const { codec = loaded.config.codec } = options
-  const client = new Client({ ...clientOptionsOf(loaded.config), codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
+  const { codec = loaded.config.codec, served } = options
+  const address = served ? addressOfServed(served) : addressOf(loaded)
+  const where = served ? served.connection : clientOptionsOf(loaded.config)
+  const client = new Client({ ...where, codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
   try {
     await client.queues.paused()
     const out = new Output(args.json === true)
-    return await work({ loaded, client, out, address, queueNames: queueNamesOf(loaded.config) })
+    const queueNames = served ? [...served.queueNames] : queueNamesOf(loaded.config)
+    return await work({ loaded, client, out, address, queueNames })
   } catch (error) {
     if (error instanceof RedisUnavailableError) throw unreachable(address, lastError ?? error)
     if (error instanceof Error && /^(NOAUTH|WRONGPASS|NOPERM|WRONGTYPE|ERR )/.test(error.message)) {

@@ -5,6 +5,7 @@ import { countText, spanText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
+import type { Served } from '../worker/served.ts'
 
 /** One thing that is looked at, and how it is. */
 interface Check {
@@ -14,11 +15,16 @@ interface Check {
   detail: string
 }
 
-/** `health`: as `arq --check`, each queue's health key; with `--deep` everything that jobs depend on. */
+/**
+ * `health`: as `arq --check`, each queue's health key; with `--deep` everything that jobs depend on.
+ *
+ * @param served - look at this instead of what the configuration says.
+ */
 export function health(
   args: GlobalArgs & { queue?: readonly string[] | undefined; deep?: boolean | undefined; maxAge: number },
+  served?: Served,
 ): Promise<number> {
-  return withSession(args, async (session) => {
+  const look = async (session: Session) => {
     const { out } = session
     const queueNames = args.queue?.length ? args.queue : session.queueNames
     const checks = await Promise.all(queueNames.map((queueName) => lineCheck(session, queueName)))
@@ -26,7 +32,8 @@ export function health(
     const ok = checks.every((check) => check.ok !== false)
     out.data({ ok, checks }, () => show(checks, out))
     return ok ? EXIT.ok : EXIT.no
-  })
+  }
+  return withSession(args, look, served ? { served } : {})
 }
 
 async function lineCheck({ client }: Session, queueName: string): Promise<Check> {

@@ -1,17 +1,19 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { LogLevel, Logger } from '@arq-ts/core'
-import { clientOptionsOf, createLogger, queueNamesOf } from '@arq-ts/core/config'
-import type { LoadedConfig, TaskQueueConfig } from '@arq-ts/core/config'
+import { createLogger, queueNamesOf } from '@arq-ts/core/config'
+import type { LoadedConfig } from '@arq-ts/core/config'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { settingsOf } from '../settings.ts'
 import type { WorkerPlan } from '../worker/plan.ts'
 import { taskFolders } from '../worker/task-location.ts'
+import { servedBy } from '../worker/served.ts'
 import { Supervisor } from '../worker/supervisor.ts'
 
 /** Changes within this time are one. */
 const WATCH_SETTLE_MS = 200
+const CHECK_GRACE_MS = 500
 
 /** Flags of `arq-ts worker`. */
 export interface WorkerArgs extends GlobalArgs {
@@ -35,8 +37,7 @@ export interface WorkerArgs extends GlobalArgs {
 /** `worker` */
 export async function worker(args: WorkerArgs): Promise<number> {
   const loaded = settingsOf(args, flagsOf(args))
-  if (args.check)
-    return (await import('./health.ts')).health({ ...args, queue: queueNamesOf(loaded.config), deep: false, maxAge: 0 })
+  if (args.check) return check(args, loaded)
   const plan = planOf(args, loaded)
   const log = createLogger({
     level: plan.logLevel,
@@ -47,13 +48,29 @@ export async function worker(args: WorkerArgs): Promise<number> {
   if (missing !== undefined) throw new CommandError(`--watch: there is no ${missing}`)
   const pool = new Supervisor(plan, loaded.config.worker_pool_size, log)
   const closing: (() => unknown)[] = []
-  if (args.metricsPort !== undefined) closing.push(await serve(pool, loaded.config, args.metricsPort, log))
+  if (args.metricsPort !== undefined) closing.push(await serve(pool, args.metricsPort, log))
   if (args.watch?.length) closing.push(await watch(args.watch, pool, log))
   closing.push(listenToSignals(pool, log))
   try {
     return await pool.run()
   } finally {
     for (const close of closing) await close()
+  }
+}
+
+/** Whether workers of what these settings serve are healthy: a settings module says itself what that is, and where. */
+async function check(args: WorkerArgs, loaded: LoadedConfig): Promise<number> {
+  const { health } = await import('./health.ts')
+  const asked = { ...args, queue: undefined, deep: false, maxAge: 0 }
+  if (!args.settings?.length) return health({ ...asked, queue: queueNamesOf(loaded.config) })
+  const { optionsByPlan } = await import('../worker/run-worker.ts')
+  const plan = planOf(args, loaded)
+  const logger = createLogger({ level: 'silent' })
+  try {
+    return await health(asked, servedBy(await optionsByPlan({ ...plan, packages: [] }, logger)))
+  } finally {
+    // What the module has opened keeps nobody waiting.
+    setTimeout(() => process.exit(), CHECK_GRACE_MS).unref()
   }
 }
 
@@ -153,15 +170,10 @@ async function watch(folders: readonly string[], pool: Supervisor, log: Logger):
   }
 }
 
-async function serve(
-  pool: Supervisor,
-  config: TaskQueueConfig,
-  port: number,
-  log: Logger,
-): Promise<() => Promise<void>> {
+async function serve(pool: Supervisor, port: number, log: Logger): Promise<() => Promise<void>> {
   const { PoolMetrics } = await import('../metrics/pool-metrics.ts')
   const { serveMetrics } = await import('../metrics/server.ts')
-  const metrics = new PoolMetrics(pool, { ...clientOptionsOf(config), logger: log }, queueNamesOf(config))
+  const metrics = new PoolMetrics(pool, log)
   const server = await serveMetrics(metrics, port).catch(async (error: NodeJS.ErrnoException) => {
     await metrics.close()
     throw new CommandError(

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import { Client } from '@arq-ts/core'
-import type { ClientOptions } from '@arq-ts/core'
+import type { Logger } from '@arq-ts/core'
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
+import type { Served } from '../worker/served.ts'
 import type { Supervisor } from '../worker/supervisor.ts'
 import { queueMetrics } from './queue-metrics.ts'
 import type { MetricsSource } from './server.ts'
@@ -10,14 +12,14 @@ const REDIS_WAIT_MS = 2_000
 /** The metrics and probes of a whole pool: its processes added up, its queues, and itself. */
 export class PoolMetrics implements MetricsSource {
   readonly #pool: Supervisor
-  readonly #client: Client
+  readonly #log: Logger
   readonly #own = new Registry()
-  readonly #queues: Registry
+  /** Of what the pool serves, once it has told: a settings module says where. */
+  #queues: { served: Served; client: Client; registry: Registry } | undefined
 
-  constructor(pool: Supervisor, options: ClientOptions, queueNames: readonly string[]) {
+  constructor(pool: Supervisor, log: Logger) {
     this.#pool = pool
-    this.#client = new Client({ ...options, commandTimeoutMs: REDIS_WAIT_MS })
-    this.#queues = queueMetrics(this.#client, queueNames)
+    this.#log = log
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
         name,
@@ -38,11 +40,23 @@ export class PoolMetrics implements MetricsSource {
 
   metrics = async (): Promise<{ text: string; contentType: string }> => {
     const workers = AggregatorRegistry.aggregate((await this.#pool.metrics()) as object[][])
-    const texts = await Promise.all([workers.metrics(), this.#queues.metrics(), this.#own.metrics()])
+    const queues = this.#queuesServed()?.metrics() ?? ''
+    const texts = await Promise.all([workers.metrics(), queues, this.#own.metrics()])
     return { text: texts.join('\n'), contentType: this.#own.contentType }
   }
 
-  /** Alive while the supervisor answers: it brings processes back by itself. */
+  #queuesServed(): Registry | undefined {
+    const { served } = this.#pool
+    if (!served) return undefined
+    if (!isDeepStrictEqual(this.#queues?.served, served)) {
+      void this.#queues?.client.close()
+      const client = new Client({ ...served.connection, logger: this.#log, commandTimeoutMs: REDIS_WAIT_MS })
+      this.#queues = { served, client, registry: queueMetrics(client, served.queueNames) }
+    }
+    return this.#queues?.registry
+  }
+
+  /** Alive while the supervisor answers: it brings processes back by itself, and ends those that hear nothing. */
   whyNotAlive = (): string | null => null
 
   whyNotReady = (): string | null => {
@@ -52,7 +66,7 @@ export class PoolMetrics implements MetricsSource {
     return connected === 0 ? 'no worker process has its Redis' : null
   }
 
-  close(): Promise<void> {
-    return this.#client.close()
+  async close(): Promise<void> {
+    await this.#queues?.client.close()
   }
 }

@@ -15,6 +15,8 @@ const HOME = '\u001B[H'
 const CLEAR_LINE = '\u001B[K'
 const CLEAR_BELOW = '\u001B[J'
 const DEAD_SHOWN = 50
+/** Looking through the database for queues nobody told of costs many calls. */
+const SCAN_EVERY_MS = 30_000
 
 /** `top`: a screen on a terminal; one look as data with `--json`. */
 export function top(args: GlobalArgs & { interval: number }): Promise<number> {
@@ -31,8 +33,10 @@ export function top(args: GlobalArgs & { interval: number }): Promise<number> {
   })
 }
 
-async function look({ client, queueNames }: Session): Promise<Snapshot> {
-  const { names } = await client.queues.names({ known: queueNames })
+/** @param seen - queues of a look before, where the database is not to be looked through again. */
+async function look({ client, queueNames }: Session, seen?: readonly string[]): Promise<Snapshot> {
+  const known = seen ? { known: [...queueNames, ...seen], scanKeys: 0 } : { known: queueNames }
+  const { names } = await client.queues.names(known)
   const [queues, workers, dead, countDead] = await Promise.all([
     Promise.all(names.map((name) => client.queues.stats(name))),
     client.inspector.workers(),
@@ -54,6 +58,7 @@ async function live(session: Session, intervalMs: number): Promise<void> {
     asks: null,
   }
   let isOver = false
+  let scannedAtMs = view.now.atMs
   const draw = () => {
     if (isOver) return
     const lines = frame(view, { rows: stdout.rows, columns: stdout.columns }, colorsFor(stdout))
@@ -61,7 +66,9 @@ async function live(session: Session, intervalMs: number): Promise<void> {
   }
   const refresh = oneAtATime(async () => {
     try {
-      const now = await look(session)
+      const isDue = Date.now() - scannedAtMs >= SCAN_EVERY_MS
+      const now = await look(session, isDue ? undefined : view.now.queues.map((queue) => queue.queueName))
+      if (isDue) scannedAtMs = now.atMs
       view = { ...view, now, rates: ratesBetween(view.now, now) }
     } catch (error) {
       // A look may fail while Redis is away; the next one tells when it is back.

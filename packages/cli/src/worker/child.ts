@@ -9,6 +9,7 @@ import { CommandError, EXIT } from '../exit.ts'
 import type { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
 import { makeWorker } from './run-worker.ts'
+import { plainServed } from './served.ts'
 
 let stop: (() => void) | undefined
 let stopAsked = false
@@ -48,13 +49,15 @@ function outliveStrayErrors({ log }: Worker): void {
 
 async function start(plan: WorkerPlan): Promise<void> {
   try {
-    const { worker, stopMs, hurryMs } = await makeWorker(plan)
+    const { worker, served, stopMs, hurryMs } = await makeWorker(plan)
+    tell({ type: 'serves', served: plainServed(served) })
+    const { leaseMs } = worker.describe()
     outliveStrayErrors(worker)
     if (plan.metrics) {
       const { WorkerMetrics } = await import('../metrics/worker-metrics.ts')
       metrics = new WorkerMetrics(worker)
     }
-    worker.on('started', () => tell({ type: 'ready', stopMs, hurryMs }))
+    worker.on('started', () => tell({ type: 'ready', stopMs, hurryMs, leaseMs }))
     worker.on('redisDown', () => tell({ type: 'redis', up: false }))
     worker.on('redisUp', () => tell({ type: 'redis', up: true }))
     stop = () => void worker.stop()
@@ -76,6 +79,7 @@ async function start(plan: WorkerPlan): Promise<void> {
 process.on('message', (message: ToChild) => {
   if (message.type === 'start') void start(message.plan)
   else if (message.type === 'stop') stopWorker()
+  else if (message.type === 'ping') tell({ type: 'pong' })
   else void metrics?.read().then((read) => tell({ type: 'metrics', id: message.id, metrics: read }))
 })
 process.on('SIGTERM', stopWorker)

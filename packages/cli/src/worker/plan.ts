@@ -1,6 +1,7 @@
 import type { LogLevel } from '@arq-ts/core'
 import type { TaskQueueConfig } from '@arq-ts/core/config'
 import type { ReadMetric } from '../metrics/ended-totals.ts'
+import type { Served } from './served.ts'
 
 /** Everything a worker process needs to know; sent to it, so plain data. */
 export interface WorkerPlan {
@@ -26,8 +27,11 @@ export interface WorkerPlan {
 
 /** What a worker process tells its supervisor. */
 export type FromChild =
+  /** Told before it has its Redis; null where it cannot be told. */
+  | { type: 'serves'; served: Served | null }
   /** With what it allows running jobs when it is told to stop, and their end when it is told again, in ms. */
-  | { type: 'ready'; stopMs: number; hurryMs: number }
+  | { type: 'ready'; stopMs: number; hurryMs: number; leaseMs: number }
+  | { type: 'pong' }
   | { type: 'redis'; up: boolean }
   /** Asked for by this number; the last ones, of its end, by none. */
   | { type: 'metrics'; id?: number; metrics: ReadMetric[] }
@@ -35,4 +39,8 @@ export type FromChild =
   | { type: 'refused'; message: string }
 
 /** What a supervisor tells a worker process. `stop` a second time: do not wait for running jobs. */
-export type ToChild = { type: 'start'; plan: WorkerPlan } | { type: 'stop' } | { type: 'metrics'; id: number }
+export type ToChild =
+  | { type: 'start'; plan: WorkerPlan }
+  | { type: 'stop' }
+  | { type: 'ping' }
+  | { type: 'metrics'; id: number }

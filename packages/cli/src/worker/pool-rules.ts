@@ -13,6 +13,22 @@ export interface ProcessEnd {
   livedMs: number
   /** Why it would not start the next time either, where it said so. */
   refused: string | undefined
+  /** For how long it had given no answer when it was killed for that. */
+  silentMs?: number | undefined
+}
+
+/** So many questions without an answer, one after the other, end a process. */
+export const MAX_MISSED_ANSWERS = 5
+/** So many make it one that is not ready. */
+export const MISSED_WHEN_DEAF = 2
+const MIN_SILENCE_MS = 10_000
+
+/**
+ * How often a process is asked whether it still hears, in ms: one that a handler keeps from hearing for two leases has
+ * lost its jobs to others long since, and does not come back by itself.
+ */
+export function askEveryMs(leaseMs: number): number {
+  return Math.max(MIN_SILENCE_MS, 2 * leaseMs) / MAX_MISSED_ANSWERS
 }
 
 /** What happens next. */
@@ -36,6 +52,8 @@ export function afterEnd(end: ProcessEnd, pool: { stopping: boolean; burst: bool
 }
 
 /** `exit code 1`, or `SIGKILL`. */
-export function endText(end: Pick<ProcessEnd, 'code' | 'signal'>): string {
-  return end.signal ?? `exit code ${end.code}`
+export function endText(end: Pick<ProcessEnd, 'code' | 'signal' | 'silentMs'>): string {
+  const { code, signal, silentMs } = end
+  const why = silentMs === undefined ? '' : `, for it had heard nothing for ${Math.round(silentMs / 1_000)} s`
+  return `${signal ?? `exit code ${code}`}${why}`
 }

@@ -1,13 +1,16 @@
 import { createLogger, Worker } from '@arq-ts/core'
-import type { TaskEnvironment, WorkerOptions } from '@arq-ts/core'
+import type { Logger, TaskEnvironment, WorkerOptions } from '@arq-ts/core'
 import { queueNamesOf, redisOptionsOf, workerOptionsOf } from '@arq-ts/core/config'
 import { CommandError } from '../exit.ts'
 import { loadSettingsModule, loadTaskPackage, merge, overlay } from './modules.ts'
 import type { WorkerPlan } from './plan.ts'
+import { servedBy } from './served.ts'
+import type { Served } from './served.ts'
 
-/** A worker, and how long it may take to stop, in ms: told once, and told again. */
+/** A worker, what it serves, and how long it may take to stop, in ms: told once, and told again. */
 interface MadeWorker {
   worker: Worker
+  served: Served
   stopMs: number
   hurryMs: number
 }
@@ -22,6 +25,21 @@ export async function makeWorker(plan: WorkerPlan): Promise<MadeWorker> {
     ...(plan.logFormat === undefined ? {} : { pretty: plan.logFormat === 'pretty' }),
     ...(plan.index === 0 ? {} : { name: `${plan.name ?? 'worker'}-${plan.index}` }),
   })
+  const options = await optionsByPlan(plan, logger)
+  const worker = new Worker({
+    ...options,
+    logger,
+    handleSignals: false,
+    ...(plan.burst ? { burst: true } : {}),
+    ...(plan.maxBurstJobs === undefined ? {} : { burst: true, maxBurstJobs: plan.maxBurstJobs }),
+    ...(plan.name === undefined ? {} : { name: plan.name }),
+  })
+  const hurryMs = options.abortGraceMs ?? ABORT_GRACE_MS
+  return { worker, served: servedBy(options), stopMs: (options.jobCompletionWaitMs ?? 0) + hurryMs, hurryMs }
+}
+
+/** Loads what a plan names; gives the options that follow, of modules, configuration and flags. @throws as `makeWorker` */
+export async function optionsByPlan(plan: WorkerPlan, logger: Logger): Promise<WorkerOptions> {
   const given = [...plan.given, ...plan.givenByFlag]
   const environment: TaskEnvironment = {
     redis: redisOptionsOf(plan.config),
@@ -49,15 +67,5 @@ export async function makeWorker(plan: WorkerPlan): Promise<MadeWorker> {
   const base = workerOptionsOf(plan.config, isSettings ? [...plan.given, 'job_completion_wait'] : undefined)
   if (!given.includes('codec')) delete base.codec
   const flags = workerOptionsOf(plan.config, plan.givenByFlag)
-  const options = overlay(overlay(base, merge(parts)), flags)
-  const worker = new Worker({
-    ...options,
-    logger,
-    handleSignals: false,
-    ...(plan.burst ? { burst: true } : {}),
-    ...(plan.maxBurstJobs === undefined ? {} : { burst: true, maxBurstJobs: plan.maxBurstJobs }),
-    ...(plan.name === undefined ? {} : { name: plan.name }),
-  })
-  const hurryMs = options.abortGraceMs ?? ABORT_GRACE_MS
-  return { worker, stopMs: (options.jobCompletionWaitMs ?? 0) + hurryMs, hurryMs }
+  return overlay(overlay(base, merge(parts)), flags)
 }

@@ -4,6 +4,7 @@ import { EndedTotals } from '../metrics/ended-totals.ts'
 import type { ReadMetric } from '../metrics/ended-totals.ts'
 import type { WorkerPlan } from './plan.ts'
 import { afterEnd, endText } from './pool-rules.ts'
+import type { Served } from './served.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 interface Place {
@@ -36,6 +37,7 @@ export class Supervisor {
   /** Processes whose metrics are not in the totals of ended ones yet. */
   readonly #counted = new Set<WorkerProcess>()
   readonly #ended = new EndedTotals()
+  #served: Served | null | undefined
   #restarts = 0
   #stopping = false
   #exitCode: number = EXIT.ok
@@ -63,6 +65,12 @@ export class Supervisor {
       restarts: this.#restarts,
       stopping: this.#stopping,
     }
+  }
+
+  /** What its processes serve: undefined until one has told, null where it cannot be told. */
+  get served(): Served | null | undefined {
+    const told = this.#places.map((place) => place.worker?.served).find((served) => served !== undefined)
+    return (this.#served = told ?? this.#served)
   }
 
   /** Runs until all processes have ended for good; gives the exit code. */

@@ -1,9 +1,10 @@
-import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { ReadMetric } from '../metrics/ended-totals.ts'
+import { takeChild } from './fork.ts'
+import { askEveryMs, MAX_MISSED_ANSWERS, MISSED_WHEN_DEAF } from './pool-rules.ts'
 import type { ProcessEnd } from './pool-rules.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
+import type { Served } from './served.ts'
 
 const METRICS_WAIT_MS = 2_000
 /** What a worker may take to settle and to close, past the time that it allows its jobs. */
@@ -18,7 +19,8 @@ export class WorkerProcess {
   readonly gone: Promise<unknown>
   /** The last that it told. */
   lastMetrics: readonly ReadMetric[] = []
-  isReady = false
+  /** What it serves: undefined until it has told, null where it cannot be told. */
+  served: Served | null | undefined
   hasRedis = true
   readonly #child: ChildProcess
   readonly #asked = new Map<number, () => void>()
@@ -29,20 +31,25 @@ export class WorkerProcess {
   /** Before it is ready there are no jobs to wait for. */
   #stopMs = 0
   #hurryMs = 0
+  #hasStarted = false
+  #asking: NodeJS.Timeout | undefined
+  #missed = 0
+  #silentMs: number | undefined
 
   constructor(plan: WorkerPlan) {
     const startedAt = performance.now()
-    const isSource = import.meta.url.endsWith('.ts')
-    const script = fileURLToPath(new URL(isSource ? 'child.ts' : 'child.js', import.meta.url))
-    this.#child = fork(script, [], { serialization: 'advanced' })
+    this.#child = takeChild()
     this.ready = new Promise((resolve) => {
       this.#child.on('message', (message: FromChild) => {
         if (message.type === 'ready') {
-          this.isReady = true
+          this.#hasStarted = true
           this.#stopMs = message.stopMs
           this.#hurryMs = message.hurryMs
+          this.#askAgainAndAgain(askEveryMs(message.leaseMs))
           resolve()
-        } else if (message.type === 'redis') this.hasRedis = message.up
+        } else if (message.type === 'serves') this.served = message.served
+        else if (message.type === 'pong') this.#missed = 0
+        else if (message.type === 'redis') this.hasRedis = message.up
         else if (message.type === 'refused') this.#refused = message.message
         else {
           this.lastMetrics = message.metrics
@@ -53,7 +60,9 @@ export class WorkerProcess {
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: string | null) => {
         clearTimeout(this.#killTimer)
-        resolve({ code, signal, livedMs: performance.now() - startedAt, refused: this.#refused })
+        clearInterval(this.#asking)
+        const livedMs = performance.now() - startedAt
+        resolve({ code, signal, livedMs, refused: this.#refused, silentMs: this.#silentMs })
       }
       this.#child.once('exit', end)
       this.#child.once('error', () => end(1, null))
@@ -63,6 +72,11 @@ export class WorkerProcess {
     })
     this.gone = Promise.all([this.ended, unheard])
     this.#send({ type: 'start', plan })
+  }
+
+  /** It polls, and hears what it is told. */
+  get isReady(): boolean {
+    return this.#hasStarted && this.#missed < MISSED_WHEN_DEAF
   }
 
   get pid(): number | undefined {
@@ -76,6 +90,7 @@ export class WorkerProcess {
   stop(): void {
     this.#send({ type: 'stop' })
     if (++this.#stops > 2) return
+    clearInterval(this.#asking)
     clearTimeout(this.#killTimer)
     const ms = (this.#stops === 1 ? this.#stopMs : this.#hurryMs) + STOP_MARGIN_MS
     if (ms < 2 ** 31) this.#killTimer = setTimeout(() => this.#child.kill('SIGKILL'), ms)
@@ -92,6 +107,20 @@ export class WorkerProcess {
     clearTimeout(timer)
     this.#asked.delete(id)
     return this.lastMetrics
+  }
+
+  /** Kills it when it has given no answer for too long. Questions are counted, not time: a machine may have slept. */
+  #askAgainAndAgain(everyMs: number): void {
+    if (this.#stops > 0) return
+    this.#asking = setInterval(() => {
+      if (this.#missed >= MAX_MISSED_ANSWERS) {
+        this.#silentMs = this.#missed * everyMs
+        this.#child.kill('SIGKILL')
+        return
+      }
+      this.#missed++ // until it answers
+      this.#send({ type: 'ping' })
+    }, everyMs)
   }
 
   #send(message: ToChild): void {

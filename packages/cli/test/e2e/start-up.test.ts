@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
@@ -29,6 +31,30 @@ describe('what people wait for', () => {
       expect((await bench.run([flag, flag], { redis: false, env })).stderr).toContain('imports yargs')
     },
   )
+
+  test('a worker process that was started early is taken once, and all end when nobody tells them what to do', async () => {
+    const script = `import { endEarly, forkEarly, takeChild } from '${new URL('../../dist/worker/fork.js', import.meta.url).href}'
+      forkEarly()
+      const children = [takeChild(), takeChild()]
+      forkEarly()
+      endEarly()
+      children.push(takeChild())
+      for (const child of children) child.disconnect()
+      const codes = await Promise.all(children.map((child) => new Promise((resolve) => child.once('exit', resolve))))
+      console.log(JSON.stringify([new Set(children).size, codes]))`
+    const file = join(bench.folder(), 'fork.mjs')
+    writeFileSync(file, script)
+    const stdout = await new Promise<string>((resolve) => {
+      execFile(process.execPath, [file], (error, text) => resolve(error?.message ?? text))
+    })
+    expect(stdout).toBe('[3,[0,0,0]]\n')
+  })
+
+  test('no process is left behind by a call that is refused', async () => {
+    const { code, stderr } = await bench.run(['worker', './tasks.mjs', '--max-jobs', 'abc'])
+    expect(stderr).toContain('--max-jobs')
+    expect(code).toBe(2) // it would not have ended: the process has our output
+  })
 
   test('a supervisor loads no client of Redis, no codec, and no reader of files that it does not have', async () => {
     const files = ['pino-pretty', 'yaml', 'smol-toml', 'chokidar', 'tsx']

@@ -26,7 +26,7 @@ export interface CommandBench {
   /** Runs it, and reads its output as JSON. */
   json<T>(args: readonly string[]): Promise<T>
   /** Starts it; ended with the test. */
-  start(args: readonly string[], env?: NodeJS.ProcessEnv): Child
+  start(args: readonly string[], env?: NodeJS.ProcessEnv, options?: { redis?: boolean }): Child
 }
 
 export function useCommand(): CommandBench {
@@ -69,8 +69,8 @@ export function useCommand(): CommandBench {
       if (ran.stdout === '') throw new Error(`no output of ${args.join(' ')}: ${ran.stderr}`)
       return JSON.parse(ran.stdout) as never
     },
-    start(args, env = {}) {
-      const child = new Child(process.execPath, [main, ...args, '--redis', database.url], {
+    start(args, env = {}, { redis = true } = {}) {
+      const child = new Child(process.execPath, [main, ...args, ...(redis ? ['--redis', database.url] : [])], {
         cwd: folder,
         env: { ...clean, ...env },
       })

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { afterEnd, MAX_QUICK_CRASHES, WELL_AFTER_MS } from '../../src/worker/pool-rules.ts'
+import {
+  afterEnd,
+  askEveryMs,
+  endText,
+  MAX_MISSED_ANSWERS,
+  MAX_QUICK_CRASHES,
+  WELL_AFTER_MS,
+} from '../../src/worker/pool-rules.ts'
 import type { ProcessEnd } from '../../src/worker/pool-rules.ts'
 
 const crash: ProcessEnd = { code: 1, signal: null, livedMs: 100, refused: undefined }
@@ -47,5 +54,20 @@ describe('a worker process that ended', () => {
     expect(afterEnd({ ...crash, code: 0 }, { ...pool, burst: true })).toEqual({ kind: 'leave' })
     expect(afterEnd(crash, { ...pool, burst: true }).kind).toBe('restart')
     expect(afterEnd({ ...crash, code: 0 }, pool).kind).toBe('restart')
+  })
+})
+
+describe('a worker process that hears nothing', () => {
+  test('is given two leases, and ten seconds at least', () => {
+    expect([1_000, 30_000, 300_000].map((leaseMs) => askEveryMs(leaseMs) * MAX_MISSED_ANSWERS)).toEqual([
+      10_000, 60_000, 600_000,
+    ])
+  })
+
+  test('is told of with the reason', () => {
+    expect(endText({ code: null, signal: 'SIGKILL', silentMs: 60_000 })).toBe(
+      'SIGKILL, for it had heard nothing for 60 s',
+    )
+    expect(endText({ code: 3, signal: null })).toBe('exit code 3')
   })
 })

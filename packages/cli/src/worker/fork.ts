@@ -1,0 +1,30 @@
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+let early: ChildProcess | undefined
+
+/** Starts a worker process before it is known what it is to do: it reads its modules while we read ours. */
+export function forkEarly(): void {
+  early = forkChild()
+  early.on('error', () => {}) // the one that is forked instead tells
+}
+
+/** Ends the one that was started early and that nobody took. */
+export function endEarly(): void {
+  early?.kill('SIGKILL')
+  early = undefined
+}
+
+/** A worker process that waits to be told what to do; the one that was started early, if it is there. */
+export function takeChild(): ChildProcess {
+  const child = early
+  early = undefined
+  return child?.connected ? child : forkChild()
+}
+
+function forkChild(): ChildProcess {
+  const isSource = import.meta.url.endsWith('.ts')
+  const script = fileURLToPath(new URL(isSource ? 'child.ts' : 'child.js', import.meta.url))
+  return fork(script, [], { serialization: 'advanced' })
+}

@@ -1,0 +1,50 @@
+import { maskSetting } from '@arq-ts/core/config'
+import type { ConnectionOptions, WorkerOptions } from '@arq-ts/core'
+
+/** What a worker serves, and where that is: for those who look at its queues. */
+export interface Served {
+  queueNames: readonly string[]
+  connection: Pick<ConnectionOptions, 'redis' | 'keyPrefix'>
+}
+
+/** A worker's own default. */
+const DEFAULT_QUEUE_NAME = 'arq:queue'
+
+/** What a worker with these options serves. */
+export function servedBy({ queues, queueName, redis, keyPrefix }: WorkerOptions): Served {
+  const names = (queues ?? [queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
+    typeof queue === 'string' ? queue : queue.name,
+  )
+  return {
+    queueNames: names,
+    connection: { ...(redis === undefined ? {} : { redis }), ...(keyPrefix === undefined ? {} : { keyPrefix }) },
+  }
+}
+
+/** The same as plain data, which other processes can be sent; null where it is none, as of a Cluster's client. */
+export function plainServed(served: Served): Served | null {
+  const { redis } = served.connection
+  if (typeof redis !== 'object') return served
+  const options: unknown = 'duplicate' in redis ? redis.options : redis
+  if (typeof options !== 'object' || options === null || ('isCluster' in redis && redis.isCluster)) return null
+  const plain = Object.entries(options).filter(([, value]) => typeof value !== 'function')
+  try {
+    return structuredClone({ ...served, connection: { ...served.connection, redis: Object.fromEntries(plain) } })
+  } catch {
+    return null // a TLS context, say
+  }
+}
+
+/** Where its Redis is, for a person. */
+export function addressOfServed({ connection: { redis = 'redis://localhost:6379' } }: Served): string {
+  if (typeof redis === 'string') return String(maskSetting('redis_url', redis))
+  const { host, port, path, db, name } = ('duplicate' in redis ? redis.options : redis) as {
+    host?: string
+    port?: number
+    path?: string | null
+    db?: number
+    name?: string
+  }
+  if (name !== undefined) return `sentinel ${name}, database ${db ?? 0}`
+  return path ? `unix://${path}, database ${db ?? 0}` : `redis://${host ?? 'localhost'}:${port ?? 6379}/${db ?? 0}`
+}

@@ -77,7 +77,7 @@ export function judge(rows: readonly Row[]): Goal[] {
     const times = row.better === 'higher' ? ours / theirs : theirs / ours
     const reached = times >= goal.times
     // Where we may take longer, it reads better as how much longer.
-    return goal.times < 0.5 || goal.times === 1 / 2
+    return goal.times <= 0.5
       ? [{ what, wanted: `≤ ${show(1 / goal.times)} × its time`, measured: `${show(1 / times)} ×`, reached }]
       : [{ what, wanted: `≥ ${goal.times} ×`, measured: `${show(times)} ×`, reached }]
   })

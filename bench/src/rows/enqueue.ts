@@ -1,12 +1,9 @@
 import type { Bench, MeasureRows } from '../bench.ts'
-import { arqTs } from '../contenders.ts'
 import type { Contender } from '../contenders.ts'
-import { measureFloor } from '../floor.ts'
 import { play } from '../peer-process.ts'
 import { inRounds } from '../rounds.ts'
 import type { Figures } from '../rounds.ts'
-
-const FLOOR: Contender = { name: 'floor', launch: arqTs.launch }
+import { FLOOR, floorOf } from './floor.ts'
 
 const MODES = [
   { mode: 'one', title: 'enqueue, one at a time', limit: 'the round trip to Redis and back' },
@@ -23,7 +20,7 @@ export const enqueue: MeasureRows = async function* (bench) {
     const cells = await inRounds(
       bench.rounds,
       [...contenders, ...floors],
-      (contender) => (contender === FLOOR ? floor(bench) : measure(contender)),
+      (contender) => (contender === FLOOR ? floorOf('enqueue', bench) : measure(contender)),
       bench.say,
     )
     yield { id: `enqueue-${mode}`, group: 'Enqueue', title, unit: 'jobs/s', better: 'higher', cells, limit }
@@ -57,9 +54,4 @@ function adaptive({ server, seconds }: Bench, mode: string) {
     const count = Math.ceil(Math.min(300_000, rates.get(contender.name)! * seconds) / 1_000) * 1_000
     return measure(count, Math.ceil(count / 4_000) * 1_000)
   }
-}
-
-async function floor({ server }: Bench): Promise<Figures> {
-  const { enqueuePerSecond, enqueueRedisUs } = await measureFloor(server, 50_000, 100)
-  return { value: enqueuePerSecond, redisCpuUs: enqueueRedisUs }
 }

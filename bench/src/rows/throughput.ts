@@ -1,15 +1,11 @@
 import type { Bench, MeasureRows, Row } from '../bench.ts'
-import { arqTs } from '../contenders.ts'
 import type { Contender } from '../contenders.ts'
 import { drain } from '../drain.ts'
 import type { DrainOptions } from '../drain.ts'
-import { measureFloor } from '../floor.ts'
 import { inRounds } from '../rounds.ts'
 import type { Figures } from '../rounds.ts'
+import { FLOOR, floorOf } from './floor.ts'
 
-/** The floor stands in the table like a contender. */
-const FLOOR: Contender = { name: 'floor', launch: arqTs.launch }
-const FLOOR_JOBS = 50_000
 const FEWEST = 400
 const MOST = 200_000
 
@@ -67,7 +63,7 @@ export const throughput: MeasureRows = async function* (bench) {
     const cells = await inRounds(
       bench.rounds,
       [...all, FLOOR],
-      (contender) => (contender === FLOOR ? floor(bench) : measure(contender)),
+      (contender) => (contender === FLOOR ? floorOf('work', bench) : measure(contender)),
       bench.say,
     )
     yield row({ id, title, limit, cells })
@@ -93,11 +89,6 @@ export function adaptive(bench: Bench, options: Partial<DrainOptions> & { concur
     const count = Math.round(Math.min(most, Math.max(FEWEST, slots * 2, seconds)))
     return measure(count, Math.round(Math.max(slots, count / 4)))
   }
-}
-
-export async function floor({ server }: Bench): Promise<Figures> {
-  const { workPerSecond, workRedisUs } = await measureFloor(server, FLOOR_JOBS, 100)
-  return { value: workPerSecond, redisCpuUs: workRedisUs }
 }
 
 export function row(fields: Pick<Row, 'id' | 'title' | 'limit' | 'cells'>): Row {

@@ -16,7 +16,6 @@ export class EnqueueBatcher {
   readonly #broker: Broker
   readonly #timeoutMs: number | undefined
   #waiting: Waiting[] = []
-  #inFlight = new Set<Promise<void>>()
 
   constructor(broker: Broker, timeoutMs: number | undefined) {
     this.#broker = broker
@@ -31,19 +30,10 @@ export class EnqueueBatcher {
     })
   }
 
-  /** Resolves when all that was added has an answer. */
-  async drained(): Promise<void> {
-    this.#flush()
-    await Promise.all(this.#inFlight)
-  }
-
   #flush(): void {
     const waiting = this.#waiting
     this.#waiting = []
-    for (const batch of batches(waiting)) {
-      const sending = this.#send(batch).finally(() => this.#inFlight.delete(sending))
-      this.#inFlight.add(sending)
-    }
+    for (const batch of batches(waiting)) void this.#send(batch)
   }
 
   async #send(batch: Waiting[], resent = false): Promise<void> {

@@ -17,8 +17,6 @@ export class Completer {
   #finishes: { call: Finish; done: Settled }[] = []
   #reschedules: { call: Reschedule; done: Settled }[] = []
   #scheduled = false
-  #pending = 0
-  #idle: (() => void)[] = []
 
   constructor(broker: Broker, log: Logger) {
     this.#broker = broker
@@ -37,12 +35,6 @@ export class Completer {
       this.#reschedules.push({ call, done })
       this.#schedule()
     })
-  }
-
-  /** Resolves when nothing is left to settle. */
-  async drained(): Promise<void> {
-    if (this.#pending === 0 && !this.#scheduled) return
-    await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   #schedule(): void {
@@ -68,7 +60,6 @@ export class Completer {
     batch: { call: T; done: Settled }[],
     settle: (calls: T[]) => Promise<boolean[]>,
   ): Promise<void> {
-    this.#pending++
     try {
       const held = await settle(batch.map((entry) => entry.call))
       batch.forEach((entry, i) => entry.done(held[i] === true))
@@ -80,9 +71,6 @@ export class Completer {
         this.#log.error({ err: error }, `settling job ${entry.call.jobId} failed, it runs again when its lease ends`)
         entry.done(false)
       }
-    } finally {
-      this.#pending--
-      if (this.#pending === 0 && !this.#scheduled) for (const resolve of this.#idle.splice(0)) resolve()
     }
   }
 }

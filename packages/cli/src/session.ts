@@ -1,4 +1,4 @@
-import { Client, createLogger, RedisUnavailableError } from '@arq-ts/core'
+import { Client, createLogger, RedisReplyError, RedisUnavailableError } from '@arq-ts/core'
 import type { CodecName } from '@arq-ts/core'
 import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
 import type { LoadedConfig } from '@arq-ts/core/config'
@@ -50,9 +50,7 @@ export async function withSession<T>(
     return await work({ loaded, client, out, address, queueNames })
   } catch (error) {
     if (error instanceof RedisUnavailableError) throw unreachable(address, lastError ?? error)
-    if (error instanceof Error && /^(NOAUTH|WRONGPASS|NOPERM|WRONGTYPE|ERR )/.test(error.message)) {
-      throw new CommandError(`${address} refuses: ${error.message}`, EXIT.cannot)
-    }
+    if (error instanceof RedisReplyError) throw new CommandError(`${address}: ${error.message}`, EXIT.cannot)
     throw error
   } finally {
     await client.close()
@@ -60,8 +58,6 @@ export async function withSession<T>(
 }
 
 function unreachable(address: string, error: Error): CommandError {
-  if (/^(NOAUTH|WRONGPASS)/.test(error.message))
-    return new CommandError(`${address} refuses the user or the password: ${error.message}`, EXIT.cannot)
   const why = (error as { code?: string }).code === 'ECONNREFUSED' ? 'nothing listens there' : error.message
   return new CommandError(
     `cannot reach Redis at ${address}: ${why}\nStart it, or say where it is: --redis redis://host:6379/1, or \`redis_url\` in the configuration (arq-ts config show).`,

@@ -136,9 +136,9 @@ export class RedisReplyError extends ArqError {
   /** The first word of the reply, which says the kind: `WRONGTYPE`, `NOPERM`, `ERR`. */
   readonly prefix: string
 
-  constructor(message: string) {
-    super(message)
-    this.prefix = /^[A-Z]+/.exec(message)?.[0] ?? 'ERR'
+  constructor(reply: string, what?: string) {
+    super(what === undefined ? reply : `${what}: ${reply}`)
+    this.prefix = /^[A-Z]+/.exec(reply)?.[0] ?? 'ERR'
   }
 }
 

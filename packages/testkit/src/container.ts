@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { GenericContainer, Wait } from 'testcontainers'
+import { serverArgs } from './database.ts'
 import { freePort } from './free-port.ts'
 
 const run = promisify(execFile)
@@ -34,7 +35,7 @@ export async function startRedisContainer(): Promise<{ url: string; stop(): Prom
   const port = await freePort()
   const container = await new GenericContainer(testImage())
     .withNetworkMode('host')
-    .withCommand(['redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--databases', '1024'])
+    .withCommand(['redis-server', ...serverArgs(port)])
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
     .start()
   return {

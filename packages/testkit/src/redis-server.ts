@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { Redis } from 'ioredis'
 import { Child } from './child.ts'
+import { serverArgs } from './database.ts'
 import { eventually } from './eventually.ts'
 import { freePort } from './free-port.ts'
 
@@ -109,18 +110,6 @@ export class RedisServer {
   }
 
   #spawn(): Child {
-    const fixed = [
-      '--port',
-      String(this.port),
-      '--bind',
-      '127.0.0.1',
-      '--dir',
-      this.#dir,
-      '--save',
-      '',
-      '--databases',
-      '1024',
-    ]
-    return new Child(findServer(), [...fixed, ...this.#args])
+    return new Child(findServer(), [...serverArgs(this.port), '--dir', this.#dir, ...this.#args])
   }
 }

@@ -31,14 +31,17 @@ export class Keys {
   readonly paused: string
   /** Channel on which workers tell of their jobs while somebody listens. */
   readonly events: string
+  readonly #database: number
 
-  constructor(prefix = '') {
+  /** @param database Part of every channel's name but a result's: Redis's channels know no databases. */
+  constructor(prefix = '', database = 0) {
     this.prefix = prefix
+    this.#database = database
     this.abort = `${prefix}arq:abort`
     this.dead = `${prefix}arq:dead`
     this.workers = `${prefix}arq:workers`
     this.paused = `${prefix}arq:paused`
-    this.events = `${prefix}arq:events`
+    this.events = `${prefix}arq:events@${database}`
   }
 
   /** A queue: sorted set of job ids by due time. */
@@ -92,7 +95,7 @@ export class Keys {
   }
   /** Channel on which producers say that a queue has new work; the message is its due time in unix ms. */
   wakeChannel(queueName: string): string {
-    return `${this.prefix}arq:wake:${queueName}`
+    return `${this.prefix}arq:wake@${this.#database}:${queueName}`
   }
   /** Channel on which a job's end is announced; named like its result key. */
   resultChannel(jobId: string): string {
@@ -104,6 +107,6 @@ export class Keys {
   }
   /** Channel on which abort requests are announced; the message is the job id. */
   get abortChannel(): string {
-    return this.abort
+    return `${this.abort}@${this.#database}`
   }
 }

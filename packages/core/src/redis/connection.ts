@@ -3,7 +3,7 @@ import { Cluster, Redis } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
 import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
 import { Deadline } from './deadline.ts'
-import { isTransient, withoutCommand } from './transient.ts'
+import { isTransient, isWrongPassword, withoutCommand } from './transient.ts'
 
 /** Where Redis is: a URL (`redis://`, `rediss://`), ioredis options (Sentinel included), or an ioredis client whose settings are copied. */
 export type RedisTarget = string | RedisOptions | Redis | Cluster
@@ -30,6 +30,7 @@ export class Connection {
   #down = false
   /** The server is there, and so is our database. */
   #isOpen = false
+  #wasOpen = false
   /** Why the server is there and cannot be used. */
   #refused: RedisReplyError | undefined
   #waiters = new Set<() => void>()
@@ -42,7 +43,7 @@ export class Connection {
     this.#log = log
     this.client = openClient(target)
     this.client.on('ready', () => void this.#opened())
-    this.client.on('error', (error: Error) => this.#lost(withoutCommand(error) as Error))
+    this.client.on('error', (error: Error) => this.#failed(withoutCommand(error) as Error))
     this.client.on('close', () => {
       this.#isOpen = false
       this.#lost(new RedisUnavailableError('connection to Redis closed'))
@@ -50,22 +51,26 @@ export class Connection {
     this.client.connect().catch(() => {}) // reported by the 'error' event; retried by the retry strategy
   }
 
+  /** The number of our database; a Cluster has 0 alone. */
+  get database(): number {
+    const { options } = this.client
+    return 'db' in options ? (options.db ?? 0) : 0
+  }
+
   /** ioredis goes on in database 0 where another one is refused: jobs must not. */
   async #opened(): Promise<void> {
-    const { options } = this.client
-    const database = 'db' in options ? (options.db ?? 0) : 0
     try {
-      if (database !== 0) await this.client.call('SELECT', database)
+      if (this.database !== 0) await this.client.call('SELECT', this.database)
       this.#refused = undefined
     } catch (thrown) {
       const error = withoutCommand(thrown)
       if (error instanceof RedisReplyError && !isTransient(error)) {
-        this.#refused = new RedisReplyError(`${error.message} (database ${database})`)
-        this.#log.warn({ err: this.#refused }, `database ${database} cannot be used: ${error.message}`)
+        this.#refuse(error, `database ${this.database} cannot be used`)
       } else if (this.client.status !== 'ready') return // lost meanwhile, and opened again
       // Else it listens to channels, which belong to no database.
     }
     this.#isOpen = true
+    this.#wasOpen ||= !this.#refused
     if (this.#down && !this.#refused) {
       this.#down = false
       this.#log.info('redis connection is back')
@@ -74,8 +79,22 @@ export class Connection {
     for (const wake of this.#waiters) wake()
   }
 
+  /** A password that never worked is a mistake, which a caller hears of at once; one that did is waited for. */
+  #failed(error: Error): void {
+    if (!this.#wasOpen && error instanceof RedisReplyError && isWrongPassword(error)) {
+      this.#refuse(error, 'Redis refuses the user or the password')
+      for (const wake of this.#waiters) wake()
+    } else this.#lost(error)
+  }
+
+  #refuse(error: RedisReplyError, what: string): void {
+    const isNew = this.#refused === undefined
+    this.#refused = new RedisReplyError(error.message, what)
+    if (isNew && !this.#closed) this.#log.warn({ err: this.#refused }, `${what}: ${error.message}`)
+  }
+
   #lost(error: Error): void {
-    if (this.#closed || this.#down) return
+    if (this.#closed || this.#down || this.#refused) return
     this.#down = true
     this.#log.warn({ err: error }, `redis connection lost, reconnecting: ${error.message}`)
     this.onDown?.(error)

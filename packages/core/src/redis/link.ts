@@ -35,9 +35,9 @@ export class Link {
   #syncing: Promise<void> | undefined
 
   constructor(options: LinkOptions) {
-    this.keys = new Keys(options.keyPrefix)
     this.timeoutMs = options.timeoutMs ?? Infinity
     this.connection = new Connection(options.redis, options.log)
+    this.keys = new Keys(options.keyPrefix, this.connection.database)
     this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)
     this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
     const calls = new Calls(this.connection, this.timeoutMs)
@@ -83,9 +83,7 @@ export class Link {
 
   /** The channel on which the server tells what happens to a key. */
   keyspaceChannel(key: string): string {
-    const { options } = this.connection.client
-    const db = 'db' in options ? (options.db ?? 0) : 0
-    return `__keyspace@${db}__:${key}`
+    return `__keyspace@${this.connection.database}__:${key}`
   }
 
   async close(): Promise<void> {

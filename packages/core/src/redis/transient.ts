@@ -37,6 +37,11 @@ export function isTransient(error: unknown): boolean {
   return (code !== undefined && TRANSIENT_CODES.has(code)) || TRANSIENT_REPLIES.test(error.message)
 }
 
+/** Says that this user and password do not open the server. */
+export function isWrongPassword(error: RedisReplyError): boolean {
+  return error.prefix === 'WRONGPASS' || error.prefix === 'NOAUTH' || error.message === 'ERR invalid password'
+}
+
 /**
  * An error of ioredis as it may be logged and thrown: replies of the server by their code, and nothing with the command,
  * whose arguments are nobody's business.

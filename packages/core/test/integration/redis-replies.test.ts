@@ -64,7 +64,7 @@ describe("a user's own logger", () => {
       commandTimeoutMs: 200,
     })
     try {
-      await expect(client.job('x').status()).rejects.toMatchObject({ code: 'ARQ_REDIS_UNAVAILABLE' })
+      await expect(client.job('x').status()).rejects.toMatchObject({ code: 'ARQ_REDIS_REPLY' })
       expect(text()).toContain('WRONGPASS')
       expect(text()).not.toContain(SECRET)
     } finally {

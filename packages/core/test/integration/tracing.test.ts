@@ -2,10 +2,11 @@ import { context, SpanKind, SpanStatusCode, trace, propagation } from '@opentele
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { takeDatabase } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, test } from 'vitest'
-import { defineTask } from '../../src/index.ts'
-import { next, useBench } from './support.ts'
+import { Client, defineTask } from '../../src/index.ts'
+import { next, silent, useBench } from './support.ts'
 
 const bench = useBench()
 const exporter = new InMemorySpanExporter()
@@ -121,5 +122,27 @@ describe('events of workers', () => {
     expect(told).toContain('jobFinished outer complete')
     expect(told).toContain('jobFinished inner failed')
     stop()
+  })
+
+  test("are not told to who listens in another database, though Redis's channels know none", async () => {
+    const other = await takeDatabase()
+    const elsewhere = new Client({ redis: other.url, logger: silent })
+    const client = bench.client()
+    await bench.worker({ tasks, name: 'w1' })
+    const told: unknown[] = []
+    await elsewhere.inspector.listen((event) => told.push(event))
+    let heard = () => {}
+    const first = new Promise<void>((resolve) => (heard = resolve))
+    const stop = await client.inspector.listen(heard)
+    let isHeard = false
+    void first.then(() => (isHeard = true))
+    while (!isHeard) {
+      await client.enqueue('inner')
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(told).toEqual([])
+    stop()
+    await elsewhere.close()
+    await other.release()
   })
 })

@@ -129,18 +129,18 @@ export function spanText(ms: number): string {
   return left > 0 && rest ? `${whole} ${name} ${left} ${rest[1]}` : `${whole} ${name}`
 }
 
-/** `3 min ago`, or `in 3 min`. */
-export function whenText(at: Date | null, nowMs = Date.now()): string {
+/** `3 min ago`, or `in 3 min`; `nowMs` is Redis's time. */
+export function whenText(at: Date | null, nowMs: number): string {
   if (at === null) return '–'
   const ms = at.getTime() - nowMs
   return ms > 0 ? `in ${spanText(ms)}` : `${spanText(ms)} ago`
 }
 
 /** `2026-11-24 12:00:00` by this machine's clock, with how long ago. */
-export function instantText(at: Date | null): string | null {
+export function instantText(at: Date | null, nowMs: number): string | null {
   if (at === null) return null
   const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace('T', ' ')
-  return `${local}  (${whenText(at)})`
+  return `${local}  (${whenText(at, nowMs)})`
 }
 
 /** `1 job`, `12,345 jobs`. */

@@ -19,6 +19,8 @@ export interface Session {
   out: Output
   /** Where Redis is, for a person. */
   address: string
+  /** Redis's time when the command began, in unix ms: ages and waits are told by it, not by this machine's clock. */
+  nowMs: number
   /** Queues of the configuration, the default one first. */
   queueNames: string[]
 }
@@ -44,10 +46,10 @@ export async function withSession<T>(
   const where = served ? served.connection : clientOptionsOf(loaded.config)
   const client = new Client({ ...where, codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
   try {
-    await client.queues.paused()
+    const nowMs = await client.inspector.now()
     const out = new Output(args.json === true)
     const queueNames = served ? [...served.queueNames] : queueNamesOf(loaded.config)
-    return await work({ loaded, client, out, address, queueNames })
+    return await work({ loaded, client, out, address, nowMs, queueNames })
   } catch (error) {
     if (error instanceof RedisUnavailableError) throw unreachable(address, lastError ?? error)
     if (error instanceof RedisReplyError) throw new CommandError(`${address}: ${error.message}`, EXIT.cannot)

@@ -110,6 +110,15 @@ export class Inspector {
     this.#queues = queues
   }
 
+  /**
+   * Redis's time in unix ms, by which every time of a job is told: due, started, failed. Asked for once; this machine's
+   * clock may differ from it.
+   */
+  async now(): Promise<number> {
+    await this.#link.syncClock()
+    return this.#link.clock.now()
+  }
+
   /** Dead letters, newest first. `limit` defaults to 100. */
   async deadLetters(options: { offset?: number; limit?: number } = {}): Promise<DeadLetter[]> {
     const stored = await this.#link.store.dead(options.offset ?? 0, options.limit ?? 100)

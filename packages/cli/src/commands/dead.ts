@@ -8,20 +8,20 @@ import { callText, counted, countText, instantText, whenText } from '../output.t
 import type { Column } from '../output.ts'
 import { withSession } from '../session.ts'
 
-const columns: readonly Column<DeadLetter>[] = [
+const columns = (nowMs: number): readonly Column<DeadLetter>[] => [
   ['job', (letter) => letter.jobId],
   ['function', (letter) => letter.functionName],
   ['queue', (letter) => letter.queueName],
   ['tries', (letter) => String(letter.jobTry), 'right'],
-  ['failed', (letter) => whenText(letter.failedAt)],
+  ['failed', (letter) => whenText(letter.failedAt, nowMs)],
   ['error', (letter) => (letter.error.length > 70 ? `${letter.error.slice(0, 69)}…` : letter.error)],
 ]
 
 /** `dead ls` */
 export function list(args: GlobalArgs & DeadFilterArgs & { limit: number }): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
+  return withSession(args, async ({ client, out, nowMs }) => {
     const letters = await client.inspector.findDead(filterOf(args))
-    out.rows(letters.slice(0, args.limit), columns, 'no dead letters')
+    out.rows(letters.slice(0, args.limit), columns(nowMs), 'no dead letters')
     if (letters.length > args.limit) out.note(`${args.limit} of ${countText(letters.length)}; --limit shows more`)
     return EXIT.ok
   })
@@ -29,7 +29,7 @@ export function list(args: GlobalArgs & DeadFilterArgs & { limit: number }): Pro
 
 /** `dead show` */
 export function show(args: GlobalArgs & { id: string }): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
+  return withSession(args, async ({ client, out, nowMs }) => {
     const letter = await client.inspector.deadLetter(args.id)
     if (!letter) throw new CommandError(`no dead letter ${args.id}; arq-ts dead ls shows all`, EXIT.no)
     const { job } = letter
@@ -40,8 +40,8 @@ export function show(args: GlobalArgs & { id: string }): Promise<number> {
         ['arguments', job ? callText(job.args, job.kwargs, 500) : 'the payload is gone, or no codec reads it'],
         ['queue', letter.queueName],
         ['tries', String(letter.jobTry)],
-        ['enqueued', instantText(job?.enqueueTime ?? null)],
-        ['failed', instantText(letter.failedAt)],
+        ['enqueued', instantText(job?.enqueueTime ?? null, nowMs)],
+        ['failed', instantText(letter.failedAt, nowMs)],
         ['error', out.colors.red(letter.error)],
       ]),
     )

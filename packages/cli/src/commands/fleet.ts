@@ -5,7 +5,7 @@ import { countText, spanText, whenText } from '../output.ts'
 import type { Column } from '../output.ts'
 import { withSession } from '../session.ts'
 
-const workerColumns: readonly Column<WorkerEntry>[] = [
+const workerColumns = (nowMs: number): readonly Column<WorkerEntry>[] => [
   ['worker', (worker) => worker.id],
   ['state', (worker) => worker.state],
   ['queues', (worker) => worker.queues.join(', ')],
@@ -14,16 +14,16 @@ const workerColumns: readonly Column<WorkerEntry>[] = [
   ['failed', (worker) => countText(worker.counters.failed), 'right'],
   ['retried', (worker) => countText(worker.counters.retried), 'right'],
   ['memory', (worker) => `${Math.round(worker.rssBytes / 1_048_576)} MB`, 'right'],
-  ['up', (worker) => spanText(Date.now() - worker.startedAtMs), 'right'],
+  ['up', (worker) => spanText(nowMs - worker.startedAtMs), 'right'],
   ['version', (worker) => worker.version],
 ]
 
 /** `workers` */
 export function workers(args: GlobalArgs & { functions?: boolean | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, address }) => {
+  return withSession(args, async ({ client, out, address, nowMs }) => {
     const entries = await client.inspector.workers()
     const extra: Column<WorkerEntry>[] = args.functions ? [['functions', (worker) => worker.functions.join(', ')]] : []
-    out.rows(entries, [...workerColumns, ...extra], `no arq-ts worker tells of itself at ${address}`)
+    out.rows(entries, [...workerColumns(nowMs), ...extra], `no arq-ts worker tells of itself at ${address}`)
     return EXIT.ok
   })
 }
@@ -37,7 +37,7 @@ interface CronRow {
 
 /** `cron ls` */
 export function cron(args: GlobalArgs): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
+  return withSession(args, async ({ client, out, nowMs }) => {
     const rows = new Map<string, CronRow>()
     for (const worker of await client.inspector.workers()) {
       for (const { name, nextMs } of worker.cron) {
@@ -52,7 +52,7 @@ export function cron(args: GlobalArgs): Promise<number> {
       sorted,
       [
         ['cron job', (row) => row.name],
-        ['next run', (row) => (row.next ? `${row.next.toISOString()}  ${whenText(row.next)}` : 'never')],
+        ['next run', (row) => (row.next ? `${row.next.toISOString()}  ${whenText(row.next, nowMs)}` : 'never')],
         ['queue', (row) => row.queueName],
         ['workers', (row) => String(row.workers), 'right'],
       ],

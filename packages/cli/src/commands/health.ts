@@ -51,7 +51,7 @@ async function lineCheck({ client }: Session, queueName: string): Promise<Check>
 }
 
 async function deepChecks(session: Session, queueNames: readonly string[], maxAgeMs: number): Promise<Check[]> {
-  const { client, address } = session
+  const { client, address, nowMs } = session
   const started = performance.now()
   const workers = await client.inspector.workers()
   const checks: Check[] = [
@@ -72,7 +72,7 @@ async function deepChecks(session: Session, queueNames: readonly string[], maxAg
       ok: alive,
       detail: alive ? `${here.length} of arq-ts with ${slots} slots${python}` : 'none',
     })
-    const ageMs = stats.oldestDue === null ? 0 : Date.now() - stats.oldestDue.getTime()
+    const ageMs = stats.oldestDue === null ? 0 : nowMs - stats.oldestDue.getTime()
     checks.push({
       check: `oldest due job of ${queueName}`,
       ok: ageMs <= maxAgeMs && !stats.paused,

@@ -8,11 +8,11 @@ import type { Column, Output } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 
-const columns: readonly Column<ListedJob>[] = [
+const columns = (nowMs: number): readonly Column<ListedJob>[] => [
   ['job', (job) => job.jobId],
   ['function', (job) => job.info?.functionName ?? '–'],
   ['status', (job) => job.status],
-  ['due', (job) => whenText(job.due)],
+  ['due', (job) => whenText(job.due, nowMs)],
   [
     'arguments',
     (job) => (job.info ? callText(job.info.args, job.info.kwargs, 50) : 'payload gone, or no codec reads it'),
@@ -28,7 +28,7 @@ export function list(
     limit: number
   },
 ): Promise<number> {
-  return withSession(args, async ({ client, out, queueNames }) => {
+  return withSession(args, async ({ client, out, nowMs, queueNames }) => {
     const queueName = args.queue ?? queueNames[0]!
     const jobs: ListedJob[] = []
     let more = false
@@ -39,7 +39,7 @@ export function list(
       if (more) break
       jobs.push(job)
     }
-    out.rows(jobs, columns, `no such jobs in ${queueName}`)
+    out.rows(jobs, columns(nowMs), `no such jobs in ${queueName}`)
     if (more) out.note(`the first ${args.limit}; --limit shows more`)
     return EXIT.ok
   })
@@ -49,7 +49,7 @@ export function list(
 export function show(args: GlobalArgs & { id: string; queue?: string | undefined }): Promise<number> {
   return withSession(args, async (session) => {
     const job = await find(session, args)
-    session.out.data(job, () => showJob(job, session.out))
+    session.out.data(job, () => showJob(job, session.out, session.nowMs))
     return EXIT.ok
   })
 }
@@ -239,7 +239,7 @@ async function find({ client }: Session, args: { id: string; queue?: string | un
   throw new CommandError(`no job ${args.id}: it never was, or its result is no longer kept`, EXIT.no)
 }
 
-function showJob(job: JobDetails, out: Output): void {
+function showJob(job: JobDetails, out: Output, nowMs: number): void {
   const { colors } = out
   const ran = job.startTime && job.finishTime ? job.finishTime.getTime() - job.startTime.getTime() : null
   out.fields([
@@ -249,10 +249,10 @@ function showJob(job: JobDetails, out: Output): void {
     ['arguments', callText(job.args, job.kwargs, 500)],
     ['queue', job.queueName],
     ['try', String(job.jobTry)],
-    ['enqueued', instantText(job.enqueueTime)],
-    ['due', instantText(job.dueTime)],
-    ['started', instantText(job.startTime)],
-    ['finished', instantText(job.finishTime)],
+    ['enqueued', instantText(job.enqueueTime, nowMs)],
+    ['due', instantText(job.dueTime, nowMs)],
+    ['started', instantText(job.startTime, nowMs)],
+    ['finished', instantText(job.finishTime, nowMs)],
     ['ran', ran === null ? null : `${(ran / 1000).toFixed(2)} s`],
     ['worker', job.workerId],
     ['result', job.success ? preview(job.result, 2_000) : null],

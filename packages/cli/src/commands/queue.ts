@@ -8,7 +8,7 @@ import type { Column, Output } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 
-const columns: readonly Column<QueueStats>[] = [
+const columns = (nowMs: number): readonly Column<QueueStats>[] => [
   ['queue', (queue) => queue.queueName + (queue.paused ? ' (paused)' : '')],
   ['pending', (queue) => countText(queue.pending), 'right'],
   ['deferred', (queue) => countText(queue.deferred), 'right'],
@@ -16,18 +16,18 @@ const columns: readonly Column<QueueStats>[] = [
   ['complete', (queue) => countText(queue.complete), 'right'],
   ['failed', (queue) => countText(queue.failed), 'right'],
   ['dead', (queue) => countText(queue.dead), 'right'],
-  ['oldest due', (queue) => whenText(queue.oldestDue), 'right'],
+  ['oldest due', (queue) => whenText(queue.oldestDue, nowMs), 'right'],
   ['workers', (queue) => `${queue.workers}${queue.python ? ' + Python' : ''}`, 'right'],
 ]
 
 /** `queue ls` */
 export function list(args: GlobalArgs & { scan?: boolean | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, queueNames, address }) => {
+  return withSession(args, async ({ client, out, nowMs, queueNames, address }) => {
     const known = queueNames
     const { names, complete } = await client.queues.names(args.scan ? { known, scanKeys: Infinity } : { known })
     const all = await Promise.all(names.map((name) => client.queues.stats(name)))
     const rows = all.filter((queue) => known.includes(queue.queueName) || isUsed(queue))
-    out.rows(rows, columns, `no queues at ${address}`)
+    out.rows(rows, columns(nowMs), `no queues at ${address}`)
     if (!complete) out.note('the database is large: queues that no worker tells of may be missing; --scan finds all')
     return EXIT.ok
   })
@@ -51,14 +51,14 @@ async function noteUnknown({ client, out, queueNames }: Session, queue: QueueSta
 /** `queue show` */
 export function show(args: GlobalArgs & { name?: string | undefined }): Promise<number> {
   return withSession(args, async (session) => {
-    const { client, out, queueNames } = session
+    const { client, out, nowMs, queueNames } = session
     const queue = await client.queues.stats(args.name ?? queueNames[0]!)
-    out.data(queue, () => showQueue(queue, out))
+    out.data(queue, () => showQueue(queue, out, nowMs))
     return (await noteUnknown(session, queue)) ? EXIT.no : EXIT.ok
   })
 }
 
-function showQueue(queue: QueueStats, out: Output): void {
+function showQueue(queue: QueueStats, out: Output, nowMs: number): void {
   const { colors } = out
   out.fields([
     ['queue', colors.bold(queue.queueName) + (queue.paused ? colors.yellow('  paused') : '')],
@@ -69,8 +69,8 @@ function showQueue(queue: QueueStats, out: Output): void {
     ['failed', countText(queue.failed)],
     ['aborted', countText(queue.aborted)],
     ['dead', countText(queue.dead)],
-    ['oldest due', instantText(queue.oldestDue)],
-    ['next due', instantText(queue.nextDue)],
+    ['oldest due', instantText(queue.oldestDue, nowMs)],
+    ['next due', instantText(queue.nextDue, nowMs)],
     ['workers', `${queue.workers} of arq-ts${queue.python ? ', and Python' : ''}`],
     [
       'Python told',

@@ -26,13 +26,14 @@ export function queueMetrics(client: Client, queueNames: readonly string[]): Reg
 
   async function look(): Promise<void> {
     try {
+      const nowMs = await client.inspector.now()
       for (const queue of queueNames) {
         const stats = await client.queues.stats(queue)
         for (const state of ['pending', 'deferred', 'running', 'dead'] as const)
           jobs.set({ queue, state }, stats[state])
         paused.set({ queue }, stats.paused ? 1 : 0)
         workers.set({ queue }, stats.workers)
-        const waitedMs = stats.oldestDue === null ? 0 : Date.now() - stats.oldestDue.getTime()
+        const waitedMs = stats.oldestDue === null ? 0 : nowMs - stats.oldestDue.getTime()
         oldest.set({ queue }, Math.max(0, waitedMs) / 1_000)
       }
       up.set(1)

@@ -37,13 +37,14 @@ export function top(args: GlobalArgs & { interval: number }): Promise<number> {
 async function look({ client, queueNames }: Session, seen?: readonly string[]): Promise<Snapshot> {
   const known = seen ? { known: [...queueNames, ...seen], scanKeys: 0 } : { known: queueNames }
   const { names } = await client.queues.names(known)
-  const [queues, workers, dead, countDead] = await Promise.all([
+  const [atMs, queues, workers, dead, countDead] = await Promise.all([
+    client.inspector.now(),
     Promise.all(names.map((name) => client.queues.stats(name))),
     client.inspector.workers(),
     client.inspector.deadLetters({ limit: DEAD_SHOWN }),
     client.inspector.countDead(),
   ])
-  return { atMs: Date.now(), queues, workers, dead, countDead }
+  return { atMs, queues, workers, dead, countDead }
 }
 
 async function live(session: Session, intervalMs: number): Promise<void> {
@@ -58,7 +59,7 @@ async function live(session: Session, intervalMs: number): Promise<void> {
     asks: null,
   }
   let isOver = false
-  let scannedAtMs = view.now.atMs
+  let scannedAtMs = performance.now()
   const draw = () => {
     if (isOver) return
     const lines = frame(view, { rows: stdout.rows, columns: stdout.columns }, colorsFor(stdout))
@@ -66,9 +67,9 @@ async function live(session: Session, intervalMs: number): Promise<void> {
   }
   const refresh = oneAtATime(async () => {
     try {
-      const isDue = Date.now() - scannedAtMs >= SCAN_EVERY_MS
+      const isDue = performance.now() - scannedAtMs >= SCAN_EVERY_MS
       const now = await look(session, isDue ? undefined : view.now.queues.map((queue) => queue.queueName))
-      if (isDue) scannedAtMs = now.atMs
+      if (isDue) scannedAtMs = performance.now()
       view = { ...view, now, rates: ratesBetween(view.now, now) }
     } catch (error) {
       // A look may fail while Redis is away; the next one tells when it is back.

@@ -49,7 +49,7 @@ describe('a duration', () => {
   ])('%i', (ms, text) => expect(spanText(ms)).toBe(text))
 
   test('says before or after', () => {
-    expect([whenText(new Date(5_000), 0), whenText(new Date(0), 5_000), whenText(null)]).toEqual([
+    expect([whenText(new Date(5_000), 0), whenText(new Date(0), 5_000), whenText(null, 0)]).toEqual([
       'in 5 s',
       '5 s ago',
       '–',

@@ -4,11 +4,14 @@ import type { RedisClock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
+import { Vigil } from './vigil.ts'
 
 /** How long found jobs are set aside for the worker that found them, until it claims them. */
 const RESERVE_MS = 1_000
 /** How long a due job that Python runs is passed over before it is looked at again. */
 const PASS_OVER_MS = 1_000
+/** A call for so many is answered sooner than a process wakes up. */
+const FEW_JOBS = 16
 
 /** When a job is due: at a unix time in ms, or this many ms from Redis's now. */
 export type Due = { at: number } | { in: number }
@@ -90,6 +93,7 @@ export class Broker {
   readonly clock: RedisClock
   /** Whether workers may listen to keyspace events; claims then take care not to wake them. */
   hasKeyspaceListeners = true
+  readonly #vigil = new Vigil()
   readonly #expiresExtraMs: number
   /** Where the id begins in an in-progress key, in bytes from 1. */
   readonly #idAt: number
@@ -123,7 +127,11 @@ export class Broker {
       jobs.push(jobId, way, payload)
     }
     const args = [resent ? '1' : '0', this.#expiresExtraMs, ways.count, ...ways.args(), ...jobs]
-    const reply = await this.#run('enqueue', [...queues, ...keys], args, { timeoutMs, resentFlag: true })
+    const reply = await this.#run('enqueue', [...queues, ...keys], args, {
+      timeoutMs,
+      resentFlag: true,
+      isBrief: calls.length <= FEW_JOBS,
+    })
     return flags(reply, 1)
   }
 
@@ -135,7 +143,7 @@ export class Broker {
     signal?: AbortSignal,
   ): Promise<Reservation> {
     const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.paused]
-    const reply = await this.#run('reserve', keys, [want, RESERVE_MS, ...passOver], { signal })
+    const reply = await this.#run('reserve', keys, [want, RESERVE_MS, ...passOver], { signal, isBrief: true })
     const next = Number(reply[1])
     return { nowMs: Number(reply[0]), nextDueMs: next === -1 ? null : next, jobIds: reply.slice(2).map(text) }
   }
@@ -159,7 +167,7 @@ export class Broker {
     for (const id of jobIds) keys.push(this.keys.inProgress(id), this.keys.job(id), this.keys.retry(id))
     const told = this.hasKeyspaceListeners ? 1 : 0
     const args = [token, leaseMs, honourAborts ? 1 : 0, RETRY_COUNTER_TTL_S, PASS_OVER_MS, this.#idAt, told]
-    const reply = await this.#run('claim', keys, args, { signal })
+    const reply = await this.#run('claim', keys, args, { signal, isBrief: jobIds.length <= FEW_JOBS })
     const claims: Claim[] = []
     let at = 1
     for (const jobId of jobIds) {
@@ -222,7 +230,10 @@ export class Broker {
     }
     const told = ways.flatMap((way) => [way.jobs.length, way.token, way.jobTry, way.outcome, way.ttlMs, way.keepMs])
     const args = ['0', queueName, this.#idAt, order.length, ways.length, ...told, ...results, ...dead]
-    const reply = await this.#run('finish', [...keys, ...letters], args, { resentFlag: true })
+    const reply = await this.#run('finish', [...keys, ...letters], args, {
+      resentFlag: true,
+      isBrief: endings.length <= FEW_JOBS,
+    })
     const held: boolean[] = []
     for (const [i, at] of order.entries()) held[at] = reply[i] === 1
     return held
@@ -273,14 +284,21 @@ export class Broker {
     name: ScriptName,
     keys: readonly string[],
     args: ScriptValue[],
-    options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined; resentFlag?: boolean } = {},
+    options: {
+      timeoutMs?: number | undefined
+      signal?: AbortSignal | undefined
+      resentFlag?: boolean
+      /** The reply is due at once. */
+      isBrief?: boolean
+    } = {},
   ): Promise<ScriptReply[]> {
-    const { timeoutMs, signal } = options
+    const { timeoutMs, signal, isBrief } = options
     return this.connection.run(
       async (client, attempt) => {
         if (options.resentFlag && attempt > 0) args[0] = '1'
         const sent = this.clock.local()
-        const reply = await runScript(client, name, keys, args)
+        const replied = runScript(client, name, keys, args)
+        const reply = await (isBrief ? this.#vigil.for(replied) : replied)
         if (reportsTime.has(name)) this.clock.observe(Number(reply[0]), sent)
         return reply
       },

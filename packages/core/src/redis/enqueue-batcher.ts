@@ -11,11 +11,15 @@ interface Waiting {
   reject: (error: unknown) => void
 }
 
-/** Makes the enqueues of one turn of the event loop travel together. */
+/**
+ * Makes enqueues travel together: those of one synchronous stretch, and while calls are under way those of a turn of
+ * the event loop. One that comes alone is sent at once.
+ */
 export class EnqueueBatcher {
   readonly #broker: Broker
   readonly #timeoutMs: number | undefined
   #waiting: Waiting[] = []
+  #underWay = 0
 
   constructor(broker: Broker, timeoutMs: number | undefined) {
     this.#broker = broker
@@ -26,7 +30,9 @@ export class EnqueueBatcher {
   add(call: EnqueueCall): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ call, resolve, reject })
-      if (this.#waiting.length === 1) setImmediate(() => this.#flush())
+      if (this.#waiting.length > 1) return
+      if (this.#underWay === 0) queueMicrotask(() => this.#flush())
+      else setImmediate(() => this.#flush())
     })
   }
 
@@ -37,6 +43,7 @@ export class EnqueueBatcher {
   }
 
   async #send(batch: Waiting[], resent = false): Promise<void> {
+    this.#underWay++
     try {
       const queued = await this.#broker.enqueue(
         batch.map((entry) => entry.call),
@@ -51,6 +58,8 @@ export class EnqueueBatcher {
       } else {
         for (const entry of batch) entry.reject(error)
       }
+    } finally {
+      this.#underWay--
     }
   }
 }

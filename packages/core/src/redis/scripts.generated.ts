@@ -304,12 +304,17 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, want +
 local out = { now, -1 }
 local entries = {}
 local until_ms = string.format('%.0f', now + ARGV[2])
-for _, id in ipairs(due) do
-  if #out - 2 == want then break end
-  if not passed[id] and (reserved == 0 or not redis.call('ZSCORE', KEYS[2], id)) then
-    out[#out + 1] = id
-    entries[#entries + 1] = until_ms
-    entries[#entries + 1] = id
+for from = 1, #due, 1000 do
+  local last = math.min(from + 999, #due)
+  local taken = reserved > 0 and redis.call('ZMSCORE', KEYS[2], unpack(due, from, last)) or {}
+  for i = from, last do
+    local id = due[i]
+    if #out - 2 == want then break end
+    if not passed[id] and not taken[i - from + 1] then
+      out[#out + 1] = id
+      entries[#entries + 1] = until_ms
+      entries[#entries + 1] = id
+    end
   end
 end
 for from = 1, #entries, 1000 do
@@ -332,5 +337,5 @@ export const luaShas = {
   renew: 'b100bfca3530bf5ed73728a24b7e7d46b6f294f0',
   replay: '88410e5477eacf81bb68be961d7ef36592abb427',
   reschedule: '0b6046b10e633c84a23bbc553fc55578c3002626',
-  reserve: '2c61135e2f34b7a6d84931fbb2f4cfb3e8c9c801',
+  reserve: 'b9a22526cce6cd24061e265a4dcea78b779ee1ff',
 } as const

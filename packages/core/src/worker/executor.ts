@@ -1,4 +1,4 @@
-import { JobTimeoutError, LeaseLostError } from '../errors.ts'
+import { LeaseLostError } from '../errors.ts'
 import type { WorkerEvents } from '../events.ts'
 import * as lines from '../log-lines.ts'
 import type { Logger } from '../logger.ts'
@@ -48,6 +48,8 @@ export class Executor {
   readonly #o: ExecutorOptions
   readonly #rules: WorkerRules
   readonly #runs = new Map<string, Run>()
+  /** Started in this turn of the event loop. */
+  readonly #untimed: Run[] = []
   /** What a job may take beside its timeout until it is settled. */
   readonly #afterTimeoutMs: number
 
@@ -179,11 +181,8 @@ export class Executor {
       emit('jobStarted', { jobId, functionName: task.name, queueName, jobTry, waitMs: startedMs - score })
     }
 
-    const onTimeout = () => {
-      const error = new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)
-      run.cut('timed out', error, settings.abortGraceMs)
-    }
-    const outcome = await run.execute(() => this.#o.around(run, () => this.#call(run, ctx)), onTimeout)
+    this.#startTimeout(run)
+    const outcome = await run.execute(() => this.#o.around(run, () => this.#call(run, ctx)))
     const finishedMs = broker.clock.now()
     if (this.#runs.get(claim.jobId) === run) this.#runs.delete(claim.jobId)
     if (outcome.kind === 'abandoned') this.#abandoned(run)
@@ -196,6 +195,15 @@ export class Executor {
     release()
     const settled = await this.#settle(run, ending, outcome, finishedMs)
     if (settled && settings.afterJobEnd) await this.#hook('afterJobEnd', settings.afterJobEnd, ctx)
+  }
+
+  /** Once the turn is over: many handlers have ended by then, and need no timer. */
+  #startTimeout(run: Run): void {
+    if (this.#untimed.push(run) > 1) return
+    setImmediate(() => {
+      const now = this.#o.broker.clock.now()
+      for (const each of this.#untimed.splice(0)) each.startTimeout(now, this.#o.settings.abortGraceMs)
+    })
   }
 
   #call(run: Run, ctx: JobContext): unknown {

@@ -10,8 +10,6 @@ import { Wake } from './wake.ts'
 
 /** Claims under way at once: Redis makes one while what the other brought is run. */
 const LANES = 2
-/** Jobs of one queue that an idle worker claims as it is told of them; what comes beyond is found by polling. */
-const MAX_HINTS = 8
 /** Jobs set aside ahead of free slots go back when no slot came free for so long. */
 const AHEAD_MS = 100
 /** After an unexpected fault of a poll, so that it cannot spin. */
@@ -58,9 +56,10 @@ export class Poller {
   readonly #pace = new Pace()
   /** Jobs set aside that wait for a slot, by queue; younger than their reservation. */
   readonly #ahead = new Map<string, string[]>()
+  /** More of them under way, by queue. */
+  readonly #refills = new Map<string, Promise<void>>()
   #stopping = new AbortController()
-  /** Jobs that the sleeping worker was told of. */
-  readonly #hints = new Map<string, string[]>()
+  /** Asleep, because no queue had a job that is due. */
   #idle = false
   /** Claims under way, and the slots they may fill. */
   readonly #lanes = new Set<Promise<void>>()
@@ -80,12 +79,12 @@ export class Poller {
     return this.#busy
   }
 
-  /** There may be new work: poll now. A job that is named is claimed at once where the worker is idle. */
+  /** There may be new work: poll now. An idle worker that is told of one job claims it at once: it need not be found. */
   notify(queueName?: string, jobId?: string): void {
-    if (this.#idle && queueName !== undefined && jobId !== undefined) {
-      const hints = this.#hints.get(queueName)
-      if (hints === undefined) this.#hints.set(queueName, [jobId])
-      else if (hints.length < MAX_HINTS) hints.push(jobId)
+    const isTold = this.#idle && queueName !== undefined && jobId !== undefined
+    this.#idle = false
+    if (isTold && this.#lanes.size < LANES && this.#free() > 0 && this.#restOf(queueName) <= 0) {
+      this.#claim(queueName, [jobId])
     }
     this.#wake.notify()
   }
@@ -103,7 +102,7 @@ export class Poller {
   /** Polls until `stop`, or in burst mode until nothing is left to do. Never rejects. */
   async run(): Promise<void> {
     await this.#run()
-    await Promise.all(this.#lanes)
+    await Promise.all([...this.#lanes, ...this.#refills.values()])
     // Reservations lapse by themselves within a second where Redis is away.
     if (this.#ahead.size > 0 && this.#o.broker.connection.isReady) await this.#giveBack().catch(() => {})
   }
@@ -121,7 +120,6 @@ export class Poller {
           continue
         }
         await this.#o.beforePoll()
-        if (this.#hints.size > 0) this.#claimHints()
         const found = await this.#poll(this.#free())
         full = found.full
         if (!full) await this.#sleep(Math.min(found.sleepMs, pollDelayMs))
@@ -137,16 +135,6 @@ export class Poller {
     this.#idle = !this.#o.burst
     await this.#wake.wait(ms)
     this.#idle = false
-  }
-
-  /** One round trip less for a job that comes alone: it need not be found. */
-  #claimHints(): void {
-    const hints = [...this.#hints]
-    this.#hints.clear()
-    for (const [queueName, jobIds] of hints) {
-      const free = this.#free()
-      if (free > 0 && this.#restOf(queueName) <= 0) this.#claim(queueName, jobIds.slice(0, free))
-    }
   }
 
   #burstLeft(): number {
@@ -213,13 +201,15 @@ export class Poller {
 
   /** Due jobs for `want` slots: what was set aside before, else what Redis has. */
   async #find(queueName: string, want: number): Promise<{ jobIds: string[]; full: boolean; sleepMs: number }> {
+    if (!this.#ahead.has(queueName)) await this.#refills.get(queueName)
     const ahead = this.#ahead.get(queueName)
     if (ahead) {
       const jobIds = ahead.splice(0, want)
       if (ahead.length === 0) this.#ahead.delete(queueName)
+      if (ahead.length < this.#o.maxJobs) this.#refill(queueName)
       return { jobIds, full: true, sleepMs: Infinity }
     }
-    const { broker, log, queueReadLimit, maxBurstJobs } = this.#o
+    const { broker, log, queueReadLimit } = this.#o
     const now = performance.now()
     const passedOver = this.#passedOver.of(queueName, now)
     if (passedOver.size >= MAX_PASSED_OVER) {
@@ -227,16 +217,37 @@ export class Poller {
       log.warn(`${jobs} are of functions that this worker does not have: it looks no further until some are done`)
       return { jobIds: [], full: false, sleepMs: this.#rest(queueName, LOOK_NO_FURTHER_MS) }
     }
-    const extra = maxBurstJobs === Infinity ? this.#pace.perTurn(now) : 0
     // In proportion to what each poll passes over, so that looking past many is not the work of their square.
     const share = Math.floor(passedOver.size / 8)
-    const ask = Math.max(want, share, Math.min(want + extra, queueReadLimit))
+    const ask = Math.max(want, share, Math.min(want + this.#extra(now), queueReadLimit))
     const { signal } = this.#stopping
     const { jobIds, nextDueMs, nowMs } = await broker.reserve(queueName, ask, passedOver.keys(), signal)
     const full = jobIds.length >= want
     if (jobIds.length > want) this.#ahead.set(queueName, jobIds.splice(want))
     if (!full && passedOver.size > FEW) this.#rest(queueName, passedOver.size / PASSED_OVER_PER_MS)
     return { jobIds, full, sleepMs: nextDueMs === null ? Infinity : nextDueMs - nowMs }
+  }
+
+  /** How many jobs beyond its free slots the worker comes to within moments. */
+  #extra(now: number): number {
+    return this.#o.maxBurstJobs === Infinity ? this.#pace.perTurn(now) : 0
+  }
+
+  /** Sets more jobs aside while there are some left, so that no slot waits for it. */
+  #refill(queueName: string): void {
+    const { broker, queueReadLimit } = this.#o
+    const now = performance.now()
+    const ask = Math.min(this.#extra(now), queueReadLimit)
+    if (ask === 0 || this.#refills.has(queueName)) return
+    const passedOver = this.#passedOver.of(queueName, now)
+    const refill = broker
+      .reserve(queueName, ask, passedOver.keys(), this.#stopping.signal)
+      .then(({ jobIds }) => {
+        if (jobIds.length > 0) this.#ahead.set(queueName, [...(this.#ahead.get(queueName) ?? []), ...jobIds])
+      })
+      .catch(() => {}) // who then finds nothing left asks again, and tells of it
+      .finally(() => this.#refills.delete(queueName))
+    this.#refills.set(queueName, refill)
   }
 
   #rest(queueName: string, ms: number): number {

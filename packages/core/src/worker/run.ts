@@ -1,3 +1,5 @@
+import { JobTimeoutError } from '../errors.ts'
+import { MAX_TIMER_MS } from '../options/check.ts'
 import { asError } from '../protocol/lifecycle.ts'
 import type { CutShort, Outcome } from '../protocol/lifecycle.ts'
 import type { CodecName, JobRecord } from '../protocol/records.ts'
@@ -24,8 +26,10 @@ export class Run {
   cutShort: CutShort | undefined
   #controller: AbortController | undefined
   #reason: Error | undefined
+  #timer: NodeJS.Timeout | undefined
   #graceTimer: NodeJS.Timeout | undefined
-  #abandon: (() => void) | undefined
+  #resolve: ((outcome: Outcome) => void) | undefined
+  #isOver = false
 
   constructor(fields: Pick<Run, 'claim' | 'record' | 'codec' | 'task' | 'jobTry' | 'timeoutMs' | 'startedMs' | 'log'>) {
     this.claim = fields.claim
@@ -53,34 +57,47 @@ export class Run {
     this.cutShort = kind
     this.#reason = reason
     this.#controller?.abort(reason)
-    this.#graceTimer = setTimeout(() => this.#abandon?.(), graceMs)
+    if (!this.#isOver) this.#graceTimer = setTimeout(() => this.#end({ kind: 'abandoned' }), graceMs)
   }
 
   /** Calls the handler and waits for its end; never rejects. */
-  execute(call: () => unknown, onTimeout: () => void): Promise<Outcome> {
+  execute(call: () => unknown): Promise<Outcome> {
     return new Promise((resolve) => {
-      const timer = setTimeout(onTimeout, Math.min(this.timeoutMs, 2_147_483_647))
-      const end = (outcome: Outcome) => {
-        clearTimeout(timer)
-        clearTimeout(this.#graceTimer)
-        this.#abandon = undefined
-        resolve(outcome)
-      }
-      this.#abandon = () => end({ kind: 'abandoned' })
+      this.#resolve = resolve
       try {
         const value = call()
         if (isThenable(value)) {
           value.then(
-            (result) => end({ kind: 'returned', value: result }),
-            (error: unknown) => end({ kind: 'threw', error: asError(error) }),
+            (result) => this.#end({ kind: 'returned', value: result }),
+            (error: unknown) => this.#end({ kind: 'threw', error: asError(error) }),
           )
         } else {
-          end({ kind: 'returned', value })
+          this.#end({ kind: 'returned', value })
         }
       } catch (error) {
-        end({ kind: 'threw', error: asError(error) })
+        this.#end({ kind: 'threw', error: asError(error) })
       }
     })
+  }
+
+  /** Cuts the handler when its time is over, which counts from its start. `nowMs` is Redis time. */
+  startTimeout(nowMs: number, graceMs: number): void {
+    if (this.#isOver) return
+    const leftMs = this.startedMs + this.timeoutMs - nowMs
+    this.#timer = setTimeout(
+      () => {
+        const error = new JobTimeoutError(`the job ran longer than its timeout of ${this.timeoutMs} ms`)
+        this.cut('timed out', error, graceMs)
+      },
+      Math.min(leftMs, MAX_TIMER_MS),
+    )
+  }
+
+  #end(outcome: Outcome): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    clearTimeout(this.#graceTimer)
+    this.#resolve?.(outcome)
   }
 }
 

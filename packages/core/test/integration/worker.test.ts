@@ -325,6 +325,19 @@ describe('a worker', () => {
     expect(await bench.database().redis.zcard('arq:queue:reserved')).toBe(0)
   })
 
+  test('leaves nothing set aside when it stops in the middle of a long queue', async () => {
+    const client = bench.client()
+    await client.enqueueMany(Array.from({ length: 3_000 }, () => ['fast', []] as const))
+    let ran = 0
+    let stop = () => {}
+    const tasks = [defineTask({ name: 'fast', handler: () => void (++ran === 1_000 && stop()) })]
+    const worker = await bench.worker({ tasks, maxJobs: 20 })
+    await new Promise<void>((resolve) => (stop = () => void worker.stop().then(resolve)))
+    const { redis } = bench.database()
+    expect(await redis.zcard('arq:queue:reserved')).toBe(0)
+    expect(await redis.zcard('arq:queue')).toBe(3_000 - ran)
+  })
+
   test('looks past jobs that Python runs: they stay at the head of the queue', async () => {
     const { redis } = bench.database()
     const worker = await bench.worker({ tasks: [echo], pollDelayMs: 30_000, maxJobs: 2 })

@@ -17,12 +17,17 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, want +
 local out = { now, -1 }
 local entries = {}
 local until_ms = string.format('%.0f', now + ARGV[2])
-for _, id in ipairs(due) do
-  if #out - 2 == want then break end
-  if not passed[id] and (reserved == 0 or not redis.call('ZSCORE', KEYS[2], id)) then
-    out[#out + 1] = id
-    entries[#entries + 1] = until_ms
-    entries[#entries + 1] = id
+for from = 1, #due, 1000 do
+  local last = math.min(from + 999, #due)
+  local taken = reserved > 0 and redis.call('ZMSCORE', KEYS[2], unpack(due, from, last)) or {}
+  for i = from, last do
+    local id = due[i]
+    if #out - 2 == want then break end
+    if not passed[id] and not taken[i - from + 1] then
+      out[#out + 1] = id
+      entries[#entries + 1] = until_ms
+      entries[#entries + 1] = id
+    end
   end
 end
 for from = 1, #entries, 1000 do

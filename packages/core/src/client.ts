@@ -109,22 +109,24 @@ export class Client {
   }
 
   /**
-   * Enqueues many, 500 to a round trip. Each item is `[task, input, options]`, as `enqueue` takes them, and has an
-   * outcome of its own, in the order given; nothing is thrown for a bad item.
+   * Enqueues many, 100 to a call, each sent while the next is made. Each item is `[task, input, options]`, as `enqueue`
+   * takes them, and has an outcome of its own, in the order given; nothing is thrown for a bad item.
    *
    * @throws RedisUnavailableError when Redis cannot be asked for its time within `commandTimeoutMs`, or once closed.
    */
   async enqueueMany<const T extends readonly (AnyTask | string)[]>(items: {
     readonly [K in keyof T]: EnqueueItem<T[K]>
   }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
-    const enqueue = async ([task, input, options]: EnqueueItem<AnyTask | string>): Promise<EnqueueOutcome> => {
+    const failed = (error: unknown): EnqueueOutcome => ({ status: 'failed', error: error as Error })
+    const enqueue = ([task, input, options]: EnqueueItem<AnyTask | string>):
+      | Promise<EnqueueOutcome>
+      | EnqueueOutcome => {
       try {
         const call = this.#prepare(task, input, options)
-        const queued = await this.#send(call)
         const job = new Job(call.jobId, call.queueName, this.#link)
-        return { status: queued ? 'queued' : 'duplicate', job }
+        return this.#send(call).then((queued) => ({ status: queued ? 'queued' : 'duplicate', job }), failed)
       } catch (error) {
-        return { status: 'failed', error: error as Error }
+        return failed(error)
       }
     }
     const all = items as unknown as readonly EnqueueItem<AnyTask | string>[]
@@ -183,12 +185,14 @@ export class Client {
     }
   }
 
-  async #send(call: PreparedCall): Promise<boolean> {
-    const queued = await (isTracing() ? this.#sendTraced(call) : this.#batcher.add(call))
-    if (queued && this.#onEnqueued) {
-      this.#onEnqueued({ jobId: call.jobId, functionName: call.functionName, queueName: call.queueName })
-    }
-    return queued
+  #send(call: PreparedCall): Promise<boolean> {
+    const sent = isTracing() ? this.#sendTraced(call) : this.#batcher.add(call)
+    const tell = this.#onEnqueued
+    if (!tell) return sent
+    return sent.then((queued) => {
+      if (queued) tell({ jobId: call.jobId, functionName: call.functionName, queueName: call.queueName })
+      return queued
+    })
   }
 
   #sendTraced(call: PreparedCall): Promise<boolean> {
@@ -210,7 +214,7 @@ export class Client {
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
     return {
       functionName: record.functionName,
-      jobId: options.jobId ?? randomUUID().replaceAll('-', ''),
+      jobId: options.jobId ?? newJobId(),
       queueName: options.queueName ?? this.queueName,
       due: dueOf(options),
       expiresMs: options.expiresMs,
@@ -247,6 +251,12 @@ class SharedLink implements Parts {
     this.queueName = options.queueName
     this.onEnqueued = options.onEnqueued
   }
+}
+
+/** As arq's `uuid4().hex`. */
+function newJobId(): string {
+  const id = randomUUID()
+  return id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24)
 }
 
 type PreparedCall = EnqueueCall & { functionName: string }

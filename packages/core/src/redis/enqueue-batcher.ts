@@ -1,8 +1,8 @@
 import { RedisUnavailableError } from '../errors.ts'
 import type { Broker, EnqueueCall } from './broker.ts'
 
-/** Jobs and payload bytes per call: large enough for speed, small enough not to hold the server. */
-const MAX_JOBS = 500
+/** Jobs and payload bytes per call: Redis stores one batch while the next is made, and is never held for long. */
+const MAX_JOBS = 100
 const MAX_BYTES = 1_048_576
 
 interface Waiting {
@@ -19,6 +19,7 @@ export class EnqueueBatcher {
   readonly #broker: Broker
   readonly #timeoutMs: number | undefined
   #waiting: Waiting[] = []
+  #bytes = 0
   #underWay = 0
 
   constructor(broker: Broker, timeoutMs: number | undefined) {
@@ -29,17 +30,21 @@ export class EnqueueBatcher {
   /** False where the id is taken. */
   add(call: EnqueueCall): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ call, resolve, reject })
-      if (this.#waiting.length > 1) return
-      if (this.#underWay === 0) queueMicrotask(() => this.#flush())
+      if (this.#bytes + call.payload.byteLength > MAX_BYTES) this.#flush()
+      this.#bytes += call.payload.byteLength
+      const count = this.#waiting.push({ call, resolve, reject })
+      if (count === MAX_JOBS) this.#flush()
+      else if (count > 1) return
+      else if (this.#underWay === 0) queueMicrotask(() => this.#flush())
       else setImmediate(() => this.#flush())
     })
   }
 
   #flush(): void {
-    const waiting = this.#waiting
+    if (this.#waiting.length === 0) return
+    void this.#send(this.#waiting)
     this.#waiting = []
-    for (const batch of batches(waiting)) void this.#send(batch)
+    this.#bytes = 0
   }
 
   async #send(batch: Waiting[], resent = false): Promise<void> {
@@ -62,20 +67,4 @@ export class EnqueueBatcher {
       this.#underWay--
     }
   }
-}
-
-function* batches(waiting: Waiting[]): Generator<Waiting[]> {
-  let batch: Waiting[] = []
-  let bytes = 0
-  for (const entry of waiting) {
-    const size = entry.call.payload.byteLength
-    if (batch.length === MAX_JOBS || (batch.length > 0 && bytes + size > MAX_BYTES)) {
-      yield batch
-      batch = []
-      bytes = 0
-    }
-    batch.push(entry)
-    bytes += size
-  }
-  if (batch.length > 0) yield batch
 }

@@ -118,15 +118,13 @@ export class Client {
     readonly [K in keyof T]: EnqueueItem<T[K]>
   }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
     const failed = (error: unknown): EnqueueOutcome => ({ status: 'failed', error: error as Error })
-    const enqueue = ([task, input, options]: EnqueueItem<AnyTask | string>):
-      | Promise<EnqueueOutcome>
-      | EnqueueOutcome => {
+    const enqueue = ([task, input, options]: EnqueueItem<AnyTask | string>): Promise<EnqueueOutcome> => {
       try {
         const call = this.#prepare(task, input, options)
         const job = new Job(call.jobId, call.queueName, this.#link)
         return this.#send(call).then((queued) => ({ status: queued ? 'queued' : 'duplicate', job }), failed)
       } catch (error) {
-        return failed(error)
+        return Promise.resolve(failed(error))
       }
     }
     const all = items as unknown as readonly EnqueueItem<AnyTask | string>[]

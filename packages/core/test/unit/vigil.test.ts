@@ -15,12 +15,12 @@ const isAwake = () => vi.getTimerCount() > 0
 const turn = () => vi.advanceTimersToNextTimer()
 
 async function reply(afterMs: number): Promise<boolean> {
-  let done = (_: string) => {}
+  let done: (value: string) => void
   const replied = vigil.for(new Promise<string>((resolve) => (done = resolve)))
   const stayedAwake = isAwake()
   if (afterMs > 0) vi.advanceTimersByTime(afterMs)
   else turn()
-  done('OK')
+  done!('OK')
   expect(await replied).toBe('OK')
   turn()
   return stayedAwake

@@ -10,6 +10,8 @@ import { Vigil } from './vigil.ts'
 const RESERVE_MS = 1_000
 /** How long a due job that Python runs is passed over before it is looked at again. */
 const PASS_OVER_MS = 1_000
+/** One call in so many finds due jobs by looking over all that are set aside, the others look behind those. */
+const LOOK_OVER_ALL = 16
 /** A call for so many is answered sooner than a process wakes up. */
 const FEW_JOBS = 16
 
@@ -94,6 +96,7 @@ export class Broker {
   /** Whether workers may listen to keyspace events; claims then take care not to wake them. */
   hasKeyspaceListeners = true
   readonly #vigil = new Vigil()
+  #reserves = 0
   readonly #expiresExtraMs: number
   /** Where the id begins in an in-progress key, in bytes from 1. */
   readonly #idAt: number
@@ -143,7 +146,8 @@ export class Broker {
     signal?: AbortSignal,
   ): Promise<Reservation> {
     const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.paused]
-    const reply = await this.#run('reserve', keys, [want, RESERVE_MS, ...passOver], { signal, isBrief: true })
+    const overAll = this.#reserves++ % LOOK_OVER_ALL === 0 ? 1 : 0
+    const reply = await this.#run('reserve', keys, [want, RESERVE_MS, overAll, ...passOver], { signal, isBrief: true })
     const next = Number(reply[1])
     return { nowMs: Number(reply[0]), nextDueMs: next === -1 ? null : next, jobIds: reply.slice(2).map(text) }
   }

@@ -297,30 +297,45 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('SISMEMBER', KEYS[3], KEYS[1]) == 1 then return { now, -1 } end
 local want = tonumber(ARGV[1])
 local passed = {}
-for i = 3, #ARGV do passed[ARGV[i]] = true end
+for i = 4, #ARGV do passed[ARGV[i]] = true end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 local reserved = redis.call('ZCARD', KEYS[2])
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, want + reserved + #ARGV - 2)
+local before = reserved + #ARGV - 3
+
+local function find(offset, count)
+  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', offset, count)
+  local ids, met = {}, false
+  for from = 1, #due, 1000 do
+    local last = math.min(from + 999, #due)
+    local taken = reserved > 0 and redis.call('ZMSCORE', KEYS[2], unpack(due, from, last)) or {}
+    for i = from, last do
+      if #ids == want then break end
+      if taken[i - from + 1] then
+        met = true
+      elseif not passed[due[i]] then
+        ids[#ids + 1] = due[i]
+      end
+    end
+  end
+  return ids, met
+end
+
+local ids, met
+if ARGV[3] ~= '1' and before > 0 then ids, met = find(before, want) end
+if not ids or met or #ids < want then ids = find(0, want + before) end
+
 local out = { now, -1 }
 local entries = {}
 local until_ms = string.format('%.0f', now + ARGV[2])
-for from = 1, #due, 1000 do
-  local last = math.min(from + 999, #due)
-  local taken = reserved > 0 and redis.call('ZMSCORE', KEYS[2], unpack(due, from, last)) or {}
-  for i = from, last do
-    local id = due[i]
-    if #out - 2 == want then break end
-    if not passed[id] and not taken[i - from + 1] then
-      out[#out + 1] = id
-      entries[#entries + 1] = until_ms
-      entries[#entries + 1] = id
-    end
-  end
+for i, id in ipairs(ids) do
+  out[i + 2] = id
+  entries[2 * i - 1] = until_ms
+  entries[2 * i] = id
 end
 for from = 1, #entries, 1000 do
   redis.call('ZADD', KEYS[2], unpack(entries, from, math.min(from + 999, #entries)))
 end
-if #out - 2 < want then
+if #ids < want then
   local later = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if later[2] then out[2] = tonumber(later[2]) end
 end
@@ -337,5 +352,5 @@ export const luaShas = {
   renew: 'b100bfca3530bf5ed73728a24b7e7d46b6f294f0',
   replay: '88410e5477eacf81bb68be961d7ef36592abb427',
   reschedule: '0b6046b10e633c84a23bbc553fc55578c3002626',
-  reserve: 'b9a22526cce6cd24061e265a4dcea78b779ee1ff',
+  reserve: '629dc3741ef3a5d895686c4df9725bce82af2f63',
 } as const

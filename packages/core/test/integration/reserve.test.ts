@@ -1,0 +1,83 @@
+import { takeDatabase } from '@arq-ts/testkit'
+import type { Database } from '@arq-ts/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Link } from '../../src/redis/link.ts'
+import { silent } from './support.ts'
+
+/** Which due jobs a worker sets aside for itself, while others have set theirs aside. */
+describe('setting aside', () => {
+  let database: Database
+  let links: Link[]
+
+  beforeEach(async () => {
+    database = await takeDatabase()
+    const options = { redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent }
+    links = [new Link(options), new Link(options), new Link(options)]
+  })
+  afterEach(async () => {
+    await Promise.all(links.map((link) => link.close()))
+    await database.release()
+  })
+
+  const names = (prefix: string, count: number, from = 0) =>
+    Array.from({ length: count }, (_, i) => `${prefix}${String(from + i).padStart(4, '0')}`)
+
+  /** Due in this order, from a second ago. */
+  async function queue(ids: readonly string[], dueMs = Date.now() - 1_000): Promise<void> {
+    await database.redis.zadd('q', ...ids.flatMap((id) => [dueMs, id]))
+  }
+
+  async function reserve(worker: number, want: number, passOver: string[] = []): Promise<string[]> {
+    return (await links[worker]!.broker.reserve('q', want, passOver)).jobIds
+  }
+
+  test('gives each worker jobs of its own, in order, until none is left', async () => {
+    const ids = names('job-', 500)
+    await queue(ids)
+    const got: string[] = []
+    for (let i = 0; got.length < 500; i++) got.push(...(await reserve(i % 3, 30)))
+    expect(got).toEqual(ids)
+    expect(await reserve(0, 1)).toEqual([])
+  })
+
+  test('finds at once a job that stands before all that is set aside', async () => {
+    await queue(names('job-', 200))
+    await reserve(0, 1)
+    await reserve(0, 99)
+    await queue(['early'], Date.now() - 60_000)
+    expect(await reserve(0, 1)).toEqual(['early'])
+  })
+
+  test('finds soon what stands behind jobs that are set aside and gone', async () => {
+    await queue(names('job-', 200))
+    const gone = await reserve(0, 20)
+    await database.redis.zrem('q', ...gone)
+    const got: string[] = []
+    for (let i = 0; i < 16; i++) got.push(...(await reserve(0, 1)))
+    expect(got).toContain('job-0020')
+  })
+
+  test('passes over what it is told to, however much of it there is', async () => {
+    await queue([...names('theirs-', 100), ...names('zours-', 300)])
+    const theirs = names('theirs-', 100)
+    const got: string[] = []
+    for (let i = 0; got.length < 300; i++) {
+      const more = await reserve(i % 2, 50, theirs)
+      expect(more).not.toEqual([])
+      got.push(...more)
+    }
+    expect(got.sort()).toEqual(names('zours-', 300))
+    expect(await reserve(2, 200)).toEqual(theirs)
+  })
+
+  test('tells when the next job is due where it finds fewer than it was asked for', async () => {
+    const later = Date.now() + 60_000
+    await queue(names('job-', 60))
+    await queue(['later'], later)
+    await reserve(0, 50)
+    expect(await links[0]!.broker.reserve('q', 20, [])).toMatchObject({
+      jobIds: names('job-', 10, 50),
+      nextDueMs: later,
+    })
+  })
+})

@@ -90,6 +90,7 @@ export class Poller {
   }
 
   stop(): void {
+    this.#idle = false
     this.#stopping.abort()
     this.#wake.notify()
   }
@@ -132,7 +133,7 @@ export class Poller {
   }
 
   async #sleep(ms: number): Promise<void> {
-    this.#idle = !this.#o.burst
+    this.#idle = !this.#o.burst && !this.#stopping.signal.aborted
     await this.#wake.wait(ms)
     this.#idle = false
   }
@@ -244,6 +245,7 @@ export class Poller {
       .reserve(queueName, ask, passedOver.keys(), this.#stopping.signal)
       .then(({ jobIds }) => {
         if (jobIds.length > 0) this.#ahead.set(queueName, [...(this.#ahead.get(queueName) ?? []), ...jobIds])
+        if (this.#starved) this.#wake.notify() // it waits knowing that nothing is set aside
       })
       .catch(() => {}) // who then finds nothing left asks again, and tells of it
       .finally(() => this.#refills.delete(queueName))

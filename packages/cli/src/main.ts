@@ -8,11 +8,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
-// Where Node can (from 22.1), modules are compiled once per machine instead of once per start.
-const { enableCompileCache } = module as { enableCompileCache?: () => { directory?: string } }
-const compiled = enableCompileCache?.().directory
-if (compiled !== undefined) process.env['NODE_COMPILE_CACHE'] ??= compiled // for the processes of a pool
-
 const argv = process.argv.slice(2)
 const plain = argv.length === 1 ? await answerOf(argv[0]!) : undefined
 if (plain !== undefined) process.stdout.write(plain)
@@ -32,6 +27,10 @@ function isPool(): boolean {
 }
 
 async function run(): Promise<void> {
+  // Where Node can (from 22.1), modules are compiled once per machine instead of once per start.
+  const { enableCompileCache } = module as { enableCompileCache?: () => { directory?: string } }
+  const compiled = enableCompileCache?.().directory
+  if (compiled !== undefined) process.env['NODE_COMPILE_CACHE'] ??= compiled // for the processes of a pool
   const early = isPool() ? await import('./worker/fork.ts') : undefined
   early?.forkEarly()
   try {

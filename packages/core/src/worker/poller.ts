@@ -81,7 +81,7 @@ export class Poller {
 
   /** There may be new work: poll now. An idle worker that is told of one job claims it at once: it need not be found. */
   notify(queueName?: string, jobId?: string): void {
-    const isTold = this.#idle && queueName !== undefined && jobId !== undefined
+    const isTold = this.#idle && !this.#stopping.signal.aborted && queueName !== undefined && jobId !== undefined
     this.#idle = false
     if (isTold && this.#lanes.size < LANES && this.#free() > 0 && this.#restOf(queueName) <= 0) {
       this.#claim(queueName, [jobId])
@@ -90,7 +90,6 @@ export class Poller {
   }
 
   stop(): void {
-    this.#idle = false
     this.#stopping.abort()
     this.#wake.notify()
   }
@@ -133,7 +132,7 @@ export class Poller {
   }
 
   async #sleep(ms: number): Promise<void> {
-    this.#idle = !this.#o.burst && !this.#stopping.signal.aborted
+    this.#idle = !this.#o.burst
     await this.#wake.wait(ms)
     this.#idle = false
   }

@@ -131,12 +131,9 @@ describe('events of workers', () => {
     await bench.worker({ tasks, name: 'w1' })
     const told: unknown[] = []
     await elsewhere.inspector.listen((event) => told.push(event))
-    let heard = () => {}
-    const first = new Promise<void>((resolve) => (heard = resolve))
-    const stop = await client.inspector.listen(heard)
-    let isHeard = false
-    void first.then(() => (isHeard = true))
-    while (!isHeard) {
+    const heard: unknown[] = []
+    const stop = await client.inspector.listen((event) => heard.push(event))
+    while (heard.length === 0) {
       await client.enqueue('inner')
       await new Promise((resolve) => setImmediate(resolve))
     }

@@ -152,12 +152,15 @@ export class Broker {
     return { nowMs: Number(reply[0]), nextDueMs: next === -1 ? null : next, jobIds: reply.slice(2).map(text) }
   }
 
-  /** Gives reserved jobs back that are not claimed after all, and tells other workers. */
+  /** Gives reserved jobs back that are not claimed after all, and tells other workers; soon, for reservations lapse. */
   async unreserve(queueName: string, jobIds: readonly string[]): Promise<void> {
-    await this.connection.run(async (client) => {
-      await client.zrem(this.keys.reserved(queueName), ...jobIds)
-      await client.publish(this.keys.wakeChannel(queueName), String(this.clock.now()))
-    })
+    await this.connection.run(
+      async (client) => {
+        await client.zrem(this.keys.reserved(queueName), ...jobIds)
+        await client.publish(this.keys.wakeChannel(queueName), String(this.clock.now()))
+      },
+      { timeoutMs: RESERVE_MS },
+    )
   }
 
   /** Takes reserved jobs; those that someone else holds, or that are gone, are missing from the answer. */

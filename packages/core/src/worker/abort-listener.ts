@@ -1,7 +1,8 @@
 import type { Logger } from '../logger.ts'
 import { isAbortOf } from '../protocol/lifecycle.ts'
-import type { JobRecord } from '../protocol/records.ts'
 import type { Broker } from '../redis/broker.ts'
+import type { Roster } from './roster.ts'
+import type { Run } from './run.ts'
 
 /** Ids per call. */
 const MAX_BATCH = 1_000
@@ -16,8 +17,8 @@ export class AbortListener {
   readonly #broker: Broker
   readonly #pollDelayMs: number
   readonly #log: Logger
-  readonly #running: () => ReadonlyMap<string, { record: JobRecord }>
-  readonly #abort: (jobIds: string[]) => void
+  readonly #running: Roster<Run>
+  readonly #abort: (runs: Run[]) => void
   readonly #stopped = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #looking = false
@@ -26,8 +27,8 @@ export class AbortListener {
     broker: Broker
     pollDelayMs: number
     log: Logger
-    running: () => ReadonlyMap<string, { record: JobRecord }>
-    abort: (jobIds: string[]) => void
+    running: Roster<Run>
+    abort: (runs: Run[]) => void
   }) {
     this.#broker = options.broker
     this.#pollDelayMs = options.pollDelayMs
@@ -49,15 +50,15 @@ export class AbortListener {
     if (this.#looking) return
     this.#looking = true
     try {
-      const running = this.#running()
-      const ids = [...running.keys()]
-      for (let from = 0; from < ids.length; from += MAX_BATCH) {
-        const requests = await this.#broker.abortRequests(ids.slice(from, from + MAX_BATCH), this.#stopped.signal)
-        const asked: string[] = []
-        for (const [jobId, askedMs] of requests) {
-          const run = running.get(jobId)
-          if (run && isAbortOf(askedMs, run.record)) asked.push(jobId)
-        }
+      const running = [...this.#running]
+      for (let from = 0; from < running.length; from += MAX_BATCH) {
+        const batch = running.slice(from, from + MAX_BATCH)
+        const ids = batch.map((run) => run.claim.jobId)
+        const requests = await this.#broker.abortRequests(ids, this.#stopped.signal)
+        const asked = batch.filter((run) => {
+          const askedMs = requests.get(run.claim.jobId)
+          return askedMs !== undefined && isAbortOf(askedMs, run.record) && this.#running.has(run)
+        })
         if (asked.length > 0) this.#abort(asked)
       }
     } catch (error) {

@@ -15,6 +15,7 @@ import type { Completer } from './completer.ts'
 import type { Lease, LeaseKeeper } from './lease-keeper.ts'
 import { within } from './patience.ts'
 import type { RegisteredTask } from './registered-task.ts'
+import { Roster } from './roster.ts'
 import { Run } from './run.ts'
 
 /** How long past its timeout and grace a job may take to be settled before others may take it. */
@@ -47,9 +48,11 @@ type EndedJob = Pick<Run, 'claim' | 'record' | 'codec' | 'jobTry' | 'startedMs'>
 export class Executor {
   readonly #o: ExecutorOptions
   readonly #rules: WorkerRules
-  readonly #runs = new Map<string, Run>()
+  readonly #runs = new Roster<Run>()
   /** Started in this turn of the event loop. */
   readonly #untimed: Run[] = []
+  #unsettled = 0
+  #onSettled: (() => void)[] = []
   /** What a job may take beside its timeout until it is settled. */
   readonly #afterTimeoutMs: number
 
@@ -61,26 +64,39 @@ export class Executor {
   }
 
   /** The handlers at work now. */
-  get runs(): ReadonlyMap<string, Run> {
+  get runs(): Roster<Run> {
     return this.#runs
   }
 
-  /** Fires the signals of these jobs, or of all. */
-  cut(
-    kind: CutShort,
-    reason: (run: Run) => Error,
-    jobIds: Iterable<string> = [...this.#runs.keys()],
-    graceMs?: number,
-  ): void {
-    for (const id of jobIds) {
-      const run = this.#runs.get(id)
-      run?.cut(kind, reason(run), graceMs ?? this.#o.settings.abortGraceMs)
+  /** The handler at work for a job, or for one claim of it, unless its lease is known to be lost. */
+  runOf(jobId: string, token?: string): Run | undefined {
+    for (const run of this.#runs) {
+      const { claim, cutShort } = run
+      if (claim.jobId === jobId && claim.token === (token ?? claim.token) && cutShort !== 'lost') return run
     }
+    return undefined
+  }
+
+  /** Claimed jobs that are not settled. */
+  get unsettled(): number {
+    return this.#unsettled
+  }
+
+  /** Resolves when all jobs are settled. */
+  async allSettled(): Promise<void> {
+    if (this.#unsettled > 0) await new Promise<void>((resolve) => this.#onSettled.push(resolve))
+  }
+
+  /** Fires the signals of these handlers, or of all. */
+  cut(kind: CutShort, reason: Error, runs: Iterable<Run> = this.#runs): void {
+    for (const run of runs) run.cut(kind, reason, this.#o.settings.abortGraceMs)
   }
 
   /** Runs and settles one job. `onIdle` is called when its slot is free, which is before it is settled. Never rejects. */
   async execute(claim: Claim, onIdle: () => void): Promise<void> {
     const { leases, log } = this.#o
+    const lease = leases.hold(claim)
+    this.#unsettled++
     let idle = false
     const release = () => {
       if (!idle) onIdle()
@@ -88,8 +104,7 @@ export class Executor {
     }
     try {
       const admission = admit(claim, (name) => this.#o.tasks.get(name), this.#rules)
-      if (admission.kind !== 'run') leases.hold(leaseOf(claim, claim.jobTry, Infinity))
-      if (admission.kind === 'run') await this.#run(claim, admission, release)
+      if (admission.kind === 'run') await this.#run(claim, admission, lease, release)
       else if (admission.kind === 'fail') await this.#fail(claim, admission, release)
       else await this.#handBack(claim, admission.record, release)
     } catch (error) {
@@ -98,8 +113,9 @@ export class Executor {
         `job ${claim.jobId} could not be processed, it runs again when its lease ends`,
       )
     } finally {
-      leases.release(claim.jobId, claim.token)
+      leases.release(lease)
       release()
+      if (--this.#unsettled === 0) for (const tell of this.#onSettled.splice(0)) tell()
     }
   }
 
@@ -150,25 +166,23 @@ export class Executor {
   async #run(
     claim: Claim,
     admission: Extract<Admission<RegisteredTask>, { kind: 'run' }>,
+    lease: Lease,
     release: () => void,
   ): Promise<void> {
-    const { broker, hears, leases, settings, log, emit } = this.#o
+    const { broker, hears, settings, log, emit } = this.#o
     const { record, task, jobTry } = admission
-    if (admission.setTry) {
-      leases.hold(leaseOf(claim, claim.jobTry, Infinity))
-      await broker.setTry(claim, jobTry)
-    }
+    if (admission.setTry) await broker.setTry(claim, jobTry)
     const held = admission.setTry ? { ...claim, jobTry } : claim
     const timeoutMs = task.timeoutMs ?? settings.jobTimeoutMs
     const startedMs = broker.clock.now()
     const run = new Run({ claim: held, record, codec: admission.codec, task, jobTry, timeoutMs, startedMs, log })
-    leases.hold(leaseOf(claim, jobTry, startedMs + timeoutMs + this.#afterTimeoutMs))
+    lease.jobTry = jobTry
+    lease.deadlineMs = startedMs + timeoutMs + this.#afterTimeoutMs
     // Its lease lapsed unnoticed, and it came back to the very worker that runs it: the earlier run is void.
-    if (this.#runs.has(claim.jobId)) {
-      const reason = () => new LeaseLostError('the lease of this job lapsed, and the job was claimed anew')
-      this.cut('lost', reason, [claim.jobId])
-    }
-    this.#runs.set(claim.jobId, run)
+    const earlier = claim.jobTry > 1 ? this.runOf(claim.jobId) : undefined
+    if (earlier)
+      this.cut('lost', new LeaseLostError('the lease of this job lapsed, and the job was claimed anew'), [earlier])
+    this.#runs.add(run)
     const ctx = this.#o.makeContext(run)
     if (log.isLevelEnabled('info')) {
       const { args, kwargs } = settings.logArguments ? record : { args: [], kwargs: {} }
@@ -184,7 +198,7 @@ export class Executor {
     this.#startTimeout(run)
     const outcome = await run.execute(() => this.#o.around(run, () => this.#call(run, ctx)))
     const finishedMs = broker.clock.now()
-    if (this.#runs.get(claim.jobId) === run) this.#runs.delete(claim.jobId)
+    this.#runs.delete(run)
     if (outcome.kind === 'abandoned') this.#abandoned(run)
     if (run.cutShort === 'lost') return // another worker has it; the loss was told when it was noticed
 
@@ -378,10 +392,6 @@ export class Executor {
 /** arq names cron runs by function alone. */
 function refOf(run: Run): string {
   return run.task.isCron ? run.task.name : `${run.claim.jobId}:${run.task.name}`
-}
-
-function leaseOf({ jobId, queueName, token }: Claim, jobTry: number, deadlineMs: number): Lease {
-  return { jobId, queueName, token, jobTry, deadlineMs }
 }
 
 function elapsed(record: JobRecord, now: number): number {

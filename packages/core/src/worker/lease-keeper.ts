@@ -1,10 +1,12 @@
 import type { Logger } from '../logger.ts'
-import type { Broker, Renewal } from '../redis/broker.ts'
+import type { Broker, Claim, Renewal } from '../redis/broker.ts'
+import { Roster } from './roster.ts'
+import type { Placed } from './roster.ts'
 
 const MAX_BATCH = 500
 
 /** A claimed job whose lease is to be kept until it is settled. */
-export interface Lease {
+export interface Lease extends Placed {
   jobId: string
   queueName: string
   token: string
@@ -20,7 +22,7 @@ export interface Lease {
  * stopped → started → stopped
  */
 export class LeaseKeeper {
-  readonly #leases = new Map<string, Lease>()
+  readonly #leases = new Roster<Lease>()
   readonly #broker: Broker
   readonly #leaseMs: number
   readonly #lagWarnMs: number
@@ -45,13 +47,15 @@ export class LeaseKeeper {
     this.#onLost = options.onLost
   }
 
-  hold(lease: Lease): void {
-    this.#leases.set(lease.jobId, lease)
+  /** Keeps a job's lease until it is released; without a deadline unless it is given one. */
+  hold({ jobId, queueName, token, jobTry }: Claim): Lease {
+    const lease = { jobId, queueName, token, jobTry, deadlineMs: Infinity, place: -1 }
+    this.#leases.add(lease)
+    return lease
   }
 
-  /** The token tells: the job may have been claimed anew meanwhile. */
-  release(jobId: string, token: string): void {
-    if (this.#leases.get(jobId)?.token === token) this.#leases.delete(jobId)
+  release(lease: Lease): void {
+    this.#leases.delete(lease)
   }
 
   start(): void {
@@ -91,7 +95,7 @@ export class LeaseKeeper {
   async #renewAll(): Promise<void> {
     this.#lastTurnMs = performance.now()
     try {
-      const leases = [...this.#leases.values()]
+      const leases = [...this.#leases]
       for (let from = 0; from < leases.length; from += MAX_BATCH)
         await this.#renew(leases.slice(from, from + MAX_BATCH))
     } catch (error) {
@@ -101,19 +105,16 @@ export class LeaseKeeper {
 
   async #renew(leases: Lease[]): Promise<void> {
     const now = this.#broker.clock.now()
-    const renewals: Renewal[] = []
+    const renewals: (Renewal & { lease: Lease })[] = []
     for (const lease of leases) {
       const leaseMs = Math.min(this.#leaseMs, lease.deadlineMs - now)
-      if (leaseMs > 0) renewals.push({ ...lease, leaseMs })
+      if (leaseMs > 0) renewals.push({ ...lease, leaseMs, lease })
     }
     if (renewals.length === 0) return
     const held = await this.#broker.renew(renewals, this.#stopped.signal)
-    renewals.forEach((renewal, i) => {
-      const lease = this.#leases.get(renewal.jobId)
-      // It may have been settled, or claimed anew, while the call was under way.
-      if (held[i] || lease === undefined || lease.token !== renewal.token) return
-      this.#leases.delete(renewal.jobId)
-      this.#onLost(lease)
+    renewals.forEach(({ lease }, i) => {
+      // It may have been settled while the call was under way.
+      if (!held[i] && this.#leases.delete(lease)) this.#onLost(lease)
     })
   }
 

@@ -10,7 +10,7 @@ import { Wake } from './wake.ts'
 
 /** Claims under way at once: Redis makes one while what the other brought is run. */
 const LANES = 2
-/** Jobs set aside ahead of free slots go back when no slot came free for so long. */
+/** Jobs set aside ahead of free slots go back when none was started for so long. */
 const AHEAD_MS = 100
 /** After an unexpected fault of a poll, so that it cannot spin. */
 const FAULT_PAUSE_MS = 500
@@ -41,6 +41,17 @@ export interface PollerOptions {
   countQueued: () => Promise<number>
 }
 
+/** What the poller knows of one of its queues. */
+interface PolledQueue {
+  readonly name: string
+  /** Not to be asked before, on the monotonic clock. */
+  restUntilMs: number
+  /** Jobs set aside that wait for a slot. */
+  ahead: string[]
+  /** More of them under way. */
+  refill: Promise<void> | undefined
+}
+
 /**
  * Finds due jobs and claims as many as there are free slots.
  *
@@ -51,13 +62,8 @@ export class Poller {
   readonly #o: PollerOptions
   readonly #wake = new Wake()
   readonly #passedOver = new PassedOver()
-  /** Queues that are not to be asked before a time. */
-  readonly #resting = new Map<string, number>()
   readonly #pace = new Pace()
-  /** Jobs set aside that wait for a slot, by queue; younger than their reservation. */
-  readonly #ahead = new Map<string, string[]>()
-  /** More of them under way, by queue. */
-  readonly #refills = new Map<string, Promise<void>>()
+  readonly #queues: ReadonlyMap<string, PolledQueue>
   #stopping = new AbortController()
   /** Asleep, because no queue had a job that is due. */
   #idle = false
@@ -68,10 +74,15 @@ export class Poller {
   #isWaking = false
   #busy = 0
   #started = 0
+  /** When jobs were last started, on the monotonic clock. */
+  #startedMs = 0
   #starved = false
 
   constructor(options: PollerOptions) {
     this.#o = options
+    this.#queues = new Map(
+      options.queues.map(({ name }) => [name, { name, restUntilMs: 0, ahead: [], refill: undefined }]),
+    )
   }
 
   /** Slots in use. */
@@ -81,11 +92,10 @@ export class Poller {
 
   /** There may be new work: poll now. An idle worker that is told of one job claims it at once: it need not be found. */
   notify(queueName?: string, jobId?: string): void {
-    const isTold = this.#idle && !this.#stopping.signal.aborted && queueName !== undefined && jobId !== undefined
+    const isIdle = this.#idle && !this.#stopping.signal.aborted && this.#lanes.size < LANES && this.#free() > 0
+    const queue = queueName === undefined ? undefined : this.#queues.get(queueName)
     this.#idle = false
-    if (isTold && this.#lanes.size < LANES && this.#free() > 0 && this.#restOf(queueName) <= 0) {
-      this.#claim(queueName, [jobId])
-    }
+    if (isIdle && queue && jobId !== undefined && restOf(queue) <= 0) this.#claim(queue, [jobId])
     this.#wake.notify()
   }
 
@@ -102,9 +112,9 @@ export class Poller {
   /** Polls until `stop`, or in burst mode until nothing is left to do. Never rejects. */
   async run(): Promise<void> {
     await this.#run()
-    await Promise.all([...this.#lanes, ...this.#refills.values()])
+    await Promise.all([...this.#lanes, ...[...this.#queues.values()].map((queue) => queue.refill)])
     // Reservations lapse by themselves within a second where Redis is away.
-    if (this.#ahead.size > 0 && this.#o.broker.connection.isReady) await this.#giveBack().catch(() => {})
+    if (this.#o.broker.connection.isReady) await this.#giveBack().catch(() => {})
   }
 
   async #run(): Promise<void> {
@@ -160,10 +170,11 @@ export class Poller {
 
   async #waitForSlot(ms: number): Promise<void> {
     this.#starved = true
-    const isAhead = this.#ahead.size > 0
-    await this.#wake.wait(isAhead ? Math.min(ms, AHEAD_MS) : ms)
+    const isAhead = [...this.#queues.values()].some((queue) => queue.ahead.length > 0)
+    const lapsesMs = this.#startedMs + AHEAD_MS
+    await this.#wake.wait(isAhead ? Math.min(ms, Math.max(1, lapsesMs - performance.now())) : ms)
     this.#starved = false
-    if (isAhead && this.#free() <= 0) await this.#giveBack()
+    if (isAhead && this.#free() <= 0 && performance.now() >= lapsesMs) await this.#giveBack()
   }
 
   /** One round over the queues. `full`: there may be more that is due now. */
@@ -173,58 +184,57 @@ export class Poller {
     let full = false
     let left = free
     let sleepMs = Infinity
-    for (const queueName of pollOrder(queues, order, Math.random)) {
+    for (const name of pollOrder(queues, order, Math.random)) {
+      const queue = this.#queues.get(name)!
       if (left <= 0 || this.#lanes.size === LANES) return { full: true, sleepMs }
-      const restMs = this.#restOf(queueName)
+      const restMs = restOf(queue)
       if (restMs > 0) {
         sleepMs = Math.min(sleepMs, restMs)
         continue
       }
       try {
-        const found = await this.#find(queueName, Math.min(left, queueReadLimit, share))
+        const found = await this.#find(queue, Math.min(left, queueReadLimit, share))
         full ||= found.full
         sleepMs = Math.min(sleepMs, found.sleepMs)
         if (found.jobIds.length > 0 && !this.#stopping.signal.aborted) {
           left -= found.jobIds.length
-          this.#claim(queueName, found.jobIds)
+          this.#claim(queue, found.jobIds)
           // It may have more: the next round asks it again before those behind it.
           if (found.full) return { full, sleepMs }
         }
       } catch (error) {
         if (this.#stopping.signal.aborted) throw error
-        log.error({ err: error }, `polling ${queueName} failed, trying again`)
-        sleepMs = Math.min(sleepMs, this.#rest(queueName, FAULT_PAUSE_MS))
+        log.error({ err: error }, `polling ${name} failed, trying again`)
+        sleepMs = Math.min(sleepMs, rest(queue, FAULT_PAUSE_MS))
       }
     }
     return { full, sleepMs: Math.max(1, sleepMs) }
   }
 
   /** Due jobs for `want` slots: what was set aside before, else what Redis has. */
-  async #find(queueName: string, want: number): Promise<{ jobIds: string[]; full: boolean; sleepMs: number }> {
-    if (!this.#ahead.has(queueName)) await this.#refills.get(queueName)
-    const ahead = this.#ahead.get(queueName)
-    if (ahead) {
-      const jobIds = ahead.splice(0, want)
-      if (ahead.length === 0) this.#ahead.delete(queueName)
-      if (ahead.length < this.#o.maxJobs) this.#refill(queueName)
+  async #find(queue: PolledQueue, want: number): Promise<{ jobIds: string[]; full: boolean; sleepMs: number }> {
+    if (queue.ahead.length === 0) await queue.refill
+    if (queue.ahead.length > 0) {
+      const jobIds = queue.ahead.splice(0, want)
+      if (queue.ahead.length < this.#o.maxJobs) this.#refill(queue)
       return { jobIds, full: true, sleepMs: Infinity }
     }
     const { broker, log, queueReadLimit } = this.#o
     const now = performance.now()
-    const passedOver = this.#passedOver.of(queueName, now)
+    const passedOver = this.#passedOver.of(queue.name, now)
     if (passedOver.size >= MAX_PASSED_OVER) {
-      const jobs = `${passedOver.size} jobs of ${queueName}`
+      const jobs = `${passedOver.size} jobs of ${queue.name}`
       log.warn(`${jobs} are of functions that this worker does not have: it looks no further until some are done`)
-      return { jobIds: [], full: false, sleepMs: this.#rest(queueName, LOOK_NO_FURTHER_MS) }
+      return { jobIds: [], full: false, sleepMs: rest(queue, LOOK_NO_FURTHER_MS) }
     }
     // In proportion to what each poll passes over, so that looking past many is not the work of their square.
     const share = Math.floor(passedOver.size / 8)
     const ask = Math.max(want, share, Math.min(want + this.#extra(now), queueReadLimit))
     const { signal } = this.#stopping
-    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queueName, ask, passedOver.keys(), signal)
+    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queue.name, ask, passedOver.keys(), signal)
     const full = jobIds.length >= want
-    if (jobIds.length > want) this.#ahead.set(queueName, jobIds.splice(want))
-    if (!full && passedOver.size > FEW) this.#rest(queueName, passedOver.size / PASSED_OVER_PER_MS)
+    queue.ahead.push(...jobIds.splice(want))
+    if (!full && passedOver.size > FEW) rest(queue, passedOver.size / PASSED_OVER_PER_MS)
     return { jobIds, full, sleepMs: nextDueMs === null ? Infinity : nextDueMs - nowMs }
   }
 
@@ -234,73 +244,60 @@ export class Poller {
   }
 
   /** Sets more jobs aside while there are some left, so that no slot waits for it. */
-  #refill(queueName: string): void {
+  #refill(queue: PolledQueue): void {
     const { broker, queueReadLimit } = this.#o
     const now = performance.now()
     const ask = Math.min(this.#extra(now), queueReadLimit)
-    if (ask === 0 || this.#refills.has(queueName)) return
-    const passedOver = this.#passedOver.of(queueName, now)
-    const refill = broker
-      .reserve(queueName, ask, passedOver.keys(), this.#stopping.signal)
+    if (ask === 0 || queue.refill) return
+    const passedOver = this.#passedOver.of(queue.name, now)
+    queue.refill = broker
+      .reserve(queue.name, ask, passedOver.keys(), this.#stopping.signal)
       .then(({ jobIds }) => {
-        if (jobIds.length > 0) this.#ahead.set(queueName, [...(this.#ahead.get(queueName) ?? []), ...jobIds])
+        queue.ahead.push(...jobIds)
         if (this.#starved) this.#wake.notify() // it waits knowing that nothing is set aside
       })
       .catch(() => {}) // who then finds nothing left asks again, and tells of it
-      .finally(() => this.#refills.delete(queueName))
-    this.#refills.set(queueName, refill)
-  }
-
-  #rest(queueName: string, ms: number): number {
-    this.#resting.set(queueName, performance.now() + ms)
-    return ms
-  }
-
-  /** How long a queue is still to be left alone. */
-  #restOf(queueName: string): number {
-    const until = this.#resting.get(queueName)
-    if (until === undefined) return 0
-    const ms = until - performance.now()
-    if (ms <= 0) this.#resting.delete(queueName)
-    return ms
+      .finally(() => (queue.refill = undefined))
   }
 
   /** Lets other workers have what was set aside. */
   async #giveBack(): Promise<void> {
-    const ahead = [...this.#ahead]
-    this.#ahead.clear()
-    for (const [queueName, jobIds] of ahead) await this.#o.broker.unreserve(queueName, jobIds)
+    for (const queue of this.#queues.values()) {
+      const jobIds = queue.ahead.splice(0)
+      if (jobIds.length > 0) await this.#o.broker.unreserve(queue.name, jobIds)
+    }
   }
 
   /** Claims jobs and starts those that were got, while the loop goes on. */
-  #claim(queueName: string, jobIds: string[]): void {
+  #claim(queue: PolledQueue, jobIds: string[]): void {
     this.#claiming += jobIds.length
-    const lane = this.#startClaimed(queueName, jobIds).then(() => {
+    const lane = this.#startClaimed(queue, jobIds).then(() => {
       this.#lanes.delete(lane)
       this.#slotsAreFree()
     })
     this.#lanes.add(lane)
   }
 
-  async #startClaimed(queueName: string, jobIds: string[]): Promise<void> {
+  async #startClaimed(queue: PolledQueue, jobIds: string[]): Promise<void> {
     const { broker, leaseMs, log, allowAbortJobs, start, workerId } = this.#o
     const token = `${workerId}/${randomUUID()}`
     const { signal } = this.#stopping
     let claims: Claim[] = []
     try {
-      claims = await broker.claim(queueName, jobIds, { token, leaseMs, honourAborts: allowAbortJobs, signal })
+      claims = await broker.claim(queue.name, jobIds, { token, leaseMs, honourAborts: allowAbortJobs, signal })
       // Replies may come together; if their jobs were started together, so would their slots be free, and the lanes be one.
       while (this.#isStarting) await turn()
     } catch (error) {
-      if (!signal.aborted) log.error({ err: error }, `claiming jobs of ${queueName} failed, trying again`)
-      this.#rest(queueName, FAULT_PAUSE_MS)
+      if (!signal.aborted) log.error({ err: error }, `claiming jobs of ${queue.name} failed, trying again`)
+      rest(queue, FAULT_PAUSE_MS)
     }
     this.#isStarting = true
     setImmediate(() => {
       this.#isStarting = false
     })
     this.#claiming -= jobIds.length
-    this.#pace.add(claims.length, performance.now())
+    this.#startedMs = performance.now()
+    this.#pace.add(claims.length, this.#startedMs)
     for (const claim of claims) {
       this.#busy++
       this.#started++
@@ -322,4 +319,14 @@ export class Poller {
       this.#wake.notify()
     })
   }
+}
+
+function rest(queue: PolledQueue, ms: number): number {
+  queue.restUntilMs = performance.now() + ms
+  return ms
+}
+
+/** How long a queue is still to be left alone. */
+function restOf(queue: PolledQueue): number {
+  return queue.restUntilMs - performance.now()
 }

@@ -6,6 +6,7 @@ import type { CodecName, JobRecord } from '../protocol/records.ts'
 import type { Claim } from '../redis/broker.ts'
 import type { Logger } from '../logger.ts'
 import type { RegisteredTask } from './registered-task.ts'
+import type { Placed } from './roster.ts'
 
 /**
  * One handler at work.
@@ -13,7 +14,7 @@ import type { RegisteredTask } from './registered-task.ts'
  * running → cut short (its signal fires) → ended: returned, threw, or abandoned when it ignores the signal past the
  * grace. A handler cannot be killed in JavaScript: an abandoned one runs on, unheard, and its slot is free.
  */
-export class Run {
+export class Run implements Placed {
   readonly claim: Claim
   readonly record: JobRecord
   readonly codec: CodecName
@@ -23,6 +24,7 @@ export class Run {
   /** Redis time at the start, in unix ms. */
   readonly startedMs: number
   readonly log: Logger
+  place = -1
   cutShort: CutShort | undefined
   #controller: AbortController | undefined
   #reason: Error | undefined

@@ -19,6 +19,7 @@ import { EventPublisher } from './event-publisher.ts'
 import { Executor } from './executor.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import type { Lease } from './lease-keeper.ts'
 import { Patience, within } from './patience.ts'
 import { Poller } from './poller.ts'
 import { registerCron, registerTask } from './registered-task.ts'
@@ -62,7 +63,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
   readonly #cron: CronService
   readonly #publisher: EventPublisher
   readonly #hooks: StateHooks
-  readonly #inFlight = new Set<Promise<void>>()
   readonly #queueNames: string[]
   readonly #patience = new Patience()
   readonly #stopping = new AbortController()
@@ -105,7 +105,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       leaseMs: settings.leaseMs,
       lagWarnMs: settings.eventLoopLagWarnMs,
       log,
-      onLost: (lease) => this.#leaseLost(lease.jobId),
+      onLost: (lease) => this.#leaseLost(lease),
     })
     this.#executor = new Executor({
       broker,
@@ -135,19 +135,15 @@ export class Worker extends EventEmitter<WorkerEvents> {
       burst: settings.burst,
       maxBurstJobs: settings.burst && settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,
       beforePoll: () => this.#leases.afterSleep(),
-      start: (claim, onIdle) => {
-        const execution = this.#executor.execute(claim, onIdle)
-        this.#inFlight.add(execution)
-        void execution.then(() => this.#inFlight.delete(execution))
-      },
+      start: (claim, onIdle) => void this.#executor.execute(claim, onIdle),
       countQueued: () => store.countQueued(this.#queueNames),
     })
     this.#aborts = new AbortListener({
       broker,
       pollDelayMs: settings.pollDelayMs,
       log,
-      running: () => this.#executor.runs,
-      abort: (ids) => this.#executor.cut('aborted', () => new JobAbortedError('aborted while running'), ids),
+      running: this.#executor.runs,
+      abort: (runs) => this.#executor.cut('aborted', new JobAbortedError('aborted while running'), runs),
     })
     this.#publisher = new EventPublisher({ worker: this, workerId: this.id, store, now: () => broker.clock.now() })
     this.#heartbeat = new Heartbeat({
@@ -216,7 +212,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** What this worker tells of itself in `arq:worker:<id>`. */
   describe(): WorkerEntry {
-    const runs = [...this.#executor.runs.values()]
+    const runs = [...this.#executor.runs]
     return {
       id: this.id,
       name: this.#settings.name ?? hostname(),
@@ -297,8 +293,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onWork: (queueName, jobId) => this.#poller.notify(queueName, jobId),
         onListener: () => void this.#publisher.look().catch(() => {}),
         onAbort: (jobId) => {
-          if (settings.allowAbortJobs && (jobId === undefined || this.#executor.runs.has(jobId)))
-            void this.#aborts.look()
+          if (settings.allowAbortJobs && (jobId === undefined || this.#executor.runOf(jobId))) void this.#aborts.look()
         },
       }),
     )
@@ -322,12 +317,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const { complete, failed, retried } = this.#counters
     const counts = `${complete} jobs complete ◆ ${failed} failed ◆ ${retried} retries ◆ ${this.#executor.runs.size} ongoing`
     this.log.info(`shutting down ◆ ${counts}`)
-    await this.#patience.wait(Promise.all(this.#inFlight), jobCompletionWaitMs)
-    const reason = new WorkerStoppedError('the worker is stopping')
-    this.#executor.cut('stopped', () => reason)
-    await within(Promise.all(this.#inFlight), abortGraceMs + SETTLE_WAIT_MS)
-    if (this.#inFlight.size > 0) {
-      this.log.error(`${this.#inFlight.size} jobs could not be settled; they run again when their leases end`)
+    await this.#patience.wait(this.#executor.allSettled(), jobCompletionWaitMs)
+    this.#executor.cut('stopped', new WorkerStoppedError('the worker is stopping'))
+    await within(this.#executor.allSettled(), abortGraceMs + SETTLE_WAIT_MS)
+    const { unsettled } = this.#executor
+    if (unsettled > 0) {
+      this.log.error(`${unsettled} jobs could not be settled; they run again when their leases end`)
     }
   }
 
@@ -361,15 +356,15 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.stop().catch(() => {})
   }
 
-  #leaseLost(jobId: string): void {
-    const run = this.#executor.runs.get(jobId)
+  #leaseLost({ jobId, token }: Lease): void {
+    const run = this.#executor.runOf(jobId, token)
     if (!run) return
     const about = { jobId, functionName: run.task.name, queueName: run.claim.queueName }
     this.log.error(
       about,
       `${jobId}:${run.task.name} lost its lease while it ran: another worker may have it, its outcome is discarded`,
     )
-    this.#executor.cut('lost', () => new LeaseLostError('the lease of this job was lost'), [jobId])
+    this.#executor.cut('lost', new LeaseLostError('the lease of this job was lost'), [run])
     this.#tell('leaseLost', about)
   }
 

@@ -1,8 +1,9 @@
 import { takeDatabase } from '@arq-ts/testkit'
 import type { Database } from '@arq-ts/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { defineTask } from '../../src/index.ts'
 import { Link } from '../../src/redis/link.ts'
-import { silent } from './support.ts'
+import { silent, useBench } from './support.ts'
 
 /** Which due jobs a worker sets aside for itself, while others have set theirs aside. */
 describe('setting aside', () => {
@@ -79,5 +80,48 @@ describe('setting aside', () => {
       jobIds: names('job-', 10, 50),
       nextDueMs: later,
     })
+  })
+})
+
+describe('a worker', () => {
+  const bench = useBench()
+
+  /** Gives the messages that tell other workers of jobs given back. */
+  async function hearGivenBack(queueName: string): Promise<string[]> {
+    const { redis } = bench.database()
+    const heard: string[] = []
+    const listener = redis.duplicate()
+    onTestFinished(() => listener.disconnect())
+    listener.on('message', (_channel, message: string) => heard.push(message))
+    await listener.subscribe(`arq:wake@${redis.options.db}:${queueName}`)
+    return heard
+  }
+
+  test('keeps what it has set aside while it comes to it', async () => {
+    const jobs = 3_000
+    await bench.client({ queueName: 'q' }).enqueueMany(Array.from({ length: jobs }, () => ['quick', []] as const))
+    const heard = await hearGivenBack('q')
+    let done = 0
+    await new Promise<void>((resolve) => {
+      const quick = defineTask({ name: 'quick', handler: () => void (++done === jobs && resolve()) })
+      void bench.worker({ queueName: 'q', tasks: [quick], maxJobs: 50 })
+    })
+    expect(heard.length).toBeLessThan(5) // a worker that the machine holds up for a while may
+  })
+
+  test('gives it back when no slot comes free', async () => {
+    const client = bench.client({ queueName: 'q' })
+    const heard = await hearGivenBack('q')
+    const quick = defineTask({ name: 'quick', handler: () => {} })
+    const hold = defineTask({
+      name: 'hold',
+      handler: ({ signal }) => new Promise((end) => signal.addEventListener('abort', end)),
+    })
+    await client.enqueueMany(Array.from({ length: 200 }, () => ['quick', []] as const))
+    await client.enqueueMany(Array.from({ length: 100 }, () => ['hold', []] as const))
+    heard.length = 0
+    await bench.worker({ queueName: 'q', tasks: [quick, hold], maxJobs: 20 })
+    await expect.poll(() => heard.length).toBeGreaterThan(0)
+    await expect.poll(() => bench.database().redis.zcard('q:reserved')).toBe(0)
   })
 })

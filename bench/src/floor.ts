@@ -70,9 +70,9 @@ async function record(ids: readonly string[], batch: number): Promise<{ enqueue:
   for (const some of chunks(ids, batch)) {
     reply = [now, -1]
     await broker.reserve(QUEUE, some.length, [])
-    reply = [now, ...some.map(() => 0)]
+    reply = [now, ...some.map(() => null), 0]
     await broker.claim(QUEUE, some, { token: TOKEN, leaseMs: LEASE_MS, honourAborts: true })
-    reply = some.map(() => 1)
+    reply = []
     const times = { startTimeMs: now, finishTimeMs: now }
     await broker.finish(
       QUEUE,

@@ -175,24 +175,7 @@ export class Broker {
     const told = this.hasKeyspaceListeners ? 1 : 0
     const args = [token, leaseMs, honourAborts ? 1 : 0, RETRY_COUNTER_TTL_S, PASS_OVER_MS, this.#idAt, told]
     const reply = await this.#run('claim', keys, args, { signal, isBrief: jobIds.length <= FEW_JOBS })
-    const claims: Claim[] = []
-    let at = 1
-    for (const jobId of jobIds) {
-      if (reply[at++] !== 1) continue
-      const asked = reply[at + 2] as Buffer | null
-      claims.push({
-        jobId,
-        queueName,
-        token,
-        payload: null,
-        jobTry: Number(reply[at]),
-        abortAskedMs: asked === null ? null : Number(asked),
-        score: Number(reply[at + 1]),
-      })
-      at += 3
-    }
-    for (const claim of claims) claim.payload = reply[at++] as Buffer | null
-    return claims
+    return readClaims(reply, jobIds, queueName, token)
   }
 
   /** Sets the try counter to the `job_try` a producer asked for, as arq does when it is ahead. */
@@ -241,8 +224,8 @@ export class Broker {
       resentFlag: true,
       isBrief: endings.length <= FEW_JOBS,
     })
-    const held: boolean[] = []
-    for (const [i, at] of order.entries()) held[at] = reply[i] === 1
+    const held = endings.map(() => true)
+    for (const number of reply) held[order[Number(number) - 1]!] = false
     return held
   }
 
@@ -316,6 +299,26 @@ export class Broker {
 
 /** Scripts whose first reply is Redis's time. */
 const reportsTime: ReadonlySet<ScriptName> = new Set<ScriptName>(['enqueue', 'reserve', 'claim', 'renew'])
+
+/** What `claim.lua` tells of the jobs it took. */
+function readClaims(reply: ScriptReply[], jobIds: readonly string[], queueName: string, token: string): Claim[] {
+  const taken: Claim[] = []
+  for (const [i, jobId] of jobIds.entries()) {
+    const score = reply[i + 1]
+    if (score === null) continue
+    taken.push({ jobId, queueName, token, payload: null, jobTry: 1, abortAskedMs: null, score: Number(score) })
+  }
+  let at = 1 + jobIds.length
+  for (let more = Number(reply[at++]); more > 0; more--) {
+    const claim = taken[Number(reply[at]) - 1]!
+    const asked = reply[at + 2]!
+    claim.jobTry = Number(reply[at + 1])
+    claim.abortAskedMs = asked === null ? null : Number(asked)
+    at += 3
+  }
+  for (const claim of taken) claim.payload = reply[at++] as Buffer | null
+  return taken
+}
 
 /** How jobs of a batch ended, and which. */
 interface FinishWay {

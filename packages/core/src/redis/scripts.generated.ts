@@ -13,15 +13,15 @@ redis.pcall('PUBLISH', ARGV[3], ARGV[1])
 return { 1 }`,
   claim: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local token, lease = ARGV[1], tonumber(ARGV[2])
+local token, lease, id_at = ARGV[1], ARGV[2], tonumber(ARGV[6])
 local lease_end, one_by_one = string.format('%.0f', now + lease), ARGV[7] == '1'
 local paused = redis.call('SISMEMBER', KEYS[4], KEYS[1]) == 1
 local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
-local out, jobs = { now }, {}
+local out, more, jobs = { now }, {}, {}
 for from = 5, #KEYS, 1500 do
   local last = math.min(from + 1499, #KEYS)
   local ids = {}
-  for k = from, last, 3 do ids[#ids + 1] = string.sub(KEYS[k], ARGV[6]) end
+  for k = from, last, 3 do ids[#ids + 1] = string.sub(KEYS[k], id_at) end
   local scores = redis.call('ZMSCORE', KEYS[1], unpack(ids))
   local asked = aborts and redis.call('ZMSCORE', KEYS[3], unpack(ids))
   local moved, settled, held = {}, {}, {}
@@ -47,11 +47,15 @@ for from = 5, #KEYS, 1500 do
           if redis.call('TTL', KEYS[k + 2]) < tonumber(ARGV[4]) then redis.call('EXPIRE', KEYS[k + 2], ARGV[4]) end
         end
       end
-      local n = #out
-      out[n + 1], out[n + 2], out[n + 3], out[n + 4] = 1, try, score, asked and asked[i] or false
+      out[#out + 1] = score
+      local abort = asked and asked[i] or false
+      if try ~= 1 or abort then
+        local n = #more
+        more[n + 1], more[n + 2], more[n + 3] = #jobs + 1, try, abort
+      end
       jobs[#jobs + 1] = KEYS[k + 1]
     else
-      out[#out + 1] = 0
+      out[#out + 1] = false
     end
     if due and not claimed and not again then
       held[#held + 1] = string.format('%.0f', now + ARGV[5])
@@ -64,6 +68,8 @@ for from = 5, #KEYS, 1500 do
   if #held > 0 then redis.call('ZADD', KEYS[2], unpack(held)) end
   if #settled > 0 then redis.call('ZREM', KEYS[2], unpack(settled)) end
 end
+out[#out + 1] = #more / 3
+for i = 1, #more do out[#out + 1] = more[i] end
 for from = 1, #jobs, 1000 do
   local last = math.min(from + 999, #jobs)
   local payloads = redis.call('MGET', unpack(jobs, from, last))
@@ -118,7 +124,7 @@ return out`,
   finish: `local queue = KEYS[3]
 local resent = ARGV[1] == '1'
 local aborts = redis.call('EXISTS', KEYS[1]) == 1
-local jobs, ways = tonumber(ARGV[4]), tonumber(ARGV[5])
+local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local values = 5 + 6 * ways
 local counts, out, holders = {}, {}, {}
 local done, gone, fresh = {}, {}, {}
@@ -134,7 +140,7 @@ for way = 1, ways do
   for _ = 1, tonumber(count) do
     i = i + 1
     local in_progress, job, retry, result = unpack(KEYS, 4 * i + 1, 4 * i + 4)
-    local id, value, holder = string.sub(in_progress, ARGV[3]), ARGV[values + i], holders[i]
+    local id, value, holder = string.sub(in_progress, id_at), ARGV[values + i], holders[i]
     local held = holder == token
       or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
     if held then
@@ -162,7 +168,7 @@ for way = 1, ways do
         held = redis.call('GET', result) == value
       end
     end
-    out[i] = held and 1 or 0
+    if not held then out[#out + 1] = i end
   end
   if ended > 0 then counts[outcome] = (counts[outcome] or 0) + ended end
 end
@@ -344,9 +350,9 @@ return out`,
 
 export const luaShas = {
   abort: '89db4e7ed2dbf022818e5d4aa168b72c7534dae3',
-  claim: 'c157547f96604b7842d69ee35f79b9f42111c421',
+  claim: '43c0912829846bd295c4ce79fe7242f3b5be72c1',
   enqueue: '07e85aa6b1fdb4c2eb7f621791cc53f03da0efc6',
-  finish: '25a259866e4725bed2453fcfb3f675f4af3b7a2e',
+  finish: '6733f68ca058d4de06c6acde34d8f360cc8743ef',
   free: 'ca0a8bcb33153dc52c66e1ed6a0a91b255540506',
   remove: '80b9d6493daa1da002c261cbee50bb81951006b6',
   renew: 'b100bfca3530bf5ed73728a24b7e7d46b6f294f0',

@@ -11,19 +11,20 @@
 --   in s, ARGV[5] -> ms to pass a held job over, ARGV[6] -> where the id begins in KEYS[3i+5], from 1
 -- ARGV[7] -> '1' where workers listen to keyspace events: scores then move by ZADD INCR, whose event is 'zincr', so that
 --   a listener for 'zadd' hears producers only
--- Output: now, then for each id: 0, or 1 with its try, its score before the claim, and when its abort was asked for or
---   false; then the payloads (or false) of those taken, in the same order
+-- Output: now, then for each id its score before the claim, or false where it was not taken; then of how many of those
+--   taken there is more to tell (another try than the first, an abort asked for), and of each of them: its number among
+--   those taken, from 1, its try, and when its abort was asked for or false; then the payloads (or false) of those taken
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local token, lease = ARGV[1], tonumber(ARGV[2])
+local token, lease, id_at = ARGV[1], ARGV[2], tonumber(ARGV[6])
 local lease_end, one_by_one = string.format('%.0f', now + lease), ARGV[7] == '1'
 local paused = redis.call('SISMEMBER', KEYS[4], KEYS[1]) == 1
 local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
-local out, jobs = { now }, {}
+local out, more, jobs = { now }, {}, {}
 for from = 5, #KEYS, 1500 do
   local last = math.min(from + 1499, #KEYS)
   local ids = {}
-  for k = from, last, 3 do ids[#ids + 1] = string.sub(KEYS[k], ARGV[6]) end
+  for k = from, last, 3 do ids[#ids + 1] = string.sub(KEYS[k], id_at) end
   local scores = redis.call('ZMSCORE', KEYS[1], unpack(ids))
   local asked = aborts and redis.call('ZMSCORE', KEYS[3], unpack(ids))
   local moved, settled, held = {}, {}, {}
@@ -49,11 +50,15 @@ for from = 5, #KEYS, 1500 do
           if redis.call('TTL', KEYS[k + 2]) < tonumber(ARGV[4]) then redis.call('EXPIRE', KEYS[k + 2], ARGV[4]) end
         end
       end
-      local n = #out
-      out[n + 1], out[n + 2], out[n + 3], out[n + 4] = 1, try, score, asked and asked[i] or false
+      out[#out + 1] = score
+      local abort = asked and asked[i] or false
+      if try ~= 1 or abort then
+        local n = #more
+        more[n + 1], more[n + 2], more[n + 3] = #jobs + 1, try, abort
+      end
       jobs[#jobs + 1] = KEYS[k + 1]
     else
-      out[#out + 1] = 0
+      out[#out + 1] = false
     end
     if due and not claimed and not again then
       held[#held + 1] = string.format('%.0f', now + ARGV[5])
@@ -66,6 +71,8 @@ for from = 5, #KEYS, 1500 do
   if #held > 0 then redis.call('ZADD', KEYS[2], unpack(held)) end
   if #settled > 0 then redis.call('ZREM', KEYS[2], unpack(settled)) end
 end
+out[#out + 1] = #more / 3
+for i = 1, #more do out[#out + 1] = more[i] end
 for from = 1, #jobs, 1000 do
   local last = math.min(from + 999, #jobs)
   local payloads = redis.call('MGET', unpack(jobs, from, last))

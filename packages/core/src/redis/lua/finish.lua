@@ -13,11 +13,11 @@
 --   (0 for ever, -1 none), ms to keep the in-progress key (0 none)
 -- then for each job, those of the first way first: result
 -- then for each dead letter: number of its job from 1, its TTL in ms, payload, function, error, try
--- Output: for each job 1 (done) or 0 (lost)
+-- Output: the numbers, from 1, of the jobs that were lost
 local queue = KEYS[3]
 local resent = ARGV[1] == '1'
 local aborts = redis.call('EXISTS', KEYS[1]) == 1
-local jobs, ways = tonumber(ARGV[4]), tonumber(ARGV[5])
+local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local values = 5 + 6 * ways
 local counts, out, holders = {}, {}, {}
 local done, gone, fresh = {}, {}, {}
@@ -33,7 +33,7 @@ for way = 1, ways do
   for _ = 1, tonumber(count) do
     i = i + 1
     local in_progress, job, retry, result = unpack(KEYS, 4 * i + 1, 4 * i + 4)
-    local id, value, holder = string.sub(in_progress, ARGV[3]), ARGV[values + i], holders[i]
+    local id, value, holder = string.sub(in_progress, id_at), ARGV[values + i], holders[i]
     local held = holder == token
       or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
     if held then
@@ -61,7 +61,7 @@ for way = 1, ways do
         held = redis.call('GET', result) == value
       end
     end
-    out[i] = held and 1 or 0
+    if not held then out[#out + 1] = i end
   end
   if ended > 0 then counts[outcome] = (counts[outcome] or 0) + ended end
 end

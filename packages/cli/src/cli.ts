@@ -33,11 +33,17 @@ const config = (name: 'show' | 'check' | 'schema') => async () =>
 const worker = async () => (await import('./commands/worker.ts')).worker as Handler
 const top = async () => (await import('./top/top.ts')).top as Handler
 
+/** Before each word that stands behind `--`: the parser is to take none for a flag. No word of a process has a NUL. */
+const PLAIN = '\0'
+
 /** Runs one call of the command; gives its exit code. @throws CommandError, and what the core throws. */
-export async function runCli(argv: readonly string[]): Promise<number> {
+export async function runCli(words: readonly string[]): Promise<number> {
+  const end = words.includes('--') ? words.indexOf('--') : words.length
+  const argv = [...words.slice(0, end), ...words.slice(end + 1).map((word) => PLAIN + word)]
   let exitCode: number = EXIT.ok
   const run = (load: () => Promise<Handler>) => async (args: unknown) => {
-    exitCode = await (await load())(args as never)
+    const plain = Object.entries(args as object).map(([name, value]) => [name, withoutMarks(value)])
+    exitCode = await (await load())(Object.fromEntries(plain) as never)
   }
   let misuse: { message: string; help: string } | undefined
   const cli = build(argv, run)
@@ -53,9 +59,14 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   try {
     await cli.parseAsync()
   } catch (error) {
-    throw misuse ? await explained(misuse.message, misuse.help, argv) : error
+    throw misuse ? await explained(misuse.message.replaceAll(PLAIN, ''), misuse.help, argv) : error
   }
   return exitCode
+}
+
+function withoutMarks(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutMarks)
+  return typeof value === 'string' ? value.replaceAll(PLAIN, '') : value
 }
 
 /** What yargs says, for a person: an unknown flag once, with the likely one; the help where no command was given. */

@@ -39,7 +39,8 @@ async function run(): Promise<void> {
   } catch (error) {
     const { code, message, stack } = error as Error & { code?: string }
     const isForPeople = error instanceof CommandError || code?.startsWith('ARQ_') === true
-    process.stderr.write(`${isForPeople ? `arq-ts: ${message.trimStart()}` : stack}\n`)
+    const { printableLines } = await import('./printable.ts')
+    process.stderr.write(`${printableLines(isForPeople ? `arq-ts: ${message.trimStart()}` : String(stack))}\n`)
     process.exitCode = error instanceof CommandError ? error.exitCode : exitCodeOf(code)
     // Whoever asked for JSON reads standard output.
     const flags = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv

@@ -2,6 +2,7 @@ import Table from 'cli-table3'
 import { repr } from '@arq-ts/core'
 import pc from 'picocolors'
 import { jsonValue } from './json-value.ts'
+import { printable, printableLines } from './printable.ts'
 
 /** Colours for a stream: only on a terminal, never against NO_COLOR, always with FORCE_COLOR. */
 export function colorsFor(stream: { isTTY?: boolean }): ReturnType<typeof pc.createColors> {
@@ -23,7 +24,7 @@ export class Output {
 
   /** One value: as JSON, or by `show` for a person. */
   data(value: unknown, show: () => void): void {
-    if (this.json) this.line(JSON.stringify(jsonValue(value), null, process.stdout.isTTY ? 2 : 0))
+    if (this.json) this.raw(JSON.stringify(jsonValue(value), null, process.stdout.isTTY ? 2 : 0))
     else show()
   }
 
@@ -42,13 +43,19 @@ export class Output {
     for (const [name, value] of shown) this.line(`${this.colors.dim(name.padEnd(width))}  ${value}`)
   }
 
+  /** Data for a person. */
   line(text: string): void {
+    this.raw(printableLines(text))
+  }
+
+  /** Data for a program. */
+  raw(text: string): void {
     process.stdout.write(`${text}\n`)
   }
 
   /** A remark that is no data. */
   note(text: string): void {
-    process.stderr.write(`${text}\n`)
+    process.stderr.write(`${printableLines(text)}\n`)
   }
 }
 
@@ -88,11 +95,6 @@ export function table<T>(
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n')
-}
-
-/** Without what would move the cursor of a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) => (character === '\u001B' ? '' : ' '))
 }
 
 /** A value in one short line, as log lines show it. */

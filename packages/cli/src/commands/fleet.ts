@@ -73,7 +73,8 @@ export function events(
         if (args.queue !== undefined && event.queueName !== args.queue) return
         if (args.function !== undefined && event.functionName !== args.function) return
         if (left <= 0) return
-        out.line(out.json ? JSON.stringify(event) : eventLine(event, out.colors))
+        if (out.json) out.raw(JSON.stringify(event))
+        else out.line(eventLine(event, out.colors))
         if (--left <= 0) resolve()
       }
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())

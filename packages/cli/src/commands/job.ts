@@ -59,8 +59,6 @@ export function enqueue(
   args: GlobalArgs & {
     function: string
     args?: readonly string[] | undefined
-    /** The command's own words, then what stands behind `--`. */
-    _: readonly string[]
     queue?: string | undefined
     defer?: number | undefined
     at?: Date | undefined
@@ -72,7 +70,7 @@ export function enqueue(
   },
 ): Promise<number> {
   if (args.function === '') throw new CommandError('expected the name of a function, got an empty text')
-  const { positional, keywords } = readArguments([...(args.args ?? []), ...args._.slice(2)])
+  const { positional, keywords } = readArguments(args.args ?? [])
   const options: EnqueueOptions = { kwargs: keywords }
   if (args.queue !== undefined) options.queueName = args.queue
   if (args.jobId !== undefined) options.jobId = args.jobId

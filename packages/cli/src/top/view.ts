@@ -1,5 +1,6 @@
 import type { DeadLetter, QueueStats, WorkerEntry } from '@arq-ts/core'
-import { countText, printable, spanText, table, whenText } from '../output.ts'
+import { countText, spanText, table, whenText } from '../output.ts'
+import { printable } from '../printable.ts'
 import type { Column } from '../output.ts'
 
 /** What one look at Redis found. */

@@ -75,9 +75,7 @@ describe('the arguments of `job enqueue`', () => {
   test('may look like flags behind `--`', async () => {
     const { stdout } = await bench.run(['job', 'enqueue', 'f', 'a'])
     expect(stdout).not.toBe('')
-    const main = await bench.run(['job', 'enqueue', 'f', 'a', '--redis', bench.database().url, '--', '-5', '--foo'], {
-      redis: false,
-    })
+    const main = await bench.run(['job', 'enqueue', 'f', 'a', '--', '-5', '--foo'])
     const payload = await bench.database().redis.getBuffer(`arq:job:${main.stdout.trim()}`)
     expect(decodeJob(payload!).record.args).toEqual(['a', -5, '--foo'])
   })

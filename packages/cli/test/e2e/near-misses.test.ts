@@ -107,3 +107,38 @@ describe('health', () => {
     expect(checks.find(({ check }) => check === 'eviction policy')).toMatchObject({ ok: null })
   })
 })
+
+describe('words behind `--`', () => {
+  test('are arguments, however they begin', async () => {
+    expect(await bench.run(['job', 'show', '--', '-V1StGXR8'])).toMatchObject({
+      code: 1,
+      stderr: 'arq-ts: no job -V1StGXR8: it never was, or its result is no longer kept\n',
+    })
+    await bury('--dead')
+    expect(await bench.run(['dead', 'retry', '--yes', '--', '--dead'])).toMatchObject({ code: 0 })
+  })
+
+  test('are refused where no argument is expected', async () => {
+    expect(await bench.run(['queue', 'ls', '--', 'default'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'arq-ts: unknown: default; --help shows what there is\n',
+    })
+  })
+})
+
+test('what a job is called does not move the cursor of a terminal', async () => {
+  const jobId = '\u001B[2J\u001B]0;title\u0007\u009B1Abad\r\u202Enews'
+  await bury(jobId)
+  for (const verb of [
+    ['dead', 'ls'],
+    ['dead', 'show', jobId],
+    ['job', 'show', jobId],
+    ['job', 'rm', `${jobId}!`],
+  ]) {
+    const { stdout, stderr } = await bench.run(verb)
+    expect(stdout + stderr).not.toMatch(/(?!\n)[\p{Cc}\p{Bidi_Control}]/u)
+    expect(stdout + stderr).toContain('[2J]0;title  1Abad  news')
+  }
+  expect(await bench.json(['dead', 'show', jobId])).toMatchObject({ jobId })
+})

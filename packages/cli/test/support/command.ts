@@ -29,6 +29,12 @@ export interface CommandBench {
   start(args: readonly string[], env?: NodeJS.ProcessEnv, options?: { redis?: boolean }): Child
 }
 
+/** Flags stand before what is behind `--`. */
+function withFlags(args: readonly string[], ...flags: string[]): string[] {
+  const end = args.includes('--') ? args.indexOf('--') : args.length
+  return [...args.slice(0, end), ...flags, ...args.slice(end)]
+}
+
 export function useCommand(): CommandBench {
   let database: Database
   let folder: string
@@ -58,19 +64,20 @@ export function useCommand(): CommandBench {
     folder: () => folder,
     run: (args, { env = {}, redis = true } = {}) =>
       new Promise((resolve) => {
-        const all = [main, ...args, ...(redis ? ['--redis', database.url] : [])]
+        const all = [main, ...(redis ? withFlags(args, '--redis', database.url) : args)]
         const options = { cwd: folder, env: { ...clean, ...env } }
         execFile(process.execPath, all, options, (error, stdout, stderr) =>
           resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
         ).stdin?.end()
       }),
     json: async (args) => {
-      const ran = await bench.run([...args, '--json'])
+      const ran = await bench.run(withFlags(args, '--json'))
       if (ran.stdout === '') throw new Error(`no output of ${args.join(' ')}: ${ran.stderr}`)
       return JSON.parse(ran.stdout) as never
     },
     start(args, env = {}, { redis = true } = {}) {
-      const child = new Child(process.execPath, [main, ...args, ...(redis ? ['--redis', database.url] : [])], {
+      const all = [main, ...(redis ? withFlags(args, '--redis', database.url) : args)]
+      const child = new Child(process.execPath, all, {
         cwd: folder,
         env: { ...clean, ...env },
       })

@@ -90,12 +90,21 @@ export class Poller {
     return this.#busy
   }
 
-  /** There may be new work: poll now. An idle worker that is told of one job claims it at once: it need not be found. */
+  /**
+   * There may be new work: poll now. An idle worker that is told of one job claims it at once, and sleeps on: it need not
+   * be found, and nothing else is new.
+   */
   notify(queueName?: string, jobId?: string): void {
-    const isIdle = this.#idle && !this.#stopping.signal.aborted && this.#lanes.size < LANES && this.#free() > 0
     const queue = queueName === undefined ? undefined : this.#queues.get(queueName)
+    if (queue && jobId !== undefined && this.#idle && this.#canClaim() && restOf(queue) <= 0) {
+      void this.#claim(queue, [jobId]).then((started) => {
+        if (started === 0) this.#rouse()
+      })
+    } else this.#rouse()
+  }
+
+  #rouse(): void {
     this.#idle = false
-    if (isIdle && queue && jobId !== undefined && restOf(queue) <= 0) this.#claim(queue, [jobId])
     this.#wake.notify()
   }
 
@@ -151,6 +160,10 @@ export class Poller {
     return this.#o.maxBurstJobs - this.#started - this.#claiming
   }
 
+  #canClaim(): boolean {
+    return !this.#stopping.signal.aborted && this.#lanes.size < LANES && this.#free() > 0
+  }
+
   #free(): number {
     return Math.min(this.#o.maxJobs - this.#busy - this.#claiming, this.#burstLeft())
   }
@@ -198,7 +211,7 @@ export class Poller {
         sleepMs = Math.min(sleepMs, found.sleepMs)
         if (found.jobIds.length > 0 && !this.#stopping.signal.aborted) {
           left -= found.jobIds.length
-          this.#claim(queue, found.jobIds)
+          void this.#claim(queue, found.jobIds)
           // It may have more: the next round asks it again before those behind it.
           if (found.full) return { full, sleepMs }
         }
@@ -268,17 +281,19 @@ export class Poller {
     }
   }
 
-  /** Claims jobs and starts those that were got, while the loop goes on. */
-  #claim(queue: PolledQueue, jobIds: string[]): void {
+  /** Claims jobs and starts those that were got, while the loop goes on. Resolves with how many, and never rejects. */
+  #claim(queue: PolledQueue, jobIds: string[]): Promise<number> {
     this.#claiming += jobIds.length
-    const lane = this.#startClaimed(queue, jobIds).then(() => {
+    const started = this.#startClaimed(queue, jobIds)
+    const lane = started.then(() => {
       this.#lanes.delete(lane)
       this.#slotsAreFree()
     })
     this.#lanes.add(lane)
+    return started
   }
 
-  async #startClaimed(queue: PolledQueue, jobIds: string[]): Promise<void> {
+  async #startClaimed(queue: PolledQueue, jobIds: string[]): Promise<number> {
     const { broker, leaseMs, log, allowAbortJobs, start, workerId } = this.#o
     const token = `${workerId}/${randomUUID()}`
     const { signal } = this.#stopping
@@ -303,6 +318,7 @@ export class Poller {
       this.#started++
       start(claim, this.#onIdle)
     }
+    return claims.length
   }
 
   readonly #onIdle = (): void => {

@@ -2,6 +2,7 @@ import { RedisServer } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client, defineTask, Worker } from '../../src/index.ts'
+import { encodeJob } from '../../src/protocol/index.ts'
 import { luaShas } from '../../src/redis/scripts.generated.ts'
 import { next, silent } from './support.ts'
 
@@ -61,10 +62,24 @@ describe('a wake-up', () => {
   test('lets an idle worker claim a job that comes alone, without looking for it first', async () => {
     const worker = await idleWorker()
     const scripts = await overheard()
-    const finished = next(worker, 'jobFinished')
-    await client.enqueue(noop, [])
-    await finished
-    expect(scripts.slice(0, 2)).toEqual(['enqueue', 'claim'])
+    for (let i = 0; i < 3; i++) {
+      const finished = next(worker, 'jobFinished')
+      await client.enqueue(noop, [])
+      await finished
+    }
+    const each = ['enqueue', 'claim', 'finish']
+    await expect.poll(() => scripts).toEqual([...each, ...each, ...each])
+  })
+
+  test('of a job that another worker took first has more looked for', async () => {
+    const worker = await idleWorker()
+    const now = Date.now()
+    const unheard = { jobTry: null, functionName: 'noop', args: [], kwargs: {}, enqueueTimeMs: now }
+    await redis.set('arq:job:unheard', Buffer.from(encodeJob(unheard, 'msgpack')))
+    await redis.zadd('arq:queue', now, 'unheard')
+    const finished = next<{ jobId: string }>(worker, 'jobFinished')
+    await redis.publish('arq:wake@0:arq:queue', `${now} taken`)
+    expect((await finished).jobId).toBe('unheard')
   })
 
   test('has jobs of one batch looked for', async () => {

@@ -82,7 +82,7 @@ async function measure(): Promise<void> {
           mode: quick ? 'quick' : 'full',
           versions: contenders.versions,
           absent: contenders.absent,
-          rows: [...before.filter(({ id }) => rows.every((each) => each.id !== id)), ...rows],
+          rows: replaced(before, rows),
         })
       }
     }
@@ -97,6 +97,11 @@ function write(folder: string, run: Omit<Report, 'goals'>): void {
   writeFileSync(join(folder, 'results.json'), `${JSON.stringify(report, null, 2)}\n`)
   writeFileSync(join(folder, 'results.md'), asMarkdown(report))
   for (const [name, svg] of charts(report)) writeFileSync(join(folder, `${name}.svg`), svg)
+}
+
+/** Rows measured again take the place of what they were before. */
+function replaced(before: readonly Row[], rows: readonly Row[]): Row[] {
+  return [...new Map([...before, ...rows].map((row) => [row.id, row])).values()]
 }
 
 function rowsBefore(folder: string): Row[] {

@@ -110,7 +110,7 @@ function build(argv: readonly string[], run: Run): Argv {
         string: true,
         requiresArg: true,
         global: true,
-        describe: 'YAML, TOML or JSON file with a `task_queue` section',
+        describe: 'file with a `task_queue` section [arq-ts.yaml, .toml or .json]',
       })
       .option('redis', {
         string: true,

@@ -21,7 +21,7 @@ export const HELP = [
   "  arq-ts completion           a completion script for bash or zsh",
   "",
   "Options:",
-  "  -c, --config      YAML, TOML or JSON file with a `task_queue` section                     [string]",
+  "  -c, --config      file with a `task_queue` section [arq-ts.yaml, .toml or .json]          [string]",
   "      --redis       redis://user:password@host:6379/1; wins over the configuration          [string]",
   "      --env-prefix  what settings in the environment begin with [ARQ_TS_]                   [string]",
   "      --json        data as JSON                                                           [boolean]",

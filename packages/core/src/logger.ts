@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
@@ -84,9 +85,21 @@ function errorFields(error: unknown): unknown {
 function stackOf(error: Error): string {
   const stacks: string[] = []
   for (let at: unknown = error; at instanceof Error && stacks.length < MAX_CAUSES; at = at.cause) {
-    stacks.push(cut(String(at.stack ?? at)))
+    stacks.push(cut(withoutCaller(String(at.stack ?? at))))
   }
   return stacks.join('\ncaused by: ')
+}
+
+const WORKER_URL = new URL('./worker/', import.meta.url).href
+const WORKER_FOLDER = fileURLToPath(WORKER_URL)
+
+/** What a handler threw says where in the handler; how the worker came to call it is the same for all. */
+function withoutCaller(stack: string): string {
+  const lines = stack.split('\n')
+  const isOurs = (line: string) => line.includes(WORKER_URL) || line.includes(WORKER_FOLDER)
+  const last = lines.findLastIndex((line) => !isOurs(line) && !/^\s+at (new Promise|.*node:internal)/.test(line))
+  const isThrownThere = /^\s+at /.test(lines[last] ?? '')
+  return isThrownThere && lines.slice(last).some(isOurs) ? lines.slice(0, last + 1).join('\n') : stack
 }
 
 function cut(text: unknown): string {

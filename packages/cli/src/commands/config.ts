@@ -47,7 +47,7 @@ export async function check(args: GlobalArgs): Promise<number> {
   const { file, settings } = loaded
   const given = settings.filter((setting) => setting.origin.kind !== 'default').length
   out.data({ ok: true, file: file ?? null, given }, () =>
-    out.line(`${file ?? 'no file'}: ${counted(given, 'setting')} given, nothing is wrong`),
+    out.line(`${file ?? 'no arq-ts.yaml here'}: ${counted(given, 'setting')} given, nothing is wrong`),
   )
   return EXIT.ok
 }

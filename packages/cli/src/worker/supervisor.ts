@@ -76,7 +76,7 @@ export class Supervisor {
   /** Runs until all processes have ended for good; gives the exit code. */
   async run(): Promise<number> {
     const finished = new Promise<number>((resolve) => (this.#finish = resolve))
-    this.#log.info(`starting ${this.#places.length} worker processes, supervised by ${process.pid}`)
+    this.#log.info(`starting a pool of ${this.#places.length}, supervised by ${process.pid}`)
     for (const place of this.#places) this.#start(place)
     return finished
   }

@@ -1,6 +1,8 @@
+import { Writable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '@arq-ts/testkit'
-import { cron, defineTask, Worker } from '../../src/index.ts'
+import { createLogger, cron, defineTask, Worker } from '../../src/index.ts'
 import { next, silent, useBench } from './support.ts'
 
 const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
@@ -44,6 +46,44 @@ describe('a worker goes on', () => {
     expect(await inBurst?.result({ timeoutMs: 5_000 })).toBe('burst')
     await redis.del('bad')
     await running
+  })
+})
+
+describe('a handler that throws', () => {
+  const bench = useBench()
+
+  test.each<[string, () => unknown]>([
+    [
+      'at once',
+      () => {
+        throw new Error('mine')
+      },
+    ],
+    [
+      'later',
+      async () => {
+        await setImmediate()
+        throw new Error('mine')
+      },
+    ],
+  ])('%s is told of by its own frames, without how the worker called it', async (_when, handler) => {
+    const lines: string[] = []
+    const destination = new Writable({
+      write(line: Buffer, _encoding, done) {
+        lines.push(line.toString())
+        done()
+      },
+    })
+    await bench.worker({
+      tasks: [defineTask({ name: 'bad', handler })],
+      maxTries: 1,
+      logger: createLogger({ level: 'error', destination }),
+    })
+    const job = await bench.client().enqueue('bad')
+    await expect(job?.result({ timeoutMs: 5_000 })).rejects.toThrow('mine')
+    await eventually(() => lines.length > 0)
+    const { err } = JSON.parse(lines[0]!) as { err: { stack: string } }
+    expect(err.stack).toMatch(/^Error: mine(\n +at [^\n]*worker-faults\.test\.ts[^\n]*)+$/)
   })
 })
 

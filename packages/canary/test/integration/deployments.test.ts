@@ -90,11 +90,13 @@ describe('a canary', () => {
   test('of two hours, with its clock in our hands', async () => {
     let now = 1_700_000_000_000
     const router = bench.router(() => now)
-    const client = bench.client()
+    const redis = bench.redis()
     deployments = bench.deployments(aliases, () => now)
-    const worker = bench.worker({ aliases, now: () => now })
+    const worker = bench.worker({ aliases, now: () => now }, { pollDelayMs: 5 })
     const id = await deployments.startCanary('products', 'v2', { minSamples: 10 })
-    await eventually(async () => (await deployments.status(id))?.status === 'running')
+    await reached(id, 'running')
+    const tickQueued = async () =>
+      (await redis.zrange('arq:queue', 0, -1)).find((jobId) => jobId.startsWith(`${id}:tick:`))
     const seen: number[] = []
     for (let minute = 0; minute < 215 && (await deployments.status(id))!.status === 'running'; minute++) {
       const { percentage } = (await deployments.status(id))!
@@ -103,13 +105,19 @@ describe('a canary', () => {
         await router.record({ deploymentId: id, collection: 'v2', latencyMs: 20, isError: false })
       now += 60_000
       // The next tick is deferred by a minute of real time: we do not wait for it.
-      const [tick] = await bench.redis().zrange('arq:queue', 0, '0')
-      const finished = new Promise((resolve) => worker.once('jobFinished', resolve))
-      await bench.redis().zadd('arq:queue', 1, tick!)
-      await client.enqueue('nobody', [], { jobId: `wake${minute}` })
+      const tick = (await eventually(tickQueued))!
+      const finished = new Promise<void>((resolve) => {
+        const isIt = ({ jobId }: { jobId: string }) => {
+          if (jobId !== tick) return
+          worker.off('jobFinished', isIt)
+          resolve()
+        }
+        worker.on('jobFinished', isIt)
+      })
+      await redis.zadd('arq:queue', 1, tick)
       await finished
     }
-    await eventually(async () => (await deployments.status(id))?.status === 'completed')
+    expect((await deployments.status(id))!.status).toBe('completed')
     expect(seen.filter((percentage) => percentage < 100)).toEqual([5, 25, 50]) // the last stage takes no time: it may be seen
     expect(aliases.switches).toEqual(['v2'])
   }, 60_000)

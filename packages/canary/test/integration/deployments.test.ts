@@ -96,7 +96,7 @@ describe('a canary', () => {
     const id = await deployments.startCanary('products', 'v2', { minSamples: 10 })
     await reached(id, 'running')
     const tickQueued = async () =>
-      (await redis.zrange('arq:queue', 0, -1)).find((jobId) => jobId.startsWith(`${id}:tick:`))
+      (await redis.zrange('arq:queue', 0, '-1')).find((jobId) => jobId.startsWith(`${id}:tick:`))
     const seen: number[] = []
     for (let minute = 0; minute < 215 && (await deployments.status(id))!.status === 'running'; minute++) {
       const { percentage } = (await deployments.status(id))!

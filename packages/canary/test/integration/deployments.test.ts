@@ -90,9 +90,10 @@ describe('a canary', () => {
   test('of two hours, with its clock in our hands', async () => {
     let now = 1_700_000_000_000
     const router = bench.router(() => now)
+    const client = bench.client()
     const redis = bench.redis()
     deployments = bench.deployments(aliases, () => now)
-    const worker = bench.worker({ aliases, now: () => now }, { pollDelayMs: 5 })
+    bench.worker({ aliases, now: () => now }, { pollDelayMs: 5 })
     const id = await deployments.startCanary('products', 'v2', { minSamples: 10 })
     await reached(id, 'running')
     const tickQueued = async () =>
@@ -106,16 +107,8 @@ describe('a canary', () => {
       now += 60_000
       // The next tick is deferred by a minute of real time: we do not wait for it.
       const tick = (await eventually(tickQueued))!
-      const finished = new Promise<void>((resolve) => {
-        const isIt = ({ jobId }: { jobId: string }) => {
-          if (jobId !== tick) return
-          worker.off('jobFinished', isIt)
-          resolve()
-        }
-        worker.on('jobFinished', isIt)
-      })
       await redis.zadd('arq:queue', 1, tick)
-      await finished
+      await client.job(tick).result({ timeoutMs: 10_000 })
     }
     expect((await deployments.status(id))!.status).toBe('completed')
     expect(seen.filter((percentage) => percentage < 100)).toEqual([5, 25, 50]) // the last stage takes no time: it may be seen

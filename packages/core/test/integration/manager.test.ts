@@ -205,6 +205,7 @@ describe('the numbers of a queue', () => {
       await fill(100_000)
       const large = await cost(49_999, 50_000)
       expect(large).toBeLessThan(1.1 * small)
+      expect(large).toBeLessThan(3_000)
     } finally {
       await counted.cleanup()
       alone.disconnect()

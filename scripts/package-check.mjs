@@ -6,7 +6,7 @@ import { quietly, root } from './lib/command.mjs'
 import { say } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies, pnpm } from './lib/setup.mjs'
 
-const packages = ['core', 'cli', 'qdrant', 'write-behind', 'canary'].map((name) => `packages/${name}`)
+const packages = ['protocol', 'core', 'cli', 'qdrant', 'write-behind', 'canary'].map((name) => `packages/${name}`)
 const imports = packages
   .flatMap((folder) => {
     // What is published: entries of the workspace alone are in `exports` only.

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Broker, luaSources, RedisClock } from '@arq-ts/core/internal'
-import { encodeJob, encodeResult, Keys } from '@arq-ts/core/protocol'
+import { encodeJob, encodeResult, Keys } from '@arq-ts/protocol'
 import { nowUs } from './peers/harness.ts'
 import type { BenchServer } from './server.ts'
 

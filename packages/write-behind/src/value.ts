@@ -1,5 +1,5 @@
-import { decodeValue, encodeValue } from '@arq-ts/core/protocol'
-import type { CodecName } from '@arq-ts/core/protocol'
+import { decodeValue, encodeValue } from '@arq-ts/protocol'
+import type { CodecName } from '@arq-ts/protocol'
 
 /** A value as it is stored: within a map, by which each codec is known again. */
 export function encode(value: unknown, codec: CodecName): Uint8Array {

@@ -1,5 +1,5 @@
 import { JobAbortedError, RemoteError, TimeoutError } from '@arq-ts/core'
-import { decodeValue } from '@arq-ts/core/protocol'
+import { decodeValue } from '@arq-ts/protocol'
 import type { CodecName, EnqueueOptions, JobDetails, JobStatus, ListedJob } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'

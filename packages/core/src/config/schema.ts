@@ -1,7 +1,7 @@
 /** What stands under `task_queue`: the keys of the operations guide, and ours. Durations are in seconds, as there. */
 import parseDuration from 'parse-duration'
 import { z } from 'zod'
-import { isTimeZone } from '../protocol/time-zone.ts'
+import { isTimeZone } from '@arq-ts/protocol/time'
 
 const MAX_SECONDS = 3_155_760_000
 

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import type { RedisOptions } from 'ioredis'
 import { ConfigError } from '../errors.ts'
-import type { ClientOptions, ConnectionOptions, WorkerOptions } from '../options.ts'
-import type { RetryPolicy } from '../protocol/schedule.ts'
+import type { ClientOptions } from '../options/client.ts'
+import type { ConnectionOptions } from '../options/connection.ts'
+import type { WorkerOptions } from '../options/worker.ts'
+import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { TaskQueueConfig } from './schema.ts'
 
 const ms = (seconds: number) => Math.round(seconds * 1_000)

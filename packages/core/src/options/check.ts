@@ -1,10 +1,8 @@
 import leven from 'leven'
 import { z } from 'zod'
 import { OptionsError } from '../errors.ts'
-import { isSecretName, maskText } from '../secrets.ts'
-
-/** Node's timers fire at once beyond this (24.8 days): what they are set to may not exceed it. */
-export const MAX_TIMER_MS = 2_147_483_647
+import { MAX_TIMER_MS } from '../time/timer.ts'
+import { isSecretName, maskText } from '../logging/secrets.ts'
 
 /** A century: what is due later, neither Redis's expiry nor a Date need hold. */
 export const MAX_DEFER_MS = 3_155_760_000_000

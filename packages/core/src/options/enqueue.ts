@@ -1,7 +1,24 @@
 import { z } from 'zod'
 import { OptionsError } from '../errors.ts'
-import type { EnqueueOptions } from '../options.ts'
 import { aRecord, checkOptions, count, duration, MAX_DEFER_MS } from './check.ts'
+
+/** Options of one job: the last argument of `client.enqueue()`. */
+export interface EnqueueOptions {
+  /** Makes the job unique while it is queued, running or has a kept result. Default: a fresh uuid4 in hex. */
+  jobId?: string
+  /** The queue it goes to; a worker must serve it. Default: the client's `queueName`. */
+  queueName?: string
+  /** Milliseconds until it is due, by Redis's clock; at most a century. Default 0. Excludes `deferUntil`. */
+  deferByMs?: number
+  /** When it is due: a Date, or unix ms. Default: now. Excludes `deferByMs`. */
+  deferUntil?: Date | number
+  /** The job does not start later than this many ms from now. Default: its due time + `expiresExtraMs`. */
+  expiresMs?: number
+  /** The try this job begins with, at least 1; arq's `_job_try`. Default 1. */
+  jobTry?: number
+  /** Keyword arguments, for a function enqueued by name. Default none. */
+  kwargs?: Readonly<Record<string, unknown>>
+}
 
 /** JavaScript's last Date, and the first on the other side. */
 const MAX_DATE_MS = 8_640_000_000_000_000

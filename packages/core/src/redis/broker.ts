@@ -1,5 +1,5 @@
-import type { Keys } from '../protocol/keys.ts'
-import { EXPIRES_EXTRA_MS, RETRY_COUNTER_TTL_S } from '../protocol/keys.ts'
+import type { Keys } from '@arq-ts/protocol/jobs'
+import { EXPIRES_EXTRA_MS, RETRY_COUNTER_TTL_S } from '@arq-ts/protocol/jobs'
 import type { RedisClock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { runScript } from './scripts.ts'

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
 import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
-import { Deadline } from './deadline.ts'
+import { Deadline } from '../time/deadline.ts'
 import { isTransient, isWrongPassword, withoutCommand } from './transient.ts'
 
 /** Where Redis is: a URL (`redis://`, `rediss://`), ioredis options (Sentinel included), or an ioredis client whose settings are copied. */

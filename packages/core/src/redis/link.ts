@@ -1,4 +1,4 @@
-import { Keys } from '../protocol/keys.ts'
+import { Keys } from '@arq-ts/protocol/jobs'
 import { Broker } from './broker.ts'
 import { Calls } from './calls.ts'
 import { RedisClock } from './clock.ts'

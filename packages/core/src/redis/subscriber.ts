@@ -1,6 +1,6 @@
 import { closed, Connection, noAnswer } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
-import { Deadline } from './deadline.ts'
+import { Deadline } from '../time/deadline.ts'
 
 type Log = ConstructorParameters<typeof Connection>[1]
 type Listener = (message: string) => void

@@ -1,4 +1,4 @@
-import type { Keys } from '../protocol/keys.ts'
+import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
 import type { Calls } from './calls.ts'
 import { runScript } from './scripts.ts'

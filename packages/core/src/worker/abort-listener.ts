@@ -1,5 +1,5 @@
-import type { Logger } from '../logger.ts'
-import { isAbortOf } from '../protocol/lifecycle.ts'
+import type { Logger } from '../logging/logger.ts'
+import { isAbortOf } from '@arq-ts/protocol/jobs'
 import type { Broker } from '../redis/broker.ts'
 import type { Roster } from './roster.ts'
 import type { Run } from './run.ts'

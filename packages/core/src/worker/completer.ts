@@ -1,4 +1,4 @@
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logging/logger.ts'
 import type { Broker, Finish, Reschedule } from '../redis/broker.ts'
 
 /** Jobs per call, so that no script holds the server for long. */

@@ -1,6 +1,6 @@
-import type { Client } from '../client.ts'
-import type { Logger } from '../logger.ts'
-import type { JobContext } from '../task.ts'
+import type { Client } from '../client/client.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { JobContext } from '../tasks/context.ts'
 import type { Run } from './run.ts'
 
 /**

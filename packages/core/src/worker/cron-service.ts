@@ -1,7 +1,7 @@
-import type { Client } from '../client.ts'
-import { tickJobId } from '../cron.ts'
-import type { CronJob } from '../cron.ts'
-import type { Logger } from '../logger.ts'
+import type { Client } from '../client/client.ts'
+import { tickJobId } from '../cron/cron.ts'
+import type { CronJob } from '../cron/cron.ts'
+import type { Logger } from '../logging/logger.ts'
 import type { Store } from '../redis/store.ts'
 
 /** A tick noticed later than this was missed while this worker slept; by then another may have run it. */

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
-import type { WorkerEvents } from '../events.ts'
-import { describeError } from '../log-lines.ts'
+import type { WorkerEvents } from '../fleet/events.ts'
+import { describeError } from '../logging/log-lines.ts'
 import type { Store } from '../redis/store.ts'
 
 /** Told one by one at most; a burst of more is cut, and counted in `missed`. */

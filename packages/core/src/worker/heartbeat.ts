@@ -1,7 +1,8 @@
-import type { Logger } from '../logger.ts'
-import { healthLine } from '../protocol/health.ts'
+import type { Logger } from '../logging/logger.ts'
+import { healthLine } from '@arq-ts/protocol/jobs'
 import type { Store } from '../redis/store.ts'
-import type { WorkerEntry } from '../worker-entry.ts'
+import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import { MAX_TIMER_MS } from '../time/timer.ts'
 
 /** How often the registry entry is written anew, and when it expires. */
 const REGISTRY_INTERVAL_MS = 2_000
@@ -62,7 +63,7 @@ export class Heartbeat {
       void this.#beat()
     }
     this.#timers = [
-      setInterval(healthIsDue, Math.min(this.#intervalMs, 2_147_483_647)),
+      setInterval(healthIsDue, Math.min(this.#intervalMs, MAX_TIMER_MS)),
       setInterval(() => void this.#beat(), REGISTRY_INTERVAL_MS),
     ]
   }

@@ -1,4 +1,4 @@
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logging/logger.ts'
 import type { Broker, Claim, Renewal } from '../redis/broker.ts'
 import { Roster } from './roster.ts'
 import type { Placed } from './roster.ts'

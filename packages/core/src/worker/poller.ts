@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logging/logger.ts'
 import type { Broker, Claim } from '../redis/broker.ts'
 import { Pace } from './pace.ts'
 import { FEW, MAX_PASSED_OVER, PassedOver } from './passed-over.ts'

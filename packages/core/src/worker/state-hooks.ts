@@ -1,5 +1,5 @@
-import type { Logger } from '../logger.ts'
-import type { WorkerState } from '../options.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { WorkerState } from '../options/worker.ts'
 
 type Hook = ((state: WorkerState) => unknown) | undefined
 

@@ -1,5 +1,5 @@
 import type { Store } from '../redis/store.ts'
-import { isTracing, traceRun } from '../tracing.ts'
+import { isTracing, traceRun } from '../telemetry/tracing.ts'
 import type { Run } from './run.ts'
 
 /** Calls the handler within a span where an OpenTelemetry SDK is set up; else just calls it. */

@@ -1,3 +1,5 @@
+import { MAX_TIMER_MS } from '../time/timer.ts'
+
 /** A latch between those who have news and one loop that sleeps: a `notify` is never missed, and many count as one. */
 export class Wake {
   #pending = false
@@ -14,7 +16,7 @@ export class Wake {
       await new Promise<void>((resolve) => {
         this.#resolve = resolve
         // setTimeout takes at most 2^31 - 1 ms.
-        const timer = ms === Infinity ? undefined : setTimeout(resolve, Math.min(ms, 2_147_483_647))
+        const timer = ms === Infinity ? undefined : setTimeout(resolve, Math.min(ms, MAX_TIMER_MS))
         this.#resolve = () => {
           clearTimeout(timer)
           resolve()

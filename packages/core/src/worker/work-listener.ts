@@ -1,5 +1,5 @@
 import { RedisReplyError } from '../errors.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logging/logger.ts'
 import type { Link } from '../redis/link.ts'
 
 export interface WorkListenerOptions {

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineTask } from '../../src/index.ts'
 import type { Client, Finding } from '../../src/index.ts'
-import { diagnose } from '../../src/doctor.ts'
+import { diagnose } from '../../src/queues/doctor.ts'
 import { next, useBench } from './support.ts'
 
 const bench = useBench()

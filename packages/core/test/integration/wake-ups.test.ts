@@ -2,7 +2,7 @@ import { RedisServer } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client, defineTask, Worker } from '../../src/index.ts'
-import { encodeJob } from '../../src/protocol/index.ts'
+import { encodeJob } from '@arq-ts/protocol'
 import { luaShas } from '../../src/redis/scripts.generated.ts'
 import { next, silent } from './support.ts'
 

@@ -266,7 +266,7 @@ describe('a worker', () => {
     await redis.config('SET', 'notify-keyspace-events', 'Kz')
     try {
       const worker = await bench.worker({ tasks: [echo], pollDelayMs: 30_000 })
-      const { encodeJob } = await import('../../src/protocol/index.ts')
+      const { encodeJob } = await import('@arq-ts/protocol')
       const payload = encodeJob(
         { jobTry: null, functionName: 'echo', args: [1], kwargs: {}, enqueueTimeMs: Date.now() },
         'pickle',

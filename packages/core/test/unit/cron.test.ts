@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cron } from '../../src/index.ts'
-import { tickJobId } from '../../src/cron.ts'
+import { tickJobId } from '../../src/cron/cron.ts'
 import { planTicks } from '../../src/worker/cron-service.ts'
 
 const nothing = () => {}

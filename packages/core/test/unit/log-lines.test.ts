@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Decimal, RemoteError, Tuple } from '../../src/index.ts'
-import * as lines from '../../src/log-lines.ts'
+import * as lines from '../../src/logging/log-lines.ts'
 
 const line = (args: unknown[], kwargs: Record<string, unknown> = {}) =>
   lines.started({ queuedMs: 0, ref: 'f', args, kwargs, jobTry: 1, delayedMs: 0 })

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { pino } from 'pino'
 import { createLogger } from '../../src/index.ts'
 import type { Logger, LoggerOptions } from '../../src/index.ts'
-import { maskSecrets } from '../../src/secrets.ts'
+import { maskSecrets } from '../../src/logging/secrets.ts'
 
 /** What is written of these entries; `terminal` makes the destination one. */
 function written(log: (logger: Logger) => void, options: LoggerOptions & { terminal?: boolean } = {}): string {

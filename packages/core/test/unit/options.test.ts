@@ -4,11 +4,12 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Client, createLogger, cron, defineTask, Retry, Worker } from '../../src/index.ts'
 import type { EnqueueOptions, WorkerOptions } from '../../src/index.ts'
-import { checkEnqueueOptions, clientDefaults, clientSchema, resolveClientOptions } from '../../src/options.ts'
-import { resolveWorkerOptions, workerDefaults, workerSchema } from '../../src/options.ts'
+import { clientDefaults, clientSchema, resolveClientOptions } from '../../src/options/client.ts'
+import { checkEnqueueOptions } from '../../src/options/enqueue.ts'
+import { resolveWorkerOptions, workerDefaults, workerSchema } from '../../src/options/worker.ts'
 import { retryPolicySchema } from '../../src/options/check.ts'
 import { enqueueSchema } from '../../src/options/enqueue.ts'
-import { taskSchema } from '../../src/task.ts'
+import { taskSchema } from '../../src/tasks/task.ts'
 
 const task = defineTask({ name: 'f', handler: () => 1 })
 

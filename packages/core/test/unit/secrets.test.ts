@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { maskSetting } from '../../src/config/index.ts'
 import { Client } from '../../src/index.ts'
-import { isSecretName, maskSecrets } from '../../src/secrets.ts'
+import { isSecretName, maskSecrets } from '../../src/logging/secrets.ts'
 import { useConfigs } from './config-bench.ts'
 
 const { problems } = useConfigs()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { healthLine, parseHealthLine, retryDelayMs, statusOf } from '../../src/protocol/index.ts'
+import { healthLine, parseHealthLine, retryDelayMs, statusOf } from '@arq-ts/protocol'
 import { RedisClock } from '../../src/redis/clock.ts'
 import { isTransient } from '../../src/redis/transient.ts'
 import { VERSION } from '../../src/version.ts'

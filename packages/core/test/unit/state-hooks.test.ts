@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createLogger } from '../../src/logger.ts'
-import { Patience, within } from '../../src/worker/patience.ts'
+import { createLogger } from '../../src/logging/logger.ts'
+import { Patience, within } from '../../src/time/patience.ts'
 import { StateHooks } from '../../src/worker/state-hooks.ts'
 
 const log = createLogger({ level: 'silent' })

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Keys } from '@arq-ts/core/protocol'
+import { Keys } from '@arq-ts/protocol'
 import { expect, test } from 'vitest'
 
 const page = readFileSync(new URL('../../../../docs/reference/wire-protocol.md', import.meta.url), 'utf8')

@@ -1,6 +1,6 @@
 import type { Job } from '@arq-ts/core'
 import { defineTask } from '@arq-ts/core'
-import { encodeJob } from '@arq-ts/core/protocol'
+import { encodeJob } from '@arq-ts/protocol'
 import { eventually } from '@arq-ts/testkit'
 import { QdrantClient } from '@qdrant/js-client-rest'
 import { describe, expect, test } from 'vitest'

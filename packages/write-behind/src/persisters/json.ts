@@ -1,5 +1,5 @@
 import { NonRetryableError } from '@arq-ts/core'
-import { encodeValue } from '@arq-ts/core/protocol'
+import { encodeValue } from '@arq-ts/protocol'
 
 /**
  * A value as JSON, for stores that keep it as such: sets become arrays, maps objects (keys that are numbers become

@@ -1,0 +1,282 @@
+import { randomUUID } from 'node:crypto'
+import { ArgumentsError, OptionsError, RedisUnavailableError } from '../errors.ts'
+import { Doctor } from '../queues/doctor.ts'
+import { createLogger } from '../logging/logger.ts'
+import type { JobEvent } from '../fleet/events.ts'
+import { Inspector } from '../jobs/inspector.ts'
+import { Job, toJobInfo, toJobResult } from '../jobs/job.ts'
+import type { JobInfo, JobResult } from '../jobs/job.ts'
+import { resolveClientOptions } from '../options/client.ts'
+import type { ClientOptions } from '../options/client.ts'
+import { checkEnqueueOptions } from '../options/enqueue.ts'
+import type { EnqueueOptions } from '../options/enqueue.ts'
+import { decodeJob, decodeResult, encodeJob, readable } from '@arq-ts/protocol/jobs'
+import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
+import type { Due, EnqueueCall } from '../redis/broker.ts'
+import { Queues } from '../queues/queues.ts'
+import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
+import { Link } from '../redis/link.ts'
+import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
+import { isTracing, traceEnqueue } from '../telemetry/tracing.ts'
+
+/** What became of one item of `enqueueMany`. */
+export type EnqueueOutcome<Result = unknown> =
+  | { status: 'queued'; job: Job<Result> }
+  /** The id is queued, running or has a kept result; `job` is the one that has it. */
+  | { status: 'duplicate'; job: Job<Result> }
+  /** The arguments or options of this item are wrong, or Redis refused it. */
+  | { status: 'failed'; error: Error }
+
+/** The arguments of one `enqueue`, for `enqueueMany`. */
+export type EnqueueItem<T> = readonly [
+  task: T,
+  input?: T extends AnyContract ? InputOf<T> : readonly unknown[],
+  options?: EnqueueOptions,
+]
+
+type ResultOfItem<T> = T extends AnyContract ? ResultOf<T> : unknown
+
+/**
+ * Enqueues jobs and asks after them; arq's `ArqRedis`.
+ *
+ * ```ts
+ * const client = new Client({ redis: 'redis://localhost:6379/1' })
+ * const job = await client.enqueue(resize, { path: 'a.png' })
+ * await job?.result({ timeoutMs: 10_000 })
+ * await client.close()
+ * ```
+ *
+ * It connects at once, reconnects for ever, and each call waits for Redis up to `commandTimeoutMs`.
+ */
+export class Client {
+  /** Queue for jobs that name none. */
+  readonly queueName: string
+  readonly codec: CodecName
+  /** Dead letters, live workers, and manual retries. */
+  readonly inspector: Inspector
+  /** Queues as a whole: numbers, pause and resume, purge. */
+  readonly queues: Queues
+  /** What is wrong with the fleet, and its repair. */
+  readonly doctor: Doctor
+  readonly #link: Link
+  readonly #batcher: EnqueueBatcher
+  readonly #ownsLink: boolean
+  readonly #onEnqueued: ((job: JobEvent) => void) | undefined
+  /** Calls that have begun to enqueue and have no answer yet. */
+  #sending = 0
+  #onSent: (() => void) | undefined
+  #closing: Promise<void> | undefined
+
+  /** @throws OptionsError */
+  constructor(options: ClientOptions = {}) {
+    const { link, queueName, codec, onEnqueued } = options instanceof SharedLink ? options : openLink(options)
+    this.#link = link
+    this.queueName = queueName
+    this.codec = codec
+    this.#onEnqueued = onEnqueued
+    this.#ownsLink = !(options instanceof SharedLink)
+    this.#batcher = new EnqueueBatcher(link.broker, link.timeoutMs)
+    this.queues = new Queues(link, queueName)
+    this.inspector = new Inspector(link, this.queues)
+    this.doctor = new Doctor(link, this.queues)
+  }
+
+  /** @internal A client over a worker's connection. */
+  static over(
+    link: Link,
+    options: { codec: CodecName; queueName: string; onEnqueued: (job: JobEvent) => void },
+  ): Client {
+    return new Client(new SharedLink(link, options) as ClientOptions)
+  }
+
+  /**
+   * Enqueues one call of a task, or of a function by its name on the wire. Null when the id is queued, running or has
+   * a kept result, as in arq.
+   *
+   * @throws ArgumentsError when the input does not fit the task's schema, OptionsError, EncodeError,
+   *   RedisUnavailableError after `commandTimeoutMs` or once closed, RedisReplyError when the server refuses.
+   */
+  enqueue<T extends AnyContract>(task: T, input: InputOf<T>, options?: EnqueueOptions): Promise<Job<ResultOf<T>> | null>
+  enqueue<Result = unknown>(
+    functionName: string,
+    args?: readonly unknown[],
+    options?: EnqueueOptions,
+  ): Promise<Job<Result> | null>
+  async enqueue(task: AnyContract | string, input?: unknown, options?: EnqueueOptions): Promise<Job | null> {
+    return this.#whileOpen(async () => {
+      const call = this.#prepare(task, input, options)
+      const queued = await this.#send(call)
+      return queued ? new Job(call.jobId, call.queueName, this.#link) : null
+    })
+  }
+
+  /**
+   * Enqueues many, 100 to a call, each sent while the next is made. Each item is `[task, input, options]`, as `enqueue`
+   * takes them, and has an outcome of its own, in the order given; nothing is thrown for a bad item.
+   *
+   * @throws RedisUnavailableError when Redis cannot be asked for its time within `commandTimeoutMs`, or once closed.
+   */
+  async enqueueMany<const T extends readonly (AnyContract | string)[]>(items: {
+    readonly [K in keyof T]: EnqueueItem<T[K]>
+  }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
+    const failed = (error: unknown): EnqueueOutcome => ({ status: 'failed', error: error as Error })
+    const enqueue = ([task, input, options]: EnqueueItem<AnyContract | string>): Promise<EnqueueOutcome> => {
+      try {
+        const call = this.#prepare(task, input, options)
+        const job = new Job(call.jobId, call.queueName, this.#link)
+        return this.#send(call).then((queued) => ({ status: queued ? 'queued' : 'duplicate', job }), failed)
+      } catch (error) {
+        return Promise.resolve(failed(error))
+      }
+    }
+    const all = items as unknown as readonly EnqueueItem<AnyContract | string>[]
+    return this.#whileOpen(() => Promise.all(all.map(enqueue))) as never
+  }
+
+  /** A handle on a job by its id, whoever enqueued it. */
+  job<Result = unknown>(jobId: string, options: { queueName?: string } = {}): Job<Result> {
+    return new Job<Result>(jobId, options.queueName ?? this.queueName, this.#link)
+  }
+
+  /** Jobs in a queue by due time, running ones included; arq's `queued_jobs`. Payloads that no codec reads are left out. */
+  async queuedJobs(options: { queueName?: string } = {}): Promise<JobInfo[]> {
+    const jobs: JobInfo[] = []
+    for await (const { jobId, score, job } of this.#link.store.queued(options.queueName ?? this.queueName)) {
+      const record = job && readable(() => decodeJob(job).record)
+      if (record) jobs.push(toJobInfo(record, jobId, score))
+    }
+    return jobs
+  }
+
+  /** Every kept result by enqueue time; arq's `all_job_results`. Scans the database: for tests and small queues. */
+  async allJobResults(): Promise<JobResult[]> {
+    const results: JobResult[] = []
+    for await (const { jobId, result } of this.#link.store.results()) {
+      const record = readable(() => decodeResult(result).record)
+      if (record) results.push(toJobResult(record, jobId, null))
+    }
+    return results.sort((a, b) => a.enqueueTime.getTime() - b.enqueueTime.getTime())
+  }
+
+  /**
+   * Sends what is waiting and closes the connections; what is enqueued from now on is refused. A call that Redis does not
+   * answer is waited for as long as it waits itself. A worker closes the client of its handlers, which this leaves open.
+   */
+  close(): Promise<void> {
+    if (!this.#ownsLink) return Promise.resolve()
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#sending > 0) await new Promise<void>((resolve) => (this.#onSent = resolve))
+    await this.#link.close()
+  }
+
+  /** Enqueues once Redis's time is known, which enqueue times are told by; counted from the call on, for `close`. */
+  async #whileOpen<T>(enqueue: () => Promise<T>): Promise<T> {
+    if (this.#closing) throw new RedisUnavailableError('the client was closed; create a new one')
+    this.#sending++
+    try {
+      if (!this.#link.clock.isKnown) await this.#link.syncClock()
+      return await enqueue()
+    } finally {
+      if (--this.#sending === 0) this.#onSent?.()
+    }
+  }
+
+  #send(call: PreparedCall): Promise<boolean> {
+    const sent = isTracing() ? this.#sendTraced(call) : this.#batcher.add(call)
+    const tell = this.#onEnqueued
+    if (!tell) return sent
+    return sent.then((queued) => {
+      if (queued) tell({ jobId: call.jobId, functionName: call.functionName, queueName: call.queueName })
+      return queued
+    })
+  }
+
+  #sendTraced(call: PreparedCall): Promise<boolean> {
+    return traceEnqueue(call, async (carrier) => {
+      // Sent first on the same connection: it is there before a worker can have the job.
+      const written = this.#link.store.writeTrace(call.jobId, carrier).catch(() => {})
+      const queued = await this.#batcher.add(call)
+      await written
+      return queued
+    })
+  }
+
+  #prepare(task: AnyContract | string, input: unknown, options: EnqueueOptions = {}): PreparedCall {
+    checkEnqueueOptions(options)
+    const { args, kwargs } =
+      typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options)
+    const now = this.#link.clock.now()
+    const functionName = typeof task === 'string' ? task : task.name
+    const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
+    return {
+      functionName: record.functionName,
+      jobId: options.jobId ?? newJobId(),
+      queueName: options.queueName ?? this.queueName,
+      due: dueOf(options),
+      expiresMs: options.expiresMs,
+      payload: encodeJob(record, this.codec),
+    }
+  }
+}
+
+/** What a client is made of. */
+interface Parts {
+  link: Link
+  codec: CodecName
+  queueName: string
+  onEnqueued?: (job: JobEvent) => void
+}
+
+function openLink(options: ClientOptions): Parts {
+  const settings = resolveClientOptions(options)
+  const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs: timeoutMs, queueName, codec } = settings
+  const log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
+  return { link: new Link({ redis, keyPrefix, expiresExtraMs, log, timeoutMs }), queueName, codec }
+}
+
+/** How a worker hands its connection to the client it gives to handlers. */
+class SharedLink implements Parts {
+  readonly link: Link
+  readonly codec: CodecName
+  readonly queueName: string
+  readonly onEnqueued: (job: JobEvent) => void
+
+  constructor(link: Link, options: Pick<SharedLink, 'codec' | 'queueName' | 'onEnqueued'>) {
+    this.link = link
+    this.codec = options.codec
+    this.queueName = options.queueName
+    this.onEnqueued = options.onEnqueued
+  }
+}
+
+/** As arq's `uuid4().hex`. */
+function newJobId(): string {
+  const id = randomUUID()
+  return id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24)
+}
+
+type PreparedCall = EnqueueCall & { functionName: string }
+
+type Packed = ReturnType<AnyContract['pack']>
+
+function byName(functionName: string, args: unknown, options: EnqueueOptions): Packed {
+  if (Array.isArray(args)) return { args, kwargs: options.kwargs ?? {} }
+  throw new ArgumentsError(
+    `enqueue('${functionName}'): expected the arguments as an array, got ${typeof args}; keywords go into \`kwargs\``,
+  )
+}
+
+function ofTask(task: AnyContract, input: unknown, options: EnqueueOptions): Packed {
+  if (options.kwargs === undefined) return task.pack(input as never)
+  throw new OptionsError(`enqueue(${task.name}): \`kwargs\` is for functions enqueued by name; put them into the input`)
+}
+
+function dueOf(options: EnqueueOptions): Due {
+  const { deferUntil, deferByMs } = options
+  if (deferUntil !== undefined) return { at: Number(deferUntil) }
+  return { in: deferByMs ?? 0 }
+}

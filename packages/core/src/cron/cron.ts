@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import { OptionsError } from '../errors.ts'
+import { checkOptions, count, duration } from '../options/check.ts'
+import type { JobContext } from '../tasks/context.ts'
+import { nextTick, parseSchedule } from '@arq-ts/protocol/cron'
+import type { CronOptions } from '@arq-ts/protocol/cron'
+import { isTimeZone, systemTimeZone } from '@arq-ts/protocol/time'
+
+/** Settings of a cron job beside its schedule; arq's, camel-cased, and `timeZone` and `overlap`. */
+export interface CronJobOptions {
+  /** IANA name. Default: the worker's `timeZone`, else the system's. */
+  timeZone?: string
+  /** Also run when a worker starts. Default false. */
+  runAtStartup?: boolean
+  /** Each tick runs once, however many workers there are. Default true. */
+  unique?: boolean
+  /**
+   * One id for all ticks: a tick does not come while the one before is queued or runs, and runs a minute after the end
+   * of that one at the earliest, since the in-progress key of a cron job stays for 60 s (as in arq).
+   */
+  jobId?: string
+  /** `skip`: a tick is left out while the one before is queued or runs. Default `allow`. */
+  overlap?: 'allow' | 'skip'
+  /** How long a run may take, in ms, at least 1. Default: the worker's `jobTimeoutMs`. */
+  timeoutMs?: number
+  /** How long the result of a tick is kept, in ms. Default 0: none is stored. */
+  keepResultMs?: number
+  /** Keeps results for ever; wins over `keepResultMs`. Default false. */
+  keepResultForever?: boolean
+  /** Tries before a tick fails for good, at least 1. Default 1. */
+  maxTries?: number
+}
+
+/** A job that comes by the clock. Made by `cron`. */
+export interface CronJob extends Readonly<Required<Omit<CronJobOptions, 'timeZone' | 'jobId' | 'timeoutMs'>>> {
+  /** The function's name on the wire, and the beginning of its ticks' ids. */
+  readonly name: string
+  /** As given; undefined where it is the worker's. */
+  readonly timeZone: string | undefined
+  /** As given; undefined where each tick has an id of its own. */
+  readonly jobId: string | undefined
+  /** As given, in ms; undefined where it is the worker's. */
+  readonly timeoutMs: number | undefined
+  /** What a tick runs. */
+  readonly handler: (ctx: JobContext) => unknown
+  /** The first tick after an instant, in unix ms; null when there is none. `zone` is for jobs without their own. */
+  next(afterMs: number, zone?: string): number | null
+}
+
+const defaults = {
+  runAtStartup: false,
+  unique: true,
+  overlap: 'allow',
+  keepResultMs: 0,
+  keepResultForever: false,
+  maxTries: 1,
+} as const satisfies CronJobOptions
+
+const optionsSchema = z.strictObject({
+  timeZone: z.string().optional(),
+  runAtStartup: z.boolean().optional(),
+  unique: z.boolean().optional(),
+  jobId: z.string().min(1).optional(),
+  overlap: z.enum(['allow', 'skip']).optional(),
+  timeoutMs: duration(1).optional(),
+  keepResultMs: duration(0).optional(),
+  keepResultForever: z.boolean().optional(),
+  maxTries: count(1).optional(),
+})
+
+/**
+ * Defines a cron job by arq's options or a cron expression (five fields, or six with seconds).
+ *
+ * A Python worker with the same name, options and zone shares its ticks: job ids are arq's,
+ * `<name>:<unix ms of the tick>`. arq names jobs `cron:` and the function's qualified name by default.
+ *
+ * ```ts
+ * cron('cron:nightly', { hour: 2, minute: 0 }, nightly)
+ * cron('cron:poll', '*\/5 * * * *', poll, { timeZone: 'Europe/Berlin' })
+ * ```
+ *
+ * @throws OptionsError
+ */
+export function cron<Extra extends object = Record<never, never>>(
+  name: string,
+  schedule: CronOptions | string,
+  handler: (ctx: JobContext<Extra>) => unknown,
+  options: CronJobOptions = {},
+): CronJob {
+  if (typeof name !== 'string' || name === '') throw new OptionsError('cron: expected a name such as `cron:nightly`')
+  if (typeof handler !== 'function') throw new OptionsError(`cron ${name}: expected the handler to be a function`)
+  const checked = checkOptions(`cron ${name}`, optionsSchema, options)
+  const { timeZone } = checked
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    throw new OptionsError(
+      `cron ${name}: expected \`timeZone\` to be an IANA name such as 'Europe/Berlin', got \`${timeZone}\``,
+    )
+  }
+  const wall = parseSchedule(schedule)
+  return {
+    ...defaults,
+    ...(checked as typeof defaults),
+    name,
+    timeZone,
+    jobId: checked.jobId,
+    timeoutMs: checked.timeoutMs,
+    handler: handler as CronJob['handler'],
+    next: (afterMs, zone) => nextTick(wall, afterMs, timeZone ?? zone ?? systemTimeZone()),
+  }
+}
+
+/** arq's id of a tick; undefined where each worker's own tick shall run. */
+export function tickJobId(job: CronJob, tickMs: number): string | undefined {
+  return job.jobId ?? (job.unique ? `${job.name}:${tickMs}` : undefined)
+}

@@ -1,0 +1,108 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { pino } from 'pino'
+import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino'
+import type { PinoPretty } from 'pino-pretty'
+import { maskSecrets } from './secrets.ts'
+
+/** Only a person's terminal waits for it. */
+const loadPretty = () => createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
+
+/** A pino logger; pass your own to put ours into your stream. */
+export type Logger = Pick<
+  PinoLogger,
+  'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'isLevelEnabled'
+>
+
+/** pino's levels, and `silent`. */
+export type LogLevel = Level | 'silent'
+
+/** Options of `createLogger`. */
+export interface LoggerOptions {
+  /** Default `info`. */
+  level?: LogLevel
+  /** A `name` on every line. Default none. */
+  name?: string
+  /** One readable line per entry instead of JSON. Default: when the destination is a terminal. */
+  pretty?: boolean
+  /** Default: standard error, so that standard output stays for data. */
+  destination?: NodeJS.WritableStream & { isTTY?: boolean }
+}
+
+/**
+ * Readable lines on a terminal (colour respects NO_COLOR and FORCE_COLOR), JSON elsewhere. Passwords of URLs are hidden
+ * wherever they stand in a line.
+ */
+export function createLogger(options: LoggerOptions = {}): Logger {
+  const { destination = process.stderr, level = 'info', name } = options
+  const isTerminal = (destination as { isTTY?: boolean }).isTTY === true
+  const settings: PinoOptions = {
+    level,
+    base: name === undefined ? null : { name },
+    serializers: { err: errorFields },
+    hooks: { streamWrite: maskSecrets },
+  }
+  if (!(options.pretty ?? isTerminal)) {
+    return pino({ ...settings, timestamp: pino.stdTimeFunctions.isoTime }, destination as NodeJS.WriteStream)
+  }
+  const colorize = process.env.FORCE_COLOR ? process.env.FORCE_COLOR !== '0' : isTerminal && !process.env.NO_COLOR
+  const stream = loadPretty()({
+    destination,
+    colorize,
+    translateTime: 'SYS:HH:MM:ss',
+    // What a handler logs by `ctx.log` carries its job as fields.
+    messageFormat: ({ function: task, jobId, msg }) =>
+      printable(task === undefined ? String(msg) : `${String(jobId)}:${String(task)} ${String(msg)}`),
+    // The line itself says these; an error's stack is shown.
+    ignore: 'pid,hostname,jobId,function,functionName,queueName,reason,lateMs,running',
+    sync: true,
+  })
+  return pino(settings, stream)
+}
+
+/** pino-pretty cleans all but what a function has formatted: a message must not move the terminal's cursor. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) =>
+    character === '\n' || character === '\t' ? character : '',
+  )
+}
+
+const MAX_CAUSES = 5
+const MAX_TEXT = 10_000
+
+/** An error's own words; its other fields may hold connection settings, passwords among them. */
+function errorFields(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  try {
+    const code = (error as { code?: unknown }).code
+    const told = { type: error.name, message: cut(error.message), ...(code === undefined ? {} : { code }) }
+    return { ...told, stack: stackOf(error) }
+  } catch {
+    return { type: 'Error', message: 'an error that cannot be read' }
+  }
+}
+
+function stackOf(error: Error): string {
+  const stacks: string[] = []
+  for (let at: unknown = error; at instanceof Error && stacks.length < MAX_CAUSES; at = at.cause) {
+    stacks.push(cut(withoutCaller(String(at.stack ?? at))))
+  }
+  return stacks.join('\ncaused by: ')
+}
+
+const WORKER_URL = new URL('../worker', import.meta.url).href
+const WORKER_FOLDER = fileURLToPath(WORKER_URL)
+
+/** What a handler threw says where in the handler; how the worker came to call it is the same for all. */
+function withoutCaller(stack: string): string {
+  const lines = stack.split('\n')
+  const isOurs = (line: string) => line.includes(WORKER_URL) || line.includes(WORKER_FOLDER)
+  const last = lines.findLastIndex((line) => !isOurs(line) && !/^\s+at (new Promise|.*node:internal)/.test(line))
+  const isThrownThere = /^\s+at /.test(lines[last] ?? '')
+  return isThrownThere && lines.slice(last).some(isOurs) ? lines.slice(0, last + 1).join('\n') : stack
+}
+
+function cut(text: unknown): string {
+  const whole = String(text)
+  return whole.length > MAX_TEXT ? `${whole.slice(0, MAX_TEXT)}…` : whole
+}

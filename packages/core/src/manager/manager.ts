@@ -1,0 +1,177 @@
+import { Client } from '../client/client.ts'
+import { taskQueueSchema, databaseOf } from '../config/schema.ts'
+import type { TaskQueueConfig, TaskQueueInput } from '../config/schema.ts'
+import { clientOptionsOf, queueNamesOf } from '../config/to-options.ts'
+import { ArqError, OptionsError } from '../errors.ts'
+import type { DeadFilter, DeadLetter, JobDetails } from '../jobs/inspector.ts'
+import type { Job } from '../jobs/job.ts'
+import type { Logger } from '../logging/logger.ts'
+import { checkOptions } from '../options/check.ts'
+import type { EnqueueOptions } from '../options/enqueue.ts'
+import type { QueueStats } from '../queues/queues.ts'
+import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
+
+/** Options of one job, by the manager's names. */
+export interface ManagerEnqueueOptions extends Omit<EnqueueOptions, 'deferByMs'> {
+  /** Milliseconds until it is due; the `_delay` of the Python manager. Excludes `deferUntil`. */
+  delayMs?: number
+}
+
+/**
+ * The task queue of one application, by its `task_queue` settings: what the operations guide's `TaskQueueManager` is in
+ * Python, over the same keys.
+ *
+ * ```ts
+ * const manager = new TaskQueueManager(loadConfig().config)
+ * await manager.initialize()
+ * const job = await manager.enqueue('delete_collection', [], { kwargs: { collection_name: 'old' }, delayMs: 3_600_000 })
+ * await manager.getJobStatus(job!.jobId)
+ * await manager.cleanup()
+ * ```
+ *
+ * created → initialized → cleaned up; `initialize` may then open it anew.
+ */
+export class TaskQueueManager {
+  /** The settings in force; durations in seconds. */
+  readonly config: TaskQueueConfig
+  readonly #logger: Logger | undefined
+  #client: Client | undefined
+  #initializing: Promise<void> | undefined
+
+  /**
+   * @param settings - what stands under `task_queue`, or what `loadConfig()` gave as `config`.
+   * @throws OptionsError that names the setting.
+   */
+  constructor(settings: TaskQueueInput | TaskQueueConfig = {}, options: { logger?: Logger } = {}) {
+    // As in a configuration file: the URL's database counts where none is named beside it.
+    const redis_database = settings.redis_database ?? databaseOf(settings.redis_url)
+    const given = redis_database === undefined ? settings : { ...settings, redis_database }
+    this.config = checkOptions('task_queue', taskQueueSchema, given)
+    this.#logger = options.logger
+  }
+
+  /** The client underneath, once initialized. @throws OptionsError before. */
+  get client(): Client {
+    if (!this.#client) throw new OptionsError('TaskQueueManager: call `await manager.initialize()` first')
+    return this.#client
+  }
+
+  /** Connects, and makes sure that Redis answers. Once, however often it is called. @throws RedisUnavailableError after 10 s. */
+  async initialize(): Promise<void> {
+    this.#initializing ??= this.#connect()
+    try {
+      await this.#initializing
+    } catch (error) {
+      this.#initializing = undefined
+      throw error
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const client = new Client({
+      ...clientOptionsOf(this.config),
+      ...(this.#logger ? { logger: this.#logger } : {}),
+    })
+    try {
+      await client.queues.paused()
+    } catch (error) {
+      await client.close()
+      throw error
+    }
+    this.#client = client
+  }
+
+  /** Sends what is waiting and closes the connection. */
+  async cleanup(): Promise<void> {
+    await this.#initializing?.catch(() => {})
+    this.#initializing = undefined
+    const client = this.#client
+    this.#client = undefined
+    await client?.close()
+  }
+
+  /**
+   * Enqueues a task, or a function by its name on the wire. Null when the id is queued, running or has a kept result.
+   * Errors as `Client.enqueue` has them.
+   */
+  enqueue<T extends AnyContract>(
+    task: T,
+    input: InputOf<T>,
+    options?: ManagerEnqueueOptions,
+  ): Promise<Job<ResultOf<T>> | null>
+  enqueue<Result = unknown>(
+    functionName: string,
+    args?: readonly unknown[],
+    options?: ManagerEnqueueOptions,
+  ): Promise<Job<Result> | null>
+  async enqueue(task: AnyContract | string, input?: unknown, options: ManagerEnqueueOptions = {}): Promise<Job | null> {
+    const { delayMs, ...rest } = options
+    const named = delayMs === undefined ? rest : { ...rest, deferByMs: delayMs }
+    return this.client.enqueue(task as string, input as readonly unknown[], named)
+  }
+
+  /** All that is known of a job, whichever language enqueued or ran it; status `not_found` for one that is unknown. */
+  getJobStatus(jobId: string, options: { queueName?: string } = {}): Promise<JobDetails> {
+    return this.client.inspector.job(jobId, options)
+  }
+
+  /** Asks for the abort of a queued, deferred or running job and does not wait for it. False when it is neither. */
+  cancelJob(jobId: string, options: { queueName?: string } = {}): Promise<boolean> {
+    return this.client.inspector.requestAbort(jobId, options)
+  }
+
+  /**
+   * Runs a failed job again: a dead letter, or the kept failed result of either language. False when it is queued or
+   * running already.
+   *
+   * @throws ResultNotFoundError when neither is there, JobFailedError when its payload is gone or it did not fail.
+   */
+  retryJob(jobId: string, options: { delayMs?: number } = {}): Promise<boolean> {
+    return this.client.inspector.retryJob(jobId, options)
+  }
+
+  /** A queue in numbers, at a cost that does not grow with its length. Default: the first of the configuration. */
+  getQueueStats(queueName: string = queueNamesOf(this.config)[0]!): Promise<QueueStats> {
+    return this.client.queues.stats(queueName)
+  }
+
+  /** Dead letters, newest first. `limit` defaults to 100. */
+  listDead(options: { offset?: number; limit?: number } = {}): Promise<DeadLetter[]> {
+    return this.client.inspector.deadLetters(options)
+  }
+
+  /** Runs dead letters again; gives how many, and why others could not. Without a filter, all. */
+  async replayDead(
+    filter: DeadFilter = {},
+    options: { delayMs?: number } = {},
+  ): Promise<{ replayed: number; refused: { jobId: string; error: string }[] }> {
+    const refused: { jobId: string; error: string }[] = []
+    let replayed = 0
+    for (const { jobId } of await this.client.inspector.findDead(filter)) {
+      try {
+        if (await this.client.inspector.retryJob(jobId, options)) replayed++
+        else refused.push({ jobId, error: 'the job is queued or running already' })
+      } catch (error) {
+        if (!(error instanceof ArqError)) throw error
+        refused.push({ jobId, error: error.message })
+      }
+    }
+    return { replayed, refused }
+  }
+
+  /** Removes dead letters for good; gives how many. Without a filter, all. */
+  async purgeDead(filter: DeadFilter = {}): Promise<number> {
+    const letters = await this.client.inspector.findDead(filter)
+    return this.client.inspector.purgeDead(letters.map((letter) => letter.jobId))
+  }
+
+  /** arq-ts workers start no more jobs of the queue; false when it was paused before. */
+  pauseQueue(queueName: string = queueNamesOf(this.config)[0]!): Promise<boolean> {
+    return this.client.queues.pause(queueName)
+  }
+
+  /** Ends a pause; false when there was none. */
+  resumeQueue(queueName: string = queueNamesOf(this.config)[0]!): Promise<boolean> {
+    return this.client.queues.resume(queueName)
+  }
+}

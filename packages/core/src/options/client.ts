@@ -1,0 +1,44 @@
+/** The options of a client, their meaning and their defaults. Unknown ones are refused. */
+
+import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
+import { z } from 'zod'
+import { checkOptions, timer } from './check.ts'
+import { connectionDefaults, connectionShape } from './connection.ts'
+import type { ConnectionOptions } from './connection.ts'
+import { given } from './defaults.ts'
+import type { Defaults } from './defaults.ts'
+
+/** Options of `new Client()`. */
+export interface ClientOptions extends ConnectionOptions {
+  /** Queue for jobs that name none. Default `arq:queue`. */
+  queueName?: string
+  /** How long a call waits for Redis before it rejects with RedisUnavailableError, in ms, at least 1. Default 10,000. */
+  commandTimeoutMs?: number
+}
+
+/** @internal */
+export const clientDefaults = {
+  ...connectionDefaults,
+  queueName: DEFAULT_QUEUE_NAME,
+  commandTimeoutMs: 10_000,
+} satisfies { [K in keyof ClientOptions]-?: ClientOptions[K] | undefined }
+
+/** @internal */
+export const clientSchema = z.strictObject({
+  ...connectionShape,
+  queueName: z.string().min(1).optional(),
+  commandTimeoutMs: timer(1).optional(),
+})
+
+/** With every default in place, and durations in whole ms. */
+export type ResolvedClientOptions = Defaults<ClientOptions, typeof clientDefaults>
+
+/**
+ * The options of a client with every default in place.
+ *
+ * @throws OptionsError that names the option, what was expected and what came.
+ */
+export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
+  const checked = checkOptions('Client', clientSchema, options)
+  return { ...clientDefaults, ...given(checked) } as ResolvedClientOptions
+}

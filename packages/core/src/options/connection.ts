@@ -1,0 +1,69 @@
+/** Options that a client and a worker have in common. */
+
+import type { CodecName } from '@arq-ts/protocol'
+import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+import { z } from 'zod'
+import type { Logger, LogLevel } from '../logging/logger.ts'
+import { duration, hasMethods, isRedisTarget } from './check.ts'
+
+/** Options of a client and of a worker. */
+export interface ConnectionOptions {
+  /** URL, ioredis options (Sentinel, TLS), or an ioredis client whose settings are copied. Default `redis://localhost:6379`. */
+  redis?: string | RedisOptions | Redis | Cluster
+  /** Put before every key; makes queues Python does not share. For Redis Cluster a hash tag: `'{orders}:'`. Default none. */
+  keyPrefix?: string
+  /** arq's `expires_extra_ms`: how long after its due time a job may still start, in ms, at least 1. Default one day. */
+  expiresExtraMs?: number
+  /** A pino logger. Default: readable on a terminal, else JSON, on standard error. */
+  logger?: Logger
+  /** Level of the default logger. Default `info`. */
+  logLevel?: LogLevel
+  /**
+   * How payloads are written; reading tells by the first byte. Default `msgpack`; Python's default is `pickle`, and so
+   * are the cron ticks of a worker that is given none.
+   */
+  codec?: CodecName
+}
+
+/** @internal */
+export const connectionDefaults = {
+  redis: 'redis://localhost:6379',
+  keyPrefix: '',
+  expiresExtraMs: EXPIRES_EXTRA_MS,
+  logger: undefined,
+  logLevel: undefined,
+  codec: 'msgpack',
+} satisfies { [K in keyof ConnectionOptions]-?: ConnectionOptions[K] | undefined }
+
+const aLogger = z.custom<Logger>(
+  (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
+  'Expected a pino logger',
+)
+const aTarget = z.custom<string | object>(
+  isRedisTarget,
+  'Expected a URL such as redis://user:password@host:6379/0 (a password percent-encoded), ioredis options, or an ioredis client',
+)
+
+/** ioredis would put it before the keys of plain commands, and not before those of our scripts. */
+const anUnprefixedTarget = aTarget.refine(
+  (target) => !hasKeyPrefix(target),
+  'Expected settings without `keyPrefix`: give it as the option `keyPrefix` beside `redis`',
+)
+
+/** @internal */
+export const connectionShape = {
+  redis: anUnprefixedTarget.optional(),
+  keyPrefix: z.string().optional(),
+  expiresExtraMs: duration(1).optional(),
+  logger: aLogger.optional(),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
+  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+}
+
+/** Of a URL's query, of ioredis options, of a client, or of a cluster's nodes. */
+function hasKeyPrefix(target: string | object): boolean {
+  if (typeof target === 'string') return /[?&]keyPrefix=[^&]/.test(target)
+  const settings: RedisOptions & ClusterOptions = 'options' in target ? (target.options as object) : target
+  return Boolean(settings.keyPrefix || settings.redisOptions?.keyPrefix)
+}

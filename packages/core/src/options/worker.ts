@@ -1,0 +1,258 @@
+/** The options of a worker, their meaning and their defaults. Unknown ones are refused. */
+
+import { isTimeZone } from '@arq-ts/protocol/time'
+import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
+import type { RetryPolicy } from '@arq-ts/protocol/jobs'
+import { z } from 'zod'
+import type { CronJob } from '../cron/cron.ts'
+import { OptionsError } from '../errors.ts'
+import type { JobContext } from '../tasks/context.ts'
+import type { AnyTask } from '../tasks/task.ts'
+import { aFunction, aRecord, checkOptions, count, duration, hasMethods, retryPolicySchema, timer } from './check.ts'
+import { connectionDefaults, connectionShape } from './connection.ts'
+import type { ConnectionOptions } from './connection.ts'
+import { given } from './defaults.ts'
+import type { Defaults } from './defaults.ts'
+
+/** One queue of several; `weight` (default 1) counts with `queueOrder: 'weighted'`. */
+export interface QueueOptions {
+  /** The queue's name, which is its Redis key. */
+  name: string
+  /** Its share of the draws, above 0. Default 1. */
+  weight?: number
+}
+
+/** What hooks of the worker's life get: the state that every `ctx` is made of. */
+export type WorkerState = Record<string, unknown>
+
+/** Options of `new Worker()`: arq's, camel-cased, and ours. */
+export interface WorkerOptions extends ConnectionOptions {
+  /** What this worker runs, made by `defineTask`; names are unique, those of `cron` included. arq's `functions`. */
+  tasks?: readonly AnyTask[]
+  /** What comes by the clock, made by `cron`. arq's `cron_jobs`. A worker needs a task or a cron job. */
+  cron?: readonly CronJob[]
+  /** The queue it serves. Default `arq:queue`. Excludes `queues`. */
+  queueName?: string
+  /** Several queues for one worker, in the order they are served. Excludes `queueName`. */
+  queues?: readonly (string | QueueOptions)[]
+  /** `strict` (default): a later queue is served from what the earlier ones leave. `weighted`: drawn by weight. */
+  queueOrder?: 'strict' | 'weighted'
+  /** Jobs at work at a time, at least 1. Default 10. */
+  maxJobs?: number
+  /** How long a run may take before its signal fires and it has failed, in ms, at least 1; a task's `timeoutMs` wins. Default 300,000. */
+  jobTimeoutMs?: number
+  /** How long results are kept, in ms; 0 stores none. A task's own wins. Default 3,600,000. */
+  keepResultMs?: number
+  /** Keeps results for ever; wins over `keepResultMs`. Default false. */
+  keepResultForever?: boolean
+  /** How often it looks for due jobs without being told, in ms, at least 1; wake-ups find most work sooner. Default 500. */
+  pollDelayMs?: number
+  /** Jobs asked for in one poll, at least 1. Default max(5 × maxJobs, 100). */
+  queueReadLimit?: number
+  /** Tries before a job fails for good, at least 1; a task's own wins. Default 5. */
+  maxTries?: number
+  /** How often the health key is written, in ms, at least 1; the key lives a second longer. Default 3,600,000. */
+  healthCheckIntervalMs?: number
+  /** Name of the key that tells of the worker's health. Default `<queue>:health-check`, for each queue. */
+  healthCheckKey?: string
+  /** False makes `Retry` and a shutdown failures, as in arq. Default true. */
+  retryJobs?: boolean
+  /** Whether jobs can be aborted here. Default true (arq: false): an abort that nobody hears would wait for ever. */
+  allowAbortJobs?: boolean
+  /** Stop when the queues are empty. Default false. */
+  burst?: boolean
+  /** Jobs to start at most in a burst; negative for no limit. Default -1. */
+  maxBurstJobs?: number
+  /** How long running jobs may go on after a stop, in ms. Default 0. */
+  jobCompletionWaitMs?: number
+  /** Stop on SIGTERM and SIGINT. Default true. */
+  handleSignals?: boolean
+  /** IANA name: the wall clock of cron jobs that name none. Default: the system's. */
+  timeZone?: string
+  /** Whether log lines show what jobs return, as arq's do. Default true. */
+  logResults?: boolean
+  /** Whether log lines show arguments, as arq's do. Default true. */
+  logArguments?: boolean
+  /** State for every `ctx`; hooks may add to it. Default `{}`. */
+  ctx?: WorkerState
+  /** Before the first job; what it puts into the state reaches every `ctx`. When it throws, the worker does not start. */
+  onStartup?: (ctx: WorkerState) => unknown
+  /** After the last job is settled, once `onStartup` has ended well. What it throws is logged. */
+  onShutdown?: (ctx: WorkerState) => unknown
+  /** Before the handler, with its `ctx`; when it throws, the run has failed. */
+  onJobStart?: (ctx: JobContext) => unknown
+  /** After the handler, before its end is stored; waited for `abortGraceMs` at most. What it throws is logged. */
+  onJobEnd?: (ctx: JobContext) => unknown
+  /** After its end is stored; waited for `abortGraceMs` at most. What it throws is logged. */
+  afterJobEnd?: (ctx: JobContext) => unknown
+  /** A dead worker's jobs run again after this, in ms, at least 1,000. Default 30,000. */
+  leaseMs?: number
+  /** How long a handler may ignore its signal, or a hook at a job's end go on, before its slot is given up, in ms. Default 5,000. */
+  abortGraceMs?: number
+  /** Retries every error, up to `maxTries`; a task's own wins. Default: only `Retry` and a shutdown run again, as in arq. */
+  retry?: RetryPolicy
+  /** How long (in ms) and how many final failures are kept as dead letters; false keeps none. Default 7 days, 10,000 jobs. */
+  deadLetter?: false | { maxAgeMs?: number; maxCount?: number }
+  /** A function this worker does not have: fail, as arq, or hand back for a worker that has it. Default `fail`. */
+  unknownFunction?: 'fail' | 'release'
+  /** Part of the worker's id. Default: the host's name. */
+  name?: string
+  /** Tell when the event loop was blocked for longer, in ms. Default 1,000. */
+  eventLoopLagWarnMs?: number
+  /** Whether to use the server's keyspace events, where it has them on. Default `auto`. */
+  keyspaceNotifications?: 'auto' | false
+}
+
+/** @internal */
+export const workerDefaults = {
+  ...connectionDefaults,
+  tasks: [],
+  cron: [],
+  queueName: DEFAULT_QUEUE_NAME,
+  queues: undefined,
+  queueOrder: 'strict',
+  maxJobs: 10,
+  jobTimeoutMs: 300_000,
+  keepResultMs: 3_600_000,
+  keepResultForever: false,
+  pollDelayMs: 500,
+  queueReadLimit: undefined,
+  maxTries: 5,
+  healthCheckIntervalMs: 3_600_000,
+  healthCheckKey: undefined,
+  retryJobs: true,
+  allowAbortJobs: true,
+  burst: false,
+  maxBurstJobs: -1,
+  jobCompletionWaitMs: 0,
+  handleSignals: true,
+  timeZone: undefined,
+  logResults: true,
+  logArguments: true,
+  ctx: {},
+  onStartup: undefined,
+  onShutdown: undefined,
+  onJobStart: undefined,
+  onJobEnd: undefined,
+  afterJobEnd: undefined,
+  leaseMs: 30_000,
+  abortGraceMs: 5_000,
+  retry: undefined,
+  deadLetter: {},
+  unknownFunction: 'fail',
+  name: undefined,
+  eventLoopLagWarnMs: 1_000,
+  keyspaceNotifications: 'auto',
+} satisfies { [K in keyof WorkerOptions]-?: WorkerOptions[K] | undefined }
+
+const deadLetterDefaults = { maxAgeMs: 7 * 86_400_000, maxCount: 10_000 }
+
+const isNamed = (value: unknown) => typeof (value as { name?: unknown }).name === 'string'
+const aTask = z.custom<AnyTask>(
+  (value) => hasMethods(value, 'handler', 'bind', 'pack') && isNamed(value),
+  'Expected a task made by defineTask()',
+)
+const aCronJob = z.custom<CronJob>(
+  (value) => hasMethods(value, 'handler', 'next') && isNamed(value),
+  'Expected a cron job made by cron()',
+)
+/** @internal */
+export const workerSchema = z.strictObject({
+  ...connectionShape,
+  tasks: z.array(aTask).optional(),
+  cron: z.array(aCronJob).optional(),
+  queueName: z.string().min(1).optional(),
+  queues: z
+    .array(
+      z.union([
+        z.string().min(1),
+        z.strictObject({ name: z.string().min(1), weight: z.number().positive().optional() }),
+      ]),
+    )
+    .min(1)
+    .optional(),
+  queueOrder: z.enum(['strict', 'weighted']).optional(),
+  maxJobs: count(1).optional(),
+  jobTimeoutMs: duration(1).optional(),
+  keepResultMs: duration(0).optional(),
+  keepResultForever: z.boolean().optional(),
+  pollDelayMs: timer(1).optional(),
+  queueReadLimit: count(1).optional(),
+  maxTries: count(1).optional(),
+  healthCheckIntervalMs: duration(1).optional(),
+  healthCheckKey: z.string().min(1).optional(),
+  retryJobs: z.boolean().optional(),
+  allowAbortJobs: z.boolean().optional(),
+  burst: z.boolean().optional(),
+  maxBurstJobs: z.number().int().optional(),
+  jobCompletionWaitMs: duration(0).optional(),
+  handleSignals: z.boolean().optional(),
+  timeZone: z.string().refine(isTimeZone, 'Expected an IANA time zone such as Europe/Berlin').optional(),
+  logResults: z.boolean().optional(),
+  logArguments: z.boolean().optional(),
+  ctx: aRecord.optional(),
+  onStartup: aFunction.optional(),
+  onShutdown: aFunction.optional(),
+  onJobStart: aFunction.optional(),
+  onJobEnd: aFunction.optional(),
+  afterJobEnd: aFunction.optional(),
+  leaseMs: timer(1_000).optional(),
+  abortGraceMs: timer(0).optional(),
+  retry: retryPolicySchema.optional(),
+  deadLetter: z
+    .union([z.literal(false), z.strictObject({ maxAgeMs: duration(1).optional(), maxCount: count(1).optional() })])
+    .optional(),
+  unknownFunction: z.enum(['fail', 'release']).optional(),
+  name: z.string().min(1).optional(),
+  eventLoopLagWarnMs: duration(1).optional(),
+  keyspaceNotifications: z.union([z.literal('auto'), z.literal(false)]).optional(),
+})
+
+/** With every default in place, and durations in whole ms. */
+export type ResolvedWorkerOptions = Omit<
+  Defaults<WorkerOptions, typeof workerDefaults>,
+  'queues' | 'queueName' | 'queueReadLimit' | 'deadLetter'
+> & {
+  queues: { name: string; weight: number }[]
+  queueReadLimit: number
+  deadLetter: false | { maxAgeMs: number; maxCount: number }
+}
+
+/**
+ * The options of a worker with every default in place.
+ *
+ * @throws OptionsError that names the option, what was expected and what came; also for `queues` beside `queueName`, a
+ *   queue or a function given twice, and a worker that has nothing to run.
+ */
+export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {
+  const checked = checkOptions('Worker', workerSchema, options)
+  if (checked.queues !== undefined && checked.queueName !== undefined) {
+    throw new OptionsError('Worker: give `queueName` or `queues`, not both')
+  }
+  const queues = (checked.queues ?? [checked.queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
+    typeof queue === 'string' ? { name: queue, weight: 1 } : { name: queue.name, weight: queue.weight ?? 1 },
+  )
+  const again = repeated(queues.map((queue) => queue.name))
+  if (again !== undefined) throw new OptionsError(`Worker: queue '${again}' is in \`queues\` twice`)
+  const resolved = { ...workerDefaults, ...given(checked) } as unknown as ResolvedWorkerOptions
+  const names = [...resolved.tasks, ...resolved.cron].map((entry) => entry.name)
+  if (names.length === 0) {
+    // arq's own words
+    throw new OptionsError('Worker: at least one function or cron job must be registered (`tasks`, `cron`)')
+  }
+  const twice = repeated(names)
+  if (twice !== undefined) {
+    throw new OptionsError(`Worker: function '${twice}' is registered twice; names are unique on a worker`)
+  }
+  return {
+    ...resolved,
+    queues,
+    queueReadLimit: checked.queueReadLimit ?? Math.max(5 * resolved.maxJobs, 100),
+    deadLetter:
+      checked.deadLetter === false ? false : { ...deadLetterDefaults, ...(given(checked.deadLetter ?? {}) as object) },
+  }
+}
+
+function repeated(names: readonly string[]): string | undefined {
+  return names.find((name, i) => names.indexOf(name) !== i)
+}

@@ -1,0 +1,135 @@
+import { parseHealthLine } from '@arq-ts/protocol/jobs'
+import type { HealthCounts } from '@arq-ts/protocol/jobs'
+import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
+import type { Link } from '../redis/link.ts'
+import type { WorkerEntry } from '../fleet/worker-entry.ts'
+
+/** arq-ts's default lease: what a worker that nobody tells of may have used. */
+const DEFAULT_LEASE_MS = 30_000
+/** Keys of the database looked at to find queues nobody told us of. */
+const DEFAULT_SCAN_KEYS = 100_000
+
+/** A queue in numbers, for jobs of both languages. */
+export interface QueueStats {
+  /** Its name, which is its Redis key. */
+  queueName: string
+  /** Due, and not at work. */
+  pending: number
+  /** Not due yet, and not at work. */
+  deferred: number
+  /** At work on workers of either language. */
+  running: number
+  /** Ended well: counted by arq-ts workers since the queue was first used, and by Python's as `python` tells. */
+  complete: number
+  /** Ended badly, counted likewise. */
+  failed: number
+  /** Ended by an abort, on arq-ts workers; Python counts them as failed. */
+  aborted: number
+  /** Dead letters of this queue. */
+  dead: number
+  /** Since when the oldest pending job is due; null when none is. */
+  oldestDue: Date | null
+  /** When the next deferred job is due. */
+  nextDue: Date | null
+  /** Whether arq-ts workers leave it alone until it is resumed. */
+  paused: boolean
+  /** Live arq-ts workers that serve it. */
+  workers: number
+  /**
+   * What a Python worker last told in the queue's health key; each counts since its start. Null when none did, or an
+   * arq-ts worker of the queue has told since: both write the same key.
+   */
+  python: HealthCounts | null
+  /** False where `running` is a lower bound: more than 20,000 jobs had to be looked at. */
+  exact: boolean
+}
+
+/** Queues as a whole, whichever language uses them. Use `client.queues`. */
+export class Queues {
+  readonly #link: Link
+  readonly #own: string
+
+  /** @internal @param own - the client's queue, which it knows of however large the database is. */
+  constructor(link: Link, own: string) {
+    this.#link = link
+    this.#own = own
+  }
+
+  /**
+   * Names of queues: those given (default: arq's default), the client's own, those that live workers serve, paused ones,
+   * and what a look at the database finds. `complete` is false where the database has more than `scanKeys` (default
+   * 100,000) keys.
+   */
+  async names(
+    options: { known?: readonly string[]; scanKeys?: number } = {},
+  ): Promise<{ names: string[]; complete: boolean }> {
+    const { queues } = this.#link
+    const [found, paused, workers] = await Promise.all([
+      queues.find(options.scanKeys ?? DEFAULT_SCAN_KEYS),
+      queues.paused(),
+      liveWorkers(this.#link),
+    ])
+    const served = workers.flatMap((worker) => worker.queues)
+    const names = new Set([...(options.known ?? [DEFAULT_QUEUE_NAME]), this.#own, ...served, ...paused, ...found.names])
+    return { names: [...names].sort(), complete: found.complete }
+  }
+
+  /** Counts a queue at a cost that does not grow with its length: its head and its lease window are looked at. */
+  async stats(queueName: string): Promise<QueueStats> {
+    const { store, queues } = this.#link
+    const workers = await liveWorkers(this.#link)
+    const leaseMs = Math.max(DEFAULT_LEASE_MS, ...workers.map((worker) => worker.leaseMs))
+    const [counts, dead, line] = await Promise.all([
+      queues.counts(queueName, leaseMs),
+      store.countDeadOf(queueName),
+      store.readHealth(queueName),
+    ])
+    const isOurs = line === null || workers.some((worker) => worker.healthLine === line)
+    const python = isOurs ? null : (parseHealthLine(line) ?? null)
+    return {
+      queueName,
+      pending: counts.due - counts.runningDue,
+      deferred: counts.total - counts.due - counts.runningLater,
+      running: counts.runningDue + counts.runningLater,
+      complete: counts.ended.complete + (python?.complete ?? 0),
+      failed: counts.ended.failed + (python?.failed ?? 0),
+      aborted: counts.ended.aborted,
+      dead,
+      oldestDue: counts.oldestDueMs === null ? null : new Date(counts.oldestDueMs),
+      nextDue: counts.nextDueMs === null ? null : new Date(counts.nextDueMs),
+      paused: counts.paused,
+      workers: workers.filter((worker) => worker.queues.includes(queueName)).length,
+      python,
+      exact: counts.exact,
+    }
+  }
+
+  /**
+   * Lets arq-ts workers start no more jobs of this queue, cron ticks included, until `resume`; jobs at work go on.
+   * Python workers know of no pause. False when it was paused before.
+   */
+  pause(queueName: string): Promise<boolean> {
+    return this.#link.queues.pause(queueName)
+  }
+
+  /** Ends a pause. False when there was none. */
+  resume(queueName: string): Promise<boolean> {
+    return this.#link.queues.resume(queueName)
+  }
+
+  /** Names of paused queues. */
+  paused(): Promise<string[]> {
+    return this.#link.queues.paused()
+  }
+
+  /** Removes all jobs of a queue that are not at work, for good; gives how many. `onProgress` gets the number so far. */
+  purge(queueName: string, onProgress?: (removed: number) => void): Promise<number> {
+    return this.#link.queues.purge(queueName, onProgress)
+  }
+}
+
+/** @internal Workers of ours that tell of themselves, by Redis's time, which is known from then on. */
+export async function liveWorkers(link: Link): Promise<WorkerEntry[]> {
+  await link.syncClock()
+  return (await link.store.workers()).map((entry) => JSON.parse(entry) as WorkerEntry)
+}

@@ -1,0 +1,24 @@
+import type { Client } from '../client/client.ts'
+import type { Logger } from '../logging/logger.ts'
+
+/** A handler's view of its job; arq's `ctx`. `Extra` is what `onStartup` and the `ctx` option put there. */
+export type JobContext<Extra extends object = Record<never, never>> = Extra & {
+  /** The job's id, as in arq's `ctx['job_id']`. */
+  readonly jobId: string
+  /** The try, from 1. */
+  readonly jobTry: number
+  /** When it was enqueued, by its producer's clock. */
+  readonly enqueueTime: Date
+  /** When the job was due, in unix ms. */
+  readonly score: number
+  /** The queue it came from. */
+  readonly queueName: string
+  /** The keywords as they came, unvalidated. */
+  readonly kwargs: Readonly<Record<string, unknown>>
+  /** Fires at the timeout, an abort, a lost lease or the worker's shutdown; the reason says which. Hand it to what you await. */
+  readonly signal: AbortSignal
+  /** A child logger that carries the job's id. */
+  readonly log: Logger
+  /** Enqueues further jobs over the worker's connection. */
+  readonly client: Client
+}

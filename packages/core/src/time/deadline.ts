@@ -1,0 +1,34 @@
+import { MAX_TIMER_MS } from './timer.ts'
+
+/** A moment up to which something is waited for. */
+export class Deadline {
+  /** How long that is in all, in ms; Infinity without a bound. */
+  readonly ms: number
+  readonly #atMs: number
+
+  constructor(ms = Infinity) {
+    this.ms = ms
+    this.#atMs = performance.now() + ms
+  }
+
+  /** In ms, not negative. */
+  get leftMs(): number {
+    return Math.max(0, this.#atMs - performance.now())
+  }
+
+  /** Timers may fire a little early. */
+  get isOver(): boolean {
+    return this.leftMs < 1
+  }
+
+  /** What the promise gives, or the rejection `late` makes once the time is over; the promise itself goes on. */
+  race<T>(promise: Promise<T>, late: () => Error): Promise<T> {
+    const { leftMs } = this
+    if (leftMs > MAX_TIMER_MS) return promise
+    let timer: NodeJS.Timeout | undefined
+    const over = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(late()), leftMs)
+    })
+    return Promise.race([promise, over]).finally(() => clearTimeout(timer))
+  }
+}

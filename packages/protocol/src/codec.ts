@@ -1,0 +1,79 @@
+import { DecodeError, EncodeError } from './errors.ts'
+import { decodeJson, encodeJson } from './json/json.ts'
+import { MAX_PAYLOAD_BYTES } from './values/limits.ts'
+import { decodeMsgpack, encodeMsgpack } from './msgpack/msgpack.ts'
+import { decodePickle } from './pickle/read.ts'
+import { encodePickle } from './pickle/write.ts'
+
+/** How a payload is written. Python arq's default is pickle; its docs show msgpack beside it. */
+export type CodecName = 'msgpack' | 'pickle' | 'json'
+
+/** The codec of a job's or a result's bytes by the first of them, or undefined when it is none of ours. */
+export function codecOf(bytes: Uint8Array): CodecName | undefined {
+  const first = bytes[0] ?? -1
+  const second = bytes[1] ?? -1
+  // 80 by itself would be an empty msgpack map, which no job is.
+  if (first === 0x80) return second >= 2 && second <= 5 ? 'pickle' : undefined
+  if ((first >= 0x85 && first <= 0x8f) || first === 0xde || first === 0xdf) return 'msgpack'
+  if (first === 0x7b) return 'json'
+  // Protocols 0 and 1 have no header; a dict starts "(d" and "}".
+  if (first === 0x28 || first === 0x7d) return 'pickle'
+  return undefined
+}
+
+/**
+ * Any value by a codec.
+ * @throws EncodeError for what the codec has no word for, and beyond `MAX_DEPTH` and `MAX_PAYLOAD_BYTES`.
+ */
+export function encodeValue(value: unknown, codec: CodecName): Buffer {
+  const encode = ENCODERS[codec]
+  if (encode === undefined)
+    throw new EncodeError(`expected a codec of msgpack, pickle or json, got \`${String(codec)}\``)
+  let bytes: Buffer
+  try {
+    bytes = encode(value)
+  } catch (error) {
+    if (error instanceof EncodeError) throw error
+    // A getter or a `toJSON` of the value's own.
+    throw new EncodeError(
+      `the value cannot be read while it is written as ${codec}: ${String((error as Error | undefined)?.message)}`,
+      { cause: error },
+    )
+  }
+  if (bytes.length > MAX_PAYLOAD_BYTES) {
+    throw new EncodeError(
+      `expected a payload of at most ${MAX_PAYLOAD_BYTES} bytes, got ${bytes.length}; keep large data elsewhere and pass its name`,
+    )
+  }
+  return bytes
+}
+
+const ENCODERS: Readonly<Record<CodecName, (value: unknown) => Buffer>> = {
+  msgpack: encodeMsgpack,
+  pickle: encodePickle,
+  json: encodeJson,
+}
+
+/**
+ * The value of a payload, by the codec its first byte tells.
+ * @throws DecodeError for what no codec reads, and beyond the limits on size, depth and memory.
+ */
+export function decodeValue(bytes: Uint8Array): { value: unknown; codec: CodecName } {
+  const codec = codecOf(bytes)
+  switch (codec) {
+    case 'pickle':
+      return { value: decodePickle(bytes), codec }
+    case 'msgpack':
+      return { value: decodeMsgpack(bytes), codec }
+    case 'json':
+      return { value: decodeJson(bytes), codec }
+    case undefined: {
+      if (bytes.length === 0) throw new DecodeError('expected a pickle, a msgpack map or a JSON object, got no bytes')
+      const start = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
+      throw new DecodeError(
+        `expected a pickle, a msgpack map or a JSON object, got ${bytes.length} bytes that start with \`${start}\`; ` +
+          'is another serializer at work, or compression?',
+      )
+    }
+  }
+}

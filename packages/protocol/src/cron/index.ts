@@ -1,0 +1,2 @@
+/** Schedules: arq's cron options and cron expressions, and their ticks. */
+export * from './schedule.ts'

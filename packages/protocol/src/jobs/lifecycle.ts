@@ -1,0 +1,183 @@
+/**
+ * What becomes of a job, decided without Redis, clock or handler: arq's `run_job` (worker.py) taken apart.
+ *
+ * claimed → admit → run | fail | release
+ * run → ended → settle → finish | reschedule | release
+ */
+import { JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
+import type { Retry } from '../errors.ts'
+import { decodeJob } from './records.ts'
+import type { CodecName, JobRecord } from './records.ts'
+import { retryDelayMs } from './retry-policy.ts'
+import type { RetryPolicy } from './retry-policy.ts'
+
+/** What the rules need to know of a task; everything unset falls back to the worker's own settings. */
+export interface TaskRules {
+  maxTries?: number | undefined
+  retry?: RetryPolicy | undefined
+}
+
+export interface WorkerRules {
+  maxTries: number
+  /** arq's `retry_jobs`: false turns `Retry` and a shutdown into failures. */
+  retryJobs: boolean
+  retry: RetryPolicy | undefined
+  unknownFunction: 'fail' | 'release'
+}
+
+export type FailureReason = 'expired' | 'undecodable' | 'aborted' | 'unknown function' | 'max tries exceeded'
+
+export type Admission<T> =
+  | { kind: 'run'; record: JobRecord; codec: CodecName; task: T; jobTry: number; setTry: boolean }
+  | {
+      kind: 'fail'
+      record: JobRecord
+      codec: CodecName | undefined
+      jobTry: number
+      reason: FailureReason
+      error: Error
+    }
+  | { kind: 'release'; record: JobRecord }
+
+const UNKNOWN_JOB: JobRecord = { jobTry: null, functionName: '<unknown>', args: [], kwargs: {}, enqueueTimeMs: 0 }
+
+/** By how much a job may seem younger than the request to abort it, where a producer's clock is off. */
+const ABORT_SLACK_MS = 3_600_000
+
+/** False for a request that was made for an earlier job of the same id; arq's are never removed, and hit the next one. */
+export function isAbortOf(askedMs: number, job: Pick<JobRecord, 'enqueueTimeMs'>): boolean {
+  return askedMs >= job.enqueueTimeMs - ABORT_SLACK_MS
+}
+
+/** arq's seven checks, in arq's order. `codec` is undefined where the bytes do not tell. */
+export function admit<T extends TaskRules>(
+  claim: { payload: Uint8Array | null; jobTry: number; abortAskedMs: number | null },
+  find: (functionName: string) => T | undefined,
+  rules: WorkerRules,
+): Admission<T> {
+  let jobTry = claim.jobTry
+  const fail = (
+    record: JobRecord,
+    codec: CodecName | undefined,
+    reason: FailureReason,
+    error: Error,
+  ): Admission<T> => ({
+    kind: 'fail',
+    record,
+    codec,
+    jobTry,
+    reason,
+    error,
+  })
+
+  if (claim.payload === null) return fail(UNKNOWN_JOB, undefined, 'expired', new JobFailedError('job expired'))
+  let decoded: ReturnType<typeof decodeJob>
+  try {
+    decoded = decodeJob(claim.payload)
+  } catch (error) {
+    // Whatever it is, a payload must not be claimed for ever.
+    const remote = new RemoteError('arq.jobs.DeserializationError', [
+      `unable to deserialize job: ${(error as Error).message}`,
+    ])
+    return fail(UNKNOWN_JOB, undefined, 'undecodable', remote)
+  }
+  const { record, codec } = decoded
+  if (claim.abortAskedMs !== null && isAbortOf(claim.abortAskedMs, record))
+    return fail(record, codec, 'aborted', new JobAbortedError('aborted before start'))
+  const task = find(record.functionName)
+  if (task === undefined) {
+    if (rules.unknownFunction === 'release') return { kind: 'release', record }
+    const error = new JobFailedError(`function '${record.functionName}' not found`)
+    return fail(record, codec, 'unknown function', error)
+  }
+  const setTry = record.jobTry !== null && record.jobTry > jobTry
+  if (setTry) jobTry = record.jobTry as number
+  const maxTries = task.maxTries ?? rules.maxTries
+  if (jobTry > maxTries) {
+    const error = new JobFailedError(`max ${maxTries} retries exceeded`)
+    return fail(record, codec, 'max tries exceeded', error)
+  }
+  return { kind: 'run', record, codec, task, jobTry, setTry }
+}
+
+/** Why a run was cut short, where it was. */
+export type CutShort = 'aborted' | 'timed out' | 'stopped' | 'lost'
+
+/** How the handler ended. `abandoned`: it ignored its AbortSignal past the grace and still runs. */
+export type Outcome = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: Error } | { kind: 'abandoned' }
+
+export type Ending =
+  | { kind: 'finish'; success: true; value: unknown }
+  | { kind: 'finish'; success: false; error: unknown; aborted: boolean; dead: boolean }
+  | { kind: 'reschedule'; delayMs: number | null; error: unknown }
+  | { kind: 'release' }
+
+/**
+ * arq's endings, and ours: a retry policy, and a hand-back at shutdown that counts as no try.
+ * `delayMs: null` keeps the job's score, as arq does for `Retry()` without a deferral. A lost lease settles nothing
+ * and never comes here.
+ *
+ * @param random - in [0, 1), for jitter.
+ */
+export function settle(
+  outcome: Outcome,
+  cutShort: Exclude<CutShort, 'lost'> | undefined,
+  run: { jobTry: number; task: TaskRules; timeoutMs: number },
+  rules: WorkerRules,
+  random: number,
+): Ending {
+  if (outcome.kind === 'returned') return { kind: 'finish', success: true, value: outcome.value }
+  if (outcome.kind === 'threw' && isRetry(outcome.error) && rules.retryJobs) {
+    return { kind: 'reschedule', delayMs: outcome.error.deferMs || null, error: outcome.error }
+  }
+  if (cutShort === 'aborted') {
+    const error = new JobAbortedError('aborted while running')
+    return { kind: 'finish', success: false, error, aborted: true, dead: false }
+  }
+  if (cutShort === 'stopped' && rules.retryJobs) return { kind: 'release' }
+
+  const error =
+    outcome.kind === 'threw' && cutShort === undefined ? outcome.error : cutShortError(cutShort, run.timeoutMs)
+  const policy = run.task.retry ?? rules.retry
+  const triesLeft = run.jobTry < (run.task.maxTries ?? rules.maxTries)
+  if (policy && triesLeft && isRetryable(error)) {
+    return { kind: 'reschedule', delayMs: retryDelayMs(policy, run.jobTry, error, random), error }
+  }
+  return { kind: 'finish', success: false, error, aborted: false, dead: true }
+}
+
+/**
+ * What was thrown, as an Error that can be read: JavaScript can throw anything, and what is stored, told and raised
+ * elsewhere must not throw in its turn.
+ */
+export function asError(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error) {
+      // Reading them once tells whether they can be read.
+      void `${thrown.name}${thrown.message}${thrown.stack}${String((thrown as { code?: unknown }).code)}`
+      return thrown
+    }
+    if (typeof thrown !== 'object' || thrown === null) return new Error(String(thrown), { cause: thrown })
+    const { name, message } = thrown as { name?: unknown; message?: unknown }
+    if (typeof message !== 'string') return new Error('an object that is no Error was thrown', { cause: thrown })
+    return Object.assign(new Error(message, { cause: thrown }), typeof name === 'string' ? { name } : {})
+  } catch {
+    return new Error('an error that cannot be read was thrown')
+  }
+}
+
+function cutShortError(cutShort: CutShort | undefined, timeoutMs: number): Error {
+  return cutShort === 'timed out'
+    ? new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)
+    : new JobAbortedError('cancelled by the shutdown of its worker')
+}
+
+/** By code as well as by class: a project may hold two copies of this package. */
+function isRetry(error: unknown): error is Retry {
+  return error instanceof Error && (error as { code?: unknown }).code === 'ARQ_RETRY'
+}
+
+function isRetryable(error: unknown): boolean {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
+  return code !== 'ARQ_NON_RETRYABLE' && code !== 'ARQ_ARGUMENTS' && code !== 'ARQ_RETRY'
+}

@@ -1,0 +1,171 @@
+import { DecodeError, RemoteError } from '../errors.ts'
+import { decodeValue, encodeValue } from '../codec.ts'
+import type { CodecName } from '../codec.ts'
+import { fromExceptionMap, readException } from '../values/exceptions.ts'
+import { joinMsgpackResult } from '../msgpack/result.ts'
+import { PyObject, Tuple } from '../values/values.ts'
+
+export type { CodecName } from '../codec.ts'
+
+/** A job as it is on the wire: `t f a k et`. */
+export interface JobRecord {
+  /** The try the producer asked for; null where it did not. */
+  jobTry: number | null
+  functionName: string
+  args: readonly unknown[]
+  kwargs: Readonly<Record<string, unknown>>
+  enqueueTimeMs: number
+}
+
+/** A result as it is on the wire: the job's five fields and `s r st ft q id`. */
+export interface ResultRecord extends JobRecord {
+  success: boolean
+  /** What the handler returned; where it failed, an Error, or the text Python writes for what it cannot serialize. */
+  result: unknown
+  startTimeMs: number
+  finishTimeMs: number
+  queueName: string
+  jobId: string
+}
+
+/** What arq puts in place of a queue and an id that results of its old versions lack. */
+const UNKNOWN = '<unknown>'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** @throws EncodeError */
+export function encodeJob(job: JobRecord, codec: CodecName): Buffer {
+  return encodeValue(
+    { t: job.jobTry, f: job.functionName, a: wireArgs(job.args, codec), k: job.kwargs, et: job.enqueueTimeMs },
+    codec,
+  )
+}
+
+/**
+ * @param payload - The job's own bytes, where they are at hand and of the same codec: what can be taken over from them
+ *   as it stands is not written anew.
+ * @throws EncodeError
+ */
+export function encodeResult(result: ResultRecord, codec: CodecName, payload?: Uint8Array): Buffer {
+  if (codec === 'msgpack' && payload) {
+    const { success, result: value, startTimeMs, finishTimeMs, queueName, jobId } = result
+    const outcome = { s: success, r: value, st: startTimeMs, ft: finishTimeMs, q: queueName, id: jobId }
+    const bytes = joinMsgpackResult(payload, result.jobTry, encodeValue(outcome, codec))
+    if (bytes) return bytes
+  }
+  const fields = {
+    t: result.jobTry,
+    f: result.functionName,
+    a: wireArgs(result.args, codec),
+    k: result.kwargs,
+    et: result.enqueueTimeMs,
+    s: result.success,
+    r: result.result,
+    st: result.startTimeMs,
+    ft: result.finishTimeMs,
+    q: result.queueName,
+    id: result.jobId,
+  }
+  return encodeValue(fields, codec)
+}
+
+/** @throws DecodeError */
+export function decodeJob(bytes: Uint8Array): { record: JobRecord; codec: CodecName } {
+  const { value, codec } = decodeValue(bytes)
+  return { record: toJob(map(value, 'the payload')), codec }
+}
+
+/** Fields `q` and `id` may be missing, as in results of old versions of arq. @throws DecodeError */
+export function decodeResult(bytes: Uint8Array): { record: ResultRecord; codec: CodecName } {
+  const { value, codec } = decodeValue(bytes)
+  const fields = map(value, 'the payload')
+  const success = field(fields, 's')
+  if (typeof success !== 'boolean') throw wrong('`s`', 'true or false', success)
+  const result = field(fields, 'r')
+  const { jobTry, functionName, args, kwargs, enqueueTimeMs } = toJob(fields)
+  const record: ResultRecord = {
+    jobTry,
+    functionName,
+    args,
+    kwargs,
+    enqueueTimeMs,
+    success,
+    result: success ? result : toError(result),
+    startTimeMs: integer(fields, 'st'),
+    finishTimeMs: integer(fields, 'ft'),
+    queueName: optionalText(fields, 'q'),
+    jobId: optionalText(fields, 'id'),
+  }
+  return { record, codec }
+}
+
+/** Python's args are a tuple; the other codecs have no such thing. */
+function wireArgs(args: readonly unknown[], codec: CodecName): readonly unknown[] {
+  return codec !== 'pickle' || args instanceof Tuple ? args : Tuple.adopt([...args])
+}
+
+function toJob(fields: Fields): JobRecord {
+  const functionName = field(fields, 'f')
+  if (typeof functionName !== 'string') throw wrong('`f`', 'a function name', functionName)
+  const args = field(fields, 'a')
+  if (!Array.isArray(args)) throw wrong('`a`', 'the positional arguments', args)
+  return {
+    jobTry: field(fields, 't') === null ? null : integer(fields, 't'),
+    functionName,
+    args: args as unknown[],
+    kwargs: map(field(fields, 'k'), '`k`'),
+    enqueueTimeMs: integer(fields, 'et'),
+  }
+}
+
+/** As in Python, each field must be there. */
+function field(fields: Fields, name: string): unknown {
+  if (!Object.hasOwn(fields, name))
+    throw new DecodeError(`the payload lacks \`${name}\`; it is no job or result of arq`)
+  return fields[name]
+}
+
+/** A map whose keys are texts is a plain object by now; one with other keys is a Map. */
+function map(value: unknown, name: string): Fields {
+  if (typeof value === 'object' && value !== null) {
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype === Object.prototype || prototype === null) return value as Fields
+  }
+  throw wrong(name, 'a map with text keys', value)
+}
+
+function integer(fields: Fields, name: string): number {
+  const value = field(fields, name)
+  // Sloppy producers write floats.
+  if (typeof value === 'number' && Number.isFinite(value)) return Math.round(value)
+  throw wrong(`\`${name}\``, 'a number', value)
+}
+
+function optionalText(fields: Fields, name: string): string {
+  const value = Object.hasOwn(fields, name) ? fields[name] : undefined
+  return typeof value === 'string' ? value : UNKNOWN
+}
+
+function wrong(name: string, expected: string, value: unknown): DecodeError {
+  let got = value === null ? 'null' : `a ${typeof value}`
+  if (typeof value === 'object' && value !== null)
+    got = `a ${(Object.getPrototypeOf(value) as object | null)?.constructor.name ?? 'map'}`
+  return new DecodeError(`expected ${name} to be ${expected}, got ${got}`)
+}
+
+/** What a failed result holds: an exception of any class, or the text arq writes where it could not be serialized. */
+function toError(value: unknown): unknown {
+  if (value instanceof RemoteError) return value
+  if (value instanceof PyObject) return readException(value.module, value.name, value.args, value.state)
+  return fromExceptionMap(value) ?? value
+}
+
+/** What decoding gives, or null for bytes that no codec reads: where many are listed, one must not hide the others. */
+export function readable<T>(decode: () => T): T | null {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof DecodeError) return null
+    throw error
+  }
+}

@@ -1,0 +1,140 @@
+import { parse, stringify } from 'lossless-json'
+import { DecodeError, EncodeError } from '../errors.ts'
+import { COST, MAX_DEPTH, MAX_INTEGER_DIGITS, Room } from '../values/limits.ts'
+import { toPlain } from '../values/plain.ts'
+import { narrow, smallIndex } from '../values/integers.ts'
+
+/** What reads integers beyond 2^53 takes some 30 bytes per character. */
+const MAX_LOSSLESS_LENGTH = 8 * 1024 * 1024
+
+/** Dates become ISO texts; integers keep every digit. @throws EncodeError */
+export function encodeJson(value: unknown): Buffer {
+  let hasBigint = false
+  const plain = toPlain(value, {
+    codec: 'json',
+    text: (text) => text,
+    float(number) {
+      if (Number.isFinite(number)) return number
+      throw new EncodeError(`json has no ${number}; use codec 'msgpack' or 'pickle'`)
+    },
+    integer: (number) => number,
+    bigint(number) {
+      const small = narrow(number)
+      hasBigint ||= typeof small === 'bigint'
+      return small
+    },
+    map: (map) => Object.fromEntries([...map].map(([key, item]) => [textKey(key), item])),
+    object(object) {
+      if (object instanceof Date) return object.toISOString()
+      if (object instanceof Uint8Array)
+        throw new EncodeError("json cannot carry bytes; use codec 'msgpack' or 'pickle', or a base64 text")
+      return undefined
+    },
+  })
+  return Buffer.from((hasBigint ? stringify(plain) : JSON.stringify(plain)) as string)
+}
+
+function textKey(key: unknown): string {
+  if (typeof key === 'string') return key
+  throw new EncodeError(`json has text keys only, got a ${typeof key}; use codec 'msgpack' or 'pickle'`)
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** @throws DecodeError */
+export function decodeJson(bytes: Uint8Array): unknown {
+  const room = new Room(bytes.byteLength)
+  try {
+    const text = utf8.decode(bytes)
+    if (!inspect(text, room)) return JSON.parse(text)
+    if (text.length > MAX_LOSSLESS_LENGTH) {
+      throw new DecodeError(
+        `expected JSON with integers beyond 2^53 to have at most ${MAX_LOSSLESS_LENGTH} characters, got ${text.length}; send them as texts`,
+      )
+    }
+    return parse(text, undefined, { parseNumber, onDuplicateKey: ({ newValue }) => newValue })
+  } catch (error) {
+    if (error instanceof DecodeError) throw error
+    throw new DecodeError(`not valid JSON: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function parseNumber(text: string): number | bigint {
+  return /[.eE]/.test(text) ? Number(text) : narrow(BigInt(text))
+}
+
+/**
+ * One pass before anything is built: checks the depth and what it will take in memory. Answers whether there are
+ * integers that a number cannot hold.
+ */
+function inspect(text: string, room: Room): boolean {
+  let depth = 0
+  let hasLong = false
+  /** The largest array index among the keys of each open object; V8 reserves slots up to it. */
+  const indexes: number[] = [-1]
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i)
+    if (char === QUOTE) {
+      const start = i + 1
+      for (i = start; i < text.length && text.charCodeAt(i) !== QUOTE; i++) if (text.charCodeAt(i) === BACKSLASH) i++
+      if (i - start <= 3 && isKey(text, i)) {
+        const index = smallIndex(text.slice(start, i))
+        if (index > (indexes[depth] as number)) indexes[depth] = index
+      }
+    } else if (char === BRACE || char === BRACKET) {
+      if (++depth > MAX_DEPTH) throw new DecodeError(`the payload nests deeper than ${MAX_DEPTH} levels`)
+      indexes[depth] = -1
+      room.take(char === BRACE ? COST.dict : COST.list)
+    } else if (char === BRACE_END || char === BRACKET_END) {
+      if (depth === 0) throw new DecodeError('not valid JSON: it closes what was never opened')
+      const index = indexes[depth--] as number
+      if (index >= 0) room.take(COST.index * index)
+    } else if (char === MINUS || (char >= DIGIT_0 && char <= DIGIT_9)) {
+      const end = endOfDigits(text, i + 1)
+      const digits = end - i
+      const next = text.charCodeAt(end) | 0x20
+      i = next === POINT || next === E ? endOfNumber(text, end) - 1 : end - 1
+      if (next === POINT || next === E) continue
+      if (digits > MAX_INTEGER_DIGITS)
+        throw new DecodeError(`an integer of ${digits} digits is longer than ${MAX_INTEGER_DIGITS}`)
+      hasLong ||= digits > 15
+    }
+  }
+  return hasLong
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const BRACE = 0x7b
+const BRACE_END = 0x7d
+const BRACKET = 0x5b
+const BRACKET_END = 0x5d
+const MINUS = 0x2d
+const DIGIT_0 = 0x30
+const DIGIT_9 = 0x39
+/** As `charCode | 0x20` has them. */
+const POINT = 0x2e
+const E = 0x65
+
+function isKey(text: string, quote: number): boolean {
+  let at = quote + 1
+  while (text.charCodeAt(at) <= 0x20) at++
+  return text.charCodeAt(at) === 0x3a
+}
+
+function endOfDigits(text: string, from: number): number {
+  let at = from
+  while (text.charCodeAt(at) >= DIGIT_0 && text.charCodeAt(at) <= DIGIT_9) at++
+  return at
+}
+
+function endOfNumber(text: string, from: number): number {
+  let at = from
+  for (;;) {
+    const char = text.charCodeAt(at)
+    const inNumber =
+      (char >= DIGIT_0 && char <= DIGIT_9) || char === POINT || char === MINUS || char === 0x2b || (char | 0x20) === E
+    if (!inNumber) return at
+    at++
+  }
+}

@@ -1,0 +1,174 @@
+import { DecodeError } from '../errors.ts'
+import { COST, MAX_DEPTH } from '../values/limits.ts'
+import type { Room } from '../values/limits.ts'
+
+/**
+ * Walks a msgpack payload once without building anything, so that lengths that lie, depth, foreign extensions and
+ * trailing bytes are refused before anything is allocated for them. Answers whether it is as simple as most are: text
+ * keys, no bytes, and no integer at the edge of what a number holds.
+ * @throws DecodeError
+ */
+export function checkMsgpack(bytes: Uint8Array, room: Room): boolean {
+  const check = new Check(bytes, room)
+  check.value(0)
+  if (check.at !== bytes.length) check.fail(`${bytes.length - check.at} bytes too many`)
+  if (!check.simple) room.take(COST.map * check.maps)
+  return check.simple
+}
+
+class Check {
+  at = 0
+  simple = true
+  maps = 0
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  readonly #room: Room
+
+  constructor(bytes: Uint8Array, room: Room) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#room = room
+  }
+
+  value(depth: number): void {
+    const head = this.#size(1)
+    if (head <= 0x7f || head >= 0xe0) return
+    if (head <= 0x8f) return this.#map(head & 0x0f, depth)
+    if (head <= 0x9f) return this.#array(head & 0x0f, depth)
+    if (head <= 0xbf) return this.#skip(head & 0x1f)
+    switch (head) {
+      case 0xc0:
+      case 0xc2:
+      case 0xc3:
+        return
+      case 0xc4:
+        return this.#binary(this.#size(1))
+      case 0xc5:
+        return this.#binary(this.#size(2))
+      case 0xc6:
+        return this.#binary(this.#size(4))
+      case 0xc7:
+        return this.#extension(this.#size(1))
+      case 0xcc:
+      case 0xd0:
+        return this.#skip(1)
+      case 0xcd:
+      case 0xd1:
+        return this.#skip(2)
+      case 0xca:
+      case 0xce:
+      case 0xd2:
+        return this.#skip(4)
+      case 0xcb:
+        return this.#skip(8)
+      case 0xcf:
+      case 0xd3:
+        return this.#integer64()
+      case 0xd6:
+        return this.#extension(4)
+      case 0xd7:
+        return this.#extension(8)
+      case 0xd9:
+        return this.#skip(this.#size(1))
+      case 0xda:
+        return this.#skip(this.#size(2))
+      case 0xdb:
+        return this.#skip(this.#size(4))
+      case 0xdc:
+        return this.#array(this.#size(2), depth)
+      case 0xdd:
+        return this.#array(this.#size(4), depth)
+      case 0xde:
+        return this.#map(this.#size(2), depth)
+      case 0xdf:
+        return this.#map(this.#size(4), depth)
+      default:
+        this.fail(`an extension, or a byte that means nothing: 0x${head.toString(16)}`)
+    }
+  }
+
+  fail(what: string): never {
+    throw new DecodeError(`not valid msgpack: ${what} (byte ${this.at})`)
+  }
+
+  #map(count: number, depth: number): void {
+    this.#enter(2 * count, depth)
+    this.#room.take(COST.dict)
+    this.maps++
+    let largest = -1
+    for (let i = 0; i < count; i++) {
+      const start = this.at
+      this.value(depth + 1)
+      if (this.#isText(start)) largest = Math.max(largest, this.#index(start))
+      else this.simple = false
+      this.value(depth + 1)
+    }
+    if (largest >= 0) this.#room.take(COST.index * largest)
+  }
+
+  #array(count: number, depth: number): void {
+    this.#enter(count, depth)
+    this.#room.take(COST.list)
+    for (let i = 0; i < count; i++) this.value(depth + 1)
+  }
+
+  #enter(entries: number, depth: number): void {
+    if (entries > this.#bytes.length - this.at)
+      this.fail(`${entries} entries are announced, ${this.#bytes.length - this.at} bytes are left`)
+    if (depth >= MAX_DEPTH) this.fail(`it nests deeper than ${MAX_DEPTH} levels`)
+  }
+
+  /** A key that a plain object can have: any text but `__proto__`, which msgpackr renames. */
+  #isText(start: number): boolean {
+    const head = this.#bytes[start] as number
+    if (head >= 0xa0 && head <= 0xbf) return head !== 0xa9 || this.#bytes[start + 1] !== 0x5f
+    return head >= 0xd9 && head <= 0xdb && this.at - start > 30
+  }
+
+  /** The array index that a key of up to three digits is; V8 reserves slots up to it. */
+  #index(start: number): number {
+    const length = (this.#bytes[start] as number) - 0xa0
+    if (length < 1 || length > 3) return -1
+    let index = 0
+    for (let i = start + 1; i <= start + length; i++) {
+      const digit = (this.#bytes[i] as number) - 0x30
+      if (digit < 0 || digit > 9) return -1
+      index = index * 10 + digit
+    }
+    return index
+  }
+
+  #binary(length: number): void {
+    this.simple = false
+    this.#room.take(COST.bytes)
+    this.#skip(length)
+  }
+
+  /** Exactly 2^53 is read as a number that is written as a float. */
+  #integer64(): void {
+    if (this.at + 8 <= this.#bytes.length) {
+      const high = this.#view.getInt32(this.at)
+      if ((high === 0x200000 || high === -0x200000) && this.#view.getUint32(this.at + 4) === 0) this.simple = false
+    }
+    this.#skip(8)
+  }
+
+  /** Timestamps only. */
+  #extension(length: number): void {
+    if (this.#size(1) !== 0xff || (length !== 4 && length !== 8 && length !== 12))
+      this.fail('an extension other than a timestamp')
+    this.#room.take(COST.object)
+    this.#skip(length)
+  }
+
+  #size(width: 1 | 2 | 4): number {
+    const at = this.at
+    this.#skip(width)
+    return width === 1 ? (this.#bytes[at] as number) : width === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at)
+  }
+
+  #skip(count: number): void {
+    this.at += count
+    if (this.at > this.#bytes.length) this.fail('it ends too soon')
+  }
+}

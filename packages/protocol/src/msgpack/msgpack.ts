@@ -1,0 +1,79 @@
+import { Packr, Unpackr } from 'msgpackr'
+import { DecodeError, EncodeError } from '../errors.ts'
+import { Room } from '../values/limits.ts'
+import { checkMsgpack } from './check.ts'
+import { narrow } from '../values/integers.ts'
+import { isWellFormed } from '../pickle/text.ts'
+import { toPlain } from '../values/plain.ts'
+import type { PlainRules } from '../values/plain.ts'
+
+// Each option closes a trap of docs/reference/wire-protocol.md: plain maps, smallest headers, nil for undefined.
+const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true })
+const unpackObjects = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'auto' as 'bigint' })
+const unpackMaps = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: 'bigint' })
+
+const MIN_INT64 = -(2n ** 63n)
+const MAX_UINT64 = 2n ** 64n - 1n
+
+const rules: PlainRules = {
+  codec: 'msgpack',
+  text(value) {
+    if (isWellFormed(value)) return value
+    throw new EncodeError("msgpack texts are UTF-8, which has no lone surrogates; use codec 'pickle', or bytes")
+  },
+  float: (value) => value,
+  // msgpackr writes a number beyond 32 bits as a float: Python would see 5000000000.0.
+  integer: (value) => (value > 0xffffffff || value < -0x80000000 ? BigInt(value) : value),
+  bigint(value) {
+    if (value < MIN_INT64 || value > MAX_UINT64)
+      throw new EncodeError("msgpack integers have 64 bits, got a larger one; use codec 'pickle', or a text")
+    // As a number where msgpackr then picks the smallest form.
+    return value <= 0xffffffffn && value >= -0x80000000n ? Number(value) : value
+  },
+  map: (value) => value,
+  object(value) {
+    if (value instanceof Uint8Array) return value
+    if (!(value instanceof Date)) return undefined
+    if (Number.isNaN(value.getTime())) throw new EncodeError('expected a valid date, got an invalid one')
+    return value
+  },
+}
+
+/** Whole numbers are integers at any size up to 64 bits; bytes are bin, dates timestamps. @throws EncodeError */
+export function encodeMsgpack(value: unknown): Buffer {
+  // What msgpackr gives is a slice of a buffer it never writes to again.
+  return packr.pack(toPlain(value, rules))
+}
+
+/** @throws DecodeError */
+export function decodeMsgpack(bytes: Uint8Array): unknown {
+  const simple = checkMsgpack(bytes, new Room(bytes.byteLength))
+  // A view of its own: msgpackr leaves a mark on what it reads.
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  try {
+    return simple ? unpackObjects.unpack(view) : settle(unpackMaps.unpack(view))
+  } catch (error) {
+    throw new DecodeError(`not valid msgpack: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Maps with text keys only become plain objects, bytes are copied off the payload, integers are numbers where safe. */
+function settle(value: unknown): unknown {
+  if (typeof value === 'bigint') return narrow(value)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = settle(value[i])
+    return value
+  }
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (!(value instanceof Map)) return value
+  for (const key of value.keys())
+    if (typeof key !== 'string') return new Map([...value].map(([k, item]) => [settle(k), settle(item)]))
+  const object: Record<string, unknown> = {}
+  for (const [key, item] of value as Map<string, unknown>) {
+    if (key === '__proto__')
+      Object.defineProperty(object, key, { value: settle(item), enumerable: true, writable: true, configurable: true })
+    else object[key] = settle(item)
+  }
+  return object
+}

@@ -1,0 +1,110 @@
+/** The stack, the marks and the memo that the opcodes of a pickle work on. All of it is bounded by the bytes read. */
+import { COST, MAX_DEPTH } from '../values/limits.ts'
+import type { Room } from '../values/limits.ts'
+import { isDict } from './globals.ts'
+import type { PickleSource } from './source.ts'
+
+export class PickleStack {
+  protected readonly source: PickleSource
+  protected readonly room: Room
+  /** Live up to `size`; below `floor` lies what a mark protects. */
+  protected readonly stack: unknown[] = []
+  protected size = 0
+  protected floor = 0
+  protected readonly floors: number[] = []
+  /** How many entries the memo has. */
+  protected memoized = 0
+  protected containers = 0
+  /** Dicts that have become Maps, because a key is no text. */
+  protected maps: Map<object, Map<unknown, unknown>> | undefined
+  /** True where something holds a dict that has become a Map since. */
+  protected mustSettle = false
+  readonly #memo: unknown[] = []
+  /** Dicts that something else may hold already. */
+  #shared: Set<object> | undefined
+
+  constructor(source: PickleSource, room: Room) {
+    this.source = source
+    this.room = room
+  }
+
+  push(value: unknown): void {
+    this.stack[this.size++] = value
+  }
+
+  pushNew(value: unknown, cost: number): void {
+    this.containers++
+    this.room.take(cost)
+    this.stack[this.size++] = value
+  }
+
+  need(count: number): void {
+    if (this.size - count < this.floor) this.source.fail('a value is missing')
+  }
+
+  pop(): unknown {
+    if (this.size <= this.floor) this.source.fail('a value is missing')
+    return this.stack[--this.size]
+  }
+
+  top(): unknown {
+    if (this.size <= this.floor) this.source.fail('a value is missing')
+    return this.stack[this.size - 1]
+  }
+
+  mark(): void {
+    // Each open value needs one at most.
+    if (this.floors.length > 2 * MAX_DEPTH) this.source.fail(`it nests deeper than ${MAX_DEPTH} levels`)
+    this.floors.push(this.floor)
+    this.floor = this.size
+  }
+
+  /** Takes the mark away; answers where the values above it begin. */
+  popMark(): number {
+    const from = this.floor
+    const floor = this.floors.pop()
+    if (floor === undefined) this.source.fail('a mark is missing')
+    this.floor = floor
+    return from
+  }
+
+  /** The values from a place on, off the stack. */
+  take(from: number): unknown[] {
+    const items = this.stack.slice(from, this.size)
+    this.size = from
+    return items
+  }
+
+  put(index: number): void {
+    // CPython numbers them without gaps, so there are never more than bytes.
+    if (index > this.source.bytes.length) this.source.fail(`memo ${index} is out of bounds`)
+    if (this.#memo[index] === undefined) this.memoized++
+    this.#memo[index] = this.top()
+  }
+
+  get(index: number): void {
+    const value = this.#memo[index]
+    if (value === undefined) this.source.fail(`memo ${index} is not set`)
+    this.push(typeof value === 'object' && value !== null ? this.share(value) : value)
+  }
+
+  /** A value that is now held twice, as what it is by now. */
+  share(value: unknown): unknown {
+    if (!isDict(value)) return value
+    const map = this.maps?.get(value)
+    if (map !== undefined) return map
+    this.#shared ??= new Set()
+    this.#shared.add(value)
+    return value
+  }
+
+  /** The dict as a Map, from here on. */
+  becomeMap(dict: Record<string, unknown>): Map<unknown, unknown> {
+    const map = new Map<unknown, unknown>(Object.entries(dict))
+    this.room.take(COST.map)
+    this.maps ??= new Map()
+    this.maps.set(dict, map)
+    if (this.#shared?.has(dict) === true) this.mustSettle = true
+    return map
+  }
+}

@@ -1,0 +1,2 @@
+/** Wall clocks of time zones. */
+export * from './time-zone.ts'

@@ -1,0 +1,132 @@
+import { isDeepStrictEqual } from 'node:util'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { DecodeError, EncodeError } from '../../src/errors.ts'
+import { DateTime, Tuple } from '../../src/index.ts'
+import { decodeJson, encodeJson } from '../../src/json/json.ts'
+import { jsonValue } from '../support/arbitraries.ts'
+
+const write = (value: unknown) => encodeJson(value).toString()
+const read = (text: string) => decodeJson(Buffer.from(text))
+
+test('json reads back what it wrote', () => {
+  fc.assert(
+    fc.property(jsonValue, (value) => isDeepStrictEqual(decodeJson(encodeJson(value)), value)),
+    { numRuns: 2_000 },
+  )
+})
+
+describe('json writes', () => {
+  test.each([
+    [
+      'integers with every digit',
+      [5_000_000_000, 2n ** 70n, -(2n ** 70n), 5n],
+      '[5000000000,1180591620717411303424,-1180591620717411303424,5]',
+    ],
+    ['undefined as null', [undefined, { a: undefined }], '[null,{"a":null}]'],
+    ['a date as its ISO text', new Date(0), '"1970-01-01T00:00:00.000Z"'],
+    [
+      'a datetime of Python as its ISO text',
+      new DateTime({ year: 2024, month: 2, day: 29 }),
+      '"2024-02-29T00:00:00.000Z"',
+    ],
+    ['a tuple as an array', Tuple.of(1), '[1]'],
+    [
+      'a Map of texts as an object',
+      new Map([
+        ['a', 1],
+        ['__proto__', 2],
+      ]),
+      '{"a":1,"__proto__":2}',
+    ],
+    [
+      'an error as a map',
+      new Error('bad'),
+      '{"__exception__":"builtins.RuntimeError","args":["bad"],"message":"RuntimeError: bad"}',
+    ],
+    ['a lone surrogate as an escape', '\ud800', String.raw`"\ud800"`],
+  ])('%s', (_, value, expected) => {
+    expect(write(value)).toBe(expected)
+  })
+
+  test('bigints as integers, whatever a program has made of their `toJSON`', () => {
+    const prototype = BigInt.prototype as unknown as { toJSON?: () => string }
+    prototype.toJSON = () => 'patched'
+    try {
+      expect(write([2n ** 64n])).toBe('[18446744073709551616]')
+    } finally {
+      delete prototype.toJSON
+    }
+  })
+
+  test.each([
+    ['NaN', NaN, /NaN/],
+    ['an infinity', -Infinity, /-Infinity/],
+    ['bytes', new Uint8Array(1), /bytes; use codec 'msgpack' or 'pickle', or a base64 text/],
+    ['a Set', new Set(), /no sets/],
+    ['a Map with other keys', new Map([[1, 2]]), /text keys only, got a number/],
+    ['a function', () => 1, /function/],
+  ])('but refuses %s', (_, value, message) => {
+    expect(() => encodeJson({ value })).toThrow(EncodeError)
+    expect(() => encodeJson({ value })).toThrow(message)
+  })
+})
+
+describe('json reads', () => {
+  test.each([
+    [
+      'integers with every digit',
+      '[9007199254740991, 9007199254740993, -12345678901234567890]',
+      [Number.MAX_SAFE_INTEGER, 9007199254740993n, -12345678901234567890n],
+    ],
+    [
+      'floats of many digits as floats',
+      '[0.1234567890123456789, 12345678901234567890.5, 1e400]',
+      [0.12345678901234568, 12345678901234567000, Infinity],
+    ],
+    [
+      'long digits within texts as texts',
+      String.raw`["12345678901234567890", "\"12345678901234567890"]`,
+      ['12345678901234567890', '"12345678901234567890'],
+    ],
+    ['keys that look like anything', '{"1":1,"320":2,"toString":3}', { 1: 1, 320: 2, toString: 3 }],
+    [
+      'the last of equal keys, with long integers too',
+      '{"a":1,"a":12345678901234567890}',
+      { a: 12345678901234567890n },
+    ],
+  ])('%s', (_, text, expected) => {
+    expect(read(text)).toEqual(expected)
+  })
+
+  test.each(['{"__proto__":{"polluted":true}}', '{"__proto__":{"polluted":true},"a":12345678901234567890}'])(
+    'a `__proto__` key as a key: %s',
+    (text) => {
+      const value = read(text) as object
+      expect(Object.hasOwn(value, '__proto__')).toBe(true)
+      expect('polluted' in value).toBe(false)
+    },
+  )
+
+  test.each([
+    ['what is no JSON', '{', /not valid JSON/],
+    ['what is closed too often', '{}}', /closes what was never opened/],
+    ["Python's NaN", '{"a":NaN}', /not valid JSON/],
+    ['nesting beyond 500 levels', `{"a":${'['.repeat(600)}`, /deeper than 500/],
+    ['an integer of many digits', `{"a":${'9'.repeat(5_000)}}`, /5000 digits/],
+    ['millions of empty objects', `{"a":[${'{},'.repeat(9_000_000)}0]}`, /memory/],
+    ['slots for an index', `{"a":[${'{"320":1},'.repeat(100_000)}0]}`, /memory/],
+    [
+      'much text beside a long integer',
+      `{"a":12345678901234567890,"b":"${'x'.repeat(9_000_000)}"}`,
+      /at most 8388608 characters/,
+    ],
+  ])('but refuses %s', (_, text, message) => {
+    expect(() => read(text)).toThrow(DecodeError)
+    expect(() => read(text)).toThrow(message)
+  })
+
+  test('but refuses what is no UTF-8', () => {
+    expect(() => decodeJson(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]))).toThrow(/not valid JSON/)
+  })
+})

@@ -123,17 +123,18 @@ async function afterFailure(
   throw after.then === 'die' ? finalError(key, version, error) : error
 }
 
-/** What the dead letter says. */
+/**
+ * The error of the dead letter. A RemoteError is thrown on as it is: the persister chose it for Python to raise, and only
+ * the value itself knows where it came from. One rebuilt from another job's result would lose that, and could be pickled
+ * as a class that Python then calls.
+ */
 function finalError(key: string, version: number, error: Error): Error {
-  const message =
+  if (error instanceof RemoteError) return error
+  return new NonRetryableError(
     `'${key}', version ${version}, could not be persisted: ${error.message}; its newest value is kept: ` +
-    `replay this job, or write or flush the key, to try again`
-  // Chosen by the persister, for Python to raise.
-  if (error instanceof RemoteError) {
-    const { args, attributes, module, pythonType } = error
-    return new RemoteError(pythonType, args, { attributes, module, message })
-  }
-  return new NonRetryableError(message, { cause: error })
+      `replay this job, or write or flush the key, to try again`,
+    { cause: error },
+  )
 }
 
 /** What the call gives; where it goes on for `graceMs` after the signal has fired, the signal's reason is thrown. */

@@ -2,8 +2,10 @@ import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually } from '@arq-ts/testkit'
 import { createLogger } from '@arq-ts/core'
+import { encodeValue } from '@arq-ts/protocol'
 import type { Worker } from '@arq-ts/core'
 import { describe, expect, test } from 'vitest'
+import { jsonOf } from '../../src/persisters/json.ts'
 import { persistKey } from '../../src/persist.ts'
 import { Store } from '../../src/store.ts'
 import { recorder, useBench } from '../support/bench.ts'
@@ -128,6 +130,59 @@ describe('a failed persister', () => {
     const cache = bench.cache()
     await eventually(async () => (await cache.failed()).length === 1 && (await python.queuedJobs()).length === 0)
     expect(await cache.failed()).toMatchObject([{ key: 'k', value: new Set(['new']) }])
+  })
+})
+
+test('a value of few bytes and 2 to the power of 60 nodes is a dead letter at once', async () => {
+  let value: unknown = null
+  for (let i = 0; i < 60; i++) value = [value, value]
+  const { persisters } = recorder((given) => jsonOf('k', given))
+  const worker = bench.worker({ persisters })
+  const died = death(worker)
+  await bench.client({ codec: 'pickle' }).enqueue('persist_cache', [], theirs('k', value))
+  const { jobId } = await died
+  expect(await bench.client().inspector.deadLetter(jobId)).toMatchObject({
+    jobTry: 1,
+    error: expect.stringContaining('it has more than 2000000 nodes when written out') as string,
+  })
+})
+
+describe("a persister that throws an error of another job's result on", () => {
+  // The class in a msgpack or JSON result is a mere claim of whoever wrote it.
+  test.each([
+    ['msgpack', 1],
+    ['msgpack', 2],
+    ['json', 1],
+  ] as const)('never has its class pickled as one that Python would call: %s, %i tries', async (codec, maxTries) => {
+    const { redis } = bench.database()
+    const claim = { __exception__: 'subprocess.Popen', args: ['id'], message: 'gotcha' }
+    const record = {
+      t: null,
+      f: 'other',
+      a: [],
+      k: {},
+      et: 1,
+      s: false,
+      r: claim,
+      st: 1,
+      ft: 2,
+      q: 'arq:queue',
+      id: 'other',
+    }
+    await redis.set('arq:result:other', Buffer.from(encodeValue(record, codec)))
+    const client = bench.client({ codec: 'pickle' })
+    const other = await client
+      .job('other')
+      .result({ timeoutMs: 1_000 })
+      .catch((error: unknown) => error)
+    expect(other).toMatchObject({ pythonType: 'subprocess.Popen' })
+    const { persisters } = recorder(() => Promise.reject(other as Error))
+    bench.worker({ persisters, maxTries })
+    const job = await client.enqueue('persist_cache', [], theirs('k', 'kept'))
+    await expect(job!.result({ timeoutMs: 10_000 })).rejects.toMatchObject({
+      pythonType: 'builtins.RuntimeError',
+      message: expect.stringContaining('gotcha') as string,
+    })
   })
 })
 

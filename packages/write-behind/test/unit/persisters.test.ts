@@ -100,16 +100,30 @@ describe.each<[string, (value: unknown) => Promise<unknown>]>([
   test.each<[string, unknown, string]>([
     ['bytes', { a: new Uint8Array([1]) }, 'json cannot carry bytes'],
     ['not a number', [Number.NaN], 'json has no NaN'],
-    ['keys that are tuples', new Map([[new Tuple(1, 2), 1]]), 'expected keys to be texts, got a object'],
+    ['keys that are tuples', new Map([[new Tuple(1, 2), 1]]), 'expected keys to be strings, got a key of type object'],
     [
       'keys that are one text',
       new Map<unknown, number>([
         [1, 1],
         ['1', 2],
       ]),
-      "expected keys to differ as texts, got '1' twice",
+      "expected keys to differ as strings, got '1' twice",
     ],
-    ['itself', cyclic(), 'Maximum call stack'],
+    ['itself', cyclic(), 'it contains itself'],
+    ['a chain of 600 lists', nested(600), 'it is nested deeper than 500 levels'],
+    ['a chain of 600 lists whose lower half is seen before', sharedHalf(300), 'it is nested deeper than 500 levels'],
+    ['a graph that shares its parts 60 levels deep', shared(60, () => []), 'it has more than 2000000 nodes'],
+    ['the same, of dicts', shared(60, () => ({})), 'it has more than 2000000 nodes'],
+    ['the same, of sets', shared(60, () => new Set()), 'it has more than 2000000 nodes'],
+    ['the same, of maps', shared(60, () => new Map()), 'it has more than 2000000 nodes'],
+    ['one long string, a hundred times', times(100, 'x'.repeat(1_000_000)), 'it is larger than 67108864 bytes'],
+    ['one long key, a hundred times', times(100, { ['x'.repeat(1_000_000)]: 1 }), 'it is larger than 67108864 bytes'],
+    ['one long integer, a thousand times', times(1_000, 2n ** 524_288n), 'it is larger than 67108864 bytes'],
+    [
+      'one long Decimal, a hundred times',
+      times(100, new Decimal('1'.repeat(1_000_000))),
+      'it is larger than 67108864 bytes',
+    ],
   ])('refuses %s for good: a retry would not help', async (_what, value, message) => {
     const failure = await saved(value).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(NonRetryableError)
@@ -117,6 +131,36 @@ describe.each<[string, (value: unknown) => Promise<unknown>]>([
     expect((failure as Error).message).toContain(message)
   })
 })
+
+function nested(levels: number): unknown {
+  let value: unknown = 1
+  for (let i = 0; i < levels; i++) value = [value]
+  return value
+}
+
+function times(count: number, value: unknown): unknown {
+  return Array.from({ length: count }, () => value)
+}
+
+function sharedHalf(levels: number): unknown {
+  const lower = nested(levels)
+  let upper = lower
+  for (let i = 0; i < levels; i++) upper = [upper]
+  return [lower, upper]
+}
+
+/** Two to the power of `levels` nodes in a few bytes of pickle: each level holds the one below twice. */
+function shared(levels: number, empty: () => object): unknown {
+  let value: unknown = 1
+  for (let i = 0; i < levels; i++) {
+    const holder = empty()
+    if (holder instanceof Set) for (const one of [value, [value]]) holder.add(one)
+    else if (holder instanceof Map) for (const key of ['a', 'b']) holder.set(key, value)
+    else Object.assign(holder, Array.isArray(holder) ? [value, value] : { a: value, b: value })
+    value = holder
+  }
+  return value
+}
 
 function cyclic(): unknown {
   const value: unknown[] = []

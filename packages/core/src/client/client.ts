@@ -141,8 +141,8 @@ export class Client {
   /** Jobs in a queue by due time, running ones included; arq's `queued_jobs`. Payloads that no codec reads are left out. */
   async queuedJobs(options: { queueName?: string } = {}): Promise<JobInfo[]> {
     const jobs: JobInfo[] = []
-    for await (const { jobId, score, job } of this.#link.store.queued(options.queueName ?? this.queueName)) {
-      const record = job && readable(() => decodeJob(job).record)
+    for await (const { jobId, score, payload } of this.#link.queues.members(options.queueName ?? this.queueName)) {
+      const record = payload && readable(() => decodeJob(payload).record)
       if (record) jobs.push(toJobInfo(record, jobId, score))
     }
     return jobs
@@ -151,7 +151,7 @@ export class Client {
   /** Every kept result by enqueue time; arq's `all_job_results`. Scans the database: for tests and small queues. */
   async allJobResults(): Promise<JobResult[]> {
     const results: JobResult[] = []
-    for await (const { jobId, result } of this.#link.store.results()) {
+    for await (const { jobId, result } of this.#link.jobs.results()) {
       const record = readable(() => decodeResult(result).record)
       if (record) results.push(toJobResult(record, jobId, null))
     }
@@ -198,7 +198,7 @@ export class Client {
   #sendTraced(call: PreparedCall): Promise<boolean> {
     return traceEnqueue(call, async (carrier) => {
       // Sent first on the same connection: it is there before a worker can have the job.
-      const written = this.#link.store.writeTrace(call.jobId, carrier).catch(() => {})
+      const written = this.#link.jobs.writeTrace(call.jobId, carrier).catch(() => {})
       const queued = await this.#batcher.add(call)
       await written
       return queued

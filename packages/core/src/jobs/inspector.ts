@@ -11,7 +11,7 @@ import type { JobStatus } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from '../queues/queues.ts'
 import type { Queues } from '../queues/queues.ts'
 import type { Link } from '../redis/link.ts'
-import type { StoredDeadLetter } from '../redis/store.ts'
+import type { StoredDeadLetter } from '../redis/dead-letters.ts'
 import type { WorkerEventMessage } from '../fleet/events.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
 
@@ -121,13 +121,13 @@ export class Inspector {
 
   /** Dead letters, newest first. `limit` defaults to 100. */
   async deadLetters(options: { offset?: number; limit?: number } = {}): Promise<DeadLetter[]> {
-    const stored = await this.#link.store.dead(options.offset ?? 0, options.limit ?? 100)
+    const stored = await this.#link.deadLetters.page(options.offset ?? 0, options.limit ?? 100)
     return stored.map(toDeadLetter)
   }
 
   /** One dead letter, or null. */
   async deadLetter(jobId: string): Promise<DeadLetter | null> {
-    const stored = await this.#link.store.deadLetter(jobId)
+    const stored = await this.#link.deadLetters.read(jobId)
     return stored && toDeadLetter(stored)
   }
 
@@ -153,18 +153,18 @@ export class Inspector {
 
   /** How many dead letters there are, of all queues. */
   countDead(): Promise<number> {
-    return this.#link.store.countDead()
+    return this.#link.deadLetters.count()
   }
 
   /** Removes these dead letters, or all; gives how many went. Their results stay as long as they are kept. */
   async purgeDead(jobIds?: readonly string[]): Promise<number> {
-    const { store } = this.#link
-    if (jobIds) return store.purgeDead(jobIds)
+    const { deadLetters } = this.#link
+    if (jobIds) return deadLetters.purge(jobIds)
     let purged = 0
     for (;;) {
-      const page = await store.dead(0, 500)
+      const page = await deadLetters.page(0, 500)
       if (page.length === 0) return purged
-      purged += await store.purgeDead(page.map((entry) => entry.jobId))
+      purged += await deadLetters.purge(page.map((entry) => entry.jobId))
     }
   }
 
@@ -175,22 +175,22 @@ export class Inspector {
    * @throws ResultNotFoundError when neither is there; JobFailedError when its payload is gone, or it did not fail.
    */
   async retryJob(jobId: string, options: { delayMs?: number } = {}): Promise<boolean> {
-    const { store } = this.#link
+    const { deadLetters, jobs } = this.#link
     const delayMs = Math.round(options.delayMs ?? 0)
-    const dead = await store.deadLetter(jobId)
+    const dead = await deadLetters.read(jobId)
     if (dead) {
       if (!dead.payload?.length || dead.queueName === null) {
         throw new JobFailedError(`the payload of dead letter ${jobId} is gone; enqueue the job anew`)
       }
-      return store.replay(jobId, dead.queueName, dead.payload, delayMs, EXPIRES_EXTRA_MS)
+      return deadLetters.replay(jobId, dead.queueName, dead.payload, delayMs, EXPIRES_EXTRA_MS)
     }
-    const { result } = await store.readResult(jobId, '')
+    const { result } = await jobs.readResult(jobId, '')
     if (!result && (await this.#holderOf(jobId)) !== undefined) return false
     if (!result) throw new ResultNotFoundError(`job ${jobId} is no dead letter and has no kept result; enqueue it anew`)
     const { record, codec } = decodeResult(result)
     if (record.success) throw new JobFailedError(`job ${jobId} succeeded; enqueue it anew to run it again`)
     const payload = encodeJob({ ...record, jobTry: null }, codec)
-    return store.replay(jobId, record.queueName, payload, delayMs, EXPIRES_EXTRA_MS)
+    return deadLetters.replay(jobId, record.queueName, payload, delayMs, EXPIRES_EXTRA_MS)
   }
 
   /** Live arq-ts workers, as they last told of themselves (every 2 s). */
@@ -202,12 +202,12 @@ export class Inspector {
    * Everything about one job. The queue is looked for among those that `client.queues.names()` finds when none is given.
    */
   async job(jobId: string, options: { queueName?: string } = {}): Promise<JobDetails> {
-    const { clock, store } = this.#link
+    const { clock, jobs, deadLetters } = this.#link
     const queueName = options.queueName ?? (await this.#holderOf(jobId))
     const [stored, letter, tries, workers] = await Promise.all([
-      store.read(jobId, queueName ?? ''),
-      store.deadLetter(jobId),
-      store.tries(jobId),
+      jobs.read(jobId, queueName ?? ''),
+      deadLetters.read(jobId),
+      jobs.tries(jobId),
       this.workers(),
     ])
     const ended = stored.result && readable(() => toJobResult(decodeResult(stored.result!).record, jobId, null))
@@ -243,7 +243,7 @@ export class Inspector {
    */
   async *jobs(queueName: string): AsyncGenerator<ListedJob> {
     await this.#link.syncClock()
-    for await (const { jobId, score, payload, holder } of this.#link.survey.jobs(queueName, Infinity)) {
+    for await (const { jobId, score, payload, holder } of this.#link.queues.members(queueName)) {
       const info = payload && readable(() => toJobInfo(decodeJob(payload).record, jobId, score))
       const observed = { hasResult: false, inProgress: holder !== null, score }
       yield { jobId, status: statusOf(observed, this.#link.clock.now()), due: new Date(score), info }
@@ -268,7 +268,7 @@ export class Inspector {
     options: { queueName?: string; force?: boolean } = {},
   ): Promise<'removed' | 'absent' | 'running'> {
     const queueName = options.queueName ?? (await this.#holderOf(jobId)) ?? ''
-    const [outcome] = await this.#link.queues.remove(queueName, [jobId], {
+    const [outcome] = await this.#link.jobs.remove(queueName, [jobId], {
       running: options.force === true,
       kept: true,
     })
@@ -277,11 +277,11 @@ export class Inspector {
 
   async #holderOf(jobId: string): Promise<string | undefined> {
     const { names, complete } = await this.#queues.names()
-    const holder = await this.#link.queues.holderOf(jobId, names)
+    const holder = await this.#link.jobs.queueOf(jobId, names)
     if (holder !== undefined || complete) return holder
     // The database is large, and its queue may be among the keys that were not looked at.
     const all = await this.#queues.names({ scanKeys: Infinity })
-    return this.#link.queues.holderOf(jobId, all.names)
+    return this.#link.jobs.queueOf(jobId, all.names)
   }
 
   /**
@@ -289,10 +289,10 @@ export class Inspector {
    * listens. Like all pub/sub it is told once, and missed while Redis is away. The answer ends the listening.
    */
   async listen(listener: (event: WorkerEventMessage) => void): Promise<() => void> {
-    const { keys, store, subscriber } = this.#link
+    const { keys, events, subscriber } = this.#link
     const stop = await subscriber.listen(keys.events, (message) => listener(JSON.parse(message) as WorkerEventMessage))
     try {
-      await store.announceListener()
+      await events.announceListener()
     } catch (error) {
       stop()
       throw error
@@ -302,7 +302,7 @@ export class Inspector {
 
   /** The health line of a queue's workers of either language, or null when none has written lately. */
   async health(queueName: string): Promise<(HealthCounts & { line: string }) | null> {
-    const line = await this.#link.store.readHealth(queueName)
+    const line = await this.#link.registry.readHealth(queueName)
     const counts = line === null ? undefined : parseHealthLine(line)
     return line !== null && counts ? { ...counts, line } : null
   }

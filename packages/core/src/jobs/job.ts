@@ -85,7 +85,7 @@ export class Job<Result = unknown> {
    * @throws RedisUnavailableError when Redis does not answer; DecodeError when no codec reads what is stored.
    */
   async resultInfo(): Promise<JobResult | null> {
-    const { result, score } = await this.#link.store.readResult(this.jobId, this.queueName)
+    const { result, score } = await this.#link.jobs.readResult(this.jobId, this.queueName)
     return result === null ? null : toJobResult(decodeResult(result).record, this.jobId, score)
   }
 
@@ -95,7 +95,7 @@ export class Job<Result = unknown> {
    * @throws RedisUnavailableError when Redis does not answer; DecodeError when no codec reads what is stored.
    */
   async info(): Promise<JobInfo | JobResult | null> {
-    const stored = await this.#link.store.read(this.jobId, this.queueName)
+    const stored = await this.#link.jobs.read(this.jobId, this.queueName)
     if (stored.result) return toJobResult(decodeResult(stored.result).record, this.jobId, stored.score)
     return stored.job ? toJobInfo(decodeJob(stored.job).record, this.jobId, stored.score) : null
   }
@@ -106,8 +106,8 @@ export class Job<Result = unknown> {
    * @throws RedisUnavailableError when Redis does not answer.
    */
   async status(): Promise<JobStatus> {
-    const { store, clock } = this.#link
-    const [stored] = await Promise.all([store.read(this.jobId, this.queueName), this.#link.syncClock()])
+    const { jobs, clock } = this.#link
+    const [stored] = await Promise.all([jobs.read(this.jobId, this.queueName), this.#link.syncClock()])
     return statusOf(stored, clock.now())
   }
 
@@ -154,7 +154,7 @@ export class Job<Result = unknown> {
   }
 
   async #poll(): Promise<Buffer | null> {
-    const { result, score } = await this.#link.store.readResult(this.jobId, this.queueName)
+    const { result, score } = await this.#link.jobs.readResult(this.jobId, this.queueName)
     if (result === null && score === null) {
       throw new ResultNotFoundError(
         `job ${this.jobId} is not in ${this.queueName} and has no result; is its worker configured to keep results?`,

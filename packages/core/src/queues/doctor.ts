@@ -4,7 +4,8 @@ import { decodeJob } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from './queues.ts'
 import type { Queues, QueueStats } from './queues.ts'
 import type { Link } from '../redis/link.ts'
-import type { SurveyedJob, SurveyedServer } from '../redis/survey.ts'
+import type { QueueMember } from '../redis/queues.ts'
+import type { ServerSettings } from '../redis/server.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
 
 const MAX_CLOCK_OFFSET_MS = 2_000
@@ -39,9 +40,9 @@ export interface Finding {
 
 /** What `diagnose` looks at. */
 export interface Observed {
-  server: SurveyedServer
+  server: ServerSettings
   workers: readonly WorkerEntry[]
-  queues: readonly { stats: QueueStats; jobs: readonly SurveyedJob[] }[]
+  queues: readonly { stats: QueueStats; jobs: readonly QueueMember[] }[]
   staleAborts: readonly string[]
   nowMs: number
 }
@@ -64,7 +65,7 @@ export class Doctor {
    * @throws RedisUnavailableError, RedisReplyError
    */
   async examine(options: { queues?: readonly string[]; limit?: number } = {}): Promise<Finding[]> {
-    const { clock, survey } = this.#link
+    const { clock, jobs, server } = this.#link
     const queues = this.#queues
     const { names: found } = await queues.names()
     const names = options.queues ?? found
@@ -72,15 +73,15 @@ export class Doctor {
     const surveyed = await Promise.all(
       names.map(async (name) => ({
         stats: await queues.stats(name),
-        jobs: await all(survey.jobs(name, options.limit ?? DEFAULT_LIMIT)),
+        jobs: await all(this.#link.queues.members(name, options.limit ?? DEFAULT_LIMIT)),
       })),
     )
     return diagnose({
-      server: await survey.server(),
+      server: await server.settings(),
       queues: surveyed,
       // After the jobs: whoever held one then has told of itself before.
       workers: await liveWorkers(this.#link),
-      staleAborts: await survey.staleAborts([...new Set([...found, ...names])]),
+      staleAborts: await jobs.staleAborts([...new Set([...found, ...names])]),
       nowMs,
     })
   }
@@ -91,17 +92,17 @@ export class Doctor {
    * @throws RedisUnavailableError; RedisReplyError where the server's settings may not be changed, say.
    */
   async repair(finding: Finding): Promise<number> {
-    const { clock, survey, queues } = this.#link
+    const { clock, jobs: records, deadLetters, server } = this.#link
     const { jobIds } = finding
     const queueName = finding.queueName ?? ''
     switch (finding.check) {
       case 'eviction-policy':
-        await survey.setEvictionPolicy('noeviction')
+        await server.setEvictionPolicy('noeviction')
         return 1
       case 'stale-abort':
-        return survey.dropAborts(jobIds)
+        return records.dropAborts(jobIds)
       case 'missing-payload': {
-        const outcomes = await queues.remove(queueName, jobIds, { running: false, kept: false })
+        const outcomes = await records.remove(queueName, jobIds, { running: false, kept: false })
         return outcomes.filter((outcome) => outcome === 'removed').length
       }
       case 'lost-in-progress': {
@@ -110,12 +111,12 @@ export class Doctor {
         const held = await this.#still(queueName, jobIds, (job) => job.holder !== null)
         const workers = await liveWorkers(this.#link)
         const lost = held.filter((job) => isLost(job, workers, nowMs))
-        return survey.free(queueName, lost as { jobId: string; holder: string }[])
+        return records.free(queueName, lost as { jobId: string; holder: string }[])
       }
       case 'unreadable-payload': {
         const jobs = await this.#still(queueName, jobIds, (job) => read(job).unreadable !== undefined)
         for (const job of jobs) {
-          await survey.bury(queueName, job.jobId, job.payload!, read(job).unreadable!, DEAD_LETTER_TTL_MS)
+          await deadLetters.add(queueName, job.jobId, job.payload!, read(job).unreadable!, DEAD_LETTER_TTL_MS)
         }
         return jobs.length
       }
@@ -127,11 +128,11 @@ export class Doctor {
   async #still(
     queueName: string,
     jobIds: readonly string[],
-    is: (job: SurveyedJob) => boolean,
-  ): Promise<SurveyedJob[]> {
+    is: (job: QueueMember) => boolean,
+  ): Promise<QueueMember[]> {
     const wanted = new Set(jobIds)
-    const jobs: SurveyedJob[] = []
-    for await (const job of this.#link.survey.jobs(queueName, Infinity)) {
+    const jobs: QueueMember[] = []
+    for await (const job of this.#link.queues.members(queueName)) {
       if (wanted.delete(job.jobId) && is(job)) jobs.push(job)
       if (wanted.size === 0) break
     }
@@ -179,7 +180,7 @@ type QueueFinding = Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Fi
 
 function* diagnoseQueue(
   stats: QueueStats,
-  jobs: readonly SurveyedJob[],
+  jobs: readonly QueueMember[],
   { workers, nowMs }: Observed,
 ): Generator<QueueFinding> {
   const here = workers.filter((worker) => worker.queues.includes(stats.queueName))
@@ -218,7 +219,7 @@ function* diagnoseQueue(
   // Nobody knows what Python's workers have. Beside ours their health line is overwritten, but not what they run.
   if (here.length === 0 || hasPython || jobs.some((job) => job.holder === PYTHON_IN_PROGRESS)) return
   const known = new Set(here.flatMap((worker) => worker.functions))
-  const orphans = new Map<string, SurveyedJob[]>()
+  const orphans = new Map<string, QueueMember[]>()
   for (const job of jobs) {
     const { functionName } = read(job)
     if (functionName === undefined || known.has(functionName)) continue
@@ -235,7 +236,7 @@ function* diagnoseQueue(
  * their keys lapse by themselves. Where no worker tells of itself, it may be the registry that is gone: a lease that
  * still lasts may be renewed by a worker nobody sees, and ends by itself if it is not.
  */
-function isLost({ holder, score }: SurveyedJob, workers: readonly WorkerEntry[], nowMs: number): boolean {
+function isLost({ holder, score }: QueueMember, workers: readonly WorkerEntry[], nowMs: number): boolean {
   if (holder === null || holder === PYTHON_IN_PROGRESS) return false
   if (workers.length === 0 && score > nowMs) return false // the score of a running job is its lease's end
   const id = holder.slice(0, holder.lastIndexOf('/'))
@@ -243,7 +244,7 @@ function isLost({ holder, score }: SurveyedJob, workers: readonly WorkerEntry[],
 }
 
 /** A waiting job's function, or why no codec reads it. */
-function read(job: SurveyedJob): { functionName?: string; unreadable?: string } {
+function read(job: QueueMember): { functionName?: string; unreadable?: string } {
   if (job.payload === null || job.holder !== null) return {}
   try {
     return { functionName: decodeJob(job.payload).record.functionName }
@@ -253,7 +254,7 @@ function read(job: SurveyedJob): { functionName?: string; unreadable?: string } 
   }
 }
 
-function ids(jobs: readonly SurveyedJob[]): string[] {
+function ids(jobs: readonly QueueMember[]): string[] {
   return jobs.map((job) => job.jobId)
 }
 

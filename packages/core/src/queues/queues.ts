@@ -76,13 +76,13 @@ export class Queues {
 
   /** Counts a queue at a cost that does not grow with its length: its head and its lease window are looked at. */
   async stats(queueName: string): Promise<QueueStats> {
-    const { store, queues } = this.#link
+    const { deadLetters, queues, registry } = this.#link
     const workers = await liveWorkers(this.#link)
     const leaseMs = Math.max(DEFAULT_LEASE_MS, ...workers.map((worker) => worker.leaseMs))
     const [counts, dead, line] = await Promise.all([
       queues.counts(queueName, leaseMs),
-      store.countDeadOf(queueName),
-      store.readHealth(queueName),
+      deadLetters.countOf(queueName),
+      registry.readHealth(queueName),
     ])
     const isOurs = line === null || workers.some((worker) => worker.healthLine === line)
     const python = isOurs ? null : (parseHealthLine(line) ?? null)
@@ -131,5 +131,5 @@ export class Queues {
 /** @internal Workers of ours that tell of themselves, by Redis's time, which is known from then on. */
 export async function liveWorkers(link: Link): Promise<WorkerEntry[]> {
   await link.syncClock()
-  return (await link.store.workers()).map((entry) => JSON.parse(entry) as WorkerEntry)
+  return (await link.registry.entries()).map((entry) => JSON.parse(entry) as WorkerEntry)
 }

@@ -4,10 +4,14 @@ import { Calls } from './calls.ts'
 import { RedisClock } from './clock.ts'
 import { Connection } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
-import { QueueStore } from './queue-store.ts'
-import { Store } from './store.ts'
+import { DeadLetterRecords } from './dead-letters.ts'
+import { JobRecords } from './jobs.ts'
+import { QueueRecords } from './queues.ts'
+import { Server } from './server.ts'
 import { Subscriber } from './subscriber.ts'
-import { Survey } from './survey.ts'
+import { TickRecords } from './ticks.ts'
+import { WorkerEventChannel } from './worker-events.ts'
+import { WorkerRegistry } from './worker-registry.ts'
 
 type Log = ConstructorParameters<typeof Connection>[1]
 
@@ -27,9 +31,13 @@ export class Link {
   readonly connection: Connection
   readonly subscriber: Subscriber
   readonly broker: Broker
-  readonly store: Store
-  readonly queues: QueueStore
-  readonly survey: Survey
+  readonly jobs: JobRecords
+  readonly deadLetters: DeadLetterRecords
+  readonly queues: QueueRecords
+  readonly registry: WorkerRegistry
+  readonly events: WorkerEventChannel
+  readonly ticks: TickRecords
+  readonly server: Server
   /** How long a call may wait for Redis, in ms. */
   readonly timeoutMs: number
   #syncing: Promise<void> | undefined
@@ -41,9 +49,13 @@ export class Link {
     this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)
     this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
     const calls = new Calls(this.connection, this.timeoutMs)
-    this.store = new Store(calls, this.keys, this.clock)
-    this.survey = new Survey(calls, this.keys)
-    this.queues = new QueueStore(calls, this.keys, this.clock)
+    this.jobs = new JobRecords(calls, this.keys)
+    this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock)
+    this.queues = new QueueRecords(calls, this.keys, this.clock, this.jobs)
+    this.registry = new WorkerRegistry(calls, this.keys, this.clock)
+    this.events = new WorkerEventChannel(calls, this.keys)
+    this.ticks = new TickRecords(calls, this.keys)
+    this.server = new Server(calls)
   }
 
   /** To be awaited before `clock.now()` is relied upon: asks for Redis's time unless it is known. */

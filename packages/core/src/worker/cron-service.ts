@@ -2,7 +2,8 @@ import type { Client } from '../client/client.ts'
 import { tickJobId } from '../cron/cron.ts'
 import type { CronJob } from '../cron/cron.ts'
 import type { Logger } from '../logging/logger.ts'
-import type { Store } from '../redis/store.ts'
+import type { JobRecords } from '../redis/jobs.ts'
+import type { TickRecords } from '../redis/ticks.ts'
 
 /** A tick noticed later than this was missed while this worker slept; by then another may have run it. */
 export const STALE_MS = 60_000
@@ -44,7 +45,8 @@ export interface CronServiceOptions {
   pollDelayMs: number
   timeZone: string | undefined
   log: Logger
-  store: Store
+  ticks: TickRecords
+  jobRecords: JobRecords
   /** Enqueues the ticks, into its queue. */
   client: Client
 }
@@ -126,17 +128,17 @@ export class CronService {
   }
 
   async #enqueue({ job, jobId, atMs }: Tick): Promise<void> {
-    const { client, log, store } = this.#o
+    const { client, log, ticks, jobRecords } = this.#o
     if (job.overlap === 'skip') {
-      const last = await store.lastTick(job.name)
+      const last = await ticks.last(job.name)
       // Queued or running: a member of the queue. (arq keeps a cron job's in-progress key after its end.)
-      if (last !== null && last !== jobId && (await store.readResult(last, client.queueName)).score !== null) {
+      if (last !== null && last !== jobId && (await jobRecords.readResult(last, client.queueName)).score !== null) {
         log.info(`${job.name}: tick of ${new Date(atMs).toISOString()} left out, ${last} is still queued or runs`)
         return
       }
     }
     const options = { deferUntil: atMs, ...(jobId === undefined ? {} : { jobId }) }
     const queued = await client.enqueue(job.name, [], options)
-    if (queued && job.overlap === 'skip') await store.recordTick(job.name, queued.jobId)
+    if (queued && job.overlap === 'skip') await ticks.record(job.name, queued.jobId)
   }
 }

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { WorkerEvents } from '../fleet/events.ts'
 import { describeError } from '../logging/log-lines.ts'
-import type { Store } from '../redis/store.ts'
+import type { WorkerEventChannel } from '../redis/worker-events.ts'
 
 /** Told one by one at most; a burst of more is cut, and counted in `missed`. */
 const MAX_WAITING = 10_000
@@ -23,7 +23,7 @@ const TOLD = [
  */
 export class EventPublisher {
   readonly #worker: EventEmitter<WorkerEvents>
-  readonly #store: Store
+  readonly #channel: WorkerEventChannel
   readonly #workerId: string
   readonly #now: () => number
   readonly #listeners: [name: (typeof TOLD)[number], listener: (about: object) => void][]
@@ -31,17 +31,22 @@ export class EventPublisher {
   #missed = 0
   #telling = false
 
-  constructor(options: { worker: EventEmitter<WorkerEvents>; workerId: string; store: Store; now: () => number }) {
+  constructor(options: {
+    worker: EventEmitter<WorkerEvents>
+    workerId: string
+    channel: WorkerEventChannel
+    now: () => number
+  }) {
     this.#worker = options.worker
     this.#workerId = options.workerId
-    this.#store = options.store
+    this.#channel = options.channel
     this.#now = options.now
     this.#listeners = TOLD.map((name) => [name, (about) => this.#add(name, about)])
   }
 
   /** Begins or ends telling. */
   async look(): Promise<void> {
-    const heard = await this.#store.hasEventListeners()
+    const heard = await this.#channel.hasListeners()
     if (heard === this.#telling) return
     this.#telling = heard
     for (const [name, listener] of this.#listeners) this.#worker[heard ? 'on' : 'off'](name, listener)
@@ -66,6 +71,6 @@ export class EventPublisher {
     const messages = this.#waiting
     this.#waiting = []
     // Whoever listens is told by chance, as pub/sub is; jobs do not depend on it.
-    await this.#store.publishEvents(messages).catch(() => {})
+    await this.#channel.publish(messages).catch(() => {})
   }
 }

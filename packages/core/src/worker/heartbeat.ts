@@ -1,6 +1,7 @@
 import type { Logger } from '../logging/logger.ts'
 import { healthLine } from '@arq-ts/protocol/jobs'
-import type { Store } from '../redis/store.ts'
+import type { QueueRecords } from '../redis/queues.ts'
+import type { WorkerRegistry } from '../redis/worker-registry.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import { MAX_TIMER_MS } from '../time/timer.ts'
 
@@ -15,7 +16,8 @@ const REGISTRY_TTL_MS = 15_000
  * stopped → started → stopped (keys removed)
  */
 export class Heartbeat {
-  readonly #store: Store
+  readonly #registry: WorkerRegistry
+  readonly #queueRecords: QueueRecords
   readonly #log: Logger
   readonly #queues: readonly string[]
   readonly #healthCheckKeys: readonly string[]
@@ -31,7 +33,8 @@ export class Heartbeat {
   #lastLine: string | null = null
 
   constructor(options: {
-    store: Store
+    registry: WorkerRegistry
+    queueRecords: QueueRecords
     log: Logger
     queues: readonly string[]
     healthCheckKeys: readonly string[]
@@ -40,7 +43,8 @@ export class Heartbeat {
     /** Housekeeping that goes along with each registry turn. */
     maintain: () => Promise<void>
   }) {
-    this.#store = options.store
+    this.#registry = options.registry
+    this.#queueRecords = options.queueRecords
     this.#log = options.log
     this.#queues = options.queues
     this.#healthCheckKeys = options.healthCheckKeys
@@ -81,7 +85,7 @@ export class Heartbeat {
     await this.#beating
     if (!this.#hasWritten) return
     const { id } = this.#describe()
-    await Promise.all([this.#store.removeHealth(this.#healthCheckKeys), this.#store.unregister(id)])
+    await Promise.all([this.#registry.removeHealth(this.#healthCheckKeys), this.#registry.unregister(id)])
   }
 
   #beat(): Promise<void> {
@@ -95,10 +99,10 @@ export class Heartbeat {
     this.#hasWritten = true
     try {
       // Any worker that stops, a Python one too, removes the key that all workers of the queue share.
-      if (this.#isHealthDue || !(await this.#store.hasHealth(this.#healthCheckKeys))) await this.#recordHealth()
+      if (this.#isHealthDue || !(await this.#registry.hasHealth(this.#healthCheckKeys))) await this.#recordHealth()
       if (this.#stopped) return
       const entry = this.#describe()
-      await this.#store.register(entry.id, JSON.stringify(entry), REGISTRY_TTL_MS)
+      await this.#registry.register(entry.id, JSON.stringify(entry), REGISTRY_TTL_MS)
       if (!this.#stopped) await this.#maintain()
     } catch (error) {
       if (!this.#stopped) this.#log.warn({ err: error }, 'writing the registry entry failed')
@@ -108,10 +112,10 @@ export class Heartbeat {
   async #recordHealth(): Promise<void> {
     try {
       const { counters } = this.#describe()
-      const queued = await this.#store.countQueued(this.#queues)
+      const queued = await this.#queueRecords.size(this.#queues)
       const line = healthLine(new Date(), { ...counters, queued })
       const ttlMs = this.#intervalMs + 1_000
-      await Promise.all(this.#healthCheckKeys.map((key) => this.#store.writeHealth(key, line, ttlMs)))
+      await Promise.all(this.#healthCheckKeys.map((key) => this.#registry.writeHealth(key, line, ttlMs)))
       this.#isHealthDue = false
       this.#lastLine = line
       // arq logs it only when the counts have changed.

@@ -1,16 +1,16 @@
-import type { Store } from '../redis/store.ts'
+import type { JobRecords } from '../redis/jobs.ts'
 import { isTracing, traceRun } from '../telemetry/tracing.ts'
 import type { Run } from './run.ts'
 
 /** Calls the handler within a span where an OpenTelemetry SDK is set up; else just calls it. */
-export function tracedRun(store: Store, run: Run, call: () => unknown): unknown {
-  return isTracing() ? withSpan(store, run, call) : call()
+export function tracedRun(jobRecords: JobRecords, run: Run, call: () => unknown): unknown {
+  return isTracing() ? withSpan(jobRecords, run, call) : call()
 }
 
-async function withSpan(store: Store, run: Run, call: () => unknown): Promise<unknown> {
+async function withSpan(jobRecords: JobRecords, run: Run, call: () => unknown): Promise<unknown> {
   const { jobId, queueName } = run.claim
   // A trace without its beginning is better than no run.
-  const carrier = await store.readTrace(jobId).catch(() => ({}))
+  const carrier = await jobRecords.readTrace(jobId).catch(() => ({}))
   const job = { jobId, queueName, functionName: run.task.name, jobTry: run.jobTry }
   return traceRun(job, carrier, async () => call())
 }

@@ -92,7 +92,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       expiresExtraMs: settings.expiresExtraMs,
       log,
     })
-    const { broker, store } = this.#link
+    const { broker, deadLetters, queues } = this.#link
     const clientOptions = {
       codec: settings.codec,
       queueName: settings.queues[0]!.name,
@@ -118,7 +118,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       emit: (event, ...args) => this.#tell(event, ...args),
       hears: (event) => this.listenerCount(event) > 0,
       makeContext: (run) => makeContext(run, state, client),
-      around: (run, call) => tracedRun(store, run, call),
+      around: (run, call) => tracedRun(this.#link.jobs, run, call),
       passOver: (queueName, jobId) => this.#poller.passOver(queueName, jobId),
     })
     this.#poller = new Poller({
@@ -136,7 +136,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       maxBurstJobs: settings.burst && settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,
       beforePoll: () => this.#leases.afterSleep(),
       start: (claim, onIdle) => void this.#executor.execute(claim, onIdle),
-      countQueued: () => store.countQueued(this.#queueNames),
+      countQueued: () => queues.size(this.#queueNames),
     })
     this.#aborts = new AbortListener({
       broker,
@@ -145,9 +145,15 @@ export class Worker extends EventEmitter<WorkerEvents> {
       running: this.#executor.runs,
       abort: (runs) => this.#executor.cut('aborted', new JobAbortedError('aborted while running'), runs),
     })
-    this.#publisher = new EventPublisher({ worker: this, workerId: this.id, store, now: () => broker.clock.now() })
+    this.#publisher = new EventPublisher({
+      worker: this,
+      workerId: this.id,
+      channel: this.#link.events,
+      now: () => broker.clock.now(),
+    })
     this.#heartbeat = new Heartbeat({
-      store,
+      registry: this.#link.registry,
+      queueRecords: queues,
       log,
       queues: this.#queueNames,
       healthCheckKeys: settings.healthCheckKey
@@ -157,7 +163,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       describe: () => this.describe(),
       maintain: async () => {
         await this.#publisher.look()
-        if (settings.deadLetter !== false) await store.trimDead(settings.deadLetter)
+        if (settings.deadLetter !== false) await deadLetters.trim(settings.deadLetter)
       },
     })
     this.#cron = new CronService({
@@ -166,7 +172,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
       pollDelayMs: settings.pollDelayMs,
       timeZone: settings.timeZone,
       log,
-      store,
+      ticks: this.#link.ticks,
+      jobRecords: this.#link.jobs,
       client: Client.over(this.#link, { ...clientOptions, codec: options.codec ?? TICK_CODEC }),
     })
     const { signal } = this.#stopping

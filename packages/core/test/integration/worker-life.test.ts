@@ -78,7 +78,8 @@ describe('a worker that is stopped', () => {
     let stopped: Promise<void> | undefined
     let described = 0
     const heartbeat: Heartbeat = new Heartbeat({
-      store: link.store,
+      registry: link.registry,
+      queueRecords: link.queues,
       log: silent,
       queues: ['arq:queue'],
       healthCheckKeys: ['arq:queue:health-check'],

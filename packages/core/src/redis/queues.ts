@@ -2,12 +2,21 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
 import type { Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
-import { runScript } from './scripts.ts'
+import type { JobRecords } from './jobs.ts'
 
 /** Members of a queue that are looked at to count running jobs, at the head and in the lease window each. */
 const MAX_LOOKED_AT = 20_000
 /** Keys per step of a scan for queues; larger steps hold the server longer. */
 const SCAN_STEP = 1_000
+
+/** One member of a queue, and all that decides whether something is wrong with it. */
+export interface QueueMember {
+  jobId: string
+  score: number
+  payload: Buffer | null
+  /** The value of the in-progress key: `1` by Python, a token by ours; null when there is none. */
+  holder: string | null
+}
 
 /** What Redis has of a queue, counted. */
 export interface QueueCounts {
@@ -27,16 +36,18 @@ export interface QueueCounts {
   ended: { complete: number; failed: number; aborted: number }
 }
 
-/** Queues as a whole: their names, sizes, pauses, and the removal of their jobs. */
-export class QueueStore {
+/** Queues as a whole: their names, members, sizes and pauses, and the removal of all their jobs. */
+export class QueueRecords {
   readonly #calls: Calls
   readonly #keys: Keys
   readonly #clock: RedisClock
+  readonly #jobs: JobRecords
 
-  constructor(calls: Calls, keys: Keys, clock: RedisClock) {
+  constructor(calls: Calls, keys: Keys, clock: RedisClock, jobs: JobRecords) {
     this.#calls = calls
     this.#keys = keys
     this.#clock = clock
+    this.#jobs = jobs
   }
 
   /**
@@ -76,6 +87,60 @@ export class QueueStore {
     return removed === 1
   }
 
+  /** The number of members that the queues have together: deferred and running jobs included. */
+  async size(queueNames: readonly string[]): Promise<number> {
+    const counts = await this.#calls.pipeline(queueNames.map((name) => ['zcard', this.#keys.queue(name)]))
+    return counts.reduce<number>((sum, count) => sum + Number(count), 0)
+  }
+
+  /**
+   * Members of a queue by due time, up to `limit` of them, a page at a time. Pages follow each other by score, so that
+   * jobs which leave the head meanwhile hide none that stay; one whose score grows meanwhile may come twice.
+   */
+  async *members(queueName: string, limit = Infinity): AsyncGenerator<QueueMember> {
+    const key = this.#keys.queue(queueName)
+    let from = '-inf'
+    /** Read members with the score `from`, and their number when none of them has left. */
+    let seen = new Set<string>()
+    let offset = 0
+    for (let left = limit; left > 0;) {
+      const want = Math.min(PAGE, left)
+      // The last member read comes again, as a sign that none before it has left.
+      const overlap = offset > 0 ? 1 : 0
+      const reply = await this.#calls.run((client) =>
+        client.zrange(key, from, '+inf', 'BYSCORE', 'LIMIT', offset - overlap, want + overlap, 'WITHSCORES'),
+      )
+      if (overlap && !(reply[1] === from && seen.has(reply[0]!))) {
+        offset = 0
+        continue
+      }
+      const page: { jobId: string; score: string }[] = []
+      for (let i = 2 * overlap; i < reply.length; i += 2) {
+        const [jobId, score] = [reply[i]!, reply[i + 1]!]
+        if (score !== from) [from, seen, offset] = [score, new Set(), 0]
+        offset++
+        if (!seen.has(jobId)) page.push({ jobId, score })
+        seen.add(jobId)
+      }
+      yield* this.#withPayloads(page)
+      if (reply.length < 2 * (want + overlap)) return
+      left -= page.length
+    }
+  }
+
+  async *#withPayloads(page: readonly { jobId: string; score: string }[]): AsyncGenerator<QueueMember> {
+    const replies = await this.#calls.pipeline(
+      page.flatMap(({ jobId }) => [
+        ['getBuffer', this.#keys.job(jobId)],
+        ['get', this.#keys.inProgress(jobId)],
+      ]),
+    )
+    for (const [i, { jobId, score }] of page.entries()) {
+      const payload = replies[2 * i] as Buffer | null
+      yield { jobId, score: Number(score), payload, holder: replies[2 * i + 1] as string | null }
+    }
+  }
+
   /** Counts a queue. The cost does not grow with its length. `leaseMs`: the longest lease its workers use. */
   async counts(queueName: string, leaseMs: number): Promise<QueueCounts> {
     const key = this.#keys.queue(queueName)
@@ -107,25 +172,6 @@ export class QueueStore {
     }
   }
 
-  /** Removes jobs of one queue; for each: removed, not there, or running and left alone. */
-  async remove(
-    queueName: string,
-    jobIds: readonly string[],
-    options: { running: boolean; kept: boolean },
-  ): Promise<('removed' | 'absent' | 'running')[]> {
-    const outcomes: ('removed' | 'absent' | 'running')[] = []
-    for (let from = 0; from < jobIds.length; from += PAGE) {
-      const page = jobIds.slice(from, from + PAGE)
-      const { abort, dead } = this.#keys
-      const keys = [this.#keys.queue(queueName), this.#keys.reserved(queueName), abort, dead]
-      for (const id of page) keys.push(...this.#keysOf(id))
-      const args = [options.running ? '1' : '0', options.kept ? '1' : '0', ...page]
-      const replies = await this.#calls.run((client) => runScript(client, 'remove', keys, args))
-      for (const reply of replies) outcomes.push(reply === 1 ? 'removed' : reply === 2 ? 'running' : 'absent')
-    }
-    return outcomes
-  }
-
   /** Removes every job that does not run; gives how many went. `onProgress` gets the number so far. */
   async purge(queueName: string, onProgress?: (removed: number) => void): Promise<number> {
     const key = this.#keys.queue(queueName)
@@ -134,30 +180,12 @@ export class QueueStore {
     for (;;) {
       const ids = await this.#calls.run((client) => client.zrange(key, left, String(left + PAGE - 1)))
       if (ids.length === 0) return removed
-      const outcomes = await this.remove(queueName, ids, { running: false, kept: false })
+      const outcomes = await this.#jobs.remove(queueName, ids, { running: false, kept: false })
       const gone = outcomes.filter((outcome) => outcome === 'removed').length
       removed += gone
       left += outcomes.filter((outcome) => outcome === 'running').length
       if (gone > 0) onProgress?.(removed)
     }
-  }
-
-  /** Which of these queues has the job; undefined when none has. */
-  async holderOf(jobId: string, queueNames: readonly string[]): Promise<string | undefined> {
-    const scores = await this.#calls.pipeline(queueNames.map((name) => ['zscore', this.#keys.queue(name), jobId]))
-    return queueNames.find((_, i) => scores[i] !== null)
-  }
-
-  #keysOf(jobId: string): string[] {
-    const keys = this.#keys
-    return [
-      keys.inProgress(jobId),
-      keys.job(jobId),
-      keys.retry(jobId),
-      keys.result(jobId),
-      keys.deadLetter(jobId),
-      keys.trace(jobId),
-    ]
   }
 
   /**

@@ -1,10 +1,14 @@
+import { isWellFormed } from '@arq-ts/protocol/jobs'
 import { z } from 'zod'
 import { OptionsError } from '../errors.ts'
 import { aRecord, checkOptions, count, duration, MAX_DEFER_MS } from './check.ts'
 
 /** Options of one job: the last argument of `client.enqueue()`. */
 export interface EnqueueOptions {
-  /** Makes the job unique while it is queued, running or has a kept result. Default: a fresh uuid4 in hex. */
+  /**
+   * Makes the job unique while it is queued, running or has a kept result. Default: a fresh uuid4 in hex. A lone
+   * surrogate is refused: UTF-8 cannot hold it.
+   */
   jobId?: string
   /** The queue it goes to; a worker must serve it. Default: the client's `queueName`. */
   queueName?: string
@@ -25,7 +29,11 @@ const MAX_DATE_MS = 8_640_000_000_000_000
 
 /** @internal */
 export const enqueueSchema = z.strictObject({
-  jobId: z.string().min(1).optional(),
+  jobId: z
+    .string()
+    .min(1)
+    .refine(isWellFormed, 'Expected a string without lone surrogates, which UTF-8 cannot hold')
+    .optional(),
   queueName: z.string().min(1).optional(),
   deferByMs: duration(0, MAX_DEFER_MS).optional(),
   deferUntil: z.custom<Date | number>(isInstant, 'Expected a Date or unix ms').optional(),
@@ -54,7 +62,7 @@ function isPlain(options: EnqueueOptions): boolean {
   for (const key in options) if (!known.has(key)) return false
   const { deferByMs, deferUntil, expiresMs, jobId, jobTry, queueName, kwargs } = options
   return (
-    (jobId === undefined || (typeof jobId === 'string' && jobId !== '')) &&
+    (jobId === undefined || (typeof jobId === 'string' && jobId !== '' && isWellFormed(jobId))) &&
     (queueName === undefined || (typeof queueName === 'string' && queueName !== '')) &&
     (deferByMs === undefined || isBetween(deferByMs, 0, MAX_DEFER_MS)) &&
     (deferUntil === undefined || isInstant(deferUntil)) &&

@@ -2,6 +2,7 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import { EXPIRES_EXTRA_MS, RETRY_COUNTER_TTL_S } from '@arq-ts/protocol/jobs'
 import type { RedisClock } from './clock.ts'
 import type { Connection } from './connection.ts'
+import { readId, sendId } from './id-bytes.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 import { Vigil } from './vigil.ts'
@@ -149,14 +150,18 @@ export class Broker {
     const overAll = this.#reserves++ % LOOK_OVER_ALL === 0 ? 1 : 0
     const reply = await this.#run('reserve', keys, [want, RESERVE_MS, overAll, ...passOver], { signal, isBrief: true })
     const next = Number(reply[1])
-    return { nowMs: Number(reply[0]), nextDueMs: next === -1 ? null : next, jobIds: reply.slice(2).map(text) }
+    return {
+      nowMs: Number(reply[0]),
+      nextDueMs: next === -1 ? null : next,
+      jobIds: reply.slice(2).map((id) => readId(id as Buffer)),
+    }
   }
 
   /** Gives reserved jobs back that are not claimed after all, and tells other workers; soon, for reservations lapse. */
   async unreserve(queueName: string, jobIds: readonly string[]): Promise<void> {
     await this.connection.run(
       async (client) => {
-        await client.zrem(this.keys.reserved(queueName), ...jobIds)
+        await client.zrem(this.keys.reserved(queueName), ...jobIds.map(sendId))
         await client.publish(this.keys.wakeChannel(queueName), String(this.clock.now()))
       },
       { timeoutMs: RESERVE_MS },
@@ -250,7 +255,9 @@ export class Broker {
 
   /** Which of these running jobs are asked to abort, and since when. The requests stay until the jobs are settled. */
   async abortRequests(jobIds: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
-    const scores = await this.connection.run((client) => client.zmscore(this.keys.abort, ...jobIds), { signal })
+    const scores = await this.connection.run((client) => client.zmscore(this.keys.abort, ...jobIds.map(sendId)), {
+      signal,
+    })
     return new Map(jobIds.flatMap((id, i) => (scores[i] == null ? [] : [[id, Number(scores[i])] as const])))
   }
 
@@ -380,8 +387,4 @@ function dueArgs(due: Due): [string, number] {
 
 function flags(reply: ScriptReply[], from: number): boolean[] {
   return reply.slice(from).map((value) => value === 1)
-}
-
-function text(value: ScriptReply): string {
-  return (value as Buffer).toString()
 }

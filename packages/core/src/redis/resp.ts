@@ -1,4 +1,6 @@
-/** What a command is made of: texts, integers, bytes. */
+import { idToBytes, isWellFormed } from '@arq-ts/protocol/jobs'
+
+/** What a command is made of: strings, integers, bytes. */
 export type RespPart = string | number | Uint8Array
 
 const ROOM_BYTES = 65_536
@@ -55,12 +57,16 @@ function writeText(text: string, at: number, more: number): number {
   return at + room.write(text, at, 'latin1')
 }
 
-/** Where a text is not ASCII: its length in bytes is another than in characters. */
+/** For strings that are not ASCII: their length in bytes differs from that in characters, and ids may be any bytes. */
 function encodeAny(parts: readonly RespPart[]): Buffer {
   const pieces: Buffer[] = [Buffer.from(`*${parts.length}${CRLF}`)]
   for (const part of parts) {
-    const bytes = part instanceof Uint8Array ? part : Buffer.from(String(part))
+    const bytes = part instanceof Uint8Array ? part : bytesOf(String(part))
     pieces.push(Buffer.from(`$${bytes.length}${CRLF}`), bytes as Buffer, Buffer.from(CRLF))
   }
   return Buffer.concat(pieces)
+}
+
+function bytesOf(text: string): Uint8Array {
+  return isWellFormed(text) ? Buffer.from(text) : idToBytes(text)
 }

@@ -89,6 +89,24 @@ describe('the broker', () => {
     expect(claims.every((each) => bytes.equals(each.payload!))).toBe(true)
   })
 
+  test('takes a job whose id is not UTF-8 from its queue to its end, byte for byte', async () => {
+    const bytes = Buffer.from([0x61, 0xff, 0xe2, 0x82])
+    const key = (name: string) => Buffer.concat([Buffer.from(`arq:${name}:`), bytes])
+    await redis.zadd(queueName, 1, bytes)
+    await redis.set(key('job'), payload)
+    const { jobIds } = await broker.reserve(queueName, 5, [])
+    expect(jobIds).toEqual(['a\uDCFF\uDCE2\uDC82'])
+    const taken = await claimed(jobIds[0]!)
+    expect(taken.payload).toEqual(payload)
+    expect(await redis.get(key('in-progress'))).toBe('w/1')
+    expect(await broker.requestAbort(taken.jobId, queueName)).toBe(true)
+    expect([...(await broker.abortRequests([taken.jobId])).keys()]).toEqual([taken.jobId])
+    expect(await broker.finish(queueName, [success(taken)])).toEqual([true])
+    expect(await redis.getBuffer(key('result'))).toEqual(Buffer.from('done'))
+    expect(await redis.zcard(queueName)).toBe(0)
+    expect(await redis.exists('arq:abort', key('in-progress'), key('job'), key('retry'))).toBe(0)
+  })
+
   test('queues each job of a batch where and when it belongs', async () => {
     const call = (jobId: string, to: string, at: number, expiresMs?: number) => ({
       jobId,

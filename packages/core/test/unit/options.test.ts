@@ -154,6 +154,8 @@ describe('options of a job', () => {
     [{ deferBy: 3 }, 'did you mean `deferByMs` (in milliseconds)?'],
     [{ jobId: '' }, 'Expected `jobId` to be not empty'],
     [{ jobId: 5 }, 'Expected `jobId` to be a string, got `5`'],
+    [{ jobId: 'a\uD800' }, 'Expected `jobId` to be a string without lone surrogates'],
+    [{ jobId: '\uDCFF' }, 'Expected `jobId` to be a string without lone surrogates'],
     [{ deferByMs: -1 }, 'Expected `deferByMs` to be at least 0, got `-1`'],
     [{ deferByMs: 1e20 }, 'Expected `deferByMs` to be at most 3155760000000'],
     [{ expiresMs: 0 }, 'Expected `expiresMs` to be at least 1, got `0`'],

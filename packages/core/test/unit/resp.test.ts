@@ -24,6 +24,11 @@ describe('commands as RESP has them', () => {
     )
   })
 
+  test('hold the bytes of ids that are not UTF-8', () => {
+    const key = Buffer.concat([Buffer.from('arq:job:'), Buffer.from([0xff, 0x61, 0xe2])])
+    expect(encodeCommand(['GET', 'arq:job:\uDCFFa\uDCE2'])).toEqual(byIoredis(['GET', key]))
+  })
+
   test.each([10, 65_536, 5_000_000])('may hold %i bytes, and leave those before and after as they are', (size) => {
     const parts = ['SET', 'before', Buffer.alloc(size, 0xff), 'x'.repeat(size), Buffer.alloc(3, 1), 'after']
     const first = encodeCommand(parts)

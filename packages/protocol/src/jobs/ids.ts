@@ -1,0 +1,98 @@
+/**
+ * Job ids as strings that lose no byte. In Redis an id is bytes, and any client can queue bytes that are not UTF-8.
+ *
+ * A byte that is no part of valid UTF-8 stands in the string as U+DC80 to U+DCFF, as with Python's `surrogateescape`.
+ * Such a lone surrogate never comes out of valid UTF-8, so every sequence of bytes has exactly one string and back.
+ * Ids that are valid UTF-8 are the strings they always were.
+ */
+
+/** Where escaped bytes begin: U+DC00 plus the byte, which is 0x80 or more. */
+const ESCAPE = 0xdc00
+const LONE_SURROGATE = /\p{Cs}/u
+const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/
+/** What a terminal would not show as it is, and a backslash that would read as an escape. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|\\(?=x[\da-f]{2})/giu
+const ESCAPED = /\\x([\da-f]{2})/gi
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const encoder = new TextEncoder()
+
+/** The id that stands for these bytes. */
+export function idFromBytes(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return escapeInvalid(bytes)
+  }
+}
+
+/** The bytes of an id, or of a key that holds one. A lone surrogate that stands for no byte becomes U+FFFD. */
+export function idToBytes(id: string): Uint8Array {
+  if (isWellFormed(id)) return encoder.encode(id)
+  const bytes: number[] = []
+  for (const character of id) {
+    const code = character.codePointAt(0)!
+    if (code >= ESCAPE + 0x80 && code <= ESCAPE + 0xff) bytes.push(code - ESCAPE)
+    else bytes.push(...encoder.encode(character))
+  }
+  return Uint8Array.from(bytes)
+}
+
+/** False for an id with lone surrogates: one that stands for bytes which are not UTF-8, or a broken string. */
+export function isWellFormed(id: string): boolean {
+  return !LONE_SURROGATE.test(id)
+}
+
+/**
+ * An id as people read it: bytes that are not UTF-8, control characters and invisible ones as `\xNN`, one for each
+ * byte. `parseId` gives the same id back.
+ */
+export function showId(id: string): string {
+  if (PLAIN.test(id)) return id
+  return id.replace(UNSEEN, (character) =>
+    Array.from(idToBytes(character), (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
+  )
+}
+
+/** The id that `showId` wrote, or that somebody typed: `\xNN` is a byte, everything else stands for itself. */
+export function parseId(shown: string): string {
+  const pieces: Uint8Array[] = []
+  let end = 0
+  for (const found of shown.matchAll(ESCAPED)) {
+    pieces.push(idToBytes(shown.slice(end, found.index)), Uint8Array.of(Number.parseInt(found[1]!, 16)))
+    end = found.index + found[0].length
+  }
+  if (end === 0) return shown
+  pieces.push(idToBytes(shown.slice(end)))
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return idFromBytes(bytes)
+}
+
+function escapeInvalid(bytes: Uint8Array): string {
+  let id = ''
+  for (let at = 0; at < bytes.length;) {
+    const length = validLength(bytes, at)
+    id += length === 0 ? String.fromCharCode(ESCAPE + bytes[at]!) : utf8.decode(bytes.subarray(at, at + length))
+    at += length || 1
+  }
+  return id
+}
+
+/** How many bytes the valid UTF-8 character at this place has; 0 where there is none. */
+function validLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!
+  const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0
+  if (length === 0 || at + length > bytes.length) return 0
+  const second = bytes[at + 1]!
+  if (first === 0xe0 && second < 0xa0) return 0 // too long a form
+  if (first === 0xed && second > 0x9f) return 0 // a surrogate
+  if (first === 0xf0 && second < 0x90) return 0
+  if (first === 0xf4 && second > 0x8f) return 0 // beyond U+10FFFF
+  for (let i = 1; i < length; i++) if ((bytes[at + i]! & 0xc0) !== 0x80) return 0
+  return length
+}

@@ -1,15 +1,14 @@
 import type { Logger } from '../logging/logger.ts'
 import { isAbortOf } from '@arq-ts/protocol/jobs'
 import type { Broker } from '../redis/broker.ts'
-import type { Roster } from './roster.ts'
-import type { Run } from './run.ts'
+import type { RunningJob, Slots } from './slots.ts'
 
 /** Ids per call. */
 const MAX_BATCH = 1_000
 
 /**
  * Looks for abort requests of running jobs each `pollDelayMs`, as arq does (Python's `Job.abort()` publishes nothing),
- * and at once when told of one.
+ * and at once when one is announced.
  *
  * stopped → started → stopped
  */
@@ -17,8 +16,8 @@ export class AbortListener {
   readonly #broker: Broker
   readonly #pollDelayMs: number
   readonly #log: Logger
-  readonly #running: Roster<Run>
-  readonly #abort: (runs: Run[]) => void
+  readonly #slots: Slots
+  readonly #abort: (jobs: RunningJob[]) => void
   readonly #stopped = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #looking = false
@@ -27,13 +26,13 @@ export class AbortListener {
     broker: Broker
     pollDelayMs: number
     log: Logger
-    running: Roster<Run>
-    abort: (runs: Run[]) => void
+    slots: Slots
+    abort: (jobs: RunningJob[]) => void
   }) {
     this.#broker = options.broker
     this.#pollDelayMs = options.pollDelayMs
     this.#log = options.log
-    this.#running = options.running
+    this.#slots = options.slots
     this.#abort = options.abort
   }
 
@@ -50,14 +49,14 @@ export class AbortListener {
     if (this.#looking) return
     this.#looking = true
     try {
-      const running = [...this.#running]
+      const running = [...this.#slots.running()]
       for (let from = 0; from < running.length; from += MAX_BATCH) {
         const batch = running.slice(from, from + MAX_BATCH)
-        const ids = batch.map((run) => run.claim.jobId)
+        const ids = batch.map((job) => job.claim.jobId)
         const requests = await this.#broker.abortRequests(ids, this.#stopped.signal)
-        const asked = batch.filter((run) => {
-          const askedMs = requests.get(run.claim.jobId)
-          return askedMs !== undefined && isAbortOf(askedMs, run.record) && this.#running.has(run)
+        const asked = batch.filter((job) => {
+          const askedMs = requests.get(job.claim.jobId)
+          return askedMs !== undefined && isAbortOf(askedMs, job.run.record) && job.phase === 'running'
         })
         if (asked.length > 0) this.#abort(asked)
       }

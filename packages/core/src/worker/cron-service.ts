@@ -80,6 +80,11 @@ export class CronService {
     clearInterval(this.#timer)
   }
 
+  /** True while a tick is on its way to its queue. */
+  get isEnqueuing(): boolean {
+    return this.#sending.size > 0
+  }
+
   /** The next tick of each job, in unix ms; null when none will come. */
   next(): { name: string; nextMs: number | null }[] {
     const { jobs, now, timeZone } = this.#o

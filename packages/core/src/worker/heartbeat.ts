@@ -79,13 +79,22 @@ export class Heartbeat {
     this.#timers = []
   }
 
-  /** Removes what was written, once the turn under way has ended: it must not write it again. */
+  /** Removes what was written, once the turn under way has ended: it must not write it again. Idempotent. */
   async stop(): Promise<void> {
     this.pause()
     await this.#beating
     if (!this.#hasWritten) return
-    const { id } = this.#describe()
-    await Promise.all([this.#registry.removeHealth(this.#healthCheckKeys), this.#registry.unregister(id)])
+    this.#hasWritten = false
+    await this.#registry.unregister(this.#describe().id)
+    await this.#registry.removeHealth(await this.#keysOfNobodyElse())
+  }
+
+  /** Workers of a queue share its health key: it stays while another one of ours is registered for the queue. */
+  async #keysOfNobodyElse(): Promise<string[]> {
+    const served = new Set((await this.#registry.workers()).flatMap(queuesOf))
+    if (this.#healthCheckKeys.length !== this.#queues.length)
+      return this.#queues.some((queue) => served.has(queue)) ? [] : [...this.#healthCheckKeys]
+    return this.#healthCheckKeys.filter((_, i) => !served.has(this.#queues[i]!))
   }
 
   #beat(): Promise<void> {
@@ -125,5 +134,15 @@ export class Heartbeat {
     } catch (error) {
       if (!this.#stopped) this.#log.warn({ err: error }, 'recording health failed')
     }
+  }
+}
+
+/** The queues that a registry entry names; none where it cannot be read. */
+function queuesOf(entry: string): string[] {
+  try {
+    const { queues } = JSON.parse(entry) as { queues?: unknown }
+    return Array.isArray(queues) ? queues.filter((queue): queue is string => typeof queue === 'string') : []
+  } catch {
+    return []
   }
 }

@@ -1,33 +1,23 @@
 import type { Logger } from '../logging/logger.ts'
-import type { Broker, Claim, Renewal } from '../redis/broker.ts'
-import { Roster } from './roster.ts'
-import type { Placed } from './roster.ts'
+import type { Broker, Renewal } from '../redis/broker.ts'
+import type { InFlightJob } from './in-flight-job.ts'
+import type { RunningJob, Slots } from './slots.ts'
 
 const MAX_BATCH = 500
 
-/** A claimed job whose lease is to be kept until it is settled. */
-export interface Lease extends Placed {
-  jobId: string
-  queueName: string
-  token: string
-  jobTry: number
-  /** Redis time in unix ms past which the lease is not extended: the job's own timeout, plus the grace to end. */
-  deadlineMs: number
-}
-
 /**
- * Keeps the leases of all unsettled jobs, by one call each third of their length, and tells of those that were lost.
+ * Renews the leases of all jobs in flight, by one call each third of their length, and reports those that were lost.
  * It also watches the event loop: a handler that blocks it stops every renewal, and users must hear of that.
  *
  * stopped → started → stopped
  */
 export class LeaseKeeper {
-  readonly #leases = new Roster<Lease>()
   readonly #broker: Broker
+  readonly #slots: Slots
   readonly #leaseMs: number
   readonly #lagWarnMs: number
   readonly #log: Logger
-  readonly #onLost: (lease: Lease) => void
+  readonly #onLost: (job: RunningJob) => void
   #timer: NodeJS.Timeout | undefined
   #renewing: Promise<void> | undefined
   #lastTurnMs = performance.now()
@@ -35,27 +25,19 @@ export class LeaseKeeper {
 
   constructor(options: {
     broker: Broker
+    slots: Slots
     leaseMs: number
     lagWarnMs: number
     log: Logger
-    onLost: (lease: Lease) => void
+    /** Called for a job that runs although its lease is lost. */
+    onLost: (job: RunningJob) => void
   }) {
     this.#broker = options.broker
+    this.#slots = options.slots
     this.#leaseMs = options.leaseMs
     this.#lagWarnMs = options.lagWarnMs
     this.#log = options.log
     this.#onLost = options.onLost
-  }
-
-  /** Keeps a job's lease until it is released; without a deadline unless it is given one. */
-  hold({ jobId, queueName, token, jobTry }: Claim): Lease {
-    const lease = { jobId, queueName, token, jobTry, deadlineMs: Infinity, place: -1 }
-    this.#leases.add(lease)
-    return lease
-  }
-
-  release(lease: Lease): void {
-    this.#leases.delete(lease)
   }
 
   start(): void {
@@ -84,6 +66,12 @@ export class LeaseKeeper {
     return this.#renewing
   }
 
+  /** Renews the lease of one job that may have lapsed; false where it is lost. */
+  async confirm(job: InFlightJob): Promise<boolean> {
+    await this.#renew([job])
+    return !job.isLost
+  }
+
   /**
    * To be awaited before work is looked for: a worker that slept past its leases (stopped, or blocked) must take them
    * up again first, or it would find its own running jobs due, and run them twice.
@@ -95,27 +83,38 @@ export class LeaseKeeper {
   async #renewAll(): Promise<void> {
     this.#lastTurnMs = performance.now()
     try {
-      const leases = [...this.#leases]
-      for (let from = 0; from < leases.length; from += MAX_BATCH)
-        await this.#renew(leases.slice(from, from + MAX_BATCH))
+      const jobs = [...this.#slots].filter((job) => !job.isLost)
+      for (let from = 0; from < jobs.length; from += MAX_BATCH) await this.#renew(jobs.slice(from, from + MAX_BATCH))
     } catch (error) {
       if (!this.#stopped.signal.aborted) this.#log.error({ err: error }, 'renewing leases failed')
     }
   }
 
-  async #renew(leases: Lease[]): Promise<void> {
+  async #renew(jobs: readonly InFlightJob[]): Promise<void> {
     const now = this.#broker.clock.now()
-    const renewals: (Renewal & { lease: Lease })[] = []
-    for (const lease of leases) {
-      const leaseMs = Math.min(this.#leaseMs, lease.deadlineMs - now)
-      if (leaseMs > 0) renewals.push({ ...lease, leaseMs, lease })
+    const sentMs = performance.now()
+    const renewed: InFlightJob[] = []
+    const renewals: Renewal[] = []
+    for (const job of jobs) {
+      const leaseMs = Math.min(this.#leaseMs, job.leaseDeadlineMs - now)
+      if (leaseMs <= 0) continue
+      const { jobId, queueName, token, jobTry } = job.claim
+      renewals.push({ jobId, queueName, token, jobTry, leaseMs })
+      renewed.push(job)
     }
     if (renewals.length === 0) return
     const held = await this.#broker.renew(renewals, this.#stopped.signal)
-    renewals.forEach(({ lease }, i) => {
-      // It may have been settled while the call was under way.
-      if (!held[i] && this.#leases.delete(lease)) this.#onLost(lease)
-    })
+    for (const [i, job] of renewed.entries()) {
+      if (held[i]) job.leasedUntilMs = sentMs + renewals[i]!.leaseMs
+      else this.#lose(job)
+    }
+  }
+
+  /** A job that is being settled, or was while the call was under way, learns of a loss from its settlement. */
+  #lose(job: InFlightJob): void {
+    if (!this.#slots.has(job) || job.isLost || job.phase === 'settling') return
+    job.isLost = true
+    if (job.phase === 'running') this.#onLost(job as RunningJob)
   }
 
   #warnOfLag(lateMs: number): void {
@@ -124,7 +123,7 @@ export class LeaseKeeper {
         ? `leases of ${this.#leaseMs} ms may have lapsed, and other workers may have taken the jobs`
         : `leases (${this.#leaseMs} ms) cannot be renewed meanwhile`
     this.#log.warn(
-      { lateMs: Math.round(lateMs), running: this.#leases.size },
+      { lateMs: Math.round(lateMs), running: this.#slots.size },
       `event loop blocked for ${(lateMs / 1000).toFixed(2)}s: ${risk}; move long computation to a worker thread`,
     )
   }

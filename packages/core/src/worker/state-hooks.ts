@@ -31,14 +31,14 @@ export class StateHooks {
   }
 
   /**
-   * @param patience - waits for an `onStartup` that is still at work, as long as its caller cares to; after that the
+   * @param wait - waits for an `onStartup` that is still at work, for a time that the caller bounds; after that the
    *   worker ends without it, and `onShutdown` follows it in the background.
    */
-  async end(patience: (beginning: Promise<void>) => Promise<void>): Promise<void> {
+  async end(wait: (beginning: Promise<void>) => Promise<void>): Promise<void> {
     const beginning = this.#beginning?.catch(() => {})
     if (!beginning) return
     const ended = beginning.then(() => (this.#phase === 'begun' ? this.#onShutdown?.(this.#state) : undefined))
-    if (this.#phase === 'beginning') await patience(beginning)
+    if (this.#phase === 'beginning') await wait(beginning)
     if (this.#phase !== 'beginning') return void (await ended)
     this.#log.error('the worker ends while onStartup is still at work; onShutdown follows it')
     ended.catch((error: unknown) => this.#log.error({ err: error }, 'the onShutdown hook failed'))

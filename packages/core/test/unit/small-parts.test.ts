@@ -4,9 +4,9 @@ import { healthLine, parseHealthLine, retryDelayMs, statusOf } from '@arq-ts/pro
 import { RedisClock } from '../../src/redis/clock.ts'
 import { isTransient } from '../../src/redis/transient.ts'
 import { VERSION } from '../../src/version.ts'
-import { Pace } from '../../src/worker/pace.ts'
-import { pollOrder } from '../../src/worker/poll-order.ts'
-import { Wake } from '../../src/worker/wake.ts'
+import { StartRate } from '../../src/worker/claiming/start-rate.ts'
+import { queueOrder } from '../../src/worker/claiming/queue-order.ts'
+import { Wake } from '../../src/worker/claiming/wake.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
 describe('a retry delay', () => {
@@ -123,22 +123,24 @@ describe('the order of queues', () => {
     { name: 'a', weight: 1 },
     { name: 'b', weight: 9 },
   ]
+  const order = (kind: 'strict' | 'weighted', random: () => number) =>
+    queueOrder(queues, kind, random).map(({ name }) => name)
 
   test('is as given when strict', () => {
-    expect(pollOrder(queues, 'strict', () => 0.99)).toEqual(['a', 'b'])
+    expect(order('strict', () => 0.99)).toEqual(['a', 'b'])
   })
 
   test('is drawn by weight, and leaves none out', () => {
-    expect(pollOrder(queues, 'weighted', () => 0.05)).toEqual(['a', 'b'])
-    expect(pollOrder(queues, 'weighted', () => 0.5)).toEqual(['b', 'a'])
-    const first = Array.from({ length: 1_000 }, (_, i) => pollOrder(queues, 'weighted', () => (i % 100) / 100)[0])
+    expect(order('weighted', () => 0.05)).toEqual(['a', 'b'])
+    expect(order('weighted', () => 0.5)).toEqual(['b', 'a'])
+    const first = Array.from({ length: 1_000 }, (_, i) => order('weighted', () => (i % 100) / 100)[0])
     expect(first.filter((name) => name === 'b')).toHaveLength(900)
   })
 })
 
 describe('the pace of a worker', () => {
   test('is what it started in the last turn, and nothing once it starts nothing', () => {
-    const pace = new Pace()
+    const pace = new StartRate()
     pace.add(5, 10)
     pace.add(5, 40)
     expect(pace.perTurn(45)).toBe(10)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createLogger } from '../../src/logging/logger.ts'
-import { Patience, within } from '../../src/time/patience.ts'
+import { InterruptibleWait, within } from '../../src/time/interruptible-wait.ts'
 import { StateHooks } from '../../src/worker/state-hooks.ts'
 
 const log = createLogger({ level: 'silent' })
@@ -45,13 +45,13 @@ test('end rejects with what onShutdown throws', async () => {
   await expect(throwing.end(impatient)).rejects.toThrow('cannot close')
 })
 
-test('patience ends at its bound, and at once when hurried, before or during a wait', async () => {
+test('wait ends at its bound, and at once when hurried, before or during a wait', async () => {
   const never = new Promise(() => {})
   expect(await within(never, 1)).toBe(false)
   expect(await within(Promise.resolve(), 60_000)).toBe(true)
-  const patience = new Patience()
-  const waiting = patience.wait(never, 60_000)
-  patience.hurry()
+  const wait = new InterruptibleWait()
+  const waiting = wait.wait(never, 60_000)
+  wait.hurry()
   await waiting
-  await patience.wait(never, 60_000)
+  await wait.wait(never, 60_000)
 })

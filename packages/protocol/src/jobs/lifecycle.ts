@@ -11,7 +11,7 @@ import type { CodecName, JobRecord } from './records.ts'
 import { retryDelayMs } from './retry-policy.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 
-/** What the rules need to know of a task; everything unset falls back to the worker's own settings. */
+/** The settings of a task that the rules need; everything unset falls back to the worker's own. */
 export interface TaskRules {
   maxTries?: number | undefined
   retry?: RetryPolicy | undefined
@@ -36,6 +36,8 @@ export type Admission<T> =
       jobTry: number
       reason: FailureReason
       error: Error
+      /** Undefined where the function is unknown; its keep rules count otherwise. */
+      task: T | undefined
     }
   | { kind: 'release'; record: JobRecord }
 
@@ -56,6 +58,7 @@ export function admit<T extends TaskRules>(
   rules: WorkerRules,
 ): Admission<T> {
   let jobTry = claim.jobTry
+  let task: T | undefined
   const fail = (
     record: JobRecord,
     codec: CodecName | undefined,
@@ -68,6 +71,7 @@ export function admit<T extends TaskRules>(
     jobTry,
     reason,
     error,
+    task,
   })
 
   if (claim.payload === null) return fail(UNKNOWN_JOB, undefined, 'expired', new JobFailedError('job expired'))
@@ -82,9 +86,9 @@ export function admit<T extends TaskRules>(
     return fail(UNKNOWN_JOB, undefined, 'undecodable', remote)
   }
   const { record, codec } = decoded
+  task = find(record.functionName)
   if (claim.abortAskedMs !== null && isAbortOf(claim.abortAskedMs, record))
     return fail(record, codec, 'aborted', new JobAbortedError('aborted before start'))
-  const task = find(record.functionName)
   if (task === undefined) {
     if (rules.unknownFunction === 'release') return { kind: 'release', record }
     const error = new JobFailedError(`function '${record.functionName}' not found`)
@@ -100,8 +104,8 @@ export function admit<T extends TaskRules>(
   return { kind: 'run', record, codec, task, jobTry, setTry }
 }
 
-/** Why a run was cut short, where it was. */
-export type CutShort = 'aborted' | 'timed out' | 'stopped' | 'lost'
+/** The reason a run was interrupted. */
+export type Interruption = 'aborted' | 'timed out' | 'stopped' | 'lost'
 
 /** How the handler ended. `abandoned`: it ignored its AbortSignal past the grace and still runs. */
 export type Outcome = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: Error } | { kind: 'abandoned' }
@@ -121,7 +125,7 @@ export type Ending =
  */
 export function settle(
   outcome: Outcome,
-  cutShort: Exclude<CutShort, 'lost'> | undefined,
+  interruption: Exclude<Interruption, 'lost'> | undefined,
   run: { jobTry: number; task: TaskRules; timeoutMs: number },
   rules: WorkerRules,
   random: number,
@@ -130,14 +134,16 @@ export function settle(
   if (outcome.kind === 'threw' && isRetry(outcome.error) && rules.retryJobs) {
     return { kind: 'reschedule', delayMs: outcome.error.deferMs || null, error: outcome.error }
   }
-  if (cutShort === 'aborted') {
+  if (interruption === 'aborted') {
     const error = new JobAbortedError('aborted while running')
     return { kind: 'finish', success: false, error, aborted: true, dead: false }
   }
-  if (cutShort === 'stopped' && rules.retryJobs) return { kind: 'release' }
+  if (interruption === 'stopped' && rules.retryJobs) return { kind: 'release' }
 
   const error =
-    outcome.kind === 'threw' && cutShort === undefined ? outcome.error : cutShortError(cutShort, run.timeoutMs)
+    outcome.kind === 'threw' && interruption === undefined
+      ? outcome.error
+      : interruptionError(interruption, run.timeoutMs)
   const policy = run.task.retry ?? rules.retry
   const triesLeft = run.jobTry < (run.task.maxTries ?? rules.maxTries)
   if (policy && triesLeft && isRetryable(error)) {
@@ -166,8 +172,8 @@ export function asError(thrown: unknown): Error {
   }
 }
 
-function cutShortError(cutShort: CutShort | undefined, timeoutMs: number): Error {
-  return cutShort === 'timed out'
+function interruptionError(interruption: Interruption | undefined, timeoutMs: number): Error {
+  return interruption === 'timed out'
     ? new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)
     : new JobAbortedError('cancelled by the shutdown of its worker')
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ArgumentsError, JobAbortedError, NonRetryableError, Retry } from '../../src/errors.ts'
 import { admit, asError, settle } from '../../src/jobs/lifecycle.ts'
-import type { CutShort, Ending, Outcome, TaskRules, WorkerRules } from '../../src/jobs/lifecycle.ts'
+import type { Interruption, Ending, Outcome, TaskRules, WorkerRules } from '../../src/jobs/lifecycle.ts'
 import { encodeJob } from '../../src/index.ts'
 import type { JobRecord } from '../../src/index.ts'
 
@@ -87,7 +87,7 @@ describe('an ending', () => {
   const boom = new Error('boom')
   const end = (
     outcome: Outcome,
-    cut?: Exclude<CutShort, 'lost'>,
+    cut?: Exclude<Interruption, 'lost'>,
     changes: Partial<WorkerRules> = {},
     jobTry = 1,
   ): Ending => settle(outcome, cut, { jobTry, task: {}, timeoutMs: 100 }, { ...rules, ...changes }, 0)

@@ -1,7 +1,7 @@
-import type { CronJob } from '../cron/cron.ts'
+import type { CronJob } from '../../cron/cron.ts'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
-import type { JobContext } from '../tasks/context.ts'
-import type { AnyTask } from '../tasks/task.ts'
+import type { JobContext } from '../../tasks/context.ts'
+import type { AnyTask } from '../../tasks/task.ts'
 
 /** What a worker runs under a function name: a task, or a cron job. */
 export interface RegisteredTask {

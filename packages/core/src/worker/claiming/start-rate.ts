@@ -1,11 +1,11 @@
-/** How long one turn of counting is, in ms. */
+/** Length of one turn of counting, in ms. */
 const TURN_MS = 50
 
 /**
- * How many jobs a worker starts per turn: what it may set aside ahead of its free slots, since it will come to them
- * within moments. A worker of long jobs has a pace of nothing, and keeps nothing from others.
+ * The number of jobs a worker starts per turn: as many as it may set aside ahead of its free slots, since it starts them
+ * within moments. A worker of long jobs has a rate near zero, and keeps nothing from others.
  */
-export class Pace {
+export class StartRate {
   #turn = -1
   #count = 0
   #before = 0

@@ -1,4 +1,4 @@
-import { MAX_TIMER_MS } from '../time/timer.ts'
+import { MAX_TIMER_MS } from '../../time/timer.ts'
 
 /** A latch between those who have news and one loop that sleeps: a `notify` is never missed, and many count as one. */
 export class Wake {

@@ -1,18 +1,18 @@
-/** Up to this many ids of a queue a poll passes over at next to no cost. */
+/** A poll skips up to this many ids of a queue at next to no cost. */
 export const FEW = 1_000
-/** Ids of a queue that are remembered at most: beyond so many the worker looks no further. */
-export const MAX_PASSED_OVER = 100_000
+/** Ids of a queue that are remembered at most: beyond, the worker polls the queue less often. */
+export const MAX_SKIPPED = 100_000
 const FEW_MS = 5_000
 const MANY_MS = 60_000
 const NONE: ReadonlyMap<string, number> = new Map()
 
 /**
- * Jobs handed back as unknown, which are left to other workers for a while. They stay unknown to this one; the time is
- * for ids that are used again, and where there are many it is longer, so that a worker can look past all of them before
- * the first come back. An id is never forgotten before its time: the first are at the head of the queue, and would be
+ * Jobs that were handed back as unknown, which are left to other workers for a while. They stay unknown to this one; the
+ * time is for ids that are used again, and where there are many it is longer, so that a worker can look past all of them
+ * before the first come back. No id is forgotten before its time: the first stand at the head of the queue, and would be
  * claimed again at once.
  */
-export class PassedOver {
+export class SkipList {
   readonly #queues = new Map<string, Map<string, number>>()
 
   /** `nowMs` is monotonic. */
@@ -22,7 +22,7 @@ export class PassedOver {
     ids.set(jobId, nowMs + (ids.size < FEW ? FEW_MS : MANY_MS))
   }
 
-  /** The ids of a queue to pass over now, with the time each of them comes back. */
+  /** The ids of a queue to skip now, with the time each of them comes back. */
   of(queueName: string, nowMs: number): ReadonlyMap<string, number> {
     const ids = this.#queues.get(queueName)
     if (!ids) return NONE

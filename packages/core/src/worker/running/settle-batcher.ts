@@ -1,5 +1,5 @@
-import type { Logger } from '../logging/logger.ts'
-import type { Broker, Finish, Reschedule } from '../redis/broker.ts'
+import type { Logger } from '../../logging/logger.ts'
+import type { Broker, Finish, Reschedule } from '../../redis/broker.ts'
 
 /** Jobs per call, so that no script holds the server for long. */
 const MAX_BATCH = 500
@@ -11,7 +11,7 @@ type Settled = (held: boolean) => void
  * Each promise resolves with false where the lease was lost and nothing was written. A job whose settling Redis
  * refuses for good (not an outage: those are waited out) is logged and left to its lease.
  */
-export class Completer {
+export class SettleBatcher {
   readonly #broker: Broker
   readonly #log: Logger
   #finishes: { call: Finish; done: Settled }[] = []

@@ -1,16 +1,17 @@
 import { MAX_TIMER_MS } from './timer.ts'
 
-/** Waiting with a bound, which its owner may cut short for good. patient → hurried */
-export class Patience {
+/** Bounded waits that their owner may end for good, as a second signal ends a graceful stop. patient → hurried */
+export class InterruptibleWait {
   #hurried = false
   #resolve: (() => void) | undefined
 
+  /** Ends the wait under way and all that follow. */
   hurry(): void {
     this.#hurried = true
     this.#resolve?.()
   }
 
-  /** Waits for something, for `ms` at most, or less when told to hurry. */
+  /** Waits for a promise, for `ms` at most, or less when it is hurried. */
   async wait(ending: Promise<unknown>, ms: number): Promise<void> {
     if (this.#hurried) return
     const hurried = new Promise<void>((resolve) => (this.#resolve = resolve))
@@ -19,7 +20,7 @@ export class Patience {
   }
 }
 
-/** Waits for something, for `ms` at most; whether it ended in time. Rejects with it. */
+/** Waits for a promise, for `ms` at most; true when it ended in time. Rejects with it. */
 export async function within(ending: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<boolean>((resolve) => {

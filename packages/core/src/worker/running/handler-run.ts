@@ -1,31 +1,28 @@
-import { JobTimeoutError } from '../errors.ts'
-import { MAX_TIMER_MS } from '../time/timer.ts'
+import { setMaxListeners } from 'node:events'
 import { asError } from '@arq-ts/protocol/jobs'
-import type { CutShort, Outcome } from '@arq-ts/protocol/jobs'
-import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
-import type { Claim } from '../redis/broker.ts'
-import type { Logger } from '../logging/logger.ts'
+import type { CodecName, Interruption, JobRecord, Outcome } from '@arq-ts/protocol/jobs'
+import { JobTimeoutError } from '../../errors.ts'
+import type { Logger } from '../../logging/logger.ts'
+import type { Claim } from '../../redis/broker.ts'
+import { MAX_TIMER_MS } from '../../time/timer.ts'
 import type { RegisteredTask } from './registered-task.ts'
-import type { Placed } from './roster.ts'
 
 /**
  * One handler at work.
  *
- * running → cut short (its signal fires) → ended: returned, threw, or abandoned when it ignores the signal past the
- * grace. A handler cannot be killed in JavaScript: an abandoned one runs on, unheard, and its slot is free.
+ * running → interrupted (its signal fires) → ended: returned, threw, or abandoned when it ignores the signal past the
+ * grace. A handler cannot be killed in JavaScript: an abandoned one continues, unheard, and its slot is free.
  */
-export class Run implements Placed {
+export class HandlerRun {
   readonly claim: Claim
   readonly record: JobRecord
   readonly codec: CodecName
   readonly task: RegisteredTask
-  readonly jobTry: number
   readonly timeoutMs: number
   /** Redis time at the start, in unix ms. */
   readonly startedMs: number
   readonly log: Logger
-  place = -1
-  cutShort: CutShort | undefined
+  interruption: Interruption | undefined
   #controller: AbortController | undefined
   #reason: Error | undefined
   #timer: NodeJS.Timeout | undefined
@@ -33,12 +30,11 @@ export class Run implements Placed {
   #resolve: ((outcome: Outcome) => void) | undefined
   #isOver = false
 
-  constructor(fields: Pick<Run, 'claim' | 'record' | 'codec' | 'task' | 'jobTry' | 'timeoutMs' | 'startedMs' | 'log'>) {
+  constructor(fields: Pick<HandlerRun, 'claim' | 'record' | 'codec' | 'task' | 'timeoutMs' | 'startedMs' | 'log'>) {
     this.claim = fields.claim
     this.record = fields.record
     this.codec = fields.codec
     this.task = fields.task
-    this.jobTry = fields.jobTry
     this.timeoutMs = fields.timeoutMs
     this.startedMs = fields.startedMs
     this.log = fields.log
@@ -48,15 +44,17 @@ export class Run implements Placed {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController()
+      // A handler may pass its signal to any number of calls; Node warns of a leak from the eleventh listener on.
+      setMaxListeners(0, this.#controller.signal)
       if (this.#reason) this.#controller.abort(this.#reason)
     }
     return this.#controller.signal
   }
 
   /** Fires the signal; the first reason counts. After `graceMs` the handler is abandoned. */
-  cut(kind: CutShort, reason: Error, graceMs: number): void {
-    if (this.cutShort !== undefined) return
-    this.cutShort = kind
+  interrupt(kind: Interruption, reason: Error, graceMs: number): void {
+    if (this.interruption !== undefined) return
+    this.interruption = kind
     this.#reason = reason
     this.#controller?.abort(reason)
     if (!this.#isOver) this.#graceTimer = setTimeout(() => this.#end({ kind: 'abandoned' }), graceMs)
@@ -82,14 +80,14 @@ export class Run implements Placed {
     })
   }
 
-  /** Cuts the handler when its time is over, which counts from its start. `nowMs` is Redis time. */
+  /** Interrupts the handler when its time is over, which counts from its start. `nowMs` is Redis time. */
   startTimeout(nowMs: number, graceMs: number): void {
     if (this.#isOver) return
     const leftMs = this.startedMs + this.timeoutMs - nowMs
     this.#timer = setTimeout(
       () => {
         const error = new JobTimeoutError(`the job ran longer than its timeout of ${this.timeoutMs} ms`)
-        this.cut('timed out', error, graceMs)
+        this.interrupt('timed out', error, graceMs)
       },
       Math.min(leftMs, MAX_TIMER_MS),
     )

@@ -1,28 +1,28 @@
-import type { Client } from '../client/client.ts'
-import type { Logger } from '../logging/logger.ts'
-import type { JobContext } from '../tasks/context.ts'
-import type { Run } from './run.ts'
+import type { Client } from '../../client/client.ts'
+import type { Logger } from '../../logging/logger.ts'
+import type { JobContext } from '../../tasks/context.ts'
+import type { HandlerRun } from './handler-run.ts'
 
 /**
- * arq's `ctx`: a shallow copy of the worker's state, and the job's own fields, which win. What costs (signal, log) is
- * made on first use.
+ * Builds arq's `ctx`: a shallow copy of the worker's state, and the job's own fields, which win. The costly ones (signal,
+ * log) are made on first use.
  */
-export function makeContext(run: Run, state: Readonly<Record<string, unknown>>, client: Client): JobContext {
+export function makeContext(run: HandlerRun, state: Readonly<Record<string, unknown>>, client: Client): JobContext {
   return new Context(run, state, client) as unknown as JobContext
 }
 
 class Context {
-  readonly #run: Run
+  readonly #run: HandlerRun
   #log: Logger | undefined
 
-  constructor(run: Run, state: Readonly<Record<string, unknown>>, client: Client) {
+  constructor(run: HandlerRun, state: Readonly<Record<string, unknown>>, client: Client) {
     this.#run = run
     for (const key in state) {
       if (!(key in this)) (this as Record<string, unknown>)[key] = state[key]
     }
     const own = this as Record<string, unknown>
     own.jobId = run.claim.jobId
-    own.jobTry = run.jobTry
+    own.jobTry = run.claim.jobTry
     own.score = run.claim.score
     own.queueName = run.claim.queueName
     own.kwargs = run.record.kwargs

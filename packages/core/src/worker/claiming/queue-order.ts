@@ -10,20 +10,20 @@ export interface WeightedQueue {
  *
  * @param random - gives numbers in [0, 1).
  */
-export function pollOrder(
-  queues: readonly WeightedQueue[],
+export function queueOrder<Q extends WeightedQueue>(
+  queues: readonly Q[],
   order: 'strict' | 'weighted',
   random: () => number,
-): string[] {
-  if (order === 'strict' || queues.length === 1) return queues.map((queue) => queue.name)
+): readonly Q[] {
+  if (order === 'strict' || queues.length === 1) return queues
   const rest = [...queues]
-  const drawn: string[] = []
+  const drawn: Q[] = []
   while (rest.length > 0) {
     const total = rest.reduce((sum, queue) => sum + queue.weight, 0)
     let at = random() * total
     let pick = rest.findIndex((queue) => (at -= queue.weight) < 0)
     if (pick === -1) pick = rest.length - 1
-    drawn.push(rest[pick]!.name)
+    drawn.push(rest[pick]!)
     rest.splice(pick, 1)
   }
   return drawn

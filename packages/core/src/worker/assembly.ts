@@ -1,0 +1,172 @@
+import { Client } from '../client/client.ts'
+import { JobAbortedError, LeaseLostError } from '../errors.ts'
+import type { JobEvent, WorkerEvents } from '../fleet/events.ts'
+import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { ResolvedWorkerOptions } from '../options/worker.ts'
+import { Link } from '../redis/link.ts'
+import { AbortListener } from './abort-listener.ts'
+import { Burst } from './claiming/burst.ts'
+import { ClaimLoop } from './claiming/claim-loop.ts'
+import { CronService } from './cron-service.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import { makeContext } from './running/context.ts'
+import { Executor } from './running/executor.ts'
+import { registerCron, registerTask } from './running/registered-task.ts'
+import type { RegisteredTask } from './running/registered-task.ts'
+import { Reporter } from './running/reporter.ts'
+import { SettleBatcher } from './running/settle-batcher.ts'
+import { tracedRun } from './running/traced-run.ts'
+import { Slots } from './slots.ts'
+import { StateHooks } from './state-hooks.ts'
+
+/** arq reads nothing but pickle unless it is told to, and ticks are for either language. */
+const TICK_CODEC = 'pickle'
+
+/** What the parts of a worker need of the worker itself. */
+export interface AssemblyOptions {
+  id: string
+  log: Logger
+  settings: ResolvedWorkerOptions
+  /** True where the user chose the codec; ticks are pickled otherwise. */
+  hasCodec: boolean
+  emit: <E extends keyof WorkerEvents>(event: E, ...args: WorkerEvents[E]) => void
+  hasListeners: (event: keyof WorkerEvents) => boolean
+  describe: () => WorkerEntry
+  /** Housekeeping that goes along with each registry entry. */
+  maintain: () => Promise<void>
+}
+
+/** The parts of one worker. Each is a service with `start()` and an idempotent `stop()`, or is driven by one that is. */
+export type WorkerParts = ReturnType<typeof assemble>
+
+/** Builds the parts of a worker and connects them. */
+export function assemble({ id, log, settings, hasCodec, emit, hasListeners, describe, maintain }: AssemblyOptions) {
+  const queueNames = settings.queues.map((queue) => queue.name)
+  const tasks = new Map<string, RegisteredTask>()
+  for (const task of settings.tasks) tasks.set(task.name, registerTask(task))
+  for (const job of settings.cron) tasks.set(job.name, registerCron(job))
+
+  const link = new Link({
+    redis: settings.redis,
+    keyPrefix: settings.keyPrefix,
+    expiresExtraMs: settings.expiresExtraMs,
+    log,
+  })
+  const { broker, deadLetters, jobs, queues, registry, ticks } = link
+  const now = () => broker.clock.now()
+  const clientOptions = {
+    codec: settings.codec,
+    queueName: settings.queues[0]!.name,
+    onEnqueued: (job: JobEvent) => emit('jobEnqueued', job),
+  }
+  const client = Client.over(link, clientOptions)
+  const tickClient = Client.over(link, { ...clientOptions, codec: hasCodec ? settings.codec : TICK_CODEC })
+
+  const state = { ...settings.ctx }
+  const { onStartup, onShutdown } = settings
+  const hooks = new StateHooks({ state, onStartup, onShutdown, log })
+
+  const slots = new Slots(settings.maxJobs)
+  const { logArguments, logResults, abortGraceMs } = settings
+  const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners })
+  const leases: LeaseKeeper = new LeaseKeeper({
+    broker,
+    slots,
+    leaseMs: settings.leaseMs,
+    lagWarnMs: settings.eventLoopLagWarnMs,
+    log,
+    onLost: (job) => {
+      reporter.leaseLost(job.claim, job.run.task.name, 'while it ran')
+      executor.loseLease(job, new LeaseLostError('the lease of this job was lost'))
+    },
+  })
+  const executor = new Executor({
+    broker,
+    settler: new SettleBatcher(broker, log),
+    slots,
+    confirmLease: (job) => leases.confirm(job),
+    tasks,
+    settings,
+    log,
+    reporter,
+    makeContext: (run) => makeContext(run, state, client),
+    wrapHandler: (run, call) => tracedRun(jobs, run, call),
+  })
+  const cron = new CronService({
+    jobs: settings.cron,
+    now,
+    pollDelayMs: settings.pollDelayMs,
+    timeZone: settings.timeZone,
+    log,
+    ticks,
+    jobRecords: jobs,
+    client: tickClient,
+  })
+  const burst = settings.burst
+    ? new Burst({
+        maxJobs: settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,
+        log,
+        queueNames,
+        countQueued: (names) => queues.size(names),
+        pausedQueues: async () => {
+          const paused = await queues.paused()
+          return queueNames.filter((name) => paused.includes(name))
+        },
+        isEnqueuing: () => cron.isEnqueuing,
+      })
+    : undefined
+  const claimLoop = new ClaimLoop({
+    broker,
+    log,
+    slots,
+    workerId: id,
+    queues: settings.queues,
+    order: settings.queueOrder,
+    queueReadLimit: settings.queueReadLimit,
+    pollDelayMs: settings.pollDelayMs,
+    leaseMs: settings.leaseMs,
+    allowAbortJobs: settings.allowAbortJobs,
+    burst,
+    beforePoll: () => leases.afterSleep(),
+    start: (job) => executor.start(job),
+  })
+  const aborts = new AbortListener({
+    broker,
+    pollDelayMs: settings.pollDelayMs,
+    log,
+    slots,
+    abort: (jobs) => executor.interrupt('aborted', new JobAbortedError('aborted while running'), jobs),
+  })
+  const heartbeat = new Heartbeat({
+    registry,
+    queueRecords: queues,
+    log,
+    queues: queueNames,
+    healthCheckKeys: settings.healthCheckKey
+      ? [settings.healthCheckKey]
+      : queueNames.map((queue) => `${queue}:health-check`),
+    healthCheckIntervalMs: settings.healthCheckIntervalMs,
+    describe,
+    maintain: async () => {
+      await maintain()
+      if (settings.deadLetter !== false) await deadLetters.trim(settings.deadLetter)
+    },
+  })
+  return {
+    aborts,
+    burst,
+    claimLoop,
+    cron,
+    executor,
+    heartbeat,
+    hooks,
+    leases,
+    link,
+    queueNames,
+    reporter,
+    slots,
+    tasks,
+  }
+}

@@ -1,0 +1,335 @@
+import { randomUUID } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Logger } from '../../logging/logger.ts'
+import type { QueueOptions } from '../../options/worker.ts'
+import type { Broker, Claim } from '../../redis/broker.ts'
+import type { InFlightJob } from '../in-flight-job.ts'
+import type { StartResult } from '../running/executor.ts'
+import type { Slots } from '../slots.ts'
+import type { Burst } from './burst.ts'
+import { PolledQueue } from './polled-queue.ts'
+import { queueOrder } from './queue-order.ts'
+import { FEW, MAX_SKIPPED, SkipList } from './skip-list.ts'
+import { StartRate } from './start-rate.ts'
+import { Wake } from './wake.ts'
+
+/** Claims under way at once: Redis makes one while the jobs of the other are started. */
+const MAX_CLAIMS = 2
+/** Prefetched jobs go back to the queue when no job was started for this long. */
+const PREFETCH_MS = 100
+/** Pause after an unexpected fault of a poll, so that the loop cannot spin. */
+const FAULT_PAUSE_MS = 500
+/** Skipping many ids is work for Redis: a poll that found nothing more is followed by a rest of 1 ms per this many. */
+const SKIPPED_PER_MS = 100
+/** Rest of a queue with too many ids to skip: the first come back meanwhile. */
+const SKIP_LIST_FULL_MS = 5_000
+
+/**
+ * Finds due jobs and claims as many as there are free slots.
+ *
+ * created → polling: asks the queues in turn for due jobs, and claims them
+ * polling → sleeping: no queue has more that is due; until a wake-up, the next due time or `pollDelayMs`
+ * sleeping → waking → polling: a wake-up came; one that names a job which an idle worker can claim at once wakes nobody
+ * polling → starved → polling: no slot is free, or `MAX_CLAIMS` claims are under way
+ * polling → pausing → polling: a poll failed
+ * any → stopped: `stop` was called, or the burst is over
+ */
+type Mode = 'created' | 'polling' | 'sleeping' | 'waking' | 'starved' | 'pausing' | 'stopped'
+
+const TRANSITIONS: Readonly<Record<Mode, readonly Mode[]>> = {
+  created: ['polling', 'stopped'],
+  polling: ['sleeping', 'starved', 'pausing', 'stopped'],
+  sleeping: ['waking', 'polling'],
+  waking: ['polling'],
+  starved: ['polling', 'pausing'],
+  pausing: ['polling'],
+  stopped: [],
+}
+
+export interface ClaimLoopOptions {
+  broker: Broker
+  log: Logger
+  slots: Slots
+  workerId: string
+  queues: readonly Required<QueueOptions>[]
+  order: 'strict' | 'weighted'
+  queueReadLimit: number
+  pollDelayMs: number
+  leaseMs: number
+  allowAbortJobs: boolean
+  /** The bounds of burst mode; undefined for a worker that runs until it is stopped. */
+  burst: Burst | undefined
+  /** Awaited before each poll. */
+  beforePoll: () => Promise<void>
+  /** Starts a claimed job, and reports at once what happened to it. */
+  start: (job: InFlightJob) => StartResult
+}
+
+/** The loop that fills the slots of a worker; see `Mode`. */
+export class ClaimLoop {
+  readonly #options: ClaimLoopOptions
+  readonly #slots: Slots
+  readonly #burst: Burst | undefined
+  readonly #queues: readonly PolledQueue[]
+  readonly #wake = new Wake()
+  readonly #skipList = new SkipList()
+  readonly #startRate = new StartRate()
+  readonly #stopping = new AbortController()
+  #mode: Mode = 'created'
+  /** Claims under way, and the slots they may fill. */
+  readonly #claims = new Set<Promise<void>>()
+  #claiming = 0
+  #isStarting = false
+  #isWaking = false
+  /** The moment jobs were last started, on the monotonic clock. */
+  #startedMs = 0
+
+  constructor(options: ClaimLoopOptions) {
+    this.#options = options
+    this.#slots = options.slots
+    this.#burst = options.burst
+    this.#queues = options.queues.map((queue) => new PolledQueue(queue))
+    this.#slots.onFree = () => this.#slotsAreFree()
+  }
+
+  /**
+   * Reports that there may be new work. An idle worker that is told of one job claims it at once and sleeps on: the job
+   * need not be found, and nothing else is new.
+   */
+  notify(queueName?: string, jobId?: string): void {
+    const queue = queueName === undefined ? undefined : this.#queues.find(({ name }) => name === queueName)
+    const isIdle = this.#mode === 'sleeping' && !this.#burst
+    if (queue && jobId !== undefined && isIdle && this.#canClaim() && queue.restMs <= 0) {
+      void this.#claim(queue, [jobId]).then((started) => {
+        if (started === 0) this.#rouse()
+      })
+    } else this.#rouse()
+  }
+
+  /** Claims no more; `run` resolves once the claims under way have ended. Idempotent. */
+  stop(): void {
+    this.#stopping.abort()
+    this.#wake.notify()
+  }
+
+  /** Runs until `stop`, or in burst mode until nothing is left to do. Never rejects. */
+  async run(): Promise<void> {
+    await this.#run()
+    await Promise.all([...this.#claims, ...this.#queues.map((queue) => queue.refilled())])
+    // Reservations lapse by themselves within a second where Redis is away.
+    if (this.#options.broker.connection.isReady) await this.#giveBack().catch(() => {})
+  }
+
+  async #run(): Promise<void> {
+    const { beforePoll, log, pollDelayMs } = this.#options
+    this.#enter('polling')
+    let isFull = false
+    while (!this.#stopping.signal.aborted) {
+      try {
+        if (this.#burst && !isFull && (await this.#burstIsOver(this.#burst))) break
+        if (!this.#canClaim()) {
+          await this.#waitForSlot(this.#burst && this.#burstLeft() <= 0 ? pollDelayMs : Infinity)
+          isFull &&= this.#burstLeft() > 0
+          continue
+        }
+        await beforePoll()
+        const found = await this.#poll(this.#free())
+        isFull = found.isFull
+        if (!isFull) await this.#wait('sleeping', Math.min(found.sleepMs, pollDelayMs))
+      } catch (error) {
+        if (this.#stopping.signal.aborted) break
+        log.error({ err: error }, 'polling failed, trying again')
+        await this.#wait('pausing', FAULT_PAUSE_MS)
+      }
+    }
+    this.#enter('stopped')
+  }
+
+  #enter(mode: Mode): void {
+    if (!TRANSITIONS[this.#mode].includes(mode)) throw new Error(`claim loop: ${this.#mode} → ${mode} is no transition`)
+    this.#mode = mode
+  }
+
+  async #wait(mode: 'sleeping' | 'starved' | 'pausing', ms: number): Promise<void> {
+    this.#enter(mode)
+    await this.#wake.wait(ms)
+    this.#enter('polling')
+  }
+
+  #rouse(): void {
+    if (this.#mode === 'sleeping') this.#enter('waking')
+    this.#wake.notify()
+  }
+
+  #burstLeft(): number {
+    return this.#burst ? this.#burst.left - this.#claiming : Infinity
+  }
+
+  #free(): number {
+    return Math.min(this.#slots.capacity - this.#slots.taken - this.#claiming, this.#burstLeft())
+  }
+
+  #canClaim(): boolean {
+    return !this.#stopping.signal.aborted && this.#claims.size < MAX_CLAIMS && this.#free() > 0
+  }
+
+  async #burstIsOver(burst: Burst): Promise<boolean> {
+    if (this.#slots.taken > 0 || this.#claiming > 0) return false
+    try {
+      return await burst.isOver()
+    } catch (error) {
+      // One queue that cannot be counted must not keep the others from being polled.
+      if (!this.#stopping.signal.aborted) this.#options.log.error({ err: error }, 'counting queued jobs failed')
+      return false
+    }
+  }
+
+  async #waitForSlot(ms: number): Promise<void> {
+    const hasPrefetched = this.#queues.some((queue) => queue.prefetched > 0)
+    const lapsesMs = this.#startedMs + PREFETCH_MS
+    await this.#wait('starved', hasPrefetched ? Math.min(ms, Math.max(1, lapsesMs - performance.now())) : ms)
+    if (hasPrefetched && this.#free() <= 0 && performance.now() >= lapsesMs) await this.#giveBack()
+  }
+
+  /** One round over the queues. `isFull`: there may be more that is due now. */
+  async #poll(free: number): Promise<{ isFull: boolean; sleepMs: number }> {
+    const { log, queueReadLimit, order } = this.#options
+    const share = Math.ceil(this.#slots.capacity / MAX_CLAIMS)
+    let isFull = false
+    let left = free
+    let sleepMs = Infinity
+    for (const queue of queueOrder(this.#queues, order, Math.random)) {
+      if (left <= 0 || this.#claims.size === MAX_CLAIMS) return { isFull: true, sleepMs }
+      const { restMs } = queue
+      if (restMs > 0) {
+        sleepMs = Math.min(sleepMs, restMs)
+        continue
+      }
+      try {
+        const found = await this.#find(queue, Math.min(left, queueReadLimit, share))
+        isFull ||= found.isFull
+        sleepMs = Math.min(sleepMs, found.sleepMs)
+        if (found.jobIds.length > 0 && !this.#stopping.signal.aborted) {
+          left -= found.jobIds.length
+          void this.#claim(queue, found.jobIds)
+          // It may have more: the next round asks it again before those behind it.
+          if (found.isFull) return { isFull, sleepMs }
+        }
+      } catch (error) {
+        if (this.#stopping.signal.aborted) throw error
+        log.error({ err: error }, `polling ${queue.name} failed, trying again`)
+        sleepMs = Math.min(sleepMs, queue.rest(FAULT_PAUSE_MS))
+      }
+    }
+    return { isFull, sleepMs: Math.max(1, sleepMs) }
+  }
+
+  /** Due jobs for `want` slots: those that are prefetched, else those that Redis has. */
+  async #find(queue: PolledQueue, want: number): Promise<{ jobIds: string[]; isFull: boolean; sleepMs: number }> {
+    if (queue.prefetched === 0) await queue.refilled()
+    if (queue.prefetched > 0) {
+      const jobIds = queue.take(want)
+      if (queue.prefetched < this.#slots.capacity) this.#refill(queue)
+      return { jobIds, isFull: true, sleepMs: Infinity }
+    }
+    const { broker, log, queueReadLimit } = this.#options
+    const now = performance.now()
+    const skipped = this.#skipList.of(queue.name, now)
+    if (skipped.size >= MAX_SKIPPED) {
+      const jobs = `${skipped.size} jobs of ${queue.name}`
+      log.warn(`${jobs} are of functions that this worker does not have: polling pauses until some are processed`)
+      return { jobIds: [], isFull: false, sleepMs: queue.rest(SKIP_LIST_FULL_MS) }
+    }
+    // In proportion to the ids that each poll skips, so that looking past many is not the work of their square.
+    const share = Math.floor(skipped.size / 8)
+    const ask = Math.max(want, share, Math.min(want + this.#extra(now), queueReadLimit))
+    const { signal } = this.#stopping
+    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queue.name, ask, skipped.keys(), signal)
+    const isFull = jobIds.length >= want
+    queue.store(jobIds.splice(want))
+    if (!isFull && skipped.size > FEW) queue.rest(skipped.size / SKIPPED_PER_MS)
+    return { jobIds, isFull, sleepMs: nextDueMs === null ? Infinity : nextDueMs - nowMs }
+  }
+
+  /** Jobs beyond its free slots that the worker starts within moments. */
+  #extra(now: number): number {
+    return this.#burst?.isLimited ? 0 : this.#startRate.perTurn(now)
+  }
+
+  /** Prefetches more jobs while there are some left, so that no slot waits for them. */
+  #refill(queue: PolledQueue): void {
+    const { broker, queueReadLimit } = this.#options
+    const now = performance.now()
+    const ask = Math.min(this.#extra(now), queueReadLimit)
+    if (ask === 0 || queue.isRefilling) return
+    const skipped = this.#skipList.of(queue.name, now)
+    const reserved = broker.reserve(queue.name, ask, skipped.keys(), this.#stopping.signal)
+    queue.refill(
+      reserved.then(({ jobIds }) => jobIds),
+      () => {
+        if (this.#mode === 'starved') this.#wake.notify() // it waits in the belief that nothing is prefetched
+      },
+    )
+  }
+
+  /** Gives prefetched jobs to other workers. */
+  async #giveBack(): Promise<void> {
+    for (const queue of this.#queues) {
+      const jobIds = queue.take()
+      if (jobIds.length > 0) await this.#options.broker.unreserve(queue.name, jobIds)
+    }
+  }
+
+  /** Claims jobs and starts those it got, while the loop continues. Resolves with their number, and never rejects. */
+  #claim(queue: PolledQueue, jobIds: string[]): Promise<number> {
+    this.#claiming += jobIds.length
+    const started = this.#startClaimed(queue, jobIds)
+    const claim = started.then(() => {
+      this.#claims.delete(claim)
+      this.#slotsAreFree()
+    })
+    this.#claims.add(claim)
+    return started
+  }
+
+  async #startClaimed(queue: PolledQueue, jobIds: string[]): Promise<number> {
+    const { broker, leaseMs, log, allowAbortJobs, workerId } = this.#options
+    const token = `${workerId}/${randomUUID()}`
+    const { signal } = this.#stopping
+    const sentMs = performance.now()
+    let claims: Claim[] = []
+    try {
+      claims = await broker.claim(queue.name, jobIds, { token, leaseMs, honourAborts: allowAbortJobs, signal })
+      // Two replies may arrive together. Jobs started together end together, and their slots would then be one claim.
+      while (this.#isStarting) await turn()
+    } catch (error) {
+      if (!signal.aborted) log.error({ err: error }, `claiming jobs of ${queue.name} failed, trying again`)
+      queue.rest(FAULT_PAUSE_MS)
+    }
+    this.#isStarting = true
+    setImmediate(() => {
+      this.#isStarting = false
+    })
+    this.#claiming -= jobIds.length
+    this.#startedMs = performance.now()
+    this.#startRate.add(claims.length, this.#startedMs)
+    this.#burst?.started(claims.length)
+    for (const claim of claims) this.#start(this.#slots.add(claim, sentMs + leaseMs))
+    return claims.length
+  }
+
+  #start(job: InFlightJob): void {
+    const { jobId, queueName } = job.claim
+    if (this.#options.start(job) === 'released') this.#skipList.add(queueName, jobId, performance.now())
+  }
+
+  /** Slots mostly come free together: those of jobs that end in one go are filled by one claim. */
+  #slotsAreFree(): void {
+    if (this.#isWaking || (this.#mode !== 'starved' && !this.#burst)) return
+    this.#isWaking = true
+    process.nextTick(() => {
+      this.#isWaking = false
+      this.#wake.notify()
+    })
+  }
+}

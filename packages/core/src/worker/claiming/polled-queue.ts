@@ -1,0 +1,62 @@
+import type { QueueOptions } from '../../options/worker.ts'
+
+/**
+ * One queue as the claim loop knows it: the jobs set aside for this worker ahead of its free slots, the call under way
+ * that sets more aside, and a rest after a fault.
+ */
+export class PolledQueue {
+  readonly name: string
+  readonly weight: number
+  #prefetched: string[] = []
+  #refill: Promise<void> | undefined
+  #restUntilMs = 0
+
+  constructor({ name, weight }: Required<QueueOptions>) {
+    this.name = name
+    this.weight = weight
+  }
+
+  /** How many jobs are set aside. */
+  get prefetched(): number {
+    return this.#prefetched.length
+  }
+
+  get isRefilling(): boolean {
+    return this.#refill !== undefined
+  }
+
+  /** Takes up to `want` of the jobs that are set aside. */
+  take(want = Infinity): string[] {
+    return this.#prefetched.splice(0, want)
+  }
+
+  store(jobIds: readonly string[]): void {
+    this.#prefetched.push(...jobIds)
+  }
+
+  /** Stores the jobs of a call under way; a failed call stores none, and the next poll reports the fault. */
+  refill(jobIds: Promise<readonly string[]>, onRefilled: () => void): void {
+    this.#refill = jobIds
+      .then((ids) => {
+        this.store(ids)
+        onRefilled()
+      })
+      .catch(() => {})
+      .finally(() => (this.#refill = undefined))
+  }
+
+  async refilled(): Promise<void> {
+    await this.#refill
+  }
+
+  /** Leaves the queue alone for a while; returns `ms`. */
+  rest(ms: number): number {
+    this.#restUntilMs = performance.now() + ms
+    return ms
+  }
+
+  /** Milliseconds the queue is still to be left alone; 0 or less when it may be polled. */
+  get restMs(): number {
+    return this.#restUntilMs - performance.now()
+  }
+}

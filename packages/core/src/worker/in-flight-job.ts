@@ -1,0 +1,34 @@
+import type { Claim } from '../redis/broker.ts'
+import type { HandlerRun } from './running/handler-run.ts'
+import type { Indexed } from './swap-list.ts'
+
+/**
+ * One job from its claim to its settlement: the only record of it in this worker.
+ *
+ * claimed → running → settling → settled
+ * claimed → settling, where it fails or goes back without a run
+ *
+ * It takes a slot from its claim on, gives the slot back as its settlement begins, and has its lease renewed until it
+ * is settled or the lease is lost.
+ */
+export class InFlightJob implements Indexed {
+  index = -1
+  readonly claim: Claim
+  phase: 'claimed' | 'running' | 'settling' | 'settled' = 'claimed'
+  /** True while the job counts against `maxJobs`. An abort of a job that does not run takes no slot. */
+  hasSlot: boolean
+  /** True once another worker may have the job: nothing of it is renewed or settled any more. */
+  isLost = false
+  /** The moment up to which the lease holds for certain, on the monotonic clock, in ms. */
+  leasedUntilMs: number
+  /** Redis time past which the lease is not extended, in unix ms: the job's own timeout and the grace to end. */
+  leaseDeadlineMs = Infinity
+  /** The handler at work, from phase `running` on. */
+  run: HandlerRun | undefined
+
+  constructor(claim: Claim, leasedUntilMs: number, hasSlot: boolean) {
+    this.claim = claim
+    this.leasedUntilMs = leasedUntilMs
+    this.hasSlot = hasSlot
+  }
+}

@@ -1,0 +1,276 @@
+import { admit, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
+import type { Admission, CodecName, Ending, Interruption, JobRecord, Outcome, WorkerRules } from '@arq-ts/protocol/jobs'
+import { LeaseLostError } from '../../errors.ts'
+import * as lines from '../../logging/log-lines.ts'
+import type { Logger } from '../../logging/logger.ts'
+import type { ResolvedWorkerOptions } from '../../options/worker.ts'
+import type { Broker, Claim } from '../../redis/broker.ts'
+import type { JobContext } from '../../tasks/context.ts'
+import { within } from '../../time/interruptible-wait.ts'
+import type { InFlightJob } from '../in-flight-job.ts'
+import type { RunningJob, Slots } from '../slots.ts'
+import { HandlerRun } from './handler-run.ts'
+import type { RegisteredTask } from './registered-task.ts'
+import type { EndedJob, Reporter } from './reporter.ts'
+import { encodeOutcome } from './result-encoder.ts'
+import type { SettleBatcher } from './settle-batcher.ts'
+
+/** How long past its timeout and grace a job may take to be settled before others may take it. */
+const SETTLE_MARGIN_MS = 1_000
+
+/** `running`: its handler starts. `failed`: it ends without a run. `released`: it goes back, for a worker that has its function. */
+export type StartResult = 'running' | 'failed' | 'released'
+
+type Running = Extract<Admission<RegisteredTask>, { kind: 'run' }>
+type Failed = Extract<Admission<RegisteredTask>, { kind: 'fail' }>
+type Finished = Extract<Ending, { kind: 'finish' }>
+
+/** A job whose end is to be stored. */
+type Ended = EndedJob & { codec: CodecName; task: RegisteredTask | undefined; keepInProgressMs: number }
+
+export interface ExecutorOptions {
+  broker: Broker
+  settler: SettleBatcher
+  slots: Slots
+  /** Resolves with false when the lease of a job is lost. */
+  confirmLease: (job: InFlightJob) => Promise<boolean>
+  tasks: ReadonlyMap<string, RegisteredTask>
+  settings: ResolvedWorkerOptions
+  log: Logger
+  reporter: Reporter
+  makeContext: (run: HandlerRun) => JobContext
+  /** Calls the handler, within whatever is to surround the call. */
+  wrapHandler: (run: HandlerRun, call: () => unknown) => unknown
+}
+
+/** Takes one claimed job from admission to its settled end. The decisions are in the protocol's lifecycle.ts. */
+export class Executor {
+  readonly #options: ExecutorOptions
+  readonly #rules: WorkerRules
+  /** Started in this turn of the event loop. */
+  readonly #untimed: HandlerRun[] = []
+  /** Time a job may take beyond its timeout until it is settled. */
+  readonly #afterTimeoutMs: number
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options
+    const { abortGraceMs, maxTries, onJobEnd, retryJobs, retry, unknownFunction } = options.settings
+    this.#afterTimeoutMs = abortGraceMs + (onJobEnd ? abortGraceMs : 0) + SETTLE_MARGIN_MS
+    this.#rules = { maxTries, retryJobs, retry, unknownFunction }
+  }
+
+  /** Interrupts the handlers of these jobs, or of all. */
+  interrupt(kind: Interruption, reason: Error, jobs: Iterable<RunningJob> = this.#options.slots.running()): void {
+    for (const { run } of jobs) run.interrupt(kind, reason, this.#options.settings.abortGraceMs)
+  }
+
+  /** Starts one claimed job, and reports at once what happens to it; the job leaves the slots when it is settled. */
+  start(job: InFlightJob): StartResult {
+    const admission = admit(job.claim, (name) => this.#options.tasks.get(name), this.#rules)
+    void this.#execute(job, admission)
+    if (admission.kind === 'run') return 'running'
+    return admission.kind === 'fail' ? 'failed' : 'released'
+  }
+
+  /** Never rejects. */
+  async #execute(job: InFlightJob, admission: Admission<RegisteredTask>): Promise<void> {
+    const { confirmLease, log, reporter, slots } = this.#options
+    const { claim } = job
+    try {
+      if (performance.now() > job.leasedUntilMs && !(await confirmLease(job)))
+        reporter.leaseLost(claim, admission.record.functionName, 'before it started')
+      else if (admission.kind === 'run') await this.#run(job, admission)
+      else if (admission.kind === 'fail') await this.#fail(job, admission)
+      else await this.#handBack(job, admission.record)
+    } catch (error) {
+      const about = { err: error, jobId: claim.jobId }
+      log.error(about, `job ${claim.jobId} could not be processed, it runs again when its lease ends`)
+    } finally {
+      slots.remove(job)
+    }
+  }
+
+  async #handBack(job: InFlightJob, record: JobRecord): Promise<void> {
+    const { reporter, settler } = this.#options
+    const { claim } = job
+    this.#settling(job)
+    const due = { at: claim.score }
+    await settler.reschedule({ ...claim, due, uncount: true, payload: claim.payload as Buffer })
+    reporter.handedBack(claim, record)
+  }
+
+  async #fail(job: InFlightJob, admission: Failed): Promise<void> {
+    const { broker, reporter, settings } = this.#options
+    const { record, reason, error, task } = admission
+    const { claim } = job
+    const now = broker.clock.now()
+    reporter.refused(claim, admission, now)
+    this.#settling(job)
+    const isAborted = reason === 'aborted'
+    const ending = { kind: 'finish', success: false, error, aborted: isAborted, dead: !isAborted } as const
+    const codec = admission.codec ?? settings.codec
+    // arq's finish_failed_job keeps no in-progress key, of a cron job either.
+    const { jobTry } = admission
+    await this.#finish(
+      { claim, record, jobTry, codec, task, startedMs: now, finishedMs: now, keepInProgressMs: 0 },
+      ending,
+    )
+  }
+
+  async #run(job: InFlightJob, admission: Running): Promise<void> {
+    const { broker, log, makeContext, reporter, settings, slots, wrapHandler } = this.#options
+    const { claim } = job
+    const { codec, jobTry, record, task } = admission
+    if (admission.setTry) await broker.setTry(claim, jobTry)
+    // Its lease lapsed unnoticed, and the job came back to the very worker that runs it: the earlier run is void.
+    const earlier = claim.jobTry > 1 ? slots.runningById(claim.jobId) : undefined
+    if (earlier)
+      this.loseLease(earlier, new LeaseLostError('the lease of this job lapsed, and the job was claimed anew'))
+    claim.jobTry = jobTry
+    const timeoutMs = task.timeoutMs ?? settings.jobTimeoutMs
+    const startedMs = broker.clock.now()
+    const run = new HandlerRun({ claim, record, codec, task, timeoutMs, startedMs, log })
+    const running = begin(job, run, startedMs + timeoutMs + this.#afterTimeoutMs)
+    const ctx = makeContext(run)
+    reporter.started(running)
+
+    this.#startTimeout(run)
+    const outcome = await run.execute(() => wrapHandler(run, () => this.#call(run, ctx)))
+    const finishedMs = broker.clock.now()
+    if (outcome.kind === 'abandoned') reporter.abandoned(run)
+    if (run.interruption === 'lost') return // another worker has it; the loss was reported when it was noticed
+
+    const rules = { jobTry, task, timeoutMs }
+    const ending = settle(outcome, run.interruption, rules, this.#rules, Math.random())
+    reporter.ended(run, ending, finishedMs)
+    job.phase = 'settling'
+    if (settings.onJobEnd) await this.#hook('onJobEnd', settings.onJobEnd, ctx)
+    slots.free(job)
+    const settled = await this.#settle(run, ending, outcome, finishedMs)
+    if (settled && settings.afterJobEnd) await this.#hook('afterJobEnd', settings.afterJobEnd, ctx)
+  }
+
+  /** Ends a run whose lease is lost; nothing of it is settled. */
+  loseLease(job: RunningJob, reason: Error): void {
+    job.isLost = true
+    this.interrupt('lost', reason, [job])
+  }
+
+  #settling(job: InFlightJob): void {
+    job.phase = 'settling'
+    this.#options.slots.free(job)
+  }
+
+  /** Sets timers once the turn is over: many handlers have ended by then, and need none. */
+  #startTimeout(run: HandlerRun): void {
+    if (this.#untimed.push(run) > 1) return
+    setImmediate(() => {
+      const now = this.#options.broker.clock.now()
+      for (const each of this.#untimed.splice(0)) each.startTimeout(now, this.#options.settings.abortGraceMs)
+    })
+  }
+
+  #call(run: HandlerRun, ctx: JobContext): unknown {
+    const { onJobStart } = this.#options.settings
+    const bound = run.task.bind(run.record.args, run.record.kwargs)
+    if (onJobStart === undefined && !(bound instanceof Promise)) return run.task.handler(ctx, ...bound)
+    return (async () => {
+      const args = await bound
+      await onJobStart?.(ctx)
+      return run.task.handler(ctx, ...args)
+    })()
+  }
+
+  #settle(run: HandlerRun, ending: Ending, outcome: Outcome, finishedMs: number): Promise<boolean> {
+    if (ending.kind !== 'finish') return this.#giveBack(run, ending, outcome)
+    const { claim, codec, record, startedMs, task } = run
+    const keepInProgressMs = task.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0
+    const { jobTry } = claim
+    return this.#finish({ claim, record, jobTry, codec, task, startedMs, finishedMs, keepInProgressMs }, ending)
+  }
+
+  async #giveBack(run: HandlerRun, ending: Exclude<Ending, Finished>, outcome: Outcome): Promise<boolean> {
+    const { reporter, settler } = this.#options
+    const { claim, record } = run
+    const uncount = ending.kind === 'release'
+    const due = ending.kind === 'release' || ending.delayMs === null ? { at: claim.score } : { in: ending.delayMs }
+    const held = await settler.reschedule({ ...claim, due, uncount, payload: claim.payload as Buffer })
+    if (!held) return this.#lost(claim, record)
+    reporter.returned(run, ending, outcome)
+    return true
+  }
+
+  async #finish(job: Ended, ending: Finished): Promise<boolean> {
+    const { log, reporter, settings, settler } = this.#options
+    const { claim, record, task } = job
+    const forever = task?.keepResultForever ?? settings.keepResultForever
+    const keepMs = forever ? 0 : (task?.keepResultMs ?? settings.keepResultMs)
+    const result = ending.success ? ending.value : ending.error
+    const encoded =
+      forever || keepMs > 0
+        ? encodeOutcome(
+            {
+              // Spelled out, here and below: a spread costs as much as all the rest of this method.
+              functionName: record.functionName,
+              args: record.args,
+              kwargs: record.kwargs,
+              enqueueTimeMs: record.enqueueTimeMs,
+              jobTry: job.jobTry,
+              success: ending.success,
+              result,
+              startTimeMs: job.startedMs,
+              finishTimeMs: job.finishedMs,
+              queueName: claim.queueName,
+              jobId: claim.jobId,
+            },
+            job.codec,
+            claim.payload ?? undefined,
+            log,
+          )
+        : null
+    const dead = !ending.success && ending.dead && settings.deadLetter !== false ? settings.deadLetter : null
+    const held = await settler.finish({
+      outcome: ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed',
+      jobId: claim.jobId,
+      queueName: claim.queueName,
+      token: claim.token,
+      jobTry: claim.jobTry,
+      result: encoded,
+      resultTtlMs: keepMs,
+      keepInProgressMs: job.keepInProgressMs,
+      dead: dead && {
+        ttlMs: dead.maxAgeMs,
+        payload: claim.payload ?? new Uint8Array(),
+        functionName: record.functionName,
+        error: lines.describeError(result),
+      },
+    })
+    if (!held) return this.#lost(claim, record)
+    reporter.finished(job, ending, dead !== null)
+    return true
+  }
+
+  #lost(claim: Claim, record: JobRecord): false {
+    this.#options.reporter.leaseLost(claim, record.functionName, 'before it was settled')
+    return false
+  }
+
+  /** Neither an error of a hook nor its silence may cost a slot: past the grace nobody waits for it any more. */
+  async #hook(name: 'onJobEnd' | 'afterJobEnd', hook: (ctx: JobContext) => unknown, ctx: JobContext): Promise<void> {
+    const { log, settings } = this.#options
+    const ended = (async () => hook(ctx))().catch((error: unknown) => {
+      log.error({ err: error, jobId: ctx.jobId }, `the ${name} hook failed`)
+    })
+    if (await within(ended, settings.abortGraceMs)) return
+    const about = `the ${name} hook did not end within ${settings.abortGraceMs} ms (abortGraceMs)`
+    log.error({ jobId: ctx.jobId }, `${about}: its job continues without it`)
+  }
+}
+
+/** claimed → running */
+function begin(job: InFlightJob, run: HandlerRun, leaseDeadlineMs: number): RunningJob {
+  job.phase = 'running'
+  job.run = run
+  job.leaseDeadlineMs = leaseDeadlineMs
+  return job as RunningJob
+}

@@ -1,0 +1,159 @@
+import type { Admission, Ending, JobRecord, Outcome } from '@arq-ts/protocol/jobs'
+import type { WorkerEvents } from '../../fleet/events.ts'
+import type { Counters } from '../../fleet/worker-entry.ts'
+import * as lines from '../../logging/log-lines.ts'
+import type { Logger } from '../../logging/logger.ts'
+import type { Claim } from '../../redis/broker.ts'
+import type { RunningJob } from '../slots.ts'
+import type { HandlerRun } from './handler-run.ts'
+import type { RegisteredTask } from './registered-task.ts'
+import { ReleaseLog } from './release-log.ts'
+
+type Emit = <E extends keyof WorkerEvents>(event: E, ...args: WorkerEvents[E]) => void
+
+export interface ReporterOptions {
+  log: Logger
+  logArguments: boolean
+  logResults: boolean
+  abortGraceMs: number
+  emit: Emit
+  /** Whether an event has a listener: an event for each job is not free. */
+  hasListeners: (event: keyof WorkerEvents) => boolean
+}
+
+/** A job that has ended, as its events describe it. */
+export interface EndedJob {
+  claim: Claim
+  record: JobRecord
+  jobTry: number
+  startedMs: number
+  finishedMs: number
+}
+
+/** Reports what happens to jobs: arq's log lines, the worker's events, and its counters. */
+export class Reporter {
+  readonly counters: Counters = { complete: 0, failed: 0, retried: 0 }
+  readonly #options: ReporterOptions
+  readonly #releases: ReleaseLog
+
+  constructor(options: ReporterOptions) {
+    this.#options = options
+    this.#releases = new ReleaseLog(options.log)
+  }
+
+  started({ claim, run }: RunningJob): void {
+    const { emit, hasListeners, log, logArguments } = this.#options
+    const { record, startedMs, task } = run
+    const { jobId, jobTry, queueName, score } = claim
+    if (log.isLevelEnabled('info')) {
+      const { args, kwargs } = logArguments ? record : { args: [], kwargs: {} }
+      const queuedMs = elapsed(record, startedMs)
+      log.info(lines.started({ queuedMs, ref: refOf(run), args, kwargs, jobTry, delayedMs: startedMs - score }))
+    }
+    if (hasListeners('jobStarted')) {
+      emit('jobStarted', { jobId, functionName: task.name, queueName, jobTry, waitMs: startedMs - score })
+    }
+  }
+
+  /** Reports how a run ended, before that is stored, as arq does. */
+  ended(run: HandlerRun, ending: Ending, finishedMs: number): void {
+    const { counters } = this
+    const { log, logResults } = this.#options
+    const ranMs = finishedMs - run.startedMs
+    const ref = refOf(run)
+    if (ending.kind === 'finish' && ending.success) {
+      counters.complete++
+      if (log.isLevelEnabled('info')) log.info(lines.completed(ranMs, ref, logResults ? ending.value : undefined))
+    } else if (ending.kind === 'finish') {
+      counters.failed++
+      if (ending.aborted) log.info(lines.aborted(ranMs, ref))
+      else log.error({ err: ending.error, jobId: run.claim.jobId }, lines.failed(ranMs, ref, ending.error))
+    } else {
+      counters.retried++
+      if (ending.kind === 'release') log.info(lines.released(ranMs, ref))
+      else this.#retrying(run, ending, lines.retrying(ranMs, ref, ending.delayMs ?? 0))
+    }
+  }
+
+  /** `Retry` is the handler's own wish; an error that a policy retries is one that somebody wants to see. */
+  #retrying(run: HandlerRun, ending: Extract<Ending, { kind: 'reschedule' }>, line: string): void {
+    const { log } = this.#options
+    if ((ending.error as { code?: unknown }).code === 'ARQ_RETRY') log.info(line)
+    else log.warn({ err: ending.error, jobId: run.claim.jobId }, `${line}, ${lines.describeError(ending.error)}`)
+  }
+
+  /** Reports a job that failed before it could start. */
+  refused(claim: Claim, admission: Extract<Admission<RegisteredTask>, { kind: 'fail' }>, now: number): void {
+    const { log } = this.#options
+    const { record, reason, error } = admission
+    const ref = `${claim.jobId}:${record.functionName}`
+    if (reason === 'aborted') log.info(lines.aborted(elapsed(record, now), ref, 'before start'))
+    else log.warn({ jobId: claim.jobId, reason }, lines.failed(0, ref, error))
+    this.counters.failed++
+  }
+
+  /** Reports a final ending that is stored. */
+  finished(job: EndedJob, ending: Extract<Ending, { kind: 'finish' }>, isDead: boolean): void {
+    const { emit, hasListeners } = this.#options
+    if (!hasListeners('jobFinished') && !isDead) return
+    const about = { ...aboutJob(job.claim, job.record.functionName), jobTry: job.jobTry }
+    const outcome = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
+    const summary = { ...about, outcome, runMs: job.finishedMs - job.startedMs } as const
+    emit('jobFinished', ending.success ? summary : { ...summary, error: ending.error })
+    if (isDead) emit('deadLettered', { ...about, error: ending.success ? undefined : ending.error })
+  }
+
+  /** Reports a job that went back to its queue after a run. */
+  returned(run: HandlerRun, ending: Exclude<Ending, { kind: 'finish' }>, outcome: Outcome): void {
+    const { emit } = this.#options
+    const about = aboutJob(run.claim, run.task.name)
+    if (ending.kind === 'release') return emit('jobReleased', { ...about, reason: 'shutdown' })
+    const error = outcome.kind === 'threw' ? outcome.error : ending.error
+    emit('jobRetried', { ...about, jobTry: run.claim.jobTry, delayMs: ending.delayMs ?? 0, error })
+  }
+
+  /** Reports a job of a function that this worker does not have. */
+  handedBack(claim: Claim, { functionName }: JobRecord): void {
+    this.#releases.add(functionName)
+    this.#options.emit('jobReleased', { ...aboutJob(claim, functionName), reason: 'unknown function' })
+  }
+
+  abandoned(run: HandlerRun): void {
+    const { abortGraceMs, emit, log } = this.#options
+    const about = aboutJob(run.claim, run.task.name)
+    log.error(
+      about,
+      `${refOf(run)} ignored its abort signal (${run.interruption}) for ${abortGraceMs} ms: ` +
+        'its slot is free, its code still runs, and its result is discarded; make the handler watch ctx.signal',
+    )
+    emit('jobAbandoned', about)
+  }
+
+  leaseLost(
+    claim: Claim,
+    functionName: string,
+    when: 'before it started' | 'while it ran' | 'before it was settled',
+  ): void {
+    const { emit, log } = this.#options
+    const about = aboutJob(claim, functionName)
+    const effect =
+      when === 'before it started'
+        ? 'another worker may have it, it does not start here'
+        : 'another worker may have it, its outcome is discarded'
+    log.error(about, `${claim.jobId}:${functionName} lost its lease ${when}: ${effect}`)
+    emit('leaseLost', about)
+  }
+}
+
+/** arq names cron runs by function alone. */
+function refOf(run: HandlerRun): string {
+  return run.task.isCron ? run.task.name : `${run.claim.jobId}:${run.task.name}`
+}
+
+function aboutJob({ jobId, queueName }: Claim, functionName: string) {
+  return { jobId, functionName, queueName }
+}
+
+function elapsed(record: JobRecord, now: number): number {
+  return Math.max(0, now - record.enqueueTimeMs)
+}

@@ -1,0 +1,30 @@
+import { encodeResult } from '@arq-ts/protocol/jobs'
+import type { CodecName, ResultRecord } from '@arq-ts/protocol/jobs'
+import type { Logger } from '../../logging/logger.ts'
+
+/**
+ * Encodes a result in the codec of its job. As in arq, a result that cannot be written becomes a failure that says so.
+ * Returns null when not even that can be written: no result is stored then.
+ */
+export function encodeOutcome(
+  result: ResultRecord,
+  codec: CodecName,
+  payload: Uint8Array | undefined,
+  log: Logger,
+): Uint8Array | null {
+  try {
+    return encodeResult(result, codec, payload)
+  } catch (error) {
+    // A value may throw anything when it is read; the job has ended all the same.
+    log.warn(
+      { err: error, jobId: result.jobId },
+      `the result of ${result.jobId}:${result.functionName} cannot be written as ${codec}`,
+    )
+  }
+  try {
+    return encodeResult({ ...result, success: false, result: 'unable to serialize result' }, codec, payload)
+  } catch (error) {
+    log.error({ err: error, jobId: result.jobId }, `no result is stored for ${result.jobId}:${result.functionName}`)
+    return null
+  }
+}

@@ -1,0 +1,79 @@
+import type { Claim } from '../redis/broker.ts'
+import { InFlightJob } from './in-flight-job.ts'
+import type { HandlerRun } from './running/handler-run.ts'
+import { SwapList } from './swap-list.ts'
+
+/** A job whose handler is at work. */
+export type RunningJob = InFlightJob & { run: HandlerRun }
+
+/** The jobs in flight, and the slots they take: `maxJobs` of them. The one place that knows who owns what. */
+export class Slots implements Iterable<InFlightJob> {
+  readonly capacity: number
+  /** Called when a slot is given back. */
+  onFree: () => void = () => {}
+  readonly #jobs = new SwapList<InFlightJob>()
+  #taken = 0
+  #onEmpty: (() => void)[] = []
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+  }
+
+  /** Slots in use. */
+  get taken(): number {
+    return this.#taken
+  }
+
+  /** Jobs in flight: claimed and not settled yet. */
+  get size(): number {
+    return this.#jobs.size
+  }
+
+  has(job: InFlightJob): boolean {
+    return this.#jobs.has(job)
+  }
+
+  /** Takes a claimed job in. */
+  add(claim: Claim, leasedUntilMs: number, takesSlot = true): InFlightJob {
+    const job = new InFlightJob(claim, leasedUntilMs, takesSlot)
+    this.#jobs.add(job)
+    if (takesSlot) this.#taken++
+    return job
+  }
+
+  /** Gives the slot of a job back, once; the job stays in flight until it is settled. */
+  free(job: InFlightJob): void {
+    if (!job.hasSlot) return
+    job.hasSlot = false
+    this.#taken--
+    this.onFree()
+  }
+
+  /** Lets go of a settled job. */
+  remove(job: InFlightJob): void {
+    job.phase = 'settled'
+    this.#jobs.delete(job)
+    this.free(job)
+    if (this.#jobs.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve()
+  }
+
+  /** Resolves when no job is in flight. */
+  async empty(): Promise<void> {
+    if (this.#jobs.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve))
+  }
+
+  /** The jobs whose handlers are at work now. */
+  *running(): Generator<RunningJob> {
+    for (const job of this.#jobs) if (job.phase === 'running') yield job as RunningJob
+  }
+
+  /** The running job of an id, unless its lease is lost. */
+  runningById(jobId: string): RunningJob | undefined {
+    for (const job of this.running()) if (job.claim.jobId === jobId && !job.isLost) return job
+    return undefined
+  }
+
+  [Symbol.iterator](): Iterator<InFlightJob> {
+    return this.#jobs[Symbol.iterator]()
+  }
+}

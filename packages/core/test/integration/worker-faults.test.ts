@@ -2,8 +2,8 @@ import { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '@arq-ts/testkit'
-import { createLogger, cron, defineTask, Worker } from '../../src/index.ts'
-import { next, silent, useBench } from './support.ts'
+import { createLogger, defineTask, Worker } from '../../src/index.ts'
+import { silent, useBench } from './support.ts'
 
 const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 const never = () => new Promise<never>(() => {})
@@ -84,27 +84,5 @@ describe('a handler that throws', () => {
     await eventually(() => lines.length > 0)
     const { err } = JSON.parse(lines[0]!) as { err: { stack: string } }
     expect(err.stack).toMatch(/^Error: mine(\n +at [^\n]*worker-faults\.test\.ts[^\n]*)+$/)
-  })
-})
-
-describe('a job that fails before it runs', () => {
-  const bench = useBench()
-
-  test("has its failure kept by the worker's keepResultMs, not its task's, as in arq", async () => {
-    const once = defineTask({ name: 'once', maxTries: 1, keepResultMs: 0, handler: () => null })
-    await bench.worker({ tasks: [once] })
-    const job = await bench.client().enqueue('once', [], { jobTry: 2 })
-    await expect(job?.result({ timeoutMs: 5_000 })).rejects.toThrow('max 1 retries exceeded')
-  })
-
-  test("leaves no in-progress key, a cron job's neither, as in arq", async () => {
-    const yearly = cron('cron:yearly', { month: 1, day: 1, hour: 0, minute: 0 }, () => null)
-    const worker = await bench.worker({ cron: [yearly] })
-    const finished = next(worker, 'jobFinished')
-    const job = await bench.client().enqueue('cron:yearly', [], { jobTry: 2 })
-    expect(await finished).toMatchObject({ outcome: 'failed' })
-    const { redis } = bench.database()
-    await eventually(async () => (await redis.exists(`arq:result:${job?.jobId}`)) === 1)
-    expect(await redis.exists(`arq:in-progress:${job?.jobId}`)).toBe(0)
   })
 })

@@ -10,7 +10,7 @@ const project = (name: string, timeoutMs: number, setup: string[] = []) => ({
   ...source,
   test: {
     name,
-    include: [`packages/*/test/${name}/**/*.test.ts`],
+    include: [`{packages/*,chaos}/test/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: 120_000,
     globalSetup: setup,

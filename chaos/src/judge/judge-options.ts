@@ -1,0 +1,15 @@
+/** What the judge needs to know of a run beside its ledger. */
+export interface JudgeOptions {
+  leaseMs: number
+  /** How long results of a task are kept, in ms; undefined for a task nobody knows. */
+  keepResultMs: (task: string) => number | undefined
+  /** Names of cron jobs. */
+  tickNames: readonly string[]
+  /** The cron job that ticks each second, for ticks that never came. */
+  everySecond: string
+  /** Faults began and ended, on the ledger's clock. */
+  faultsFromMs: number
+  faultsUntilMs: number
+  /** When workers were asked to stop. */
+  stoppedMs: number
+}

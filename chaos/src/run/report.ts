@@ -1,0 +1,90 @@
+import type { OddExit } from '../fleet/fleet.ts'
+import { byExplanation } from '../judge/bounds.ts'
+import type { Bound } from '../judge/bounds.ts'
+import type { Case, Verdict } from '../judge/judge.ts'
+import type { MemoryOfSlot } from './memory.ts'
+
+/** Everything that a run found; written as JSON by `--report`. */
+export interface Report {
+  seed: string
+  minutes: number
+  topology: string
+  leaseMs: number
+  /** Which arq took part, or why none did. */
+  python: string
+  faults: Record<string, number>
+  verdict: Verdict
+  exits: readonly OddExit[]
+  pythonExits: number
+  keys: { kept: Record<string, number>; odd: { name: string; fault: string }[] }
+  memory: MemoryOfSlot[]
+  ledgerEntries: number
+  bounds: Bound[]
+  /** Where the logs of the processes are. */
+  logs: string
+}
+
+/** Cases that are shown of each kind. */
+const SHOWN = 8
+
+/** The report for a terminal. */
+export function formatReport(report: Report): string {
+  const { verdict, bounds, exits, keys, memory } = report
+  const { ticks, recovery } = verdict
+  const lines = [
+    '',
+    `Chaos, seed ${report.seed}: ${report.minutes} min on ${report.topology}, lease ${report.leaseMs} ms, Python: ${report.python}`,
+    `faults        ${counts(report.faults)}`,
+    `jobs          ${verdict.accepted} accepted, ${verdict.ended} ended by a handler, ${verdict.runs} runs, ` +
+      `${verdict.uncertain} enqueues of unknown outcome`,
+    `ended by the worker alone: ${counts(verdict.endedByWorker) || 'none'}`,
+    `second ends   ${verdict.secondEnds.length} (${counts(byExplanation(verdict.secondEnds)) || 'none'}), leases lost ${verdict.leasesLost}`,
+    `ticks         ${ticks.ran} ran; late ${ticks.late.length} (${counts(byExplanation(ticks.late)) || 'none'}), ` +
+      `never ran ${ticks.missed.length} (${counts(byExplanation(ticks.missed)) || 'none'}), ran twice ${ticks.doubled.length} (${counts(byExplanation(ticks.doubled)) || 'none'}); delay p99 ${ms(ticks.lateP99Ms)}`,
+    `recovery      ${recovery.kills} kills, ${recovery.jobs} jobs ran again; of ${recovery.undisturbed} undisturbed ` +
+      `p50 ${ms(recovery.p50Ms)}, p99 ${ms(recovery.p99Ms)}, max ${ms(recovery.maxMs)}; of all p99 ${ms(recovery.allP99Ms)}`,
+    `memory (MiB)  ${memory.map(({ slot, early, late, max }) => `${slot} ${mib(early)}→${mib(late)} max ${mib(max)}`).join(', ')}`,
+    `keys          ${counts(keys.kept)}`,
+    `exits         Python's own ${report.pythonExits}, ours ${exits.length}; logs in ${report.logs}`,
+    ...cases('lost', verdict.lost),
+    ...cases('stuck', verdict.stuck),
+    ...cases('overwritten', verdict.overwritten),
+    ...cases('result missing', verdict.missingResults),
+    ...cases(
+      'second end unexplained',
+      verdict.secondEnds.filter(({ explanation }) => explanation === undefined),
+    ),
+    ...cases(
+      'tick ran twice',
+      ticks.doubled
+        .filter(({ explanation }) => explanation === undefined)
+        .map(({ tick, ...rest }) => ({ jobId: tick, task: 'cron', ...rest })),
+    ),
+    ...exits.slice(0, SHOWN).map(({ worker, detail }) => `  exit: ${worker}: ${detail}`),
+    ...keys.odd.slice(0, SHOWN).map(({ name, fault }) => `  key: ${name}: ${fault}`),
+    '',
+    ...bounds.map(
+      ({ name, limit, value, unit, broken }) =>
+        `${broken ? '✗' : '✓'} ${name}: ${value}${unit && ` ${unit}`} (at most ${limit}${unit && ` ${unit}`})`,
+    ),
+  ]
+  return lines.join('\n')
+}
+
+function counts(record: Record<string, number>): string {
+  return Object.entries(record)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ')
+}
+
+function cases(what: string, all: readonly Case[]): string[] {
+  return all
+    .slice(0, SHOWN)
+    .map(
+      ({ jobId, task, explanation, detail }) =>
+        `  ${what}: ${task} ${jobId} (${explanation ?? 'unexplained'}): ${detail}`,
+    )
+}
+
+const ms = (value: number | undefined) => (value === undefined ? '–' : `${Math.round(value)} ms`)
+const mib = (bytes: number) => Math.round(bytes / 2 ** 20)

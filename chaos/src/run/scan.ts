@@ -1,0 +1,110 @@
+import type { Redis } from 'ioredis'
+import { Book } from '../judge/book.ts'
+import { readEntry } from '../judge/entries.ts'
+import { classifyKey } from '../judge/keys.ts'
+import type { KeyFacts } from '../judge/keys.ts'
+import { readResult } from '../judge/remains.ts'
+import type { Remains } from '../judge/remains.ts'
+import { LEDGER } from '../processes/ledger-client.ts'
+
+const PAGE = 2_000
+
+/** What was found when the fleet had stopped. */
+export interface Scan {
+  remains: Remains
+  /** Keys with a reason to be there, by reason. */
+  kept: Record<string, number>
+  /** Keys without one. */
+  odd: { name: string; fault: string }[]
+}
+
+/** Reads the whole ledger. */
+export async function readLedger(redis: Redis): Promise<Book> {
+  const book = new Book()
+  let from = '-'
+  for (;;) {
+    const page = await redis.xrange(LEDGER, from, '+', 'COUNT', PAGE)
+    for (const [id, fields] of page) {
+      const entry = readEntry(id, fields)
+      if (entry) book.add(entry)
+    }
+    if (page.length < PAGE) return book
+    from = `(${page.at(-1)![0]}`
+  }
+}
+
+/** Looks at every key. */
+export async function scanKeys(redis: Redis, queues: readonly string[], aborted: ReadonlySet<string>): Promise<Scan> {
+  const [seconds] = await redis.time()
+  const remains: Remains = {
+    queues: new Map(),
+    jobs: new Set(),
+    inProgress: new Map(),
+    results: new Map(),
+    deadLetters: new Set(),
+    nowMs: Number(seconds) * 1000,
+  }
+  for (const queue of queues) remains.queues.set(queue, await sortedSet(redis, queue))
+  remains.deadLetters = new Set((await sortedSet(redis, 'arq:dead')).keys())
+  const context = {
+    queues,
+    queued: new Set([...remains.queues.values()].flatMap((members) => [...members.keys()])),
+    aborted,
+    dead: remains.deadLetters,
+    nowMs: remains.nowMs,
+  }
+  const scan: Scan = { remains, kept: {}, odd: [] }
+  let cursor = '0'
+  do {
+    const [next, names] = await redis.scan(cursor, 'COUNT', PAGE)
+    cursor = next
+    for (const key of await factsOf(redis, names)) {
+      const verdict = classifyKey(key, context)
+      if (verdict.ok) scan.kept[verdict.reason] = (scan.kept[verdict.reason] ?? 0) + 1
+      else scan.odd.push({ name: key.name, fault: verdict.fault })
+    }
+    await readValues(redis, names, remains)
+  } while (cursor !== '0')
+  return scan
+}
+
+async function sortedSet(redis: Redis, key: string): Promise<Map<string, number>> {
+  const flat = await redis.zrange(key, '0', '-1', 'WITHSCORES')
+  const members = new Map<string, number>()
+  for (let i = 0; i < flat.length; i += 2) members.set(flat[i]!, Number(flat[i + 1]))
+  return members
+}
+
+async function factsOf(redis: Redis, names: readonly string[]): Promise<KeyFacts[]> {
+  const pipeline = redis.pipeline()
+  for (const name of names) pipeline.type(name).pttl(name)
+  const replies = (await pipeline.exec()) ?? []
+  const keys: KeyFacts[] = []
+  for (const [i, name] of names.entries()) {
+    const type = String(replies[2 * i]![1])
+    if (type === 'none') continue // it lapsed meanwhile
+    const ttlMs = Number(replies[2 * i + 1]![1])
+    keys.push({ name, type, ttlMs, ...(type === 'zset' ? { members: await sortedSet(redis, name) } : {}) })
+  }
+  return keys
+}
+
+async function readValues(redis: Redis, names: readonly string[], remains: Remains): Promise<void> {
+  const of = (prefix: string) => names.filter((name) => name.startsWith(prefix))
+  for (const name of of('arq:job:')) remains.jobs.add(name.slice('arq:job:'.length))
+  const holders = of('arq:in-progress:')
+  const results = of('arq:result:')
+  const pipeline = redis.pipeline()
+  for (const name of holders) pipeline.get(name)
+  for (const name of results) pipeline.getBuffer(name).pttl(name)
+  const replies = (await pipeline.exec()) ?? []
+  for (const [i, name] of holders.entries()) {
+    const holder = replies[i]![1]
+    if (holder !== null) remains.inProgress.set(name.slice('arq:in-progress:'.length), String(holder))
+  }
+  for (const [i, name] of results.entries()) {
+    const bytes = replies[holders.length + 2 * i]![1] as Buffer | null
+    const ttlMs = Number(replies[holders.length + 2 * i + 1]![1])
+    if (bytes) remains.results.set(name.slice('arq:result:'.length), readResult(bytes, ttlMs))
+  }
+}

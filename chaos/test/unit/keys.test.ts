@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { classifyKey } from '../../src/judge/keys.ts'
+import type { KeyFacts } from '../../src/judge/keys.ts'
+
+const nowMs = 1_800_000_000_000
+const context = {
+  queues: ['arq:queue'],
+  queued: new Set(['q1']),
+  aborted: new Set(['a1']),
+  dead: new Set(['d1']),
+  nowMs,
+}
+const facts = (name: string, changes: Partial<KeyFacts> = {}): KeyFacts => ({
+  name,
+  type: 'string',
+  ttlMs: 5_000,
+  ...changes,
+})
+
+test.each([
+  [facts('arq:queue', { type: 'zset', ttlMs: -1 }), 'queue'],
+  [facts('arq:queue:health-check'), 'health'],
+  [
+    facts('arq:queue:reserved', { type: 'zset', ttlMs: -1, members: new Map([['x', nowMs - 1]]) }),
+    'lapsed reservations',
+  ],
+  [facts('arq:job:q1'), 'payload of a queued job'],
+  [facts('arq:retry:q1'), 'tries of a queued job'],
+  [facts('arq:in-progress:q1'), 'claim on a queued job'],
+  [facts('arq:in-progress:cron:tick:1', { ttlMs: 59_000 }), 'minute after a tick'],
+  [facts('arq:result:x'), 'kept result'],
+  [facts('arq:dead', { type: 'zset', ttlMs: -1, members: new Map([['d1', 1]]) }), 'index of dead letters'],
+  [facts('arq:dead:d1', { type: 'hash' }), 'dead letter'],
+  [facts('arq:abort', { type: 'zset', ttlMs: -1, members: new Map([['a1', 1]]) }), 'abort requests'],
+])('gives the reason of $name', (key, reason) => {
+  expect(classifyKey(key, context)).toEqual({ ok: true, reason })
+})
+
+test.each([
+  [facts('arq:job:gone'), 'payload without a job'],
+  [facts('arq:retry:gone'), 'tries without a job'],
+  [facts('arq:in-progress:gone'), 'in-progress key without a job'],
+  [facts('arq:in-progress:q1', { ttlMs: -1 }), 'in-progress key without expiry'],
+  [facts('arq:in-progress:cron:tick:1', { ttlMs: 90_000 }), 'in-progress key without a job'],
+  [facts('arq:result:x', { ttlMs: -1 }), 'result without expiry'],
+  [facts('arq:dead:gone', { type: 'hash' }), 'dead letter that the index does not name'],
+  [facts('arq:abort', { type: 'zset', ttlMs: -1, members: new Map([['b1', 1]]) }), 'abort requests of b1'],
+  [
+    facts('arq:queue:reserved', { type: 'zset', members: new Map([['x', nowMs + 60_000]]) }),
+    '1 reservations that do not lapse',
+  ],
+  [facts('arq:worker:w', { ttlMs: -1 }), 'entry without expiry'],
+  [facts('something:else'), 'unknown key'],
+])('finds $name without a reason', (key, fault) => {
+  expect(classifyKey(key, context)).toEqual({ ok: false, fault })
+})

@@ -165,7 +165,9 @@ describe('a worker outlives what goes wrong', () => {
   test('gives up the slot of a handler that ignores its signal, and says so', async () => {
     const worker = await startWorker({ maxJobs: 1, abortGraceMs: 100 })
     const job = await client.enqueue('stubborn', [])
-    await expect(job?.result({ timeoutMs: 10_000 })).rejects.toMatchObject({ pythonType: 'builtins.TimeoutError' })
+    await expect(job?.result({ timeoutMs: 10_000 })).rejects.toMatchObject({
+      pythonType: 'asyncio.exceptions.TimeoutError',
+    })
     await worker.line(/ignored its abort signal \(timed out\)/)
     expect(await (await client.enqueue('echo', ['next']))?.result({ timeoutMs: 10_000 })).toBe('next')
   })

@@ -156,7 +156,7 @@ function wrong(name: string, expected: string, value: unknown): DecodeError {
 /** What a failed result holds: an exception of any class, or the text arq writes where it could not be serialized. */
 function toError(value: unknown): unknown {
   if (value instanceof RemoteError) return value
-  if (value instanceof PyObject) return readException(value.module, value.name, value.args, value.state)
+  if (value instanceof PyObject) return readException(value.global, value.args, value.state)
   return fromExceptionMap(value) ?? value
 }
 

@@ -3,7 +3,8 @@
  * we understand as data; everything else stays an inert PyObject.
  */
 import { DecodeError, RemoteError } from '../errors.ts'
-import { isKnownException, readException } from '../values/exceptions.ts'
+import { readException } from '../values/exceptions.ts'
+import { isKnownException } from '../values/known-exceptions.ts'
 import { narrow } from '../values/integers.ts'
 import { COST } from '../values/limits.ts'
 import type { Room } from '../values/limits.ts'
@@ -88,7 +89,7 @@ export function reduce(callee: unknown, args: unknown, room: Room): unknown {
     const known = KNOWN.get(`${callee.module}.${callee.name}`)?.(args, room)
     if (known !== undefined) return known
     if (isKnownException(callee.module, callee.name)) {
-      const error = readException(callee.module, callee.name, args)
+      const error = readException(callee, args)
       room.take(COST.error + 4 * error.message.length)
       return error
     }

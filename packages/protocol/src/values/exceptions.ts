@@ -1,52 +1,38 @@
-import { ArgumentsError, JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
+import { ArgumentsError, JobAbortedError, JobFailedError, JobTimeoutError, RemoteError, Retry } from '../errors.ts'
+import { isConstructible, isKnownException } from './known-exceptions.ts'
 import { PyGlobal, PyObject } from './py-object.ts'
 
 const MESSAGE_LENGTH = 1_000
 const LARGE = 1n << 256n
 
-const BUILTIN_EXCEPTIONS = new Set(
-  `ArithmeticError AssertionError AttributeError BaseException BaseExceptionGroup BlockingIOError BrokenPipeError
-  BufferError BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError
-  ConnectionResetError DeprecationWarning EOFError EncodingWarning EnvironmentError Exception ExceptionGroup
-  FileExistsError FileNotFoundError FloatingPointError FutureWarning GeneratorExit IOError ImportError ImportWarning
-  IndentationError IndexError InterruptedError IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError
-  ModuleNotFoundError NameError NotADirectoryError NotImplementedError OSError OverflowError
-  PendingDeprecationWarning PermissionError ProcessLookupError PythonFinalizationError RecursionError ReferenceError
-  ResourceWarning RuntimeError RuntimeWarning StopAsyncIteration StopIteration SyntaxError SyntaxWarning SystemError
-  SystemExit TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError UnicodeError
-  UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError`.split(/\s+/),
-)
-
-/** By name alone: a class of `builtins`, or one of arq's and asyncio's that is an exception. */
-export function isKnownException(module: string, name: string): boolean {
-  if (module === 'builtins') return BUILTIN_EXCEPTIONS.has(name)
-  return (
-    /^(asyncio|arq|concurrent\.futures)(\.|$)/.test(module) &&
-    /^(?=[A-Z])\w*(Error|Failed|NotFound|Retry|RetryJob|FailedJobs)$/.test(name)
-  )
-}
-
-/**
- * Errors that came as a map. Their class is a mere claim: written as a global, whoever may write msgpack could have
- * `subprocess.Popen` called in a fleet that reads pickle.
- */
-const claimed = new WeakSet<RemoteError>()
-
-/** The error as an exception Python will raise: a class by module and name, and its args. */
-export function toPythonException(error: Error): {
+/** What a pickle names and calls to make an exception: a class by module and name, its args and its `__dict__`. */
+export interface PythonException {
   module: string
   name: string
   args: readonly unknown[]
   state: unknown
-} {
+}
+
+/**
+ * The error as an exception that Python raises. The class is named only where the program or a pickle chose it, or
+ * where it is a known exception: whatever else a string says becomes the message of a RuntimeError.
+ */
+export function toPythonException(error: Error): PythonException {
   const remote = toRemoteError(error)
-  const { pythonType, module, args, attributes: state } = remote
-  const name = pythonType.startsWith(`${module}.`)
-    ? pythonType.slice(module.length + 1)
-    : pythonType.slice(pythonType.lastIndexOf('.') + 1)
-  const importable = isKnownException(module, name) || (module !== 'builtins' && !claimed.has(remote))
-  if (importable) return { module, name, args, state }
-  return { module: 'builtins', name: 'RuntimeError', args: [remote.message], state: undefined }
+  const { args, attributes: state, pythonClass } = remote
+  // Checked, since a subclass may have shadowed it with what came as data.
+  if (pythonClass instanceof PyGlobal) return { module: pythonClass.module, name: pythonClass.name, args, state }
+  const { module } = remote
+  const name = remote.pythonType.slice(remote.pythonType.lastIndexOf('.') + 1)
+  if (isKnownException(module, name) && isConstructible(name, args)) return { module, name, args, state }
+  return { module: 'builtins', name: 'RuntimeError', args: [textOf(remote)], state: undefined }
+}
+
+/** The message of an error whose class is lost, which begins with the name of that class. */
+function textOf({ message, pythonType }: RemoteError): string {
+  const name = pythonType.slice(pythonType.lastIndexOf('.') + 1)
+  if (message.startsWith(pythonType)) return message
+  return message.startsWith(name) ? `${pythonType}${message.slice(name.length)}` : `${pythonType}: ${message}`
 }
 
 /**
@@ -58,7 +44,11 @@ export function toRemoteError(error: Error): RemoteError {
   const message = String(error.message)
   if (error instanceof JobFailedError) return new RemoteError('arq.worker.JobExecutionFailed', [message])
   if (error instanceof JobAbortedError) return new RemoteError('asyncio.exceptions.CancelledError')
-  if (error instanceof JobTimeoutError) return new RemoteError('builtins.TimeoutError', [message])
+  if (error instanceof JobTimeoutError) return new RemoteError('asyncio.exceptions.TimeoutError', [message])
+  if (error instanceof Retry) {
+    const args = error.deferMs === 0 ? [] : [error.deferMs / 1_000]
+    return new RemoteError('arq.worker.Retry', args, { message, attributes: { defer_score: error.deferMs || null } })
+  }
   // JavaScript's own by their names: they may come from another realm.
   if (error instanceof ArgumentsError || error.name === 'TypeError')
     return new RemoteError('builtins.TypeError', [message])
@@ -67,9 +57,9 @@ export function toRemoteError(error: Error): RemoteError {
 }
 
 /** An exception read from a pickle. */
-export function readException(module: string, name: string, args: readonly unknown[], state?: unknown): RemoteError {
+export function readException(type: PyGlobal, args: readonly unknown[], state?: unknown): RemoteError {
   const attributes = state === undefined ? {} : { attributes: state }
-  return new RemoteError(`${module}.${name}`, args, { message: describe(name, args), module, ...attributes })
+  return new RemoteError(type, args, { message: describe(type.name, args), ...attributes })
 }
 
 /** As Python prints it, for humans and bounded: args may be shared so often that printing all of them never ends. */
@@ -121,7 +111,5 @@ export function fromExceptionMap(value: unknown): RemoteError | undefined {
   if (typeof type !== 'string') return undefined
   const args = Array.isArray(given) ? (given as unknown[]) : []
   const name = type.slice(type.lastIndexOf('.') + 1)
-  const error = new RemoteError(type, args, { message: typeof message === 'string' ? message : describe(name, args) })
-  claimed.add(error)
-  return error
+  return new RemoteError(type, args, { message: typeof message === 'string' ? message : describe(name, args) })
 }

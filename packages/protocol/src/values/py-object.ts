@@ -1,6 +1,11 @@
 /** Python objects of classes we do not know, as data. Nothing of Python is ever imported, resolved or run. */
 
-/** A class or function by name, not resolved. A dotted name is an attribute of it. */
+/**
+ * A class or function by name, not resolved. A dotted name is an attribute of it.
+ *
+ * A pickle that holds one makes its reader import it, so it is a statement of trust: only pickles, and the program's own
+ * code, make one. Never construct it from a name that came as data.
+ */
 export class PyGlobal {
   readonly module: string
   readonly name: string
@@ -49,14 +54,15 @@ export class PyObject {
   }
 
   get module(): string {
-    return this.#global.module
+    return this.global.module
   }
 
   get name(): string {
-    return this.#global.name
+    return this.global.name
   }
 
-  get #global(): PyGlobal {
+  /** The class or function itself, where `callee` is what another call gives. */
+  get global(): PyGlobal {
     let callee = this.callee
     while (callee instanceof PyObject) callee = callee.callee
     return callee

@@ -172,8 +172,7 @@ describe('a pickle that was written', () => {
   })
 
   test('keeps an exception with its attributes', () => {
-    const error = new RemoteError('app.errors.Outer.Boom', ['bad', 7], {
-      module: 'app.errors',
+    const error = new RemoteError(new PyGlobal('app.errors', 'Outer.Boom'), ['bad', 7], {
       attributes: { code: 7 },
     })
     // Of a class that is no exception by its name, so that it stays inert until a result says that it failed.

@@ -1,0 +1,76 @@
+import { PyGlobal } from '../values/py-object.ts'
+import { ArqError } from './wire-errors.ts'
+
+/**
+ * An exception that crossed the wire: raised by a Python worker, or by a handler in another process.
+ * A handler may throw one to fail with a Python exception of its choice. A builtin, or one of asyncio's or arq's, is
+ * named by a string; a class of your own by a `PyGlobal`:
+ *
+ * ```ts
+ * throw new RemoteError('builtins.KeyError', ['color'])
+ * throw new RemoteError(new PyGlobal('myapp.errors', 'Declined'), ['no funds'])
+ * ```
+ *
+ * A pickle that names a class makes its reader import and call it, and a string may come from data: from a msgpack or
+ * JSON result, whose author may have written `subprocess.Popen`. A `PyGlobal` never does: only pickles and the program's
+ * own code make one. So a class named by a string alone, unless it is a known exception, is written to pickles as a
+ * `RuntimeError` whose message begins with that name.
+ */
+export class RemoteError extends ArqError {
+  readonly code = 'ARQ_REMOTE'
+  /** The dotted name Python knows it by, such as `builtins.ValueError`. */
+  readonly pythonType: string
+  /** The exception's `args`. */
+  readonly args: readonly unknown[]
+  /** Its module, where the rest of `pythonType` has dots of its own (a nested class). */
+  readonly module: string
+  /** Its `__dict__`, when it has one. */
+  readonly attributes: unknown
+  /** Private, so that neither data nor a copy of the public fields sets it. */
+  readonly #pythonClass: PyGlobal | null
+
+  /**
+   * @param type - A `PyGlobal` is written to pickles as that class; a string only where it names a known exception.
+   * @param args - The exception's `args`.
+   * @param details - `module` says where the module ends in a string with further dots; a `PyGlobal` knows its own.
+   */
+  constructor(
+    type: string | PyGlobal,
+    args: readonly unknown[] = [],
+    details: { message?: string; module?: string; attributes?: unknown } = {},
+  ) {
+    const isClass = type instanceof PyGlobal
+    const pythonType = isClass ? `${type.module}.${type.name}` : type
+    const name = pythonType.slice(pythonType.lastIndexOf('.') + 1)
+    super(details.message ?? (args.length === 0 ? name : `${name}: ${args.map(plainText).join(', ')}`))
+    this.#pythonClass = isClass ? type : null
+    this.pythonType = pythonType
+    this.args = args
+    this.module = isClass ? type.module : (details.module ?? moduleOf(pythonType))
+    this.attributes = details.attributes
+  }
+
+  /** The class, where a pickle or the program itself named it; null where the name is only a string's claim. */
+  get pythonClass(): PyGlobal | null {
+    return #pythonClass in this ? this.#pythonClass : null
+  }
+
+  /** The same exception under another message; a class stays a class, a claim stays a claim. */
+  withMessage(message: string): RemoteError {
+    const { args, attributes, module, pythonType } = this
+    return new RemoteError(this.pythonClass ?? pythonType, args, { message, module, attributes })
+  }
+}
+
+function moduleOf(pythonType: string): string {
+  return pythonType.includes('.') ? pythonType.slice(0, pythonType.lastIndexOf('.')) : 'builtins'
+}
+
+/** An argument as a string: exceptions hold anything, also objects without a prototype. */
+function plainText(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return typeof value
+  }
+}

@@ -1,0 +1,79 @@
+/** Errors of the wire: of codecs and arguments, and those by which a job ends. */
+
+/** The base of every error thrown by arq-ts: `code` is stable across releases, the message is not. */
+export abstract class ArqError extends Error {
+  abstract readonly code: string
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+  }
+}
+
+/** An option is missing, unknown or has a wrong value; the message names the field and what was expected. */
+export class OptionsError extends ArqError {
+  readonly code = 'ARQ_INVALID_OPTIONS'
+}
+
+/** Bytes that no codec reads: truncated, hostile, beyond a limit, or not a job at all. */
+export class DecodeError extends ArqError {
+  readonly code = 'ARQ_DECODE'
+}
+
+/** A value that the chosen codec cannot write. */
+export class EncodeError extends ArqError {
+  readonly code = 'ARQ_ENCODE'
+}
+
+/** The arguments do not fit the task: missing, unknown, given twice or of a wrong type. Python's `TypeError`. Never retried. */
+export class ArgumentsError extends ArqError {
+  readonly code = 'ARQ_ARGUMENTS'
+}
+
+/**
+ * Thrown by a handler to run the job again, after `deferMs` (default: at once); it counts as a try. arq's `Retry`.
+ *
+ * ```ts
+ * throw new Retry({ deferMs: 5_000 })
+ * ```
+ */
+export class Retry extends ArqError {
+  readonly code = 'ARQ_RETRY'
+  /** Milliseconds until the next run; 0 keeps the job's place in the queue. */
+  readonly deferMs: number
+
+  /** @throws OptionsError unless `deferMs` is a number from 0 to a century; beyond, Redis may not take it. */
+  constructor(options: { deferMs?: number; cause?: unknown } = {}) {
+    const deferMs = options.deferMs ?? 0
+    if (typeof deferMs !== 'number' || !(deferMs >= 0 && deferMs <= 3_155_760_000_000)) {
+      throw new OptionsError(
+        `Retry: expected \`deferMs\` to be a number of milliseconds from 0 to 3155760000000, got \`${String(deferMs)}\``,
+      )
+    }
+    super(
+      `<Retry defer ${(deferMs / 1000).toFixed(2)}s>`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
+    this.deferMs = Math.round(deferMs)
+  }
+}
+
+/** Thrown by a handler: this failure is final, whatever the retry policy says. */
+export class NonRetryableError extends ArqError {
+  readonly code = 'ARQ_NON_RETRYABLE'
+}
+
+/** The worker ended the job without an outcome of the handler. Python's `arq.worker.JobExecutionFailed`. */
+export class JobFailedError extends ArqError {
+  readonly code = 'ARQ_JOB_FAILED'
+}
+
+/** The job was aborted before or while it ran. Python's `asyncio.CancelledError`. */
+export class JobAbortedError extends ArqError {
+  readonly code = 'ARQ_JOB_ABORTED'
+}
+
+/** The handler ran past its `timeoutMs`. Python's `TimeoutError`. */
+export class JobTimeoutError extends ArqError {
+  readonly code = 'ARQ_JOB_TIMEOUT'
+}

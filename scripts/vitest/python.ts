@@ -1,6 +1,9 @@
-import { ARQ_VERSIONS, pythonArq, whyNoPython } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, pythonArq, pythonCron, whyNoPython } from '@arq-ts/testkit'
 
-/** Virtual environments with each pinned arq. Tests read ARQ_TEST_PYTHON_<version>, and skip with the reason where it is not set. */
+/**
+ * Virtual environments with each pinned arq, and with the oracle of cron schedules. Tests read ARQ_TEST_PYTHON_<version>
+ * and ARQ_TEST_PYTHON_CRON, and skip with the reason where ARQ_TEST_NO_PYTHON is set.
+ */
 export default async function setup(): Promise<void> {
   const reason = await whyNoPython()
   if (reason !== undefined) {
@@ -8,11 +11,15 @@ export default async function setup(): Promise<void> {
     console.log(`tests against Python are left out: ${reason}`)
     return
   }
-  for (const version of ARQ_VERSIONS) {
+  const wanted: [name: string, what: string, make: () => Promise<string>][] = [
+    ...ARQ_VERSIONS.map((version) => [version, `arq ${version}`, () => pythonArq(version)] as (typeof wanted)[number]),
+    ['CRON', 'cronsim', pythonCron],
+  ]
+  for (const [name, what, make] of wanted) {
     try {
-      process.env[`ARQ_TEST_PYTHON_${version}`] = await pythonArq(version)
+      process.env[`ARQ_TEST_PYTHON_${name}`] = await make()
     } catch (error) {
-      process.env.ARQ_TEST_NO_PYTHON = `arq ${version} cannot be installed: ${(error as Error).message.split('\n')[0]}`
+      process.env.ARQ_TEST_NO_PYTHON = `${what} cannot be installed: ${(error as Error).message.split('\n')[0]}`
       console.log(`tests against Python are left out: ${process.env.ARQ_TEST_NO_PYTHON}`)
       return
     }

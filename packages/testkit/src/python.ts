@@ -7,7 +7,13 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /** Pinned: what a version of arq is proved with. */
-const PACKAGES = { arq: ['0.26.1', '0.26.3', '0.28.0'], msgpack: '1.2.4', redis: '5.3.1' } as const
+const PACKAGES = {
+  arq: ['0.26.1', '0.26.3', '0.28.0'],
+  msgpack: '1.2.4',
+  redis: '5.3.1',
+  cronsim: '2.8',
+  tzdata: '2026.6',
+} as const
 
 /** The versions of Python arq that the interop proof covers. */
 export const ARQ_VERSIONS: readonly string[] = PACKAGES.arq
@@ -33,16 +39,27 @@ function python3(): string {
 }
 
 /** The interpreter of a virtual environment with this arq, made once and kept under `.cache`. */
-export async function pythonArq(version: string): Promise<string> {
+export function pythonArq(version: string): Promise<string> {
+  const pins = [`arq==${version}`, `msgpack==${PACKAGES.msgpack}`, `redis[hiredis]==${PACKAGES.redis}`]
+  return environment(`arq-${version}`, 'arq', pins)
+}
+
+/** The interpreter of a virtual environment with cronsim, arq and the zones of zoneinfo: an oracle for cron schedules. */
+export function pythonCron(): Promise<string> {
+  const { arq, cronsim, tzdata } = PACKAGES
+  const pins = [`arq==${arq.at(-1)}`, `cronsim==${cronsim}`, `tzdata==${tzdata}`]
+  return environment(`cron-${cronsim}`, 'cronsim, arq, tzdata', pins)
+}
+
+async function environment(name: string, imports: string, pins: readonly string[]): Promise<string> {
   const cache = resolve(dirname(fileURLToPath(import.meta.url)), '../../../.cache/python')
-  const home = join(cache, `arq-${version}`)
+  const home = join(cache, name)
   const interpreter = join(home, 'bin', 'python')
   if (existsSync(join(home, 'complete'))) return interpreter
   mkdirSync(cache, { recursive: true })
   // Built beside and moved into place: two test runs may both try. Its path is its own, so pip runs by `-m`.
   const building = `${home}.${process.pid}`
   await run(python3(), ['-m', 'venv', building])
-  const pins = [`arq==${version}`, `msgpack==${PACKAGES.msgpack}`, `redis[hiredis]==${PACKAGES.redis}`]
   await run(
     join(building, 'bin', 'python'),
     ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...pins],
@@ -52,7 +69,7 @@ export async function pythonArq(version: string): Promise<string> {
   )
   await run(join(building, 'bin', 'python'), [
     '-c',
-    `import arq, pathlib; pathlib.Path(${JSON.stringify(join(building, 'complete'))}).touch()`,
+    `import ${imports}, pathlib; pathlib.Path(${JSON.stringify(join(building, 'complete'))}).touch()`,
   ])
   try {
     renameSync(building, home)

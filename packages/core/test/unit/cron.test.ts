@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { latestTick } from '@arq-ts/protocol/cron'
 import { cron } from '../../src/index.ts'
 import { tickJobId } from '../../src/cron/cron.ts'
 import { planTicks } from '../../src/worker/cron-service.ts'
@@ -55,6 +56,7 @@ describe('cron options', () => {
     [{ hours: 1 } as object, 'unknown option `hours`'],
     [{ microsecond: 1_000_000 }, '`microsecond`'],
     ['not a schedule', 'expected a cron expression'],
+    ['2026-01-01T00:00:00', 'a date is not a schedule'],
   ])('refuse %j', (schedule, message) => {
     expect(() => cron('cron:x', schedule, nothing)).toThrow(message)
   })
@@ -119,6 +121,47 @@ describe('a change of the clock neither skips nor doubles a tick', () => {
     expect(ticks(schedule, NEW_YORK, '2026-03-08T07:05:00Z', 1)).toEqual(['2026-03-08T07:30:00.000Z'])
   })
 
+  test.each([
+    ['arq options', { hour: 2, minute: [0, 30], microsecond: 0 }],
+    ['an expression', '*/30 2 * * *'],
+    ['an expression with a list', '0,30 2 * * *'],
+  ])('open minutes of a named hour come once each at both changes, by %s', (_kind, schedule) => {
+    expect(ticks(schedule, 'Europe/Berlin', '2025-03-29T12:00:00Z', 4)).toEqual([
+      '2025-03-30T01:00:00.000Z', // 02:00, left out: 03:00 summer time
+      '2025-03-30T01:30:00.000Z',
+      '2025-03-31T00:00:00.000Z',
+      '2025-03-31T00:30:00.000Z',
+    ])
+    expect(ticks(schedule, 'Europe/Berlin', '2025-10-25T12:00:00Z', 4)).toEqual([
+      '2025-10-26T00:00:00.000Z', // 02:00 summer time
+      '2025-10-26T00:30:00.000Z',
+      '2025-10-27T01:00:00.000Z',
+      '2025-10-27T01:30:00.000Z',
+    ])
+  })
+
+  test.each(['0 * * * *', '0 0-23 * * *', '0 */1 * * *', '@hourly', { minute: 0, microsecond: 0 }])(
+    'the spelling of an hourly schedule does not matter: %j',
+    (schedule) => {
+      const found = ticks(schedule, 'Europe/Berlin', '2025-10-25T23:30:00Z', 4).map((time) => at(time as string))
+      expect(found.map((time) => (time - (found[0] as number)) / 3_600_000)).toEqual([0, 1, 2, 3])
+    },
+  )
+
+  test('a moved tick keeps its place among those that follow the change', () => {
+    // Lord Howe: 2026-10-04 02:00 (+10:30) becomes 02:30 (+11): 02:10 is moved to 02:40, 02:35 comes before it.
+    expect(ticks('10,35 2 * * *', 'Australia/Lord_Howe', '2026-10-03T12:00:00Z', 3)).toEqual([
+      '2026-10-03T15:35:00.000Z',
+      '2026-10-03T15:40:00.000Z',
+      '2026-10-04T15:10:00.000Z',
+    ])
+  })
+
+  test('a day that a zone leaves out does not lose its ticks', () => {
+    // Samoa had no 30 December 2011.
+    expect(ticks('0 9 30 12 *', 'Pacific/Apia', '2011-01-01T00:00:00Z', 1)).toEqual(['2011-12-30T19:00:00.000Z'])
+  })
+
   test('half-hour changes too', () => {
     // Lord Howe: 2026-04-05 02:00 (+11) becomes 01:30 (+10:30).
     expect(ticks({ hour: 1, minute: 45, microsecond: 0 }, 'Australia/Lord_Howe', '2026-04-03T16:00:00Z', 2)).toEqual([
@@ -140,6 +183,21 @@ describe('a change of the clock neither skips nor doubles a tick', () => {
       '2026-03-29T01:30:00.000Z',
       '2026-03-30T00:30:00.000Z',
     ])
+  })
+})
+
+describe('the latest tick of a span', () => {
+  const latest = (schedule: string, after: string, until: string) => {
+    const job = cron('cron:test', schedule, nothing, { timeZone: 'Europe/Berlin' })
+    return iso(latestTick((afterMs) => job.next(afterMs), at(after), at(until)))
+  }
+
+  test('is found among one, many and none', () => {
+    expect(latest('0 2 * * *', '2026-01-05T00:30:00Z', '2026-01-05T09:00:00Z')).toBe('2026-01-05T01:00:00.000Z')
+    expect(latest('0 2 * * *', '2026-01-01T00:30:00Z', '2026-01-05T00:59:59Z')).toBe('2026-01-04T01:00:00.000Z')
+    expect(latest('* * * * * *', '2026-01-01T00:00:00Z', '2026-01-08T00:00:00.500Z')).toBe('2026-01-08T00:00:00.000Z')
+    expect(latest('* * 2 * * *', '2026-01-01T00:00:00Z', '2026-01-08T00:00:00Z')).toBe('2026-01-07T01:59:59.000Z')
+    expect(latest('0 2 * * *', '2026-01-05T01:00:00Z', '2026-01-06T00:59:00Z')).toBeNull()
   })
 })
 

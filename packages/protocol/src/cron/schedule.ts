@@ -1,8 +1,7 @@
-/** When a cron job is due: arq's options or a cron expression, on the wall clock of a zone. Pure. */
+/** Schedules of cron jobs: arq's options or a cron expression, on a wall clock without a zone. Pure. */
 
 import { Cron } from 'croner'
 import { OptionsError } from '../errors.ts'
-import { changeBetween, instantOf, offsetAt } from '../time/time-zone.ts'
 
 const WEEKDAYS = ['mon', 'tues', 'wed', 'thurs', 'fri', 'sat', 'sun'] as const
 const WEEKDAY_ALIASES: Readonly<Record<string, number>> = { tue: 1, thu: 3 }
@@ -30,12 +29,14 @@ export interface CronOptions {
   microsecond?: number
 }
 
-/** Ticks on a wall clock, regardless of zones. */
+/** Ticks on a wall clock, without a zone. */
 export interface WallSchedule {
   /** The first tick at or after a wall time (whole seconds), or null when there is none. */
   next(wallMs: number): number | null
-  /** True where ticks follow elapsed time (each minute, say) and not a time of day. */
+  /** True where every hour of a matching day has ticks: they follow elapsed time, not a time of day. */
   isInterval: boolean
+  /** Canonical text of the schedule: equal for schedules that are written alike. */
+  text: string
   /** How far a tick lies behind its whole second. */
   microsecond: number
 }
@@ -53,6 +54,9 @@ type Field = keyof typeof RANGES
 /** Feb 29 on a given weekday comes within 40 years. */
 const MAX_DAYS = 40 * 366
 const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+/** The day on which schedules are tried. */
+const SOME_DAY_MS = Date.UTC(2000, 0, 1)
 
 /** @throws OptionsError */
 export function parseSchedule(schedule: CronOptions | string): WallSchedule {
@@ -61,20 +65,37 @@ export function parseSchedule(schedule: CronOptions | string): WallSchedule {
 
 function expressionSchedule(expression: string): WallSchedule {
   let cron: Cron
+  // croner also takes an ISO date: a single run, which is a job with `deferUntil` here.
+  if (/^\d{4}-/.test(expression.trim())) throw expected(expression, 'a date is not a schedule')
   try {
     // In UTC: the zone is our own affair, so that both kinds of schedule keep the same rules.
     cron = new Cron(expression, { timezone: 'UTC', paused: true })
   } catch (error) {
-    throw new OptionsError(
-      `cron: expected a cron expression such as '0 2 * * *', got \`${expression}\`: ${(error as Error).message}`,
-    )
+    throw expected(expression, (error as Error).message)
   }
-  const fields = expression.trim().split(/\s+/)
-  const [minute = '*', hour = '*'] = fields.length >= 6 ? fields.slice(1) : fields
-  const isInterval = expression.startsWith('@') ? expression === '@hourly' : /^[*?]/.test(hour) || /^[*?]/.test(minute)
   const next = (wallMs: number) => cron.nextRun(new Date(wallMs - 1000))?.getTime() ?? null
-  if (next(Date.UTC(2000, 0, 1)) === null) throw new OptionsError(`cron: \`${expression}\` never comes`)
-  return { next, isInterval, microsecond: 0 }
+  if (next(SOME_DAY_MS) === null) throw new OptionsError(`cron: \`${expression}\` never comes`)
+  const text = expression.trim().split(/\s+/).join(' ')
+  return { next, isInterval: hasEveryHour(text), microsecond: 0, text }
+}
+
+function expected(expression: string, reason: string): OptionsError {
+  return new OptionsError(`cron: expected a cron expression such as '0 2 * * *', got \`${expression}\`: ${reason}`)
+}
+
+/** True where the hour field of an expression matches each hour, however it is written: `*`, `0-23`, `*\/1`. */
+function hasEveryHour(expression: string): boolean {
+  if (expression.startsWith('@')) return expression.toLowerCase() === '@hourly'
+  const fields = expression.split(' ')
+  const hour = fields.length >= 6 ? fields[2] : fields[1]
+  const hourly = new Cron(`0 ${hour} * * *`, { timezone: 'UTC', paused: true })
+  return (
+    hourly
+      .nextRuns(24, new Date(SOME_DAY_MS - 1000))
+      .at(-1)
+      ?.getTime() ===
+    SOME_DAY_MS + 23 * HOUR_MS
+  )
 }
 
 function optionsSchedule(options: CronOptions): WallSchedule {
@@ -108,10 +129,10 @@ function optionsSchedule(options: CronOptions): WallSchedule {
     }
     return null
   }
-  if (next(Date.UTC(2000, 0, 1)) === null)
-    throw new OptionsError('cron: these options never come; look at `month` and `day`')
-  const isInterval = options.hour === undefined || options.minute === undefined
-  return { next, isInterval, microsecond }
+  if (next(SOME_DAY_MS) === null) throw new OptionsError('cron: these options never come; look at `month` and `day`')
+  const fields = { month, day, weekday, hour: hours, minute: minutes, second: seconds }
+  const text = Object.entries(fields).map(([field, values]) => `${field}=${values ? [...values].join() : '*'}`)
+  return { next, isInterval: hours.length === 24, microsecond, text: `${text.join(' ')} microsecond=${microsecond}` }
 }
 
 /** The first second of the day at or after `from` that fits. */
@@ -159,52 +180,4 @@ function fieldValue(field: Field, value: number | Weekday): number {
 function weekdayNumber(name: string): number {
   const lower = name.toLowerCase()
   return WEEKDAY_ALIASES[lower] ?? (WEEKDAYS as readonly string[]).indexOf(lower)
-}
-
-/**
- * The first tick after an instant, in unix ms; null when there is none.
- *
- * Times of day (hour and minute given) come once a day, whatever the clock does: at a clock set back the first time, at
- * one set forward as much later as it jumped. Intervals follow elapsed time: an hour that comes twice has its ticks
- * twice, and a job of each minute is never silent.
- */
-export function nextTick(schedule: WallSchedule, afterMs: number, zone: string): number | null {
-  // arq begins to look one second on.
-  const fromMs = Math.floor(afterMs / 1000) * 1000 + 1000
-  const tick = schedule.isInterval ? nextInterval(schedule, fromMs, zone) : nextTimeOfDay(schedule, fromMs, zone)
-  return tick === null ? null : pythonMs(tick, schedule.microsecond)
-}
-
-/** Python's `int(round(timestamp * 1000))`, digit for digit, since ids are made of it: halves go to the even side. */
-function pythonMs(wholeSecondMs: number, microsecond: number): number {
-  const exact = ((wholeSecondMs * 1000 + microsecond) / 1_000_000) * 1000
-  const rounded = Math.round(exact)
-  return rounded - exact === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
-}
-
-function nextInterval(schedule: WallSchedule, fromMs: number, zone: string): number | null {
-  let start = fromMs
-  for (;;) {
-    const offset = offsetAt(start, zone)
-    const wall = schedule.next(start + offset)
-    if (wall === null) return null
-    const instant = wall - offset
-    if (offsetAt(instant, zone) === offset) return instant
-    const change = changeBetween(start, instant, zone)
-    if (instant < change) return instant
-    start = change
-  }
-}
-
-function nextTimeOfDay(schedule: WallSchedule, fromMs: number, zone: string): number | null {
-  const offset = offsetAt(fromMs, zone)
-  // A tick that a clock set forward has moved may lie before this wall time and after this instant.
-  const back = offsetAt(fromMs - DAY_MS, zone) === offset ? 0 : DAY_MS
-  let wall = schedule.next(fromMs + offset - back)
-  while (wall !== null) {
-    const instant = instantOf(wall, zone)
-    if (instant >= fromMs) return instant
-    wall = schedule.next(wall + 1000)
-  }
-  return null
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { Child } from '@arq-ts/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { nextTick, parseSchedule } from '../../src/cron/schedule.ts'
+import { nextTick, parseSchedule } from '../../src/cron/index.ts'
 
 const noPython = process.env.ARQ_TEST_NO_PYTHON
 const seed = Number(process.env.ARQ_TEST_SEED ?? Date.now() % 100_000)

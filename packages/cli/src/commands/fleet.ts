@@ -30,6 +30,7 @@ export function workers(args: GlobalArgs & { functions?: boolean | undefined }):
 
 interface CronRow {
   name: string
+  schedule: string
   next: Date | null
   queueName: string
   workers: number
@@ -40,10 +41,16 @@ export function cron(args: GlobalArgs): Promise<number> {
   return withSession(args, async ({ client, out, nowMs }) => {
     const rows = new Map<string, CronRow>()
     for (const worker of await client.inspector.workers()) {
-      for (const { name, nextMs } of worker.cron) {
+      for (const { name, schedule, nextMs } of worker.cron) {
         const queueName = worker.queues[0]!
-        const key = `${queueName}\n${name}`
-        const row = rows.get(key) ?? { name, next: nextMs === null ? null : new Date(nextMs), queueName, workers: 0 }
+        const key = `${queueName}\n${name}\n${schedule}`
+        const row = rows.get(key) ?? {
+          name,
+          schedule,
+          next: nextMs === null ? null : new Date(nextMs),
+          queueName,
+          workers: 0,
+        }
         rows.set(key, { ...row, workers: row.workers + 1 })
       }
     }

@@ -110,6 +110,15 @@ export class Client {
     })
   }
 
+  /** @internal Enqueues one call of a function without arguments by rules of its own: a tick of a cron job. */
+  enqueueBy(
+    add: (call: EnqueueCall) => Promise<boolean>,
+    functionName: string,
+    options: EnqueueOptions,
+  ): Promise<boolean> {
+    return this.#whileOpen(async () => this.#send(this.#prepare(functionName, [], options), add))
+  }
+
   /**
    * Enqueues many, 100 to a call, each sent while the next is made. Each item is `[task, input, options]`, as `enqueue`
    * takes them, and has an outcome of its own, in the order given; nothing is thrown for a bad item.
@@ -185,8 +194,8 @@ export class Client {
     }
   }
 
-  #send(call: PreparedCall): Promise<boolean> {
-    const sent = isTracing() ? this.#sendTraced(call) : this.#batcher.add(call)
+  #send(call: PreparedCall, add = (each: EnqueueCall) => this.#batcher.add(each)): Promise<boolean> {
+    const sent = isTracing() ? this.#sendTraced(call, add) : add(call)
     const tell = this.#onEnqueued
     if (!tell) return sent
     return sent.then((queued) => {
@@ -195,11 +204,11 @@ export class Client {
     })
   }
 
-  #sendTraced(call: PreparedCall): Promise<boolean> {
+  #sendTraced(call: PreparedCall, add: (call: EnqueueCall) => Promise<boolean>): Promise<boolean> {
     return traceEnqueue(call, async (carrier) => {
       // Sent first on the same connection: it is there before a worker can have the job.
       const written = this.#link.jobs.writeTrace(call.jobId, carrier).catch(() => {})
-      const queued = await this.#batcher.add(call)
+      const queued = await add(call)
       await written
       return queued
     })

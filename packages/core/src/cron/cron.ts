@@ -6,7 +6,7 @@ import { nextTick, parseSchedule } from '@arq-ts/protocol/cron'
 import type { CronOptions } from '@arq-ts/protocol/cron'
 import { isTimeZone, systemTimeZone } from '@arq-ts/protocol/time'
 
-/** Settings of a cron job beside its schedule; arq's, camel-cased, and `timeZone` and `overlap`. */
+/** Settings of a cron job beside its schedule; arq's, camel-cased, and `timeZone`, `overlap` and `missed`. */
 export interface CronJobOptions {
   /** IANA name. Default: the worker's `timeZone`, else the system's. */
   timeZone?: string
@@ -21,6 +21,11 @@ export interface CronJobOptions {
   jobId?: string
   /** `skip`: a tick is left out while the one before is queued or runs. Default `allow`. */
   overlap?: 'allow' | 'skip'
+  /**
+   * Ticks for which no worker was there. `skip` (default, as arq): they do not run. `latest`: the latest of the last seven
+   * days runs when a worker starts, wakes up or gets its Redis back, once in the fleet. Needs `unique`.
+   */
+  missed?: 'skip' | 'latest'
   /** How long a run may take, in ms, at least 1. Default: the worker's `jobTimeoutMs`. */
   timeoutMs?: number
   /** How long the result of a tick is kept, in ms. Default 0: none is stored. */
@@ -41,6 +46,8 @@ export interface CronJob extends Readonly<Required<Omit<CronJobOptions, 'timeZon
   readonly jobId: string | undefined
   /** As given, in ms; undefined where it is the worker's. */
   readonly timeoutMs: number | undefined
+  /** The schedule as text: the expression, or the options that were given. */
+  readonly schedule: string
   /** What a tick runs. */
   readonly handler: (ctx: JobContext) => unknown
   /** The first tick after an instant, in unix ms; null when there is none. `zone` is for jobs without their own. */
@@ -51,6 +58,7 @@ const defaults = {
   runAtStartup: false,
   unique: true,
   overlap: 'allow',
+  missed: 'skip',
   keepResultMs: 0,
   keepResultForever: false,
   maxTries: 1,
@@ -62,6 +70,7 @@ const optionsSchema = z.strictObject({
   unique: z.boolean().optional(),
   jobId: z.string().min(1).optional(),
   overlap: z.enum(['allow', 'skip']).optional(),
+  missed: z.enum(['skip', 'latest']).optional(),
   timeoutMs: duration(1).optional(),
   keepResultMs: duration(0).optional(),
   keepResultForever: z.boolean().optional(),
@@ -96,6 +105,11 @@ export function cron<Extra extends object = Record<never, never>>(
       `cron ${name}: expected \`timeZone\` to be an IANA name such as 'Europe/Berlin', got \`${timeZone}\``,
     )
   }
+  if (checked.missed === 'latest' && checked.unique === false && checked.jobId === undefined) {
+    throw new OptionsError(
+      `cron ${name}: \`missed: 'latest'\` runs a missed tick once in the fleet; it cannot be used with \`unique: false\``,
+    )
+  }
   const wall = parseSchedule(schedule)
   return {
     ...defaults,
@@ -103,6 +117,7 @@ export function cron<Extra extends object = Record<never, never>>(
     name,
     timeZone,
     jobId: checked.jobId,
+    schedule: wall.text,
     timeoutMs: checked.timeoutMs,
     handler: handler as CronJob['handler'],
     next: (afterMs, zone) => nextTick(wall, afterMs, timeZone ?? zone ?? systemTimeZone()),

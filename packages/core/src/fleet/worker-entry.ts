@@ -34,8 +34,8 @@ export interface WorkerEntry {
   state: 'running' | 'draining'
   /** The line it last wrote to its health keys; null before the first. */
   healthLine: string | null
-  /** Its cron jobs and their next ticks, in unix ms; null when none will come. */
-  cron: { name: string; nextMs: number | null }[]
+  /** Its cron jobs, each with its schedule as text and its next tick, in unix ms; null when none will come. */
+  cron: { name: string; schedule: string; nextMs: number | null }[]
   /** Resident memory of its process. */
   rssBytes: number
   /** Jobs at work now, at most 100 of them named; `jobTry` counts from 1, `startedAtMs` is in unix ms of Redis. */

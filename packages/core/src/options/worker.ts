@@ -235,14 +235,16 @@ export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOpti
   const again = repeated(queues.map((queue) => queue.name))
   if (again !== undefined) throw new OptionsError(`Worker: queue '${again}' is in \`queues\` twice`)
   const resolved = { ...workerDefaults, ...given(checked) } as unknown as ResolvedWorkerOptions
-  const names = [...resolved.tasks, ...resolved.cron].map((entry) => entry.name)
+  const names = namesOf(resolved)
   if (names.length === 0) {
     // arq's own words
     throw new OptionsError('Worker: at least one function or cron job must be registered (`tasks`, `cron`)')
   }
   const twice = repeated(names)
   if (twice !== undefined) {
-    throw new OptionsError(`Worker: function '${twice}' is registered twice; names are unique on a worker`)
+    throw new OptionsError(
+      `Worker: function '${twice}' is registered twice; names are unique on a worker, but for cron jobs with the same handler`,
+    )
   }
   return {
     ...resolved,
@@ -251,6 +253,17 @@ export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOpti
     deadLetter:
       checked.deadLetter === false ? false : { ...deadLetterDefaults, ...(given(checked.deadLetter ?? {}) as object) },
   }
+}
+
+/** Names of functions. arq allows several cron jobs on one function: they are several schedules of it. */
+function namesOf({ tasks, cron }: ResolvedWorkerOptions): string[] {
+  const handlers = new Map<string, CronJob['handler']>()
+  const schedules = cron.filter(({ name, handler }) => {
+    const isAnother = handlers.get(name) === handler
+    handlers.set(name, handler)
+    return !isAnother
+  })
+  return [...tasks, ...schedules].map((entry) => entry.name)
 }
 
 function repeated(names: readonly string[]): string | undefined {

@@ -54,7 +54,7 @@ export class Link {
     this.queues = new QueueRecords(calls, this.keys, this.clock, this.jobs)
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)
     this.events = new WorkerEventChannel(calls, this.keys)
-    this.ticks = new TickRecords(calls, this.keys)
+    this.ticks = new TickRecords(this.connection, this.keys, options.expiresExtraMs)
     this.server = new Server(calls)
   }
 

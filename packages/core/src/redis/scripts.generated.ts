@@ -346,6 +346,37 @@ if #ids < want then
   if later[2] then out[2] = tonumber(later[2]) end
 end
 return out`,
+  tick: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local id, due, lifetime = ARGV[1], tonumber(ARGV[2]), ARGV[4]
+local recorded = lifetime ~= '0'
+local last = recorded and tonumber(redis.pcall('GET', KEYS[5])) or 0
+if last > now + ARGV[5] then last = 0 end
+local function decided()
+  if recorded and due > last then redis.call('SET', KEYS[5], ARGV[2], 'PX', lifetime) end
+end
+if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
+  if ARGV[11] == '1' and redis.pcall('GET', KEYS[2]) == ARGV[10] then return 'queued' end
+  decided()
+  return 'known'
+end
+if recorded then
+  if last >= due or (due <= now and redis.call('EXISTS', KEYS[4]) == 1) then return 'known' end
+  if now - due > tonumber(ARGV[3]) then return 'late' end
+end
+if ARGV[7] == '1' then
+  local before = redis.pcall('GET', KEYS[6])
+  if type(before) == 'string' and before ~= id and redis.call('ZSCORE', KEYS[1], before) then
+    decided()
+    return 'overlap'
+  end
+end
+redis.call('ZADD', KEYS[1], ARGV[2], id)
+redis.call('SET', KEYS[2], ARGV[10], 'PX', string.format('%.0f', math.max(due - now, 0) + ARGV[6]))
+decided()
+if ARGV[7] == '1' then redis.call('SET', KEYS[6], id, 'PX', ARGV[8]) end
+redis.pcall('PUBLISH', ARGV[9], ARGV[2] .. (due <= now and ' ' .. id or ''))
+return 'queued'`,
 } as const
 
 export const luaShas = {
@@ -359,4 +390,5 @@ export const luaShas = {
   replay: '88410e5477eacf81bb68be961d7ef36592abb427',
   reschedule: '0b6046b10e633c84a23bbc553fc55578c3002626',
   reserve: '629dc3741ef3a5d895686c4df9725bce82af2f63',
+  tick: '5f267095bcc3f764650f0d8d93b2841aa6091331',
 } as const

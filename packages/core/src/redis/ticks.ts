@@ -1,24 +1,87 @@
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
-import type { Calls } from './calls.ts'
+import type { EnqueueCall } from './broker.ts'
+import type { Connection } from './connection.ts'
+import { runScript } from './scripts.ts'
 
-/** The last ticks of cron jobs that must not overlap. */
+/**
+ * The end of a request to enqueue a tick: `known` was queued or decided before, `late` is past by more than `lateMs`,
+ * `overlap` was left out since the tick before is queued or runs.
+ */
+export type TickOutcome = 'queued' | 'known' | 'late' | 'overlap'
+
+/** The rules of one tick, beside its job. */
+export interface TickRules {
+  /** Name of the cron job. */
+  name: string
+  /** Unix ms at which the tick is due. */
+  dueMs: number
+  /** The record of its schedule, and for how many ms it is kept; null for a tick that is not the clock's. */
+  record: { schedule: string; lifetimeMs: number } | null
+  /** How late it may be enqueued, in ms. */
+  lateMs: number
+  /** How far ahead of its due time a tick may be recorded, in ms; a record beyond is of a clock that was wrong. */
+  aheadMs: number
+  /** True to leave it out while the tick before is queued or runs. */
+  skipOverlap: boolean
+}
+
+/** Ticks of cron jobs, each enqueued at most once, and when the last one of each schedule was due. */
 export class TickRecords {
-  readonly #calls: Calls
+  readonly #connection: Connection
   readonly #keys: Keys
+  readonly #expiresExtraMs: number
 
-  constructor(calls: Calls, keys: Keys) {
-    this.#calls = calls
+  constructor(connection: Connection, keys: Keys, expiresExtraMs: number = EXPIRES_EXTRA_MS) {
+    this.#connection = connection
     this.#keys = keys
+    this.#expiresExtraMs = expiresExtraMs
   }
 
-  /** The id of the last tick enqueued for a cron job that must not overlap. */
-  last(cronName: string): Promise<string | null> {
-    return this.#calls.run((client) => client.get(this.#keys.lastTick(cronName)))
+  /** Enqueues a tick unless it was decided before, is too late, or overlaps. Waits for Redis. */
+  async enqueue({ jobId, queueName, payload }: EnqueueCall, rules: TickRules): Promise<TickOutcome> {
+    const keys = this.#keys
+    const { record } = rules
+    const scriptKeys = [
+      keys.queue(queueName),
+      keys.job(jobId),
+      keys.result(jobId),
+      keys.inProgress(jobId),
+      keys.tickRecord(record?.schedule ?? rules.name),
+      keys.lastTick(rules.name),
+    ]
+    const args = [
+      jobId,
+      rules.dueMs,
+      rules.lateMs,
+      record?.lifetimeMs ?? 0,
+      rules.aheadMs,
+      this.#expiresExtraMs,
+      rules.skipOverlap ? 1 : 0,
+      EXPIRES_EXTRA_MS,
+      keys.wakeChannel(queueName),
+      payload,
+    ]
+    const reply = await this.#connection.run((client, attempt) =>
+      runScript(client, 'tick', scriptKeys, [...args, attempt > 0 ? 1 : 0]),
+    )
+    return String(reply) as TickOutcome
   }
 
-  /** Records a tick for a day. */
-  async record(cronName: string, jobId: string): Promise<void> {
-    await this.#calls.run((client) => client.psetex(this.#keys.lastTick(cronName), EXPIRES_EXTRA_MS, jobId))
+  /** When the last tick of a schedule was due, in unix ms. One that is not known is watched from `nowMs` on. */
+  async watch(schedule: string, nowMs: number, lifetimeMs: number): Promise<number> {
+    const key = this.#keys.tickRecord(schedule)
+    return this.#connection.run(async (client) => {
+      const isNew = await client.set(key, nowMs, 'PX', lifetimeMs, 'NX')
+      if (isNew) return nowMs
+      // A key that holds something else is overwritten by the next tick.
+      const last = Number(await client.get(key).catch(nullIfWrongType))
+      return last > 0 ? last : nowMs
+    })
   }
+}
+
+function nullIfWrongType(error: Error): null {
+  if (error.message.startsWith('WRONGTYPE')) return null
+  throw error
 }

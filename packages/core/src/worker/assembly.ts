@@ -101,7 +101,6 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     timeZone: settings.timeZone,
     log,
     ticks,
-    jobRecords: jobs,
     client: tickClient,
   })
   const burst = settings.burst

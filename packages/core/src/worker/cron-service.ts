@@ -1,42 +1,9 @@
 import type { Client } from '../client/client.ts'
-import { tickJobId } from '../cron/cron.ts'
 import type { CronJob } from '../cron/cron.ts'
+import { MISSED_WINDOW_MS, planMissed, planTicks, recordLifetimeMs, scheduleId, STALE_MS } from '../cron/tick-plan.ts'
+import type { Tick } from '../cron/tick-plan.ts'
 import type { Logger } from '../logging/logger.ts'
-import type { JobRecords } from '../redis/jobs.ts'
-import type { TickRecords } from '../redis/ticks.ts'
-
-/** A tick noticed later than this was missed while this worker slept; by then another may have run it. */
-export const STALE_MS = 60_000
-
-/** One tick to enqueue. */
-export interface Tick {
-  job: CronJob
-  jobId: string | undefined
-  atMs: number
-}
-
-/**
- * What one look at the clock does with one job: arq's `run_cron`, but that ticks missed by a sleeping process are left
- * out. `nextMs` is undefined before the first look, null when no tick will ever come.
- */
-export function planTicks(
-  job: CronJob,
-  nextMs: number | null | undefined,
-  nowMs: number,
-  windowMs: number,
-  zone: string | undefined,
-): { ticks: Tick[]; nextMs: number | null; missed: number | null } {
-  const tickAt = (atMs: number): Tick => ({ job, jobId: tickJobId(job, atMs), atMs })
-  if (nextMs === undefined) {
-    return { ticks: job.runAtStartup ? [tickAt(nowMs)] : [], nextMs: job.next(nowMs, zone), missed: null }
-  }
-  if (nextMs === null || nextMs >= nowMs + windowMs) return { ticks: [], nextMs, missed: null }
-  if (nowMs - nextMs > STALE_MS) {
-    const fresh = job.next(nowMs - STALE_MS, zone)
-    return { ...planTicks(job, fresh, nowMs, windowMs, zone), missed: nextMs }
-  }
-  return { ticks: [tickAt(nextMs)], nextMs: job.next(nextMs, zone), missed: null }
-}
+import type { TickOutcome, TickRecords } from '../redis/ticks.ts'
 
 export interface CronServiceOptions {
   jobs: readonly CronJob[]
@@ -46,7 +13,6 @@ export interface CronServiceOptions {
   timeZone: string | undefined
   log: Logger
   ticks: TickRecords
-  jobRecords: JobRecords
   /** Enqueues the ticks, into its queue. */
   client: Client
 }
@@ -55,28 +21,30 @@ export interface CronServiceOptions {
  * Enqueues ticks shortly before they are due. A tick that Redis is not there for waits for it; of several that wait
  * for one job the latest goes.
  *
- * stopped → started → stopped
+ * created → started (it looks at the clock, ticks are being sent) → stopped (nothing more is sent)
  */
 export class CronService {
   readonly #o: CronServiceOptions
   readonly #next = new Map<CronJob, number | null>()
   readonly #sending = new Set<CronJob>()
   readonly #waiting = new Map<CronJob, Tick>()
+  #isStopped = false
   #timer: NodeJS.Timeout | undefined
-  #stopped = false
 
   constructor(options: CronServiceOptions) {
     this.#o = options
   }
 
   start(): void {
-    if (this.#o.jobs.length === 0 || this.#stopped) return
+    const { jobs, pollDelayMs } = this.#o
+    if (jobs.length === 0 || this.#isStopped || this.#timer) return
+    for (const job of jobs) if (job.missed === 'latest') this.#begin(job, this.#makeUpFor(job))
     this.#look()
-    this.#timer = setInterval(() => this.#look(), Math.min(this.#o.pollDelayMs, 500))
+    this.#timer = setInterval(() => this.#look(), Math.min(pollDelayMs, 500))
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#isStopped = true
     clearInterval(this.#timer)
   }
 
@@ -86,64 +54,118 @@ export class CronService {
   }
 
   /** The next tick of each job, in unix ms; null when none will come. */
-  next(): { name: string; nextMs: number | null }[] {
+  next(): { name: string; schedule: string; nextMs: number | null }[] {
     const { jobs, now, timeZone } = this.#o
     return jobs.map((job) => {
       const known = this.#next.get(job)
-      return { name: job.name, nextMs: known === undefined ? job.next(now(), timeZone) : known }
+      const nextMs = known === undefined ? job.next(now(), timeZone) : known
+      return { name: job.name, schedule: job.schedule, nextMs }
     })
   }
 
+  /** arq: two heart beats ahead, of half a second at least. */
+  get #windowMs(): number {
+    return 2 * Math.max(this.#o.pollDelayMs, 500)
+  }
+
   #look(): void {
-    const { jobs, now, pollDelayMs, timeZone, log } = this.#o
-    // arq: two heart beats ahead, of half a second at least.
-    const windowMs = 2 * Math.max(pollDelayMs, 500)
+    const { jobs, now, timeZone, log } = this.#o
     const nowMs = now()
     for (const job of jobs) {
       for (;;) {
-        const plan = planTicks(job, this.#next.get(job), nowMs, windowMs, timeZone)
+        const plan = planTicks(job, this.#next.get(job), nowMs, this.#windowMs, timeZone)
         this.#next.set(job, plan.nextMs)
-        if (plan.missed !== null)
-          log.warn(
-            `${job.name}: ticks since ${new Date(plan.missed).toISOString()} were missed while this worker slept`,
-          )
+        if (plan.missedMs !== null) {
+          const what = job.missed === 'latest' ? '; the latest is enqueued unless it has run' : ''
+          log.warn(`${job.name}: ticks since ${iso(plan.missedMs)} were missed while this worker slept${what}`)
+        }
         for (const tick of plan.ticks) this.#send(tick)
         if (plan.ticks.length === 0) break
       }
     }
   }
 
+  /** Enqueues the latest tick for which no worker was there. */
+  async #makeUpFor(job: CronJob): Promise<void> {
+    const { ticks, now, timeZone, log } = this.#o
+    const nowMs = now()
+    const lastMs = await ticks.watch(scheduleId(job, timeZone), nowMs, recordLifetimeMs(job, nowMs, nowMs, timeZone))
+    const tick = planMissed(job, lastMs, nowMs, timeZone)
+    if (tick && (await this.#enqueue(tick)) === 'queued')
+      log.info(`${job.name}: no worker was there for the tick of ${iso(tick.atMs)}; it is enqueued now`)
+  }
+
   #send(tick: Tick): void {
-    const { job } = tick
-    if (this.#sending.has(job)) {
-      this.#waiting.set(job, tick)
-      return
-    }
+    if (this.#sending.has(tick.job)) this.#waiting.set(tick.job, tick)
+    else this.#begin(tick.job, this.#enqueue(tick), tick)
+  }
+
+  #begin(job: CronJob, sent: Promise<unknown>, tick?: Tick): void {
     this.#sending.add(job)
-    this.#enqueue(tick)
-      .catch((error: unknown) => {
-        if (!this.#stopped) this.#o.log.error({ err: error }, `${job.name}: a tick could not be enqueued`)
-      })
-      .finally(() => {
+    void sent
+      .catch((error: unknown) => this.#notSent(job, tick, error))
+      .then(() => {
         this.#sending.delete(job)
         const latest = this.#waiting.get(job)
         this.#waiting.delete(job)
-        if (latest && !this.#stopped) this.#send(latest)
+        if (latest && this.#isStopped) this.#notSent(job, latest)
+        else if (latest) this.#send(latest)
       })
   }
 
-  async #enqueue({ job, jobId, atMs }: Tick): Promise<void> {
-    const { client, log, ticks, jobRecords } = this.#o
-    if (job.overlap === 'skip') {
-      const last = await ticks.last(job.name)
-      // Queued or running: a member of the queue. (arq keeps a cron job's in-progress key after its end.)
-      if (last !== null && last !== jobId && (await jobRecords.readResult(last, client.queueName)).score !== null) {
-        log.info(`${job.name}: tick of ${new Date(atMs).toISOString()} left out, ${last} is still queued or runs`)
-        return
-      }
-    }
-    const options = { deferUntil: atMs, ...(jobId === undefined ? {} : { jobId }) }
-    const queued = await client.enqueue(job.name, [], options)
-    if (queued && job.overlap === 'skip') await ticks.record(job.name, queued.jobId)
+  #notSent(job: CronJob, tick: Tick | undefined, error?: unknown): void {
+    const what = tick ? `the tick of ${iso(tick.atMs)}` : 'a missed tick'
+    const about = error === undefined ? {} : { err: error }
+    if (this.#isStopped) this.#o.log.warn(about, `${job.name}: ${what} was not enqueued, the worker stopped before`)
+    else this.#o.log.error(about, `${job.name}: ${what} could not be enqueued`)
   }
+
+  async #enqueue(tick: Tick): Promise<TickOutcome> {
+    const { client } = this.#o
+    const { job, jobId, atMs } = tick
+    if (jobId === undefined && job.overlap === 'allow') {
+      await client.enqueue(job.name, [], { deferUntil: atMs })
+      return 'queued'
+    }
+    let outcome: TickOutcome = 'known'
+    await client.enqueueBy(
+      async (call) => {
+        outcome = await this.#o.ticks.enqueue(call, this.#rules(tick))
+        return outcome === 'queued'
+      },
+      job.name,
+      { deferUntil: atMs, ...(jobId === undefined ? {} : { jobId }) },
+    )
+    this.#logOutcome(tick, outcome)
+    return outcome
+  }
+
+  #rules({ job, jobId, atMs, isStartup }: Tick) {
+    const { now, timeZone } = this.#o
+    const isClocks = jobId !== undefined && !isStartup
+    return {
+      name: job.name,
+      dueMs: atMs,
+      record: isClocks
+        ? { schedule: scheduleId(job, timeZone), lifetimeMs: recordLifetimeMs(job, atMs, now(), timeZone) }
+        : null,
+      lateMs: job.missed === 'latest' ? MISSED_WINDOW_MS : STALE_MS,
+      aheadMs: this.#windowMs + STALE_MS,
+      skipOverlap: job.overlap === 'skip',
+    }
+  }
+
+  #logOutcome({ job, atMs }: Tick, outcome: TickOutcome): void {
+    const { log } = this.#o
+    if (outcome === 'overlap')
+      log.info(`${job.name}: the tick of ${iso(atMs)} is left out, the one before is still queued or runs`)
+    if (outcome === 'late')
+      log.warn(
+        `${job.name}: the tick of ${iso(atMs)} is left out, Redis could not be reached within ${STALE_MS / 1000} s`,
+      )
+  }
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString()
 }

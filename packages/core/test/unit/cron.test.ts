@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { latestTick } from '@arq-ts/protocol/cron'
 import { cron } from '../../src/index.ts'
 import { tickJobId } from '../../src/cron/cron.ts'
-import { planTicks } from '../../src/worker/cron-service.ts'
+import { planMissed, planTicks } from '../../src/cron/tick-plan.ts'
 
 const nothing = () => {}
 const at = (iso: string) => Date.parse(iso)
@@ -207,7 +207,7 @@ describe('the plan of ticks', () => {
   const next = at('2026-01-01T00:01:00.123Z')
 
   test('begins with the next tick and enqueues nothing, but for runAtStartup', () => {
-    expect(planTicks(job, undefined, now, 1_000, undefined)).toEqual({ ticks: [], nextMs: next, missed: null })
+    expect(planTicks(job, undefined, now, 1_000, undefined)).toEqual({ ticks: [], nextMs: next, missedMs: null })
     const eager = cron('cron:eager', {}, nothing, { timeZone: 'UTC', runAtStartup: true })
     expect(planTicks(eager, undefined, now, 1_000, undefined).ticks).toMatchObject([
       { atMs: now, jobId: `cron:eager:${now}` },
@@ -225,7 +225,29 @@ describe('the plan of ticks', () => {
   test('enqueues a tick that is a little late, and leaves out those a sleeping process missed', () => {
     expect(planTicks(job, next, next + 30_000, 1_000, undefined).ticks).toHaveLength(1)
     const hour = planTicks(job, next, next + 3_600_000, 1_000, undefined)
-    expect(hour).toMatchObject({ missed: next, ticks: [{ atMs: next + 3_600_000 }] })
+    expect(hour).toMatchObject({ missedMs: next, ticks: [{ atMs: next + 3_600_000 }] })
+  })
+
+  test('enqueues the latest tick that a sleeping process missed, where they are made up for', () => {
+    const careful = cron('cron:minutely', {}, nothing, { timeZone: 'UTC', missed: 'latest' })
+    const late = next + 3_600_000 + 5_000
+    expect(planTicks(careful, next, late, 1_000, undefined)).toMatchObject({
+      missedMs: next,
+      ticks: [{ atMs: next + 3_600_000 }],
+      nextMs: next + 3_660_000,
+    })
+  })
+
+  test('finds the latest tick after the last one that was recorded, within seven days', () => {
+    const daily = cron('cron:daily', '0 2 * * *', nothing, { timeZone: 'UTC' })
+    const missed = (last: string, now: string) => iso(planMissed(daily, at(last), at(now), undefined)?.atMs ?? null)
+    expect(missed('2026-01-01T02:00:00Z', '2026-01-04T09:00:00Z')).toBe('2026-01-04T02:00:00.000Z')
+    expect(missed('2026-01-04T02:00:00Z', '2026-01-04T09:00:00Z')).toBeNull()
+    expect(missed('2026-01-04T01:59:59.500Z', '2026-01-04T02:00:00Z')).toBe('2026-01-04T02:00:00.000Z')
+    const yearly = cron('cron:yearly', '0 2 1 1 *', nothing, { timeZone: 'UTC' })
+    const yearlyMissed = (now: string) => planMissed(yearly, at('2025-01-01T02:00:00Z'), at(now), undefined)?.atMs
+    expect(yearlyMissed('2026-01-08T01:59:00Z')).toBe(at('2026-01-01T02:00:00Z'))
+    expect(yearlyMissed('2026-01-08T02:01:00Z')).toBeUndefined()
   })
 
   test('names ticks by jobId, by time, or leaves the name to chance', () => {

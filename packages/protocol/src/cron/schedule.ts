@@ -35,7 +35,7 @@ export interface WallSchedule {
   next(wallMs: number): number | null
   /** True where every hour of a matching day has ticks: they follow elapsed time, not a time of day. */
   isInterval: boolean
-  /** Canonical text of the schedule: equal for schedules that are written alike. */
+  /** The schedule as text: the expression, or the options that were given. */
   text: string
   /** How far a tick lies behind its whole second. */
   microsecond: number
@@ -130,9 +130,21 @@ function optionsSchedule(options: CronOptions): WallSchedule {
     return null
   }
   if (next(SOME_DAY_MS) === null) throw new OptionsError('cron: these options never come; look at `month` and `day`')
-  const fields = { month, day, weekday, hour: hours, minute: minutes, second: seconds }
-  const text = Object.entries(fields).map(([field, values]) => `${field}=${values ? [...values].join() : '*'}`)
-  return { next, isInterval: hours.length === 24, microsecond, text: `${text.join(' ')} microsecond=${microsecond}` }
+  const isInterval = hours.length === 24
+  const text = [
+    ...Object.entries({ month, day, weekday }).flatMap(([field, values]) =>
+      values ? [`${field}=${spelled(values)}`] : [],
+    ),
+    ...(isInterval ? [] : [`hour=${spelled(hours)}`]),
+    `minute=${minutes.length === 60 ? '*' : spelled(minutes)}`,
+    ...(options.second === undefined ? [] : [`second=${seconds.length === 60 ? '*' : spelled(seconds)}`]),
+    ...(options.microsecond === undefined ? [] : [`microsecond=${microsecond}`]),
+  ].join(' ')
+  return { next, isInterval, microsecond, text }
+}
+
+function spelled(values: Iterable<number>): string {
+  return [...values].sort((a, b) => a - b).join(',')
 }
 
 /** The first second of the day at or after `from` that fits. */

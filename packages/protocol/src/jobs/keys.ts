@@ -85,6 +85,10 @@ export class Keys {
   deadLetter(jobId: string): string {
     return `${this.prefix}arq:dead:${jobId}`
   }
+  /** When the last tick of a schedule was due; named by the cron job, its zone and its schedule. */
+  tickRecord(schedule: string): string {
+    return `${this.prefix}arq:obs:cron:${schedule}`
+  }
   /** The last tick of a cron job that must not overlap. */
   lastTick(cronName: string): string {
     return `${this.prefix}arq:cron:${cronName}`

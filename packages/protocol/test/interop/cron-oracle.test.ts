@@ -78,7 +78,7 @@ interface Answer {
 
 /** The rows of the table in cron.md that say where cronsim, which does as Debian's cron, differs. */
 const KINDS = {
-  'hours written out': (minute: string, hour: string, fields: number) => fields === 5 && hour === '0-23',
+  'hours written out': (_minute: string, hour: string, fields: number) => fields === 5 && hour === '0-23',
   'seconds in a named hour': (_minute: string, hour: string, fields: number) =>
     fields === 6 && hour !== '*' && hour !== '*/1',
   'open minutes or stepped hours': (minute: string, hour: string) =>

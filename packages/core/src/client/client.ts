@@ -224,6 +224,7 @@ export class Client {
     return {
       functionName: record.functionName,
       jobId: options.jobId ?? newJobId(),
+      isFreshId: options.jobId === undefined,
       queueName: options.queueName ?? this.queueName,
       due: dueOf(options),
       expiresMs: options.expiresMs,

@@ -21,6 +21,8 @@ export type Due = { at: number } | { in: number }
 
 export interface EnqueueCall {
   jobId: string
+  /** True for an id that was drawn for this call: nobody else can have it. */
+  isFreshId?: boolean
   queueName: string
   due: Due
   /** Milliseconds after which the job may not start any more; default: its due time + `expiresExtraMs`. */
@@ -136,7 +138,10 @@ export class Broker {
       resentFlag: true,
       isBrief: calls.length <= FEW_JOBS,
     })
-    return flags(reply, 1)
+    const queued = flags(reply, 1)
+    // The reply to an earlier attempt was lost, and the job has even ended since: a fresh id can only be our own.
+    if (args[0] === '1') for (const [i, call] of calls.entries()) if (call.isFreshId) queued[i] = true
+    return queued
   }
 
   /** Sets up to `want` due jobs aside; `passOver` are ids to leave for others. */

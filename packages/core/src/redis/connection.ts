@@ -35,13 +35,16 @@ export class Connection {
   #refused: RedisReplyError | undefined
   #waiters = new Set<() => void>()
   #log: Log
+  readonly #isForChannels: boolean
   /** Called when the connection is lost and when it is back. */
   onDown: ((error: Error) => void) | undefined
   onUp: (() => void) | undefined
 
-  constructor(target: RedisTarget, log: Log) {
+  /** `use`: commands, or the channels of one subscriber, which belong to no database. */
+  constructor(target: RedisTarget, log: Log, use: 'commands' | 'channels' = 'commands') {
     this.#log = log
-    this.client = openClient(target)
+    this.#isForChannels = use === 'channels'
+    this.client = openClient(target, this.#isForChannels ? channelOptions : ownOptions)
     this.client.on('ready', () => void this.#opened())
     this.client.on('error', (error: Error) => this.#failed(withoutCommand(error) as Error))
     this.client.on('close', () => {
@@ -60,14 +63,13 @@ export class Connection {
   /** ioredis goes on in database 0 where another one is refused: jobs must not. */
   async #opened(): Promise<void> {
     try {
-      if (this.database !== 0) await this.client.call('SELECT', this.database)
+      if (this.database !== 0 && !this.#isForChannels) await this.client.call('SELECT', this.database)
       this.#refused = undefined
     } catch (thrown) {
       const error = withoutCommand(thrown)
       if (error instanceof RedisReplyError && !isTransient(error)) {
         this.#refuse(error, `database ${this.database} cannot be used`)
       } else if (this.client.status !== 'ready') return // lost meanwhile, and opened again
-      // Else it listens to channels, which belong to no database.
     }
     this.#isOpen = true
     this.#wasOpen ||= !this.#refused
@@ -187,6 +189,8 @@ const ownOptions = {
   lazyConnect: true,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
+  // ioredis would send SUBSCRIBE by itself, with nobody to hear its rejection when the connection drops before the reply.
+  autoResubscribe: false,
   maxRetriesPerRequest: 0,
   connectTimeout: 5_000,
   keepAlive: 5_000,
@@ -198,16 +202,19 @@ const ownOptions = {
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 } satisfies RedisOptions
 
+/** SELECT is refused on a connection that is subscribed, and a subscriber needs none. */
+const channelOptions = { ...ownOptions, db: 0 } satisfies RedisOptions
+
 /** A Cluster client has the same commands, and is typed as the one that most users have. */
-function openClient(target: RedisTarget): Redis {
+function openClient(target: RedisTarget, own: typeof ownOptions): Redis {
   if (target instanceof Cluster) {
-    const { lazyConnect, enableOfflineQueue, retryStrategy: _, ...nodeOptions } = ownOptions
+    const { lazyConnect, enableOfflineQueue, retryStrategy: _, ...nodeOptions } = own
     const { replyMapping: __, ...theirs }: RedisOptions = target.options.redisOptions ?? {}
     const redisOptions = { ...theirs, ...nodeOptions }
     return target.duplicate([], { lazyConnect, enableOfflineQueue, redisOptions }) as unknown as Redis
   }
-  if (target instanceof Redis) return target.duplicate(ownOptions)
-  if (typeof target === 'string') return new Redis(target, ownOptions)
+  if (target instanceof Redis) return target.duplicate(own)
+  if (typeof target === 'string') return new Redis(target, own)
   const { replyMapping: _, ...theirs } = target
-  return new Redis({ ...theirs, ...ownOptions })
+  return new Redis({ ...theirs, ...own })
 }

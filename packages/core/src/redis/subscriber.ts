@@ -88,7 +88,7 @@ export class Subscriber {
 
   #open(): Connection {
     if (this.#connection) return this.#connection
-    const connection = new Connection(this.#target, this.#log)
+    const connection = new Connection(this.#target, this.#log, 'channels')
     this.#connection = connection
     connection.client.on('message', (name: string, message: string) => {
       for (const listener of this.#channels.get(name)?.listeners ?? []) listener(message)

@@ -93,7 +93,7 @@ describe.each([0, 3])('with connections that are cut while they open database %d
       expect(escaped).toEqual([])
     } finally {
       proxy.cutNext(CUTS[0]!, 0)
-      await stop()
+      stop()
       await worker.stop()
       await running
       await client.close()

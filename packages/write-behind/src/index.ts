@@ -1,5 +1,16 @@
 export { createTasks } from './create-tasks.ts'
-export type { PersistCacheOptions, Persister, Persisters, Write, WriteBehindOptions, WriteOptions } from './options.ts'
+export type {
+  BatchPersister,
+  BatchWrite,
+  PersistCacheOptions,
+  Persister,
+  Persisters,
+  Write,
+  WriteBehindOptions,
+  WriteFailure,
+  WriteOptions,
+} from './options.ts'
+export { batchPersister } from './persisters/batch.ts'
 export { filePersister } from './persisters/file.ts'
 export { postgresPersister } from './persisters/postgres.ts'
 export type { PostgresPersisterOptions, Queryable } from './persisters/postgres.ts'

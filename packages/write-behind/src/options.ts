@@ -3,7 +3,7 @@ import { OptionsError } from '@arq-ts/core'
 import { z } from 'zod'
 import type { RedisTarget } from './store.ts'
 
-/** What a persister is told of a write beside its key and value. */
+/** What a persister gets of a write beside its key and value. */
 export interface Write {
   /** Grows with every write of the key. A store that keeps it can refuse what is older: then nothing ever goes backwards. */
   version: number
@@ -11,8 +11,39 @@ export interface Write {
   signal: AbortSignal
 }
 
-/** Makes one value durable. What it throws is retried; `NonRetryableError` is not. It may run twice for one version. */
-export type Persister = (key: string, value: unknown, write: Write) => unknown
+/**
+ * Makes one value durable. What it throws is retried; `NonRetryableError` is not. It may run twice for one version.
+ *
+ * One with a `persistMany` is a batch persister: a worker hands it all values that are due, many at a time, and calls the
+ * function itself only for a key that failed in a batch, or that comes alone.
+ */
+export interface Persister {
+  (key: string, value: unknown, write: Write): unknown
+  persistMany?: BatchPersister
+}
+
+/** One write of a batch. No two writes of a batch have the same key. */
+export interface BatchWrite {
+  key: string
+  value: unknown
+  /** Grows with every write of the key. */
+  version: number
+}
+
+/** A write of a batch that failed alone. */
+export interface WriteFailure {
+  key: string
+  error: unknown
+}
+
+/**
+ * Makes many values durable, by one statement, say. It gives those that failed alone, if any. What it throws fails the
+ * whole call, which is then repeated with smaller batches until the values that fail are found.
+ */
+export type BatchPersister = (
+  writes: readonly BatchWrite[],
+  options: { signal: AbortSignal },
+) => Promise<readonly WriteFailure[] | void>
 
 /** Persisters by module and name, as Python names them. Nothing else can be called. */
 export type Persisters = Readonly<Record<string, Readonly<Record<string, Persister>>>>
@@ -55,6 +86,10 @@ export interface PersistCacheOptions {
   maxTries?: number
   /** Milliseconds before the second try, doubled with each up to a minute. Default 1,000. */
   retryDelayMs?: number
+  /** Values that a batch persister gets at once. Default 1,000, at most 5,000. */
+  batchSize?: number
+  /** How long one batch may take, in ms, before its keys are persisted one by one. Default 10,000. */
+  batchTimeoutMs?: number
 }
 
 const ms = (min: number) => z.number('Expected a number of ms').min(min).max(31_557_600_000)
@@ -88,6 +123,8 @@ export const optionsSchema = z.strictObject({
 const tries = {
   maxTries: z.number().int('Expected a whole number').min(1).default(3),
   retryDelayMs: ms(0).default(1_000),
+  batchSize: z.number('Expected a whole number from 1 to 5000').int().min(1).max(5_000).default(1_000),
+  batchTimeoutMs: ms(1).default(10_000),
 }
 export const tasksSchema = z.strictObject({ ...shared, ...tries })
 export const packageSchema = z.strictObject({

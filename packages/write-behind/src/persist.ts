@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { NonRetryableError, RemoteError } from '@arq-ts/core'
-import type { Persister, Persisters } from './options.ts'
+import { findPersister } from './allow-list.ts'
+import { endOf } from './end-of.ts'
+import type { Persisters } from './options.ts'
 import type { Aftermath, Newer, Outcome, Pending } from './plan.ts'
 import type { Store } from './store.ts'
 import { decode } from './value.ts'
@@ -8,7 +10,7 @@ import { decode } from './value.ts'
 /** In a row without letting go of the key, for those who came meanwhile. */
 const MAX_ROUNDS = 20
 /** How long a persister may take to end once its signal has fired; after that the key goes to others. */
-const GRACE_MS = 1_000
+export const GRACE_MS = 1_000
 
 /** How persisting a key ended. */
 export type Persisted =
@@ -33,27 +35,6 @@ export interface PersistOptions {
   bring: (newer: Newer) => Promise<void>
   /** What becomes of a value that could not be persisted. */
   aftermath: (error: Error, pending: Pending) => Aftermath
-}
-
-/** Whether a write can be persisted here. */
-export function hasPersister(persisters: Persisters, reference: string): boolean {
-  return lookUp(persisters, reference) !== undefined
-}
-
-/** The function that a write names. @throws NonRetryableError when it is none that may be called. */
-export function findPersister(persisters: Persisters, reference: string): Persister {
-  const persister = lookUp(persisters, reference)
-  if (persister) return persister
-  const known = Object.entries(persisters).flatMap(([each, names]) => Object.keys(names).map((one) => `${each}:${one}`))
-  throw new NonRetryableError(
-    `no persister ${reference} is allowed here; known are ${known.length === 0 ? 'none' : known.join(', ')}`,
-  )
-}
-
-function lookUp(persisters: Persisters, reference: string): Persister | undefined {
-  const [module = '', name = ''] = reference.split(':')
-  const functions = Object.hasOwn(persisters, module) ? persisters[module]! : undefined
-  return functions && Object.hasOwn(functions, name) ? functions[name] : undefined
 }
 
 /**
@@ -135,26 +116,4 @@ function finalError(key: string, version: number, error: Error): Error {
       `replay this job, or write or flush the key, to try again`,
     { cause: error },
   )
-}
-
-/** What the call gives; where it goes on for `graceMs` after the signal has fired, the signal's reason is thrown. */
-function endOf(signal: AbortSignal, graceMs: number, call: () => unknown): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let timer: NodeJS.Timeout | undefined
-    const onAbort = () => {
-      timer = setTimeout(() => reject(signal.reason as Error), graceMs)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    void (async () => {
-      try {
-        await call()
-        resolve()
-      } catch (error) {
-        reject(error as Error)
-      } finally {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', onAbort)
-      }
-    })()
-  })
 }

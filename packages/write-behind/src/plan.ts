@@ -26,6 +26,8 @@ export interface KeyState {
   epoch: number
   /** The job of this epoch was asked for, due at `dueMs`: writes join it that need not be persisted sooner. */
   isAsked: boolean
+  /** The queue that the job of this epoch was asked for in; null where that is not known for certain. */
+  askedIn: string | null
   /** The version that was last persisted; 0 for none that is known of. */
   persisted: number
   /**
@@ -48,6 +50,7 @@ export const CLEAN: KeyState = {
   dueMs: 0,
   epoch: 0,
   isAsked: false,
+  askedIn: null,
   persisted: 0,
   lock: null,
   again: false,
@@ -69,8 +72,8 @@ export type Aftermath =
   | { then: 'die'; brings: boolean; epoch: number | null; inMs: number }
 
 export type KeyEvent =
-  /** A write. `version` is given for one that was made elsewhere, at that time. */
-  | { kind: 'write'; value: Uint8Array; persister: string; delayMs: number; version?: number }
+  /** A write. `version` is given for one that was made elsewhere, at that time; `queueName` by one who asks for its job. */
+  | { kind: 'write'; value: Uint8Array; persister: string; delayMs: number; version?: number; queueName?: string }
   /** The key was deleted from the cache. */
   | { kind: 'delete' }
   /** Somebody wants to persist what is pending: a job, which is no dead letter then, or a flush (null). */
@@ -91,6 +94,8 @@ export interface Newer {
 
 export type Outcome =
   | { kind: 'written'; version: number; epoch: number }
+  /** As many keys are dirty as may be: nothing was changed. */
+  | { kind: 'full' }
   /** A newer value is known: nothing was changed. */
   | { kind: 'superseded'; by: number }
   /** `wasShown`: a value that waits had stood for the cache entry. */
@@ -141,7 +146,7 @@ export function decide(state: KeyState, event: KeyEvent, nowUs: number): Step {
 
 function write(state: KeyState, event: Event<'write'>, nowUs: number): Step {
   const { pending } = state
-  const { value, persister, delayMs } = event
+  const { value, persister, delayMs, queueName = null } = event
   const newest = Math.max(pending?.version ?? 0, state.persisted)
   if (event.version !== undefined && event.version <= newest) {
     // A job that brings its value writes it again with each run.
@@ -161,6 +166,8 @@ function write(state: KeyState, event: Event<'write'>, nowUs: number): Step {
       pending: { value, version, persister },
       epoch,
       isAsked: true,
+      // Two writers with queues of their own ask for one job, and either may have been the first.
+      askedIn: joins && state.askedIn !== queueName ? null : queueName,
       dueMs: joins ? state.dueMs : dueMs,
       broughtBy: null,
       dead: null,
@@ -177,7 +184,7 @@ function begin(state: KeyState, event: Event<'begin'>, nowUs: number): Step {
   // Of one job the last run counts: the one before has crashed, or hangs.
   const isHeld = lock !== null && lock.untilUs > nowUs && (jobId === null || lock.jobId !== jobId)
   const dead = jobId === null ? state.dead : null
-  const next = { ...state, epoch: nextEpoch(state, nowUs), isAsked: false, dead }
+  const next = { ...state, epoch: nextEpoch(state, nowUs), isAsked: false, askedIn: null, dead }
   if (isHeld) return { state: { ...next, again: true }, outcome: { kind: 'busy' } }
   // One that is overtaken leaves what waits to the one who overtook it.
   const owes = lock !== null
@@ -193,7 +200,7 @@ function persisted(state: KeyState, event: Event<'persisted'>, nowUs: number): S
   const known = { ...state, persisted: Math.max(state.persisted, event.version) }
   const free = isMine ? { lock: null, again: false } : {}
   if (pending === null || pending.version <= event.version) {
-    const rest = { pending: null, isAsked: false, broughtBy: null, dead: null, isHidden: false }
+    const rest = { pending: null, isAsked: false, askedIn: null, broughtBy: null, dead: null, isHidden: false }
     return { state: { ...known, ...free, ...rest }, outcome: { kind: 'clean' } }
   }
   if (!isMine) return { state: known, outcome: { kind: 'lost' } }
@@ -238,7 +245,7 @@ function failed(state: KeyState, event: Event<'failed'>, nowUs: number): Step {
 function asking(state: KeyState, pending: Pending, dueMs: number, nowUs: number): Step {
   const due = Math.max(dueMs, msOf(nowUs))
   return {
-    state: { ...state, isAsked: true, dueMs: due },
+    state: { ...state, isAsked: true, askedIn: state.isAsked ? state.askedIn : null, dueMs: due },
     outcome: { kind: 'newer', epoch: state.epoch, pending, delayMs: due - msOf(nowUs) },
   }
 }

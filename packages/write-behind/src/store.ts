@@ -1,46 +1,70 @@
 import { randomUUID } from 'node:crypto'
 import { Cluster, Redis } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
-import { CLEAN, decide } from './plan.ts'
+import { readRecord, writeState } from './key-record.ts'
+import type { KeyRecord } from './key-record.ts'
+import { decide } from './plan.ts'
 import type { KeyEvent, KeyState, Outcome } from './plan.ts'
+import { BEGIN_LOAD, END_LOAD, READ_MANY, SWAP, SWAP_MANY } from './scripts.ts'
 
 /** How long a clean key's last version is remembered: a write that comes late must not take an older one. */
 const REMEMBER_MS = 7 * 86_400_000
 /** Two writers of one key meet; each try lets one of them through. */
 const MAX_TRIES = 200
 
-/**
- * Replaces a key's state if it is still the one that was read, with the cache entry and the list of dirty keys.
- *
- * KEYS: state, cache entry, dirty. ARGV: stamp that was read ('' for none), new stamp, state, '1' and value or '0' for
- * none pending, then for the cache 'set', 'delete' or '', value, ttl in ms (0 for none), then for the list the score,
- * key, ms to remember.
- * Output: 0 (another was faster), 1 (done), 2 (done, and there was an entry to delete).
- */
-const SWAP = `
-if (redis.call('HGET', KEYS[1], 'stamp') or '') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'stamp', ARGV[2], 'state', ARGV[3])
-if ARGV[4] == '1' then
-  redis.call('HSET', KEYS[1], 'value', ARGV[5])
-  redis.call('PERSIST', KEYS[1])
-  redis.call('ZADD', KEYS[3], ARGV[9], ARGV[10])
-else
-  redis.call('HDEL', KEYS[1], 'value')
-  redis.call('PEXPIRE', KEYS[1], ARGV[11])
-  redis.call('ZREM', KEYS[3], ARGV[10])
-end
-if ARGV[6] == 'set' then
-  if ARGV[8] == '0' then redis.call('SET', KEYS[2], ARGV[7]) else redis.call('SET', KEYS[2], ARGV[7], 'PX', ARGV[8]) end
-end
-if ARGV[6] == 'delete' then return 1 + redis.call('DEL', KEYS[2]) end
-return 1
-`
-
 /** What happens to the cache entry with an event. */
 type CacheChange = { kind: 'set'; value: Uint8Array; ttlMs: number } | { kind: 'delete' }
 
 /** Where Redis is: a URL, ioredis options, or a client whose settings are copied. */
 export type RedisTarget = string | RedisOptions | Redis | Cluster
+
+/** What is counted, over the whole fleet. */
+type Counted = 'writes' | 'persisted' | 'failures'
+const COUNTED: Partial<Record<KeyEvent['kind'], Counted>> = {
+  write: 'writes',
+  persisted: 'persisted',
+  failed: 'failures',
+}
+
+/** What waits, in numbers. */
+export interface StoreFigures {
+  /** Keys whose value waits to be persisted, those that failed for good included. */
+  dirty: number
+  /** Keys among them whose value failed for good. */
+  dead: number
+  /** How long the value that waits longest has waited, in ms; 0 when none waits. Without those that failed for good. */
+  oldestMs: number
+  /** How far past its time the most overdue value is, in ms; 0 when none is overdue. */
+  overdueMs: number
+  /** Writes accepted since Redis was empty. */
+  writes: number
+  /** Values made durable; fewer than writes, since writes of a key join. */
+  persisted: number
+  /** Persister runs that failed, each try of each key counted. */
+  failures: number
+}
+
+/** States of keys as they were read, or left by a change. */
+export interface Snapshot {
+  /** Redis's clock, told by this machine's since the look. */
+  timeUs: () => number
+  records: ReadonlyMap<string, KeyRecord>
+}
+
+/** What a look at a key to be loaded finds. */
+export type LoadStep =
+  | { kind: 'hit'; value: Uint8Array }
+  /** Nothing is cached, but a write waits; `isHidden`: the key was deleted since, so that it must not be read. */
+  | { kind: 'waits'; value: Uint8Array; isHidden: boolean }
+  /** Another loads it. */
+  | { kind: 'held'; leftMs: number }
+  | { kind: 'load'; token: number }
+
+/** How a load ends, or goes on. */
+export type LoadEnd =
+  | { kind: 'store'; value: Uint8Array; ttlMs: number }
+  | { kind: 'renew'; leaseMs: number }
+  | { kind: 'release' }
 
 /** The cache and the state of its keys in Redis. */
 export class Store {
@@ -63,8 +87,10 @@ export class Store {
   }
 
   async set(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
-    if (ttlMs === 0) await this.#redis.set(this.#cacheKey(key), Buffer.from(value))
-    else await this.#redis.set(this.#cacheKey(key), Buffer.from(value), 'PX', ttlMs)
+    const change = this.#redis.multi().del(this.#key('load', key))
+    if (ttlMs === 0) change.set(this.#cacheKey(key), Buffer.from(value))
+    else change.set(this.#cacheKey(key), Buffer.from(value), 'PX', ttlMs)
+    values(await change.exec())
   }
 
   /** Milliseconds the entry has left; null for one that stays, undefined for none. */
@@ -76,7 +102,10 @@ export class Store {
   /** False where there was nothing to be read. */
   async delete(key: string): Promise<boolean> {
     const { pending } = await this.state(key)
-    if (!pending) return (await this.#redis.del(this.#cacheKey(key))) === 1
+    if (!pending) {
+      const [, deleted] = values(await this.#redis.multi().del(this.#key('load', key)).del(this.#cacheKey(key)).exec())
+      return deleted === 1
+    }
     const { outcome, hadEntry } = await this.#change(key, { kind: 'delete' }, { kind: 'delete' })
     return hadEntry || (outcome.kind === 'deleted' && outcome.wasShown)
   }
@@ -87,37 +116,167 @@ export class Store {
   }
 
   /** Keys whose value waits, by the time by which it should be persisted; the dead come last. */
-  dirty(): Promise<string[]> {
-    return this.#redis.zrange(this.#dirtyKey, '-inf', '+inf', 'BYSCORE')
+  dirty(limit?: number): Promise<string[]> {
+    const range = [this.#key('dirty'), '-inf', '+inf', 'BYSCORE'] as const
+    return limit === undefined ? this.#redis.zrange(...range) : this.#redis.zrange(...range, 'LIMIT', 0, limit)
   }
 
-  /** Keys whose value should have been persisted so long ago; without the dead. */
-  async overdue(byMs: number): Promise<string[]> {
-    const [seconds] = await this.#redis.time()
-    return this.#redis.zrange(this.#dirtyKey, '-inf', String(Number(seconds) * 1_000 - byMs), 'BYSCORE')
+  /** Keys whose value should have been persisted so long ago, the most overdue first; without the dead. */
+  async overdue(byMs: number, page?: { offset: number; limit: number }): Promise<string[]> {
+    const range = [this.#key('dirty'), '-inf', String((await this.nowMs()) - byMs), 'BYSCORE'] as const
+    return page ? this.#redis.zrange(...range, 'LIMIT', page.offset, page.limit) : this.#redis.zrange(...range)
   }
 
   /** Keys whose value failed for good. */
   dead(): Promise<string[]> {
-    return this.#redis.zrange(this.#dirtyKey, '+inf', '+inf', 'BYSCORE')
+    return this.#redis.zrange(this.#key('dirty'), '+inf', '+inf', 'BYSCORE')
   }
 
-  /** Applies one event to a key, with the cache entry where one is given. Events of a key follow one another. */
-  async apply(key: string, event: KeyEvent, cache?: { value: Uint8Array; ttlMs: number }): Promise<Outcome> {
-    return (await this.#change(key, event, cache && { kind: 'set', ...cache })).outcome
+  /**
+   * How long the one who persists a key holds it without a sign of life, in ms, where he has no job that comes again: a
+   * flush, or a batch. 0 where nobody does, or a job.
+   */
+  async joblessHoldMs(key: string): Promise<number> {
+    const { nowUs, state } = await this.#read(key)
+    return state.lock?.jobId === null ? Math.max(0, (state.lock.untilUs - nowUs) / 1_000) : 0
+  }
+
+  /** Redis's clock, in unix ms. */
+  async nowMs(): Promise<number> {
+    return Math.floor(toUs(await this.#redis.time()) / 1_000)
+  }
+
+  /** What waits, in numbers, at the cost of one round trip. */
+  async figures(): Promise<StoreFigures> {
+    const replies = await this.#redis
+      .multi()
+      .time()
+      .zcard(this.#key('dirty'))
+      .zcount(this.#key('dirty'), '+inf', '+inf')
+      .zrange(this.#key('waiting'), '0', '0', 'WITHSCORES')
+      .zrange(this.#key('dirty'), '0', '0', 'WITHSCORES')
+      .hgetall(this.#key('totals'))
+      .exec()
+    const [time, dirty, dead, oldest, first, totals] = values(replies) as [
+      [string, string],
+      number,
+      number,
+      [string?, string?],
+      [string?, string?],
+      Record<string, string>,
+    ]
+    const nowMs = Math.floor(toUs(time) / 1_000)
+    const dueMs = Number(first[1] ?? Infinity)
+    const count = (name: Counted) => Number(totals[name] ?? 0)
+    return {
+      dirty,
+      dead,
+      oldestMs: oldest[1] === undefined ? 0 : Math.max(0, nowMs - Number(oldest[1])),
+      overdueMs: Number.isFinite(dueMs) ? Math.max(0, nowMs - dueMs) : 0,
+      writes: count('writes'),
+      persisted: count('persisted'),
+      failures: count('failures'),
+    }
+  }
+
+  /**
+   * Applies one event to a key, with the cache entry where one is given. Events of a key follow one another.
+   *
+   * @param maxDirty - the event is refused (`full`) when it would make one key more than that dirty; 0 for no limit.
+   */
+  async apply(
+    key: string,
+    event: KeyEvent,
+    cache?: { value: Uint8Array; ttlMs: number },
+    maxDirty = 0,
+  ): Promise<Outcome> {
+    return (await this.#change(key, event, cache && { kind: 'set', ...cache }, maxDirty)).outcome
+  }
+
+  /**
+   * Applies one event to each of many keys, in two round trips. `eventOf` says which, by the state of the key; null leaves
+   * it alone. No event may bring a value.
+   *
+   * @param known - the states as an earlier call left them: one round trip is saved, and nothing is lost where somebody
+   *   has changed a key since.
+   * @returns the outcome of each key. One that somebody else changed meanwhile, or that Redis holds something else under,
+   *   is not among them, and is unchanged.
+   */
+  async applyMany(
+    keys: readonly string[],
+    eventOf: (key: string, state: KeyState, nowUs: number) => KeyEvent | null,
+    { counted = '', known }: { counted?: Counted | ''; known?: Snapshot } = {},
+  ): Promise<{ outcomes: Map<string, Outcome>; after: Snapshot }> {
+    const outcomes = new Map<string, Outcome>()
+    const { records, timeUs } = known ?? (await this.#readMany(keys))
+    const stamp = randomUUID()
+    const after = { timeUs, records: new Map<string, KeyRecord>() }
+    const changed: { key: string; outcome: Outcome }[] = []
+    const args: (string | number)[] = [stamp, REMEMBER_MS, counted]
+    for (const key of keys) {
+      const record = records.get(key)
+      const event = record && eventOf(key, record.state, timeUs())
+      if (!record || !event) continue
+      const { outcome, state: next } = decide(record.state, event, timeUs())
+      after.records.set(key, next === record.state ? record : { state: next, stamp })
+      if (next === record.state) outcomes.set(key, outcome)
+      else {
+        changed.push({ key, outcome })
+        args.push(key, record.stamp, writeState(next), next.pending ? scoreOf(next) : '')
+      }
+    }
+    if (changed.length === 0) return { outcomes, after }
+    const states = changed.map(({ key }) => this.#key('state', key))
+    const sets = [this.#key('dirty'), this.#key('waiting'), this.#key('totals')]
+    const done = (await this.#redis.eval(SWAP_MANY, 3 + states.length, ...sets, ...states, ...args)) as number[]
+    changed.forEach(({ key, outcome }, i) => {
+      if (done[i] === 1) outcomes.set(key, outcome)
+      else after.records.delete(key)
+    })
+    return { outcomes, after }
+  }
+
+  /** Looks a key up, and takes the lease to load it where nothing is there and nobody else loads it. */
+  async beginLoad(key: string, leaseMs: number): Promise<LoadStep> {
+    const keys = [this.#cacheKey(key), this.#key('state', key), this.#key('load', key), this.#key('tokens')]
+    const [kind, first, second] = (await this.#redis.callBuffer('EVAL', BEGIN_LOAD, 4, ...keys, leaseMs)) as [
+      Buffer,
+      Buffer | number | null,
+      Buffer?,
+    ]
+    switch (String(kind)) {
+      case 'hit':
+        return { kind: 'hit', value: first as Buffer }
+      case 'waits':
+        return { kind: 'waits', value: second!, isHidden: (JSON.parse(String(first)) as KeyState).isHidden }
+      case 'held':
+        return { kind: 'held', leftMs: Number(first) }
+      default:
+        return { kind: 'load', token: Number(first) }
+    }
+  }
+
+  /** Stores what was loaded, extends the lease or gives it back; false where the lease is somebody else's by now. */
+  async endLoad(key: string, token: number, end: LoadEnd): Promise<boolean> {
+    const more = end.kind === 'store' ? [Buffer.from(end.value), end.ttlMs] : end.kind === 'renew' ? [end.leaseMs] : []
+    const keys = [this.#cacheKey(key), this.#key('load', key)]
+    return (await this.#redis.eval(END_LOAD, 2, ...keys, token, end.kind, ...more)) === 1
   }
 
   async #change(
     key: string,
     event: KeyEvent,
     cache: CacheChange | undefined,
+    maxDirty = 0,
   ): Promise<{ outcome: Outcome; hadEntry: boolean }> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
       const { state, stamp, nowUs } = await this.#read(key)
       const { outcome, state: next } = decide(state, event, nowUs)
       if (next === state && !cache) return { outcome, hadEntry: false }
-      const swapped = await this.#swap(key, stamp, next, cache)
+      const counted = COUNTED[event.kind] ?? ''
+      const swapped = await this.#swap(key, { stamp, next, nowUs, cache, maxDirty, counted })
       if (swapped > 0) return { outcome, hadEntry: swapped === 2 }
+      if (swapped < 0) return { outcome: { kind: 'full' }, hadEntry: false }
       // Whoever was faster is done; a random pause keeps many writers from meeting again.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(attempt, 20)))
     }
@@ -128,63 +287,107 @@ export class Store {
     await this.#redis.quit().catch(() => this.#redis.disconnect())
   }
 
-  async #read(key: string): Promise<{ state: KeyState; stamp: string; nowUs: number }> {
+  async #read(key: string): Promise<KeyRecord & { nowUs: number }> {
+    const stateKey = this.#key('state', key)
     const replies = await this.#redis
       .multi()
       .time()
-      .hmget(this.#stateKey(key), 'stamp', 'state')
-      .hgetBuffer(this.#stateKey(key), 'value')
+      .hmget(stateKey, 'stamp', 'state')
+      .hgetBuffer(stateKey, 'value')
       .exec()
-    const [time, fields, value] = replies!.map(([error, reply]) => {
-      if (error) throw error
-      return reply
-    }) as [[string, string], [string | null, string | null], Buffer | null]
-    const nowUs = Number(time[0]) * 1_000_000 + Number(time[1])
-    const [stamp, text] = fields
-    if (stamp === null || text === null) return { state: CLEAN, stamp: '', nowUs }
-    const stored = JSON.parse(text) as KeyState
-    const pending = stored.pending && value ? { ...stored.pending, value } : null
-    return { state: { ...CLEAN, ...stored, pending }, stamp, nowUs }
+    const [time, fields, value] = values(replies) as [[string, string], [string | null, string | null], Buffer | null]
+    return { ...readRecord(fields[0], fields[1], value), nowUs: toUs(time) }
   }
 
-  #swap(key: string, stamp: string, state: KeyState, cache: CacheChange | undefined): Promise<number> {
-    const { pending } = state
-    const text = JSON.stringify({
-      ...state,
-      pending: pending && { version: pending.version, persister: pending.persister },
+  async #readMany(keys: readonly string[]): Promise<Snapshot> {
+    const records = new Map<string, KeyRecord>()
+    if (keys.length === 0) return { timeUs: () => 0, records }
+    const [time, found] = await Promise.all([
+      this.#redis.time(),
+      this.#redis.callBuffer('EVAL', READ_MANY, keys.length, ...keys.map((key) => this.#key('state', key))),
+    ])
+    const readAt = performance.now()
+    const fields = found as (Buffer | null)[]
+    keys.forEach((key, i) => {
+      const [stamp, state, value] = fields.slice(3 * i, 3 * i + 3)
+      try {
+        records.set(key, readRecord(stamp ? String(stamp) : null, state ? String(state) : null, value ?? null))
+      } catch {
+        // Not a state of ours: whoever handles this key alone says so.
+      }
     })
+    return { timeUs: () => toUs(time) + Math.floor((performance.now() - readAt) * 1_000), records }
+  }
+
+  #swap(
+    key: string,
+    {
+      cache,
+      counted,
+      maxDirty,
+      next,
+      nowUs,
+      stamp,
+    }: {
+      stamp: string
+      next: KeyState
+      nowUs: number
+      cache: CacheChange | undefined
+      maxDirty: number
+      counted: Counted | ''
+    },
+  ): Promise<number> {
+    const { pending } = next
     const entry = cache?.kind === 'set' ? cache : { value: '', ttlMs: 0 }
     return this.#redis.eval(
       SWAP,
-      3,
-      this.#stateKey(key),
+      6,
+      this.#key('state', key),
       this.#cacheKey(key),
-      this.#dirtyKey,
+      this.#key('load', key),
+      this.#key('dirty'),
+      this.#key('waiting'),
+      this.#key('totals'),
       stamp,
       randomUUID(),
-      text,
+      writeState(next),
       pending ? '1' : '0',
       Buffer.from(pending?.value ?? ''),
       cache?.kind ?? '',
       Buffer.from(entry.value),
       entry.ttlMs,
-      state.dead ? '+inf' : state.dueMs,
+      scoreOf(next),
       key,
+      Math.floor(nowUs / 1_000),
       REMEMBER_MS,
+      counted,
+      maxDirty,
     ) as Promise<number>
   }
 
-  get #dirtyKey(): string {
-    return `${this.#prefix}write-behind:dirty`
-  }
-
-  #stateKey(key: string): string {
-    return `${this.#prefix}write-behind:state:${key}`
+  #key(name: 'dirty' | 'waiting' | 'totals' | 'tokens' | 'state' | 'load', key?: string): string {
+    return `${this.#prefix}write-behind:${name}${key === undefined ? '' : `:${key}`}`
   }
 
   #cacheKey(key: string): string {
     return `${this.#prefix}cache:${key}`
   }
+}
+
+function scoreOf({ dead, dueMs }: KeyState): string {
+  return dead ? '+inf' : String(dueMs)
+}
+
+function toUs([seconds, micros]: readonly (string | number)[]): number {
+  return Number(seconds) * 1_000_000 + Number(micros)
+}
+
+/** The replies of a transaction. @throws the first error among them */
+function values(replies: [Error | null, unknown][] | null): unknown[] {
+  return (replies ?? []).map(([error, reply]) => {
+    if (error) throw error
+    return reply
+  })
 }
 
 function open(target: RedisTarget): Redis {

@@ -1,18 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cron, defineTask } from '@arq-ts/core'
 import type { CronJob, JobContext, Task, TaskPackage } from '@arq-ts/core'
 import { z } from 'zod'
 import { aftermathOf } from './aftermath.ts'
+import { Batcher } from './batch/batcher.ts'
 import { bringPending, bringsPending, epochOf } from './jobs.ts'
 import { checked, tasksSchema } from './options.ts'
 import type { PersistCacheOptions } from './options.ts'
-import { persistKey } from './persist.ts'
-import type { Aftermath, Pending } from './plan.ts'
+import { GRACE_MS, persistKey } from './persist.ts'
+import type { Aftermath, Newer, Pending } from './plan.ts'
 import { Store } from './store.ts'
 import { encode } from './value.ts'
 
 /** A write that waits for so long past its time has lost its job: its producer died between the write and the enqueue. */
 const OVERDUE_MS = 60_000
 const MAX_RETRY_DELAY_MS = 60_000
+/** How often a job looks whether the flush or the batch that holds its key is done. */
+const HOLD_POLL_MS = 50
+const MARGIN_MS = 1_000
 
 /** What a job gives back; Python's keys. */
 export interface PersistResult {
@@ -44,8 +49,20 @@ export interface PersistCache extends TaskPackage {
  * @throws OptionsError
  */
 export function persistCache(options: PersistCacheOptions): PersistCache {
-  const { keyPrefix, lockMs, maxTries, persisters, redis, retryDelayMs } = checked('persistCache', tasksSchema, options)
+  const { batchSize, batchTimeoutMs, keyPrefix, lockMs, maxTries, persisters, redis, retryDelayMs } = checked(
+    'persistCache',
+    tasksSchema,
+    options,
+  )
   const store = new Store(redis, keyPrefix)
+  const batches = new Batcher({
+    store,
+    persisters,
+    lockMs,
+    size: batchSize,
+    timeoutMs: batchTimeoutMs,
+    graceMs: GRACE_MS,
+  })
   const task = defineTask({
     name: 'persist_cache',
     params: z.object({
@@ -86,21 +103,33 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
 
   async function persist(ctx: JobContext, input: PersistInput): Promise<number | null> {
     const { key } = input
-    const outcome = await persistKey(store, key, {
-      persisters,
-      lockMs,
-      jobId: ctx.jobId,
-      signal: ctx.signal,
-      bring: (newer) => bringPending(ctx.client, key, newer, ctx.queueName),
-      aftermath: (error, pending) => aftermath(ctx, input, error, pending),
-    })
-    if (outcome.kind === 'done') return outcome.version
-    if (outcome.kind === 'handed over')
-      ctx.log.warn(
-        { err: outcome.error },
-        `'${key}': no more tries of this job; one that brings the newest value comes`,
-      )
-    return null
+    const { log, signal } = ctx
+    await batches.idle(signal)
+    // Most jobs find their key done: a batch took it along.
+    if ((await store.state(key)).pending === null) return null
+    const bring = (key: string, newer: Newer) => bringPending(ctx.client, key, newer, ctx.queueName)
+    const remove = (jobId: string, queueName: string) => ctx.client.inspector.removeJob(jobId, { queueName })
+    const inBatch = await batches.join(key, referenceOf(input), { signal, log, bring, remove })
+    const giveUpAt = performance.now() + lockMs + MARGIN_MS
+    for (;;) {
+      const outcome = await persistKey(store, key, {
+        persisters,
+        lockMs,
+        jobId: ctx.jobId,
+        signal,
+        bring: (newer) => bring(key, newer),
+        aftermath: (error, pending) => aftermath(ctx, input, error, pending),
+      })
+      if (outcome.kind === 'done') return outcome.version ?? inBatch
+      if (outcome.kind === 'handed over') {
+        log.warn({ err: outcome.error }, `'${key}': no more tries of this job; one that brings the newest value comes`)
+        return null
+      }
+      // Should a flush or a batch die with its process, nobody else would come for its key.
+      const holdMs = performance.now() < giveUpAt ? await store.joblessHoldMs(key) : 0
+      if (holdMs === 0) return null
+      await sleep(Math.min(holdMs + 1, HOLD_POLL_MS), undefined, { signal })
+    }
   }
 
   function aftermath(ctx: JobContext, input: PersistInput, error: Error, pending: Pending): Aftermath {
@@ -123,16 +152,24 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
     { second: 30 },
     async (ctx: JobContext) => {
       for (const key of await store.overdue(OVERDUE_MS)) {
-        const { epoch, pending } = await store.state(key)
+        const { askedIn, epoch, pending } = await store.state(key)
         if (!pending) continue
-        await bringPending(ctx.client, key, { epoch, pending, delayMs: 0 }).catch((error: unknown) =>
-          ctx.log.error({ err: error }, `'${key}' waits, and no job could be asked for; the next sweep tries again`),
+        await bringPending(ctx.client, key, { epoch, pending, delayMs: 0 }, askedIn ?? undefined).catch(
+          (error: unknown) =>
+            ctx.log.error({ err: error }, `'${key}' waits, and no job could be asked for; the next sweep tries again`),
         )
       }
     },
     { keepResultMs: 0 },
   )
-  return { tasks: [task], cron: [sweep], onShutdown: () => store.close() }
+  return {
+    tasks: [task],
+    cron: [sweep],
+    onShutdown: async () => {
+      await batches.close()
+      await store.close()
+    },
+  }
 }
 
 function referenceOf(input: PersistInput): string {

@@ -1,16 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ResultNotFoundError, TimeoutError } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
+import { hasPersister } from './allow-list.ts'
 import { bringPending, enqueuePersist, ensurePersist, freshEpoch } from './jobs.ts'
 import { checked, flushSchema, keySchema, optionsSchema, ttlSchema, writeSchema } from './options.ts'
 import type { Persisters, WriteBehindOptions, WriteOptions } from './options.ts'
-import { hasPersister, persistKey } from './persist.ts'
+import { persistKey } from './persist.ts'
 import type { Pending } from './plan.ts'
 import { Store } from './store.ts'
+import type { StoreFigures } from './store.ts'
 import { decode, encode } from './value.ts'
 
 const FLUSH_AT_ONCE = 10
 const BUSY_MS = 50
+
+/** What waits in a cache, in numbers. */
+export type CacheStats = StoreFigures
 
 /** A write whose job is dead: `failed()` lists them. */
 export interface FailedWrite {
@@ -89,7 +94,8 @@ export class WriteBehind {
     const bytes = this.#encode(value)
     // What the job cannot carry is refused before anything is written.
     if (this.#client.codec !== this.#codec) encode(value, this.#client.codec)
-    const event = { kind: 'write', value: bytes, persister, delayMs: Math.round(delayMs) } as const
+    const { queueName } = this.#client
+    const event = { kind: 'write', value: bytes, persister, delayMs: Math.round(delayMs), queueName } as const
     const outcome = await this.#store.apply(checked('writeBehind', keySchema, key), event, {
       value: bytes,
       ttlMs: Math.round(ttlMs),
@@ -164,6 +170,14 @@ export class WriteBehind {
       found.push({ key, value: decode(pending.value), version, persister, error: dead.error, failedAt })
     }
     return found
+  }
+
+  /**
+   * What waits, in numbers: dirty and dead keys, the age of the oldest write that waits, how far the most overdue is past
+   * its time, and how many writes, persisted values and failures there were in the whole fleet. One round trip.
+   */
+  stats(): Promise<CacheStats> {
+    return this.#store.figures()
   }
 
   /** Closes the connection to the cache. Writes that wait are the workers' business. */

@@ -4,8 +4,11 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { checked } from '../options.ts'
-import type { Persister } from '../options.ts'
+import type { BatchWrite, Persister, WriteFailure } from '../options.ts'
 import { jsonOf } from './json.ts'
+
+/** Files of a batch that are written beside each other. */
+const FILES_AT_ONCE = 16
 
 const optionsSchema = z.strictObject({ folder: z.string('Expected a path').min(1, 'Expected a path') })
 
@@ -24,35 +27,59 @@ export function fileOf(folder: string, key: string): string {
 
 /**
  * Keeps values as JSON files, one per key, replaced as a whole and synced to disk; what is older than the file is left
- * out. For the processes of one machine: of two that overtake each other (a process frozen for longer than `lockMs`)
+ * out. A batch syncs the folder once. For the processes of one machine: of two that overtake each other (a process frozen for longer than `lockMs`)
  * nothing but the moment between a look at the file and its replacement is left to chance.
  *
  * @throws OptionsError
  */
 export function filePersister(options: { folder: string }): Persister {
   const { folder } = checked('filePersister', optionsSchema, options)
-  return async (key, value, { version }) => {
-    const file = fileOf(folder, key)
-    if (isOlder(version, file)) return
-    const text = `{"key":${JSON.stringify(key)},"value":${jsonOf(key, value ?? null)},"version":${version}}`
-    const made = await mkdir(folder, { recursive: true })
-    if (made !== undefined) await syncFolder(dirname(made))
-    const beside = `${file}.${randomUUID()}.tmp`
-    try {
-      const handle = await open(beside, 'wx')
-      try {
-        await handle.writeFile(text)
-        await handle.sync()
-      } finally {
-        await handle.close()
+  const persist: Persister = async (key, value, { version }) => {
+    await make(folder)
+    if (await replace(folder, { key, value, version })) await syncFolder(folder)
+  }
+  persist.persistMany = async (writes) => {
+    await make(folder)
+    const failures: WriteFailure[] = []
+    const queue = [...writes]
+    const lanes = Array.from({ length: FILES_AT_ONCE }, async () => {
+      for (let write = queue.pop(); write; write = queue.pop()) {
+        const { key } = write
+        await replace(folder, write).catch((error: unknown) => failures.push({ key, error }))
       }
-      // In one go: no other call of this process may come between the look and the replacement.
-      if (isOlder(version, file)) return
-      renameSync(beside, file)
-      await syncFolder(folder)
+    })
+    await Promise.all(lanes)
+    await syncFolder(folder) // once for all: a name lives in its folder
+    return failures
+  }
+  return persist
+}
+
+async function make(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true })
+  if (made !== undefined) await syncFolder(dirname(made))
+}
+
+/** Puts a write in the place of an older one; false where the file is as new already. */
+async function replace(folder: string, { key, value, version }: BatchWrite): Promise<boolean> {
+  const file = fileOf(folder, key)
+  if (isOlder(version, file)) return false
+  const text = `{"key":${JSON.stringify(key)},"value":${jsonOf(key, value ?? null)},"version":${version}}`
+  const beside = `${file}.${randomUUID()}.tmp`
+  try {
+    const handle = await open(beside, 'wx')
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
     } finally {
-      await rm(beside, { force: true })
+      await handle.close()
     }
+    // In one go: no other call of this process may come between the look and the replacement.
+    if (isOlder(version, file)) return false
+    renameSync(beside, file)
+    return true
+  } finally {
+    await rm(beside, { force: true })
   }
 }
 

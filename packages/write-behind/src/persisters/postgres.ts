@@ -1,5 +1,5 @@
 import { OptionsError } from '@arq-ts/core'
-import type { Persister } from '../options.ts'
+import type { Persister, WriteFailure } from '../options.ts'
 import { jsonOf } from './json.ts'
 
 /** What is needed of a pool or client of `pg`, or of anything that has its `query`. */
@@ -19,7 +19,7 @@ export interface PostgresPersisterOptions {
 
 /**
  * Keeps values as JSON in a table of PostgreSQL: one row per key, replaced by newer versions only, so that it may run
- * twice, and late.
+ * twice, and late. A batch is one INSERT, whatever its size.
  *
  * ```sql
  * create table cache_entries (key text primary key, value jsonb not null, version bigint not null)
@@ -34,13 +34,33 @@ export function postgresPersister(options: PostgresPersisterOptions): Persister 
   const key = identifier('keyColumn', options.keyColumn ?? 'key')
   const value = identifier('valueColumn', options.valueColumn ?? 'value')
   const version = identifier('versionColumn', options.versionColumn ?? 'version')
-  const text =
-    `insert into ${table} as stored (${key}, ${value}, ${version}) values ($1, $2, $3) ` +
+  const upsert =
     `on conflict (${key}) do update set ${value} = excluded.${value}, ${version} = excluded.${version} ` +
     `where stored.${version} < excluded.${version}`
-  return async (entry, content, write) => {
-    await options.client.query(text, [entry, jsonOf(entry, content ?? null), write.version])
+  const columns = `insert into ${table} as stored (${key}, ${value}, ${version})`
+  const one = `${columns} values ($1, $2, $3) ${upsert}`
+  // One parameter, so that any client carries it, and no batch has more parameters than PostgreSQL takes.
+  const many =
+    `${columns} select "key", "value", "version" ` +
+    `from json_to_recordset($1::json) as given ("key" text, "value" jsonb, "version" bigint) ${upsert}`
+  const persist: Persister = async (entry, content, write) => {
+    await options.client.query(one, [entry, jsonOf(entry, content ?? null), write.version])
   }
+  persist.persistMany = async (writes) => {
+    const failures: WriteFailure[] = []
+    const rows: string[] = []
+    // In one order everywhere, so that two statements that meet wait for one another, and not each for the other.
+    for (const { key, value: content, version } of [...writes].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+      try {
+        rows.push(`{"key":${JSON.stringify(key)},"value":${jsonOf(key, content ?? null)},"version":${version}}`)
+      } catch (error) {
+        failures.push({ key, error })
+      }
+    }
+    if (rows.length > 0) await options.client.query(many, [`[${rows.join(',')}]`])
+    return failures
+  }
+  return persist
 }
 
 function identifier(option: string, name: string, parts = 1): string {

@@ -2,11 +2,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import pg from 'pg'
 import { Client, createLogger } from '@arq-ts/core'
 import { Child, eventually, RedisServer } from '@arq-ts/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fileOf } from '../../src/persisters/file.ts'
 import { WriteBehind } from '../../src/index.ts'
+import { startPostgres, whyNoPostgres } from '../support/postgres.ts'
+import type { Postgres } from '../support/postgres.ts'
 
 const KEYS = 200
 const script = (name: string) => fileURLToPath(new URL(`fixtures/${name}.mjs`, import.meta.url))
@@ -37,38 +40,44 @@ function start(name: string, config: object): Child {
 const entry = (key: string) =>
   JSON.parse(readFileSync(fileOf(folder, key), 'utf8')) as { value: string; version: number }
 
-test('two hundred keys, four producers: no last write is lost while workers are killed and Redis is restarted', async () => {
-  const workers = [start('worker', { folder }), start('worker', { folder })]
-  await Promise.all(workers.map((worker) => worker.line(/^started/)))
-  const producers = ['a', 'b', 'c', 'd'].map((name) => start('producer', { keys: KEYS, writes: 300, name }))
-  const done = Promise.all(producers.map((producer) => producer.exited))
-  for (let round = 0; round < 4; round++) {
-    const writes = () => producers.reduce((sum, producer) => sum + producer.lines.length, 0)
-    const before = writes()
-    await eventually(() => writes() > before + 100 || producers.every((producer) => producer.hasEnded), {
-      timeoutMs: 30_000,
-    })
-    if (round === 2) await server.restart()
-    const victim = workers[round % 2]!
-    victim.kill('SIGKILL')
-    await victim.exited
-    workers[round % 2] = start('worker', { folder })
-  }
-  expect(await done).toEqual([0, 0, 0, 0])
+test.each([
+  ['one by one', false],
+  ['in batches', true],
+])(
+  'two hundred keys, four producers, %s: no last write is lost while workers are killed and Redis is restarted',
+  async (_name, batches) => {
+    const workers = [start('worker', { folder, batches }), start('worker', { folder, batches })]
+    await Promise.all(workers.map((worker) => worker.line(/^started/)))
+    const producers = ['a', 'b', 'c', 'd'].map((name) => start('producer', { keys: KEYS, writes: 300, name }))
+    const done = Promise.all(producers.map((producer) => producer.exited))
+    for (let round = 0; round < 4; round++) {
+      const writes = () => producers.reduce((sum, producer) => sum + producer.lines.length, 0)
+      const before = writes()
+      await eventually(() => writes() > before + 100 || producers.every((producer) => producer.hasEnded), {
+        timeoutMs: 30_000,
+      })
+      if (round === 2) await server.restart()
+      const victim = workers[round % 2]!
+      victim.kill('SIGKILL')
+      await victim.exited
+      workers[round % 2] = start('worker', { folder, batches })
+    }
+    expect(await done).toEqual([0, 0, 0, 0])
 
-  const last = new Map<string, { value: string; version: number }>()
-  for (const line of producers.flatMap((producer) => producer.lines)) {
-    const write = JSON.parse(line) as { key: string; value: string; version: number }
-    if (write.version > (last.get(write.key)?.version ?? 0)) last.set(write.key, write)
-  }
-  expect(last.size).toBeGreaterThan(KEYS / 2)
-  const client = new Client({ redis: server.url, logger: createLogger({ level: 'silent' }) })
-  const cache = new WriteBehind({ client, redis: server.url })
-  await eventually(async () => (await cache.dirtyKeys()).length === 0, { timeoutMs: 45_000 })
-  for (const [key, { value, version }] of last) expect(entry(key)).toMatchObject({ value, version })
-  await cache.close()
-  await client.close()
-})
+    const last = new Map<string, { value: string; version: number }>()
+    for (const line of producers.flatMap((producer) => producer.lines)) {
+      const write = JSON.parse(line) as { key: string; value: string; version: number }
+      if (write.version > (last.get(write.key)?.version ?? 0)) last.set(write.key, write)
+    }
+    expect(last.size).toBeGreaterThan(KEYS / 2)
+    const client = new Client({ redis: server.url, logger: createLogger({ level: 'silent' }) })
+    const cache = new WriteBehind({ client, redis: server.url })
+    await eventually(async () => (await cache.dirtyKeys()).length === 0, { timeoutMs: 45_000 })
+    for (const [key, { value, version }] of last) expect(entry(key)).toMatchObject({ value, version })
+    await cache.close()
+    await client.close()
+  },
+)
 
 describe('a worker that is killed', () => {
   const python = {
@@ -109,5 +118,57 @@ describe('a worker that is killed', () => {
     expect(await client.inspector.countDead()).toBe(0)
     await cache.close()
     await client.close()
+  })
+})
+
+const whyNot = whyNoPostgres()
+
+describe('a worker that is killed with a batch', () => {
+  const places = ['before the batch', 'after the batch', 'after the note of the batch']
+  const stores = [
+    ['files', undefined] as const,
+    [`PostgreSQL${whyNot ? ` (left out: ${whyNot})` : ''}`, whyNot] as const,
+  ]
+
+  describe.each(stores)('in %s', (store, why) => {
+    const isPostgres = store !== 'files'
+    let postgres: Postgres | undefined
+    let pool: pg.Pool
+    beforeEach(async () => {
+      if (!isPostgres || why) return
+      postgres = await startPostgres()
+      pool = new pg.Pool({ connectionString: postgres.url })
+      await pool.query('drop table if exists entries')
+      await pool.query('create table entries (key text primary key, value jsonb not null, version bigint not null)')
+    }, 300_000)
+    afterEach(async () => {
+      if (!postgres) return
+      await pool.end()
+      await postgres.stop()
+      postgres = undefined
+    })
+    const stored = async (key: string) =>
+      isPostgres
+        ? (await pool.query<{ value: string }>('select value from entries where key = $1', [key])).rows[0]?.value
+        : entry(key).value
+
+    test.skipIf(why).each(places)('%s loses no key, and the newest value of each wins', async (dieAt) => {
+      const client = new Client({ redis: server.url, logger: createLogger({ level: 'silent' }) })
+      const cache = new WriteBehind({ client, redis: server.url })
+      const write = (i: number, value: string) =>
+        cache.writeBehind(`k${i}`, value, { persister: 'app:save', delayMs: 0 })
+      for (let i = 0; i < 200; i++) await write(i, `old ${i}`)
+      const config = { folder, batches: true, ...(postgres ? { postgres: postgres.url } : {}) }
+      const victim = start('worker', { ...config, dieAt })
+      expect(await victim.exited).toBe('SIGKILL')
+      for (let i = 0; i < 200; i += 2) await write(i, `new ${i}`)
+
+      start('worker', config)
+      await eventually(async () => (await cache.dirtyKeys()).length === 0, { timeoutMs: 50_000 })
+      for (let i = 0; i < 200; i++) expect(await stored(`k${i}`)).toBe(i % 2 === 0 ? `new ${i}` : `old ${i}`)
+      expect(await client.inspector.countDead()).toBe(0)
+      await cache.close()
+      await client.close()
+    })
   })
 })

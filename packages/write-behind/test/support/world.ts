@@ -15,6 +15,9 @@ interface Run {
   token: string
   value: string
   version: number
+  /** A batch has taken the key along: the job of this id is removed when it has persisted it. */
+  isBatch?: boolean
+  asked?: string | null
   /** Its signal has fired, its job has gone on without it, and its persister takes no notice. */
   isHung: boolean
 }
@@ -43,7 +46,8 @@ export class World {
   /** `dies`: the producer ends between the write and the enqueue. */
   write({ delayMs, dies }: { delayMs: number; dies: boolean }): void {
     const value = `v${this.written.length + 1}`
-    const outcome = this.apply({ kind: 'write', value: new TextEncoder().encode(value), persister: 'm:f', delayMs })
+    const bytes = new TextEncoder().encode(value)
+    const outcome = this.apply({ kind: 'write', value: bytes, persister: 'm:f', delayMs, queueName: 'q' })
     if (outcome.kind !== 'written') throw new Error(outcome.kind)
     this.written.push({ value, version: outcome.version })
     if (!dies) this.enqueue(String(outcome.epoch), value)
@@ -74,24 +78,42 @@ export class World {
     this.#begin(null)
   }
 
+  /** A batch takes keys that are due, alive and free. */
+  batch(): void {
+    const { askedIn, dead, dueMs, epoch, lock, pending } = this.state
+    if (!pending || dead || dueMs > this.nowUs / 1_000 || (lock && lock.untilUs > this.nowUs)) return
+    const token = `t${++this.tokens}`
+    const asked = askedIn === null ? null : String(epoch)
+    const outcome = this.apply({ kind: 'begin', token, jobId: null, lockMs: 1_000 })
+    this.#take({ job: null, token, isHung: false, isBatch: true, asked }, outcome)
+  }
+
   #begin(job: string | null): void {
     const token = `t${++this.tokens}`
     this.#take({ job, token, isHung: false }, this.apply({ kind: 'begin', token, jobId: job, lockMs: 1_000 }))
   }
 
-  #take(run: Pick<Run, 'job' | 'token' | 'isHung'>, outcome: Outcome): void {
+  #take(run: Omit<Run, 'value' | 'version'>, outcome: Outcome): void {
     if (outcome.kind === 'newer') this.bring(outcome)
     if (outcome.kind === 'persist' || outcome.kind === 'again') {
       const { value, version } = outcome.pending
       this.runs.push({ ...run, value: text(value), version })
-    } else this.#end(run)
+    } else if (outcome.kind === 'busy' || outcome.kind === 'lost') this.#giveWay(run)
+    else this.#end(run)
   }
 
   #end({ isHung, job }: Pick<Run, 'job' | 'isHung'>): void {
     if (job !== null && !isHung) this.jobs.get(job)!.status = 'done'
   }
 
-  #requeue({ isHung, job }: Run): void {
+  /** A job that is held comes again by itself. One without a job may die with its process: a job waits for its end. */
+  #giveWay(run: Pick<Run, 'job' | 'isHung'>): void {
+    const { lock } = this.state
+    if (lock && lock.jobId === null && lock.untilUs > this.nowUs) this.#requeue(run)
+    else this.#end(run)
+  }
+
+  #requeue({ isHung, job }: Pick<Run, 'job' | 'isHung'>): void {
     if (job !== null && !isHung) this.jobs.get(job)!.status = 'queued'
   }
 
@@ -109,8 +131,13 @@ export class World {
     if (!run) return
     this.#save(run)
     // A hung one that ends within the grace takes what came meanwhile to others: its signal has fired.
-    const event = { kind: 'persisted', token: run.token, version: run.version, mayGoOn: !run.isHung } as const
-    this.#take(run, this.apply(event))
+    const mayGoOn = !run.isHung && !run.isBatch
+    this.#take(run, this.apply({ kind: 'persisted', token: run.token, version: run.version, mayGoOn }))
+    this.#removeDone(run)
+  }
+
+  #removeDone({ asked, isBatch }: Run): void {
+    if (isBatch && asked && this.jobs.get(asked)?.status !== 'running') this.jobs.delete(asked)
   }
 
   fail({ index, isLast }: { index: number; isLast: boolean }): void {
@@ -120,6 +147,7 @@ export class World {
     if (outcome.kind === 'newer') this.bring(outcome)
     if (outcome.kind === 'dead') this.#bury(run)
     if (outcome.kind === 'released') this.#requeue(run)
+    else if (outcome.kind === 'lost') this.#giveWay(run)
     else this.#end(run)
   }
 
@@ -176,7 +204,15 @@ export class World {
 
   /** The process of a flush dies: nobody comes again for it. */
   flushDies({ index, isDurable }: { index: number; isDurable: boolean }): void {
-    this.#kill(this.runs.filter(({ job }) => job === null)[index], isDurable)
+    this.#kill(this.runs.filter(({ isBatch, job }) => job === null && !isBatch)[index], isDurable)
+  }
+
+  /** The worker of a batch dies, before or after the INSERT. */
+  batchDies({ isDurable }: { isDurable: boolean }): void {
+    this.#kill(
+      this.runs.find(({ isBatch }) => isBatch),
+      isDurable,
+    )
   }
 
   #kill(run: Run | undefined, isDurable: boolean): void {

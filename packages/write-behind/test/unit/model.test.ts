@@ -9,6 +9,7 @@ const steps = {
   delete: fc.constant(undefined),
   start: fc.constant(undefined),
   flush: fc.constant(undefined),
+  batch: fc.constant(undefined),
   finish: index,
   fail: fc.record({ index, isLast: fc.boolean() }),
   hang: index,
@@ -17,6 +18,7 @@ const steps = {
   replay: index,
   crash: fc.record({ index: fc.nat(1), isDurable: fc.boolean() }),
   flushDies: fc.record({ index: fc.nat(1), isDurable: fc.boolean() }),
+  batchDies: fc.record({ isDurable: fc.boolean() }),
   sweep: fc.constant(undefined),
   wait: fc.constantFrom(10_000, 3_000_000, 90_000_000),
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fileOf, filePersister } from '../../src/persisters/file.ts'
 import { jsonOf } from '../../src/persisters/json.ts'
 import { postgresPersister } from '../../src/persisters/postgres.ts'
-import { findPersister } from '../../src/persist.ts'
+import { findPersister } from '../../src/allow-list.ts'
 
 let folder: string
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'arq-ts-files-'))))

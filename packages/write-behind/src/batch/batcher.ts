@@ -1,0 +1,264 @@
+import { randomUUID } from 'node:crypto'
+import type { Logger } from '@arq-ts/core'
+import type { BatchPersister, BatchWrite, Persisters } from '../options.ts'
+import { batchPersisterOf } from '../allow-list.ts'
+import { endOf } from '../end-of.ts'
+import type { Newer, Pending } from '../plan.ts'
+import type { Store } from '../store.ts'
+import { persistJobId } from '../jobs.ts'
+import { decode } from '../value.ts'
+import { errorOf, persistApart } from './persist-apart.ts'
+
+/** Batches in a row that one job may set off: a paused queue sets off no more. */
+const BATCHES_PER_JOB = 20
+/** How far past the head of the dirty keys is looked for some that can go into a batch, in batches. */
+const MAX_PAGES = 4
+/** How long a key that failed in a batch is left to its own job. */
+const APART_MS = 60_000
+/** How long batches rest when the store takes nothing; doubled with each time. */
+const MIN_REST_MS = 1_000
+const MAX_REST_MS = 30_000
+const REMOVALS_AT_ONCE = 100
+
+/** What a batcher is made of. */
+export interface BatcherOptions {
+  store: Store
+  persisters: Persisters
+  size: number
+  timeoutMs: number
+  lockMs: number
+  /** Milliseconds; how long a persister may take to end once its signal has fired. */
+  graceMs: number
+}
+
+/** What a job lends the batches that it sets off. */
+export interface Host {
+  signal: AbortSignal
+  log: Logger
+  /** Asks for the job that brings a value, unless it was asked for. */
+  bring: (key: string, newer: Newer) => Promise<void>
+  /** Removes a job that has nothing left to do, unless it runs. */
+  remove: (jobId: string, queueName: string) => Promise<unknown>
+}
+
+/**
+ * Persists what is due in batches, ahead of the jobs of the keys: the first job takes many keys along, and the jobs of
+ * those keys find nothing to do when they come.
+ *
+ * idle → gathering (keys that jobs wait for, and keys that are due) → persisting → gathering again until nothing is due →
+ * idle; resting after a store that took nothing; closed.
+ *
+ * A batch owns its keys as a flush does, and never decides that a value failed for good: a key that fails in a batch is
+ * left to its own job, which persists it alone, with its tries and its dead letter.
+ */
+export class Batcher {
+  readonly #options: BatcherOptions
+  /** Keys that jobs wait for, and what they are told: the version that was persisted, or null. */
+  readonly #wanted = new Map<string, ((version: number | null) => void)[]>()
+  /** Keys that failed in a batch, and until when (ms of this process) they are left alone. */
+  readonly #apart = new Map<string, number>()
+  /** Ends the batch at work. */
+  #cut: AbortController | undefined
+  #isClosed = false
+  #running: Promise<void> | undefined
+  /** Jobs of keys that batches have persisted: their queues, by id. */
+  readonly #done = new Map<string, string>()
+  #batchesLeft = 0
+  #restMs = MIN_REST_MS
+  #restUntil = 0
+
+  constructor(options: BatcherOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Has a key persisted with others that are due. Gives the version that was persisted; null where a batch did not
+   * persist it, for whatever reason: the caller persists it alone then. Never throws.
+   */
+  async join(key: string, reference: string, host: Host): Promise<number | null> {
+    const now = performance.now()
+    const isApart = (this.#apart.get(key) ?? 0) > now
+    const isBatched = batchPersisterOf(this.#options.persisters, reference) !== undefined
+    if (!isBatched || isApart || now < this.#restUntil || this.#isClosed || host.signal.aborted) return null
+    return new Promise((resolve) => {
+      this.#wanted.set(key, [...(this.#wanted.get(key) ?? []), resolve])
+      host.signal.addEventListener('abort', () => resolve(null), { once: true })
+      this.#batchesLeft = BATCHES_PER_JOB
+      this.#running ??= this.#run(host)
+    })
+  }
+
+  /** Waits while batches are at work: what a job has come for is most likely among what they persist. */
+  async idle(signal: AbortSignal): Promise<void> {
+    if (!this.#running) return
+    const cut = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    await Promise.race([this.#running, cut])
+  }
+
+  /** Begins no more batches, and waits for the one at work; its persister may end by itself within the grace. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#batchesLeft = 0
+    this.#cut?.abort(new Error('the worker stops'))
+    await this.#running
+  }
+
+  async #run(host: Host): Promise<void> {
+    // Jobs that start in the same turn are taken together.
+    await new Promise((resolve) => setImmediate(resolve))
+    // Whoever joins up to the last look is served: nothing may come between that look and the end of the run.
+    do {
+      await this.#next(host)
+      if (this.#wanted.size === 0 && this.#batchesLeft <= 0) await this.#removeDone(host)
+    } while (this.#wanted.size > 0 || this.#batchesLeft > 0)
+    this.#running = undefined
+  }
+
+  async #next(host: Host): Promise<void> {
+    const wanted = [...this.#wanted.keys()].slice(0, this.#options.size)
+    const waiting = wanted.map((key) => [key, this.#wanted.get(key)!] as const)
+    for (const key of wanted) this.#wanted.delete(key)
+    this.#batchesLeft--
+    const persisted = await this.#batch(wanted, host).catch((error: unknown) => {
+      host.log.warn({ err: error }, 'a batch of values could not be persisted; each is tried alone')
+      return new Map<string, number>()
+    })
+    if (persisted.size === 0) this.#batchesLeft = 0
+    for (const [key, resolves] of waiting) for (const resolve of resolves) resolve(persisted.get(key) ?? null)
+  }
+
+  /** One batch; gives the versions that were persisted, by key. */
+  async #batch(wanted: readonly string[], host: Host): Promise<Map<string, number>> {
+    const { lockMs, store } = this.#options
+    const keys = this.#isClosed ? [] : await this.#gather(wanted)
+    const persisted = new Map<string, number>()
+    if (keys.length < 2) return persisted // alone it is not better off here than with its own job
+    const token = randomUUID()
+    const jobs = new Map<string, { epoch: number; queueName: string }>()
+    const begun = await store.applyMany(keys, (key, { askedIn, epoch, lock, pending }, nowUs) => {
+      if (askedIn !== null) jobs.set(key, { epoch, queueName: askedIn })
+      const isFree =
+        pending && (lock?.untilUs ?? 0) <= nowUs && batchPersisterOf(this.#options.persisters, pending.persister)
+      return isFree ? { kind: 'begin', token, jobId: null, lockMs } : null
+    })
+    const taken = new Map<string, Pending>()
+    for (const [key, outcome] of begun.outcomes) if (outcome.kind === 'persist') taken.set(key, outcome.pending)
+
+    let known = begun.after
+    const renew = async () => {
+      const held = [...known.records.keys()].filter((key) => taken.has(key))
+      known = (await store.applyMany(held, () => ({ kind: 'renew', token, lockMs }), { known })).after
+    }
+    // One that fails is followed by the next.
+    const renewing = setInterval(() => void renew().catch(() => {}), lockMs / 3)
+    let failed: Map<string, Error>
+    try {
+      failed = await this.#persist(taken, host)
+    } finally {
+      clearInterval(renewing)
+    }
+    const settle = async (keys: readonly string[], isDurable: boolean) => {
+      const eventOf = (key: string) => {
+        const { version } = taken.get(key)!
+        if (isDurable) return { kind: 'persisted', token, version, mayGoOn: false } as const
+        return { kind: 'failed', token, version, error: 'left to its own job', then: 'leave' } as const
+      }
+      const counted = isDurable ? 'persisted' : 'failures'
+      const { outcomes } = await store.applyMany(keys, eventOf, { counted, known })
+      for (const key of keys) {
+        const outcome = outcomes.get(key) ?? (await store.apply(key, eventOf(key)))
+        if (outcome.kind === 'newer') await host.bring(key, outcome)
+        if (!isDurable) continue
+        persisted.set(key, taken.get(key)!.version)
+        const job = jobs.get(key)
+        // One that a job waits for here runs.
+        if (job && !wanted.includes(key)) this.#done.set(persistJobId(key, job.epoch), job.queueName)
+      }
+    }
+    await settle(
+      [...taken.keys()].filter((key) => !failed.has(key)),
+      true,
+    )
+    await settle([...failed.keys()], false)
+    return persisted
+  }
+
+  /** Each of these jobs would be claimed, find nothing to do, and be settled. */
+  async #removeDone({ remove }: Host): Promise<void> {
+    const jobs = [...this.#done]
+    this.#done.clear()
+    const lanes = Array.from({ length: REMOVALS_AT_ONCE }, async () => {
+      for (let job = jobs.pop(); job; job = jobs.pop()) await remove(...job)
+    })
+    await Promise.all(lanes).catch(() => {}) // it runs, then, and finds nothing to do
+  }
+
+  /** The keys that jobs wait for, filled up with others that are due. */
+  async #gather(wanted: readonly string[]): Promise<string[]> {
+    const { size, store } = this.#options
+    const keys = new Set(wanted)
+    const now = performance.now()
+    for (const [key, until] of this.#apart) if (until <= now) this.#apart.delete(key)
+    for (let page = 0; page < MAX_PAGES && keys.size < size; page++) {
+      const due = await store.overdue(0, { offset: page * size, limit: size })
+      for (const key of due) if (keys.size < size && !this.#apart.has(key)) keys.add(key)
+      if (due.length < size) break
+    }
+    return [...keys]
+  }
+
+  /** Runs the persisters of a batch beside each other; gives the errors of the keys that failed. */
+  async #persist(taken: ReadonlyMap<string, Pending>, host: Host): Promise<Map<string, Error>> {
+    const failed = new Map<string, Error>()
+    const groups = new Map<BatchPersister, BatchWrite[]>()
+    for (const [key, { persister, value, version }] of taken) {
+      const persistMany = batchPersisterOf(this.#options.persisters, persister)!
+      try {
+        const write = { key, value: decode(value), version }
+        const group = groups.get(persistMany)
+        if (group) group.push(write)
+        else groups.set(persistMany, [write])
+      } catch (error) {
+        failed.set(key, errorOf(error))
+      }
+    }
+    const { graceMs, timeoutMs } = this.#options
+    const cut = new AbortController()
+    this.#cut = cut
+    if (this.#isClosed) cut.abort(new Error('the worker stops'))
+    const late = new Error(`the batch took longer than ${timeoutMs} ms`)
+    const timer = setTimeout(() => cut.abort(late), timeoutMs)
+    const { signal } = cut
+    await Promise.all(
+      [...groups].map(async ([persistMany, writes]) => {
+        const call = (some: readonly BatchWrite[]) => endOf(signal, graceMs, () => persistMany(some, { signal }))
+        const apart = await persistApart(call, writes, signal).catch((thrown: unknown) => ({
+          failed: new Map(writes.map(({ key }) => [key, errorOf(thrown)])),
+          isDown: false,
+        }))
+        for (const [key, error] of apart.failed) failed.set(key, error)
+        this.#rest(apart.isDown)
+      }),
+    )
+    clearTimeout(timer)
+    this.#cut = undefined
+    if (!this.#isClosed) this.#leaveAlone(failed, host)
+    return failed
+  }
+
+  #leaveAlone(failed: ReadonlyMap<string, Error>, host: Host): void {
+    if (failed.size === 0) return
+    const until = performance.now() + APART_MS
+    for (const key of failed.keys()) this.#apart.set(key, until)
+    const [[key, error]] = failed as unknown as [[string, Error]]
+    host.log.warn(
+      { err: error },
+      `${failed.size} values could not be persisted in a batch, '${key}' first; each is tried alone`,
+    )
+  }
+
+  #rest(isDown: boolean): void {
+    if (isDown) this.#restUntil = performance.now() + this.#restMs
+    this.#restMs = isDown ? Math.min(this.#restMs * 2, MAX_REST_MS) : MIN_REST_MS
+  }
+}

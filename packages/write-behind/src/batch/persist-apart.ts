@@ -1,0 +1,54 @@
+import type { BatchPersister, BatchWrite } from '../options.ts'
+
+/** Single writes that fail one after the other, none going well between them: the store is taken to be down. */
+const MAX_LONE_FAILURES = 3
+
+/** What became of many writes. */
+export interface Apart {
+  /** Why a write failed, by its key. All others are durable. */
+  failed: Map<string, Error>
+  /** The store takes nothing, so that to go on would only ask for more of the same. */
+  isDown: boolean
+}
+
+/**
+ * Persists many writes, and finds those that fail by halving: a call that throws is repeated with each half of its writes,
+ * down to single ones. One bad value among many costs a few calls more, and fails alone.
+ *
+ * @param call - one run of the persister. What it gives are failures of single writes; what it throws fails all of them.
+ * @throws why the signal fired.
+ */
+export async function persistApart(
+  call: (writes: readonly BatchWrite[]) => ReturnType<BatchPersister>,
+  writes: readonly BatchWrite[],
+  signal: AbortSignal,
+): Promise<Apart> {
+  const failed = new Map<string, Error>()
+  const groups: (readonly BatchWrite[])[] = [writes]
+  let loneFailures = 0
+  for (let group = groups.shift(); group; group = groups.shift()) {
+    signal.throwIfAborted()
+    try {
+      const failures = (await call(group)) ?? []
+      for (const { error, key } of failures) failed.set(key, errorOf(error))
+      if (failures.length < group.length) loneFailures = 0
+    } catch (thrown) {
+      signal.throwIfAborted()
+      const error = errorOf(thrown)
+      if (group.length > 1) {
+        const half = Math.ceil(group.length / 2)
+        groups.unshift(group.slice(0, half), group.slice(half))
+        continue
+      }
+      failed.set(group[0]!.key, error)
+      if (++loneFailures < MAX_LONE_FAILURES) continue
+      for (const { key } of groups.flat()) failed.set(key, error)
+      return { failed, isDown: true }
+    }
+  }
+  return { failed, isDown: false }
+}
+
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+}

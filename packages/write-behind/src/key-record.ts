@@ -1,0 +1,26 @@
+import { CLEAN } from './plan.ts'
+import type { KeyState } from './plan.ts'
+
+/** A key's state as Redis has it. The stamp is new with every change, so that a change to an older state is refused. */
+export interface KeyRecord {
+  state: KeyState
+  /** Empty where nothing is stored. */
+  stamp: string
+}
+
+/** Reads the fields of a key's hash. */
+export function readRecord(stamp: string | null, state: string | null, value: Uint8Array | null): KeyRecord {
+  if (stamp === null || state === null) return { state: CLEAN, stamp: '' }
+  const stored = JSON.parse(state) as KeyState
+  const pending = stored.pending && value ? { ...stored.pending, value } : null
+  return { state: { ...CLEAN, ...stored, pending }, stamp }
+}
+
+/** A state without its value, which has a field of its own. */
+export function writeState(state: KeyState): string {
+  const { pending } = state
+  return JSON.stringify({
+    ...state,
+    pending: pending && { version: pending.version, persister: pending.persister },
+  })
+}

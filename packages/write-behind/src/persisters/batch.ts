@@ -1,0 +1,24 @@
+import { OptionsError } from '@arq-ts/core'
+import type { BatchPersister, Persister } from '../options.ts'
+
+/**
+ * Makes a persister of a function that persists many values at once. A key that comes alone is a batch of one.
+ *
+ * ```ts
+ * const save_user = batchPersister(async (writes, { signal }) => {
+ *   await api.putUsers(writes.map(({ key, value }) => ({ id: key, ...value })), { signal })
+ * })
+ * ```
+ *
+ * @throws OptionsError unless it is given a function.
+ */
+export function batchPersister(persistMany: BatchPersister): Persister {
+  if (typeof persistMany !== 'function')
+    throw new OptionsError(`batchPersister: expected a function (writes, { signal }), got \`${String(persistMany)}\``)
+  const persist: Persister = async (key, value, { signal, version }) => {
+    const [failure] = (await persistMany([{ key, value, version }], { signal })) ?? []
+    if (failure) throw failure.error
+  }
+  persist.persistMany = persistMany
+  return persist
+}

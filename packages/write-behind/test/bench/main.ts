@@ -1,0 +1,109 @@
+/**
+ * Measures how long 10,000 dirty keys take to reach PostgreSQL, one INSERT per key and in batches, in interleaved rounds
+ * on one Redis and one PostgreSQL: `npm run bench -w @arq-ts/write-behind`, after a build. `--keys`, `--rounds` and
+ * `--max-jobs` change the measurement.
+ */
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Client, createLogger } from '@arq-ts/core'
+import { Child, eventually, RedisServer } from '@arq-ts/testkit'
+import { WriteBehind } from '@arq-ts/write-behind'
+import pg from 'pg'
+import { startPostgres, whyNoPostgres } from '../support/postgres.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    keys: { type: 'string', default: '10000' },
+    rounds: { type: 'string', default: '5' },
+    'max-jobs': { type: 'string', default: '10' },
+  },
+})
+const [keys, rounds, maxJobs] = [flags.keys, flags.rounds, flags['max-jobs']].map(Number) as [number, number, number]
+const WAYS = ['one by one', 'in batches'] as const
+type Way = (typeof WAYS)[number]
+const FIGURES = {
+  durableMs: 'until all rows are in PostgreSQL',
+  settledMs: 'until all jobs have ended',
+  cpuMs: 'processor time of the worker, start-up left out',
+}
+type Result = Record<keyof typeof FIGURES, number>
+
+const why = whyNoPostgres()
+if (why) throw new Error(why)
+const redis = await RedisServer.start()
+const postgres = await startPostgres()
+const pool = new pg.Pool({ connectionString: postgres.url })
+const client = new Client({ redis: redis.url, logger: createLogger({ level: 'silent' }) })
+const cache = new WriteBehind({ client, redis: redis.url })
+const script = fileURLToPath(new URL('worker.mjs', import.meta.url))
+
+/** Writes the keys, starts a worker, and waits until the last row is there and the last job has ended. */
+async function round(way: Way): Promise<Result> {
+  await client.queues.purge('arq:queue')
+  await pool.query('drop table if exists entries')
+  await pool.query('create table entries (key text primary key, value jsonb not null, version bigint not null)')
+  const lanes = Array.from({ length: 50 }, async (_, lane) => {
+    for (let i = lane; i < keys; i += 50) {
+      const value = { id: i, name: `user ${i}`, tags: ['a', 'b'], visits: i * 7 }
+      await cache.writeBehind(`user:${i}`, value, { persister: 'app:save', delayMs: 0 })
+    }
+  })
+  await Promise.all(lanes)
+
+  const config = { url: redis.url, postgres: postgres.url, maxJobs, batch: way === 'in batches' }
+  const worker = new Child(process.execPath, [script, JSON.stringify(config)])
+  await worker.line(/^started/)
+  const began = performance.now()
+  const wait = { timeoutMs: 120_000 }
+  await eventually(async () => {
+    const { rows } = await pool.query<{ n: string }>('select count(*) as n from entries')
+    return Number(rows[0]!.n) === keys
+  }, wait)
+  const durableMs = performance.now() - began
+  await eventually(async () => {
+    const { pending, running } = await client.queues.stats('arq:queue')
+    return pending + running === 0
+  }, wait)
+  const settledMs = performance.now() - began
+  const left = await cache.dirtyKeys()
+  if (left.length > 0) throw new Error(`${left.length} keys are still dirty`)
+  worker.kill('SIGTERM')
+  const cpuMs = Number((await worker.line(/^cpu/)).slice(4))
+  await worker.exited
+  return { durableMs, settledMs, cpuMs }
+}
+
+const ms = (value: number) => `${Math.round(value)} ms`
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+const spread = (values: readonly number[]) =>
+  `${ms(median(values))} (${ms(Math.min(...values))} to ${ms(Math.max(...values))})`
+
+const measured: Record<Way, Result[]> = { 'one by one': [], 'in batches': [] }
+try {
+  console.log(`${keys} keys, ${rounds} rounds of each, ${maxJobs} jobs at a time, one worker process`)
+  for (let i = 1; i <= rounds; i++) {
+    // Each way goes first in every second round.
+    for (const way of i % 2 === 0 ? [...WAYS].reverse() : WAYS) {
+      const result = await round(way)
+      measured[way].push(result)
+      console.log(
+        `round ${i}, ${way}: durable after ${ms(result.durableMs)}, jobs settled after ${ms(result.settledMs)}`,
+      )
+    }
+  }
+  for (const name of Object.keys(FIGURES) as (keyof Result)[]) {
+    const [single, batch] = WAYS.map((way) => measured[way].map((each) => each[name])) as [number[], number[]]
+    console.log(`${FIGURES[name]}: median (least to most)`)
+    console.log(`  one by one: ${spread(single)}`)
+    console.log(`  in batches: ${spread(batch)}`)
+    const ratio = median(single) / median(batch)
+    const least = Math.min(...single) / Math.max(...batch)
+    console.log(`  ratio of the medians ${ratio.toFixed(1)}, of the worst pairing ${least.toFixed(1)}`)
+  }
+} finally {
+  await cache.close()
+  await client.close()
+  await pool.end()
+  await postgres.stop()
+  await redis.stop()
+}

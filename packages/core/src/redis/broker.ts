@@ -1,7 +1,12 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { EXPIRES_EXTRA_MS, RETRY_COUNTER_TTL_S } from '@arq-ts/protocol/jobs'
+import { RedisReplyError } from '../errors.ts'
+import { BatchGroups, finishGroupOf } from './batch-groups.ts'
+import type { FinishGroup } from './batch-groups.ts'
+import type { Claim, Due, EnqueueCall, Finish, Held, Renewal, Reschedule, Reservation } from './broker-calls.ts'
 import type { RedisClock } from './clock.ts'
 import type { Connection } from './connection.ts'
+import { Faults } from './faults.ts'
 import { readId, sendId } from './id-bytes.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
@@ -13,80 +18,12 @@ const RESERVE_MS = 1_000
 const PASS_OVER_MS = 1_000
 /** One call in so many finds due jobs by looking over all that are set aside, the others look behind those. */
 const LOOK_OVER_ALL = 16
+/** Members of a queue that one call looks at to find jobs, at most. */
+const MAX_LOOKED_AT = 100_000
 /** A call for so many is answered sooner than a process wakes up. */
 const FEW_JOBS = 16
 
-/** When a job is due: at a unix time in ms, or this many ms from Redis's now. */
-export type Due = { at: number } | { in: number }
-
-export interface EnqueueCall {
-  jobId: string
-  /** True for an id that was drawn for this call: nobody else can have it. */
-  isFreshId?: boolean
-  queueName: string
-  due: Due
-  /** Milliseconds after which the job may not start any more; default: its due time + `expiresExtraMs`. */
-  expiresMs: number | undefined
-  payload: Uint8Array
-}
-
-/** One job as a worker took it: all that is needed to run, renew and settle it. */
-export interface Claim {
-  jobId: string
-  queueName: string
-  /** The fencing token in `arq:in-progress:<id>`. */
-  token: string
-  /** The stored job, or null where it expired or was evicted. */
-  payload: Buffer | null
-  /** The counted try, from 1. */
-  jobTry: number
-  /** When its abort was asked for, in unix ms; null where it was not. */
-  abortAskedMs: number | null
-  /** When it was due, in unix ms: its score before the claim moved it. */
-  score: number
-}
-
-type Held = Pick<Claim, 'jobId' | 'queueName' | 'token' | 'jobTry'>
-
-export interface Renewal extends Held {
-  leaseMs: number
-}
-
-export interface DeadLetterEntry {
-  ttlMs: number
-  payload: Uint8Array
-  functionName: string
-  error: string
-}
-
-/** How a job ended, as it is counted per queue. */
-export type FinishOutcome = 'complete' | 'failed' | 'aborted'
-
-export interface Finish extends Held {
-  outcome: FinishOutcome
-  /** The stored result, or null for none. */
-  result: Uint8Array | null
-  /** Its lifetime in ms; 0 keeps it for ever. */
-  resultTtlMs: number
-  /** How long the in-progress key stays; 0 deletes it. arq keeps a cron job's for 60 s. */
-  keepInProgressMs: number
-  dead: DeadLetterEntry | null
-}
-
-export interface Reschedule extends Held {
-  due: Due
-  /** True for a hand-back that must not count as a try. */
-  uncount: boolean
-  payload: Uint8Array
-}
-
-/** The jobs found due, the time of the next one, and the time at Redis. */
-export interface Reservation {
-  jobIds: string[]
-  /** Unix ms, or null when nothing else is queued or it was not looked for. */
-  nextDueMs: number | null
-  nowMs: number
-}
+export type * from './broker-calls.ts'
 
 /**
  * What a queue does in Redis, one script per operation, each on a batch. Every call outlives an outage: it waits for
@@ -98,6 +35,8 @@ export class Broker {
   readonly clock: RedisClock
   /** Whether workers may listen to keyspace events; claims then take care not to wake them. */
   hasKeyspaceListeners = true
+  /** What is wrong in Redis, as far as scripts have met it. */
+  readonly faults = new Faults()
   readonly #vigil = new Vigil()
   #reserves = 0
   readonly #expiresExtraMs: number
@@ -121,19 +60,19 @@ export class Broker {
     options: { timeoutMs?: number | undefined; resent?: boolean } = {},
   ): Promise<boolean[]> {
     const { timeoutMs, resent = false } = options
-    const ways = new Ways()
+    const groups = new BatchGroups()
     const queues: string[] = []
     const keys: string[] = []
     const jobs: ScriptValue[] = []
     for (const { jobId, queueName, due, expiresMs = '', payload } of calls) {
       const [kind, when] = dueArgs(due)
-      const way = ways.of(kind, when, expiresMs, this.keys.wakeChannel(queueName))
-      if (way > queues.length) queues.push(this.keys.queue(queueName))
+      const group = groups.numberOf([kind, when, expiresMs, this.keys.wakeChannel(queueName)])
+      if (group > queues.length) queues.push(this.keys.queue(queueName))
       keys.push(this.keys.job(jobId), this.keys.result(jobId))
-      jobs.push(jobId, way, payload)
+      jobs.push(jobId, group, payload)
     }
-    const args = [resent ? '1' : '0', this.#expiresExtraMs, ways.count, ...ways.args(), ...jobs]
-    const reply = await this.#run('enqueue', [...queues, ...keys], args, {
+    const args = [resent ? '1' : '0', this.#expiresExtraMs, groups.count, ...groups.args(), ...jobs]
+    const reply = await this.#run('enqueue', [...queues, ...keys, this.keys.abort], args, {
       timeoutMs,
       resentFlag: true,
       isBrief: calls.length <= FEW_JOBS,
@@ -153,7 +92,8 @@ export class Broker {
   ): Promise<Reservation> {
     const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.paused]
     const overAll = this.#reserves++ % LOOK_OVER_ALL === 0 ? 1 : 0
-    const reply = await this.#run('reserve', keys, [want, RESERVE_MS, overAll, ...passOver], { signal, isBrief: true })
+    const args = [want, RESERVE_MS, overAll, MAX_LOOKED_AT, '', '', ...passOver]
+    const reply = await this.#run('reserve', keys, args, { signal, isBrief: true, queueName })
     const next = Number(reply[1])
     return {
       nowMs: Number(reply[0]),
@@ -184,13 +124,53 @@ export class Broker {
     for (const id of jobIds) keys.push(this.keys.inProgress(id), this.keys.job(id), this.keys.retry(id))
     const told = this.hasKeyspaceListeners ? 1 : 0
     const args = [token, leaseMs, honourAborts ? 1 : 0, RETRY_COUNTER_TTL_S, PASS_OVER_MS, this.#idAt, told]
-    const reply = await this.#run('claim', keys, args, { signal, isBrief: jobIds.length <= FEW_JOBS })
-    return readClaims(reply, jobIds, queueName, token)
+    const faulty: string[] = []
+    const reply = await this.#run('claim', keys, args, {
+      signal,
+      isBrief: jobIds.length <= FEW_JOBS,
+      queueName,
+      jobIds,
+      faulty,
+    })
+    const { taken, expired } = readClaims(reply, jobIds, queueName, token)
+    // What was taken must start, whatever becomes of the rest, which is met again.
+    if (expired.length > 0) taken.push(...(await this.#claimExpired(queueName, expired, options).catch(() => [])))
+    if (faulty.length > 0) await this.#setAside(queueName, faulty).catch(() => {})
+    this.faults.forget(taken)
+    return taken
   }
 
-  /** Sets the try counter to the `job_try` a producer asked for, as arq does when it is ahead. */
-  async setTry(claim: Held, jobTry: number): Promise<void> {
-    await this.connection.run((client) => client.setex(this.keys.retry(claim.jobId), RETRY_COUNTER_TTL_S, jobTry))
+  /** Takes jobs whose payload is gone. Those that have a result leave the queue instead. */
+  async #claimExpired(
+    queueName: string,
+    jobIds: readonly string[],
+    { token, leaseMs, signal }: { token: string; leaseMs: number; signal?: AbortSignal },
+  ): Promise<Claim[]> {
+    const keys = [this.keys.queue(queueName), this.keys.reserved(queueName)]
+    for (const id of jobIds) keys.push(...this.#jobKeys(id), this.keys.result(id))
+    const args = [token, leaseMs, RETRY_COUNTER_TTL_S, this.#idAt]
+    const reply = await this.#run('claimExpired', keys, args, { signal, queueName, jobIds })
+    return jobIds.flatMap((jobId, i) => {
+      const [score, jobTry] = [reply[2 * i], reply[2 * i + 1]]
+      if (typeof score !== 'number') return []
+      return { jobId, queueName, token, payload: null, jobTry: Number(jobTry), abortAskedMs: null, score }
+    })
+  }
+
+  /** Leaves faulty jobs alone for a while, longer each time. */
+  async #setAside(queueName: string, jobIds: readonly string[]): Promise<void> {
+    const now = this.clock.now()
+    const entries = jobIds.flatMap((id) => [now + this.faults.backoffMs(id), sendId(id)])
+    await this.connection.run((client) => client.zadd(this.keys.reserved(queueName), ...entries))
+  }
+
+  /**
+   * Sets the try counter to the `job_try` a producer asked for, as arq does when it is ahead; false, and nothing is
+   * written, where the lease was lost.
+   */
+  async setTry(claim: Held, jobTry: number): Promise<boolean> {
+    const keys = [this.keys.inProgress(claim.jobId), this.keys.retry(claim.jobId)]
+    return (await this.#run('setTry', keys, [claim.token, jobTry, RETRY_COUNTER_TTL_S]))[0] === 1
   }
 
   /** Extends leases; false where another worker holds the job or it is gone. */
@@ -207,15 +187,15 @@ export class Broker {
       )
       args.push(jobId, job.token, job.jobTry, Math.max(1, Math.round(job.leaseMs)))
     }
-    return flags(await this.#run('renew', keys, args, { signal }), 1)
+    return flags(await this.#run('renew', keys, args, { signal, jobIds: renewals.map((job) => job.jobId) }), 1)
   }
 
   /** Ends jobs of one queue for good; false where the lease was lost, and nothing was written. */
   async finish(queueName: string, endings: readonly Finish[]): Promise<boolean[]> {
     const keys: string[] = [this.keys.abort, this.keys.dead, this.keys.queue(queueName), this.keys.stats(queueName)]
-    const ways: FinishWay[] = []
-    for (const [at, job] of endings.entries()) wayOf(ways, job).jobs.push(at)
-    const order = ways.flatMap((way) => way.jobs)
+    const groups: FinishGroup[] = []
+    for (const [at, job] of endings.entries()) finishGroupOf(groups, job).jobs.push(at)
+    const order = groups.flatMap((group) => group.jobs)
     const results: ScriptValue[] = []
     const letters: string[] = []
     const dead: ScriptValue[] = []
@@ -228,11 +208,20 @@ export class Broker {
         dead.push(results.length, letter.ttlMs, letter.payload, letter.functionName, letter.error, jobTry)
       }
     }
-    const told = ways.flatMap((way) => [way.jobs.length, way.token, way.jobTry, way.outcome, way.ttlMs, way.keepMs])
-    const args = ['0', queueName, this.#idAt, order.length, ways.length, ...told, ...results, ...dead]
+    const ended = groups.flatMap(({ jobs, token, jobTry, outcome, ttlMs, keepMs }) => [
+      jobs.length,
+      token,
+      jobTry,
+      outcome,
+      ttlMs,
+      keepMs,
+    ])
+    const args = ['0', queueName, this.#idAt, order.length, groups.length, ...ended, ...results, ...dead]
     const reply = await this.#run('finish', [...keys, ...letters], args, {
       resentFlag: true,
       isBrief: endings.length <= FEW_JOBS,
+      queueName,
+      jobIds: order.map((at) => endings[at]!.jobId),
     })
     const held = endings.map(() => true)
     for (const number of reply) held[order[Number(number) - 1]!] = false
@@ -248,7 +237,8 @@ export class Broker {
       args.push(job.jobId, job.token, job.jobTry, ...dueArgs(job.due), job.uncount ? '1' : '0', job.payload)
       args.push(this.keys.wakeChannel(job.queueName))
     }
-    return flags(await this.#run('reschedule', keys, args, { resentFlag: true }), 0)
+    const jobIds = returns.map((job) => job.jobId)
+    return flags(await this.#run('reschedule', keys, args, { resentFlag: true, jobIds }), 0)
   }
 
   /** Asks for an abort; false when the job is neither queued nor running. */
@@ -260,10 +250,15 @@ export class Broker {
 
   /** Which of these running jobs are asked to abort, and since when. The requests stay until the jobs are settled. */
   async abortRequests(jobIds: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
-    const scores = await this.connection.run((client) => client.zmscore(this.keys.abort, ...jobIds.map(sendId)), {
-      signal,
-    })
-    return new Map(jobIds.flatMap((id, i) => (scores[i] == null ? [] : [[id, Number(scores[i])] as const])))
+    const { abort } = this.keys
+    try {
+      const scores = await this.connection.run((client) => client.zmscore(abort, ...jobIds.map(sendId)), { signal })
+      return new Map(jobIds.flatMap((id, i) => (scores[i] == null ? [] : [[id, scoreOf(scores[i])] as const])))
+    } catch (error) {
+      if (!(error instanceof RedisReplyError) || error.prefix !== 'WRONGTYPE') throw error
+      this.faults.report({ queueName: undefined, jobId: undefined, key: abort, reason: error.message })
+      return new Map()
+    }
   }
 
   /** Reads Redis's time once, so that the first enqueue already carries it. */
@@ -286,16 +281,10 @@ export class Broker {
     name: ScriptName,
     keys: readonly string[],
     args: ScriptValue[],
-    options: {
-      timeoutMs?: number | undefined
-      signal?: AbortSignal | undefined
-      resentFlag?: boolean
-      /** The reply is due at once. */
-      isBrief?: boolean
-    } = {},
+    options: RunOptions = {},
   ): Promise<ScriptReply[]> {
     const { timeoutMs, signal, isBrief } = options
-    return this.connection.run(
+    const reply = await this.connection.run(
       async (client, attempt) => {
         if (options.resentFlag && attempt > 0) args[0] = '1'
         const sent = this.clock.local()
@@ -306,84 +295,70 @@ export class Broker {
       },
       { timeoutMs, signal },
     )
+    const last = reply[reply.length - 1]
+    if (Array.isArray(last)) this.#report(reply.pop() as ScriptReply[], keys, options)
+    return reply
   }
+
+  /** Faults come three values each: number of the job or 0, number of the key, reason. */
+  #report(faults: ScriptReply[], keys: readonly string[], { queueName, jobIds, faulty }: RunOptions): void {
+    for (let at = 0; at < faults.length; at += 3) {
+      const [job, key, reason] = faults.slice(at, at + 3)
+      const jobId = jobIds?.[Number(job) - 1]
+      if (jobId !== undefined) faulty?.push(jobId)
+      this.faults.report({ queueName, jobId, key: keys[Number(key) - 1]!, reason: String(reason) })
+    }
+  }
+}
+
+/** How a script is called, and what its faults are about. */
+interface RunOptions {
+  timeoutMs?: number | undefined
+  signal?: AbortSignal | undefined
+  /** The first argument is '1' when the call is sent again. */
+  resentFlag?: boolean
+  /** The reply is due at once. */
+  isBrief?: boolean
+  queueName?: string
+  /** The jobs by their numbers in the script. */
+  jobIds?: readonly string[]
+  /** Gets the jobs that had faults. */
+  faulty?: string[]
 }
 
 /** Scripts whose first reply is Redis's time. */
 const reportsTime: ReadonlySet<ScriptName> = new Set<ScriptName>(['enqueue', 'reserve', 'claim', 'renew'])
 
-/** What `claim.lua` tells of the jobs it took. */
-function readClaims(reply: ScriptReply[], jobIds: readonly string[], queueName: string, token: string): Claim[] {
+/** The jobs that `claim.lua` took, and those it found without a payload. */
+function readClaims(
+  reply: ScriptReply[],
+  jobIds: readonly string[],
+  queueName: string,
+  token: string,
+): { taken: Claim[]; expired: string[] } {
   const taken: Claim[] = []
+  const expired: string[] = []
   for (const [i, jobId] of jobIds.entries()) {
     const score = reply[i + 1]
-    if (score === null) continue
-    taken.push({ jobId, queueName, token, payload: null, jobTry: 1, abortAskedMs: null, score: Number(score) })
+    if (typeof score === 'number')
+      taken.push({ jobId, queueName, token, payload: null, jobTry: 1, abortAskedMs: null, score })
+    else if (score !== null) expired.push(jobId)
   }
   let at = 1 + jobIds.length
   for (let more = Number(reply[at++]); more > 0; more--) {
     const claim = taken[Number(reply[at]) - 1]!
     const asked = reply[at + 2]!
     claim.jobTry = Number(reply[at + 1])
-    claim.abortAskedMs = asked === null ? null : Number(asked)
+    claim.abortAskedMs = asked === null ? null : scoreOf(String(asked))
     at += 3
   }
   for (const claim of taken) claim.payload = reply[at++] as Buffer | null
-  return taken
+  return { taken, expired }
 }
 
-/** How jobs of a batch ended, and which. */
-interface FinishWay {
-  token: string
-  jobTry: number
-  outcome: FinishOutcome
-  ttlMs: number
-  keepMs: number
-  jobs: number[]
-}
-
-function wayOf(
-  ways: FinishWay[],
-  { token, jobTry, outcome, result, resultTtlMs, keepInProgressMs }: Finish,
-): FinishWay {
-  const ttlMs = result === null ? -1 : resultTtlMs
-  for (let i = ways.length - 1; i >= 0; i--) {
-    const way = ways[i]!
-    const isSame = way.token === token && way.jobTry === jobTry && way.outcome === outcome
-    if (isSame && way.ttlMs === ttlMs && way.keepMs === keepInProgressMs) return way
-  }
-  const way: FinishWay = { token, jobTry, outcome, ttlMs, keepMs: keepInProgressMs, jobs: [] }
-  ways.push(way)
-  return way
-}
-
-type Way = [ScriptValue, ScriptValue, ScriptValue, ScriptValue]
-
-/** How many ways back an equal one is looked for: jobs that go alike stand together. */
-const LOOK_BACK = 8
-
-/** What the jobs of a batch have in common, told once. */
-class Ways {
-  readonly #all: Way[] = []
-
-  get count(): number {
-    return this.#all.length
-  }
-
-  /** The number of a way, from 1. */
-  of(a: ScriptValue, b: ScriptValue, c: ScriptValue, d: ScriptValue): number {
-    const all = this.#all
-    for (let i = all.length - 1; i >= 0 && i >= all.length - LOOK_BACK; i--) {
-      const way = all[i]!
-      if (way[0] === a && way[1] === b && way[2] === c && way[3] === d) return i + 1
-    }
-    return all.push([a, b, c, d])
-  }
-
-  /** In a batch the ways come before the jobs. */
-  args(): ScriptValue[] {
-    return this.#all.flat()
-  }
+/** Redis writes infinite scores as `inf` and `-inf`. */
+function scoreOf(text: string | number): number {
+  return text === 'inf' ? Infinity : text === '-inf' ? -Infinity : Number(text)
 }
 
 function dueArgs(due: Due): [string, number] {

@@ -105,6 +105,7 @@ export class DeadLetterRecords {
       keys.retry(jobId),
       keys.queue(queueName),
       keys.inProgress(jobId),
+      keys.abort,
     ]
     const args = [jobId, delayMs, lifetimeMs, payload, keys.wakeChannel(queueName)]
     return (await this.#calls.run((client) => runScript(client, 'replay', scriptKeys, args)))[0] === 1

@@ -5,6 +5,7 @@ import { RedisClock } from './clock.ts'
 import { Connection } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
+import { describeFault } from './faults.ts'
 import { JobRecords } from './jobs.ts'
 import { QueueRecords } from './queues.ts'
 import { Server } from './server.ts'
@@ -48,6 +49,7 @@ export class Link {
     this.keys = new Keys(options.keyPrefix, this.connection.database)
     this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)
     this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
+    this.broker.faults.listen((fault, others) => options.log.warn({ fault }, describeFault(fault, others)))
     const calls = new Calls(this.connection, this.timeoutMs)
     this.jobs = new JobRecords(calls, this.keys)
     this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock)

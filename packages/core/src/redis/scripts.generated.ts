@@ -6,58 +6,133 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 local running = redis.call('EXISTS', KEYS[3]) == 1
 if not score and not running then return { 0 } end
-if score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[2], 1, ARGV[1]) end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+if score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[2], 1, ARGV[1]) end
 redis.pcall('PUBLISH', ARGV[2], '1')
 redis.pcall('PUBLISH', ARGV[3], ARGV[1])
 return { 1 }`,
+  claimExpired: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local token, lease = ARGV[1], ARGV[2]
+local out, faults = {}, {}
+for k = 3, #KEYS, 4 do
+  local in_progress, job, retry, result = unpack(KEYS, k, k + 3)
+  local id = string.sub(in_progress, tonumber(ARGV[4]))
+  local score = tonumber(redis.call('ZSCORE', KEYS[1], id))
+  local number = (k + 1) / 4
+  local taken, try = false, 0
+  local holder = redis.pcall('GET', in_progress)
+  if score and holder == token then
+    local counted = redis.pcall('GET', retry)
+    taken, try = score, type(counted) == 'string' and tonumber(counted) or 1
+  elseif score and score <= now and score ~= -math.huge and not holder and redis.call('EXISTS', job) == 0 then
+    if redis.call('EXISTS', result) == 1 then
+      redis.call('ZREM', KEYS[1], id)
+      redis.pcall('ZREM', KEYS[2], id)
+    else
+      try = redis.pcall('INCR', retry)
+      if type(try) == 'table' then
+        local n = #faults
+        faults[n + 1], faults[n + 2], faults[n + 3] = number, k + 2, try.err
+        try = 0
+      else
+        redis.call('EXPIRE', retry, ARGV[3])
+        redis.call('SET', in_progress, token, 'PX', lease)
+        redis.call('ZADD', KEYS[1], 'XX', string.format('%.0f', now + lease), id)
+        taken = score
+      end
+    end
+  end
+  out[2 * number - 1], out[2 * number] = taken, try
+end
+if #faults > 0 then out[#out + 1] = faults end
+return out`,
   claim: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease, id_at = ARGV[1], ARGV[2], tonumber(ARGV[6])
 local lease_end, one_by_one = string.format('%.0f', now + lease), ARGV[7] == '1'
-local paused = redis.call('SISMEMBER', KEYS[4], KEYS[1]) == 1
+local faults = {}
+local function fault(job, key, reason)
+  local n = #faults
+  faults[n + 1], faults[n + 2], faults[n + 3] = job, key, reason
+end
+local paused = redis.pcall('SISMEMBER', KEYS[4], KEYS[1])
+if type(paused) == 'table' then fault(0, 4, paused.err) end
 local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
-local out, more, jobs = { now }, {}, {}
+local out, more, payloads = { now }, {}, {}
+
+local function obstacle(job, k, holder, stored)
+  if type(holder) == 'string' then return true end
+  if holder then
+    fault(job, k, holder.err)
+  elseif stored then
+    fault(job, 1, 'the score is not finite')
+  elseif redis.call('EXISTS', KEYS[k + 1]) == 1 then
+    fault(job, k + 1, 'WRONGTYPE a job is a string')
+  else
+    return false
+  end
+  return true
+end
+
 for from = 5, #KEYS, 1500 do
   local last = math.min(from + 1499, #KEYS)
-  local ids = {}
-  for k = from, last, 3 do ids[#ids + 1] = string.sub(KEYS[k], id_at) end
+  local ids, jobs = {}, {}
+  for k = from, last, 3 do
+    ids[#ids + 1] = string.sub(KEYS[k], id_at)
+    jobs[#jobs + 1] = KEYS[k + 1]
+  end
   local scores = redis.call('ZMSCORE', KEYS[1], unpack(ids))
-  local asked = aborts and redis.call('ZMSCORE', KEYS[3], unpack(ids))
+  local stored = redis.call('MGET', unpack(jobs))
+  local asked = aborts and redis.pcall('ZMSCORE', KEYS[3], unpack(ids))
+  if asked and asked.err then
+    fault(0, 3, asked.err)
+    aborts, asked = false, false
+  end
   local moved, settled, held = {}, {}, {}
   for i, id in ipairs(ids) do
     local k = from + 3 * i - 3
     local score = scores[i] and tonumber(scores[i])
-    local due = score and score <= now and not paused
-    local claimed = due and redis.call('SET', KEYS[k], token, 'NX', 'PX', lease)
-    local again = not claimed and score and redis.call('GET', KEYS[k]) == token
-    if claimed or again then
-      local try = 1
-      if again then
-        try = tonumber(redis.call('GET', KEYS[k + 2]))
-      else
-        if one_by_one then
-          redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.0f', now + lease - score), id)
-        else
-          moved[#moved + 1] = lease_end
-          moved[#moved + 1] = id
-        end
-        if not redis.call('SET', KEYS[k + 2], '1', 'NX', 'EX', ARGV[4]) then
-          try = redis.call('INCR', KEYS[k + 2])
-          if redis.call('TTL', KEYS[k + 2]) < tonumber(ARGV[4]) then redis.call('EXPIRE', KEYS[k + 2], ARGV[4]) end
+    local due = score and score <= now and paused ~= 1
+    local claimed = due and stored[i] and score ~= -math.huge and redis.call('SET', KEYS[k], token, 'NX', 'PX', lease)
+    local holder = not claimed and score and redis.pcall('GET', KEYS[k])
+    local again = holder == token
+    local taken, try, apart = false, 1, false
+    if claimed then
+      if not redis.call('SET', KEYS[k + 2], '1', 'NX', 'EX', ARGV[4]) then
+        try = redis.pcall('INCR', KEYS[k + 2])
+        if type(try) == 'table' then
+          redis.call('DEL', KEYS[k])
+          fault((k - 2) / 3, k + 2, try.err)
+          claimed, apart = false, true
+        elseif redis.call('TTL', KEYS[k + 2]) < tonumber(ARGV[4]) then
+          redis.call('EXPIRE', KEYS[k + 2], ARGV[4])
         end
       end
-      out[#out + 1] = score
+    elseif again then
+      local counted = redis.pcall('GET', KEYS[k + 2])
+      try = type(counted) == 'string' and tonumber(counted) or 1
+    elseif due then
+      apart = obstacle((k - 2) / 3, k, holder, stored[i])
+      if not apart then taken = '' end
+    end
+    if claimed and one_by_one and score > -9e15 then
+      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.0f', now + lease - score), id)
+    elseif claimed then
+      moved[#moved + 1] = lease_end
+      moved[#moved + 1] = id
+    end
+    if claimed or again then
+      taken = score
       local abort = asked and asked[i] or false
       if try ~= 1 or abort then
         local n = #more
-        more[n + 1], more[n + 2], more[n + 3] = #jobs + 1, try, abort
+        more[n + 1], more[n + 2], more[n + 3] = #payloads + 1, try, abort
       end
-      jobs[#jobs + 1] = KEYS[k + 1]
-    else
-      out[#out + 1] = false
+      payloads[#payloads + 1] = stored[i]
     end
-    if due and not claimed and not again then
+    out[#out + 1] = taken
+    if apart then
       held[#held + 1] = string.format('%.0f', now + ARGV[5])
       held[#held + 1] = id
     else
@@ -65,16 +140,13 @@ for from = 5, #KEYS, 1500 do
     end
   end
   if #moved > 0 then redis.call('ZADD', KEYS[1], 'XX', unpack(moved)) end
-  if #held > 0 then redis.call('ZADD', KEYS[2], unpack(held)) end
-  if #settled > 0 then redis.call('ZREM', KEYS[2], unpack(settled)) end
+  if #held > 0 then redis.pcall('ZADD', KEYS[2], unpack(held)) end
+  if #settled > 0 then redis.pcall('ZREM', KEYS[2], unpack(settled)) end
 end
 out[#out + 1] = #more / 3
 for i = 1, #more do out[#out + 1] = more[i] end
-for from = 1, #jobs, 1000 do
-  local last = math.min(from + 999, #jobs)
-  local payloads = redis.call('MGET', unpack(jobs, from, last))
-  for i = 1, last - from + 1 do out[#out + 1] = payloads[i] end
-end
+for i = 1, #payloads do out[#out + 1] = payloads[i] end
+if #faults > 0 then out[#out + 1] = faults end
 return out`,
   enqueue: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -89,7 +161,8 @@ for w = 1, tonumber(ARGV[3]) do
   ways[w] = { KEYS[w], string.format('%.0f', due), string.format('%.0f', ttl), channel, due, 0 }
 end
 local key, arg = #ways, 3 + 4 * #ways
-local out = { now }
+local abort = KEYS[#KEYS]
+local out, fresh = { now }, {}
 for i = 1, (#ARGV - arg) / 3 do
   local job, result = KEYS[key + 2 * i - 1], KEYS[key + 2 * i]
   local id, way, payload = unpack(ARGV, arg + 3 * i - 2, arg + 3 * i)
@@ -101,11 +174,17 @@ for i = 1, (#ARGV - arg) / 3 do
     redis.call('SET', job, payload, 'PX', to[3])
     to[6] = to[6] + 1
     to[7] = id
+    fresh[#fresh + 1] = id
     queued = 1
-  elseif resent and redis.call('GET', job) == payload then
+  elseif resent and redis.pcall('GET', job) == payload then
     queued = 1
   end
   out[i + 1] = queued
+end
+if #fresh > 0 and redis.call('EXISTS', abort) == 1 then
+  for from = 1, #fresh, 1000 do
+    redis.pcall('ZREM', abort, unpack(fresh, from, math.min(from + 999, #fresh)))
+  end
 end
 local news = {}
 for _, way in ipairs(ways) do
@@ -126,8 +205,22 @@ local resent = ARGV[1] == '1'
 local aborts = redis.call('EXISTS', KEYS[1]) == 1
 local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local values = 5 + 6 * ways
-local counts, out, holders = {}, {}, {}
+local counts, out, holders, faults = {}, {}, {}, {}
 local done, gone, fresh = {}, {}, {}
+local function fault(job, key, reply)
+  if type(reply) == 'table' and reply.err then
+    local n = #faults
+    faults[n + 1], faults[n + 2], faults[n + 3] = job, key, reply.err
+    return true
+  end
+end
+
+local function untaken(i, retry, try, id)
+  local counted = redis.pcall('GET', retry)
+  fault(i, 4 * i + 3, counted)
+  return counted == try and type(redis.pcall('ZSCORE', queue, id)) == 'string'
+end
+
 for from = 1, jobs, 1000 do
   local keys = {}
   for i = from, math.min(from + 999, jobs) do keys[#keys + 1] = KEYS[4 * i + 1] end
@@ -141,31 +234,37 @@ for way = 1, ways do
     i = i + 1
     local in_progress, job, retry, result = unpack(KEYS, 4 * i + 1, 4 * i + 4)
     local id, value, holder = string.sub(in_progress, id_at), ARGV[values + i], holders[i]
-    local held = holder == token
-      or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
+    local held = holder == token or (not holder and untaken(i, retry, try, id))
     if held then
+      local stored = true
+      if ttl == '0' then
+        stored = redis.call('SET', result, value, 'NX')
+      elseif ttl ~= '-1' then
+        stored = redis.call('SET', result, value, 'NX', 'PX', ttl)
+      end
+      if not stored then
+        local kept = redis.pcall('GET', result)
+        fault(i, 4 * i + 4, kept)
+        stored = kept == value
+      end
       gone[#gone + 1], gone[#gone + 2] = job, retry
       if keep == '0' then
         gone[#gone + 1] = in_progress
-        ended = ended + 1
+        if stored then ended = ended + 1 end
       else
         redis.call('SET', in_progress, token, 'PX', keep)
-        ended = ended + redis.call('ZREM', queue, id)
-      end
-      if ttl == '0' then
-        redis.call('SET', result, value)
-      elseif ttl ~= '-1' then
-        redis.call('SET', result, value, 'PX', ttl)
+        if stored and redis.pcall('ZREM', queue, id) == 1 then ended = ended + 1 end
       end
       done[#done + 1] = id
-      fresh[i] = id
+      if stored then fresh[i] = id end
+      held = stored
       redis.pcall('PUBLISH', result, id)
     elseif not holder then
       -- Our own call, come a second time? Its result tells; where none is kept, that nobody has the job any more.
       if ttl == '-1' then
-        held = resent and not redis.call('ZSCORE', queue, id)
+        held = resent and not redis.pcall('ZSCORE', queue, id)
       else
-        held = redis.call('GET', result) == value
+        held = redis.pcall('GET', result) == value
       end
     end
     if not held then out[#out + 1] = i end
@@ -174,29 +273,35 @@ for way = 1, ways do
 end
 for from = 1, #done, 1000 do
   local last = math.min(from + 999, #done)
-  redis.call('ZREM', queue, unpack(done, from, last))
-  if aborts then redis.call('ZREM', KEYS[1], unpack(done, from, last)) end
+  fault(0, 3, redis.pcall('ZREM', queue, unpack(done, from, last)))
+  if aborts then fault(0, 1, redis.pcall('ZREM', KEYS[1], unpack(done, from, last))) end
 end
 for from = 1, #gone, 1000 do
   redis.call('DEL', unpack(gone, from, math.min(from + 999, #gone)))
 end
 for outcome, count in pairs(counts) do
-  redis.call('HINCRBY', KEYS[4], outcome, count)
+  fault(0, 4, redis.pcall('HINCRBY', KEYS[4], outcome, count))
 end
 local letters = values + jobs
 for l = 1, #KEYS - 4 - 4 * jobs do
   local at, ttl, payload, name, error, try = unpack(ARGV, letters + 6 * l - 5, letters + 6 * l)
   local id = fresh[tonumber(at)]
   if id then
-    local letter = KEYS[4 + 4 * jobs + l]
+    local number = 4 + 4 * jobs + l
+    local letter = KEYS[number]
     local time = redis.call('TIME')
     local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-    redis.call('ZADD', KEYS[2], now, id)
-    redis.call('HSET', letter, 'payload', payload, 'queue', ARGV[2], 'function', name, 'error', error,
-      'try', try, 'failedAt', now)
+    local fields = { 'payload', payload, 'queue', ARGV[2], 'function', name, 'error', error, 'try', try, 'failedAt', now }
+    -- The name is ours alone: what stands there instead of a letter must not cost the job its own.
+    if fault(tonumber(at), number, redis.pcall('HSET', letter, unpack(fields))) then
+      redis.call('DEL', letter)
+      redis.call('HSET', letter, unpack(fields))
+    end
     redis.call('PEXPIRE', letter, ttl)
+    fault(0, 2, redis.pcall('ZADD', KEYS[2], now, id))
   end
 end
+if #faults > 0 then out[#out + 1] = faults end
 return out`,
   free: `local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -204,28 +309,34 @@ local out = {}
 for i = 1, #KEYS - 1 do
   local id, seen = ARGV[2 * i], ARGV[2 * i + 1]
   out[i] = 0
-  if redis.call('GET', KEYS[i + 1]) == seen then
+  if redis.pcall('GET', KEYS[i + 1]) == seen then
+    -- The queue first: if it is no sorted set, the key stays.
+    redis.call('ZADD', KEYS[1], 'XX', now, id)
     redis.call('DEL', KEYS[i + 1])
-    if redis.call('ZSCORE', KEYS[1], id) then redis.call('ZADD', KEYS[1], now, id) end
     out[i] = 1
   end
 end
 redis.pcall('PUBLISH', ARGV[1], now)
 return out`,
   remove: `local out = {}
+local function drop(set, id)
+  local removed = redis.pcall('ZREM', set, id)
+  return type(removed) == 'number' and removed or 0
+end
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
   local in_progress, job, retry, result, letter, trace = unpack(KEYS, 6 * i - 1, 6 * i + 4)
-  if ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1 and redis.call('ZSCORE', KEYS[1], id) then
+  local running = ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1
+  if running and type(redis.pcall('ZSCORE', KEYS[1], id)) == 'string' then
     out[i] = 2
   else
-    local removed = redis.call('ZREM', KEYS[1], id)
-    redis.call('ZREM', KEYS[2], id)
-    redis.call('ZREM', KEYS[3], id)
+    local removed = drop(KEYS[1], id)
+    drop(KEYS[2], id)
+    drop(KEYS[3], id)
     removed = removed + redis.call('DEL', job)
     redis.call('DEL', in_progress, retry, trace)
     if ARGV[2] == '1' then
-      removed = removed + redis.call('DEL', result, letter) + redis.call('ZREM', KEYS[4], id)
+      removed = removed + redis.call('DEL', result, letter) + drop(KEYS[4], id)
     end
     out[i] = removed > 0 and 1 or 0
   end
@@ -233,46 +344,73 @@ end
 return out`,
   renew: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local out = { now }
+local out, faults = { now }, {}
+local function fault(job, key, reply)
+  local n = #faults
+  faults[n + 1], faults[n + 2], faults[n + 3] = job, key, reply.err
+end
 for i = 0, #KEYS / 4 - 1 do
   local queue, in_progress, retry, job = unpack(KEYS, 4 * i + 1, 4 * i + 4)
   local id, token, try, lease = unpack(ARGV, 4 * i + 3, 4 * i + 6)
-  local holder = redis.call('GET', in_progress)
-  local score = redis.call('ZSCORE', queue, id)
-  local lapsed = not holder and score and tonumber(score) <= now
-  local held = holder == token or (lapsed and redis.call('GET', retry) == try)
+  local holder = redis.pcall('GET', in_progress)
+  local score = redis.pcall('ZSCORE', queue, id)
+  if type(score) == 'table' then fault(i + 1, 4 * i + 1, score) end
+  local at = type(score) == 'string' and tonumber(score)
+  local held = score and holder == token
+  if type(holder) == 'table' then
+    fault(i + 1, 4 * i + 2, holder)
+    held = at and redis.pcall('GET', retry) == try
+  elseif not holder then
+    held = at and at <= now and redis.pcall('GET', retry) == try
+  end
   if held then
     redis.call('SET', in_progress, token, 'PX', lease)
-    if score then redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - score), id) end
+    if at and math.abs(at) < 9e15 then
+      redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - at), id)
+    elseif at then
+      redis.call('ZADD', queue, 'XX', string.format('%.0f', now + lease), id)
+    end
     local ttl = redis.call('PTTL', job)
     if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + ARGV[1]) end
     if redis.call('TTL', retry) < tonumber(ARGV[2]) then redis.call('EXPIRE', retry, ARGV[2]) end
   end
   out[i + 2] = held and 1 or 0
 end
+if #faults > 0 then out[#out + 1] = faults end
 return out`,
   replay: `if redis.call('EXISTS', KEYS[3], KEYS[7]) > 0 then return { 0 } end
 local time = redis.call('TIME')
 local due = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
-redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('SET', KEYS[3], ARGV[4], 'PX', string.format('%.0f', ARGV[2] + ARGV[3]))
 redis.call('ZADD', KEYS[6], string.format('%.0f', due), ARGV[1])
+redis.call('SET', KEYS[3], ARGV[4], 'PX', string.format('%.0f', ARGV[2] + ARGV[3]))
+redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
+redis.pcall('ZREM', KEYS[1], ARGV[1])
+redis.pcall('ZREM', KEYS[8], ARGV[1])
 redis.pcall('PUBLISH', ARGV[5], string.format('%.0f', due))
 return { 1 }`,
   reschedule: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local earliest = {}
-local out = {}
+local out, faults = {}, {}
+local function fault(job, key, reply)
+  if type(reply) == 'table' and reply.err then
+    local n = #faults
+    faults[n + 1], faults[n + 2], faults[n + 3] = job, key, reply.err
+    return true
+  end
+end
 for i = 0, #KEYS / 4 - 1 do
   local queue, in_progress, job, retry = unpack(KEYS, 4 * i + 1, 4 * i + 4)
   local id, token, try, kind, due, uncount, payload, channel = unpack(ARGV, 8 * i + 4, 8 * i + 11)
-  local holder = redis.call('GET', in_progress)
+  local holder = redis.pcall('GET', in_progress)
+  if fault(i + 1, 4 * i + 2, holder) then holder = false end
   local held = holder == token
-    or (not holder and redis.call('GET', retry) == try and redis.call('ZSCORE', queue, id) and true or false)
-  if held then
-    due = tonumber(due)
-    if kind == 'in' then due = now + due end
+    or (not holder and redis.pcall('GET', retry) == try and type(redis.pcall('ZSCORE', queue, id)) == 'string')
+  due = tonumber(due)
+  if kind == 'in' then due = now + due end
+  if held and fault(i + 1, 4 * i + 1, redis.pcall('ZADD', queue, string.format('%.0f', due), id)) then
+    held = false
+  elseif held then
     local keep = math.max(due - now, 0) + ARGV[2]
     local ttl = redis.call('PTTL', job)
     if ttl == -2 then
@@ -280,36 +418,67 @@ for i = 0, #KEYS / 4 - 1 do
     elseif ttl >= 0 and ttl < keep then
       redis.call('PEXPIRE', job, string.format('%.0f', keep))
     end
-    redis.call('ZADD', queue, string.format('%.0f', due), id)
     redis.call('DEL', in_progress)
-    if uncount == '1' and redis.call('DECR', retry) <= 0 then
+    local left = uncount == '1' and redis.pcall('DECR', retry) or 1
+    if fault(i + 1, 4 * i + 4, left) then left = 1 end
+    if left <= 0 then
       redis.call('DEL', retry)
     else
       redis.call('EXPIRE', retry, string.format('%.0f', math.max(due - now, 0) / 1000 + ARGV[3]))
     end
     if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
-  elseif ARGV[1] == '1' and uncount == '1' and not holder and redis.call('ZSCORE', queue, id) then
+  elseif ARGV[1] == '1' and uncount == '1' and not holder and redis.pcall('ZSCORE', queue, id) then
     -- The first call uncounted the try that this one names.
-    held = tonumber(redis.call('GET', retry) or 0) == try - 1
+    local counted = redis.pcall('GET', retry)
+    held = type(counted) ~= 'table' and tonumber(counted or 0) == try - 1
   end
   out[i + 1] = held and 1 or 0
 end
 for channel, due in pairs(earliest) do
   redis.pcall('PUBLISH', channel, string.format('%.0f', due))
 end
+if #faults > 0 then out[#out + 1] = faults end
 return out`,
   reserve: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.call('SISMEMBER', KEYS[3], KEYS[1]) == 1 then return { now, -1 } end
-local want = tonumber(ARGV[1])
+local faults = {}
+local function fault(key, reply)
+  if type(reply) == 'table' and reply.err then
+    local n = #faults
+    faults[n + 1], faults[n + 2], faults[n + 3] = 0, key, reply.err
+    return true
+  end
+end
+local paused = redis.pcall('SISMEMBER', KEYS[3], KEYS[1])
+fault(3, paused)
+if paused == 1 then return { now, -1 } end
+local want, bound = tonumber(ARGV[1]), tonumber(ARGV[4])
 local passed = {}
-for i = 4, #ARGV do passed[ARGV[i]] = true end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-local reserved = redis.call('ZCARD', KEYS[2])
-local before = reserved + #ARGV - 3
+for i = 7, #ARGV do passed[ARGV[i]] = true end
+local reserved = 0
+if not fault(2, redis.pcall('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)) then
+  reserved = redis.call('ZCARD', KEYS[2])
+end
+local before = reserved + #ARGV - 6
+local start = 0
+if ARGV[5] ~= '' then
+  local rank = redis.call('ZSCORE', KEYS[1], ARGV[6]) == ARGV[5] and redis.call('ZRANK', KEYS[1], ARGV[6])
+  start = rank and rank + 1 or redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[5])
+end
+
+local function due_from(offset, count)
+  if start == 0 then return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', offset, count) end
+  local members = redis.call('ZRANGE', KEYS[1], start + offset, start + offset + count - 1, 'WITHSCORES')
+  local due = {}
+  for i = 1, #members, 2 do
+    if tonumber(members[i + 1]) > now then break end
+    due[#due + 1] = members[i]
+  end
+  return due
+end
 
 local function find(offset, count)
-  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', offset, count)
+  local due = due_from(offset, math.min(count, bound))
   local ids, met = {}, false
   for from = 1, #due, 1000 do
     local last = math.min(from + 999, #due)
@@ -339,13 +508,18 @@ for i, id in ipairs(ids) do
   entries[2 * i] = id
 end
 for from = 1, #entries, 1000 do
-  redis.call('ZADD', KEYS[2], unpack(entries, from, math.min(from + 999, #entries)))
+  redis.pcall('ZADD', KEYS[2], unpack(entries, from, math.min(from + 999, #entries)))
 end
 if #ids < want then
   local later = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  if later[2] then out[2] = tonumber(later[2]) end
+  local at = tonumber(later[2])
+  if at and at < 9e15 then out[2] = at end
 end
+if #faults > 0 then out[#out + 1] = faults end
 return out`,
+  setTry: `if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return { 0 } end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+return { 1 }`,
   tick: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id, due, lifetime = ARGV[1], tonumber(ARGV[2]), ARGV[4]
@@ -380,15 +554,17 @@ return 'queued'`,
 } as const
 
 export const luaShas = {
-  abort: '89db4e7ed2dbf022818e5d4aa168b72c7534dae3',
-  claim: '43c0912829846bd295c4ce79fe7242f3b5be72c1',
-  enqueue: '07e85aa6b1fdb4c2eb7f621791cc53f03da0efc6',
-  finish: '6733f68ca058d4de06c6acde34d8f360cc8743ef',
-  free: 'ca0a8bcb33153dc52c66e1ed6a0a91b255540506',
-  remove: '80b9d6493daa1da002c261cbee50bb81951006b6',
-  renew: 'b100bfca3530bf5ed73728a24b7e7d46b6f294f0',
-  replay: '88410e5477eacf81bb68be961d7ef36592abb427',
-  reschedule: '0b6046b10e633c84a23bbc553fc55578c3002626',
-  reserve: '629dc3741ef3a5d895686c4df9725bce82af2f63',
+  abort: '719d49cbdef70511855f3098e6418e8ffacfcded',
+  claimExpired: '1bddac83b6be59bcd0f56897e21f00da16aa55d4',
+  claim: '0bdcffc1e4998ea75efaa1003e5f931047260917',
+  enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
+  finish: '73abafdea9ee6d0b7702054ddfba49134eebb14f',
+  free: '2abde7a415009fa88307c40b2d5c30be85879124',
+  remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
+  renew: '17c98b887f682ceeb7feb4c163089660cefc14bc',
+  replay: 'bdcf473bb02239452ea426dc5275988e55640b5d',
+  reschedule: 'a8a87d2825447aee32896e3a73ffb8c210a459cf',
+  reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
+  setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   tick: '5f267095bcc3f764650f0d8d93b2841aa6091331',
 } as const

@@ -14,7 +14,7 @@ local declared = {}
 for _, key in ipairs(KEYS) do declared[key] = true end
 local server = redis
 local all = { DEL = true, EXISTS = true, MGET = true }
-local redis = { pcall = server.pcall, call = function(command, ...)
+local function check(command, ...)
   local args = { ... }
   local last = all[command] and #args or 1
   if command ~= 'TIME' and command ~= 'PUBLISH' then
@@ -22,8 +22,17 @@ local redis = { pcall = server.pcall, call = function(command, ...)
       if not declared[args[i]] then error('undeclared key ' .. tostring(args[i]) .. ' in ' .. command) end
     end
   end
-  return server.call(command, ...)
-end }
+end
+local redis = {
+  call = function(...)
+    check(...)
+    return server.call(...)
+  end,
+  pcall = function(...)
+    check(...)
+    return server.pcall(...)
+  end,
+}
 `
   const guarded = Object.fromEntries(Object.entries(luaSources).map(([name, source]) => [name, guard + source]))
   const shas = Object.fromEntries(

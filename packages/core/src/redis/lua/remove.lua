@@ -1,24 +1,29 @@
 -- Removes jobs from one queue, with all that is kept of them. A job that runs is left alone unless forced: its worker
--- would go on, and settle nothing.
+-- would run on, and settle nothing. Keys of a wrong type go with their job; a set that is none has nothing of it.
 --
 -- KEYS[1] -> queue, KEYS[2] -> <queue>:reserved, KEYS[3] -> arq:abort, KEYS[4] -> arq:dead
 -- then for each job: arq:in-progress:<id>, arq:job:<id>, arq:retry:<id>, arq:result:<id>, arq:dead:<id>, arq:trace:<id>
 -- ARGV[1] -> '1' to take running jobs too, ARGV[2] -> '1' to take kept results and dead letters too, ARGV[3..] -> ids
 -- Output: for each job 1 (removed), 0 (not there), or 2 (runs, left)
 local out = {}
+local function drop(set, id)
+  local removed = redis.pcall('ZREM', set, id)
+  return type(removed) == 'number' and removed or 0
+end
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
   local in_progress, job, retry, result, letter, trace = unpack(KEYS, 6 * i - 1, 6 * i + 4)
-  if ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1 and redis.call('ZSCORE', KEYS[1], id) then
+  local running = ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1
+  if running and type(redis.pcall('ZSCORE', KEYS[1], id)) == 'string' then
     out[i] = 2
   else
-    local removed = redis.call('ZREM', KEYS[1], id)
-    redis.call('ZREM', KEYS[2], id)
-    redis.call('ZREM', KEYS[3], id)
+    local removed = drop(KEYS[1], id)
+    drop(KEYS[2], id)
+    drop(KEYS[3], id)
     removed = removed + redis.call('DEL', job)
     redis.call('DEL', in_progress, retry, trace)
     if ARGV[2] == '1' then
-      removed = removed + redis.call('DEL', result, letter) + redis.call('ZREM', KEYS[4], id)
+      removed = removed + redis.call('DEL', result, letter) + drop(KEYS[4], id)
     end
     out[i] = removed > 0 and 1 or 0
   end

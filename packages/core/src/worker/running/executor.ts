@@ -121,7 +121,8 @@ export class Executor {
     const { broker, log, makeContext, reporter, settings, slots, wrapHandler } = this.#options
     const { claim } = job
     const { codec, jobTry, record, task } = admission
-    if (admission.setTry) await broker.setTry(claim, jobTry)
+    if (admission.setTry && !(await broker.setTry(claim, jobTry)))
+      return reporter.leaseLost(claim, record.functionName, 'before it started')
     // Its lease lapsed unnoticed, and the job came back to the very worker that runs it: the earlier run is void.
     const earlier = claim.jobTry > 1 ? slots.runningById(claim.jobId) : undefined
     if (earlier)

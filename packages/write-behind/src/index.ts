@@ -1,7 +1,10 @@
+export { CacheFullError } from './errors.ts'
 export { createTasks } from './create-tasks.ts'
 export type {
   BatchPersister,
   BatchWrite,
+  LoadContext,
+  LoadOptions,
   PersistCacheOptions,
   Persister,
   Persisters,
@@ -17,4 +20,4 @@ export type { PostgresPersisterOptions, Queryable } from './persisters/postgres.
 export { persistCache } from './tasks.ts'
 export type { PersistCache, PersistResult } from './tasks.ts'
 export { WriteBehind } from './write-behind.ts'
-export type { FailedWrite } from './write-behind.ts'
+export type { CacheStats, FailedWrite } from './write-behind.ts'

@@ -60,8 +60,37 @@ export interface WriteBehindOptions {
   persisters?: Persisters
   /** How values are written. Default `json`. */
   codec?: 'json' | 'msgpack' | 'pickle'
-  /** A persister that tells nothing for so long, its process stopped, may be overtaken. In ms; default 30,000. */
+  /** A persister that gives no sign of life for so long, its process stopped, may be overtaken. In ms; default 30,000. */
   lockMs?: number
+  /**
+   * Keys that may wait to be persisted, of all services together. A write that would make one more dirty waits for room; a
+   * write of a key that waits already is always taken. Default 100,000; `Infinity` for no limit.
+   */
+  maxPending?: number
+  /** How long such a write waits for room, in ms, before it is refused with CacheFullError. Default 5,000; 0 refuses at once. */
+  pendingWaitMs?: number
+}
+
+/** What a loader gets. */
+export interface LoadContext {
+  key: string
+  /**
+   * Larger than the token of every load before: a store that keeps it can refuse a loader that was overtaken. Null where
+   * the value will not be cached, because a write that was deleted from the cache is about to be persisted.
+   */
+  token: number | null
+  /** Fires when the load has taken longer than `timeoutMs`. */
+  signal: AbortSignal
+}
+
+/** Options of one `getOrLoad`. */
+export interface LoadOptions {
+  /** How long the cache keeps what was loaded, in ms; 0 for ever. Default 3,600,000. */
+  ttlMs?: number
+  /** How long others wait for a loader whose process has died, in ms. A living one extends it. Default 10,000. */
+  leaseMs?: number
+  /** How long the call may take, in ms, its waiting for others included. Default 30,000. */
+  timeoutMs?: number
 }
 
 /** Options of one `writeBehind`. */
@@ -113,12 +142,16 @@ const shared = {
   lockMs: ms(1_000).default(30_000),
 }
 
-export const keySchema = z.string('Expected a text that is not empty').min(1, 'Expected a text that is not empty')
+export const keySchema = z.string('Expected a string that is not empty').min(1, 'Expected a string that is not empty')
 export const optionsSchema = z.strictObject({
   ...shared,
   client: hasMethod('enqueue', 'Expected a Client of @arq-ts/core'),
   persisters: shared.persisters.default({}),
   codec: z.enum(['json', 'msgpack', 'pickle']).default('json'),
+  maxPending: z
+    .union([z.literal(Infinity), z.number().int().min(1)], 'Expected a whole number of keys from 1, or Infinity')
+    .default(100_000),
+  pendingWaitMs: ms(0).default(5_000),
 })
 const tries = {
   maxTries: z.number().int('Expected a whole number').min(1).default(3),
@@ -138,6 +171,11 @@ export const writeSchema = z.strictObject({
   persister: z.string().regex(/^[^:\s]+:[^:\s]+$/, 'Expected module:name, such as app.db:save_user'),
   delayMs: ms(0).default(1_000),
   ttlMs: ms(0).default(3_600_000),
+})
+export const loadSchema = z.strictObject({
+  ttlMs: ms(0).default(3_600_000),
+  leaseMs: ms(100).default(10_000),
+  timeoutMs: ms(1).default(30_000),
 })
 export const ttlSchema = ms(0)
 export const flushSchema = z.strictObject({ timeoutMs: ms(1).default(10_000) })

@@ -90,7 +90,7 @@ return done
  *
  * KEYS: cache entry, state, lease, tokens. ARGV: ms the lease holds.
  * Output: ['hit', value], ['waits', state, value of a write that waits], ['held', ms the lease still holds] or
- * ['load', token]. A token is larger than all before it.
+ * ['load', token]. A token is larger than all before it, though Redis has lost them: it is the time in microseconds.
  */
 export const BEGIN_LOAD = `
 local value = redis.call('GET', KEYS[1])
@@ -99,7 +99,10 @@ local pending = redis.call('HMGET', KEYS[2], 'state', 'value')
 if pending[2] then return {'waits', pending[1], pending[2]} end
 local left = redis.call('PTTL', KEYS[3])
 if left > 0 then return {'held', left} end
-local token = redis.call('INCR', KEYS[4])
+local time = redis.call('TIME')
+local last = tonumber(redis.call('GET', KEYS[4]) or 0)
+local token = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
+redis.call('SET', KEYS[4], token)
 redis.call('SET', KEYS[3], token, 'PX', ARGV[1])
 return {'load', token}
 `

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { Cluster, Redis } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
+import { COUNTED } from './figures.ts'
+import type { Counted, StoreFigures } from './figures.ts'
+import type { LoadEnd, LoadStep } from './loading/steps.ts'
 import { readRecord, writeState } from './key-record.ts'
 import type { KeyRecord } from './key-record.ts'
 import { decide } from './plan.ts'
@@ -18,53 +21,12 @@ type CacheChange = { kind: 'set'; value: Uint8Array; ttlMs: number } | { kind: '
 /** Where Redis is: a URL, ioredis options, or a client whose settings are copied. */
 export type RedisTarget = string | RedisOptions | Redis | Cluster
 
-/** What is counted, over the whole fleet. */
-type Counted = 'writes' | 'persisted' | 'failures'
-const COUNTED: Partial<Record<KeyEvent['kind'], Counted>> = {
-  write: 'writes',
-  persisted: 'persisted',
-  failed: 'failures',
-}
-
-/** What waits, in numbers. */
-export interface StoreFigures {
-  /** Keys whose value waits to be persisted, those that failed for good included. */
-  dirty: number
-  /** Keys among them whose value failed for good. */
-  dead: number
-  /** How long the value that waits longest has waited, in ms; 0 when none waits. Without those that failed for good. */
-  oldestMs: number
-  /** How far past its time the most overdue value is, in ms; 0 when none is overdue. */
-  overdueMs: number
-  /** Writes accepted since Redis was empty. */
-  writes: number
-  /** Values made durable; fewer than writes, since writes of a key join. */
-  persisted: number
-  /** Persister runs that failed, each try of each key counted. */
-  failures: number
-}
-
 /** States of keys as they were read, or left by a change. */
 export interface Snapshot {
   /** Redis's clock, told by this machine's since the look. */
   timeUs: () => number
   records: ReadonlyMap<string, KeyRecord>
 }
-
-/** What a look at a key to be loaded finds. */
-export type LoadStep =
-  | { kind: 'hit'; value: Uint8Array }
-  /** Nothing is cached, but a write waits; `isHidden`: the key was deleted since, so that it must not be read. */
-  | { kind: 'waits'; value: Uint8Array; isHidden: boolean }
-  /** Another loads it. */
-  | { kind: 'held'; leftMs: number }
-  | { kind: 'load'; token: number }
-
-/** How a load ends, or goes on. */
-export type LoadEnd =
-  | { kind: 'store'; value: Uint8Array; ttlMs: number }
-  | { kind: 'renew'; leaseMs: number }
-  | { kind: 'release' }
 
 /** The cache and the state of its keys in Redis. */
 export class Store {
@@ -361,7 +323,7 @@ export class Store {
       Math.floor(nowUs / 1_000),
       REMEMBER_MS,
       counted,
-      maxDirty,
+      Number.isFinite(maxDirty) ? maxDirty : 0,
     ) as Promise<number>
   }
 

@@ -1,18 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ResultNotFoundError, TimeoutError } from '@arq-ts/core'
+import { OptionsError, ResultNotFoundError, TimeoutError } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
 import { hasPersister } from './allow-list.ts'
 import { bringPending, enqueuePersist, ensurePersist, freshEpoch } from './jobs.ts'
-import { checked, flushSchema, keySchema, optionsSchema, ttlSchema, writeSchema } from './options.ts'
-import type { Persisters, WriteBehindOptions, WriteOptions } from './options.ts'
+import { CacheFullError } from './errors.ts'
+import { Loader } from './loading/loader.ts'
+import { checked, flushSchema, keySchema, loadSchema, optionsSchema, ttlSchema, writeSchema } from './options.ts'
+import type { LoadContext, LoadOptions, Persisters, WriteBehindOptions, WriteOptions } from './options.ts'
 import { persistKey } from './persist.ts'
-import type { Pending } from './plan.ts'
+import type { Outcome, Pending } from './plan.ts'
 import { Store } from './store.ts'
-import type { StoreFigures } from './store.ts'
+import type { StoreFigures } from './figures.ts'
 import { decode, encode } from './value.ts'
 
 const FLUSH_AT_ONCE = 10
 const BUSY_MS = 50
+/** Between two tries of a write that waits for room: at first, and at most. */
+const MIN_PAUSE_MS = 20
+const MAX_PAUSE_MS = 250
 
 /** What waits in a cache, in numbers. */
 export type CacheStats = StoreFigures
@@ -49,21 +54,55 @@ export class WriteBehind {
   readonly #persisters: Persisters
   readonly #codec: 'json' | 'msgpack' | 'pickle'
   readonly #lockMs: number
+  readonly #maxPending: number
+  readonly #pendingWaitMs: number
+  readonly #loader: Loader
 
   /** @throws OptionsError */
   constructor(options: WriteBehindOptions) {
-    const { client, redis, keyPrefix, persisters, codec, lockMs } = checked('WriteBehind', optionsSchema, options)
+    const given = checked('WriteBehind', optionsSchema, options)
+    const { client, redis, keyPrefix, persisters, codec, lockMs, maxPending, pendingWaitMs } = given
     this.#client = client as Client
     this.#store = new Store(redis, keyPrefix)
     this.#persisters = persisters
     this.#codec = codec
     this.#lockMs = lockMs
+    this.#maxPending = maxPending
+    this.#pendingWaitMs = pendingWaitMs
+    this.#loader = new Loader(this.#store)
   }
 
   /** The cached value; where it has left the cache and is not persisted yet, that one. Undefined for none. */
   async get<Value = unknown>(key: string): Promise<Value | undefined> {
     const found = await this.#store.get(checked('get', keySchema, key))
     return found === null ? undefined : (decode(found) as Value)
+  }
+
+  /**
+   * The value that `get` gives, or else what `load` gives, which is cached. However many callers in however many processes
+   * miss it at once, one loads it and the others wait: looked after at first every 10 ms, then every 250 ms. Should the
+   * process that loads it die, another takes over within `leaseMs`. What a loader read before the key was written or
+   * deleted, or before another loader overtook it, is never cached.
+   *
+   * @param load - gives the value; undefined for none, which is not cached. Callers of one process share its call.
+   * @throws OptionsError, what `load` throws, EncodeError for a value that cannot be cached, TimeoutError.
+   */
+  getOrLoad<Value>(
+    key: string,
+    load: (context: LoadContext) => Value | undefined | Promise<Value | undefined>,
+    options: LoadOptions = {},
+  ): Promise<Value | undefined> {
+    const { leaseMs, timeoutMs, ttlMs } = checked('getOrLoad', loadSchema, options)
+    if (typeof load !== 'function')
+      throw new OptionsError(`getOrLoad: expected the second argument to be a function, got \`${String(load)}\``)
+    return this.#loader.get<Value>(checked('getOrLoad', keySchema, key), {
+      load,
+      leaseMs,
+      timeoutMs,
+      ttlMs: Math.round(ttlMs),
+      encode: (value) => this.#encode(value),
+      decode: (bytes) => decode(bytes) as Value,
+    })
   }
 
   /** Puts a value into the cache only. `ttlMs`: 0 for ever; default 3,600,000. @throws OptionsError, EncodeError */
@@ -86,7 +125,7 @@ export class WriteBehind {
    * Puts a value into the cache, and has it persisted after `delayMs` with all that is written to the key until then: the
    * write that is due first counts, so that constant writes cannot put it off. Gives the version of this write.
    *
-   * @throws OptionsError, EncodeError; RedisUnavailableError of the enqueue: then the write waits in Redis, and the next
+   * @throws OptionsError, EncodeError; CacheFullError when `maxPending` keys wait; RedisUnavailableError of the enqueue: then the write waits in Redis, and the next
    *   sweep of a worker has it persisted.
    */
   async writeBehind(key: string, value: unknown, options: WriteOptions): Promise<{ version: number }> {
@@ -96,10 +135,10 @@ export class WriteBehind {
     if (this.#client.codec !== this.#codec) encode(value, this.#client.codec)
     const { queueName } = this.#client
     const event = { kind: 'write', value: bytes, persister, delayMs: Math.round(delayMs), queueName } as const
-    const outcome = await this.#store.apply(checked('writeBehind', keySchema, key), event, {
-      value: bytes,
-      ttlMs: Math.round(ttlMs),
-    })
+    checked('writeBehind', keySchema, key)
+    const outcome = await this.#whenThereIsRoom(key, () =>
+      this.#store.apply(key, event, { value: bytes, ttlMs: Math.round(ttlMs) }, this.#maxPending),
+    )
     if (outcome.kind !== 'written') throw new Error(`a write came to ${outcome.kind}`) // decide() gives nothing else
     const { epoch, version } = outcome
     await ensurePersist(this.#client, key, { epoch, value, persister, delayMs })
@@ -205,6 +244,18 @@ export class WriteBehind {
     await job?.result({ timeoutMs }).catch((error: unknown) => {
       if (!(error instanceof ResultNotFoundError)) throw error // none is kept: the key's state tells
     })
+  }
+
+  /** Back-pressure: a producer that is faster than the workers slows down to their pace, and is refused in the end. */
+  async #whenThereIsRoom(key: string, write: () => Promise<Outcome>): Promise<Outcome> {
+    const began = performance.now()
+    for (let pauseMs = MIN_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
+      const outcome = await write()
+      if (outcome.kind !== 'full') return outcome
+      const leftMs = this.#pendingWaitMs - (performance.now() - began)
+      if (leftMs <= 0) throw new CacheFullError(key, this.#maxPending, this.#pendingWaitMs)
+      await sleep(Math.min(pauseMs * (0.5 + Math.random() / 2), leftMs))
+    }
   }
 
   #encode(value: unknown): Uint8Array {

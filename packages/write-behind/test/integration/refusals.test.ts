@@ -12,7 +12,7 @@ describe('what is wrong is refused by name', () => {
     ['k', { persister: 'save' }, /`persister`: Expected module:name, such as app\.db:save_user, got "save"/],
     ['k', { delayMs: -1 }, /`delayMs`/],
     ['k', { ttl: 5 } as never, /unknown option `ttl`/],
-    ['', {}, /Expected a text that is not empty, got ""/],
+    ['', {}, /Expected a string that is not empty, got ""/],
   ])('in a write: %j %j', async (key, given, message) => {
     await expect(bench.cache().writeBehind(key, 1, { ...options, ...given })).rejects.toThrow(message)
   })

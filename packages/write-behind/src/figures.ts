@@ -1,0 +1,28 @@
+import type { KeyEvent } from './plan.ts'
+
+/** What is counted, over the whole fleet. */
+export type Counted = 'writes' | 'persisted' | 'failures'
+/** The event that counts, by its kind. */
+export const COUNTED: Partial<Record<KeyEvent['kind'], Counted>> = {
+  write: 'writes',
+  persisted: 'persisted',
+  failed: 'failures',
+}
+
+/** What waits, in numbers. */
+export interface StoreFigures {
+  /** Keys whose value waits to be persisted, those that failed for good included. */
+  dirty: number
+  /** Keys among them whose value failed for good. */
+  dead: number
+  /** How long the value that waits longest has waited, in ms; 0 when none waits. Without those that failed for good. */
+  oldestMs: number
+  /** How far past its time the most overdue value is, in ms; 0 when none is overdue. */
+  overdueMs: number
+  /** Writes accepted since Redis was empty. */
+  writes: number
+  /** Values made durable; fewer than writes, since writes of a key join. */
+  persisted: number
+  /** Persister runs that failed, each try of each key counted. */
+  failures: number
+}

@@ -1,0 +1,14 @@
+/** What a look at a key to be loaded finds. */
+export type LoadStep =
+  | { kind: 'hit'; value: Uint8Array }
+  /** Nothing is cached, but a write waits; `isHidden`: the key was deleted since, so that it must not be read. */
+  | { kind: 'waits'; value: Uint8Array; isHidden: boolean }
+  /** Another loads it. */
+  | { kind: 'held'; leftMs: number }
+  | { kind: 'load'; token: number }
+
+/** How a load ends, or goes on. */
+export type LoadEnd =
+  | { kind: 'store'; value: Uint8Array; ttlMs: number }
+  | { kind: 'renew'; leaseMs: number }
+  | { kind: 'release' }

@@ -46,7 +46,8 @@ async def enqueue(pool, queue, number, job):
         return
     if queued is None:
         return
-    await write(event='accepted', nonce=nonce, jobId=queued.job_id, task=job['task'], queue=queue, producer=name)
+    deferred = dict(deferMs=round(job['defer'] * 1000))
+    await write(event='accepted', nonce=nonce, jobId=queued.job_id, task=job['task'], producer=name, **deferred)
     if job['abort_after'] is not None:
         await asyncio.sleep(job['abort_after'])
         await write(event='abort', jobId=queued.job_id, producer=name)

@@ -20,6 +20,8 @@ export interface Story {
   task: string
   /** When a producer was told that it is queued; undefined where none was. */
   acceptedMs: number | undefined
+  /** When it was to run; undefined where no producer says. */
+  dueMs: number | undefined
   producer: string | undefined
   runs: Run[]
 }
@@ -132,6 +134,7 @@ export class Book {
     const story = this.#story(entry.nonce, entry.task)
     story.acceptedMs = entry.atMs
     story.jobId = entry.jobId
+    story.dueMs = entry.atMs + Number(entry.deferMs)
     story.producer = entry.producer
     const generations = this.generations.get(entry.jobId)
     if (generations) generations.push(entry.nonce)
@@ -157,7 +160,7 @@ export class Book {
   #story(nonce: string, task: string): Story {
     let story = this.stories.get(nonce)
     if (!story) {
-      story = { nonce, jobId: undefined, task, acceptedMs: undefined, producer: undefined, runs: [] }
+      story = { nonce, jobId: undefined, task, acceptedMs: undefined, dueMs: undefined, producer: undefined, runs: [] }
       this.stories.set(nonce, story)
     }
     return story

@@ -5,7 +5,7 @@ export type RunOutcome = 'returned' | 'raised' | 'retry' | 'cancelled'
 
 /** One line of the ledger. `atMs` is the ledger server's clock: the only clock that counts. */
 export type LedgerEntry = { atMs: number } & (
-  | { event: 'accepted'; nonce: string; jobId: string; task: string; queue: string; producer: string }
+  | { event: 'accepted'; nonce: string; jobId: string; task: string; deferMs: string; producer: string }
   /** An enqueue that failed: the job may be there, or not. */
   | { event: 'uncertain'; nonce: string; producer: string; error: string }
   | { event: 'abort'; jobId: string; producer: string }

@@ -1,5 +1,8 @@
 import type { Book, Run, Story } from './book.ts'
+import { describeRuns } from './describe.ts'
 import { Explainer } from './explain.ts'
+import { measurePickup } from './pickup.ts'
+import type { Pickup } from './pickup.ts'
 import { measureRecovery } from './recovery.ts'
 import type { Recovery } from './recovery.ts'
 import type { JudgeOptions } from './judge-options.ts'
@@ -37,6 +40,7 @@ export interface Verdict {
   leasesLost: number
   ticks: TickVerdict
   recovery: Recovery
+  pickup: Pickup
 }
 
 /** Judges a run by its ledger and by what is left in Redis. */
@@ -59,6 +63,7 @@ export function judge(book: Book, remains: Remains, options: JudgeOptions): Verd
     leasesLost: book.leasesLost,
     ticks: judgeTicks(book, explainer, options),
     recovery: measureRecovery(book, explainer),
+    pickup: measurePickup(book, explainer, options),
   }
   for (const story of book.stories.values()) {
     if (isTick(story, options)) continue
@@ -189,16 +194,3 @@ function isResultOf(run: Run, result: StoredResult): boolean {
 }
 
 const CANCELLED = new Set(['CancelledError', 'TimeoutError'])
-
-/** The runs of a job in one line, times relative to its acceptance. */
-export function describeRuns(story: Story): string {
-  const zero = story.acceptedMs ?? story.runs[0]?.startMs ?? 0
-  const at = (ms: number | undefined) => (ms === undefined ? '–' : ((ms - zero) / 1000).toFixed(2))
-  const runs = story.runs.map(
-    (run) =>
-      `${run.worker} ${at(run.startMs)}→${at(run.endMs)} ${run.outcome ?? 'no end'}` +
-      (run.settledMs === undefined ? '' : ` stored ${at(run.settledMs)}`),
-  )
-  const when = new Date(zero).toISOString().slice(11, 23)
-  return `${story.nonce} by ${story.producer ?? '?'} at ${when}: ${runs.join('; ') || 'no run'}`
-}

@@ -1,4 +1,5 @@
-import type { Book } from './book.ts'
+import type { Book, Story } from './book.ts'
+import { describeRuns } from './describe.ts'
 import type { Explainer } from './explain.ts'
 import { percentile } from './percentile.ts'
 
@@ -14,10 +15,41 @@ export interface Recovery {
   maxMs: number | undefined
   /** The same over all of them, other faults included. */
   allP99Ms: number | undefined
+  /** The slowest, longest first. */
+  slowest: string[]
 }
 
 /** The kind of workers whose recovery is ours to promise. */
 const OURS = /^ts-worker-/
+
+/** Slowest recoveries that are named. */
+const SHOWN = 5
+
+/**
+ * True where nothing else kept the job back. Fresh jobs that wait as well say that there are too few workers, or too little
+ * of the machine. A worker of arq that dies counts, too: it may have claimed the job, and arq
+ * frees a dead worker's jobs after its longest timeout + 10 s.
+ */
+function isCalm(explainer: Explainer, book: Book, worker: string, fromMs: number, untilMs: number): boolean {
+  if (explainer.during(worker, fromMs, untilMs).length > 0) return false
+  if (isBusy(book, untilMs)) return false
+  return !book.exits.some((exit) => exit.worker.startsWith('py-worker') && exit.atMs >= fromMs && exit.atMs <= untilMs)
+}
+
+/** A machine, or a fleet, that begins fresh jobs this late would begin any job late. */
+const BUSY_MS = 300
+/** Fresh jobs that were due so shortly before are looked at. */
+const LOOK_BACK_MS = 2_000
+
+/** True where fresh jobs waited, too: then the wait says nothing about leases. */
+function isBusy(book: Book, atMs: number): boolean {
+  const waits: number[] = []
+  for (const { dueMs, runs } of book.stories.values()) {
+    if (dueMs === undefined || dueMs < atMs - LOOK_BACK_MS || dueMs > atMs) continue
+    waits.push((runs[0]?.startMs ?? Infinity) - dueMs)
+  }
+  return (percentile(waits, 0.75) ?? 0) > BUSY_MS
+}
 
 /** Measures from the kill of a worker to the next run of each job that it ran. */
 export function measureRecovery(book: Book, explainer: Explainer): Recovery {
@@ -26,7 +58,7 @@ export function measureRecovery(book: Book, explainer: Explainer): Recovery {
       .filter(({ worker, cause }) => OURS.test(worker) && cause === 'kill')
       .map((exit) => [exit.worker, exit.atMs]),
   )
-  const all: number[] = []
+  const all: { waitMs: number; calm: boolean; story: Story }[] = []
   const undisturbed: number[] = []
   for (const story of book.stories.values()) {
     for (let i = 0; i + 1 < story.runs.length; i++) {
@@ -35,9 +67,10 @@ export function measureRecovery(book: Book, explainer: Explainer): Recovery {
       if (killedMs === undefined || run.endMs !== undefined) continue
       const again = story.runs[i + 1]!
       const waitMs = again.startMs - killedMs
-      all.push(waitMs)
       // A lease that was renewed late, before the kill, is no disturbance: it only lapses sooner.
-      if (explainer.during(again.worker, killedMs, again.startMs).length === 0) undisturbed.push(waitMs)
+      const calm = isCalm(explainer, book, again.worker, killedMs, again.startMs)
+      all.push({ waitMs, calm, story })
+      if (calm) undisturbed.push(waitMs)
     }
   }
   return {
@@ -47,6 +80,13 @@ export function measureRecovery(book: Book, explainer: Explainer): Recovery {
     p50Ms: percentile(undisturbed, 0.5),
     p99Ms: percentile(undisturbed, 0.99),
     maxMs: percentile(undisturbed, 1),
-    allP99Ms: percentile(all, 0.99),
+    allP99Ms: percentile(
+      all.map(({ waitMs }) => waitMs),
+      0.99,
+    ),
+    slowest: all
+      .toSorted((a, b) => b.waitMs - a.waitMs)
+      .slice(0, SHOWN)
+      .map(({ waitMs, calm, story }) => `${waitMs} ms${calm ? '' : ' (disturbed)'}: ${describeRuns(story)}`),
   }
 }

@@ -15,7 +15,7 @@ export interface TickVerdict {
   /** Ticks that ran more than once. */
   doubled: TickCase[]
   /** Ticks that began later than `LATE_MS` after their time. */
-  late: TickCase[]
+  late: (TickCase & { lateMs: number })[]
   /** Ticks of the one that comes each second that never began. */
   missed: TickCase[]
   lateP99Ms: number | undefined
@@ -59,7 +59,8 @@ export function judgeTicks(book: Book, explainer: Explainer, options: JudgeOptio
     }
     if (lateMs > LATE_MS) {
       const explanation = explainer.anything(dueMs - AHEAD_MS, first.startMs)
-      verdict.late.push({ tick: jobId, explanation, detail: `${(lateMs / 1000).toFixed(1)} s late` })
+      const detail = `${(lateMs / 1000).toFixed(1)} s late on ${first.worker}, enqueued by ${(book.tickers.get(jobId) ?? []).join(', ')}`
+      verdict.late.push({ tick: jobId, lateMs, explanation, detail })
     }
   }
   const from = Math.ceil(options.faultsFromMs / 1000)

@@ -35,8 +35,14 @@ async function enqueue(client: Client, { task, ms, failures, deferByMs, jobId, a
     const options = { ...(jobId === undefined ? {} : { jobId }), ...(deferByMs > 0 ? { deferByMs } : {}) }
     const job = await client.enqueue(task, [nonce, ms, failures], options)
     if (!job) return
-    const { queueName: queue } = job
-    await ledger.write({ event: 'accepted', nonce, jobId: job.jobId, task, queue, producer: name })
+    await ledger.write({
+      event: 'accepted',
+      nonce,
+      jobId: job.jobId,
+      task,
+      deferMs: String(deferByMs),
+      producer: name,
+    })
     if (abortAfterMs === undefined) return
     await sleep(abortAfterMs)
     await ledger.write({ event: 'abort', jobId: job.jobId, producer: name })

@@ -30,7 +30,7 @@ const SHOWN = 8
 /** The report for a terminal. */
 export function formatReport(report: Report): string {
   const { verdict, bounds, exits, keys, memory } = report
-  const { ticks, recovery } = verdict
+  const { ticks, recovery, pickup } = verdict
   const lines = [
     '',
     `Chaos, seed ${report.seed}: ${report.minutes} min on ${report.topology}, lease ${report.leaseMs} ms, Python: ${report.python}`,
@@ -43,6 +43,7 @@ export function formatReport(report: Report): string {
       `never ran ${ticks.missed.length} (${counts(byExplanation(ticks.missed)) || 'none'}), ran twice ${ticks.doubled.length} (${counts(byExplanation(ticks.doubled)) || 'none'}); delay p99 ${ms(ticks.lateP99Ms)}`,
     `recovery      ${recovery.kills} kills, ${recovery.jobs} jobs ran again; of ${recovery.undisturbed} undisturbed ` +
       `p50 ${ms(recovery.p50Ms)}, p99 ${ms(recovery.p99Ms)}, max ${ms(recovery.maxMs)}; of all p99 ${ms(recovery.allP99Ms)}`,
+    `pickup        p50 ${ms(pickup.p50Ms)}, p99 ${ms(pickup.p99Ms)}, max ${ms(pickup.maxMs)}`,
     `memory (MiB)  ${memory.map(({ slot, early, late, max }) => `${slot} ${mib(early)}→${mib(late)} max ${mib(max)}`).join(', ')}`,
     `keys          ${counts(keys.kept)}`,
     `exits         Python's own ${report.pythonExits}, ours ${exits.length}; logs in ${report.logs}`,
@@ -60,6 +61,12 @@ export function formatReport(report: Report): string {
         .filter(({ explanation }) => explanation === undefined)
         .map(({ tick, ...rest }) => ({ jobId: tick, task: 'cron', ...rest })),
     ),
+    ...ticks.late
+      .toSorted((a, b) => b.lateMs - a.lateMs)
+      .slice(0, 3)
+      .map((late) => `  latest tick: ${late.tick} (${late.explanation ?? 'unexplained'}): ${late.detail}`),
+    ...recovery.slowest.map((line) => `  slow recovery: ${line}`),
+    ...pickup.slowest.map((line) => `  slow pickup: ${line}`),
     ...exits.slice(0, SHOWN).map(({ worker, detail }) => `  exit: ${worker}: ${detail}`),
     ...keys.odd.slice(0, SHOWN).map(({ name, fault }) => `  key: ${name}: ${fault}`),
     '',

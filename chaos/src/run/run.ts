@@ -51,10 +51,15 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
   const faults = scheduleOf(options, python !== undefined)
   const producers = slots.filter(({ kind }) => kind.endsWith('producer')).length
 
-  const servers = await startServers(topology, dir)
   const ledgerServer = await RedisProcess.start({ name: 'ledger', dir, args: ['--appendonly', 'no'] })
   const ledgerReader = ledgerServer.client()
   const ledger = new LedgerClient(ledgerServer.port)
+  const servers = await startServers(topology, dir, (fault, phase) => {
+    if (phase === 'began') say('         failover: another master')
+    const entry =
+      phase === 'began' ? { event: 'fault', fault, kind: 'failover', target: '' } : { event: 'healed', fault }
+    void ledger.write(entry)
+  })
   const rate = rateOf(options) / producers
   const common = { seed, ledgerPort: ledgerServer.port, leaseMs, rate, logLevel, python: python !== undefined }
   const fleet = new Fleet({ slots, servers, ledger, python, dir, common })

@@ -6,15 +6,16 @@ import type { Redis } from 'ioredis'
 import type { Fault } from '../plan/faults.ts'
 import { RedisProcess } from './redis-process.ts'
 import { DATABASE, PASSWORD } from './topology.ts'
-import type { Servers } from './topology.ts'
+import type { FailoverListener, Servers } from './topology.ts'
 
 const MASTER = 'chaos'
 /** A master is taken for dead after this, in ms. */
 const DOWN_AFTER_MS = 1_000
 
 /** A master, its replica and three sentinels on this machine. */
-export async function startSentinel(dir: string): Promise<Servers> {
-  const args = ['--appendonly', 'yes', '--appendfsync', 'always', '--enable-debug-command', 'yes']
+export async function startSentinel(dir: string, onFailover: FailoverListener): Promise<Servers> {
+  const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
+  const args = [...durable, '--enable-debug-command', 'yes', '--repl-diskless-sync-delay', '0']
   const first = await RedisProcess.start({ name: 'redis-1', dir, password: PASSWORD, args })
   const second = await RedisProcess.start({
     name: 'redis-2',
@@ -43,8 +44,20 @@ export async function startSentinel(dir: string): Promise<Servers> {
     sentinels.push(await RedisProcess.start({ name: `sentinel-${number}`, dir, config, port }))
   }
   const watcher = sentinels[0]!.client()
+  const listener = sentinels[1]!.client()
   const links = nodes.map((node) => node.client(DATABASE))
   await eventually(isWhole, { timeoutMs: 60_000, intervalMs: 100 })
+
+  let failovers = 0
+  // Until the old master follows, clients that have not left it write into the void.
+  listener.on('message', () => {
+    const id = `switch-${++failovers}`
+    onFailover(id, 'began')
+    void eventually(isWhole, { timeoutMs: 120_000, intervalMs: 200 })
+      .catch(() => {})
+      .finally(() => onFailover(id, 'over'))
+  })
+  await listener.subscribe('+switch-master')
 
   async function masterPort(): Promise<number> {
     const [, port] = (await watcher.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as [string, string]
@@ -94,7 +107,7 @@ export async function startSentinel(dir: string): Promise<Servers> {
       await eventually(isWhole, { timeoutMs: 60_000, intervalMs: 100 })
     },
     stop: async () => {
-      for (const link of [watcher, ...links]) link.disconnect()
+      for (const link of [watcher, listener, ...links]) link.disconnect()
       for (const each of [...sentinels, ...nodes]) await each.kill()
     },
   }

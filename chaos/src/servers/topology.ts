@@ -29,6 +29,9 @@ export interface Servers {
   stop(): Promise<void>
 }
 
+/** Hears of failovers as they happen: those that a fault asked for, and those that Sentinel decides by itself. */
+export type FailoverListener = (id: string, phase: 'began' | 'over') => void
+
 /** Database of the fleet: not 0, so that connecting has a SELECT. */
 export const DATABASE = 1
 

@@ -17,7 +17,7 @@ const accepted = (s: number, nonce = 'n1', jobId = 'j1', task = 'work'): LedgerE
   nonce,
   jobId,
   task,
-  queue: 'arq:queue',
+  deferMs: '0',
   producer: 'ts-producer-1#1',
 })
 const start = (s: number, run: string, worker: string, nonce = 'n1', jobId = 'j1', task = 'work'): LedgerEntry => ({

@@ -9,6 +9,7 @@ export interface RunOptions {
   /** Jobs that producers aim at over the whole run; undefined takes the default rate. */
   jobs: number | undefined
   report: string | undefined
+  ledger: string | undefined
   faults: readonly FaultKind[]
   topology: Topology
   leaseMs: number
@@ -33,6 +34,7 @@ every job by a ledger on a second Redis. Exit code 1: a bound is broken; 2: the 
   --lease-ms N       lease of the workers; default 3000
   --no-python        leave Python out
   --report FILE      write the report as JSON
+  --ledger FILE      copy the ledger as JSON lines
   --log-level L      of our processes, into .cache/chaos/<seed>; default warn
   --plan             print the schedule of faults and end
   --help             this text
@@ -56,6 +58,7 @@ export function readOptions(args: readonly string[]): RunOptions | undefined {
       'lease-ms': { type: 'string', default: '3000' },
       python: { type: 'boolean', default: true },
       report: { type: 'string' },
+      ledger: { type: 'string' },
       'log-level': { type: 'string', default: 'warn' },
       plan: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -71,6 +74,7 @@ export function readOptions(args: readonly string[]): RunOptions | undefined {
     seed: values.seed ?? Math.random().toString(36).slice(2, 8),
     jobs: values.jobs === undefined ? undefined : positive('--jobs', values.jobs),
     report: values.report,
+    ledger: values.ledger,
     faults: values.faults === undefined ? FAULT_KINDS : values.faults.split(',').map(faultKind),
     topology,
     leaseMs: positive('--lease-ms', values['lease-ms']),

@@ -79,7 +79,7 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
     const stoppedMs = Date.now()
     await fleet.retire(['ts-worker', 'py-worker'])
     say('judging')
-    const book = await readLedger(ledgerReader)
+    const book = await readLedger(ledgerReader, options.ledger)
     const { remains, kept, odd } = await scanKeys(await servers.admin(), QUEUES, book.aborts)
     const verdict = judge(book, remains, {
       leaseMs,

@@ -1,3 +1,4 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import { Book } from '../judge/book.ts'
 import { readEntry } from '../judge/entries.ts'
@@ -18,19 +19,24 @@ export interface Scan {
   odd: { name: string; fault: string }[]
 }
 
-/** Reads the whole ledger. */
-export async function readLedger(redis: Redis): Promise<Book> {
+/** Reads the whole ledger, and copies it as JSON lines into a file where one is named. */
+export async function readLedger(redis: Redis, copyTo?: string): Promise<Book> {
   const book = new Book()
+  const file = copyTo === undefined ? undefined : openSync(copyTo, 'w')
   let from = '-'
   for (;;) {
     const page = await redis.xrange(LEDGER, from, '+', 'COUNT', PAGE)
     for (const [id, fields] of page) {
       const entry = readEntry(id, fields)
-      if (entry) book.add(entry)
+      if (!entry) continue
+      book.add(entry)
+      if (file !== undefined) writeSync(file, `${JSON.stringify(entry)}\n`)
     }
-    if (page.length < PAGE) return book
+    if (page.length < PAGE) break
     from = `(${page.at(-1)![0]}`
   }
+  if (file !== undefined) closeSync(file)
+  return book
 }
 
 /** Looks at every key. */

@@ -1,32 +1,18 @@
-import { PyObject, Tuple } from '@arq-ts/core'
+import { showJson } from '@arq-ts/protocol/show'
+
+/** Characters of one answer, and the least that each row of a list may have of them. */
+const MAX_LENGTH = 32 * 1024 * 1024
+const MIN_ROW_LENGTH = 4 * 1024
 
 /**
- * A value as JSON can tell it: dates in ISO, integers beyond 2^53 and bytes (base64) as texts, sets and tuples as
- * arrays, maps as objects where their keys are texts and as pairs where not, errors by type and message.
+ * An answer as JSON text, in a list each row within its own share of the length: one row must not hide the others.
+ * What is left out is marked by an object with the key `$cut`.
  */
-export function jsonValue(value: unknown): unknown {
-  if (typeof value === 'bigint') return String(value)
-  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
-  if (typeof value !== 'object' || value === null) return value
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
-  if (value instanceof Error)
-    return { type: (value as { pythonType?: string }).pythonType ?? value.name, message: value.message }
-  if (value instanceof Tuple || value instanceof Set || Array.isArray(value))
-    return [...(value as Iterable<unknown>)].map(jsonValue)
-  if (value instanceof Map) {
-    const pairs = [...value]
-    if (pairs.every(([key]) => typeof key === 'string')) return jsonObject(pairs as [string, unknown][])
-    return pairs.map((pair) => pair.map(jsonValue))
-  }
-  if (value instanceof PyObject) return jsonObject(Object.entries(value))
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) return jsonObject(Object.entries(value))
-  return String(value)
-}
-
-function jsonObject(pairs: readonly (readonly [string, unknown])[]): Record<string, unknown> {
-  return Object.fromEntries(
-    pairs.filter(([, value]) => value !== undefined).map(([key, value]) => [key, jsonValue(value)]),
-  )
+export function jsonText(value: unknown, indent: number): string {
+  if (!Array.isArray(value) || value.length === 0) return showJson(value, { maxLength: MAX_LENGTH, indent })
+  const maxLength = Math.max(MIN_ROW_LENGTH, Math.floor(MAX_LENGTH / value.length))
+  const rows = value.map((row) => showJson(row, { maxLength, indent }))
+  if (indent === 0) return `[${rows.join(',')}]`
+  const spaces = ' '.repeat(indent)
+  return `[\n${rows.map((row) => spaces + row.replaceAll('\n', `\n${spaces}`)).join(',\n')}\n]`
 }

@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
-import { repr } from '@arq-ts/core'
+import { repr, reprCall } from '@arq-ts/protocol/show'
 import pc from 'picocolors'
-import { jsonValue } from './json-value.ts'
+import { jsonText } from './json-value.ts'
 import { printable, printableLines } from './printable.ts'
 
 /** Colours for a stream: only on a terminal, never against NO_COLOR, always with FORCE_COLOR. */
@@ -24,7 +24,7 @@ export class Output {
 
   /** One value: as JSON, or by `show` for a person. */
   data(value: unknown, show: () => void): void {
-    if (this.json) this.raw(JSON.stringify(jsonValue(value), null, process.stdout.isTTY ? 2 : 0))
+    if (this.json) this.raw(jsonText(value, process.stdout.isTTY ? 2 : 0))
     else show()
   }
 
@@ -99,18 +99,12 @@ export function table<T>(
 
 /** A value in one short line, as log lines show it. */
 export function preview(value: unknown, length = 60): string {
-  const text = printable(repr(value))
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text
+  return repr(value, length)
 }
 
 /** Arguments as a call would have them. */
 export function callText(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>, length = 60): string {
-  const parts = [
-    ...args.map((arg) => preview(arg, length)),
-    ...Object.entries(kwargs).map(([key, value]) => `${key}=${preview(value, length)}`),
-  ]
-  const text = parts.join(', ')
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text
+  return reprCall(args, kwargs, length)
 }
 
 /** `850 ms`, `12 s`, `3 min 20 s`, `5 h 10 min`, `2 d 3 h`. */

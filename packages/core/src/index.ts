@@ -11,7 +11,7 @@ export type { DeadFilter, DeadLetter, JobDetails, ListedJob } from './jobs/inspe
 export { Job } from './jobs/job.ts'
 export type { JobInfo, JobResult, WaitOptions } from './jobs/job.ts'
 export { checkOptions } from './options/check.ts'
-export { repr } from './logging/log-lines.ts'
+export { repr } from '@arq-ts/protocol/show'
 export { createLogger } from './logging/logger.ts'
 export type { Logger, LoggerOptions, LogLevel } from './logging/logger.ts'
 export type { ClientOptions } from './options/client.ts'

@@ -2,7 +2,7 @@ import { PyGlobal, PyObject, RemoteError, Tuple } from '@arq-ts/core'
 import { describe, expect, test } from 'vitest'
 import { readArguments } from '../../src/commands/job.ts'
 import { eventLine } from '../../src/commands/fleet.ts'
-import { jsonValue } from '../../src/json-value.ts'
+import { jsonText } from '../../src/json-value.ts'
 import { callText, preview, spanText, table, whenText } from '../../src/output.ts'
 
 describe('arguments of `job enqueue`', () => {
@@ -29,12 +29,12 @@ describe('a value as JSON', () => {
     [new Map([['a', 1n]]), { a: '1' }],
     [new Map<unknown, unknown>([[1, 2]]), [[1, 2]]],
     [new RemoteError('builtins.ValueError', ['no']), { type: 'builtins.ValueError', message: 'ValueError: no' }],
-    [{ a: undefined, b: [undefined] }, { b: [undefined] }],
-  ])('%s', (value, expected) => expect(jsonValue(value)).toEqual(expected))
+    [{ a: undefined, b: [undefined] }, { b: [null] }],
+  ])('%s', (value, expected) => expect(JSON.parse(jsonText(value, 0))).toEqual(expected))
 
   test('is told of an object of a Python class too', () => {
     const point = new PyObject(new PyGlobal('geo', 'Point'), 'new', [1])
-    expect(JSON.stringify(jsonValue(point))).toContain('geo.Point')
+    expect(jsonText(point, 0)).toContain('geo.Point')
   })
 })
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
+import { escapeJsonLine } from '@arq-ts/protocol/show'
 import { maskSecrets } from './secrets.ts'
 
 /** Only a person's terminal waits for it. */
@@ -43,7 +44,9 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     hooks: { streamWrite: maskSecrets },
   }
   if (!(options.pretty ?? isTerminal)) {
-    return pino({ ...settings, timestamp: pino.stdTimeFunctions.isoTime }, destination as NodeJS.WriteStream)
+    const hooks = { streamWrite: (line: string) => escapeJsonLine(maskSecrets(line)) }
+    const timestamp = pino.stdTimeFunctions.isoTime
+    return pino({ ...settings, hooks, timestamp }, destination as NodeJS.WriteStream)
   }
   const colorize = process.env.FORCE_COLOR ? process.env.FORCE_COLOR !== '0' : isTerminal && !process.env.NO_COLOR
   const stream = loadPretty()({
@@ -60,10 +63,13 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   return pino(settings, stream)
 }
 
-/** pino-pretty cleans all but what a function has formatted: a message must not move the terminal's cursor. */
+/**
+ * pino-pretty cleans all but what a function has formatted: a message must not move the terminal's cursor, nor begin a
+ * line that looks like an entry of its own.
+ */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) =>
-    character === '\n' || character === '\t' ? character : '',
+    character === '\n' ? '\n    ' : character === '\t' ? character : '',
   )
 }
 

@@ -78,13 +78,14 @@ describe('a remote error', () => {
   test.each([
     ['builtins.ValueError', ['bad'], 'ValueError: bad', 'builtins'],
     ['app.errors.Outer', [], 'Outer', 'app.errors'],
-    ['ValueError', [1, null], 'ValueError: 1, null', 'builtins'],
+    ['ValueError', [1, null], 'ValueError: (1, None)', 'builtins'],
+    ['KeyError', ['missing'], "KeyError: 'missing'", 'builtins'],
   ])('%s%j is told as %s', (pythonType, args, message, module) => {
     expect(new RemoteError(pythonType, args)).toMatchObject({ pythonType, args, message, module })
   })
 
   test('tells arguments that have no words', () => {
-    expect(new RemoteError('builtins.ValueError', [Object.create(null)]).message).toBe('ValueError: object')
+    expect(new RemoteError('builtins.ValueError', [Object.create(null)]).message).toBe('ValueError: {}')
   })
 })
 

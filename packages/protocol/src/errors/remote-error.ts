@@ -1,4 +1,6 @@
-import { PyGlobal } from '../values/py-object.ts'
+import { truncate } from '../values/escape.ts'
+import { repr } from '../values/repr.ts'
+import { Decimal, PlainDate, PlainTime, PyGlobal, Tuple, Uuid } from '../values/values.ts'
 import { ArqError } from './wire-errors.ts'
 
 /**
@@ -41,8 +43,7 @@ export class RemoteError extends ArqError {
   ) {
     const isClass = type instanceof PyGlobal
     const pythonType = isClass ? `${type.module}.${type.name}` : type
-    const name = pythonType.slice(pythonType.lastIndexOf('.') + 1)
-    super(details.message ?? (args.length === 0 ? name : `${name}: ${args.map(plainText).join(', ')}`))
+    super(details.message ?? messageOf(pythonType.slice(pythonType.lastIndexOf('.') + 1), args))
     this.#pythonClass = isClass ? type : null
     this.pythonType = pythonType
     this.args = args
@@ -66,11 +67,22 @@ function moduleOf(pythonType: string): string {
   return pythonType.includes('.') ? pythonType.slice(0, pythonType.lastIndexOf('.')) : 'builtins'
 }
 
-/** An argument as a string: exceptions hold anything, also objects without a prototype. */
-function plainText(value: unknown): string {
+const MESSAGE_LENGTH = 1_000
+
+/** The exception as Python prints it: `ValueError: bad`, `KeyError: 'missing'`, `ValueError: (1, 'two')`. */
+function messageOf(name: string, args: readonly unknown[]): string {
+  if (args.length === 0) return name
   try {
-    return String(value)
+    return `${name}: ${args.length === 1 ? textOf(name, args[0]) : repr(Tuple.adopt(args.slice(0, MESSAGE_LENGTH)), MESSAGE_LENGTH)}`
   } catch {
-    return typeof value
+    // Exceptions hold anything, also what throws when it is looked at.
+    return name
   }
+}
+
+/** One argument as Python's `str` has it. */
+function textOf(name: string, arg: unknown): string {
+  if (typeof arg === 'string' && name !== 'KeyError') return truncate(arg, MESSAGE_LENGTH)
+  const isText = arg instanceof Decimal || arg instanceof Uuid || arg instanceof PlainDate || arg instanceof PlainTime
+  return isText ? String(arg) : repr(arg, MESSAGE_LENGTH)
 }

@@ -1,7 +1,12 @@
 import { ArgumentsError } from '../errors.ts'
+import { showName } from '../values/escape.ts'
+import { hasAtMost } from '../values/walk.ts'
 
-/** Names may come from a foreign producer, and be of any length. */
-const MAX_NAME_TOLD = 100
+/**
+ * Values that a schema may have to look at, each counted at every place where it stands: a pickle of 53 bytes can hold
+ * millions. JSON and msgpack share nothing, and arguments of this many values take 2 MiB of them at least.
+ */
+const MAX_ARGUMENT_VALUES = 2_000_000
 
 /**
  * Binds a call's arguments to parameter names as Python would: positional ones in order, keywords by name, both mixed.
@@ -22,16 +27,21 @@ export function bindArguments(
       `${functionName}() takes ${takes} but ${args.length} ${args.length === 1 ? 'was' : 'were'} given`,
     )
   }
+  if (!hasAtMost(MAX_ARGUMENT_VALUES, [args, kwargs])) {
+    throw new ArgumentsError(
+      `${functionName}() takes at most ${MAX_ARGUMENT_VALUES} values where it has a schema, shared ones counted each ` +
+        'time, and none that contains itself; define the task without `params` to take them as they come',
+    )
+  }
   const bound: Record<string, unknown> = {}
   for (let i = 0; i < args.length; i++) set(bound, parameters[i] as string, args[i])
   for (const name of Object.keys(kwargs)) {
     if (args.length > 0 && Object.hasOwn(bound, name)) {
-      throw new ArgumentsError(`${functionName}() got multiple values for argument '${name}'`)
+      throw new ArgumentsError(`${functionName}() got multiple values for argument '${showName(name)}'`)
     }
     if (!acceptsUnknown && !parameters.includes(name)) {
-      const told = name.length > MAX_NAME_TOLD ? `${name.slice(0, MAX_NAME_TOLD)}…` : name
       throw new ArgumentsError(
-        `${functionName}() got an unexpected keyword argument '${told}'; it takes ${quoted(parameters) || 'none'}`,
+        `${functionName}() got an unexpected keyword argument '${showName(name)}'; it takes ${quoted(parameters) || 'none'}`,
       )
     }
     set(bound, name, kwargs[name])

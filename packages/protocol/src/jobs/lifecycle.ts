@@ -6,6 +6,7 @@
  */
 import { JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
 import type { Retry } from '../errors.ts'
+import { showName } from '../values/escape.ts'
 import { decodeJob } from './records.ts'
 import type { CodecName, JobRecord } from './records.ts'
 import { retryDelayMs } from './retry-policy.ts'
@@ -91,7 +92,7 @@ export function admit<T extends TaskRules>(
     return fail(record, codec, 'aborted', new JobAbortedError('aborted before start'))
   if (task === undefined) {
     if (rules.unknownFunction === 'release') return { kind: 'release', record }
-    const error = new JobFailedError(`function '${record.functionName}' not found`)
+    const error = new JobFailedError(`function '${showName(record.functionName)}' not found`)
     return fail(record, codec, 'unknown function', error)
   }
   const setTry = record.jobTry !== null && record.jobTry > jobTry

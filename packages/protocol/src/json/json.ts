@@ -1,18 +1,37 @@
 import { parse, stringify } from 'lossless-json'
 import { DecodeError, EncodeError } from '../errors.ts'
-import { COST, MAX_DEPTH, MAX_INTEGER_DIGITS, Room } from '../values/limits.ts'
+import { COST, MAX_DEPTH, MAX_INTEGER_DIGITS, MAX_PAYLOAD_BYTES, Room } from '../values/limits.ts'
 import { toPlain } from '../values/plain.ts'
+import type { PlainRules } from '../values/plain.ts'
 import { narrow, smallIndex } from '../values/integers.ts'
 
 /** What reads integers beyond 2^53 takes some 30 bytes per character. */
 const MAX_LOSSLESS_LENGTH = 8 * 1024 * 1024
+/** The largest integer that is written, so that it can be read again. */
+const MAX_DIGITS = 10n ** BigInt(MAX_INTEGER_DIGITS) - 1n
 
-/** Dates become ISO texts; integers keep every digit. @throws EncodeError */
+/** Liberties that Python's `json.dumps` takes, for stores that keep JSON: not for the wire, where a value must come back. */
+export interface JsonLiberties {
+  /** Sets become arrays, and keys that are numbers become strings. Default false. */
+  lenient?: boolean
+}
+
+/** Dates become ISO strings; integers keep every digit. @throws EncodeError */
 export function encodeJson(value: unknown): Buffer {
+  return Buffer.from(jsonText(value))
+}
+
+/**
+ * A value as JSON text, whole or not at all: dates in ISO form, integers with every digit.
+ *
+ * @throws EncodeError for what JSON has no form for, for a value within itself, and beyond 64 MiB or 500 levels.
+ */
+export function jsonText(value: unknown, { lenient = false }: JsonLiberties = {}): string {
   let hasBigint = false
-  const plain = toPlain(value, {
+  const rules: PlainRules = {
     codec: 'json',
     text: (text) => text,
+    size: (text) => text.length,
     float(number) {
       if (Number.isFinite(number)) return number
       throw new EncodeError(`json has no ${number}; use codec 'msgpack' or 'pickle'`)
@@ -21,22 +40,50 @@ export function encodeJson(value: unknown): Buffer {
     bigint(number) {
       const small = narrow(number)
       hasBigint ||= typeof small === 'bigint'
+      if (number > MAX_DIGITS || number < -MAX_DIGITS)
+        throw new EncodeError(
+          `expected integers of at most ${MAX_INTEGER_DIGITS} digits; use codec 'pickle', or a string`,
+        )
       return small
     },
-    map: (map) => Object.fromEntries([...map].map(([key, item]) => [textKey(key), item])),
+    map: (map) => textKeyed(map, lenient),
+    set: lenient ? (set) => [...set] : undefined,
     object(object) {
       if (object instanceof Date) return object.toISOString()
       if (object instanceof Uint8Array)
-        throw new EncodeError("json cannot carry bytes; use codec 'msgpack' or 'pickle', or a base64 text")
+        throw new EncodeError("json cannot carry bytes; use codec 'msgpack' or 'pickle', or a base64 string")
       return undefined
     },
-  })
-  return Buffer.from((hasBigint ? stringify(plain) : JSON.stringify(plain)) as string)
+  }
+  let plain = toPlain(value, rules)
+  // An escape takes six bytes: what may be too large by then is counted exactly.
+  if (plain.size * 6 > MAX_PAYLOAD_BYTES) plain = toPlain(value, { ...rules, size: escapedSize })
+  return (hasBigint ? stringify(plain.value) : JSON.stringify(plain.value)) as string
 }
 
-function textKey(key: unknown): string {
-  if (typeof key === 'string') return key
-  throw new EncodeError(`json has text keys only, got a ${typeof key}; use codec 'msgpack' or 'pickle'`)
+function textKeyed(map: Map<unknown, unknown>, lenient: boolean): object {
+  const texts = new Map<string, unknown>()
+  for (const [key, item] of map) {
+    const isNumber = typeof key === 'number' || typeof key === 'bigint'
+    if (typeof key !== 'string' && !(lenient && isNumber)) {
+      const instead = lenient ? '' : "; use codec 'msgpack' or 'pickle'"
+      throw new EncodeError(`json has string keys only, got a key of type ${typeof key}${instead}`)
+    }
+    if (texts.has(String(key))) throw new EncodeError(`expected keys to differ as strings, got '${key}' twice`)
+    texts.set(String(key), item)
+  }
+  return Object.fromEntries(texts)
+}
+
+/** Bytes of a string as JSON, from below: what is not ASCII takes two or three. */
+function escapedSize(text: string): number {
+  let size = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit < 0x20 || (unit >= 0xd800 && unit <= 0xdfff)) size += 5
+    else if (unit === QUOTE || unit === BACKSLASH) size++
+  }
+  return size
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

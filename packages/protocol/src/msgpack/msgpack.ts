@@ -21,6 +21,8 @@ const rules: PlainRules = {
     if (isWellFormed(value)) return value
     throw new EncodeError("msgpack texts are UTF-8, which has no lone surrogates; use codec 'pickle', or bytes")
   },
+  // Three bytes at most for each unit; counted as one, since the payload itself is measured too.
+  size: (value) => value.length,
   float: (value) => value,
   // msgpackr writes a number beyond 32 bits as a float: Python would see 5000000000.0.
   integer: (value) => (value > 0xffffffff || value < -0x80000000 ? BigInt(value) : value),
@@ -42,7 +44,7 @@ const rules: PlainRules = {
 /** Whole numbers are integers at any size up to 64 bits; bytes are bin, dates timestamps. @throws EncodeError */
 export function encodeMsgpack(value: unknown): Buffer {
   // What msgpackr gives is a slice of a buffer it never writes to again.
-  return packr.pack(toPlain(value, rules))
+  return packr.pack(toPlain(value, rules).value)
 }
 
 /** @throws DecodeError */

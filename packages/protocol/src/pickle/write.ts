@@ -3,6 +3,7 @@ import { EncodeError } from '../errors.ts'
 import { ByteWriter } from '../values/byte-writer.ts'
 import { toPythonException } from '../values/exceptions.ts'
 import { MAX_DEPTH, MAX_INTEGER_BYTES } from '../values/limits.ts'
+import { refusal } from '../values/refusal.ts'
 import * as op from './opcodes.ts'
 import {
   ByteArray,
@@ -72,7 +73,7 @@ class PickleWriter extends ByteWriter {
       case 'object':
         return value === null ? this.byte(op.NONE) : this.#object(value, depth)
       default:
-        throw new EncodeError(`a pickle cannot carry a ${typeof value}; pass data only`)
+        throw refusal(value, 'pickle')
     }
   }
 
@@ -93,8 +94,7 @@ class PickleWriter extends ByteWriter {
     const known = reduction(value)
     if (known) return this.#reduce(value, known[0], known[1], known[2], depth + 1)
     if (hasToJson(value)) return this.value(value.toJSON(), depth + 1)
-    const name = (prototype as { constructor?: { name?: string } }).constructor?.name ?? 'class instance'
-    throw new EncodeError(`a pickle cannot carry a ${name}; pass plain data`)
+    throw refusal(value, 'pickle')
   }
 
   /** A key of a dict or an item of a set: Python hashes it, so an array is a tuple there, a Set a frozenset. */

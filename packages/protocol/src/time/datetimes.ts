@@ -1,5 +1,5 @@
 /** Python's datetime family, exact to the microsecond. All fields are Python's own: months from 1, days from 1. */
-import { EncodeError } from '../errors.ts'
+import { EncodeError } from '../errors/wire-errors.ts'
 import { PyObject } from '../values/py-object.ts'
 import type { PyGlobal } from '../values/py-object.ts'
 import { zoneOffsetMs } from './zone-offset.ts'
@@ -62,7 +62,23 @@ export class DateTime extends Date {
     return this.tzinfo instanceof TimeZone ? text + offsetText(this.tzinfo.offset.totalMs) : text
   }
 
-  /** What a pickle holds: ten bytes and the zone. @internal */
+  /** The wall clock as Python has it. */
+  fields(): Required<DateTimeFields> {
+    const { raw } = this.wire()
+    const month = at(raw, 2)
+    return {
+      year: (at(raw, 0) << 8) | at(raw, 1),
+      month: month & 0x7f,
+      day: at(raw, 3),
+      hour: at(raw, 4),
+      minute: at(raw, 5),
+      second: at(raw, 6),
+      microsecond: microseconds(raw, 7),
+      fold: month > 0x7f ? 1 : 0,
+    }
+  }
+
+  /** The form in a pickle: ten bytes and the zone. @internal */
   wire(): { raw: Uint8Array; tzinfo: TzInfo } {
     const now = this.getTime()
     if (now === this.#instant) return { raw: this.#raw, tzinfo: this.tzinfo }
@@ -139,6 +155,10 @@ export class PlainTime {
   }
   get microsecond(): number {
     return microseconds(this.raw, 3)
+  }
+
+  get fold(): 0 | 1 {
+    return at(this.raw, 0) > 0x7f ? 1 : 0
   }
 
   toString(): string {

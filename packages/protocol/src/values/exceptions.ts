@@ -1,9 +1,6 @@
 import { ArgumentsError, JobAbortedError, JobFailedError, JobTimeoutError, RemoteError, Retry } from '../errors.ts'
 import { isConstructible, isKnownException } from './known-exceptions.ts'
-import { PyGlobal, PyObject } from './py-object.ts'
-
-const MESSAGE_LENGTH = 1_000
-const LARGE = 1n << 256n
+import { PyGlobal } from './py-object.ts'
 
 /** What a pickle names and calls to make an exception: a class by module and name, its args and its `__dict__`. */
 export interface PythonException {
@@ -59,40 +56,7 @@ export function toRemoteError(error: Error): RemoteError {
 /** An exception read from a pickle. */
 export function readException(type: PyGlobal, args: readonly unknown[], state?: unknown): RemoteError {
   const attributes = state === undefined ? {} : { attributes: state }
-  return new RemoteError(type, args, { message: describe(type.name, args), ...attributes })
-}
-
-/** As Python prints it, for humans and bounded: args may be shared so often that printing all of them never ends. */
-function describe(name: string, args: readonly unknown[]): string {
-  if (args.length === 0) return name
-  if (args.length === 1) return `${name}: ${curtail(brief(args[0]), MESSAGE_LENGTH)}`
-  const parts = args
-    .slice(0, 10)
-    .map((arg) => (typeof arg === 'string' ? `'${curtail(arg, 100)}'` : curtail(brief(arg), 100)))
-  return `${name}: (${parts.join(', ')}${args.length > 10 ? ', …' : ''})`
-}
-
-function brief(value: unknown): string {
-  switch (typeof value) {
-    case 'bigint':
-      return value > LARGE || value < -LARGE ? '<large integer>' : String(value)
-    case 'object':
-      break
-    default:
-      return String(value)
-  }
-  if (value === null) return 'None'
-  if (value instanceof Error) return value.message
-  if (value instanceof Uint8Array) return `${value.length} bytes`
-  if (Array.isArray(value)) return `[${value.length} items]`
-  if (value instanceof Map || value instanceof Set) return `{${value.size} items}`
-  if (value instanceof PyObject || value instanceof PyGlobal) return String(value)
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype ? '{…}' : `<${(prototype as object | null)?.constructor.name ?? 'map'}>`
-}
-
-function curtail(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text
+  return new RemoteError(type, args, attributes)
 }
 
 /** The key under which codecs without exceptions carry one. */
@@ -110,6 +74,5 @@ export function fromExceptionMap(value: unknown): RemoteError | undefined {
   const { [MARK]: type, args: given, message } = value as Record<string, unknown>
   if (typeof type !== 'string') return undefined
   const args = Array.isArray(given) ? (given as unknown[]) : []
-  const name = type.slice(type.lastIndexOf('.') + 1)
-  return new RemoteError(type, args, { message: typeof message === 'string' ? message : describe(name, args) })
+  return new RemoteError(type, args, typeof message === 'string' ? { message } : {})
 }

@@ -1,5 +1,5 @@
 /** What one payload may cost its reader. Whatever bytes arrive, time and memory stay within these. */
-import { DecodeError } from '../errors.ts'
+import { DecodeError } from '../errors/wire-errors.ts'
 
 /** What a payload may be at most, read or written. Redis itself takes 512 MiB per value. */
 export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024

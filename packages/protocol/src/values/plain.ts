@@ -2,79 +2,124 @@ import { EncodeError } from '../errors.ts'
 import { tooLarge } from './byte-writer.ts'
 import { toExceptionMap } from './exceptions.ts'
 import { MAX_DEPTH, MAX_PAYLOAD_BYTES } from './limits.ts'
+import { refusal } from './refusal.ts'
+import { kindOf } from './walk.ts'
 
-/** What differs between the codecs that know maps, arrays and scalars only. Each gives what the codec writes, or throws. */
+/** The differences between the codecs that know maps, arrays and scalars only. Each gives what the codec writes, or throws. */
 export interface PlainRules {
-  codec: string
+  codec: 'msgpack' | 'json'
   text(value: string): string
+  /** Bytes that a string takes when it is written; at least its length. */
+  size(value: string): number
   float(value: number): number
   integer(value: number): number | bigint
   bigint(value: bigint): number | bigint
   map(value: Map<unknown, unknown>): object
-  /** An object that is neither array nor map; undefined where the codec has nothing for it. */
+  /** A set as something that is written; undefined where the codec has no sets. */
+  set?: ((value: Set<unknown>) => unknown[]) | undefined
+  /** An object of no kind that holds others; undefined where the codec has nothing for it. */
   object(value: object): object | string | undefined
 }
 
-/**
- * Makes a value ready for such a codec: the same reference where nothing has to change. Shared values are written once
- * per place, so their size is counted before any of it is written.
- * @throws EncodeError
- */
-export function toPlain(value: unknown, rules: PlainRules): unknown {
-  return new Plain(rules).value(value, 0)
+/** A value that is ready for its codec. */
+export interface PlainValue {
+  value: unknown
+  /** At least as many bytes as are written, where no string needs escapes. */
+  size: number
 }
 
+/** Up to here a value is taken for a tree: it costs less to walk what is shared again than to remember each place. */
+const TREE_NODES = 100_000
+const TREE_DEPTH = 200
+/** Values that may be written beyond the first place of each, since they are shared. */
+const MAX_REPEATED = 1_000_000
+
+/**
+ * Makes a value ready for such a codec: the same reference where nothing has to change. The codec writes a shared value
+ * once per place, so places are counted before any of it is written.
+ *
+ * @throws EncodeError for what the codec cannot carry, for a value within itself, and beyond the limits.
+ */
+export function toPlain(value: unknown, rules: PlainRules): PlainValue {
+  const tree = new Plain(rules)
+  try {
+    return within(tree.value(value, 0), tree.size)
+  } catch (error) {
+    if (error !== notSmall) throw error
+  }
+  const graph = new PlainGraph(rules)
+  return within(graph.value(value, 0), graph.size)
+}
+
+function within(value: unknown, size: number): PlainValue {
+  if (size > MAX_PAYLOAD_BYTES) throw tooLarge()
+  return { value, size }
+}
+
+/** Thrown by the walk over a tree that turns out to be large, deep or a graph. */
+const notSmall = new Error('not a small tree')
+
 class Plain {
-  readonly #rules: PlainRules
-  /** At least what the value takes when it is written, in bytes. */
-  #size = 0
+  size = 0
+  protected nodes = 0
+  protected readonly rules: PlainRules
   /** Containers that had to change, and what they became: shared ones stay shared. */
   readonly #changed = new Map<object, unknown>()
 
   constructor(rules: PlainRules) {
-    this.#rules = rules
+    this.rules = rules
   }
 
   value(value: unknown, depth: number): unknown {
-    this.#size++
+    this.size++
+    this.nodes++
     switch (typeof value) {
       case 'string':
-        this.#size += value.length
-        return this.#rules.text(value)
+        this.size += this.rules.size(value)
+        return this.rules.text(value)
       case 'boolean':
         return value
       case 'undefined':
         return null
       case 'number':
-        return Number.isSafeInteger(value) ? this.#rules.integer(value) : this.#rules.float(value)
+        return Number.isSafeInteger(value) ? this.rules.integer(value) : this.rules.float(value)
       case 'bigint':
-        return this.#rules.bigint(value)
+        return this.rules.bigint(value)
       case 'object':
-        return value === null ? null : this.#object(value, depth)
+        return value === null ? null : this.object(value, depth)
       default:
-        throw new EncodeError(`${this.#rules.codec} cannot carry a ${typeof value}; pass data only`)
+        throw refusal(value, this.rules.codec)
     }
   }
 
-  #object(value: object, depth: number): unknown {
-    if (depth > MAX_DEPTH) throw new EncodeError(`values nest deeper than ${MAX_DEPTH} levels; is there a cycle?`)
-    if (this.#size > MAX_PAYLOAD_BYTES) throw tooLarge()
-    if (Array.isArray(value)) return this.#array(value, depth + 1)
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null)
-      return this.#dict(value as Record<string, unknown>, depth + 1)
-    if (value instanceof Map) return this.#map(value, depth + 1)
-    if (value instanceof Error) return this.#error(value, depth + 1)
-    const known = this.#rules.object(value)
+  protected object(value: object, depth: number): unknown {
+    if (depth > TREE_DEPTH || this.nodes > TREE_NODES) throw notSmall
+    return this.container(value, depth)
+  }
+
+  protected container(value: object, depth: number): unknown {
+    if (this.size > MAX_PAYLOAD_BYTES) throw tooLarge()
+    switch (kindOf(value)) {
+      case 'list':
+        return this.#array(value as unknown[], depth + 1)
+      case 'dict':
+        return this.#dict(value as Record<string, unknown>, depth + 1)
+      case 'map':
+        return this.#map(value as Map<unknown, unknown>, depth + 1)
+      case 'error':
+        return this.#error(value as Error, depth + 1)
+      case 'set':
+        if (!this.rules.set) break
+        return this.#array(this.rules.set(value as Set<unknown>), depth + 1)
+      default:
+    }
+    const known = this.rules.object(value)
     if (known !== undefined) {
-      this.#size += (known as { length?: number }).length ?? 0
+      this.size += (known as { length?: number }).length ?? 0
       return known
     }
-    const { codec } = this.#rules
-    if (value instanceof Set) throw new EncodeError(`${codec} has no sets; pass an array, or use codec 'pickle'`)
     if (hasToJson(value)) return this.value(value.toJSON(), depth + 1)
-    const name = (prototype as { constructor?: { name?: string } }).constructor?.name ?? 'class instance'
-    throw new EncodeError(`${codec} cannot carry a ${name}; pass plain data, or use codec 'pickle'`)
+    throw refusal(value, this.rules.codec)
   }
 
   #array(value: unknown[], depth: number): unknown[] {
@@ -93,8 +138,8 @@ class Plain {
   #dict(value: Record<string, unknown>, depth: number): object {
     let copy: Record<string, unknown> | undefined
     for (const key of Object.keys(value)) {
-      this.#size += key.length
-      this.#rules.text(key)
+      this.size += this.rules.size(key)
+      this.rules.text(key)
       const item = value[key]
       const ready = this.value(item, depth)
       if (ready === item) continue
@@ -109,16 +154,18 @@ class Plain {
   #map(value: Map<unknown, unknown>, depth: number): unknown {
     const copy = new Map<unknown, unknown>()
     for (const [key, item] of value) copy.set(this.value(key, depth), this.value(item, depth))
-    return this.#keep(value, this.#rules.map(copy))
+    return this.#keep(value, this.rules.map(copy))
   }
 
   /** Arguments that the codec cannot carry must not hide the failure they belong to. */
   #error(error: Error, depth: number): unknown {
     const map = toExceptionMap(error)
+    const { size } = this
     try {
       return this.value(map, depth)
     } catch (problem) {
       if (!(problem instanceof EncodeError)) throw problem
+      this.size = size
       return this.value({ ...map, args: [map.message] }, depth)
     }
   }
@@ -129,6 +176,65 @@ class Plain {
     this.#changed.set(value, copy)
     return copy
   }
+}
+
+/** What a container became, and what it comes to at each of its places. */
+interface Place {
+  ready: unknown
+  nodes: number
+  size: number
+  levels: number
+}
+
+/** The walk over anything else: each container once. */
+class PlainGraph extends Plain {
+  /** Null for a container that the walk is within; an error for one that has no form. */
+  readonly #places = new Map<object, Place | EncodeError | null>()
+  #repeated = 0
+  /** The deepest level met since the container that the walk is within began. */
+  #deepest = 0
+
+  protected override object(value: object, depth: number): unknown {
+    const place = this.#places.get(value)
+    if (place === null) throw new EncodeError(`a value contains itself; ${this.rules.codec} has no references`)
+    if (place instanceof EncodeError) throw place
+    if (place !== undefined) return this.#again(place, depth)
+    if (depth > MAX_DEPTH) throw tooDeep()
+    this.#places.set(value, null)
+    const { nodes, size } = this
+    const above = this.#deepest
+    this.#deepest = depth
+    try {
+      const ready = this.container(value, depth)
+      const levels = this.#deepest - depth
+      this.#places.set(value, { ready, nodes: this.nodes - nodes, size: this.size - size, levels })
+      return ready
+    } catch (error) {
+      // An exception gives its arguments up for its message; the next one with the same arguments need not try again.
+      if (error instanceof EncodeError) this.#places.set(value, error)
+      throw error
+    } finally {
+      this.#deepest = Math.max(above, this.#deepest)
+    }
+  }
+
+  #again({ levels, nodes, ready, size }: Place, depth: number): unknown {
+    if (depth + levels > MAX_DEPTH) throw tooDeep()
+    this.#deepest = Math.max(this.#deepest, depth + levels)
+    this.nodes += nodes
+    this.size += size
+    this.#repeated += nodes
+    if (this.size > MAX_PAYLOAD_BYTES) throw tooLarge()
+    if (this.#repeated <= MAX_REPEATED) return ready
+    throw new EncodeError(
+      `values are shared so often that ${this.rules.codec}, which has no references, would write ${this.nodes} of them; ` +
+        "use codec 'pickle', or send each shared value once",
+    )
+  }
+}
+
+function tooDeep(): EncodeError {
+  return new EncodeError(`values nest deeper than ${MAX_DEPTH} levels`)
 }
 
 function hasToJson(value: object): value is { toJSON(): unknown } {

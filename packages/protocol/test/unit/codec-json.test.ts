@@ -62,9 +62,9 @@ describe('json writes', () => {
   test.each([
     ['NaN', NaN, /NaN/],
     ['an infinity', -Infinity, /-Infinity/],
-    ['bytes', new Uint8Array(1), /bytes; use codec 'msgpack' or 'pickle', or a base64 text/],
-    ['a Set', new Set(), /no sets/],
-    ['a Map with other keys', new Map([[1, 2]]), /text keys only, got a number/],
+    ['bytes', new Uint8Array(1), /bytes; use codec 'msgpack' or 'pickle', or a base64 string/],
+    ['a Set', new Set(), /cannot carry Set objects/],
+    ['a Map with other keys', new Map([[1, 2]]), /string keys only, got a key of type number/],
     ['a function', () => 1, /function/],
   ])('but refuses %s', (_, value, message) => {
     expect(() => encodeJson({ value })).toThrow(EncodeError)

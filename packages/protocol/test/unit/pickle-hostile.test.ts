@@ -143,16 +143,16 @@ describe('a pickle made to exhaust memory or time', () => {
     expect(pickle.length).toBeLessThan(2_000)
     const value = decodePickle(pickle)
     expect(encodePickle(value).length).toBe(pickle.length)
-    expect(() => encodeValue({ value }, 'msgpack')).toThrow(/at most 67108864 bytes/)
-    expect(() => encodeValue({ value }, 'json')).toThrow(/at most 67108864 bytes/)
+    expect(() => encodeValue({ value }, 'msgpack')).toThrow(/shared so often/)
+    expect(() => encodeValue({ value }, 'json')).toThrow(/shared so often/)
   })
 
   test('as the arguments of an exception has a short message', () => {
     let layer: unknown = 'laugh'
     for (let i = 0; i < 200; i++) layer = [layer, layer]
     const error = new RemoteError('builtins.ValueError', [layer, 'x'.repeat(10_000)], { message: 'not printed' })
-    expect((decodePickle(encodePickle(error)) as RemoteError).message).toBe(
-      `ValueError: ([2 items], '${'x'.repeat(99)}…')`,
-    )
+    const { message } = decodePickle(encodePickle(error)) as RemoteError
+    expect(message).toMatch(/^ValueError: \(\[\[\[/)
+    expect(message.length).toBeLessThanOrEqual(1_012)
   })
 })

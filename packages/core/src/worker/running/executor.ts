@@ -1,6 +1,7 @@
 import { admit, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
 import type { Admission, CodecName, Ending, Interruption, JobRecord, Outcome, WorkerRules } from '@arq-ts/protocol/jobs'
 import { LeaseLostError } from '../../errors.ts'
+import { showName } from '@arq-ts/protocol/show'
 import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
 import type { ResolvedWorkerOptions } from '../../options/worker.ts'
@@ -242,7 +243,7 @@ export class Executor {
       dead: dead && {
         ttlMs: dead.maxAgeMs,
         payload: claim.payload ?? new Uint8Array(),
-        functionName: record.functionName,
+        functionName: showName(record.functionName),
         error: lines.describeError(result),
       },
     })

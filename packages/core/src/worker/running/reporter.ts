@@ -1,4 +1,5 @@
 import type { Admission, Ending, JobRecord, Outcome } from '@arq-ts/protocol/jobs'
+import { showName } from '@arq-ts/protocol/show'
 import type { WorkerEvents } from '../../fleet/events.ts'
 import type { Counters } from '../../fleet/worker-entry.ts'
 import * as lines from '../../logging/log-lines.ts'
@@ -86,7 +87,7 @@ export class Reporter {
   refused(claim: Claim, admission: Extract<Admission<RegisteredTask>, { kind: 'fail' }>, now: number): void {
     const { log } = this.#options
     const { record, reason, error } = admission
-    const ref = `${claim.jobId}:${record.functionName}`
+    const ref = nameOf(claim.jobId, record.functionName)
     if (reason === 'aborted') log.info(lines.aborted(elapsed(record, now), ref, 'before start'))
     else log.warn({ jobId: claim.jobId, reason }, lines.failed(0, ref, error))
     this.counters.failed++
@@ -114,7 +115,7 @@ export class Reporter {
 
   /** Reports a job of a function that this worker does not have. */
   handedBack(claim: Claim, { functionName }: JobRecord): void {
-    this.#releases.add(functionName)
+    this.#releases.add(showName(functionName))
     this.#options.emit('jobReleased', { ...aboutJob(claim, functionName), reason: 'unknown function' })
   }
 
@@ -140,18 +141,23 @@ export class Reporter {
       when === 'before it started'
         ? 'another worker may have it, it does not start here'
         : 'another worker may have it, its outcome is discarded'
-    log.error(about, `${claim.jobId}:${functionName} lost its lease ${when}: ${effect}`)
+    log.error(about, `${nameOf(claim.jobId, functionName)} lost its lease ${when}: ${effect}`)
     emit('leaseLost', about)
   }
 }
 
 /** arq names cron runs by function alone. */
 function refOf(run: HandlerRun): string {
-  return run.task.isCron ? run.task.name : `${run.claim.jobId}:${run.task.name}`
+  return run.task.isCron ? run.task.name : nameOf(run.claim.jobId, run.task.name)
+}
+
+/** Both come from whoever queued the job: neither may forge a line, nor fill a log. */
+function nameOf(jobId: string, functionName: string): string {
+  return `${showName(jobId)}:${showName(functionName)}`
 }
 
 function aboutJob({ jobId, queueName }: Claim, functionName: string) {
-  return { jobId, functionName, queueName }
+  return { jobId, functionName: showName(functionName), queueName }
 }
 
 function elapsed(record: JobRecord, now: number): number {

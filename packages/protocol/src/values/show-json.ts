@@ -1,0 +1,179 @@
+/** Values as JSON for programs and people to look at: always valid, bounded, and marked where something is left out. */
+import { base64 } from './bytes.ts'
+import { jsonString } from './escape.ts'
+import type { PyObject } from './py-object.ts'
+import { TextWalk, hasErrorFields, kindOf } from './walk.ts'
+
+/** Limits of `showJson`. */
+export interface ShowJsonOptions {
+  /** Characters from which on nothing is begun; open arrays and objects are closed behind it. Default 16 Mi. */
+  maxLength?: number
+  /** Spaces per level; 0 writes one line. Default 0. */
+  indent?: number
+}
+
+const DEFAULT_LENGTH = 16 * 1024 * 1024
+/** Turning an integer into decimal digits takes quadratic time; Python prints no more than 4,300 of them. */
+const HUGE = 10n ** 4_300n
+/** The key that marks what is left out: `{"$cut": "it contains itself"}`. */
+const CUT = '$cut'
+
+/**
+ * A value as JSON: dates in ISO form, integers beyond 2^53 and bytes (base64) as strings, sets and tuples as arrays, maps
+ * as objects where their keys are strings and as pairs where not, errors by type and message. Control and format
+ * characters are escaped. What is left out is marked by an object with the key `$cut`: a value within itself, one deeper
+ * than 500 levels, and whatever comes after `maxLength`.
+ */
+export function showJson(value: unknown, options: ShowJsonOptions = {}): string {
+  const walk = new JsonWalk(options.maxLength ?? DEFAULT_LENGTH, options.indent ?? 0)
+  walk.value(value)
+  return walk.done
+}
+
+class JsonWalk extends TextWalk {
+  readonly #indent: number
+
+  constructor(limit: number, indent: number) {
+    super(limit)
+    this.#indent = indent
+  }
+
+  get done(): string {
+    return this.text
+  }
+
+  value(value: unknown): void {
+    switch (typeof value) {
+      case 'string':
+        return this.#string(value)
+      case 'number':
+        this.text += Number.isFinite(value) ? String(value) : `"${value}"`
+        return
+      case 'bigint':
+        if (value > HUGE || value < -HUGE) this.#cut('an integer of more than 4,300 digits')
+        else this.text += `"${value}"`
+        return
+      case 'boolean':
+        this.text += String(value)
+        return
+      case 'object':
+        if (value !== null) return this.#object(value)
+    }
+    this.text += 'null'
+  }
+
+  #object(value: object): void {
+    switch (kindOf(value)) {
+      case 'list':
+        return this.#array(value, value as unknown[], (value as unknown[]).length)
+      case 'set':
+        return this.#array(value, value as Set<unknown>, (value as Set<unknown>).size)
+      case 'map':
+        return this.#map(value as Map<unknown, unknown>)
+      case 'object':
+        return this.#record(value, fieldsOf(value as PyObject))
+      case 'dict':
+        return this.#record(value, ownPairs(value))
+      case 'error': {
+        const { message, name } = value as Error
+        const type = hasErrorFields(value) ? value.pythonType : name
+        return this.#record(value, Object.entries({ type, message }))
+      }
+      case 'leaf':
+    }
+    if (value instanceof Date) this.value(Number.isNaN(value.getTime()) ? null : value.toISOString())
+    else if (value instanceof Uint8Array) this.#bytes(value)
+    else this.#string(String(value))
+  }
+
+  #string(value: string): void {
+    const room = Math.max(0, this.limit - this.text.length)
+    if (value.length <= room) this.text += jsonString(value)
+    else this.#cut(`a string of ${value.length} characters`, value.slice(0, Math.min(room, 1_000)))
+  }
+
+  #bytes(value: Uint8Array): void {
+    if (value.length <= Math.max(0, this.limit - this.text.length)) this.text += `"${base64(value)}"`
+    else this.#cut(`${value.length} bytes`)
+  }
+
+  #map(value: Map<unknown, unknown>): void {
+    for (const key of value.keys()) if (typeof key !== 'string') return this.#array(value, value, value.size)
+    this.#record(value, value as Map<string, unknown>)
+  }
+
+  #array(value: object, items: Iterable<unknown>, size: number): void {
+    this.#container(value, '[', ']', (next) => {
+      let count = 0
+      for (const item of items) {
+        next()
+        if (this.isFull) return this.#cut(`${size - count} more of ${size} values`)
+        this.value(item)
+        count++
+      }
+    })
+  }
+
+  #record(value: object, pairs: Iterable<[string, unknown]>): void {
+    this.#container(value, '{', '}', (next) => {
+      for (const [key, item] of pairs) {
+        if (item === undefined) continue
+        next()
+        if (this.isFull) {
+          this.text += `${jsonString(CUT)}:${this.#space}"more keys"`
+          return
+        }
+        this.text += `${jsonString(key.length > 10_000 ? `${key.slice(0, 10_000)}…` : key)}:${this.#space}`
+        this.value(item)
+      }
+    })
+  }
+
+  #container(value: object, open: string, close: string, write: (next: () => void) => void): void {
+    this.enter(
+      value,
+      () => {
+        let count = 0
+        this.text += open
+        write(() => {
+          if (count++ > 0) this.text += ','
+          this.#line(0)
+        })
+        if (count > 0) this.#line(-1)
+        this.text += close
+      },
+      (why) => this.#cut(why === 'cycle' ? 'it contains itself' : 'it nests deeper than 500 levels'),
+    )
+  }
+
+  /** What is left out, in words; `start` is the part of a string that there is room for. */
+  #cut(what: string, start?: string): void {
+    this.text += `{"${CUT}":${this.#space}${jsonString(what)}`
+    if (start) this.text += `,${this.#space}"start":${this.#space}${jsonString(start)}`
+    this.text += '}'
+  }
+
+  #line(offset: number): void {
+    if (this.#indent > 0) this.text += `\n${' '.repeat(this.#indent * (this.depth + offset))}`
+  }
+
+  get #space(): string {
+    return this.#indent > 0 ? ' ' : ''
+  }
+}
+
+function* fieldsOf(value: PyObject): Generator<[string, unknown]> {
+  yield ['callee', value.callee]
+  yield ['made', value.made]
+  yield ['args', value.args]
+  yield ['kwargs', value.kwargs]
+  yield ['state', value.state]
+  yield ['stateSetter', value.stateSetter]
+  yield ['listItems', value.listItems]
+  yield ['dictItems', value.dictItems]
+}
+
+/** One at a time: `Object.entries` of a large object would copy all of it. */
+function* ownPairs(value: object): Generator<[string, unknown]> {
+  for (const key of Object.keys(value)) yield [key, (value as Record<string, unknown>)[key]]
+}

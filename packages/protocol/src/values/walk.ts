@@ -1,0 +1,155 @@
+/**
+ * The one way through decoded values. A pickle may hold a value within itself, or share one so often that 53 bytes have
+ * millions of places: whoever goes through values classifies them here, and stays within bounds by one of the two means
+ * below. `TextWalk` ends when its text is full; `measure` looks at each value once and counts it wherever it stands.
+ */
+import { MAX_DEPTH } from './limits.ts'
+import { PyObject } from './py-object.ts'
+
+/**
+ * The way a value holds others: `list` (arrays, tuples, deques), `set`, `map`, `dict` (a plain object), `object` (an
+ * instance of a Python class), `error`, or `leaf` (none: bytes, dates, Decimals, and instances of JavaScript's classes).
+ */
+export type Kind = 'list' | 'set' | 'map' | 'dict' | 'object' | 'error' | 'leaf'
+
+export function kindOf(value: object): Kind {
+  if (Array.isArray(value)) return 'list'
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null) return 'dict'
+  if (value instanceof Map) return 'map'
+  if (value instanceof Set) return 'set'
+  if (value instanceof PyObject) return 'object'
+  if (value instanceof Error) return 'error'
+  return 'leaf'
+}
+
+/** An exception that has Python's fields; told by its shape, since its class is made with the help of this folder. */
+export interface ErrorFields {
+  readonly pythonType: string
+  readonly args: readonly unknown[]
+  readonly attributes: unknown
+}
+
+export function hasErrorFields(value: object): value is ErrorFields & Error {
+  return value instanceof Error && 'pythonType' in value && Array.isArray((value as { args?: unknown }).args)
+}
+
+/** Shows each value directly within another, keys included. */
+export function eachChild(value: object, show: (child: unknown) => void): void {
+  switch (kindOf(value)) {
+    case 'list':
+      for (let i = 0, items = value as unknown[]; i < items.length; i++) show(items[i])
+      return
+    case 'set':
+      for (const item of value as Set<unknown>) show(item)
+      return
+    case 'map':
+      for (const [key, item] of value as Map<unknown, unknown>) {
+        show(key)
+        show(item)
+      }
+      return
+    case 'dict':
+      for (const key of Object.keys(value)) {
+        show(key)
+        show((value as Record<string, unknown>)[key])
+      }
+      return
+    case 'object': {
+      const { args, callee, dictItems, kwargs, listItems, state } = value as PyObject
+      show(callee)
+      show(args)
+      show(kwargs)
+      show(state)
+      show(listItems)
+      show(dictItems)
+      return
+    }
+    case 'error':
+      if (!hasErrorFields(value)) return
+      show(value.args)
+      show(value.attributes)
+      return
+    case 'leaf':
+  }
+}
+
+/** What a value comes to when it is written out, where what is shared is written at each of its places. */
+export interface Extent {
+  /** Values, this one included; Infinity for one that contains itself. */
+  nodes: number
+  /** Characters of its strings and bytes of its bytes, at least one for each value; Infinity as above. */
+  bytes: number
+  /** Levels below it; more than `MAX_DEPTH` where the walk went no deeper. */
+  levels: number
+}
+
+/** The extent of a value, in time that grows with what is there and not with the places where it stands. */
+export function measure(value: unknown): Extent {
+  const known = new Map<object, Extent>()
+  const extentOf = (of: unknown, depth: number): Extent => {
+    if (typeof of === 'string') return { nodes: 1, bytes: of.length + 1, levels: 0 }
+    if (typeof of !== 'object' || of === null) return { nodes: 1, bytes: 1, levels: 0 }
+    const before = known.get(of)
+    if (before) return before
+    if (depth > MAX_DEPTH) return { nodes: 1, bytes: 1, levels: 1 }
+    // Met again before it is done, it is within itself.
+    known.set(of, { nodes: Infinity, bytes: Infinity, levels: 0 })
+    const extent = { nodes: 1, bytes: of instanceof Uint8Array ? of.length + 1 : 1, levels: 0 }
+    eachChild(of, (child) => {
+      const { nodes, bytes, levels } = extentOf(child, depth + 1)
+      extent.nodes += nodes
+      extent.bytes += bytes
+      extent.levels = Math.max(extent.levels, levels + 1)
+    })
+    known.set(of, extent)
+    return extent
+  }
+  return extentOf(value, 0)
+}
+
+/** True where a value has at most so many values in it, each counted wherever it stands. Cheap for small values. */
+export function hasAtMost(limit: number, value: unknown): boolean {
+  let left = limit
+  const look = (at: unknown, depth: number): void => {
+    left--
+    if (typeof at === 'object' && at !== null && left >= 0) {
+      if (depth > MAX_DEPTH) left = -1
+      else eachChild(at, (child) => left >= 0 && look(child, depth + 1))
+    }
+  }
+  look(value, 0)
+  return left >= 0 || measure(value).nodes <= limit
+}
+
+/**
+ * A value as text that stops where it is full: every value adds to the text, so the walk is never longer than what it
+ * writes. Knows the values that it is within.
+ */
+export abstract class TextWalk {
+  protected text = ''
+  protected readonly limit: number
+  readonly #within: object[] = []
+
+  /** @param limit - Characters of text from which on nothing is begun. */
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  protected get isFull(): boolean {
+    return this.text.length > this.limit
+  }
+
+  protected get depth(): number {
+    return this.#within.length
+  }
+
+  /** Writes a container by `write`, unless the walk is within it already, or as deep as it may go. */
+  protected enter(value: object, write: () => void, cut: (why: 'cycle' | 'depth') => void): void {
+    if (this.#within.includes(value)) return cut('cycle')
+    if (this.#within.length >= MAX_DEPTH) return cut('depth')
+    this.#within.push(value)
+    write()
+    this.#within.pop()
+  }
+}

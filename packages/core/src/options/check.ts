@@ -43,14 +43,6 @@ export function hasMethods(value: unknown, ...names: string[]): value is Record<
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }
 
-/** Whether ioredis makes a connection of it; of another scheme it would make one without TLS, or to the wrong host. */
-export function isRedisTarget(value: unknown): boolean {
-  if (typeof value !== 'string') return Object.prototype.toString.call(value) === '[object Object]'
-  if (value.startsWith('/')) return true // a socket's path
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(value)) return value !== '' && URL.canParse(`redis://${value}`)
-  return /^rediss?:/i.test(value) && URL.canParse(value)
-}
-
 /** Settings of a retry policy; protocol/schedule.ts says what they mean. */
 export const retryPolicySchema = z.strictObject({
   delayMs: duration(0, MAX_DEFER_MS),
@@ -119,7 +111,7 @@ export function problemsOf(schema: z.ZodObject, result: z.ZodSafeParseResult<unk
   return issues.flatMap((issue): Problem[] => {
     const path = issue.path.join('.')
     if (issue.code !== 'unrecognized_keys') return [{ keys: issue.path, message: describe(issue, path, options) }]
-    const known = namesAt(schema, issue.path)
+    const known = (issue as { params?: { known?: string[] } }).params?.known ?? namesAt(schema, issue.path)
     const prefix = path === '' ? '' : `${path}.`
     return issue.keys.map((key) => ({ keys: [...issue.path, key], message: unknownOption(prefix, key, known) }))
   })

@@ -2,10 +2,11 @@
 
 import type { CodecName } from '@arq-ts/protocol'
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
-import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { z } from 'zod'
 import type { Logger, LogLevel } from '../logging/logger.ts'
-import { duration, hasMethods, isRedisTarget } from './check.ts'
+import { readTarget, TargetError } from '../redis/target.ts'
+import { duration, hasMethods } from './check.ts'
 
 /** Options of a client and of a worker. */
 export interface ConnectionOptions {
@@ -40,30 +41,24 @@ const aLogger = z.custom<Logger>(
   (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
   'Expected a pino logger',
 )
-const aTarget = z.custom<string | object>(
-  isRedisTarget,
-  'Expected a URL such as redis://user:password@host:6379/0 (a password percent-encoded), ioredis options, or an ioredis client',
-)
-
-/** ioredis would put it before the keys of plain commands, and not before those of our scripts. */
-const anUnprefixedTarget = aTarget.refine(
-  (target) => !hasKeyPrefix(target),
-  'Expected settings without `keyPrefix`: give it as the option `keyPrefix` beside `redis`',
-)
+/** A target that `readTarget` reads; an unknown option of ioredis is refused like one of ours. */
+const aTarget = z.custom<string | object>().superRefine((target, context) => {
+  try {
+    readTarget(target)
+  } catch (error) {
+    if (!(error instanceof TargetError)) throw error
+    const { unknown } = error
+    if (unknown) context.addIssue({ code: 'unrecognized_keys', keys: [unknown.key], params: { known: unknown.known } })
+    else context.addIssue({ code: 'custom', message: `Expected ${error.message}` })
+  }
+})
 
 /** @internal */
 export const connectionShape = {
-  redis: anUnprefixedTarget.optional(),
+  redis: aTarget.optional(),
   keyPrefix: z.string().optional(),
   expiresExtraMs: duration(1).optional(),
   logger: aLogger.optional(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
   codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
-}
-
-/** Of a URL's query, of ioredis options, of a client, or of a cluster's nodes. */
-function hasKeyPrefix(target: string | object): boolean {
-  if (typeof target === 'string') return /[?&]keyPrefix=[^&]/.test(target)
-  const settings: RedisOptions & ClusterOptions = 'options' in target ? (target.options as object) : target
-  return Boolean(settings.keyPrefix || settings.redisOptions?.keyPrefix)
 }

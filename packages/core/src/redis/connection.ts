@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Cluster, Redis } from 'ioredis'
-import type { RedisOptions } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
 import { Deadline } from '../time/deadline.ts'
+import { openClient } from './open-client.ts'
+import { isVague, reasonOf } from './reasons.ts'
+import { SentinelWatch } from './sentinel-watch.ts'
+import { addressOf, readTarget } from './target.ts'
+import type { RedisTarget } from './target.ts'
 import { isTransient, isWrongPassword, withoutCommand } from './transient.ts'
+import { Troubles } from './troubles.ts'
 
-/** Where Redis is: a URL (`redis://`, `rediss://`), ioredis options (Sentinel included), or an ioredis client whose settings are copied. */
-export type RedisTarget = string | RedisOptions | Redis | Cluster
+export type { RedisTarget } from './target.ts'
 
 type Log = {
   debug: (...args: unknown[]) => void
@@ -14,9 +18,12 @@ type Log = {
   info: (...args: unknown[]) => void
 }
 
-/** How long a command may go without an answer before the connection is taken for dead, in ms. */
-const SOCKET_TIMEOUT_MS = 15_000
-const MAX_RECONNECT_DELAY_MS = 1_000
+/** The longest pause between two attempts of a call, in ms. */
+const MAX_RETRY_DELAY_MS = 1_000
+/** How often an outage that lasts is logged again, in ms. */
+const REPEAT_MS = 60_000
+/** A server that takes no writes is left at most this often: it may be the only one there is. */
+const LEAVE_REPLICA_MS = 1_000
 
 /**
  * One connection that outlives its server.
@@ -26,6 +33,12 @@ const MAX_RECONNECT_DELAY_MS = 1_000
  */
 export class Connection {
   readonly client: Redis
+  /** Where Redis is, for messages. */
+  readonly address: string
+  readonly #isForChannels: boolean
+  readonly #isCluster: boolean
+  readonly #troubles: Troubles
+  readonly #sentinels: SentinelWatch | undefined
   #closed = false
   #down = false
   /** The server is there, and so is our database. */
@@ -33,23 +46,34 @@ export class Connection {
   #wasOpen = false
   /** Why the server is there and cannot be used. */
   #refused: RedisReplyError | undefined
+  /** Why the server is not there, as far as is known, and when that was last logged. */
+  #failure: Error | undefined
+  #loggedAtMs = 0
+  #loggedVaguely = false
+  /** When a server that takes no writes was last left for another; the connection comes back at once. */
+  #leftAtMs = -Infinity
+  #isLeaving = false
   #waiters = new Set<() => void>()
   #log: Log
-  readonly #isForChannels: boolean
   /** Called when the connection is lost and when it is back. */
   onDown: ((error: Error) => void) | undefined
   onUp: (() => void) | undefined
 
   /** `use`: commands, or the channels of one subscriber, which belong to no database. */
   constructor(target: RedisTarget, log: Log, use: 'commands' | 'channels' = 'commands') {
+    const settings = readTarget(target)
     this.#log = log
     this.#isForChannels = use === 'channels'
-    this.client = openClient(target, this.#isForChannels ? channelOptions : ownOptions)
+    this.#isCluster = settings.kind === 'cluster'
+    this.address = addressOf(settings)
+    this.#troubles = new Troubles(log, this.address)
+    this.client = openClient(settings, use, (message) => log.warn(message))
+    this.#sentinels = SentinelWatch.of(settings, () => this.#leave())
     this.client.on('ready', () => void this.#opened())
     this.client.on('error', (error: Error) => this.#failed(withoutCommand(error) as Error))
     this.client.on('close', () => {
       this.#isOpen = false
-      this.#lost(new RedisUnavailableError('connection to Redis closed'))
+      this.#lost(this.#failure ?? new RedisUnavailableError('the connection was closed'))
     })
     this.client.connect().catch(() => {}) // reported by the 'error' event; retried by the retry strategy
   }
@@ -68,23 +92,27 @@ export class Connection {
     } catch (thrown) {
       const error = withoutCommand(thrown)
       if (error instanceof RedisReplyError && !isTransient(error)) {
-        this.#refuse(error, `database ${this.database} cannot be used`)
+        this.#refuse(error, `database ${this.database} of Redis at ${this.address} cannot be used`)
       } else if (this.client.status !== 'ready') return // lost meanwhile, and opened again
     }
     this.#isOpen = true
+    this.#isLeaving = false
+    this.#failure = undefined
     this.#wasOpen ||= !this.#refused
     if (this.#down && !this.#refused) {
       this.#down = false
-      this.#log.info('redis connection is back')
+      this.#log.info(`redis connection to ${this.address} is back`)
       this.onUp?.()
     }
     for (const wake of this.#waiters) wake()
   }
 
-  /** A password that never worked is a mistake, which a caller hears of at once; one that did is waited for. */
+  /** Fails fast if authentication never succeeded; otherwise it keeps trying. */
   #failed(error: Error): void {
-    if (!this.#wasOpen && error instanceof RedisReplyError && isWrongPassword(error)) {
-      this.#refuse(error, 'Redis refuses the user or the password')
+    if (this.#failure === undefined || !isVague(error)) this.#failure = error
+    const reply = error instanceof RedisReplyError ? error : withoutCommand(lastNodeError(error))
+    if (!this.#wasOpen && reply instanceof RedisReplyError && isWrongPassword(reply)) {
+      this.#refuse(reply, `Redis refuses the user or the password at ${this.address}`)
       for (const wake of this.#waiters) wake()
     } else this.#lost(error)
   }
@@ -95,11 +123,36 @@ export class Connection {
     if (isNew && !this.#closed) this.#log.warn({ err: this.#refused }, `${what}: ${error.message}`)
   }
 
+  /** Logs an outage when it begins, and sparingly while it lasts. */
   #lost(error: Error): void {
-    if (this.#closed || this.#down || this.#refused) return
+    if (this.#closed || this.#refused) return
+    const now = performance.now()
+    const isNew = !this.#down
+    if (isNew && this.#isLeaving && this.#failure === undefined) return
+    const saysMore = this.#loggedVaguely && !isVague(error)
+    if (!isNew && !saysMore && now - this.#loggedAtMs < REPEAT_MS) return
     this.#down = true
-    this.#log.warn({ err: error }, `redis connection lost, reconnecting: ${error.message}`)
-    this.onDown?.(error)
+    this.#loggedAtMs = now
+    this.#loggedVaguely = isVague(error)
+    const what = this.#wasOpen ? 'lost, reconnecting' : 'cannot be opened, trying again'
+    this.#log.warn(
+      { err: error },
+      `redis connection to ${this.address} ${isNew ? what : `still ${what}`}: ${reasonOf(error)}`,
+    )
+    if (isNew) this.onDown?.(error)
+  }
+
+  /** Leaves a server that is no primary any more: its name, or its Sentinel, may lead to another one. */
+  #leave(): void {
+    const now = performance.now()
+    if (this.#closed || now - this.#leftAtMs < LEAVE_REPLICA_MS) return
+    this.#leftAtMs = now
+    if (this.#isCluster) {
+      ;(this.client as unknown as Cluster).refreshSlotsCache()
+      return
+    }
+    this.#isLeaving = true
+    this.client.disconnect(true)
   }
 
   get isReady(): boolean {
@@ -119,18 +172,28 @@ export class Connection {
   ): Promise<T> {
     const { signal } = options
     const deadline = new Deadline(options.timeoutMs)
+    let trouble: string | undefined
     for (let attempt = 0; ; attempt++) {
       if (!this.isReady) await this.#ready(deadline, signal)
       try {
-        return await deadline.race(operation(this.client, attempt), () => noAnswer(deadline))
+        const reply = await deadline.race(operation(this.client, attempt), () => this.noAnswer(deadline))
+        if (trouble !== undefined) this.#troubles.passed(trouble)
+        return reply
       } catch (thrown) {
         const error = withoutCommand(thrown)
         if (!isTransient(error)) throw error
+        if (error instanceof RedisReplyError) {
+          trouble = error.prefix
+          this.#troubles.met(error)
+          if (trouble === 'READONLY') this.#leave()
+        }
         if (this.#closed || signal?.aborted || deadline.isOver) {
-          throw new RedisUnavailableError(`Redis call failed: ${(error as Error).message}`, { cause: error })
+          throw new RedisUnavailableError(`Redis call failed at ${this.address}: ${reasonOf(error as Error)}`, {
+            cause: error,
+          })
         }
         this.#log.debug({ err: error }, 'redis call failed, trying again')
-        const delayMs = Math.min(50 * 2 ** Math.min(attempt, 5), MAX_RECONNECT_DELAY_MS)
+        const delayMs = Math.min(50 * 2 ** Math.min(attempt, 5), MAX_RETRY_DELAY_MS)
         if (this.isReady) await sleep(Math.min(delayMs, deadline.leftMs))
       }
     }
@@ -154,17 +217,36 @@ export class Connection {
     if (signal?.aborted) stop()
     else signal?.addEventListener('abort', stop)
     try {
-      await deadline.race(ready, () => noAnswer(deadline))
+      await deadline.race(ready, () => this.noAnswer(deadline))
     } finally {
       this.#waiters.delete(check)
       signal?.removeEventListener('abort', stop)
     }
   }
 
+  /** True while a server that was never reached has yet to answer the beginning of TLS. */
+  get #isHandshaking(): boolean {
+    const { options } = this.client
+    return !this.#wasOpen && 'tls' in options && Boolean(options.tls)
+  }
+
+  /** The error of a call that had no answer in its time, with what is known of the reason. */
+  noAnswer(deadline: Deadline): RedisUnavailableError {
+    const failure = this.#failure
+    const reason = failure
+      ? reasonOf(failure)
+      : this.#isHandshaking
+        ? 'no answer to TLS; does the port speak it?'
+        : 'is it up?'
+    const message = `Redis at ${this.address} did not answer within ${Math.round(deadline.ms)} ms: ${reason}`
+    return new RedisUnavailableError(message, failure && { cause: failure })
+  }
+
   /** Sends nothing more. Calls that wait are rejected. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#sentinels?.stop()
     const polite = this.isReady
       ? Promise.race([this.client.quit().catch(() => {}), sleep(1_000, undefined, { ref: false })])
       : undefined
@@ -179,42 +261,7 @@ export function closed(): RedisUnavailableError {
   return new RedisUnavailableError('the connection to Redis was closed; create a new client')
 }
 
-/** @internal What a call is told that had no answer in its time. */
-export function noAnswer(deadline: Deadline): RedisUnavailableError {
-  return new RedisUnavailableError(`Redis did not answer within ${Math.round(deadline.ms)} ms; is it up?`)
-}
-
-const ownOptions = {
-  protocol: 2,
-  lazyConnect: true,
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  // ioredis would send SUBSCRIBE by itself, with nobody to hear its rejection when the connection drops before the reply.
-  autoResubscribe: false,
-  maxRetriesPerRequest: 0,
-  connectTimeout: 5_000,
-  keepAlive: 5_000,
-  socketTimeout: SOCKET_TIMEOUT_MS,
-  // Full jitter: a fleet must not reconnect in step.
-  retryStrategy: (times: number) =>
-    Math.round(Math.random() * Math.min(50 * 2 ** Math.min(times, 5), MAX_RECONNECT_DELAY_MS)),
-  // After a failover the old primary answers READONLY until the name resolves to the new one.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-} satisfies RedisOptions
-
-/** SELECT is refused on a connection that is subscribed, and a subscriber needs none. */
-const channelOptions = { ...ownOptions, db: 0 } satisfies RedisOptions
-
-/** A Cluster client has the same commands, and is typed as the one that most users have. */
-function openClient(target: RedisTarget, own: typeof ownOptions): Redis {
-  if (target instanceof Cluster) {
-    const { lazyConnect, enableOfflineQueue, retryStrategy: _, ...nodeOptions } = own
-    const { replyMapping: __, ...theirs }: RedisOptions = target.options.redisOptions ?? {}
-    const redisOptions = { ...theirs, ...nodeOptions }
-    return target.duplicate([], { lazyConnect, enableOfflineQueue, redisOptions }) as unknown as Redis
-  }
-  if (target instanceof Redis) return target.duplicate(own)
-  if (typeof target === 'string') return new Redis(target, own)
-  const { replyMapping: _, ...theirs } = target
-  return new Redis({ ...theirs, ...own })
+/** The reason for which a cluster could not be asked, where one node gave it. */
+function lastNodeError(error: Error): unknown {
+  return (error as { lastNodeError?: unknown }).lastNodeError
 }

@@ -1,4 +1,4 @@
-import { closed, Connection, noAnswer } from './connection.ts'
+import { closed, Connection } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
 import { Deadline } from '../time/deadline.ts'
 
@@ -46,11 +46,12 @@ export class Subscriber {
    */
   async listen(name: string, listener: Listener): Promise<() => void> {
     if (this.#closed) throw closed()
-    const channel = this.#channels.get(name) ?? this.#subscribe(name)
+    const connection = this.#open()
+    const channel = this.#channels.get(name) ?? this.#subscribe(connection, name)
     channel.listeners.add(listener)
     const deadline = new Deadline(this.#timeoutMs)
     try {
-      await deadline.race(channel.confirmed, () => noAnswer(deadline))
+      await deadline.race(channel.confirmed, () => connection.noAnswer(deadline))
     } catch (error) {
       this.#unlisten(name, channel, listener)
       throw error
@@ -64,8 +65,7 @@ export class Subscriber {
     await this.#connection?.close()
   }
 
-  #subscribe(name: string): Channel {
-    const connection = this.#open()
+  #subscribe(connection: Connection, name: string): Channel {
     const channel: Channel = { listeners: new Set(), confirmed: Promise.resolve() }
     this.#channels.set(name, channel)
     // Not bounded by the time of one listener: others may wait longer, and who gave up takes the channel off the map.

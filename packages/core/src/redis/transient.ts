@@ -2,7 +2,7 @@ import { RedisReplyError } from '../errors.ts'
 
 /** Replies that mean "not now": a failover, a start-up, a busy server. Everything else is a fault of the call. */
 const TRANSIENT_REPLIES =
-  /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY |UNBLOCKED|MISCONF|NOREPLICAS|OOM|NOTREADY|Connection is closed|Connection is in|Stream isn't writeable|Socket timeout|Command timed out|Command aborted|None of startup nodes)/
+  /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY |UNBLOCKED|MISCONF|NOREPLICAS|OOM|NOTREADY|MOVED|ASK |ERR max number of clients|Too many Cluster redirections|Cluster isn't ready|Connection is closed|Connection is in|Stream isn't writeable|Socket timeout|Command timed out|Command aborted|None of startup nodes|Failed to refresh slots cache|Cluster is)/
 const TRANSIENT_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -1,0 +1,171 @@
+/** The option `redis`: where Redis is, in the forms that callers have it, read into settings of our own ioredis. */
+
+import type { ClusterOptions, RedisOptions } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
+import { CLUSTER_KEYS, REDIS_KEYS } from './target-keys.ts'
+
+/** A URL (`redis://`, `rediss://`), ioredis options (Sentinel included), or an ioredis client whose settings are copied. */
+export type RedisTarget = string | RedisOptions | Redis | Cluster
+
+/** A node as ioredis's Cluster takes it. */
+type ClusterNode = string | number | { host?: string; port?: number }
+
+/** Where Redis is, as plain data. */
+export type TargetSettings =
+  | { kind: 'server'; options: RedisOptions }
+  | { kind: 'cluster'; nodes: ClusterNode[]; options: ClusterOptions }
+
+/** The target cannot be used. The message is a predicate of "Expected `redis` to be". */
+export class TargetError extends Error {
+  /** An option that ioredis does not have, and those that it has. */
+  readonly unknown: { key: string; known: readonly string[] } | undefined
+
+  constructor(message: string, unknown?: { key: string; known: readonly string[] }) {
+    super(message)
+    this.unknown = unknown
+  }
+}
+
+/** Reads a target; clients are told by what they have, since they may come from another copy or version of ioredis. @throws TargetError */
+export function readTarget(target: unknown): TargetSettings {
+  if (typeof target === 'string') return { kind: 'server', options: checked(fromText(target)) }
+  if (typeof target !== 'object' || target === null || Array.isArray(target)) throw new TargetError(EXPECTED)
+  if (isClusterClient(target)) {
+    const { startupNodes, options } = target
+    return { kind: 'cluster', nodes: [...startupNodes], options: known(options, CLUSTER_KEYS) as ClusterOptions }
+  }
+  if (isRedisClient(target)) return { kind: 'server', options: checked(known(target.options, REDIS_KEYS)) }
+  if (Object.prototype.toString.call(target) !== '[object Object]') throw new TargetError(EXPECTED)
+  if (isNodeRedisClient(target)) {
+    throw new TargetError(
+      'a URL, ioredis options or an ioredis client; this is a client of another library (node-redis): give its URL, arq-ts opens connections of its own',
+    )
+  }
+  for (const key of Object.keys(target)) {
+    if (key === 'url') throw new TargetError('the URL itself, not an object with a `url`: redis: `redis://host:6379/0`')
+    if (key === 'database') throw new TargetError('options with the number of the database as `db`')
+    if (!(key in REDIS_KEYS)) throw new TargetError('', { key, known: Object.keys(REDIS_KEYS) })
+  }
+  return { kind: 'server', options: checked(target as RedisOptions) }
+}
+
+/** Where Redis is, for messages: `host:port`, a socket's path, the name of a Sentinel's primary, the nodes of a cluster. */
+export function addressOf(settings: TargetSettings): string {
+  if (settings.kind === 'cluster') return `the cluster at ${settings.nodes.slice(0, 3).map(nodeText).join(', ')}`
+  const { sentinels, name, path, host, port } = settings.options
+  if (sentinels && sentinels.length > 0) {
+    const all = sentinels.slice(0, 3).map((each) => hostPort(each.host ?? '127.0.0.1', each.port ?? 26_379))
+    return `'${name}' by Sentinel at ${all.join(', ')}`
+  }
+  return path ? path : hostPort(host ?? 'localhost', port ?? 6_379)
+}
+
+const EXPECTED =
+  'a URL such as redis://user:password@host:6379/0 (a password percent-encoded), ioredis options, or an ioredis client'
+
+/** ioredis would put it before the keys of plain commands, and not before those of our scripts. */
+const PREFIXED = 'settings without `keyPrefix`: give it as the option `keyPrefix` beside `redis`'
+
+function checked(options: RedisOptions): RedisOptions {
+  if (options.keyPrefix) throw new TargetError(PREFIXED)
+  const { db, port } = options
+  if (db !== undefined && db !== null && !(Number.isInteger(Number(db)) && Number(db) >= 0))
+    throw new TargetError(`a target whose database is a number from 0, not '${String(db)}'`)
+  if (
+    port !== undefined &&
+    port !== null &&
+    !(Number.isInteger(Number(port)) && Number(port) >= 0 && Number(port) < 65_536)
+  )
+    throw new TargetError(`a target whose port is a number from 0 to 65535, not '${String(port)}'`)
+  return { ...options, ...(db == null ? {} : { db: Number(db) }), ...(port == null ? {} : { port: Number(port) }) }
+}
+
+/** `redis://`, `rediss://`, `host:port`, or the path of a socket; ioredis options may follow as a query. */
+function fromText(text: string): RedisOptions {
+  if (text.startsWith('/') && !text.startsWith('//')) {
+    const [path, query] = split(text, '?')
+    return { ...fromQuery(new URLSearchParams(query)), path }
+  }
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+  if (text === '' || (hasScheme && !/^rediss?:/i.test(text))) throw new TargetError(EXPECTED)
+  let url: URL
+  try {
+    url = new URL(hasScheme ? text : `redis://${text.replace(/^\/\//, '')}`)
+  } catch {
+    throw new TargetError(EXPECTED)
+  }
+  // A password with one of these ends the host early: what follows would be taken for something else.
+  if (url.hash !== '') throw new TargetError('a URL without `#`: percent-encode it as %23 in a password')
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const path = decoded(url.pathname.slice(1))
+  return {
+    ...fromQuery(url.searchParams),
+    ...(url.username || url.password ? { username: decoded(url.username), password: decoded(url.password) } : {}),
+    ...(host ? { host } : {}),
+    ...(url.port ? { port: Number(url.port) } : {}),
+    ...(path ? { db: path as unknown as number } : {}),
+    ...(/^rediss:/i.test(text) ? { tls: {} } : {}),
+  }
+}
+
+function fromQuery(query: URLSearchParams): RedisOptions {
+  const options: Record<string, unknown> = {}
+  for (const [key, value] of query) {
+    if (!(key in REDIS_KEYS)) throw new TargetError('', { key, known: Object.keys(REDIS_KEYS) })
+    options[key] = value === 'true' || (value === 'false' ? false : /^\d+$/.test(value) ? Number(value) : value)
+  }
+  return options
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new TargetError('a URL whose password is percent-encoded: write a `%` in it as %25')
+  }
+}
+
+function split(text: string, at: string): [string, string] {
+  const index = text.indexOf(at)
+  return index === -1 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)]
+}
+
+/** The options that our ioredis has too: an older or newer one may have others. */
+function known(options: object, keys: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  if ('keyPrefix' in options && options.keyPrefix) throw new TargetError(PREFIXED)
+  const nodeOptions = 'redisOptions' in options ? (options.redisOptions as RedisOptions | undefined) : undefined
+  if (nodeOptions?.keyPrefix) throw new TargetError(PREFIXED)
+  return Object.fromEntries(Object.entries(options).filter(([key]) => key in keys))
+}
+
+function isRedisClient(value: object): value is { options: RedisOptions } {
+  return isClient(value) && 'status' in value && 'connector' in value
+}
+
+function isClusterClient(value: object): value is { options: ClusterOptions; startupNodes: ClusterNode[] } {
+  return isClient(value) && 'startupNodes' in value && Array.isArray(value.startupNodes)
+}
+
+function isNodeRedisClient(value: object): boolean {
+  return 'sendCommand' in value || ('connect' in value && typeof value.connect === 'function')
+}
+
+function isClient(value: object): value is { options: object } {
+  return (
+    'options' in value &&
+    typeof value.options === 'object' &&
+    value.options !== null &&
+    'sendCommand' in value &&
+    'duplicate' in value
+  )
+}
+
+function nodeText(node: ClusterNode): string {
+  if (typeof node === 'number') return hostPort('127.0.0.1', node)
+  if (typeof node === 'string') return node.replace(/^rediss?:\/\/([^@/]*@)?/, '')
+  return hostPort(node.host ?? '127.0.0.1', node.port ?? 6_379)
+}
+
+function hostPort(host: string, port: number | string): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

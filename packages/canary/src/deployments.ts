@@ -2,25 +2,27 @@ import { ArgumentsError, ArqError, checkOptions } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import { DEFAULT_STAGES, nameSchema, newDeployment, startSchema } from './config.ts'
+import { DEFAULT_STAGES, nameSchema, newDeployment, rulesOf, startSchema, withoutUndefined } from './config.ts'
+import type { RulesInput } from './config.ts'
 import type { Aliases } from './driver.ts'
 import { keys } from './keys.ts'
-import { ending, isOver, noted, resumed, shareOf } from './plan.ts'
+import { enqueueNotifications } from './notifications.ts'
 import { clockOf, keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
 import type { RedisTarget } from './redis.ts'
 import { RequestCounts } from './requests.ts'
-import { countStage } from './stage-counts.ts'
+import { countStage, figuresOf } from './stage-counts.ts'
+import { approved, ending, isOver, paused, resumed, sealed, shareOf, stageOf } from './state.ts'
 import { DeploymentStore } from './store.ts'
 import { enqueueTick, kwargsOf, RUN_CANARY_DEPLOYMENT } from './ticks.ts'
-import type { Deployment, Metrics, Rules, Stage } from './types.ts'
+import type { Deployment, Figures, Metrics, Stage } from './types.ts'
 
-/** A deployment cannot be started, or is not in a state for what was asked. */
+/** A deployment cannot be started, or is not in a state for the operation. */
 export class DeploymentError extends ArqError {
   readonly code = 'ARQ_DEPLOYMENT'
 }
 
 /** Options of `startCanary`. */
-export interface StartOptions extends Partial<Rules> {
+export interface StartOptions extends RulesInput {
   /** Default: 5 % for 30 minutes, 25 % for 60, 50 % for 120, then all. Each may leave out its thresholds. */
   stages?: readonly (Omit<Stage, 'errorThreshold' | 'latencyThreshold'> & Partial<Stage>)[]
   /** Roll back when a stage fails (default), or only stop. */
@@ -39,11 +41,21 @@ export interface CanaryDeploymentsOptions {
   now?: () => number
 }
 
-/** A deployment as it is now, with what is measured in its stage. */
-export interface DeploymentReport extends Omit<Deployment, 'askedBy' | 'stageMarks'> {
+/** A deployment as it is now, with the figures of its stage; once it has ended, with those it ended with. */
+export interface DeploymentReport extends Omit<Deployment, 'askedBy' | 'stageMarks' | 'outbox' | 'final'> {
   /** The share of the traffic that goes to the new collection: 0 before and after, 100 once it is behind the alias. */
   percentage: number
+  /** Configured: `percentage`. Observed: the percentage of users' requests that the new collection answered; null of none. */
+  share: { configured: number; observed: number | null; shadow: number }
   metrics: { new: Metrics; old: Metrics }
+  /** Means of the numbers recorded with requests, by name. */
+  values: { new: Record<string, MeanOf>; old: Record<string, MeanOf> }
+}
+
+/** A number that was recorded `count` times. */
+export interface MeanOf {
+  count: number
+  mean: number
 }
 
 export const aliasesSchema = z.custom<Aliases>(
@@ -98,19 +110,21 @@ export class CanaryDeployments {
    *   collection is not ready, or when a deployment of the alias is under way.
    */
   async startCanary(alias: string, newCollection: string, options: StartOptions = {}): Promise<string> {
-    const { autoRollback, stages, ...rules } = checkOptions('startCanary', startSchema, options)
+    const { autoRollback, stages, ...given } = checkOptions('startCanary', startSchema, options)
+    const rules = rulesOf(given)
     checkName('alias', alias)
     checkName('newCollection', newCollection)
     const oldCollection = await this.#aliases.getCollectionForAlias(alias)
-    if (oldCollection === null) throw new DeploymentError(`alias ${alias} points nowhere; make it first`)
+    if (oldCollection === null) throw new DeploymentError(`alias ${alias} points nowhere; create it first`)
     if (oldCollection === newCollection) throw new DeploymentError(`alias ${alias} points to ${newCollection} already`)
     await this.#checkReady(newCollection)
     const nowMs = await this.#now()
     const base = `canary_${Math.floor(nowMs / 1_000)}`
-    const asked = { alias, oldCollection, newCollection, currentStage: 0, autoRollback, rules }
+    const chosen = (stages ?? DEFAULT_STAGES).map((stage) => withoutUndefined(stage) as Stage)
+    const request = { alias, oldCollection, newCollection, currentStage: 0, autoRollback, rules, stages: chosen }
     for (let i = 1; ; i++) {
       const id = i === 1 ? base : `${base}_${i}`
-      const deployment = newDeployment({ ...asked, id, stages: (stages ?? DEFAULT_STAGES) as Stage[] }, id, nowMs)
+      const deployment = newDeployment({ ...request, id }, id, nowMs)
       const written = await this.#store.write(null, deployment, [], nowMs)
       if (written === 'changed') continue // two in one second
       if (written !== 'written') throw isTaken(alias, written.takenBy)
@@ -127,14 +141,21 @@ export class CanaryDeployments {
 
   /** Stops the clock of the stage; the traffic stays as it is. @throws DeploymentError unless it runs. */
   async pause(id: string): Promise<void> {
-    await this.#change(id, ['queued', 'running'], (state, nowMs) =>
-      noted({ ...state, status: 'paused' }, 'paused', nowMs),
-    )
+    await this.#change(id, ['queued', 'running'], (state, nowMs) => paused(state, null, nowMs))
   }
 
   /** Begins the current stage anew. @throws DeploymentError unless it is paused. */
   async resume(id: string): Promise<void> {
     await this.#change(id, ['paused'], resumed)
+  }
+
+  /**
+   * Lets the current stage be left at its end, or now when it waits. Only a stage with `approval: true` needs it.
+   *
+   * @throws DeploymentError unless it runs.
+   */
+  async approve(id: string): Promise<void> {
+    await this.#change(id, ['queued', 'running'], approved)
   }
 
   /** Skips what is left of the stages: the alias goes to the new collection now. @throws DeploymentError once it has ended. */
@@ -196,13 +217,14 @@ export class CanaryDeployments {
       const state = await this.#store.read(id)
       if (state === null) throw new DeploymentError(`there is no deployment ${id}`)
       const nowMs = await this.#now()
-      const changed = { ...next(state, nowMs), tick: state.tick + 1, nextTickAtMs: nowMs }
+      const changed = sealed(state, next(state, nowMs), nowMs)
       const mayFollow = state.ending === null || (state.ending === 'promote' && changed.ending === 'rollback')
       if (!from.includes(state.status) || !mayFollow) {
         const what = isOver(state) || mayFollow ? state.status.replace('_', ' ') : `on its way to ${state.ending}`
         const fitting = from.join(', ').replace('_', ' ')
         throw new DeploymentError(`deployment ${id} is ${what}; this is for one that is ${fitting}`)
       }
+      await enqueueNotifications(this.#client, state) // its outbox is replaced
       const written = await this.#store.write(state, changed, [], nowMs)
       if (written === 'changed') continue
       if (written !== 'written') throw isTaken(state.alias, written.takenBy)
@@ -217,11 +239,30 @@ export class CanaryDeployments {
   }
 
   async #report(deployment: Deployment): Promise<DeploymentReport> {
-    const { newMetrics, oldMetrics } = await countStage(this.#counts, deployment, await this.#now())
-    const { askedBy: _, stageMarks: __, ...report } = deployment
-    const percentage = shareOf(deployment) ?? (deployment.status === 'completed' ? 100 : 0)
-    return { ...report, percentage, metrics: { new: newMetrics, old: oldMetrics } }
+    const { askedBy: _, final, outbox: __, stageMarks: ___, ...report } = deployment
+    const figures = final ?? (await this.#figures(deployment))
+    const isBehindAlias = deployment.status === 'completed' && !deployment.rules.dryRun
+    const percentage = shareOf(deployment) ?? (isBehindAlias ? 100 : 0)
+    const shadow = shareOf(deployment) === null ? 0 : (stageOf(deployment).shadow ?? 0)
+    return {
+      ...report,
+      percentage,
+      share: { configured: percentage, observed: figures.observedShare, shadow },
+      metrics: { new: figures.new, old: figures.old },
+      values: { new: means(figures.values.new), old: means(figures.values.old) },
+    }
   }
+
+  async #figures(deployment: Deployment): Promise<Figures> {
+    if (isOver(deployment)) return figuresOf([]) // it ended under a version that kept none
+    return figuresOf((await countStage(this.#counts, deployment, await this.#now())).minutes)
+  }
+}
+
+function means(values: Figures['values']['new']): Record<string, MeanOf> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, { count, sum }]) => [name, { count, mean: sum / count }]),
+  )
 }
 
 function isTaken(alias: string, id: string): DeploymentError {

@@ -1,37 +1,53 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@arq-ts/core'
-import { decide, endingFailed, fail, isOver } from './plan.ts'
+import { askChecks } from './look-checks.ts'
+import type { CheckFunction } from './look-checks.ts'
+import { decide, endingFailed, fail } from './plan.ts'
 import type { Plan } from './plan.ts'
 import type { RequestCounts } from './requests.ts'
-import { countStage } from './stage-counts.ts'
+import type { Sessions } from './sessions.ts'
+import { countStage, figuresOf } from './stage-counts.ts'
+import { isOver, newDecisions, sealed, shareOf } from './state.ts'
 import type { DeploymentStore, DriverLock } from './store.ts'
 import type { Deployment, Observed, QdrantView } from './types.ts'
 
-/** A driver that tells nothing for so long is taken for dead. */
+/** A driver that is silent for this long is taken for dead. */
 const LOCK_MS = 5_000
-/** A call of Qdrant that fails is made again at once, so often. */
+/** Attempts of a call to Qdrant, one right after the other. */
 const ATTEMPTS = 3
 const ATTEMPT_PAUSE_MS = 100
 
-/** What is asked of Qdrant; `AliasManager` of @arq-ts/qdrant has it. */
+/** The calls to Qdrant; `AliasManager` of @arq-ts/qdrant has them. */
 export interface Aliases {
   getCollectionForAlias: (alias: string) => Promise<string | null>
   /** Moves the alias in one update. Moving it where it is changes nothing. */
   switchAlias: (alias: string, collection: string) => Promise<unknown>
   collectionExists: (collection: string) => Promise<boolean>
   /**
-   * Qdrant's word for how the collection is (`green` when all is well) and about how many points it has; null where there
+   * Qdrant's status of the collection (`green` when all is well) and its approximate number of points; null where there
    * is none. Left out: a new collection is ready when it exists.
    */
   collectionState?: (collection: string) => Promise<{ status: string; points: number } | null>
 }
 
-/** What came of a tick. */
-export interface Ticked {
+/** The outcome of a tick. */
+export interface TickResult {
   /** Null where there is no such deployment. */
   deployment: Deployment | null
   /** True when another was at it, or took over: it may be dead, so look again. */
   isDriven: boolean
+}
+
+/** What a driver works with. */
+export interface DriverOptions {
+  store: DeploymentStore
+  counts: RequestCounts
+  sessions: Sessions
+  aliases: Aliases
+  checks: Readonly<Record<string, CheckFunction>>
+  /** Unix ms. */
+  now: () => Promise<number>
+  log?: Logger
 }
 
 /**
@@ -41,62 +57,67 @@ export interface Ticked {
 export class Driver {
   readonly #store: DeploymentStore
   readonly #counts: RequestCounts
+  readonly #sessions: Sessions
   readonly #aliases: Aliases
+  readonly #checks: Readonly<Record<string, CheckFunction>>
   readonly #now: () => Promise<number>
   readonly #log: Logger | undefined
 
-  constructor(options: {
-    store: DeploymentStore
-    counts: RequestCounts
-    aliases: Aliases
-    /** Unix ms. */
-    now: () => Promise<number>
-    log?: Logger
-  }) {
-    this.#store = options.store
-    this.#counts = options.counts
-    this.#aliases = options.aliases
-    this.#now = options.now
-    this.#log = options.log
+  constructor({ aliases, checks, counts, log, now, sessions, store }: DriverOptions) {
+    this.#store = store
+    this.#counts = counts
+    this.#sessions = sessions
+    this.#aliases = aliases
+    this.#checks = checks
+    this.#now = now
+    this.#log = log
   }
 
-  /** Does what is to be done now. @throws what Redis throws. */
-  async tick(id: string): Promise<Ticked> {
+  /**
+   * Does what is to be done now. `notify` is called with each state before it is replaced, and with the last one: it
+   * enqueues what the state's outbox holds, however often it is called.
+   *
+   * @throws what Redis throws.
+   */
+  async tick(id: string, notify: (state: Deployment) => Promise<void>): Promise<TickResult> {
     const lock = await this.#store.lock(id, LOCK_MS)
     if (lock === null) return { deployment: await this.#store.read(id), isDriven: true }
     const renewing = setInterval(() => void lock.isHeld().catch(() => {}), LOCK_MS / 3)
     try {
-      return await this.#tick(id, lock)
+      return await this.#tick(id, lock, notify)
     } finally {
       clearInterval(renewing)
       await lock.release().catch(() => {}) // it lapses by itself
     }
   }
 
-  async #tick(id: string, lock: DriverLock): Promise<Ticked> {
+  async #tick(id: string, lock: DriverLock, notify: (state: Deployment) => Promise<void>): Promise<TickResult> {
     for (;;) {
       const state = await this.#store.read(id)
+      if (state !== null) await notify(state)
       if (state === null || isOver(state)) return { deployment: state, isDriven: false }
       const nowMs = await this.#now()
-      const plan = await this.#carryOut(state, nowMs, lock)
+      const observed = await this.#observe(state, nowMs)
+      const plan = await this.#carryOut(state, observed, nowMs, lock)
       if (plan === null) return { deployment: state, isDriven: true }
-      const next = await this.#write(state, plan, nowMs)
+      const next = await this.#write(state, plan, observed, nowMs)
       if (next === null) continue // somebody paused it, say: look again
-      this.#tell(state, next)
-      if (isOver(next)) {
-        await this.#store.forgetSessions(next.alias).catch(() => {}) // the next deployment begins with it
-        return { deployment: next, isDriven: false }
+      for (const { decision } of newDecisions(state, next)) {
+        this.#log?.info(`deployment ${next.id} of ${next.alias}: ${decision}`)
       }
+      if (isOver(next)) await this.#sessions.forget(next.alias).catch(() => {}) // the next deployment begins with it
       // An ending that was just written down is begun at once.
-      if (plan.againMs > 0) return { deployment: next, isDriven: false }
+      if (!isOver(next) && plan.againMs === 0) continue
+      await notify(next)
+      return { deployment: next, isDriven: false }
     }
   }
 
-  /** Decides, and does what is to be done outside of Redis. Null when the lock was lost: another drives. */
-  async #carryOut(state: Deployment, nowMs: number, lock: DriverLock): Promise<Plan | null> {
-    const plan = decide(state, await this.#observe(state, nowMs), nowMs)
+  /** Decides, and does what is to be done outside of the state. Null when the lock was lost: another drives. */
+  async #carryOut(state: Deployment, observed: Observed, nowMs: number, lock: DriverLock): Promise<Plan | null> {
+    const plan = decide(state, observed, nowMs)
     // Before the route is there, so that no session comes between.
-    if (state.begunAtMs === null && plan.next.begunAtMs !== null) await this.#store.forgetSessions(state.alias)
+    if (state.begunAtMs === null && plan.next.begunAtMs !== null) await this.#sessions.forget(state.alias)
     const { switchTo } = plan
     if (switchTo === null) return plan
     if (!(await lock.isHeld())) return null
@@ -109,25 +130,39 @@ export class Driver {
     }
   }
 
-  /** What was written; null when the state had changed meanwhile. */
-  async #write(state: Deployment, plan: Plan, nowMs: number): Promise<Deployment | null> {
-    const next = { ...plan.next, tick: state.tick + 1, nextTickAtMs: nowMs + plan.againMs }
+  /** The state that was written; null when it had changed meanwhile. */
+  async #write(state: Deployment, plan: Plan, observed: Observed, nowMs: number): Promise<Deployment | null> {
+    const final = isOver(plan.next) ? figuresOf(observed.minutes) : null
+    const next = sealed(state, { ...plan.next, final }, nowMs + plan.againMs)
     const written = await this.#store.write(state, next, plan.events, nowMs)
-    if (written === 'written') return next
     if (written === 'changed') return null
-    const lost = fail(state, `alias ${state.alias} has another deployment under way: ${written.takenBy}`, nowMs)
-    return this.#write(state, lost, nowMs) // what is over needs no claim
+    if (written !== 'written') {
+      const lost = fail(state, `alias ${state.alias} has another deployment under way: ${written.takenBy}`, nowMs)
+      return this.#write(state, lost, observed, nowMs) // what is over needs no claim
+    }
+    const share = shareOf(next)
+    if (share !== null && share > (shareOf(state) ?? 0)) await this.#release(next, share)
+    return next
+  }
+
+  /** After the new share is written: a session that is made in between is made by the new share. */
+  async #release({ alias, id, newCollection }: Deployment, percentage: number): Promise<void> {
+    await this.#sessions.release({ alias, newCollection, percentage }).catch((error: unknown) => {
+      this.#log?.warn({ err: error }, `deployment ${id}: sessions of Python's routers could not be released`)
+    })
   }
 
   async #observe(state: Deployment, nowMs: number): Promise<Observed> {
-    const [qdrant, counted] = await Promise.all([
+    const isWatched = state.stageStartedAtMs !== null && state.ending === null && state.status === 'running'
+    const [qdrant, counted, checks] = await Promise.all([
       this.#ask(state).catch((error: unknown) => {
         this.#log?.warn({ err: error }, `deployment ${state.id}: Qdrant does not answer`)
         return error instanceof Error ? error : new Error(String(error))
       }),
       countStage(this.#counts, state, nowMs),
+      isWatched ? askChecks(state, shareOf(state) ?? 0, this.#checks) : [],
     ])
-    return { qdrant, ...counted }
+    return { qdrant, checks, ...counted }
   }
 
   async #ask({ alias, newCollection }: Deployment): Promise<QdrantView> {
@@ -136,13 +171,6 @@ export class Driver {
       patiently(() => this.#aliases.collectionExists(newCollection)),
     ])
     return { aliasCollection, newCollectionExists }
-  }
-
-  #tell(before: Deployment, after: Deployment): void {
-    const isNew = (decision: Deployment['decisions'][number]) => !before.decisions.includes(decision)
-    for (const { decision } of after.decisions.filter(isNew)) {
-      this.#log?.info(`deployment ${after.id} of ${after.alias}: ${decision}`)
-    }
   }
 }
 

@@ -1,9 +1,32 @@
 export { CanaryDeployments, DeploymentError } from './deployments.ts'
-export type { CanaryDeploymentsOptions, DeploymentReport, StartOptions } from './deployments.ts'
+export type { CanaryDeploymentsOptions, DeploymentReport, MeanOf, StartOptions } from './deployments.ts'
 export type { Aliases } from './driver.ts'
-export { bucketOf, CanaryRouter } from './router.ts'
-export type { Caller, CanaryRouterOptions, Decision, Route } from './router.ts'
+export { CanaryRouter } from './router.ts'
+export type { Caller, CanaryRouterOptions, Decision, HandleOptions, Route } from './router.ts'
 export type { RequestOutcome } from './requests.ts'
 export { canaryTasks, createTasks } from './tasks.ts'
 export type { CanaryResult, CanaryTasks, CanaryTasksOptions } from './tasks.ts'
-export type { Deployment, DeploymentStatus, Mark, Metrics, Rules, Stage } from './types.ts'
+export type { CheckContext, CheckFunction } from './look-checks.ts'
+export { SIGNATURE_HEADER, signatureOf } from './notifications.ts'
+export type { NotifyInput } from './notifications.ts'
+export type { RulesInput } from './config.ts'
+export { bucketOf } from './sessions.ts'
+export { compareRankings } from './shadow.ts'
+export type { ShadowOptions } from './shadow.ts'
+export { EVENT_TYPES } from './types.ts'
+export type {
+  Baseline,
+  Decision as DeploymentDecision,
+  Deployment,
+  DeploymentStatus,
+  EventType,
+  Figures,
+  Guard,
+  LookCheck,
+  Mark,
+  Metrics,
+  Notification,
+  Rules,
+  Stage,
+  StoredTally,
+} from './types.ts'

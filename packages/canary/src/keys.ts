@@ -8,7 +8,19 @@ export const keys = (prefix: string) => ({
     `${prefix}canary:metrics:${id}:${collection}:count:${minute}`,
   errors: (id: string, collection: string, minute: number) =>
     `${prefix}canary:metrics:${id}:${collection}:errors:${minute}`,
+  /** Latencies in buckets, ours beside Python's list: see `record-script.ts`. */
+  histogram: (id: string, collection: string, minute: number) =>
+    `${prefix}canary:metrics:${id}:${collection}:histogram:${minute}`,
+  /** The same of what only Python's list had, once its minute is over. */
+  adopted: (id: string, collection: string, minute: number) =>
+    `${prefix}canary:metrics:${id}:${collection}:adopted:${minute}`,
+  /** Numbers recorded with requests, an hour to a hash. */
+  values: (id: string, collection: string, hour: number) =>
+    `${prefix}canary:metrics:${id}:${collection}:values:${hour}`,
+  /** The Python application's events: started, completed, failed. */
   events: `${prefix}deployment:events`,
+  /** Every decision with its reason. */
+  decisions: `${prefix}canary:events`,
   /** One deployment's state. */
   deployment: (id: string) => `${prefix}canary:deployment:${id}`,
   /** Which deployment an alias has under way. */

@@ -1,5 +1,5 @@
 /**
- * What a tick of a deployment comes to, decided without Redis, Qdrant or clock: `decide(state, observed, now)`.
+ * The plan of a tick, decided without Redis, Qdrant or clock: `decide(state, observed, now)`.
  *
  * queued → running (a stage after the other; paused and resumed) → completed, failed, rolled_back or rollback_failed
  *
@@ -7,19 +7,22 @@
  * step is taken: whoever comes after a crash finishes it. The share of the traffic follows from the state (`shareOf`) and
  * is stored with it, so that there is no moment in which the two differ. What is left to do outside is one call, `switchTo`.
  */
-import type { Deployment, DeploymentEvent, Metrics, Observed, QdrantView, Stage } from './types.ts'
+import { ms, percent } from './judging/findings.ts'
+import { judge } from './judging/judge.ts'
+import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
+import { ending, isOver, looksOf, noted, paused, stageOf } from './state.ts'
+import type { CheckOutcome, Deployment, DeploymentEvent, Observed, QdrantView, Stage } from './types.ts'
 
 /** How often a deployment that is watched is looked at. */
 export const CHECK_MS = 60_000
-/** A paused one: whether it can still go on. */
+/** How often a paused one is: it may be impossible to resume. */
 export const PAUSED_CHECK_MS = 600_000
 /** Until Qdrant is asked again; doubles with each failure of an ending, up to a minute. */
 const QDRANT_RETRY_MS = 5_000
-/** A roll-back that failed for so long is given up. */
+/** A roll-back that failed for this long is given up. */
 export const ROLLBACK_GIVEN_UP_MS = 3_600_000
-const MAX_DECISIONS = 100
 
-/** What comes of a tick: a call to Qdrant, then the next state and what is told with it. */
+/** The outcome of a tick: a call to Qdrant, then the next state and the events that go with it. */
 export interface Plan {
   next: Deployment
   /** The collection the alias is moved to, before `next` is written; null for none. Moving it twice does no harm. */
@@ -27,16 +30,6 @@ export interface Plan {
   events: DeploymentEvent[]
   /** When to look again, in ms from now. */
   againMs: number
-}
-
-export function isOver(state: Deployment): boolean {
-  return ['completed', 'failed', 'rolled_back', 'rollback_failed'].includes(state.status)
-}
-
-/** The share of the traffic that goes to the new collection, in percent; null where the alias alone decides. */
-export function shareOf(state: Deployment): number | null {
-  const isRouted = state.begunAtMs !== null && !isOver(state) && state.ending !== 'rollback'
-  return isRouted ? state.stages[state.currentStage]!.percentage : null
 }
 
 /** Pure: what to do now. */
@@ -49,8 +42,11 @@ export function decide(state: Deployment, observed: Observed, nowMs: number): Pl
   const trouble = qdrant instanceof Error ? null : troubleOf(state, qdrant)
   if (trouble !== null) return fail(state, trouble, nowMs)
   if (state.status === 'paused') return plan(state, PAUSED_CHECK_MS)
-  if (state.stageStartedAtMs !== null) return watch(state, state.stageStartedAtMs, observed, nowMs)
-  return qdrant instanceof Error ? waitForQdrant(state, nowMs) : begin(state, observed, nowMs)
+  if (state.stageStartedAtMs === null) {
+    return qdrant instanceof Error ? waitForQdrant(state, nowMs) : begin(state, observed, nowMs)
+  }
+  if (state.warmingUntilMs !== null) return warm(state, state.warmingUntilMs, observed, nowMs)
+  return watch(state, state.stageStartedAtMs, observed, nowMs)
 }
 
 /** What makes it impossible to go on. */
@@ -63,92 +59,107 @@ function troubleOf(state: Deployment, { aliasCollection, newCollectionExists }: 
 
 /** The current stage, from its start: the first time, after another stage, or after a pause. */
 function begin(state: Deployment, { marks }: Observed, nowMs: number): Plan {
-  const stage = state.stages[state.currentStage]!
-  const started = { status: 'running' as const, stageStartedAtMs: nowMs, stageMarks: marks, reason: null }
-  const moved = { ...state, ...started, begunAtMs: state.begunAtMs ?? nowMs }
-  const next = noted(moved, `stage begins at ${stage.percentage} %`, nowMs)
+  const { percentage, shadow = 0 } = stageOf(state)
+  const delayMs = state.begunAtMs === null ? state.rules.initialDelayMinutes * 60_000 : 0
+  const started = {
+    status: 'running' as const,
+    stageStartedAtMs: nowMs,
+    stageMarks: marks,
+    failedLooks: 0,
+    reason: null,
+  }
+  const begun = { begunAtMs: state.begunAtMs ?? nowMs, warmingUntilMs: delayMs > 0 ? nowMs + delayMs : null }
+  const words = `stage begins at ${percentage} %${shadow > 0 ? `, ${shadow} % in the shadow` : ''}`
+  const next = noted({ ...state, ...started, ...begun }, 'stage_began', words, nowMs)
   const events: DeploymentEvent[] = state.begunAtMs === null ? [{ type: 'deployment_started' }] : []
-  return { ...plan(next, untilNextLook(stage, nowMs, nowMs)), events }
+  return { ...plan(next, delayMs > 0 ? Math.min(CHECK_MS, delayMs) : untilNextLook(next, nowMs)), events }
 }
 
-function watch(state: Deployment, stageStartedAtMs: number, observed: Observed, nowMs: number): Plan {
-  const stage = state.stages[state.currentStage]!
-  const breach = breachOf(state, stage, observed)
-  if (breach !== null) return giveUp(state, breach, nowMs)
+/** A collection that may be cold is not judged; the time and the counts of its stage begin when it is warm. */
+function warm(state: Deployment, warmingUntilMs: number, { marks }: Observed, nowMs: number): Plan {
+  if (nowMs < warmingUntilMs) return plan(state, Math.min(CHECK_MS, warmingUntilMs - nowMs))
+  const next = { ...state, warmingUntilMs: null, stageStartedAtMs: nowMs, stageMarks: marks }
+  return plan(next, untilNextLook(next, nowMs))
+}
+
+function watch(before: Deployment, stageStartedAtMs: number, observed: Observed, nowMs: number): Plan {
+  const state = { ...before, looks: before.looks + 1 }
+  const stage = stageOf(state)
+  const evidence = { minutes: observed.minutes, nowMinute: Math.floor(nowMs / CHECK_MS), look: state.looks }
+  const verdict = judge(stage, state.rules, { ...evidence, plannedLooks: looksOf(state) })
+  const breach = verdict.breach ?? failedCheck(observed.checks)
+  if (breach !== null) return breached(state, breach, nowMs)
+
   const endsAtMs = stageStartedAtMs + stage.durationMinutes * 60_000
-  if (nowMs < endsAtMs) return plan({ ...state, reason: null }, untilNextLook(stage, stageStartedAtMs, nowMs))
+  if (nowMs < endsAtMs) return plan({ ...state, reason: null }, untilNextLook(state, nowMs))
   if (observed.qdrant instanceof Error) return waitForQdrant(state, nowMs)
 
-  const missing = missingOf(state, stage, observed.newMetrics)
-  const { holdMinutes, onNoTraffic } = state.rules
-  if (missing === null || onNoTraffic === 'proceed') return advance(state, observed, nowMs)
-  if (onNoTraffic === 'fail') return giveUp(state, missing, nowMs)
-  if (nowMs < endsAtMs + holdMinutes * 60_000) return plan(holding(state, missing, nowMs), CHECK_MS)
-  return giveUp(state, `${missing}, after ${holdMinutes} minutes of waiting for more`, nowMs)
+  const silent = observed.checks.find(({ verdict }) => verdict === 'unknown')
+  const doubt = verdict.doubt ?? (silent ? `check ${silent.name} gave no answer${because(silent)}` : null)
+  const { inconclusive } = state.rules
+  const mayPass = doubt === null && (verdict.missing === null || inconclusive === 'proceed')
+  if (!mayPass) return inconclusiveAt(state, (verdict.missing ?? doubt)!, doubt === null, endsAtMs, nowMs)
+  if (stage.approval && state.approvedStage !== state.currentStage) return waitForApproval(state, nowMs)
+  return advance(state, observed, nowMs)
 }
 
-/** What a stage that is at its end has not seen; null where it has seen enough. One without a duration needs nothing. */
-function missingOf(state: Deployment, stage: Stage, { p95LatencyMs, totalRequests }: Metrics): string | null {
-  const { minSamples } = state.rules
-  if (stage.durationMinutes === 0) return null
-  if (totalRequests < minSamples) return `${totalRequests} of ${minSamples} requests seen at ${stage.percentage} %`
-  return p95LatencyMs === null ? `${totalRequests} requests seen at ${stage.percentage} %, none with its latency` : null
+/** A stage at its end that cannot be passed by now. `isUnseen`: too little was seen; else what was seen looks bad. */
+function inconclusiveAt(state: Deployment, why: string, isUnseen: boolean, endsAtMs: number, nowMs: number): Plan {
+  const { holdMinutes, inconclusive } = state.rules
+  if (inconclusive === 'pause') return plan(paused(state, why, nowMs), PAUSED_CHECK_MS)
+  if (inconclusive === 'fail' && isUnseen) return giveUp(state, why, nowMs)
+  if (nowMs < endsAtMs + holdMinutes * 60_000) return plan(holding(state, why, nowMs), untilHeldLook(state))
+  return giveUp(state, `${why}, after ${holdMinutes} minutes of waiting for more`, nowMs)
+}
+
+function waitForApproval(state: Deployment, nowMs: number): Plan {
+  const reason = `stage of ${stageOf(state).percentage} % waits for approval`
+  const next = { ...state, reason }
+  return plan(state.reason === reason ? next : noted(next, 'waiting_for_approval', reason, nowMs), CHECK_MS)
+}
+
+interface FoundBreach {
+  reason: string
+  evidence: string | undefined
+}
+
+function failedCheck(checks: readonly CheckOutcome[]): FoundBreach | null {
+  const failed = checks.find(({ verdict }) => verdict === 'fail')
+  return failed ? { reason: `check ${failed.name} failed${because(failed)}`, evidence: undefined } : null
+}
+
+function because({ reason }: CheckOutcome): string {
+  return reason === null ? '' : `: ${reason}`
+}
+
+/** A look that found a breach: `failureLimit` of them are tolerated in a stage. */
+function breached(before: Deployment, { evidence, reason }: FoundBreach, nowMs: number): Plan {
+  const { failureLimit } = before.rules
+  const state = { ...before, failedLooks: before.failedLooks + 1 }
+  if (state.failedLooks > failureLimit) return giveUp(state, reason, nowMs, evidence)
+  const words = `breach ${state.failedLooks} tolerated of at most ${failureLimit}: ${reason}`
+  return plan(noted({ ...state, reason }, 'breach_tolerated', words, nowMs), CHECK_MS)
 }
 
 function advance(state: Deployment, observed: Observed, nowMs: number): Plan {
-  const stage = state.stages[state.currentStage]!
-  const passed = noted(state, `stage of ${stage.percentage} % passed${told(observed.newMetrics)}`, nowMs)
-  if (state.currentStage === state.stages.length - 1) return plan(ending(passed, 'promote', null, nowMs), 0)
-  return begin({ ...passed, currentStage: state.currentStage + 1 }, observed, nowMs)
+  const words = `stage of ${stageOf(state).percentage} % passed${summary(observed)}`
+  const passed = noted(state, 'advanced', words, nowMs)
+  if (state.currentStage < state.stages.length - 1) {
+    return begin({ ...passed, currentStage: state.currentStage + 1 }, observed, nowMs)
+  }
+  if (!state.rules.dryRun) return plan(ending(passed, 'promote', null, nowMs), 0)
+  const reason = 'dry run: would be promoted, the alias was not moved'
+  return over({ ...passed, reason }, 'completed', nowMs, { type: 'deployment_completed' }, reason)
 }
 
-/** Why the stage has failed; null while it has not. Too few requests say nothing. */
-export function breachOf(
-  state: Deployment,
-  stage: Stage,
-  { newMetrics: seen, oldMetrics: old }: Pick<Observed, 'newMetrics' | 'oldMetrics'>,
-): string | null {
-  const { baseline, minSamples } = state.rules
-  if (seen.totalRequests < minSamples) return null
-  const isAbove = (value: number | null, bound: number | null) => value !== null && bound !== null && value > bound
-  if (isAbove(seen.errorRate, stage.errorThreshold)) {
-    return `error rate ${percent(seen.errorRate)} is above ${percent(stage.errorThreshold)}`
-  }
-  if (isAbove(seen.p95LatencyMs, stage.latencyThreshold)) {
-    return `p95 latency ${ms(seen.p95LatencyMs)} is above ${ms(stage.latencyThreshold)}`
-  }
-  if (baseline === null || old.totalRequests < minSamples) return null
-  const { maxErrorRateIncrease, maxLatencyRatio } = baseline
-  if (isAbove(seen.errorRate, (old.errorRate ?? 0) + maxErrorRateIncrease)) {
-    return `error rate ${percent(seen.errorRate)} is more than ${percent(maxErrorRateIncrease)} above the old collection's ${percent(old.errorRate)}`
-  }
-  if (isAbove(seen.p95LatencyMs, old.p95LatencyMs && old.p95LatencyMs * maxLatencyRatio)) {
-    return `p95 latency ${ms(seen.p95LatencyMs)} is more than ${maxLatencyRatio} times the old collection's ${ms(old.p95LatencyMs)}`
-  }
-  return null
-}
-
-function giveUp(state: Deployment, reason: string, nowMs: number): Plan {
-  return state.autoRollback ? plan(ending(state, 'rollback', reason, nowMs), 0) : fail(state, reason, nowMs)
+function giveUp(state: Deployment, reason: string, nowMs: number, evidence?: string): Plan {
+  if (state.rules.dryRun) return fail(state, `dry run: would be rolled back: ${reason}`, nowMs)
+  return state.autoRollback ? plan(ending(state, 'rollback', reason, nowMs, evidence), 0) : fail(state, reason, nowMs)
 }
 
 /** Over, with the alias as it is. */
 export function fail(state: Deployment, reason: string, nowMs: number): Plan {
-  const told = noted({ ...state, reason }, `fail: ${reason}`, nowMs)
-  return over(told, 'failed', nowMs, { type: 'deployment_failed', error: reason })
-}
-
-/** The ending written down; the next tick, at once, goes about it. */
-export function ending(
-  state: Deployment,
-  kind: 'promote' | 'rollback',
-  reason: string | null,
-  nowMs: number,
-): Deployment {
-  const words = kind === 'promote' ? 'promote' : 'roll back'
-  const open = { ...state, status: 'running' as const, finishedAtMs: null, reason }
-  const next = { ...open, ending: kind, endingSinceMs: nowMs, endingFailures: 0 }
-  return noted(next, reason === null ? words : `${words}: ${reason}`, nowMs)
+  return over({ ...state, reason }, 'failed', nowMs, { type: 'deployment_failed', error: reason }, `fail: ${reason}`)
 }
 
 function finish(state: Deployment, qdrant: QdrantView, nowMs: number): Plan {
@@ -164,21 +175,29 @@ function finish(state: Deployment, qdrant: QdrantView, nowMs: number): Plan {
   return { ...done, switchTo: isMoved ? state.oldCollection : null }
 }
 
-/** What comes of an ending that Qdrant did not let happen: it is tried again, and a roll-back is given up in the end. */
+/** An ending that Qdrant did not let happen: it is tried again, and a roll-back is given up in the end. */
 export function endingFailed(state: Deployment, error: string, nowMs: number): Plan {
   const endingFailures = state.endingFailures + 1
   if (state.ending === 'rollback' && nowMs >= (state.endingSinceMs ?? nowMs) + ROLLBACK_GIVEN_UP_MS) {
     const reason = `${state.reason ?? 'rolled back'}; the roll-back failed: ${error}`
-    const told = { ...state, reason, endingFailures }
-    return over(told, 'rollback_failed', nowMs, { type: 'deployment_failed', error: reason })
+    return over({ ...state, reason, endingFailures }, 'rollback_failed', nowMs, {
+      type: 'deployment_failed',
+      error: reason,
+    })
   }
   const waitMs = Math.min(CHECK_MS, QDRANT_RETRY_MS * 2 ** Math.min(endingFailures - 1, 10))
   return plan({ ...state, endingFailures }, waitMs)
 }
 
-function over(state: Deployment, status: Deployment['status'], nowMs: number, event: DeploymentEvent): Plan {
+function over(
+  state: Deployment,
+  status: 'completed' | 'failed' | 'rolled_back' | 'rollback_failed',
+  nowMs: number,
+  event: DeploymentEvent,
+  words = status.replace('_', ' '),
+): Plan {
   const next = { ...state, status, ending: null, finishedAtMs: nowMs }
-  return { ...plan(noted(next, status.replace('_', ' '), nowMs), 0), events: [event] }
+  return { ...plan(noted(next, status, words, nowMs), 0), events: [event] }
 }
 
 /** Without Qdrant no stage begins. */
@@ -186,22 +205,10 @@ function waitForQdrant(state: Deployment, nowMs: number): Plan {
   return plan(holding(state, 'Qdrant does not answer', nowMs), QDRANT_RETRY_MS)
 }
 
-/** A paused deployment that goes on: its stage begins anew. */
-export function resumed(state: Deployment, nowMs: number): Deployment {
-  const status = state.begunAtMs === null ? ('queued' as const) : ('running' as const)
-  return noted({ ...state, status, stageStartedAtMs: null, reason: null }, 'resumed', nowMs)
-}
-
-/** Says what it waits for; noted once, however often the number changes. */
+/** Names what it waits for; noted once, however often the number changes. */
 function holding(state: Deployment, reason: string, nowMs: number): Deployment {
   const next = { ...state, reason }
-  return state.reason === null ? noted(next, `holds: ${reason}`, nowMs) : next
-}
-
-/** Adds to what was decided. */
-export function noted(state: Deployment, decision: string, atMs: number): Deployment {
-  const decisions = [...state.decisions, { atMs, stage: state.currentStage, decision }].slice(-MAX_DECISIONS)
-  return { ...state, decisions }
+  return state.reason === null ? noted(next, 'held', `holds: ${reason}`, nowMs) : next
 }
 
 function plan(next: Deployment, againMs: number): Plan {
@@ -209,20 +216,22 @@ function plan(next: Deployment, againMs: number): Plan {
 }
 
 /** A minute, or less when the stage ends before. */
-function untilNextLook(stage: Stage, stageStartedAtMs: number, nowMs: number): number {
-  const leftMs = stageStartedAtMs + stage.durationMinutes * 60_000 - nowMs
+function untilNextLook(state: Deployment, nowMs: number): number {
+  const stage: Stage = stageOf(state)
+  const leftMs = (state.stageStartedAtMs ?? nowMs) + stage.durationMinutes * 60_000 - nowMs
   return Math.max(0, Math.min(CHECK_MS, leftMs))
 }
 
-function told({ errorRate, p95LatencyMs, totalRequests }: Metrics): string {
+/** A minute, or less for a stage that is shorter. */
+function untilHeldLook(state: Deployment): number {
+  const durationMs = stageOf(state).durationMinutes * 60_000
+  return durationMs === 0 ? CHECK_MS : Math.min(CHECK_MS, Math.max(1_000, durationMs))
+}
+
+function summary({ minutes }: Observed): string {
+  const sum = emptyTally()
+  for (const minute of minutes) addTally(sum, minute.new)
+  const { errorRate, p95LatencyMs, totalRequests } = metricsOf(sum)
   if (totalRequests === 0) return ', without a request'
   return `: ${totalRequests} requests, ${percent(errorRate)} errors, p95 ${ms(p95LatencyMs)}`
-}
-
-function percent(share: number | null): string {
-  return share === null ? 'unknown' : `${Math.round(share * 10_000) / 100} %`
-}
-
-function ms(value: number | null): string {
-  return value === null ? 'unknown' : `${Math.round(value * 10) / 10} ms`
 }

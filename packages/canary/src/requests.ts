@@ -1,11 +1,22 @@
 import { ArgumentsError } from '@arq-ts/core'
 import type { ChainableCommander, Redis } from 'ioredis'
 import { z } from 'zod'
+import { readHistogram, writeHistogram } from './histogram-bytes.ts'
+import type { Histogram } from './histogram-bytes.ts'
+import { addLatencies, addLatency, noLatencies } from './judging/latency.ts'
+import type { Latencies } from './judging/latency.ts'
+import type { Moments } from './judging/statistics.ts'
+import type { Tally } from './judging/tally.ts'
 import type { Keys } from './keys.ts'
-import { minuteOf } from './metrics.ts'
-import type { Bucket } from './types.ts'
+import { RECORD } from './record-script.ts'
 
 const KEPT_S = 7_200
+/** Latencies that Python's list keeps of a minute. */
+const LISTED = 1_000
+/** Lists of Python that one reading reads, of minutes under way and of those that are over: the rest waits for the next. */
+const LISTS_READ = 2
+/** A minute is over for every clock that counts after so many minutes. */
+const OVER_MINUTES = 2
 
 /** One request of a deployment, as it went. */
 export interface RequestOutcome {
@@ -14,6 +25,10 @@ export interface RequestOutcome {
   /** From 0. */
   latencyMs: number
   isError: boolean
+  /** No user waited for it: it does not count for the observed share. Default false. */
+  isShadow?: boolean
+  /** Any numbers, by name, for `guards`: `{ ctr: 0.12, zeroHits: 0 }`. */
+  values?: Record<string, number>
 }
 
 const text = z.string('Expected a text').min(1, 'Expected a text that is not empty')
@@ -22,9 +37,41 @@ const outcomeSchema = z.object({
   collection: text,
   latencyMs: z.number('Expected milliseconds from 0').min(0, 'Expected milliseconds from 0'),
   isError: z.boolean('Expected true or false'),
+  isShadow: z.boolean('Expected true or false').optional(),
+  values: z
+    .record(
+      z
+        .string()
+        .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'Expected names of 1 to 64 letters, digits, dots, underscores or hyphens'),
+      z.number('Expected a finite number'),
+    )
+    .optional(),
 })
 
-/** Requests counted by the minute, in the Python application's keys. */
+/** The script as a command of the connection: it is sent once. */
+interface Recorder {
+  canaryRecord: (...args: (string | number)[]) => Promise<unknown>
+}
+
+/** The counts of one minute of a collection. */
+export interface CountedMinute {
+  /** Since 1970. */
+  minute: number
+  tally: Tally
+}
+
+/** The minute a time is in, as keys are named: since 1970. */
+export function minuteOf(ms: number): number {
+  return Math.floor(ms / 60_000)
+}
+
+/**
+ * Requests counted by the minute, in the Python application's keys and in histograms beside them.
+ *
+ * A reading costs the same however many requests there were: one MGET for all minutes, one HGETALL an hour where
+ * numbers were recorded. Latencies that only Python recorded are in its lists alone: they are read once, when their minute is over, and
+ * kept as a histogram.
+ */
 export class RequestCounts {
   readonly #redis: Redis
   readonly #keys: Keys
@@ -32,42 +79,137 @@ export class RequestCounts {
   constructor(redis: Redis, keys: Keys) {
     this.#redis = redis
     this.#keys = keys
+    redis.defineCommand('canaryRecord', { numberOfKeys: 5, lua: RECORD })
   }
 
   /** Counts one. @throws ArgumentsError; what Redis throws. */
   async add(request: RequestOutcome, nowMs: number): Promise<void> {
     const issue = outcomeSchema.safeParse(request).error?.issues[0]
     if (issue) throw new ArgumentsError(`record: \`${issue.path.join('.')}\`: ${issue.message}`)
-    const { collection, deploymentId, isError, latencyMs } = request
+    const { collection, deploymentId, isError, isShadow = false, latencyMs, values = {} } = request
     const minute = minuteOf(nowMs)
-    const latency = this.#keys.latency(deploymentId, collection, minute)
-    const count = this.#keys.count(deploymentId, collection, minute)
-    const errors = this.#keys.errors(deploymentId, collection, minute)
-    const calls = this.#redis.pipeline().lpush(latency, latencyMs).expire(latency, KEPT_S)
-    calls.incr(count).expire(count, KEPT_S)
-    if (isError) calls.incr(errors).expire(errors, KEPT_S)
-    await repliesOf(calls)
+    await (this.#redis as Redis & Recorder).canaryRecord(
+      this.#keys.latency(deploymentId, collection, minute),
+      this.#keys.count(deploymentId, collection, minute),
+      this.#keys.errors(deploymentId, collection, minute),
+      this.#keys.histogram(deploymentId, collection, minute),
+      this.#keys.values(deploymentId, collection, Math.floor(minute / 60)),
+      latencyMs,
+      isError ? 1 : 0,
+      isShadow ? 1 : 0,
+      KEPT_S,
+      LISTED,
+      minute,
+      ...Object.entries(values).flat(),
+    )
   }
 
-  /** What was counted from one time to another, by whole minutes; of the last two hours, for so long it is kept. */
-  async read(deploymentId: string, collection: string, fromMs: number, toMs: number): Promise<Bucket[]> {
+  /** The counts from one time to another, by whole minutes; at most of the last two hours: they are kept that long. */
+  async read(deploymentId: string, collection: string, fromMs: number, toMs: number): Promise<CountedMinute[]> {
     const last = minuteOf(toMs)
     const first = Math.max(minuteOf(fromMs), last - KEPT_S / 60)
     const minutes = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
-    const calls = this.#redis.pipeline()
-    for (const minute of minutes) {
-      calls.get(this.#keys.count(deploymentId, collection, minute))
-      calls.get(this.#keys.errors(deploymentId, collection, minute))
-      calls.lrange(this.#keys.latency(deploymentId, collection, minute), 0, -1)
-    }
-    const replies = await repliesOf(calls)
-    return minutes.map((minute, i) => ({
-      minute,
-      count: Number(replies[3 * i] ?? 0),
-      errors: Number(replies[3 * i + 1] ?? 0),
-      latencies: (replies[3 * i + 2] as string[]).map(Number),
-    }))
+    if (minutes.length === 0) return []
+    const { count, errors, histogram, adopted } = this.#keys
+    const names = minutes.flatMap((minute) =>
+      [count, errors, histogram, adopted].map((key) => key(deploymentId, collection, minute)),
+    )
+    const cells = await this.#redis.mgetBuffer(...names)
+    const read = minutes.map((minute, i) => {
+      const [requests, failed, ours, adopted] = cells.slice(4 * i, 4 * i + 4)
+      return {
+        minute,
+        requests: Number(requests ?? 0),
+        errors: Number(failed ?? 0),
+        ours: readHistogram(ours ?? null),
+        theirs: adopted ? readHistogram(adopted).latency : null,
+      }
+    })
+    const valued = read.filter(({ ours }) => ours.valued > 0).map(({ minute }) => minute)
+    const [lists, values] = await Promise.all([
+      this.#theirs(deploymentId, collection, read, last),
+      this.#values(deploymentId, collection, valued),
+    ])
+    return read.map(({ errors, minute, ours, requests, theirs }) => {
+      const latency = ours.latency
+      const listed = theirs ?? lists.get(minute)
+      if (listed) addLatencies(latency, listed)
+      const tally = { requests, errors, shadowed: ours.shadowed, latency, values: values.get(minute) ?? {} }
+      return { minute, tally }
+    })
   }
+
+  /** Latencies of minutes in which Python counted too, the newest minutes first; kept once a minute is over. */
+  async #theirs(
+    id: string,
+    collection: string,
+    read: readonly { minute: number; requests: number; ours: Histogram; theirs: Latencies | null }[],
+    last: number,
+  ): Promise<Map<number, Latencies>> {
+    const mixed = read.filter(({ ours, requests, theirs }) => theirs === null && requests > ours.requests)
+    const isOver = (minute: number) => minute < last - OVER_MINUTES
+    const wanted = [true, false].flatMap((over) =>
+      mixed.filter(({ minute }) => isOver(minute) === over).slice(-LISTS_READ),
+    )
+    if (wanted.length === 0) return new Map()
+    const calls = this.#redis.pipeline()
+    for (const { minute } of wanted) calls.lrange(this.#keys.latency(id, collection, minute), 0, LISTED - 1)
+    const lists = (await repliesOf(calls)) as string[][]
+    const found = new Map(
+      wanted.map(({ minute, ours, requests }, i) => [minute, listedByPython(lists[i]!, requests, ours)]),
+    )
+    const keeping = this.#redis.pipeline()
+    for (const [minute, latency] of found) {
+      if (!isOver(minute)) continue
+      keeping.set(this.#keys.adopted(id, collection, minute), writeHistogram(latency), 'EX', KEPT_S)
+    }
+    if (keeping.length > 0) await repliesOf(keeping)
+    return found
+  }
+
+  async #values(
+    id: string,
+    collection: string,
+    minutes: readonly number[],
+  ): Promise<Map<number, Record<string, Moments>>> {
+    const found = new Map<number, Record<string, Moments>>(minutes.map((minute) => [minute, {}]))
+    const hours = new Set(minutes.map((minute) => Math.floor(minute / 60)))
+    if (hours.size === 0) return found
+    const calls = this.#redis.pipeline()
+    for (const hour of hours) calls.hgetall(this.#keys.values(id, collection, hour))
+    for (const fields of (await repliesOf(calls)) as Record<string, string>[]) {
+      for (const [field, text] of Object.entries(fields)) {
+        const minute = Number(field.slice(0, field.indexOf(':')))
+        const values = found.get(minute)
+        if (!values) continue
+        const [count = 0, sum = 0, squares = 0, min = 0, max = 0] = text.split(' ').map(Number)
+        values[field.slice(field.indexOf(':') + 1)] = { count, sum, squares, min, max }
+      }
+    }
+    return found
+  }
+}
+
+/**
+ * Latencies of a minute's list that our histogram does not have. The list mixes both; it has the newest 1,000 of the
+ * minute, so our part of it is our histogram in the same proportion.
+ */
+function listedByPython(list: readonly string[], requests: number, ours: Histogram): Latencies {
+  const all = noLatencies()
+  for (const text of list) {
+    const ms = Number(text)
+    if (ms >= 0) addLatency(all, ms)
+  }
+  if (ours.latency.count === 0) return all
+  const listedShare = Math.min(1, list.length / Math.max(1, requests))
+  const left = { ...noLatencies(), first: all.first }
+  all.buckets.forEach((count, i) => {
+    left.buckets[i] = Math.max(0, count - Math.round(ours.latency.buckets[i]! * listedShare))
+    left.count += left.buckets[i]!
+  })
+  left.maxMs = left.count > 0 ? all.maxMs : 0
+  left.sumMs = Math.max(0, all.sumMs - ours.latency.sumMs * listedShare)
+  return left
 }
 
 /** @throws the first failure among the commands. */

@@ -1,35 +1,44 @@
-import { createHash } from 'node:crypto'
 import { ArgumentsError, checkOptions, RedisUnavailableError } from '@arq-ts/core'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { keys } from './keys.ts'
 import type { Keys } from './keys.ts'
-import { summarise } from './metrics.ts'
+import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
+import type { Metrics } from './judging/tally.ts'
 import { keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
 import type { RedisTarget } from './redis.ts'
 import { RequestCounts } from './requests.ts'
 import type { RequestOutcome } from './requests.ts'
-import { SESSION_S, sessionCollection, sessionText } from './sessions.ts'
-import type { Metrics } from './types.ts'
+import { bucketOf, SESSION_S, sessionCollection, sessionText } from './sessions.ts'
+import { compareRankings, shadowSchema } from './shadow.ts'
+import type { ShadowOptions } from './shadow.ts'
 
 const TIMEOUT_MS = 250
-/** After a Redis that did not answer, `handle` does not ask it for so long. */
+/** After a Redis that did not answer, `handle` does not ask it for this long. */
 const REST_MS = 1_000
 
-/** What is kept of a route, by the Python application's names. */
+/** A route as it is stored, by the Python application's names. */
 export interface Route {
   deployment_id: string
   alias: string
   old_collection: string
   new_collection: string
   percentage: number
+  /** Percentage of the requests to the old collection that `shadow` repeats at the new one. Ours; absent for none. */
+  shadow?: number
   status: string
   /** Unix seconds. */
   updated_at: number
 }
 
-/** Who asks: a user stays with what was decided while the deployment lasts, a request is decided by itself. */
+/** Who asks. A user moves at most once, from old to new, while the share grows; a request is decided by itself. */
 export type Caller = { userId: string } | { requestId: string }
+
+/** Options of `handle`. */
+export interface HandleOptions<T> {
+  /** Numbers to record with the request, read off its answer: `(hits) => ({ zeroHits: hits.length === 0 ? 1 : 0 })`. */
+  values?: (answer: T) => Record<string, number>
+}
 
 /** Where a request goes. */
 export interface Decision {
@@ -57,11 +66,6 @@ const optionsSchema = z.strictObject({
   now: nowSchema.optional(),
 })
 
-/** The share a caller falls into, 0 to 99: the first 8 hex digits of md5 of `alias:caller`, as in Python. */
-export function bucketOf(alias: string, caller: string): number {
-  return Number.parseInt(createHash('md5').update(`${alias}:${caller}`).digest('hex').slice(0, 8), 16) % 100
-}
-
 /**
  * Sends requests of an alias to the old or the new collection while a deployment runs, and counts how they fare. Made for
  * services that search; the same keys and decisions as the Python application's router, which may run beside it.
@@ -79,6 +83,9 @@ export class CanaryRouter {
   readonly #now: () => number
   /** Until then Redis is left alone; by `performance.now()`. */
   #restsUntil = 0
+  /** Shadow requests and counts under way. */
+  readonly #background = new Set<Promise<void>>()
+  #shadows = 0
 
   /** @throws OptionsError */
   constructor(options: CanaryRouterOptions) {
@@ -94,20 +101,25 @@ export class CanaryRouter {
 
   /** Where this request goes. @throws ArgumentsError for a caller without a name; RedisUnavailableError. */
   async route(alias: string, caller: Caller): Promise<Decision> {
+    return (await this.#routed(alias, caller)).decision
+  }
+
+  async #routed(alias: string, caller: Caller): Promise<Routed> {
     const { id, user } = nameOf(alias, caller)
     const names = [this.#keys.route(alias), ...(user === undefined ? [] : [this.#keys.sticky(alias, user)])]
     const [stored, session] = await this.#inTime(this.#redis.mget(names))
     const route = readRoute(stored ?? null)
-    if (!route || route.status !== 'running') return { collection: alias, deploymentId: null, isCanary: false }
+    if (!route || route.status !== 'running') return unrouted(alias)
     const kept = sessionCollection(session ?? null, route)
-    const chosen = bucketOf(alias, id) < route.percentage ? route.new_collection : route.old_collection
-    if (user !== undefined && kept === null) {
-      const text = sessionText(chosen, route.deployment_id, this.#now())
+    // A session moves from old to new when the share has reached its user, and never back.
+    const isCanary = kept === route.new_collection || bucketOf(alias, id) < route.percentage
+    const collection = isCanary ? route.new_collection : route.old_collection
+    if (user !== undefined && kept !== collection) {
+      const text = sessionText(collection, route.deployment_id, this.#now())
       // Decided the same way when it is lost.
       await this.#inTime(this.#redis.set(this.#keys.sticky(alias, user), text, 'EX', SESSION_S)).catch(() => {})
     }
-    const collection = kept ?? chosen
-    return { collection, deploymentId: route.deployment_id, isCanary: collection === route.new_collection }
+    return { decision: { collection, deploymentId: route.deployment_id, isCanary }, route }
   }
 
   /** Counts one request of a deployment in the current minute. @throws ArgumentsError; RedisUnavailableError. */
@@ -116,8 +128,8 @@ export class CanaryRouter {
   }
 
   /**
-   * Route, call, record: runs `call` with the collection, and counts how long it took and whether it threw. What it throws
-   * is thrown on. The answer does not wait for the count. A Redis that does not answer within `timeoutMs` sends the request
+   * Route, call, record: runs `call` with the collection, and counts how long it took and whether it threw. Its error is
+   * thrown on. The answer does not wait for the count. A Redis that does not answer within `timeoutMs` sends the request
    * to the alias, and those of the next second without asking it: searching goes on.
    *
    * @throws ArgumentsError for a caller without a name
@@ -126,18 +138,78 @@ export class CanaryRouter {
     alias: string,
     caller: Caller,
     call: (collection: string, decision: Decision) => Promise<T>,
+    options: HandleOptions<T> = {},
   ): Promise<T> {
-    const decision = await this.#decide(alias, caller)
+    const { decision } = await this.#decide(alias, caller)
+    return this.#counted(decision, call, options)
+  }
+
+  /**
+   * Like `handle`, and repeats a share of the requests that went to the old collection at the new one, in the background:
+   * the user gets the old answer and waits for nothing. Latency and errors of the new collection are counted, and what
+   * `compare` makes of both answers is recorded with them. The share is the route's, from the stage's `shadow`; `share`
+   * caps it for this service.
+   *
+   * @throws ArgumentsError for a caller without a name; OptionsError
+   */
+  async shadow<T>(
+    alias: string,
+    caller: Caller,
+    call: (collection: string, decision: Decision) => Promise<T>,
+    options: ShadowOptions<T> = {},
+  ): Promise<T> {
+    const { maxInFlight, share } = checkOptions('shadow', shadowSchema, options)
+    const { compare = compareRankings, values = () => ({}) } = options
+    const { decision, route } = await this.#decide(alias, caller)
+    const wanted = Math.min(share, route?.shadow ?? 0)
+    const isShadowed = route !== null && !decision.isCanary && Math.random() * 100 < wanted
+    const answer = this.#counted(decision, call, options)
+    if (isShadowed && this.#shadows < maxInFlight) {
+      this.#shadows++
+      const twin = { collection: route.new_collection, deploymentId: route.deployment_id, isCanary: true }
+      this.#later(this.#shadowed(twin, call, answer, { compare, values }).finally(() => this.#shadows--))
+    }
+    return answer
+  }
+
+  async #shadowed<T>(
+    decision: Decision & { deploymentId: string },
+    call: (collection: string, decision: Decision) => Promise<T>,
+    answer: Promise<T>,
+    { compare, values }: Required<Pick<ShadowOptions<T>, 'compare' | 'values'>>,
+  ): Promise<void> {
+    const { collection, deploymentId } = decision
+    const before = performance.now()
+    const [shadow] = await Promise.allSettled([Promise.resolve().then(() => call(collection, decision))])
+    const latencyMs = performance.now() - before
+    const isError = shadow.status === 'rejected'
+    const [old] = await Promise.allSettled([answer])
+    const compared =
+      shadow.status === 'fulfilled' && old.status === 'fulfilled'
+        ? { ...numbers(() => compare(old.value, shadow.value)), ...numbers(() => values(shadow.value)) }
+        : {}
+    await this.record({ deploymentId, collection, latencyMs, isError, isShadow: true, values: compared }).catch(() =>
+      this.#rest(),
+    )
+  }
+
+  async #counted<T>(
+    decision: Decision,
+    call: (collection: string, decision: Decision) => Promise<T>,
+    { values }: HandleOptions<T>,
+  ): Promise<T> {
     const { collection, deploymentId } = decision
     if (deploymentId === null) return call(collection, decision)
     const before = performance.now()
-    const count = (isError: boolean) => {
+    const count = (isError: boolean, answer?: T) => {
       const latencyMs = performance.now() - before
-      void this.record({ deploymentId, collection, latencyMs, isError }).catch(() => this.#rest())
+      const recorded = isError ? {} : numbers(() => values?.(answer as T))
+      const outcome = { deploymentId, collection, latencyMs, isError, values: recorded }
+      this.#later(this.record(outcome).catch(() => this.#rest()))
     }
     try {
       const result = await call(collection, decision)
-      count(false)
+      count(false, result)
       return result
     } catch (error) {
       count(true)
@@ -145,9 +217,17 @@ export class CanaryRouter {
     }
   }
 
+  #later(work: Promise<void>): void {
+    this.#background.add(work)
+    void work.finally(() => this.#background.delete(work))
+  }
+
   /** Numbers of one collection since `sinceMs` (unix ms), by whole minutes. They are kept for two hours. */
   async metrics(deploymentId: string, collection: string, sinceMs: number): Promise<Metrics> {
-    return summarise(await this.#counts.read(deploymentId, collection, sinceMs, this.#now()))
+    const sum = emptyTally()
+    for (const { tally } of await this.#counts.read(deploymentId, collection, sinceMs, this.#now()))
+      addTally(sum, tally)
+    return metricsOf(sum)
   }
 
   /** The route of an alias, or null when none is set. */
@@ -155,20 +235,20 @@ export class CanaryRouter {
     return readRoute(await this.#redis.get(this.#keys.route(alias)))
   }
 
-  /** Waits for what is still to be counted. */
+  /** Waits for what is still to be counted, shadow requests included. */
   async close(): Promise<void> {
+    await Promise.all(this.#background)
     await this.#inTime(this.#redis.quit()).catch(() => this.#redis.disconnect())
   }
 
-  async #decide(alias: string, caller: Caller): Promise<Decision> {
-    nameOf(alias, caller) // a mistake of the caller's is told whether Redis answers or not
-    const fallback: Decision = { collection: alias, deploymentId: null, isCanary: false }
-    if (performance.now() < this.#restsUntil) return fallback
+  async #decide(alias: string, caller: Caller): Promise<Routed> {
+    nameOf(alias, caller) // a mistake of the caller's is reported whether Redis answers or not
+    if (performance.now() < this.#restsUntil) return unrouted(alias)
     try {
-      return await this.route(alias, caller)
+      return await this.#routed(alias, caller)
     } catch {
       this.#rest()
-      return fallback
+      return unrouted(alias)
     }
   }
 
@@ -194,7 +274,26 @@ export class CanaryRouter {
   }
 }
 
-/** Whom the decision is for, and the user, where it is one. @throws ArgumentsError */
+/** A decision and the route it follows; null where the alias alone decides. */
+interface Routed {
+  decision: Decision
+  route: Route | null
+}
+
+function unrouted(alias: string): Routed {
+  return { decision: { collection: alias, deploymentId: null, isCanary: false }, route: null }
+}
+
+/** The finite numbers of a record; a function that throws has none, and the request is not harmed by it. */
+function numbers(read: () => Record<string, number> | undefined): Record<string, number> {
+  try {
+    return Object.fromEntries(Object.entries(read() ?? {}).filter(([, value]) => Number.isFinite(value)))
+  } catch {
+    return {}
+  }
+}
+
+/** The caller the decision is for, and the user, where it is one. @throws ArgumentsError */
 function nameOf(alias: string, caller: Caller): { id: string; user: string | undefined } {
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
   if (!isText(alias)) throw new ArgumentsError('route: expected `alias` to be a text that is not empty')

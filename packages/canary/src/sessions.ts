@@ -1,10 +1,24 @@
-/** Where a user was sent stays so for a day, and no longer than the deployment: `canary:sticky:<alias>:<user>`. */
+/**
+ * Sessions of users, in the Python application's keys: `canary:sticky:<alias>:<user>`, for a day.
+ *
+ * A user's bucket never changes, so while the share grows a user moves at most once, from old to new. A session is there
+ * for two reasons: it keeps a user with the new collection when the share shrinks, and Python's router obeys it. Python
+ * honours a session by its collection alone, so one that says "old" would hold a user there at any share. Where our router
+ * meets such a session it moves it; for fleets in which only Python routes, the driver removes those that the new share
+ * covers whenever a stage begins, and Python decides these users anew by the same rule.
+ */
+import { createHash } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import type { Redis } from 'ioredis'
 import type { Keys } from './keys.ts'
 
 export const SESSION_S = 86_400
 const SCANNED = 1_000
+
+/** The share a caller falls into, 0 to 99: the first 8 hex digits of md5 of `alias:caller`, as in Python. */
+export function bucketOf(alias: string, caller: string): number {
+  return Number.parseInt(createHash('md5').update(`${alias}:${caller}`).digest('hex').slice(0, 8), 16) % 100
+}
 
 /** A session as the Python application keeps it. */
 export function sessionText(collection: string, deploymentId: string, nowMs: number): string {
@@ -26,16 +40,54 @@ export function sessionCollection(
   }
 }
 
-/** Removes every session of an alias. Python's router honours one by its collection alone, whichever deployment it is of. */
-export async function forgetSessions(redis: Redis | Cluster, keys: Keys, alias: string): Promise<void> {
-  const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis]
-  const pattern = `${keys.sticky(alias, '').replace(/[[\]*?\\]/g, String.raw`\$&`)}*`
-  for (const node of nodes) {
-    let cursor = '0'
-    do {
-      const [next, found] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', SCANNED)
-      if (found.length > 0) await redis.unlink(...found)
-      cursor = next
-    } while (cursor !== '0')
+/** Sessions as the driver handles them: many at once. */
+export class Sessions {
+  readonly #redis: Redis | Cluster
+  readonly #keys: Keys
+
+  constructor(redis: Redis | Cluster, keys: Keys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  /** Removes every session of an alias: a deployment begins and ends without any. */
+  async forget(alias: string): Promise<void> {
+    await this.#each(alias, async (names) => {
+      await this.#redis.unlink(...names)
+    })
+  }
+
+  /** Removes sessions at the old collection of users that a share of `percentage` covers. Running it again does no harm. */
+  async release(route: { alias: string; newCollection: string; percentage: number }): Promise<void> {
+    const { alias, newCollection, percentage } = route
+    const prefix = this.#keys.sticky(alias, '')
+    await this.#each(alias, async (names) => {
+      const covered = names.filter((name) => bucketOf(alias, name.slice(prefix.length)) < percentage)
+      if (covered.length === 0) return
+      const sessions = await this.#redis.mget(covered)
+      const held = covered.filter((_, i) => !saysNew(sessions[i] ?? null, newCollection))
+      if (held.length > 0) await this.#redis.unlink(...held)
+    })
+  }
+
+  async #each(alias: string, handle: (names: string[]) => Promise<void>): Promise<void> {
+    const nodes = this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis]
+    const pattern = `${this.#keys.sticky(alias, '').replace(/[[\]*?\\]/g, String.raw`\$&`)}*`
+    for (const node of nodes) {
+      let cursor = '0'
+      do {
+        const [next, found] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', SCANNED)
+        if (found.length > 0) await handle(found)
+        cursor = next
+      } while (cursor !== '0')
+    }
+  }
+}
+
+function saysNew(session: string | null, newCollection: string): boolean {
+  try {
+    return (JSON.parse(session ?? 'null') as { collection?: unknown } | null)?.collection === newCollection
+  } catch {
+    return false
   }
 }

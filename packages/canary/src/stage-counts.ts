@@ -1,21 +1,67 @@
-import { marksAt, since, summarise } from './metrics.ts'
-import type { RequestCounts } from './requests.ts'
-import type { Bucket, Deployment, Observed } from './types.ts'
+import { addTally, emptyTally, metricsOf, observedShare, since } from './judging/tally.ts'
+import type { Minute, Tally } from './judging/tally.ts'
+import { minuteOf } from './requests.ts'
+import type { CountedMinute, RequestCounts } from './requests.ts'
+import type { Deployment, Figures, Mark, Observed, StoredTally } from './types.ts'
 
-/** What each collection was counted for in the current stage, and how far the counts are by now. */
+/** The counts of both collections in the current stage, and how far all counts are by now. */
 export async function countStage(
   counts: RequestCounts,
   state: Deployment,
   nowMs: number,
-): Promise<Omit<Observed, 'qdrant'>> {
+): Promise<Pick<Observed, 'minutes' | 'marks'>> {
   const { id, newCollection, oldCollection, stageMarks, stageStartedAtMs } = state
   // With a minute on either side: the clocks of those who count may differ from Redis's.
-  const read = (collection: string): Promise<Bucket[]> =>
-    counts.read(id, collection, (stageStartedAtMs ?? nowMs) - 60_000, nowMs + 60_000)
-  const [newBuckets, oldBuckets] = await Promise.all([read(newCollection), read(oldCollection)])
+  const read = (collection: string) => counts.read(id, collection, (stageStartedAtMs ?? nowMs) - 60_000, nowMs + 60_000)
+  const [fresh, old] = await Promise.all([read(newCollection), read(oldCollection)])
+  const all = pairs(fresh, old)
   return {
-    newMetrics: summarise(since(newBuckets, stageMarks.new)),
-    oldMetrics: summarise(since(oldBuckets, stageMarks.old)),
-    marks: { new: marksAt(newBuckets, nowMs), old: marksAt(oldBuckets, nowMs) },
+    minutes: stageStartedAtMs === null ? [] : all.map((minute) => sinceMark(minute, stageMarks)),
+    marks: all.filter(({ minute }) => Math.abs(minute - minuteOf(nowMs)) <= 1).map(markOf),
+  }
+}
+
+function pairs(fresh: readonly CountedMinute[], old: readonly CountedMinute[]): Minute[] {
+  const byMinute = new Map(old.map(({ minute, tally }) => [minute, tally]))
+  return fresh.map(({ minute, tally }) => ({ minute, new: tally, old: byMinute.get(minute) ?? emptyTally() }))
+}
+
+function sinceMark(each: Minute, marks: readonly Mark[]): Minute {
+  const mark = marks.find(({ minute }) => minute === each.minute)
+  if (!mark) return each
+  return { minute: each.minute, new: since(each.new, restored(mark.new)), old: since(each.old, restored(mark.old)) }
+}
+
+function markOf({ minute, new: fresh, old }: Minute): Mark {
+  return { minute, new: stored(fresh), old: stored(old) }
+}
+
+function stored({ latency, ...tally }: Tally): StoredTally {
+  const buckets = [...latency.buckets].flatMap((count, i) => (count > 0 ? [[i, count] as [number, number]] : []))
+  return { ...tally, latency: { sumMs: latency.sumMs, maxMs: latency.maxMs, buckets } }
+}
+
+function restored({ latency, ...tally }: StoredTally): Tally {
+  const whole = { ...emptyTally(), ...tally }
+  for (const [bucket, count] of latency.buckets) {
+    whole.latency.first = Math.min(whole.latency.first, bucket)
+    whole.latency.buckets[bucket] = count
+    whole.latency.count += count
+  }
+  return { ...whole, latency: { ...whole.latency, sumMs: latency.sumMs, maxMs: latency.maxMs } }
+}
+
+/** The figures of a stage. */
+export function figuresOf(minutes: readonly Minute[]): Figures {
+  const [fresh, old] = [emptyTally(), emptyTally()]
+  for (const minute of minutes) {
+    addTally(fresh, minute.new)
+    addTally(old, minute.old)
+  }
+  return {
+    new: metricsOf(fresh),
+    old: metricsOf(old),
+    values: { new: fresh.values, old: old.values },
+    observedShare: observedShare(fresh, old),
   }
 }

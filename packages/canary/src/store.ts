@@ -1,24 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { Keys } from './keys.ts'
-import { isOver, shareOf } from './plan.ts'
+import { completeState } from './config.ts'
 import type { Route } from './router.ts'
-import { forgetSessions } from './sessions.ts'
-import type { Deployment, DeploymentEvent } from './types.ts'
+import { isOver, newDecisions, shareOf, stageOf } from './state.ts'
+import type { Decision, Deployment, DeploymentEvent } from './types.ts'
 
-/** How long a deployment is remembered after its end. */
+/** How long a deployment is kept after its end. */
 const KEEP_MS = 90 * 86_400_000
 const MAX_EVENTS = 10_000
-/** As in Python. Every look renews it: a deployment that nobody drives any more does not keep its share for ever. */
+/** As in Python. Every look renews it: a deployment that nobody drives any more loses its share after an hour. */
 export const ROUTE_MS = 3_600_000
 
 /**
  * Replaces a deployment's state if it is still the one that was read, and with it all that follows from it: the alias is
- * its own until it is over, the route is what the state says, and its events are told. All or nothing.
+ * its own until it is over, the route is what the state says, and its events are added. All or nothing.
  *
- * KEYS: deployment, active, history, events, claim of the alias, route. ARGV: tick that was read ('-1' for none), state, id,
- * '1' when it is over, ms of its beginning or end, ms to keep it, events kept, the route ('' for none), ms to keep that,
- * then the number of fields and the fields of each event.
+ * KEYS: deployment, active, history, Python's events, claim of the alias, route, all events. ARGV: tick that was read ('-1'
+ * for none), state, id, '1' when it is over, ms of its beginning or end, ms to keep it, events kept, the route ('' for none),
+ * ms to keep that, then for each event the number of its stream's key, the number of its fields, and the fields.
  *
  * Output: 1; 0 when the state was changed since; the id of the deployment that has the alias, when it is another.
  */
@@ -53,9 +53,9 @@ end
 
 local at = 10
 while at <= #ARGV do
-  local count = tonumber(ARGV[at])
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[7], '*', unpack(ARGV, at + 1, at + count))
-  at = at + count + 1
+  local stream, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
+  redis.call('XADD', stream, 'MAXLEN', '~', ARGV[7], '*', unpack(ARGV, at + 2, at + 1 + count))
+  at = at + count + 2
 end
 return 1
 `
@@ -79,7 +79,7 @@ export class DeploymentStore {
 
   async read(id: string): Promise<Deployment | null> {
     const [tick, state] = await this.#redis.hmget(this.#keys.deployment(id), 'tick', 'state')
-    return state ? { ...(JSON.parse(state) as Deployment), tick: Number(tick) } : null
+    return state ? { ...completeState(JSON.parse(state) as Deployment), tick: Number(tick) } : null
   }
 
   /** Writes the state with its claim of the alias, its route and its events. `before` null: it must not be there yet. */
@@ -90,19 +90,24 @@ export class DeploymentStore {
     nowMs: number,
   ): Promise<Written> {
     const over = isOver(next)
-    const fields = events.flatMap((event) => {
-      const told = Object.entries(eventFields(next, event, nowMs)).flat()
-      return [String(told.length), ...told]
-    })
+    const entry = (stream: number, record: Record<string, string>) => {
+      const fields = Object.entries(record).flat()
+      return [String(stream), String(fields.length), ...fields]
+    }
+    const fields = [
+      ...events.flatMap((event) => entry(4, eventFields(next, event, nowMs))),
+      ...newDecisions(before, next).flatMap((decision) => entry(7, decisionFields(next, decision))),
+    ]
     const reply = await this.#redis.eval(
       SWAP,
-      6,
+      7,
       this.#keys.deployment(next.id),
       this.#keys.active,
       this.#keys.history,
       this.#keys.events,
       this.#keys.claim(next.alias),
       this.#keys.route(next.alias),
+      this.#keys.decisions,
       before === null ? '-1' : String(before.tick),
       JSON.stringify(next),
       next.id,
@@ -126,11 +131,6 @@ export class DeploymentStore {
   /** Ids of those that have, newest first. */
   async history(limit: number): Promise<string[]> {
     return this.#redis.zrange(this.#keys.history, 0, String(limit - 1), 'REV')
-  }
-
-  /** Users of the alias are decided anew. */
-  forgetSessions(alias: string): Promise<void> {
-    return forgetSessions(this.#redis, this.#keys, alias)
   }
 
   /** Makes one caller the driver for a while; null when there is one. */
@@ -159,6 +159,7 @@ export interface DriverLock {
 function routeText(deployment: Deployment, nowMs: number): string {
   const percentage = shareOf(deployment)
   if (percentage === null) return ''
+  const { shadow = 0 } = stageOf(deployment)
   const route: Route = {
     deployment_id: deployment.id,
     alias: deployment.alias,
@@ -167,6 +168,7 @@ function routeText(deployment: Deployment, nowMs: number): string {
     percentage,
     status: 'running',
     updated_at: nowMs / 1_000,
+    ...(shadow > 0 ? { shadow } : {}),
   }
   return JSON.stringify(route)
 }
@@ -181,5 +183,22 @@ function eventFields(deployment: Deployment, event: DeploymentEvent, nowMs: numb
     new_collection: deployment.newCollection,
     timestamp: String(nowMs / 1_000),
     ...(event.error === undefined ? {} : { error: event.error }),
+  }
+}
+
+/** Fields of an event on our stream: the same names, and why. */
+function decisionFields(deployment: Deployment, { atMs, decision, event, stage }: Decision): Record<string, string> {
+  return {
+    type: event,
+    deployment_id: deployment.id,
+    alias: deployment.alias,
+    old_collection: deployment.oldCollection,
+    new_collection: deployment.newCollection,
+    stage: String(stage),
+    percentage: String(shareOf(deployment) ?? 0),
+    decision,
+    ...(deployment.reason === null ? {} : { reason: deployment.reason }),
+    ...(deployment.rules.dryRun ? { dry_run: '1' } : {}),
+    timestamp: String(atMs / 1_000),
   }
 }

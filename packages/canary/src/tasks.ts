@@ -2,27 +2,31 @@ import { checkOptions, cron, defineTask, NonRetryableError, Retry } from '@arq-t
 import type { CreateTasks, CronJob, JobContext, Logger, Task, TaskPackage } from '@arq-ts/core'
 import { AliasManager } from '@arq-ts/qdrant'
 import { z } from 'zod'
-import { askedBy, deploymentConfigSchema, newDeployment, rulesSchema } from './config.ts'
-import type { DeploymentConfig } from './config.ts'
+import { deploymentConfigSchema, newDeployment, requestOf, rulesOf, rulesSchema, withoutUndefined } from './config.ts'
+import type { DeploymentConfig, RulesInput } from './config.ts'
 import { aliasesSchema } from './deployments.ts'
 import { Driver } from './driver.ts'
 import type { Aliases } from './driver.ts'
 import { keys } from './keys.ts'
-import { isOver, resumed } from './plan.ts'
+import type { CheckFunction } from './look-checks.ts'
+import { enqueueNotifications, notifyTask } from './notifications.ts'
+import type { NotifyInput } from './notifications.ts'
 import { clockOf, keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
 import type { RedisTarget } from './redis.ts'
 import { RequestCounts } from './requests.ts'
+import { Sessions } from './sessions.ts'
+import { isOver, resumed, sealed } from './state.ts'
 import { DeploymentStore } from './store.ts'
 import { enqueueTick, isTick, RUN_CANARY_DEPLOYMENT, tickId } from './ticks.ts'
-import type { Deployment, DeploymentStatus, Rules } from './types.ts'
+import type { Deployment, DeploymentStatus } from './types.ts'
 
-/** A tick that is late by so much has lost its job. */
+/** A tick that is later than this has lost its job. */
 const OVERDUE_MS = 90_000
 /** Whoever finds a driver at work comes back: that one may be dead. */
 const DRIVEN_MS = 2_000
 const MAX_ASKED = 100
 
-/** What a job gives back; Python's keys. */
+/** The result of a job; Python's keys. */
 export interface CanaryResult {
   status: 'success'
   deployment_id: string
@@ -31,13 +35,18 @@ export interface CanaryResult {
   duration: number
 }
 
-/** What the tasks need. */
+/** Options of `canaryTasks`. */
 export interface CanaryTasksOptions {
+  /** Where routes, counts and states are: the Redis of the services that search. It need not be that of the queue. */
   redis: RedisTarget
   aliases: Aliases
   keyPrefix?: string
   /** For deployments that Python starts; those of `startCanary` bring their own. */
-  rules?: Partial<Rules>
+  rules?: RulesInput
+  /** Functions for checks without a URL, by the name of the check. */
+  checks?: Readonly<Record<string, CheckFunction>>
+  /** Signs notifications (HMAC-SHA-256). Without it they are sent unsigned. */
+  notifySecret?: string
   logger?: Logger
   /** Unix ms; default: Redis's time. */
   now?: () => number
@@ -49,17 +58,26 @@ interface RunInput {
   auto_rollback?: boolean | undefined
 }
 
-/** The task `run_canary_deployment`, and the cron job that finds deployments whose next tick is lost. */
+/** The task `run_canary_deployment`, the one that notifies, and the cron job that finds deployments whose next tick is lost. */
 export interface CanaryTasks extends TaskPackage {
-  tasks: readonly [Task<RunInput, CanaryResult>]
+  tasks: readonly [Task<RunInput, CanaryResult>, Task<NotifyInput, { status: number }>]
   cron: readonly [CronJob]
 }
+
+const secretSchema = z.string('Expected a text').min(16, 'Expected at least 16 characters')
 
 const optionsSchema = z.strictObject({
   redis: redisSchema,
   aliases: aliasesSchema,
   keyPrefix: keyPrefixSchema.optional(),
   rules: rulesSchema.prefault({}),
+  checks: z
+    .record(
+      z.string(),
+      z.custom<CheckFunction>((value) => typeof value === 'function', 'Expected a function'),
+    )
+    .default({}),
+  notifySecret: secretSchema.optional(),
   logger: z
     .custom<Logger>((value) => typeof (value as Logger | null)?.warn === 'function', 'Expected a logger')
     .optional(),
@@ -69,12 +87,15 @@ const optionsSchema = z.strictObject({
 /** Makes the tasks: `new Worker({ redis, ...canaryTasks({ redis, aliases }) })`. @throws OptionsError */
 export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
   const checked = checkOptions('canaryTasks', optionsSchema, options)
-  const { aliases, keyPrefix = '', logger, now, rules } = checked
+  const { aliases, checks, keyPrefix = '', logger, notifySecret, now } = checked
+  const rules = rulesOf(checked.rules)
   const redis = openRedis(checked.redis)
   const store = new DeploymentStore(redis, keys(keyPrefix))
   const counts = new RequestCounts(redis, keys(keyPrefix))
   const time = clockOf(redis, now)
-  const driver = new Driver({ store, counts, aliases, now: time, ...(logger ? { log: logger } : {}) })
+  const sessions = new Sessions(redis, keys(keyPrefix))
+  const log = logger ? { log: logger } : {}
+  const driver = new Driver({ store, counts, sessions, aliases, checks, now: time, ...log })
 
   const task = defineTask({
     name: RUN_CANARY_DEPLOYMENT,
@@ -83,13 +104,13 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
       deployment_config: deploymentConfigSchema,
       auto_rollback: z.boolean().default(true),
     }),
-    // What makes a tick fail is a Redis that is away; it goes on when that is back.
+    // A tick fails only while Redis is away; it resumes when that is back.
     maxTries: 1_000_000,
     retry: { delayMs: 1_000, maxDelayMs: 30_000 },
     keepResultMs: 86_400_000,
     handler: async (ctx, { auto_rollback, deployment_config, deployment_id }): Promise<CanaryResult> => {
       const before = performance.now()
-      const state = await takeUp(ctx.jobId, deployment_id, deployment_config, auto_rollback)
+      const state = await loadOrCreate(ctx.jobId, deployment_id, deployment_config, auto_rollback)
       const { status } = await look(ctx, state)
       const duration = (performance.now() - before) / 1_000
       return { status: 'success', deployment_id, deployment_status: status, duration }
@@ -97,7 +118,7 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
   }) as unknown as Task<RunInput, CanaryResult>
 
   /** The deployment a job is about: as it is, begun by it, or resumed, as Python's `resume_deployment` asks for. */
-  async function takeUp(
+  async function loadOrCreate(
     jobId: string,
     id: string,
     config: DeploymentConfig,
@@ -109,9 +130,9 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
       const isAsked = !isTick(jobId, id) && !known?.askedBy.includes(jobId)
       if (known && !(known.status === 'paused' && isAsked)) return known
       const next = known
-        ? { ...resumed(known, nowMs), askedBy: [...known.askedBy, jobId].slice(-MAX_ASKED) }
-        : newDeployment(askedBy(id, config, autoRollback, rules), jobId, nowMs)
-      const written = await store.write(known, { ...next, nextTickAtMs: nowMs }, [], nowMs)
+        ? sealed(known, { ...resumed(known, nowMs), askedBy: [...known.askedBy, jobId].slice(-MAX_ASKED) }, nowMs)
+        : newDeployment(requestOf(id, config, autoRollback, rules), jobId, nowMs)
+      const written = await store.write(known, next, [], nowMs)
       if (written === 'written' || written === 'changed') continue
       throw new NonRetryableError(`alias ${config.alias} has a deployment under way: ${written.takenBy}`)
     }
@@ -119,8 +140,11 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
 
   /** Looks at it if that is due, and sees to it that it is looked at again: in each state by one job, however many come. */
   async function look(ctx: JobContext, state: Deployment): Promise<Deployment> {
+    const notify = (of: Deployment) => enqueueNotifications(ctx.client, of)
     const isDue = ctx.jobId === tickId(state) || (await time()) >= state.nextTickAtMs
-    const { deployment, isDriven } = isDue ? await driver.tick(state.id) : { deployment: state, isDriven: false }
+    const { deployment, isDriven } = isDue
+      ? await driver.tick(state.id, notify)
+      : { deployment: state, isDriven: false }
     if (deployment === null || isOver(deployment)) return deployment ?? state
     if (isDriven) throw new Retry({ deferMs: DRIVEN_MS })
     // Whoever dies before this line leaves its job to another worker.
@@ -140,7 +164,7 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
           ctx.log.warn(`deployment ${id}: its tick is overdue, looking at it again`)
           await enqueueTick(ctx.client, deployment, nowMs, `:${Math.floor(nowMs / 60_000)}`)
         } catch (error) {
-          ctx.log.error({ err: error }, `deployment ${id}: its tick is overdue, and cannot be made up for`)
+          ctx.log.error({ err: error }, `deployment ${id}: its tick is overdue, and cannot be enqueued again`)
         }
       }
     },
@@ -149,13 +173,16 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
   const close = async () => {
     await redis.quit().catch(() => redis.disconnect())
   }
-  return { tasks: [task], cron: [watch], onShutdown: close }
+  return { tasks: [task, notifyTask(notifySecret)], cron: [watch], onShutdown: close }
 }
 
 const packageSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'Expected a URL such as http://localhost:6333' }).optional(),
   apiKey: z.string('Expected a text').min(1).optional(),
   timeoutMs: z.number('Expected a number of milliseconds').int().min(1).max(2_147_483_647).optional(),
+  redis: redisSchema.optional(),
+  keyPrefix: keyPrefixSchema.optional(),
+  notifySecret: secretSchema.optional(),
   ...rulesSchema.shape,
 })
 
@@ -166,12 +193,14 @@ const packageSchema = z.strictObject({
  */
 export const createTasks: CreateTasks = (options, { keyPrefix, logger, redis }) => {
   const checked = checkOptions('@arq-ts/canary', packageSchema, options ?? {})
-  const { apiKey, timeoutMs, url, ...rules } = checked
-  const qdrant = {
-    ...(url === undefined ? {} : { url }),
-    ...(apiKey === undefined ? {} : { apiKey }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  }
-  const aliases = new AliasManager({ qdrant })
-  return canaryTasks({ redis: redis as RedisTarget, keyPrefix, logger, rules, aliases })
+  const { apiKey, keyPrefix: ownPrefix, notifySecret, redis: ownRedis, timeoutMs, url, ...rules } = checked
+  const aliases = new AliasManager({ qdrant: withoutUndefined({ url, apiKey, timeoutMs }) })
+  return canaryTasks({
+    redis: ownRedis ?? (redis as RedisTarget),
+    keyPrefix: ownPrefix ?? (ownRedis === undefined ? keyPrefix : ''),
+    logger,
+    rules: withoutUndefined(rules),
+    aliases,
+    ...(notifySecret === undefined ? {} : { notifySecret }),
+  })
 }

@@ -1,4 +1,10 @@
-/** What a deployment is, and what is seen of it. Shared by the plan, its store and those who ask. */
+/** A deployment and what is observed of it. Shared by the plan, its store and those who ask. */
+import type { JudgingRules, Stage } from './judging/rules.ts'
+import type { Metrics, Minute, Tally } from './judging/tally.ts'
+import type { Moments } from './judging/statistics.ts'
+
+export type { Baseline, Guard, Stage } from './judging/rules.ts'
+export type { Metrics } from './judging/tally.ts'
 
 export type DeploymentStatus =
   | 'pending'
@@ -10,55 +16,97 @@ export type DeploymentStatus =
   | 'rolled_back'
   | 'rollback_failed'
 
-/** One stage: so much of the traffic, for so long, within these bounds. */
-export interface Stage {
-  /** Of the traffic, to the new collection: 0 to 100. */
-  percentage: number
-  durationMinutes: number
-  /** Share of failed requests above which the stage has failed. Default 0.05. */
-  errorThreshold: number
-  /** 95th percentile in ms above which the stage has failed. Default 200. */
-  latencyThreshold: number
+/** Everything that happens to a deployment: types on the stream `canary:events`, and what `notify` can ask for. */
+export const EVENT_TYPES = [
+  'stage_began',
+  'advanced',
+  'held',
+  'waiting_for_approval',
+  'approved',
+  'breach_tolerated',
+  'paused',
+  'resumed',
+  'promoting',
+  'rolling_back',
+  'completed',
+  'failed',
+  'rolled_back',
+  'rollback_failed',
+] as const
+export type EventType = (typeof EVENT_TYPES)[number]
+
+/** A question asked at every look: a URL, or a function that the worker registered by this name. */
+export interface LookCheck {
+  /** Unique within the deployment. */
+  name: string
+  /** Asked by POST; absent for a function of the worker. */
+  url?: string
+  /** How long the answer may take. Default 5,000. */
+  timeoutMs: number
+}
+
+/** The answer to a check. `unknown` is no answer: it never rolls back, and the stage is not passed meanwhile. */
+export interface CheckOutcome {
+  name: string
+  verdict: 'pass' | 'fail' | 'unknown'
+  reason: string | null
+}
+
+/** Where events of a deployment are sent. */
+export interface Notification {
+  url: string
+  /** Types of events. Default: the four endings, pauses and approvals. */
+  on: EventType[]
 }
 
 /** What decides a stage beside its own bounds. */
-export interface Rules {
-  /** Requests to the new collection before its numbers say anything. Default 20. */
-  minSamples: number
-  /** When a stage ends with fewer: wait for more (default), go on, or fail. */
-  onNoTraffic: 'hold' | 'proceed' | 'fail'
+export interface Rules extends JudgingRules {
+  /** Breaching looks of a stage that are tolerated before the roll-back. Default 0. */
+  failureLimit: number
+  /** Nothing is judged for so long after the new collection gets its first traffic: it may be cold. Default 0. */
+  initialDelayMinutes: number
+  /**
+   * At a stage's end with too little seen: wait for more (default), pause, go on, or fail. What was seen and looks bad is
+   * never passed, whatever is set here.
+   */
+  inconclusive: 'hold' | 'pause' | 'proceed' | 'fail'
   /** `hold` fails after so many minutes past the stage's end. Default 1,440. */
   holdMinutes: number
-  /** Compares with the old collection in the same time; null (default) does not. */
-  baseline: { maxErrorRateIncrease: number; maxLatencyRatio: number } | null
+  checks: LookCheck[]
+  notify: Notification[]
+  /** Decides everything and moves nothing: no user is sent to the new collection, the alias stays. Default false. */
+  dryRun: boolean
 }
 
-/** Numbers of one collection over a time; what was not measured is null. */
-export interface Metrics {
-  totalRequests: number
-  totalErrors: number
-  errorRate: number | null
-  avgLatencyMs: number | null
-  p95LatencyMs: number | null
-}
-
-/** What one minute's keys in Redis hold. */
-export interface Bucket {
-  /** Since 1970. */
-  minute: number
-  count: number
-  errors: number
-  /** In ms, newest first. */
-  latencies: readonly number[]
+/** A tally as it is stored: buckets as pairs of index and count. */
+export interface StoredTally extends Omit<Tally, 'latency'> {
+  latency: { sumMs: number; maxMs: number; buckets: [bucket: number, count: number][] }
 }
 
 /** How far a minute had been counted when a stage began: what is not the stage's own. */
 export interface Mark {
+  /** Since 1970. */
   minute: number
-  count: number
-  errors: number
-  /** How many. */
-  latencies: number
+  new: StoredTally
+  old: StoredTally
+}
+
+/** One decision, and the event that reports it. */
+export interface Decision {
+  atMs: number
+  stage: number
+  event: EventType
+  decision: string
+}
+
+/** Figures of a stage, kept with the state once the deployment has ended. */
+export interface Figures {
+  new: Metrics
+  old: Metrics
+  /** Numbers recorded with requests, by name. */
+  values: { new: Record<string, Moments>; old: Record<string, Moments> }
+  /** Percentage of the users' requests that the new collection answered; null where there were none. */
+  observedShare: number | null
 }
 
 /** A deployment as it stands in Redis. */
@@ -78,8 +126,16 @@ export interface Deployment {
   begunAtMs: number | null
   /** When the current stage began, or began anew; null where that is still to be done. */
   stageStartedAtMs: number | null
-  /** What had been counted by then. */
-  stageMarks: { new: Mark[]; old: Mark[] }
+  /** Nothing is judged until then; null when that is over. */
+  warmingUntilMs: number | null
+  /** What had been counted when the stage began. */
+  stageMarks: Mark[]
+  /** Looks that were judged, over all stages: the correction for repeated looking needs it. */
+  looks: number
+  /** Breaching looks of the current stage. */
+  failedLooks: number
+  /** The stage that was approved last; null for none. */
+  approvedStage: number | null
   finishedAtMs: number | null
   /** Why it failed, was rolled back, or what it waits for; null where there is nothing to say. */
   reason: string | null
@@ -89,6 +145,8 @@ export interface Deployment {
   endingSinceMs: number | null
   /** How often finishing it failed in a row. */
   endingFailures: number
+  /** Figures of its last stage; null until it has ended. */
+  final: Figures | null
   /** Counts changes; each has one job that looks at it next. */
   tick: number
   /** When that is due; past it by much, its job is lost. */
@@ -96,7 +154,9 @@ export interface Deployment {
   /** Jobs that asked for it: one that runs again asks for nothing new. At most 100. */
   askedBy: string[]
   /** What was decided, newest last; at most 100. */
-  decisions: { atMs: number; stage: number; decision: string }[]
+  decisions: Decision[]
+  /** Decisions of the last change: they are notified of again if the driver died before. */
+  outbox: Decision[]
 }
 
 /** What Qdrant says. */
@@ -110,14 +170,14 @@ export interface QdrantView {
 export interface Observed {
   /** Or why it did not say. */
   qdrant: QdrantView | Error
-  /** Of the current stage. */
-  newMetrics: Metrics
-  oldMetrics: Metrics
+  /** What was counted in the current stage. */
+  minutes: Minute[]
   /** What is counted by now, for a stage that begins. */
-  marks: { new: Mark[]; old: Mark[] }
+  marks: Mark[]
+  checks: CheckOutcome[]
 }
 
-/** What is told on the stream `deployment:events`. */
+/** An event of the Python application's, on the stream `deployment:events`. */
 export interface DeploymentEvent {
   type: 'deployment_started' | 'deployment_completed' | 'deployment_failed'
   error?: string

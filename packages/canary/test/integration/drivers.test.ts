@@ -83,7 +83,7 @@ describe('drivers', () => {
     const redis = bench.redis()
     await redis.zadd('canary:active', 1, 'broken')
     await redis.hset('canary:deployment:broken', { tick: '1', state: 'no JSON' })
-    bench.worker({ aliases })
+    bench.worker({ aliases }, { cron: [] })
     const id = await deployments.startCanary('products', 'v2', { stages: quick([5, 600]) })
     await reached(id, 'running')
     await redis.del('arq:queue')

@@ -44,7 +44,7 @@ describe('the router', () => {
     expect(canary).toBeLessThan(90)
   })
 
-  test('keeps a user where he is while the share grows, as Python stores it', async () => {
+  test('moves a user to the new collection when the share reaches his bucket, and stores it as Python does', async () => {
     const router = bench.router(() => 1_700_000_000_500)
     const redis = bench.redis()
     await setRoute(route(10))
@@ -56,18 +56,37 @@ describe('the router', () => {
     })
     expect(await redis.ttl(sticky(late))).toBeGreaterThan(86_000)
     await setRoute(route(100))
-    expect((await router.route('products', { userId: late })).collection).toBe('v1')
+    expect((await router.route('products', { userId: late })).collection).toBe('v2')
+    expect(JSON.parse((await redis.get(sticky(late)))!)).toMatchObject({ collection: 'v2' })
+    // And never back, should the share shrink.
+    await setRoute(route(10))
+    expect((await router.route('products', { userId: late })).collection).toBe('v2')
+  })
+
+  test('gives the new collection its share of returning users in every stage', async () => {
+    const router = bench.router()
+    const users = Array.from({ length: 1_000 }, (_, i) => `u${i}`)
+    let before = new Set<string>()
+    for (const percentage of [5, 25, 50, 100]) {
+      await setRoute(route(percentage))
+      const decisions = await Promise.all(users.map((userId) => router.route('products', { userId })))
+      const onNew = new Set(users.filter((_, i) => decisions[i]!.isCanary))
+      expect(onNew.size).toBe(users.filter((user) => bucketOf('products', user) < percentage).length)
+      expect([...before].filter((user) => !onNew.has(user))).toEqual([])
+      before = onNew
+    }
+    expect(before.size).toBe(1_000)
   })
 
   test.each<[string, string, string]>([
-    ['one of Python', '{"collection":"v1","deployment_id":"canary_1","created_at":1700000000.25}', 'v1'],
-    ['one of another deployment', '{"collection":"v1","deployment_id":"canary_0","created_at":1}', 'v2'],
-    ['one of a collection that takes no part', '{"collection":"v0","deployment_id":"canary_1","created_at":1}', 'v2'],
-    ['a text', '"v1"', 'v2'],
-    ['nothing', 'null', 'v2'],
-    ['what nobody can read', 'v1', 'v2'],
+    ['one of Python', '{"collection":"v2","deployment_id":"canary_1","created_at":1700000000.25}', 'v2'],
+    ['one of another deployment', '{"collection":"v2","deployment_id":"canary_0","created_at":1}', 'v1'],
+    ['one of a collection that takes no part', '{"collection":"v0","deployment_id":"canary_1","created_at":1}', 'v1'],
+    ['a text', '"v1"', 'v1'],
+    ['nothing', 'null', 'v1'],
+    ['what nobody can read', 'v1', 'v1'],
   ])('reads the session: %s', async (_, stored, collection) => {
-    await setRoute(route(100))
+    await setRoute(route(50))
     await bench.redis().set(sticky(late), stored)
     expect((await bench.router().route('products', { userId: late })).collection).toBe(collection)
   })

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { newDeployment } from '../../src/config.ts'
+import { newDeployment, rulesOf, rulesSchema } from '../../src/config.ts'
 import { keys } from '../../src/keys.ts'
-import { ending, fail } from '../../src/plan.ts'
+import { fail } from '../../src/plan.ts'
+import { ending } from '../../src/state.ts'
 import { DeploymentStore } from '../../src/store.ts'
 import type { Deployment } from '../../src/types.ts'
 import { useBench } from '../support/bench.ts'
@@ -15,7 +16,7 @@ beforeEach(() => {
   store = new DeploymentStore(redis, keys(''))
 })
 
-const rules = { minSamples: 20, onNoTraffic: 'hold' as const, holdMinutes: 60, baseline: null }
+const rules = rulesOf(rulesSchema.parse({}))
 const stages = [{ percentage: 30, durationMinutes: 5, errorThreshold: 0.05, latencyThreshold: 200 }]
 const made = (id: string, alias = 'products'): Deployment =>
   newDeployment(

@@ -52,9 +52,9 @@ export function useBench() {
     return made
   }
   const bench = {
-    /** What the stream told so far, oldest first. */
-    async events(): Promise<Record<string, string>[]> {
-      const entries = await database.redis.xrange('deployment:events', '-', '+')
+    /** What a stream has so far, oldest first: Python's events, or `canary:events`, which has all. */
+    async events(stream = 'deployment:events'): Promise<Record<string, string>[]> {
+      const entries = await database.redis.xrange(stream, '-', '+')
       return entries.map(([, fields]) =>
         Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i]!, fields[2 * i + 1]!])),
       )
@@ -66,9 +66,12 @@ export function useBench() {
       closing.push(() => redis.disconnect())
       return redis
     },
-    router: (now?: () => number) => later(new CanaryRouter({ redis: database.url, ...(now ? { now } : {}) })),
+    router: (now?: () => number) =>
+      // On a busy machine Redis may be late: tests are not about that.
+      later(new CanaryRouter({ redis: database.url, timeoutMs: 10_000, ...(now ? { now } : {}) })),
     deployments: (aliases: Aliases, now?: () => number) =>
       later(new CanaryDeployments({ client: bench.client(), redis: database.url, aliases, ...(now ? { now } : {}) })),
+    /** Without its cron watch, unless `cron` is among the options: most tests are not about it. */
     worker(tasks: Omit<CanaryTasksOptions, 'redis'>, options: WorkerOptions = {}): Worker {
       const made = canaryTasks({ redis: database.url, ...tasks })
       const worker = new Worker({
@@ -77,8 +80,9 @@ export function useBench() {
         handleSignals: false,
         pollDelayMs: 50,
         abortGraceMs: 100,
-        ...made,
         ...options,
+        ...made,
+        cron: options.cron ? made.cron : [],
       })
       void worker.run()
       closing.push(() => worker.stop())

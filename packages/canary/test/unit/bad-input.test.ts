@@ -147,7 +147,7 @@ describe('options', () => {
 
   test('of the configuration may be left out', async () => {
     const { onShutdown, tasks } = await createTasks(undefined, environment)
-    expect(tasks.map((task) => task.name)).toEqual(['run_canary_deployment'])
+    expect(tasks.map((task) => task.name)).toEqual(['run_canary_deployment', 'notify_canary'])
     await onShutdown?.({} as never)
   })
 })

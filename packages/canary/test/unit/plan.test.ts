@@ -1,49 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { newDeployment } from '../../src/config.ts'
-import { NO_METRICS } from '../../src/metrics.ts'
-import { decide, ending, endingFailed, isOver, resumed, ROLLBACK_GIVEN_UP_MS, shareOf } from '../../src/plan.ts'
-import type { Plan } from '../../src/plan.ts'
-import type { Deployment, Metrics, Observed, QdrantView, Rules, Stage } from '../../src/types.ts'
+import { decide, endingFailed, ROLLBACK_GIVEN_UP_MS } from '../../src/plan.ts'
+import { ending, isOver, resumed, shareOf } from '../../src/state.ts'
+import type { Deployment, Observed, QdrantView } from '../../src/types.ts'
+import { bad, fresh, good, marks, MINUTE, running, seen, stage, summary } from '../support/plans.ts'
+import type { Seen } from '../support/plans.ts'
 
-const MINUTE = 60_000
-const stage = (percentage: number, durationMinutes: number): Stage => ({
-  percentage,
-  durationMinutes,
-  errorThreshold: 0.05,
-  latencyThreshold: 200,
-})
-const rules: Rules = { minSamples: 20, onNoTraffic: 'hold', holdMinutes: 60, baseline: null }
-const asked = {
-  id: 'canary_1',
-  alias: 'products',
-  oldCollection: 'v1',
-  newCollection: 'v2',
-  stages: [stage(10, 30), stage(50, 60), stage(100, 0)],
-  currentStage: 0,
-  autoRollback: true,
-  rules,
-}
-const fresh = newDeployment(asked, 'canary_1', 0)
-const running: Deployment = { ...fresh, status: 'running', begunAtMs: 0, stageStartedAtMs: 0 }
 const promoting = ending(running, 'promote', null, 0)
 const rollingBack = ending(running, 'rollback', 'too slow', 0)
-const good: Metrics = { totalRequests: 100, totalErrors: 1, errorRate: 0.01, avgLatencyMs: 20, p95LatencyMs: 50 }
 const view: QdrantView = { aliasCollection: 'v1', newCollectionExists: true }
 const away = new Error('Qdrant is away')
-const marks = { new: [{ minute: 1, count: 5, errors: 1, latencies: 5 }], old: [] }
-const seen = (changes: Partial<Observed> & Partial<QdrantView> = {}): Observed => {
-  const { aliasCollection = 'v1', newCollectionExists = true, ...rest } = changes
-  return { qdrant: { aliasCollection, newCollectionExists }, newMetrics: good, oldMetrics: good, marks, ...rest }
-}
-const summary = ({ next, switchTo, againMs }: Plan) => ({
-  status: next.status,
-  stage: next.currentStage,
-  ending: next.ending,
-  share: shareOf(next),
-  switchTo,
-  againMs,
-})
 
 describe('a deployment', () => {
   test.each<[string, Deployment, Observed, number, Partial<ReturnType<typeof summary>>]>([
@@ -75,7 +41,7 @@ describe('a deployment', () => {
     [
       'rests while it is paused, with its share',
       { ...running, status: 'paused' },
-      seen({ newMetrics: { ...good, errorRate: 1 } }),
+      seen({ new: bad }),
       99 * MINUTE,
       { status: 'paused', share: 10, againMs: 10 * MINUTE },
     ],
@@ -167,7 +133,7 @@ describe('a deployment', () => {
 })
 
 describe('a deployment whose Qdrant does not answer', () => {
-  const blind = (changes: Partial<Observed> = {}) => seen({ qdrant: away, ...changes })
+  const blind = (changes: Seen = {}) => seen({ qdrant: away, ...changes })
   const why = 'Qdrant does not answer'
   test.each<[string, Deployment, Observed, number, Partial<ReturnType<typeof summary>>, string | null]>([
     ['does not begin', fresh, blind(), 0, { status: 'queued', share: null, againMs: 5_000 }, why],
@@ -176,7 +142,7 @@ describe('a deployment whose Qdrant does not answer', () => {
     [
       'is rolled back by its numbers all the same: the traffic leaves at once',
       running,
-      blind({ newMetrics: { ...good, errorRate: 1 } }),
+      blind({ new: { ...good, errors: 100 } }),
       MINUTE,
       { ending: 'rollback', share: null, againMs: 0 },
       'error rate 100 % is above 5 %',
@@ -201,74 +167,6 @@ describe('a deployment whose Qdrant does not answer', () => {
     const waiting = decide(running, blind(), 30 * MINUTE).next
     expect(decide({ ...waiting, stages: [stage(10, 40)] }, seen(), 31 * MINUTE).next.reason).toBeNull()
   })
-})
-
-describe('a stage is judged', () => {
-  const bad = (changes: Partial<Metrics>) => seen({ newMetrics: { ...good, ...changes } })
-  test.each<[string, Deployment, Observed, string | null]>([
-    ['by its error rate', running, bad({ errorRate: 0.0512 }), 'error rate 5.12 % is above 5 %'],
-    ['by its p95 latency', running, bad({ p95LatencyMs: 200.5 }), 'p95 latency 200.5 ms is above 200 ms'],
-    ['not at its thresholds', running, bad({ errorRate: 0.05, p95LatencyMs: 200 }), null],
-    ['not by too few requests', running, bad({ totalRequests: 19, errorRate: 1 }), null],
-    [
-      'beside the old collection, if that is wanted',
-      { ...running, rules: { ...rules, baseline: { maxErrorRateIncrease: 0.02, maxLatencyRatio: 1.5 } } },
-      bad({ p95LatencyMs: 100 }),
-      "p95 latency 100 ms is more than 1.5 times the old collection's 50 ms",
-    ],
-    [
-      'beside it by errors too',
-      { ...running, rules: { ...rules, baseline: { maxErrorRateIncrease: 0.02, maxLatencyRatio: 1.5 } } },
-      bad({ errorRate: 0.04 }),
-      "error rate 4 % is more than 2 % above the old collection's 1 %",
-    ],
-    ['not by a latency that nobody measured', running, bad({ avgLatencyMs: null, p95LatencyMs: null }), null],
-    [
-      'not beside an old one that has no traffic',
-      { ...running, rules: { ...rules, baseline: { maxErrorRateIncrease: 0, maxLatencyRatio: 1 } } },
-      { ...bad({ p95LatencyMs: 100 }), oldMetrics: NO_METRICS },
-      null,
-    ],
-  ])('%s', (_, state, observed, reason) => {
-    const plan = decide(state, observed, 5 * MINUTE)
-    expect(plan.next.reason).toBe(reason)
-    expect(plan.next.ending).toBe(reason === null ? null : 'rollback')
-    const alone = decide({ ...state, autoRollback: false }, observed, 5 * MINUTE)
-    expect(alone.next.status).toBe(reason === null ? 'running' : 'failed')
-  })
-})
-
-describe('a stage that ends without traffic', () => {
-  const few = seen({ newMetrics: { ...good, totalRequests: 3 } })
-  const at = (onNoTraffic: Rules['onNoTraffic'], minutes: number) =>
-    decide({ ...running, rules: { ...rules, onNoTraffic } }, few, minutes * MINUTE)
-
-  test('holds, and says why', () => {
-    expect(summary(at('hold', 30))).toMatchObject({ stage: 0, ending: null, againMs: MINUTE, share: 10 })
-    expect(at('hold', 30).next.reason).toBe('3 of 20 requests seen at 10 %')
-  })
-  test('notes that it holds once, however the number changes', () => {
-    const first = at('hold', 30).next
-    const { next } = decide(first, seen({ newMetrics: { ...good, totalRequests: 4 } }), 31 * MINUTE)
-    expect(next.reason).toBe('4 of 20 requests seen at 10 %')
-    expect(next.decisions).toEqual(first.decisions)
-  })
-  test('holds for requests whose latencies are missing: unknown is not fast', () => {
-    const blindly = seen({ newMetrics: { ...good, avgLatencyMs: null, p95LatencyMs: null } })
-    expect(decide(running, blindly, 30 * MINUTE).next).toMatchObject({
-      currentStage: 0,
-      reason: '100 requests seen at 10 %, none with its latency',
-    })
-  })
-  test('does not hold for ever', () => {
-    expect(at('hold', 89).next.ending).toBeNull()
-    expect(at('hold', 90).next).toMatchObject({
-      ending: 'rollback',
-      reason: expect.stringContaining('after 60 minutes of waiting') as string,
-    })
-  })
-  test('goes on where that is wanted', () => expect(summary(at('proceed', 30))).toMatchObject({ stage: 1 }))
-  test('fails where that is wanted', () => expect(at('fail', 30).next.ending).toBe('rollback'))
 })
 
 test('a roll-back that cannot be done is tried for an hour, ever less often, then given up, and says so', () => {
@@ -298,13 +196,13 @@ class World {
   stored = fresh
   alias = 'v1'
   nowMs = 0
-  metrics = good
+  tally = good
   isAway = false
 
   tick(dies: 'first' | 'switched' | 'never'): void {
     for (;;) {
       const qdrant = this.isAway ? away : { ...view, aliasCollection: this.alias }
-      const plan = decide(this.stored, { ...seen({ newMetrics: this.metrics }), qdrant }, this.nowMs)
+      const plan = decide(this.stored, seen({ new: this.tally, qdrant }), this.nowMs)
       if (dies === 'first') return
       if (plan.switchTo !== null) this.alias = plan.switchTo
       if (dies === 'switched') return
@@ -329,13 +227,13 @@ test('whoever dies wherever: the alias agrees in the end with how the deployment
       const world = new World()
       for (const { dies, isAway, isBad, minutes } of all) {
         world.nowMs += minutes * MINUTE
-        world.metrics = isBad ? { ...good, errorRate: 0.5 } : good
+        world.tally = isBad ? bad : good
         world.isAway = isAway
         world.tick(dies as 'first' | 'switched' | 'never')
         if (isOver(world.stored)) break
       }
       world.isAway = false
-      world.metrics = good
+      world.tally = good
       for (let i = 0; i < 10 && !isOver(world.stored); i++) {
         world.nowMs += 60 * MINUTE
         world.tick('never')

@@ -1,0 +1,180 @@
+/** Operating characteristics: how often deployments of collections whose truth is known are decided right, and how soon. */
+import { DEFAULT_STAGES } from '../src/config.ts'
+import type { Stage } from '../src/types.ts'
+import { simulate } from './simulate.ts'
+import type { Behaviour, LatencyShape, Outcome, Scenario } from './simulate.ts'
+
+export const RATES = [1, 3, 10, 30, 60, 300, 3_000]
+const FAULT_RATES = [1, 2, 5, 10, 20, 30, 60, 120, 300, 3_000]
+const SHAPES: LatencyShape['kind'][] = ['lognormal', 'exponential', 'pareto']
+const ERROR_LIMIT = 0.05
+const LATENCY_LIMIT_MS = 200
+/** A collection at 60 % of its limits. */
+const HEALTHY: Behaviour = {
+  errorRate: 0.6 * ERROR_LIMIT,
+  latency: { kind: 'lognormal', p95Ms: 0.6 * LATENCY_LIMIT_MS },
+}
+export const FAULTS = {
+  outage: { errorRate: 1, latency: HEALTHY.latency },
+  errors30: { errorRate: 0.3, latency: HEALTHY.latency },
+  slow: { errorRate: 0.03, latency: { kind: 'constant', p95Ms: 5_000 } },
+} as const satisfies Record<string, Behaviour>
+export type Fault = keyof typeof FAULTS
+
+export interface FaultFigures {
+  fault: Fault
+  perMinute: number
+  runs: number
+  /** Shares of the runs, by looks since the fault. */
+  within2: number
+  within3: number
+  /** Looks until 50 % and 99 % of the runs were rolled back; null where fewer were. */
+  median: number | null
+  p99: number | null
+  /** Runs that ended with the bad collection behind the alias. */
+  promoted: number
+}
+
+export interface Characteristics {
+  healthy: { perMinute: number; runs: number; rolledBack: number; undecided: number; meanMinutes: number }[]
+  errorRates: { perMinute: number; errorRate: number; runs: number; rolledBack: number }[]
+  faults: FaultFigures[]
+  lastWindow: { fault: Fault; perMinute: number; runs: number; promoted: number }[]
+}
+
+/** Plays everything. `scale` multiplies the number of runs. */
+export function characteristics(scale: number, report: (line: string) => void): Characteristics {
+  const runs = (count: number) => Math.max(1, Math.round(count * scale))
+  return {
+    healthy: RATES.map((perMinute) => {
+      report(`healthy collections at ${perMinute} a minute`)
+      return healthyAt(perMinute, runs(150))
+    }),
+    errorRates: [1, 10, 60, 300, 3_000].flatMap((perMinute) => {
+      report(`error rates at ${perMinute} a minute`)
+      return [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1].map((rate) =>
+        errorsAt(perMinute, rate, runs(40)),
+      )
+    }),
+    faults: (Object.keys(FAULTS) as Fault[]).flatMap((fault) =>
+      FAULT_RATES.map((perMinute) => {
+        report(`${fault} at ${perMinute} a minute`)
+        return faultAt(fault, perMinute, runs(perMinute === 60 && fault !== 'slow' ? 600 : 200))
+      }),
+    ),
+    lastWindow: (Object.keys(FAULTS) as Fault[]).flatMap((fault) =>
+      FAULT_RATES.map((perMinute) => {
+        report(`${fault} in the last minutes at ${perMinute} a minute`)
+        return lastWindowAt(fault, perMinute, runs(200))
+      }),
+    ),
+  }
+}
+
+function play(runs: number, scenario: (run: number) => Scenario): Outcome[] {
+  return Array.from({ length: runs }, (_, run) => simulate(scenario(run), run + 1))
+}
+
+const share = (outcomes: readonly Outcome[], is: (outcome: Outcome) => boolean) =>
+  Math.round((outcomes.filter(is).length / outcomes.length) * 10_000) / 10_000
+
+/** The old collection has nine times the traffic, as at 10 %, and is as good. */
+const withOld = (perMinute: number) => ({ perMinute, oldPerMinute: Math.min(3_000, perMinute * 9), healthy: HEALTHY })
+
+export function healthyAt(perMinute: number, runsPerShape: number): Characteristics['healthy'][number] {
+  const outcomes = SHAPES.flatMap((kind) =>
+    play(runsPerShape, () => {
+      const healthy = { ...HEALTHY, latency: { ...HEALTHY.latency, kind } }
+      // Also at 60 % of what the comparison with the old collection allows.
+      const old = { errorRate: 0.03 - 0.6 * 0.02, latency: { kind, p95Ms: 120 / 1.3 } }
+      return { ...withOld(perMinute), healthy, old, stages: DEFAULT_STAGES }
+    }),
+  )
+  return {
+    perMinute,
+    runs: outcomes.length,
+    rolledBack: share(outcomes, ({ status }) => status === 'rolled_back'),
+    undecided: share(outcomes, ({ status }) => status === 'undecided'),
+    meanMinutes: Math.round(outcomes.reduce((sum, { minutes }) => sum + minutes, 0) / outcomes.length),
+  }
+}
+
+function errorsAt(perMinute: number, errorRate: number, runs: number): Characteristics['errorRates'][number] {
+  const outcomes = play(runs, () => ({
+    perMinute,
+    oldPerMinute: 0,
+    healthy: { ...HEALTHY, errorRate },
+    stages: DEFAULT_STAGES,
+    // What is neither promoted nor rolled back by then is held.
+    maxMinutes: 300,
+  }))
+  return { perMinute, errorRate, runs, rolledBack: share(outcomes, ({ status }) => status === 'rolled_back') }
+}
+
+/** A fault at any minute of the deployment. */
+export function faultAt(fault: Fault, perMinute: number, runs: number): FaultFigures {
+  const outcomes = play(runs, (run) => ({
+    ...withOld(perMinute),
+    stages: DEFAULT_STAGES,
+    fault: { atMinute: 1 + (208 * run) / runs, behaviour: FAULTS[fault] },
+  }))
+  const looks = outcomes.map(({ looksToRollBack }) => looksToRollBack ?? Number.POSITIVE_INFINITY).sort((a, b) => a - b)
+  const after = (part: number) => {
+    const value = looks[Math.ceil(part * looks.length) - 1]!
+    return Number.isFinite(value) ? value : null
+  }
+  return {
+    fault,
+    perMinute,
+    runs,
+    within2: share(outcomes, ({ looksToRollBack }) => looksToRollBack !== null && looksToRollBack <= 2),
+    within3: share(outcomes, ({ looksToRollBack }) => looksToRollBack !== null && looksToRollBack <= 3),
+    median: after(0.5),
+    p99: after(0.99),
+    promoted: outcomes.filter(({ status }) => status === 'completed').length,
+  }
+}
+
+const SHORT_STAGES: Stage[] = [
+  { percentage: 50, durationMinutes: 30, errorThreshold: ERROR_LIMIT, latencyThreshold: LATENCY_LIMIT_MS },
+  { percentage: 100, durationMinutes: 0, errorThreshold: ERROR_LIMIT, latencyThreshold: LATENCY_LIMIT_MS },
+]
+
+/** A fault that begins up to five minutes before the last window does: one minute, or as long as 20 requests take. */
+export function lastWindowAt(fault: Fault, perMinute: number, runs: number): Characteristics['lastWindow'][number] {
+  const outcomes = play(runs, (run) => ({
+    ...withOld(perMinute),
+    stages: SHORT_STAGES,
+    fault: { atMinute: Math.max(1, 28.5 - Math.max(1, 20 / perMinute) - (5 * run) / runs), behaviour: FAULTS[fault] },
+  }))
+  return { fault, perMinute, runs, promoted: outcomes.filter(({ status }) => status === 'completed').length }
+}
+
+/** What the figures must show; a line for each bound that is broken. */
+export function boundsBroken({
+  faults,
+  healthy,
+  lastWindow,
+}: Pick<Characteristics, 'faults' | 'healthy' | 'lastWindow'>): string[] {
+  return [
+    ...healthy
+      .filter(({ rolledBack }) => rolledBack > 0.01)
+      .map(
+        ({ perMinute, rolledBack }) =>
+          `healthy at ${perMinute} a minute: ${rolledBack * 100} % rolled back, at most 1 % allowed`,
+      ),
+    ...faults
+      .filter(({ perMinute }) => perMinute >= 60)
+      .flatMap(({ fault, perMinute, within2, within3 }) => {
+        const [looks, part] = fault === 'errors30' ? [3, within3] : [2, within2]
+        return part >= 0.99
+          ? []
+          : [
+              `${fault} at ${perMinute} a minute: ${part * 100} % rolled back within ${looks} looks, at least 99 % needed`,
+            ]
+      }),
+    ...[...faults, ...lastWindow]
+      .filter(({ perMinute, promoted }) => perMinute >= 60 && promoted > 0)
+      .map(({ fault, perMinute, promoted }) => `${fault} at ${perMinute} a minute: ${promoted} promoted`),
+  ]
+}

@@ -1,0 +1,100 @@
+import type { Characteristics, Fault } from './characteristics.ts'
+
+export const FAULT_NAMES: Record<Fault, string> = {
+  outage: 'full outage',
+  errors30: '30 % errors',
+  slow: 'every answer takes 5 s',
+}
+
+const percent = (share: number) => `${Math.round(share * 10_000) / 100} %`
+const table = (head: string[], rows: (string | number)[][]) =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+
+/** The page of the documentation. */
+export function page({ errorRates, faults, healthy, lastWindow }: Characteristics): string {
+  const rates = [...new Set(errorRates.map(({ perMinute }) => perMinute))]
+  const truths = [...new Set(errorRates.map(({ errorRate }) => errorRate))]
+  const rolledBack = (perMinute: number, errorRate: number) =>
+    percent(errorRates.find((each) => each.perMinute === perMinute && each.errorRate === errorRate)!.rolledBack)
+  const looks = (value: number | null) => value ?? 'not all'
+  return `# How well the canary decides
+
+Simulated deployments of collections whose true behaviour is known, played through the real plan and judge (default stages,
+default rules, limits of 5 % errors and a p95 of 200 ms, one look a minute, beginning at any second). Rates are requests a
+minute to the new collection. \`npm run simulate\` repeats it; the same seeds give the same figures. A test plays a short
+version and holds the bounds.
+
+![Looks until a fault is rolled back, and roll-backs by true error rate](canary-simulation.svg)
+
+## A collection at 60 % of its limits
+
+3 % errors, p95 120 ms with a lognormal, an exponential and a heavy-tailed (Pareto) distribution, and 60 % of the way to what
+the comparison with the old collection allows. At most 1 % of its deployments may be rolled back.
+
+${table(
+  ['requests a minute', 'deployments', 'rolled back', 'mean minutes to promotion'],
+  healthy.map(({ meanMinutes, perMinute, rolledBack: share, runs }) => [perMinute, runs, percent(share), meanMinutes]),
+)}
+
+The stages take 210 minutes; the rest is time that the judge holds until its last minutes look healthy too.
+
+## Faults at any minute
+
+${(Object.keys(FAULT_NAMES) as Fault[])
+  .map(
+    (fault) => `### ${FAULT_NAMES[fault][0]!.toUpperCase()}${FAULT_NAMES[fault].slice(1)}
+
+${table(
+  [
+    'requests a minute',
+    'deployments',
+    'rolled back within 2 looks',
+    'within 3',
+    'median looks',
+    '99th percentile',
+    'promoted',
+  ],
+  faults
+    .filter((each) => each.fault === fault)
+    .map((each) => [
+      each.perMinute,
+      each.runs,
+      percent(each.within2),
+      percent(each.within3),
+      looks(each.median),
+      looks(each.p99),
+      each.promoted,
+    ]),
+)}`,
+  )
+  .join('\n\n')}
+
+A promotion here is one that was decided before the fault was seen in any request.
+
+## Faults in the last window
+
+The fault begins up to five minutes before the last window of the last stage: its last minute, or its last 20 requests where
+those take longer.
+
+${table(
+  ['requests a minute', ...Object.values(FAULT_NAMES).map((name) => `promoted: ${name}`)],
+  [...new Set(lastWindow.map(({ perMinute }) => perMinute))].map((perMinute) => [
+    perMinute,
+    ...(Object.keys(FAULT_NAMES) as Fault[]).map((fault) => {
+      const { promoted, runs } = lastWindow.find((each) => each.fault === fault && each.perMinute === perMinute)!
+      return `${promoted} of ${runs}`
+    }),
+  ]),
+)}
+
+## True error rates from 1 to 10 %
+
+Deployments rolled back within five hours, by the true error rate. The limit is 5 %; a collection exactly at it may be rolled
+back with a probability of at most 1 %, however often it is looked at. What is neither rolled back nor promoted is held.
+
+${table(
+  ['requests a minute', ...truths.map(percent)],
+  rates.map((perMinute) => [perMinute, ...truths.map((truth) => rolledBack(perMinute, truth))]),
+)}
+`
+}

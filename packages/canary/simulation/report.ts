@@ -1,0 +1,30 @@
+/**
+ * Draws the operating characteristics of the judge: `npm run simulate` writes docs/reference/canary-simulation.{json,md,svg}.
+ * `--runs 0.1` makes a tenth of the runs; `--check` only compares the committed figures with the bounds they must meet.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { boundsBroken, characteristics } from './characteristics.ts'
+import type { Characteristics } from './characteristics.ts'
+import { chart } from './chart.ts'
+import { page } from './page.ts'
+
+const { values } = parseArgs({
+  options: { runs: { type: 'string', default: '1' }, check: { type: 'boolean', default: false } },
+})
+const file = (extension: string) =>
+  fileURLToPath(new URL(`../../../docs/reference/canary-simulation.${extension}`, import.meta.url))
+
+if (!values.check) {
+  const figures = characteristics(Number(values.runs), (line) => console.log(line))
+  writeFileSync(file('json'), `${JSON.stringify(figures, null, 2)}\n`)
+}
+const figures = JSON.parse(readFileSync(file('json'), 'utf8')) as Characteristics
+if (!values.check) {
+  writeFileSync(file('md'), page(figures))
+  writeFileSync(file('svg'), chart(figures))
+}
+const broken = boundsBroken(figures)
+for (const line of broken) console.error(line)
+process.exitCode = broken.length > 0 ? 1 : 0

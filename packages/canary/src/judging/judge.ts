@@ -1,0 +1,89 @@
+/**
+ * The judge of a stage: a pure function of what was counted. It never acts; `plan.ts` does.
+ *
+ * - **Breach**: a bound is exceeded beyond reasonable doubt in some window, by the last minutes or by the stage so far.
+ *   It takes as many requests as the proof needs: five failures in a row of an error rate that may be 5 %.
+ * - **Passable**: enough was seen, and no window, the shortest included, lies above a bound as it was observed. Doubt only
+ *   delays: another look comes a minute later.
+ * - Neither: inconclusive.
+ */
+import { checksOf } from './checks.ts'
+import { spanOf } from './findings.ts'
+import type { Breach, Check } from './findings.ts'
+import type { JudgingRules, Stage } from './rules.ts'
+import { alphaOfLook } from './spending.ts'
+import { wilson } from './statistics.ts'
+import { observedShare } from './tally.ts'
+import type { Minute } from './tally.ts'
+import { visitWindows, WINDOWS } from './windows.ts'
+import type { Window } from './windows.ts'
+
+/** The error of calling an observed share too low. It only delays. */
+const SHARE_ALPHA = 0.01
+
+export interface Evidence {
+  /** What was counted in this stage, by the minute. */
+  minutes: readonly Minute[]
+  /** The minute it is now. */
+  nowMinute: number
+  /** How many looks were judged in this deployment, this one included. */
+  look: number
+  plannedLooks: number
+}
+
+export interface Verdict {
+  breach: Breach | null
+  /** What was not seen enough of to pass the stage; null where enough was. */
+  missing: string | null
+  /** What was seen and looks bad, without proof: the stage is not passed meanwhile. Null when all looks well. */
+  doubt: string | null
+}
+
+/** Judges a stage. */
+export function judge(stage: Stage, rules: JudgingRules, evidence: Evidence): Verdict {
+  const checks = checksOf(stage, rules)
+  const alpha = alphaOfLook(evidence.look, evidence.plannedLooks) / WINDOWS
+  const found = { breach: null as Breach | null, doubt: null as string | null, blind: null as string | null }
+  let isLastSeen = false
+  const whole = visitWindows(evidence.minutes, evidence.nowMinute, (window) => {
+    found.breach ??= first(checks, (check) => check.breach(window, alpha * check.weight))
+    const doubt = first(checks, (check) => check.doubt(window))
+    if (doubt !== null) found.doubt ??= `${doubt} ${spanOf(window.minutes)}`
+    if (isLastSeen || window.new.requests < rules.minSamples) return
+    isLastSeen = true
+    if (window.new.latency.count === 0) found.blind = `no request ${spanOf(window.minutes)} has its latency`
+  })
+  if (found.breach !== null) return { breach: found.breach, missing: null, doubt: found.breach.reason }
+  const missing = missingOf(stage, rules, whole)
+  return { breach: null, missing, doubt: found.doubt ?? (whole.new.latency.count > 0 ? found.blind : null) }
+}
+
+function first<T>(checks: readonly Check[], ask: (check: Check) => T | null): T | null {
+  for (const check of checks) {
+    const answer = ask(check)
+    if (answer !== null) return answer
+  }
+  return null
+}
+
+/** What a stage has not seen enough of; null where it has. One without a duration needs nothing. */
+function missingOf(stage: Stage, { guards, minObservedShare, minSamples }: JudgingRules, whole: Window): string | null {
+  if (stage.durationMinutes === 0) return null
+  const where =
+    stage.percentage === 0 && stage.shadow ? `in the shadow at ${stage.shadow} %` : `at ${stage.percentage} %`
+  if (whole.new.requests < minSamples) {
+    return `${whole.new.requests} of ${minSamples} requests seen ${where}`
+  }
+  if (whole.new.latency.count === 0) return `${whole.new.requests} requests seen ${where}, none with its latency`
+  for (const { metric } of guards) {
+    const count = whole.new.values[metric]?.count ?? 0
+    if (count < minSamples) return `${count} of ${minSamples} values of ${metric} seen ${where}`
+  }
+  const share = observedShare(whole.new, whole.old)
+  const toNew = whole.new.requests - whole.new.shadowed
+  const atMost = wilson(toNew, toNew + whole.old.requests, SHARE_ALPHA).high
+  if (share !== null && atMost * 100 < minObservedShare * stage.percentage) {
+    return `the new collection gets ${Math.round(share * 10) / 10} % of the traffic, not ${stage.percentage} %`
+  }
+  return null
+}

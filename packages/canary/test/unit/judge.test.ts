@@ -1,0 +1,213 @@
+import { describe, expect, test } from 'vitest'
+import { rulesOf, rulesSchema } from '../../src/config.ts'
+import type { RulesInput } from '../../src/config.ts'
+import { judge } from '../../src/judging/judge.ts'
+import type { Stage } from '../../src/judging/rules.ts'
+import type { Minute } from '../../src/judging/tally.ts'
+import { minute } from '../support/tallies.ts'
+
+const stage: Stage = { percentage: 50, durationMinutes: 120, errorThreshold: 0.05, latencyThreshold: 200 }
+const judged = (minutes: Minute[], given: RulesInput = {}, changes: Partial<Stage> = {}) => {
+  const rules = rulesOf(rulesSchema.parse(given))
+  const nowMinute = Math.max(...minutes.map((each) => each.minute)) + 1
+  return judge({ ...stage, ...changes }, rules, { minutes, nowMinute, look: 10, plannedLooks: 213 })
+}
+const healthy = (from: number, to: number, requests = 60) =>
+  Array.from({ length: to - from }, (_, i) =>
+    minute(from + i, { requests, errors: 0, latencyMs: 50 }, { requests, errors: 0, latencyMs: 50 }),
+  )
+const reasonOf = (minutes: Minute[], given?: RulesInput) => judged(minutes, given).breach?.reason ?? null
+
+describe('a breach is declared', () => {
+  test.each<[string, Minute[], string]>([
+    [
+      'for an outage of one minute after 106 healthy ones',
+      [...healthy(0, 106), minute(106, { requests: 60, errors: 60, latencyMs: 50 })],
+      'error rate 100 % is above 5 %',
+    ],
+    [
+      'for 30 % errors within two minutes',
+      [
+        ...healthy(0, 106),
+        minute(106, { requests: 60, errors: 18, latencyMs: 50 }),
+        minute(107, { requests: 60, errors: 18, latencyMs: 50 }),
+      ],
+      'error rate 30 % is above 5 %',
+    ],
+    [
+      'for answers that all take 5 s',
+      [...healthy(0, 100), minute(100, { requests: 60, latencyMs: 5_000 })],
+      'p95 latency 5000 ms is above 200 ms',
+    ],
+    [
+      'for five failures in a row at one request a minute',
+      Array.from({ length: 6 }, (_, i) => minute(i, { requests: 1, errors: 1, latencyMs: 50 })),
+      'error rate 100 % is above 5 %',
+    ],
+    [
+      'for a rate a little too high, seen often enough',
+      Array.from({ length: 60 }, (_, i) => minute(i, { requests: 300, errors: 21, latencyMs: 50 })),
+      'error rate 7 % is above 5 %',
+    ],
+    [
+      'for a slow tail, seen often enough',
+      Array.from({ length: 30 }, (_, i) => minute(i, { requests: 300, slow: 30, latencyMs: 50, slowMs: 300 })),
+      'p95 latency 300 ms is above 200 ms',
+    ],
+  ])('%s', (_, minutes, reason) => expect(reasonOf(minutes)).toBe(reason))
+
+  test.each<[string, Minute[]]>([
+    ['for two failures of two', [minute(0, { requests: 2, errors: 2, latencyMs: 50 })]],
+    ['for the largest of twenty latencies', [minute(0, { requests: 20, slow: 1, latencyMs: 50 })]],
+    ['for two slow answers of twenty', [minute(0, { requests: 20, slow: 2, latencyMs: 50 })]],
+    ['at the limits themselves', [minute(0, { requests: 10_000, errors: 500, latencyMs: 200 })]],
+    [
+      'for a bad minute that noise explains',
+      [...healthy(0, 30), minute(30, { requests: 60, errors: 6, latencyMs: 50 })],
+    ],
+    ['without a request', []],
+  ])('not %s', (_, minutes) => expect(minutes.length === 0 ? null : reasonOf(minutes)).toBeNull())
+
+  test('with the evidence in words', () => {
+    const { breach } = judged([...healthy(0, 5), minute(5, { requests: 60, errors: 60, latencyMs: 50 })])
+    expect(breach!.evidence).toMatch(
+      /^60 of 60 requests failed in the last minute; at least \d\d(\.\d+)? % with a confidence of 1 - \d+e-\d$/,
+    )
+  })
+
+  test('later when more looks have been taken without one: looking again costs confidence', () => {
+    const minutes = [minute(0, { requests: 30, errors: 12, latencyMs: 50 })]
+    const at = (look: number) =>
+      judge(stage, rulesOf(rulesSchema.parse({})), { minutes, nowMinute: 1, look, plannedLooks: 213 })
+    expect(at(213).breach).not.toBeNull()
+    expect(at(500_000).breach).toBeNull()
+  })
+})
+
+describe('the old collection in the same time is compared with by default', () => {
+  const both = (fresh: object, old: object) => [minute(0, fresh, old)]
+  test.each<[string, Minute[], string | null]>([
+    [
+      'by errors',
+      both({ requests: 30_000, errors: 1_200, latencyMs: 50 }, { requests: 30_000, errors: 60, latencyMs: 50 }),
+      "error rate 4 % is more than 2 % above the old collection's 0.2 %",
+    ],
+    [
+      'by latency',
+      both({ requests: 3_000, latencyMs: 100 }, { requests: 3_000, latencyMs: 50 }),
+      "p95 latency 100 ms is more than 1.5 times the old collection's 50 ms",
+    ],
+    ['not by a few milliseconds', both({ requests: 3_000, latencyMs: 12 }, { requests: 3_000, latencyMs: 4 }), null],
+    ['not where it has no traffic', both({ requests: 3_000, errors: 120, latencyMs: 100 }, {}), null],
+    [
+      'not where a difference may be chance',
+      both({ requests: 60, errors: 2, latencyMs: 50 }, { requests: 60, errors: 0, latencyMs: 50 }),
+      null,
+    ],
+    [
+      'not where the old collection fails just as often',
+      both({ requests: 3_000, errors: 120, latencyMs: 50 }, { requests: 3_000, errors: 110, latencyMs: 50 }),
+      null,
+    ],
+  ])('%s', (_, minutes, reason) => {
+    expect(reasonOf(minutes)).toBe(reason)
+    expect(reasonOf(minutes, { baseline: null })).toBeNull()
+  })
+})
+
+describe('a guard', () => {
+  const some = (count: number, value: number) =>
+    Array.from({ length: count }, (_, i) => value + (i % 2 === 0 ? 0.05 : -0.05))
+  const with_ = (fresh: number[], old: number[] = []) => [
+    minute(
+      0,
+      { requests: 3_000, latencyMs: 50, values: { ndcg: fresh } },
+      old.length > 0 ? { requests: 3_000, latencyMs: 50, values: { ndcg: old } } : {},
+    ),
+  ]
+  test.each<[string, Minute[], RulesInput, string | null]>([
+    [
+      'on a minimum finds a mean below it',
+      with_(some(2_000, 0.5)),
+      { guards: [{ metric: 'ndcg', min: 0.6 }] },
+      'mean ndcg 0.5 is below 0.6',
+    ],
+    [
+      'on a maximum finds a mean above it',
+      with_(some(2_000, 0.5)),
+      { guards: [{ metric: 'ndcg', max: 0.4 }] },
+      'mean ndcg 0.5 is above 0.4',
+    ],
+    [
+      'on a drop finds a mean too far below the old one',
+      with_(some(2_000, 0.5), some(2_000, 0.8)),
+      { guards: [{ metric: 'ndcg', maxDropFromOld: 0.1 }] },
+      "mean ndcg 0.5 is more than 10 % below the old collection's 0.8",
+    ],
+    [
+      'on a drop allows the drop it names',
+      with_(some(2_000, 0.75), some(2_000, 0.8)),
+      { guards: [{ metric: 'ndcg', maxDropFromOld: 0.1 }] },
+      null,
+    ],
+    [
+      'is quiet for a mean within its bounds',
+      with_(some(2_000, 0.5)),
+      { guards: [{ metric: 'ndcg', min: 0.3, max: 0.7 }] },
+      null,
+    ],
+    [
+      'is quiet while there are too few values for a proof',
+      with_(some(20, 0.5)),
+      { guards: [{ metric: 'ndcg', min: 0.6 }] },
+      null,
+    ],
+    ['is quiet for a number that nobody records', with_([]), { guards: [{ metric: 'ndcg', min: 0.6 }] }, null],
+    [
+      'on a drop is quiet without the old collection',
+      with_(some(2_000, 0.5)),
+      { guards: [{ metric: 'ndcg', maxDropFromOld: 0.1 }] },
+      null,
+    ],
+    [
+      'judges numbers outside 0 to 1 by their range',
+      with_(Array.from({ length: 5_000 }, (_, i) => 20 + (i % 3))),
+      { guards: [{ metric: 'ndcg', max: 10 }] },
+      'mean ndcg 20.9998 is above 10',
+    ],
+  ])('%s', (_, minutes, given, reason) => expect(reasonOf(minutes, given)).toBe(reason))
+
+  test('keeps a stage from being passed until its number was recorded often enough', () => {
+    const guards = [{ metric: 'ndcg', min: 0.3 }]
+    expect(judged(with_([0.5, 0.5]), { guards }).missing).toBe('2 of 20 values of ndcg seen at 50 %')
+    expect(judged(with_(some(20, 0.5)), { guards })).toEqual({ breach: null, missing: null, doubt: null })
+    expect(judged(with_(some(20, 0.25)), { guards }).doubt).toBe('mean ndcg 0.25 is below 0.3 in the last minute')
+  })
+})
+
+describe('a stage is passable', () => {
+  test('when every window, the last minute included, looks healthy', () => {
+    expect(judged(healthy(0, 120))).toEqual({ breach: null, missing: null, doubt: null })
+  })
+  test('not by its sum: one bad minute at the end keeps it', () => {
+    const { breach, doubt } = judged([...healthy(0, 119), minute(119, { requests: 60, errors: 4, latencyMs: 50 })])
+    expect(breach).toBeNull()
+    expect(doubt).toBe('error rate 6.67 % is above 5 % in the last minute')
+  })
+  test('not with one failed request as the last thing that was seen', () => {
+    expect(judged([...healthy(0, 119), minute(119, { requests: 1, errors: 1, latencyMs: 50 })]).doubt).not.toBeNull()
+  })
+  test('not by requests that the observed share does not have, shadow requests left out', () => {
+    const seen = (shadowed: number) =>
+      judged([minute(0, { requests: 100, shadowed, latencyMs: 50 }, { requests: 100, latencyMs: 50 })])
+    expect(seen(0).missing).toBeNull()
+    expect(seen(90).missing).toBe('the new collection gets 9.1 % of the traffic, not 50 %')
+  })
+  test('in the shadow, where no user is sent to the new collection', () => {
+    const minutes = [minute(0, { requests: 100, shadowed: 100, latencyMs: 50 }, { requests: 1_000, latencyMs: 50 })]
+    expect(judged(minutes, {}, { percentage: 0, shadow: 10 }).missing).toBeNull()
+    expect(judged([minute(0, {}, { requests: 10 })], {}, { percentage: 0, shadow: 10 }).missing).toBe(
+      '0 of 20 requests seen in the shadow at 10 %',
+    )
+  })
+})

@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest'
+import type { RulesInput } from '../../src/config.ts'
+import { decide } from '../../src/plan.ts'
+import { approved, shareOf } from '../../src/state.ts'
+import type { Deployment } from '../../src/types.ts'
+import { bad, fresh, good, marks, MINUTE, rulesWith, running, seen, stage, summary } from '../support/plans.ts'
+import { minute } from '../support/tallies.ts'
+
+describe('a breach', () => {
+  const failing = seen({ new: bad })
+  test('rolls the deployment back, with the reason and its evidence', () => {
+    const { next } = decide(running, failing, 5 * MINUTE)
+    expect(next).toMatchObject({ ending: 'rollback', reason: 'error rate 50 % is above 5 %', looks: 1 })
+    expect(next.decisions.at(-1)!.decision).toMatch(
+      /^roll back: error rate 50 % is above 5 %: 50 of 100 requests failed in the stage so far; at least \d/,
+    )
+  })
+  test('without automatic roll-back ends the deployment as failed', () => {
+    expect(decide({ ...running, autoRollback: false }, failing, 5 * MINUTE).next.status).toBe('failed')
+  })
+  test('is tolerated as often as failureLimit allows, then rolled back', () => {
+    let state: Deployment = { ...running, rules: rulesWith({ failureLimit: 2 }) }
+    const events: string[] = []
+    for (let look = 1; look <= 3; look++) {
+      state = decide(state, failing, look * MINUTE).next
+      events.push(state.decisions.at(-1)!.event)
+    }
+    expect(events).toEqual(['breach_tolerated', 'breach_tolerated', 'rolling_back'])
+    expect(state.decisions[0]!.decision).toBe('breach 1 tolerated of at most 2: error rate 50 % is above 5 %')
+  })
+  test('that is tolerated keeps the stage from being passed', () => {
+    const tolerant = { ...running, rules: rulesWith({ failureLimit: 5 }) }
+    expect(decide(tolerant, failing, 30 * MINUTE).next).toMatchObject({ currentStage: 0, ending: null })
+  })
+  test('is not looked for before initialDelayMinutes are over, and the stage begins after them', () => {
+    const cold = { ...fresh, rules: rulesWith({ initialDelayMinutes: 5 }) }
+    const begun = decide(cold, seen(), 0).next
+    expect(begun).toMatchObject({ status: 'running', warmingUntilMs: 5 * MINUTE })
+    const still = decide(begun, failing, 4 * MINUTE)
+    expect(still).toMatchObject({ next: { ending: null, looks: 0 }, againMs: MINUTE })
+    const warm = decide(still.next, failing, 5 * MINUTE).next
+    expect(warm).toMatchObject({ warmingUntilMs: null, stageStartedAtMs: 5 * MINUTE, stageMarks: marks, ending: null })
+    expect(decide(warm, failing, 6 * MINUTE).next.ending).toBe('rollback')
+    // The collection is warm in later stages.
+    const second = decide({ ...warm, stageStartedAtMs: 0 }, seen(), 30 * MINUTE).next
+    expect(second).toMatchObject({ currentStage: 1, warmingUntilMs: null })
+  })
+})
+
+describe('a stage at its end', () => {
+  const few = { requests: 3, errors: 0, latencyMs: 50 }
+  const at = (given: RulesInput, minutes: number, observed = seen({ new: few })) =>
+    decide({ ...running, rules: rulesWith(given) }, observed, minutes * MINUTE)
+
+  test('holds without enough requests, and says why', () => {
+    expect(summary(at({}, 30))).toMatchObject({ stage: 0, ending: null, againMs: MINUTE, share: 10 })
+    expect(at({}, 30).next.reason).toBe('3 of 20 requests seen at 10 %')
+  })
+  test('notes that it holds once, however the number changes', () => {
+    const first = at({}, 30).next
+    const { next } = decide(first, seen({ new: { ...few, requests: 4 } }), 31 * MINUTE)
+    expect(next.reason).toBe('4 of 20 requests seen at 10 %')
+    expect(next.decisions).toEqual(first.decisions)
+  })
+  test('holds for requests whose latencies are missing: unknown is not fast', () => {
+    expect(at({}, 30, seen({ new: { requests: 100, errors: 1 } })).next).toMatchObject({
+      currentStage: 0,
+      reason: '100 requests seen at 10 %, none with its latency',
+    })
+  })
+  test('stops holding after holdMinutes', () => {
+    expect(at({}, 89).next.ending).toBeNull()
+    expect(at({}, 90).next).toMatchObject({
+      ending: 'rollback',
+      reason: expect.stringContaining('after 60 minutes of waiting') as string,
+    })
+  })
+  test.each<[RulesInput]>([[{ inconclusive: 'proceed' }], [{ onNoTraffic: 'proceed' }]])(
+    'goes on where %j says so',
+    (given) => expect(summary(at(given, 30))).toMatchObject({ stage: 1 }),
+  )
+  test.each<[RulesInput]>([[{ inconclusive: 'fail' }], [{ onNoTraffic: 'fail' }]])('fails where %j says so', (given) =>
+    expect(at(given, 30).next.ending).toBe('rollback'),
+  )
+  test('pauses where inconclusive is "pause", with its reason', () => {
+    expect(at({ inconclusive: 'pause' }, 30).next).toMatchObject({
+      status: 'paused',
+      reason: '3 of 20 requests seen at 10 %',
+    })
+  })
+  test('is not passed while its last minute looks bad, whatever inconclusive says', () => {
+    // Two of twenty requests failed just now: no proof, yet nothing to build on.
+    const minutes = [
+      minute(5, { requests: 10_000, errors: 0, latencyMs: 50 }),
+      minute(29, { requests: 20, errors: 2, latencyMs: 50 }),
+    ]
+    for (const inconclusive of ['hold', 'proceed'] as const) {
+      const { next } = at({ inconclusive }, 30, { ...seen(), minutes })
+      expect(next).toMatchObject({ currentStage: 0, ending: null })
+      expect(next.reason).toBe('error rate 10 % is above 5 % in the last minute')
+    }
+  })
+  test('is not passed by a share that its users do not get', () => {
+    const { next } = at({}, 30, seen({ new: good, old: { requests: 5_000, errors: 0, latencyMs: 50 } }))
+    expect(next).toMatchObject({ currentStage: 0, reason: 'the new collection gets 0.2 % of the traffic, not 10 %' })
+  })
+  test('waits for approval where it wants one, is watched meanwhile, and goes on when it has it', () => {
+    const guarded: Deployment = { ...running, stages: [{ ...stage(10, 30), approval: true }, stage(100, 0)] }
+    const waiting = decide(guarded, seen(), 30 * MINUTE)
+    expect(waiting.next).toMatchObject({ currentStage: 0, reason: 'stage of 10 % waits for approval' })
+    expect(waiting.next.decisions.at(-1)!.event).toBe('waiting_for_approval')
+    const later = decide(waiting.next, seen(), 9_000 * MINUTE)
+    expect(later.next.decisions).toEqual(waiting.next.decisions)
+    expect(decide(waiting.next, seen({ new: bad }), 31 * MINUTE).next.ending).toBe('rollback')
+    const allowed = decide(approved(waiting.next, 31 * MINUTE), seen(), 31 * MINUTE).next
+    expect(allowed.currentStage).toBe(1)
+    // Approval of one stage is not approval of another.
+    const second = { ...allowed, stages: [stage(10, 30), { ...stage(50, 0), approval: true }] }
+    expect(decide(second, seen(), 32 * MINUTE).next.reason).toBe('stage of 50 % waits for approval')
+  })
+})
+
+describe('a check', () => {
+  const answered = (verdict: 'pass' | 'fail' | 'unknown', reason: string | null = null) =>
+    seen({ checks: [{ name: 'smoke', verdict, reason }] })
+  test('that fails is a breach', () => {
+    expect(decide(running, answered('fail', 'empty answers'), MINUTE).next).toMatchObject({
+      ending: 'rollback',
+      reason: 'check smoke failed: empty answers',
+    })
+  })
+  test('that gives no answer rolls nothing back, and the stage is not passed', () => {
+    expect(decide(running, answered('unknown', 'timed out'), MINUTE).next).toMatchObject({ ending: null, reason: null })
+    expect(decide(running, answered('unknown', 'timed out'), 30 * MINUTE).next).toMatchObject({
+      currentStage: 0,
+      reason: 'check smoke gave no answer: timed out',
+    })
+  })
+  test('that passes changes nothing', () => {
+    expect(decide(running, answered('pass'), 30 * MINUTE).next.currentStage).toBe(1)
+  })
+})
+
+describe('a dry run', () => {
+  const dry: Deployment = { ...running, rules: rulesWith({ dryRun: true }) }
+  test('sends no user to the new collection', () => {
+    expect(shareOf(dry)).toBe(0)
+    expect(decide({ ...fresh, rules: dry.rules }, seen(), 0).next.decisions.at(-1)!.decision).toBe(
+      'stage begins at 0 %, 10 % in the shadow',
+    )
+  })
+  test('that would be promoted is completed, and moves no alias', () => {
+    const plan = decide({ ...dry, currentStage: 2 }, seen(), 0)
+    expect(plan).toMatchObject({ switchTo: null, next: { status: 'completed', ending: null } })
+    expect(plan.next.reason).toBe('dry run: would be promoted, the alias was not moved')
+  })
+  test('that would be rolled back fails, and says why', () => {
+    expect(decide(dry, seen({ new: bad }), MINUTE)).toMatchObject({
+      switchTo: null,
+      next: { status: 'failed', reason: 'dry run: would be rolled back: error rate 50 % is above 5 %' },
+    })
+  })
+})

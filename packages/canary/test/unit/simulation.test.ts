@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest'
+import { boundsBroken, faultAt, healthyAt, lastWindowAt } from '../../simulation/characteristics.ts'
+import { DEFAULT_STAGES } from '../../src/config.ts'
+import { simulate } from '../../simulation/simulate.ts'
+
+describe('simulated deployments', () => {
+  test('of a healthy collection are promoted, at a trickle and at a flood', () => {
+    for (const perMinute of [1, 60]) {
+      expect(healthyAt(perMinute, 4)).toMatchObject({ rolledBack: 0, undecided: 0 })
+    }
+  })
+  test('with a fault at any minute are rolled back within the looks that are promised', () => {
+    const faults = [faultAt('outage', 60, 15), faultAt('slow', 60, 15), faultAt('errors30', 60, 30)]
+    expect(boundsBroken({ healthy: [], lastWindow: [], faults })).toEqual([])
+  })
+  test('with a fault in the last window are never promoted', () => {
+    const lastWindow = [lastWindowAt('outage', 60, 20), lastWindowAt('errors30', 60, 20)]
+    expect(boundsBroken({ healthy: [], lastWindow, faults: [] })).toEqual([])
+  })
+  test('are repeated by their seed', () => {
+    const behaviour = { errorRate: 0.03, latency: { kind: 'lognormal', p95Ms: 120 } } as const
+    const scenario = { perMinute: 20, oldPerMinute: 20, healthy: behaviour, stages: DEFAULT_STAGES.slice(0, 1) }
+    expect(simulate(scenario, 5)).toEqual(simulate(scenario, 5))
+    expect(simulate(scenario, 5)).not.toEqual(simulate(scenario, 6))
+  })
+  test('would show a judge that keeps no bound', () => {
+    const figures = {
+      perMinute: 60,
+      runs: 100,
+      within2: 0.5,
+      within3: 0.5,
+      median: 3,
+      p99: 9,
+      promoted: 1,
+      fault: 'outage',
+    } as const
+    expect(
+      boundsBroken({
+        healthy: [{ perMinute: 1, runs: 100, rolledBack: 0.02, undecided: 0, meanMinutes: 210 }],
+        lastWindow: [],
+        faults: [figures],
+      }),
+    ).toEqual([
+      'healthy at 1 a minute: 2 % rolled back, at most 1 % allowed',
+      'outage at 60 a minute: 50 % rolled back within 2 looks, at least 99 % needed',
+      'outage at 60 a minute: 1 promoted',
+    ])
+  })
+})

@@ -6,20 +6,17 @@ import type { FinishGroup } from './batch-groups.ts'
 import type { Claim, Due, EnqueueCall, Finish, Held, Renewal, Reschedule, Reservation } from './broker-calls.ts'
 import type { RedisClock } from './clock.ts'
 import type { Connection } from './connection.ts'
+import { asSkipped, DueJobs, RESERVE_MS } from './due-jobs.ts'
+import type { SkippedIds } from './due-jobs.ts'
 import { Faults } from './faults.ts'
-import { readId, sendId } from './id-bytes.ts'
+import { sendId } from './id-bytes.ts'
+import { scoreOf } from './obstruction.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 import { Vigil } from './vigil.ts'
 
-/** How long found jobs are set aside for the worker that found them, until it claims them. */
-const RESERVE_MS = 1_000
 /** How long a due job that Python runs is passed over before it is looked at again. */
 const PASS_OVER_MS = 1_000
-/** One call in so many finds due jobs by looking over all that are set aside, the others look behind those. */
-const LOOK_OVER_ALL = 16
-/** Members of a queue that one call looks at to find jobs, at most. */
-const MAX_LOOKED_AT = 100_000
 /** A call for so many is answered sooner than a process wakes up. */
 const FEW_JOBS = 16
 
@@ -37,8 +34,9 @@ export class Broker {
   hasKeyspaceListeners = true
   /** What is wrong in Redis, as far as scripts have met it. */
   readonly faults = new Faults()
+  /** How due jobs are found; it is to be told which functions the worker has. */
+  readonly dueJobs: DueJobs
   readonly #vigil = new Vigil()
-  #reserves = 0
   readonly #expiresExtraMs: number
   /** Where the id begins in an in-progress key, in bytes from 1. */
   readonly #idAt: number
@@ -49,6 +47,7 @@ export class Broker {
     this.clock = clock
     this.#expiresExtraMs = expiresExtraMs
     this.#idAt = Buffer.byteLength(keys.inProgress('')) + 1
+    this.dueJobs = new DueJobs({ keys, clock, faults: this.faults, run: (...call) => this.#run(...call) })
   }
 
   /**
@@ -83,23 +82,17 @@ export class Broker {
     return queued
   }
 
-  /** Sets up to `want` due jobs aside; `passOver` are ids to leave for others. */
-  async reserve(
+  /**
+   * Sets up to `want` due jobs aside; `passOver` are ids to leave for others, best a Map or a Set of them. Where next to
+   * nothing at the head of the queue can be claimed, jobs behind it are found all the same, at a bounded pace.
+   */
+  reserve(
     queueName: string,
     want: number,
-    passOver: Iterable<string>,
+    passOver: Iterable<string> | SkippedIds,
     signal?: AbortSignal,
   ): Promise<Reservation> {
-    const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.paused]
-    const overAll = this.#reserves++ % LOOK_OVER_ALL === 0 ? 1 : 0
-    const args = [want, RESERVE_MS, overAll, MAX_LOOKED_AT, '', '', ...passOver]
-    const reply = await this.#run('reserve', keys, args, { signal, isBrief: true, queueName })
-    const next = Number(reply[1])
-    return {
-      nowMs: Number(reply[0]),
-      nextDueMs: next === -1 ? null : next,
-      jobIds: reply.slice(2).map((id) => readId(id as Buffer)),
-    }
+    return this.dueJobs.reserve(queueName, want, asSkipped(passOver), signal)
   }
 
   /** Gives reserved jobs back that are not claimed after all, and tells other workers; soon, for reservations lapse. */
@@ -133,6 +126,7 @@ export class Broker {
       faulty,
     })
     const { taken, expired } = readClaims(reply, jobIds, queueName, token)
+    this.dueJobs.claimed(queueName, jobIds.length, taken.length)
     // What was taken must start, whatever becomes of the rest, which is met again.
     if (expired.length > 0) taken.push(...(await this.#claimExpired(queueName, expired, options).catch(() => [])))
     if (faulty.length > 0) await this.#setAside(queueName, faulty).catch(() => {})
@@ -354,11 +348,6 @@ function readClaims(
   }
   for (const claim of taken) claim.payload = reply[at++] as Buffer | null
   return { taken, expired }
-}
-
-/** Redis writes infinite scores as `inf` and `-inf`. */
-function scoreOf(text: string | number): number {
-  return text === 'inf' ? Infinity : text === '-inf' ? -Infinity : Number(text)
 }
 
 function dueArgs(due: Due): [string, number] {

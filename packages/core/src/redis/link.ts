@@ -7,6 +7,7 @@ import type { RedisTarget } from './connection.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
 import { JobRecords } from './jobs.ts'
+import { describeObstruction } from './obstruction.ts'
 import { QueueRecords } from './queues.ts'
 import { Server } from './server.ts'
 import { Subscriber } from './subscriber.ts'
@@ -49,6 +50,8 @@ export class Link {
     this.keys = new Keys(options.keyPrefix, this.connection.database)
     this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)
     this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
+    this.broker.dueJobs.onObstruction = (report) =>
+      options.log.warn({ obstruction: report }, describeObstruction(report))
     this.broker.faults.listen((fault, others) => options.log.warn({ fault }, describeFault(fault, others)))
     const calls = new Calls(this.connection, this.timeoutMs)
     this.jobs = new JobRecords(calls, this.keys)

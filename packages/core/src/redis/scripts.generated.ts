@@ -11,6 +11,36 @@ if score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[
 redis.pcall('PUBLISH', ARGV[2], '1')
 redis.pcall('PUBLISH', ARGV[3], ARGV[1])
 return { 1 }`,
+  claimAborted: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local token, lease = ARGV[1], ARGV[2]
+local out = {}
+for k = 3, #KEYS, 3 do
+  local in_progress, job, retry = unpack(KEYS, k, k + 2)
+  local id = string.sub(in_progress, tonumber(ARGV[4]))
+  local score = redis.call('ZSCORE', KEYS[1], id)
+  local asked = score and redis.call('ZSCORE', KEYS[2], id)
+  local payload = asked and redis.pcall('GET', job)
+  local try
+  if type(payload) == 'string' then
+    if redis.pcall('GET', in_progress) == token then
+      local counted = redis.pcall('GET', retry)
+      try = type(counted) == 'string' and tonumber(counted) or 1
+    elseif redis.call('EXISTS', in_progress) == 0 then
+      try = redis.pcall('INCR', retry)
+      if type(try) == 'number' then
+        redis.call('EXPIRE', retry, ARGV[3])
+        redis.call('SET', in_progress, token, 'PX', lease)
+        redis.call('ZADD', KEYS[1], 'XX', string.format('%.0f', now + lease), id)
+      end
+    end
+  end
+  if type(try) == 'number' then
+    local n = #out
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = k / 3, score, try, asked, payload
+  end
+end
+return out`,
   claimExpired: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease = ARGV[1], ARGV[2]
@@ -318,6 +348,21 @@ for i = 1, #KEYS - 1 do
 end
 redis.pcall('PUBLISH', ARGV[1], now)
 return out`,
+  page: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local out = { now }
+if redis.pcall('SISMEMBER', KEYS[2], KEYS[1]) == 1 then return out end
+local start = 0
+if ARGV[1] ~= '' then
+  local rank = redis.call('ZSCORE', KEYS[1], ARGV[2]) == ARGV[1] and redis.call('ZRANK', KEYS[1], ARGV[2])
+  start = rank and rank + 1 or redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[1])
+end
+local members = redis.call('ZRANGE', KEYS[1], start, start + ARGV[3] - 1, 'WITHSCORES')
+for i = 1, #members, 2 do
+  if tonumber(members[i + 1]) > now then break end
+  out[i + 1], out[i + 2] = members[i], members[i + 1]
+end
+return out`,
   remove: `local out = {}
 local function drop(set, id)
   local removed = redis.pcall('ZREM', set, id)
@@ -520,6 +565,64 @@ return out`,
   setTry: `if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return { 0 } end
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 return { 1 }`,
+  sift: `local bytes = tonumber(ARGV[1])
+local reads = bytes > 0
+local out, faults = {}, {}
+
+local function faulty(key, reply)
+  local n = #faults
+  faults[n + 1], faults[n + 2], faults[n + 3] = #out + 1, key, reply.err
+  return 3
+end
+
+local function values(from, to, offset)
+  local keys, missing = {}, {}
+  for k = from, to, 3 do keys[#keys + 1] = KEYS[k + offset] end
+  local found = redis.call('MGET', unpack(keys))
+  for i, key in ipairs(keys) do
+    if not found[i] then missing[#missing + 1] = key end
+  end
+  if #missing > 0 and redis.call('EXISTS', unpack(missing)) > 0 then
+    for i, key in ipairs(keys) do
+      if not found[i] then found[i] = redis.pcall('GET', key) end
+    end
+  end
+  return found
+end
+
+for from = 1, #KEYS, 1500 do
+  if bytes < 0 then break end
+  local to = math.min(from + 1499, #KEYS)
+  local holders, tries = values(from, to, 0), values(from, to, 2)
+  for i = 1, (to - from + 1) / 3 do
+    local k = from + 3 * i - 3
+    local holder, try = holders[i], tries[i]
+    local verdict = 0
+    if type(holder) == 'string' then
+      verdict = 1
+    elseif holder then
+      verdict = faulty(k, holder)
+    else
+      local size = redis.pcall('STRLEN', KEYS[k + 1])
+      if type(size) == 'table' then
+        verdict = faulty(k + 1, size)
+      elseif size == 0 then
+        verdict = 2
+      elseif type(try) == 'table' then
+        verdict = faulty(k + 2, try)
+      elseif try and not string.find(try, '^-?%d+$') then
+        verdict = faulty(k + 2, { err = 'ERR value is not an integer or out of range' })
+      elseif reads then
+        bytes = bytes - size
+        if bytes < 0 and #out > 0 then break end
+        verdict = redis.call('GET', KEYS[k + 1])
+      end
+    end
+    out[#out + 1] = verdict
+  end
+end
+if #faults > 0 then out[#out + 1] = faults end
+return out`,
   tick: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id, due, lifetime = ARGV[1], tonumber(ARGV[2]), ARGV[4]
@@ -555,16 +658,19 @@ return 'queued'`,
 
 export const luaShas = {
   abort: '719d49cbdef70511855f3098e6418e8ffacfcded',
+  claimAborted: '981bc8f9215942b2d3cbba93e902c3f36ff2fd80',
   claimExpired: '1bddac83b6be59bcd0f56897e21f00da16aa55d4',
   claim: '0bdcffc1e4998ea75efaa1003e5f931047260917',
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
   finish: '73abafdea9ee6d0b7702054ddfba49134eebb14f',
   free: '2abde7a415009fa88307c40b2d5c30be85879124',
+  page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
   renew: '17c98b887f682ceeb7feb4c163089660cefc14bc',
   replay: 'bdcf473bb02239452ea426dc5275988e55640b5d',
   reschedule: 'a8a87d2825447aee32896e3a73ffb8c210a459cf',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
+  sift: 'edc55ec24973d6174fb5424d339d51005478777e',
   tick: '5f267095bcc3f764650f0d8d93b2841aa6091331',
 } as const

@@ -1,3 +1,4 @@
+import { decodeJob, readable } from '@arq-ts/protocol/jobs'
 import { Client } from '../client/client.ts'
 import { JobAbortedError, LeaseLostError } from '../errors.ts'
 import type { JobEvent, WorkerEvents } from '../fleet/events.ts'
@@ -55,6 +56,8 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     log,
   })
   const { broker, deadLetters, jobs, queues, registry, ticks } = link
+  if (settings.unknownFunction === 'release')
+    broker.dueJobs.canRun = (payload) => readable(() => tasks.has(decodeJob(payload).record.functionName)) ?? true
   const now = () => broker.clock.now()
   const clientOptions = {
     codec: settings.codec,

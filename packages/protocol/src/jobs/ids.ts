@@ -9,6 +9,7 @@
 /** Where escaped bytes begin: U+DC00 plus the byte, which is 0x80 or more. */
 const ESCAPE = 0xdc00
 const LONE_SURROGATE = /\p{Cs}/u
+const LONE_SURROGATES = /\p{Cs}/gu
 const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/
 /** What a terminal would not show as it is, and a backslash that would read as an escape. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|\\(?=x[\da-f]{2})/giu
@@ -19,23 +20,35 @@ const encoder = new TextEncoder()
 
 /** The id that stands for these bytes. */
 export function idFromBytes(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return escapeInvalid(bytes)
+  let id = ''
+  let from = 0
+  for (let at = 0; at < bytes.length;) {
+    const length = validLength(bytes, at)
+    if (length > 0) {
+      at += length
+      continue
+    }
+    id += utf8.decode(bytes.subarray(from, at)) + String.fromCharCode(ESCAPE + bytes[at]!)
+    from = ++at
   }
+  return id + utf8.decode(bytes.subarray(from))
 }
 
 /** The bytes of an id, or of a key that holds one. A lone surrogate that stands for no byte becomes U+FFFD. */
 export function idToBytes(id: string): Uint8Array {
   if (isWellFormed(id)) return encoder.encode(id)
-  const bytes: number[] = []
-  for (const character of id) {
-    const code = character.codePointAt(0)!
-    if (code >= ESCAPE + 0x80 && code <= ESCAPE + 0xff) bytes.push(code - ESCAPE)
-    else bytes.push(...encoder.encode(character))
+  const bytes = new Uint8Array(3 * id.length)
+  let at = 0
+  let from = 0
+  for (const { index } of id.matchAll(LONE_SURROGATES)) {
+    const byte = id.charCodeAt(index) - ESCAPE
+    if (byte < 0x80 || byte > 0xff) continue
+    at += encoder.encodeInto(id.slice(from, index), bytes.subarray(at)).written
+    bytes[at++] = byte
+    from = index + 1
   }
-  return Uint8Array.from(bytes)
+  at += encoder.encodeInto(id.slice(from), bytes.subarray(at)).written
+  return bytes.slice(0, at)
 }
 
 /** False for an id with lone surrogates: one that stands for bytes which are not UTF-8, or a broken string. */
@@ -71,16 +84,6 @@ export function parseId(shown: string): string {
     at += piece.length
   }
   return idFromBytes(bytes)
-}
-
-function escapeInvalid(bytes: Uint8Array): string {
-  let id = ''
-  for (let at = 0; at < bytes.length;) {
-    const length = validLength(bytes, at)
-    id += length === 0 ? String.fromCharCode(ESCAPE + bytes[at]!) : utf8.decode(bytes.subarray(at, at + length))
-    at += length || 1
-  }
-  return id
 }
 
 /** How many bytes the valid UTF-8 character at this place has; 0 where there is none. */

@@ -9,7 +9,7 @@ import type { Slots } from '../slots.ts'
 import type { Burst } from './burst.ts'
 import { PolledQueue } from './polled-queue.ts'
 import { queueOrder } from './queue-order.ts'
-import { FEW, MAX_SKIPPED, SkipList } from './skip-list.ts'
+import { SkipList } from './skip-list.ts'
 import { StartRate } from './start-rate.ts'
 import { Wake } from './wake.ts'
 
@@ -19,10 +19,6 @@ const MAX_CLAIMS = 2
 const PREFETCH_MS = 100
 /** Pause after an unexpected fault of a poll, so that the loop cannot spin. */
 const FAULT_PAUSE_MS = 500
-/** Skipping many ids is work for Redis: a poll that found nothing more is followed by a rest of 1 ms per this many. */
-const SKIPPED_PER_MS = 100
-/** Rest of a queue with too many ids to skip: the first come back meanwhile. */
-const SKIP_LIST_FULL_MS = 5_000
 
 /**
  * Finds due jobs and claims as many as there are free slots.
@@ -232,22 +228,14 @@ export class ClaimLoop {
       if (queue.prefetched < this.#slots.capacity) this.#refill(queue)
       return { jobIds, isFull: true, sleepMs: Infinity }
     }
-    const { broker, log, queueReadLimit } = this.#options
+    const { broker, queueReadLimit } = this.#options
     const now = performance.now()
     const skipped = this.#skipList.of(queue.name, now)
-    if (skipped.size >= MAX_SKIPPED) {
-      const jobs = `${skipped.size} jobs of ${queue.name}`
-      log.warn(`${jobs} are of functions that this worker does not have: polling pauses until some are processed`)
-      return { jobIds: [], isFull: false, sleepMs: queue.rest(SKIP_LIST_FULL_MS) }
-    }
-    // In proportion to the ids that each poll skips, so that looking past many is not the work of their square.
-    const share = Math.floor(skipped.size / 8)
-    const ask = Math.max(want, share, Math.min(want + this.#extra(now), queueReadLimit))
+    const ask = Math.max(want, Math.min(want + this.#extra(now), queueReadLimit))
     const { signal } = this.#stopping
-    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queue.name, ask, skipped.keys(), signal)
+    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queue.name, ask, skipped, signal)
     const isFull = jobIds.length >= want
     queue.store(jobIds.splice(want))
-    if (!isFull && skipped.size > FEW) queue.rest(skipped.size / SKIPPED_PER_MS)
     return { jobIds, isFull, sleepMs: nextDueMs === null ? Infinity : nextDueMs - nowMs }
   }
 
@@ -263,7 +251,7 @@ export class ClaimLoop {
     const ask = Math.min(this.#extra(now), queueReadLimit)
     if (ask === 0 || queue.isRefilling) return
     const skipped = this.#skipList.of(queue.name, now)
-    const reserved = broker.reserve(queue.name, ask, skipped.keys(), this.#stopping.signal)
+    const reserved = broker.reserve(queue.name, ask, skipped, this.#stopping.signal)
     queue.refill(
       reserved.then(({ jobIds }) => jobIds),
       () => {

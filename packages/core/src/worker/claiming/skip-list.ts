@@ -1,7 +1,7 @@
 /** A poll skips up to this many ids of a queue at next to no cost. */
 export const FEW = 1_000
-/** Ids of a queue that are remembered at most: beyond, the worker polls the queue less often. */
-export const MAX_SKIPPED = 100_000
+/** Ids of a queue that are remembered at most; where there are more, the broker knows the stretch that holds them. */
+const MAX_SKIPPED = 100_000
 const FEW_MS = 5_000
 const MANY_MS = 60_000
 const NONE: ReadonlyMap<string, number> = new Map()
@@ -19,7 +19,7 @@ export class SkipList {
   add(queueName: string, jobId: string, nowMs: number): void {
     let ids = this.#queues.get(queueName)
     if (!ids) this.#queues.set(queueName, (ids = new Map()))
-    ids.set(jobId, nowMs + (ids.size < FEW ? FEW_MS : MANY_MS))
+    if (ids.size < MAX_SKIPPED) ids.set(jobId, nowMs + (ids.size < FEW ? FEW_MS : MANY_MS))
   }
 
   /** The ids of a queue to skip now, with the time each of them comes back. */

@@ -33,5 +33,11 @@ export type { JobContext } from './tasks/context.ts'
 export type { AnyContract, InputOf, ResultOf, TaskContract } from './tasks/contract.ts'
 export type { AnyTask, Task, TaskOptions } from './tasks/task.ts'
 export type { Counters, WorkerEntry } from './fleet/worker-entry.ts'
-export type { CreateTasks, TaskEnvironment, TaskPackage } from './tasks/task-package.ts'
+export type {
+  CreateMetrics,
+  CreateTasks,
+  MetricsOfPackage,
+  TaskEnvironment,
+  TaskPackage,
+} from './tasks/task-package.ts'
 export { Worker } from './worker/worker.ts'

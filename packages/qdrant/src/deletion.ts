@@ -7,7 +7,12 @@ export interface Deletion {
   enqueuedAtMs: number
   /** How long to wait, in ms. */
   graceMs: number
+  /** The rules of this worker allow it to be deleted. */
+  isDeletable: boolean
 }
+
+/** Why a collection is left alone. */
+export type SkipReason = 'collection_has_aliases' | 'name_is_an_alias' | 'not_deletable'
 
 /** What to do next. */
 export type Action =
@@ -15,7 +20,7 @@ export type Action =
   | { kind: 'wait'; forMs: number }
   /** It is over: look at the aliases, and decide again. */
   | { kind: 'look' }
-  | { kind: 'skip'; reason: 'collection_has_aliases' | 'name_is_an_alias' }
+  | { kind: 'skip'; reason: SkipReason }
   | { kind: 'delete' }
 
 /**
@@ -28,6 +33,7 @@ const EARLY_BY_MS = 1_000
  * @param nowMs - unix ms.
  */
 export function decide(deletion: Deletion, aliases: ReadonlyMap<string, string> | null, nowMs: number): Action {
+  if (!deletion.isDeletable) return { kind: 'skip', reason: 'not_deletable' }
   const leftMs = deletion.enqueuedAtMs + deletion.graceMs - nowMs
   if (leftMs > EARLY_BY_MS) return { kind: 'wait', forMs: Math.ceil(leftMs) }
   if (aliases === null) return { kind: 'look' }
@@ -39,4 +45,18 @@ export function decide(deletion: Deletion, aliases: ReadonlyMap<string, string> 
 /** The aliases that point to a collection. */
 export function aliasesOf(collection: string, aliases: ReadonlyMap<string, string>): string[] {
   return [...aliases].filter(([, target]) => target === collection).map(([alias]) => alias)
+}
+
+/**
+ * Whether a collection may be deleted by rules: names, in which `*` stands for any characters, or expressions that find
+ * something in the name. No rules allow every collection; an empty list allows none.
+ */
+export function allows(rules: readonly (string | RegExp)[] | undefined, collection: string): boolean {
+  return rules === undefined || rules.some((rule) => expressionOf(rule).test(collection))
+}
+
+function expressionOf(rule: string | RegExp): RegExp {
+  // A global or sticky one would begin its next search where it ended its last.
+  if (rule instanceof RegExp) return new RegExp(rule.source, rule.flags.replace(/[gy]/g, ''))
+  return new RegExp(`^${rule.replaceAll(/[^*\w]/g, String.raw`\$&`).replaceAll('*', '.*')}$`)
 }

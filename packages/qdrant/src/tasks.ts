@@ -1,16 +1,25 @@
 import type { CreateTasks } from '@arq-ts/core'
 import { z } from 'zod'
 import { checkOptions } from './check.ts'
-import { deleteCollectionTask } from './delete-collection.ts'
+import { deletionTask } from './delete-collection.ts'
 import type { DeleteCollectionOptions } from './delete-collection.ts'
 import { connect, connectionShape } from './qdrant.ts'
 import type { QdrantConnection } from './qdrant.ts'
 
 /** What stands under `with` in a worker's configuration. */
-export interface QdrantTasksOptions extends QdrantConnection, DeleteCollectionOptions {}
+export interface QdrantTasksOptions extends QdrantConnection, DeleteCollectionOptions {
+  /** How long Qdrant may take for a snapshot, in ms. Default 3,600,000; the job's own timeout counts besides. */
+  snapshotTimeoutMs?: number
+}
 
-/** `maxTries` and `retry` are checked where the task is defined. */
-const schema = z.strictObject({ ...connectionShape, maxTries: z.unknown().optional(), retry: z.unknown().optional() })
+/** What is of the task is checked where it is defined. */
+const schema = z.strictObject({
+  ...connectionShape,
+  snapshotTimeoutMs: connectionShape.timeoutMs.default(3_600_000),
+  ...Object.fromEntries(
+    (['deletable', 'snapshot', 'dryRun', 'maxTries', 'retry'] as const).map((name) => [name, z.unknown().optional()]),
+  ),
+})
 
 /**
  * The tasks of this package, for `tasks: [{ use: '@arq-ts/qdrant', with: { url: 'http://localhost:6333' } }]`.
@@ -18,7 +27,12 @@ const schema = z.strictObject({ ...connectionShape, maxTries: z.unknown().option
  * @throws OptionsError
  */
 export const createTasks: CreateTasks = (options) => {
-  const { maxTries, retry, ...connection } = checkOptions('@arq-ts/qdrant', schema, options ?? {}) as QdrantTasksOptions
-  const task = { ...(maxTries === undefined ? {} : { maxTries }), ...(retry === undefined ? {} : { retry }) }
-  return { tasks: [deleteCollectionTask(connect(connection), task)] }
+  const { url, apiKey, timeoutMs, snapshotTimeoutMs, ...task } = checkOptions(
+    '@arq-ts/qdrant',
+    schema,
+    options ?? {},
+  ) as QdrantTasksOptions & { snapshotTimeoutMs: number }
+  const connection = { ...(url === undefined ? {} : { url }), ...(apiKey === undefined ? {} : { apiKey }) }
+  const calls = connect({ ...connection, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+  return { tasks: [deletionTask({ calls, snapshots: connect({ ...connection, timeoutMs: snapshotTimeoutMs }) }, task)] }
 }

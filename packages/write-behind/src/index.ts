@@ -1,4 +1,6 @@
+export type { DirtyEntry, EntryFilter } from './entries.ts'
 export { CacheFullError } from './errors.ts'
+export { createMetrics } from './create-metrics.ts'
 export { createTasks } from './create-tasks.ts'
 export type {
   BatchPersister,

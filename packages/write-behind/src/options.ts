@@ -177,6 +177,10 @@ export const loadSchema = z.strictObject({
   leaseMs: ms(100).default(10_000),
   timeoutMs: ms(1).default(30_000),
 })
+export const entriesSchema = z.strictObject({
+  limit: z.number().int().min(1).optional(),
+  status: z.enum(['waiting', 'overdue', 'running', 'dead']).optional(),
+})
 export const ttlSchema = ms(0)
 export const flushSchema = z.strictObject({ timeoutMs: ms(1).default(10_000) })
 

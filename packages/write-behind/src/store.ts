@@ -89,6 +89,13 @@ export class Store {
     return page ? this.#redis.zrange(...range, 'LIMIT', page.offset, page.limit) : this.#redis.zrange(...range)
   }
 
+  /** Since when keys are dirty, in unix ms; null for those that are not, and for the dead. */
+  async dirtySince(keys: readonly string[]): Promise<(number | null)[]> {
+    if (keys.length === 0) return []
+    const scores = await this.#redis.zmscore(this.#key('waiting'), ...keys)
+    return scores.map((score) => (score === null ? null : Number(score)))
+  }
+
   /** Keys whose value failed for good. */
   dead(): Promise<string[]> {
     return this.#redis.zrange(this.#key('dirty'), '+inf', '+inf', 'BYSCORE')
@@ -170,7 +177,7 @@ export class Store {
     { counted = '', known }: { counted?: Counted | ''; known?: Snapshot } = {},
   ): Promise<{ outcomes: Map<string, Outcome>; after: Snapshot }> {
     const outcomes = new Map<string, Outcome>()
-    const { records, timeUs } = known ?? (await this.#readMany(keys))
+    const { records, timeUs } = known ?? (await this.snapshot(keys))
     const stamp = randomUUID()
     const after = { timeUs, records: new Map<string, KeyRecord>() }
     const changed: { key: string; outcome: Outcome }[] = []
@@ -261,7 +268,8 @@ export class Store {
     return { ...readRecord(fields[0], fields[1], value), nowUs: toUs(time) }
   }
 
-  async #readMany(keys: readonly string[]): Promise<Snapshot> {
+  /** What is known of many keys, in one round trip; without those that Redis holds something else under. */
+  async snapshot(keys: readonly string[]): Promise<Snapshot> {
     const records = new Map<string, KeyRecord>()
     if (keys.length === 0) return { timeUs: () => 0, records }
     const [time, found] = await Promise.all([

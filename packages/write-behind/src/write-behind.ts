@@ -4,8 +4,19 @@ import type { Client } from '@arq-ts/core'
 import { hasPersister } from './allow-list.ts'
 import { bringPending, enqueuePersist, ensurePersist, freshEpoch } from './jobs.ts'
 import { CacheFullError } from './errors.ts'
+import { dirtyEntries, entriesOf } from './entries.ts'
+import type { DirtyEntry, EntryFilter } from './entries.ts'
 import { Loader } from './loading/loader.ts'
-import { checked, flushSchema, keySchema, loadSchema, optionsSchema, ttlSchema, writeSchema } from './options.ts'
+import {
+  checked,
+  entriesSchema,
+  flushSchema,
+  keySchema,
+  loadSchema,
+  optionsSchema,
+  ttlSchema,
+  writeSchema,
+} from './options.ts'
 import type { LoadContext, LoadOptions, Persisters, WriteBehindOptions, WriteOptions } from './options.ts'
 import { persistKey } from './persist.ts'
 import type { Outcome, Pending } from './plan.ts'
@@ -193,6 +204,16 @@ export class WriteBehind {
   /** Keys whose writes wait, those that failed for good included. */
   dirtyKeys(): Promise<string[]> {
     return this.#store.dirty()
+  }
+
+  /** The dirty keys with their states, the most overdue first and the dead last. Reads their values' sizes, in pages. */
+  entries(filter: EntryFilter = {}): Promise<DirtyEntry[]> {
+    return dirtyEntries(this.#store, checked('entries', entriesSchema, filter) as EntryFilter)
+  }
+
+  /** The state of a key; null for one that is not dirty. */
+  async entry(key: string): Promise<DirtyEntry | null> {
+    return (await entriesOf(this.#store, [checked('entry', keySchema, key)]))[0] ?? null
   }
 
   /**

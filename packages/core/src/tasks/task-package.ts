@@ -30,3 +30,19 @@ export interface TaskPackage extends Pick<WorkerOptions, 'onStartup' | 'onShutdo
  * @throws OptionsError for options it does not take.
  */
 export type CreateTasks = (options: unknown, environment: TaskEnvironment) => TaskPackage | Promise<TaskPackage>
+
+/** Metrics of a task package, in the text format of Prometheus. */
+export interface MetricsOfPackage {
+  /** Asked at each scrape: names, helps and samples, each line ended. A series may come from no other package. */
+  text: () => Promise<string>
+  close: () => Promise<void>
+}
+
+/**
+ * What a module exports as `createMetrics` beside `createTasks`, for metrics that lie in Redis and are the same from each
+ * process: a pool serves them once. `options` is what stands under `with`.
+ */
+export type CreateMetrics = (
+  options: unknown,
+  environment: TaskEnvironment,
+) => MetricsOfPackage | Promise<MetricsOfPackage>

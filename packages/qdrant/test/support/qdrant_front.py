@@ -23,6 +23,8 @@ engine = QdrantClient(':memory:')
 lock = threading.Lock()
 """Of each collection: its settings that the engine does not keep, and its payload indexes."""
 settings = {}
+"""Of each collection: the snapshots that were made of it, kept when it is deleted."""
+snapshots = {}
 
 
 class Refusal(Exception):
@@ -166,6 +168,27 @@ def update_aliases(body, query):
     return True
 
 
+# Snapshots
+
+
+def list_snapshots(body, query, name):
+    return snapshots.get(resolve(name), [])
+
+
+def create_snapshot(body, query, name):
+    """The engine has none: what is kept here is what a server tells of one, by its form."""
+    target = resolve(name)
+    now = time.gmtime()
+    made = {
+        'name': f'{target}-{time.time_ns()}-{time.strftime("%Y-%m-%d-%H-%M-%S", now)}.snapshot',
+        'creation_time': time.strftime('%Y-%m-%dT%H:%M:%S', now),
+        'size': 1024,
+        'checksum': '0' * 64,
+    }
+    snapshots.setdefault(target, []).append(made)
+    return made
+
+
 # Points
 
 
@@ -279,6 +302,8 @@ ROUTES = [
     ('DELETE', f'/collections/{NAME}', delete_collection),
     ('GET', f'/collections/{NAME}/exists', collection_exists),
     ('GET', f'/collections/{NAME}/aliases', list_collection_aliases),
+    ('GET', f'/collections/{NAME}/snapshots', list_snapshots),
+    ('POST', f'/collections/{NAME}/snapshots', create_snapshot),
     ('PUT', f'/collections/{NAME}/index', create_index),
     ('PUT', f'/collections/{NAME}/points', upsert_points),
     ('POST', f'/collections/{NAME}/points', retrieve_points),

@@ -131,7 +131,10 @@ describe('options', () => {
     logger,
   }
   test.each<[options: unknown, message: string]>([
-    [{ uri: url }, '@arq-ts/qdrant: Unknown option `uri`; it takes url, apiKey, timeoutMs, maxTries, retry'],
+    [
+      { uri: url },
+      '@arq-ts/qdrant: Unknown option `uri`; it takes url, apiKey, timeoutMs, snapshotTimeoutMs, deletable, snapshot, dryRun, maxTries, retry',
+    ],
     [{ url: 'redis://localhost' }, '@arq-ts/qdrant: Expected `url` to be a URL such as http://localhost:6333'],
     [{ apiKey: '' }, '@arq-ts/qdrant: Expected `apiKey` to be a text that is not empty, got `""`'],
     [5, '@arq-ts/qdrant: Expected an options object'],

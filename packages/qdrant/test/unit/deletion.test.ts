@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { decide } from '../../src/deletion.ts'
+import { allows, decide } from '../../src/deletion.ts'
 import type { Action } from '../../src/deletion.ts'
 
 const HOUR = 3_600_000
 const aliases = (entries: Record<string, string>) => new Map(Object.entries(entries))
 
 describe('a deletion asked for at 0, with a grace period of an hour', () => {
-  const deletion = { collection: 'old', enqueuedAtMs: 0, graceMs: HOUR }
+  const deletion = { collection: 'old', enqueuedAtMs: 0, graceMs: HOUR, isDeletable: true }
   const wait = (forMs: number): Action => ({ kind: 'wait', forMs })
 
   test.each<[when: string, nowMs: number, known: Record<string, string> | null, action: Action]>([
@@ -30,11 +30,43 @@ describe('a deletion asked for at 0, with a grace period of an hour', () => {
 })
 
 test('without a grace period it looks at once', () => {
-  const deletion = { collection: 'old', enqueuedAtMs: 5, graceMs: 0 }
+  const deletion = { collection: 'old', enqueuedAtMs: 5, graceMs: 0, isDeletable: true }
   expect(decide(deletion, null, 5)).toEqual({ kind: 'look' })
 })
 
 test('waits whole milliseconds', () => {
-  const deletion = { collection: 'old', enqueuedAtMs: 0.5, graceMs: 60_000.2 }
+  const deletion = { collection: 'old', enqueuedAtMs: 0.5, graceMs: 60_000.2, isDeletable: true }
   expect(decide(deletion, null, 0)).toEqual({ kind: 'wait', forMs: 60_001 })
+})
+
+test('a collection that the rules do not name is skipped at once, not after its grace period', () => {
+  const deletion = { collection: 'old', enqueuedAtMs: 0, graceMs: HOUR, isDeletable: false }
+  expect(decide(deletion, null, 0)).toEqual({ kind: 'skip', reason: 'not_deletable' })
+})
+
+describe('rules', () => {
+  test.each<[rules: (string | RegExp)[] | undefined, collection: string, isAllowed: boolean]>([
+    [undefined, 'anything', true],
+    [[], 'anything', false],
+    [['products'], 'products', true],
+    [['products'], 'products-v2', false],
+    [['products-*'], 'products-v2', true],
+    [['products-*'], 'products', false],
+    [['products-*'], 'my-products-v2', false],
+    [['*'], 'anything', true],
+    [['*-tmp-*'], 'a-tmp-b', true],
+    [['a', 'b*'], 'bc', true],
+    [['Products-*'], 'products-v2', false],
+    [['a_b'], 'a-b', false],
+    [[/-v\d+$/], 'products-v2', true],
+    [[/-v\d+$/], 'products-v2-live', false],
+    [[/live/i, 'x'], 'LIVE', true],
+  ])('%j on %j: %j', (rules, collection, isAllowed) => {
+    expect(allows(rules, collection)).toBe(isAllowed)
+  })
+
+  test('do not depend on what they were asked before', () => {
+    const rules = [/v\d/g, /^p/y]
+    for (let i = 0; i < 4; i++) expect(allows(rules, 'products-v2')).toBe(true)
+  })
 })

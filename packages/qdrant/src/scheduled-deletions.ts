@@ -1,0 +1,117 @@
+import { ArgumentsError } from '@arq-ts/core'
+import type { Client, Job, JobInfo } from '@arq-ts/core'
+import { z } from 'zod'
+import { checkArguments, checkOptions, nameSchema } from './check.ts'
+import { DEFAULT_GRACE_MINUTES, DELETE_COLLECTION } from './delete-collection.ts'
+import type { DeletionResult } from './delete-collection.ts'
+
+/** A deletion that waits for the end of its grace period. */
+export interface ScheduledDeletion {
+  collection: string
+  jobId: string
+  queueName: string
+  /** When it was asked for, by its producer's clock. */
+  enqueuedAt: Date
+  /** When the collection is deleted, unless an alias points to it then. */
+  dueAt: Date
+  gracePeriodMinutes: number
+}
+
+/** Options of `new ScheduledDeletions()`. */
+export interface ScheduledDeletionsOptions {
+  client: Client
+  /** Queues to look at. Default: the client's. */
+  queueNames?: readonly string[]
+}
+
+const optionsSchema = z.strictObject({
+  client: z.custom<Client>((value) => typeof (value as Client | null)?.queuedJobs === 'function', 'Expected a Client'),
+  queueNames: z.array(z.string().min(1)).min(1, 'Expected at least one queue').optional(),
+})
+
+/**
+ * Deletions that are scheduled, whoever enqueued them: to see them, and to change one's mind. Asks Redis only.
+ *
+ * ```ts
+ * const deletions = new ScheduledDeletions({ client })
+ * await deletions.list()
+ * await deletions.keep('products-v1')
+ * ```
+ */
+export class ScheduledDeletions {
+  readonly #client: Client
+  readonly #queueNames: readonly string[]
+
+  /** @throws OptionsError */
+  constructor(options: ScheduledDeletionsOptions) {
+    const { client, queueNames } = checkOptions('ScheduledDeletions', optionsSchema, options)
+    this.#client = client
+    this.#queueNames = queueNames ?? [client.queueName]
+  }
+
+  /** Those that wait or run, the next one first. Reads the queues as a whole. @throws RedisUnavailableError */
+  async list(): Promise<ScheduledDeletion[]> {
+    const queues = await Promise.all(
+      this.#queueNames.map(async (queueName) =>
+        (await this.#client.queuedJobs({ queueName })).flatMap((job) => toDeletion(job, queueName)),
+      ),
+    )
+    return queues.flat().sort((a, b) => a.dueAt.getTime() - b.dueAt.getTime())
+  }
+
+  /**
+   * Takes a collection's deletions back, and gives those that were. One that runs already is asked to abort: `running`
+   * names it, and whether the collection is still there has to be looked at.
+   *
+   * @throws ArgumentsError for a name that is none.
+   */
+  async keep(collection: string): Promise<{ removed: ScheduledDeletion[]; running: ScheduledDeletion[] }> {
+    const outcome = { removed: [] as ScheduledDeletion[], running: [] as ScheduledDeletion[] }
+    for (const deletion of await this.#of('keep', collection)) {
+      const { jobId, queueName } = deletion
+      const removal = await this.#client.inspector.removeJob(jobId, { queueName })
+      if (removal === 'removed') outcome.removed.push(deletion)
+      if (removal !== 'running') continue
+      await this.#client.inspector.requestAbort(jobId, { queueName })
+      outcome.running.push(deletion)
+    }
+    return outcome
+  }
+
+  /**
+   * Ends the grace period of a collection whose deletion is scheduled: a job without one takes the place of those that
+   * wait. The aliases are looked at before the deletion, as ever.
+   *
+   * @throws ArgumentsError when none is scheduled for the collection.
+   */
+  async deleteNow(collection: string): Promise<Job<DeletionResult>> {
+    const [first, ...others] = await this.#of('deleteNow', collection)
+    if (!first) throw new ArgumentsError(`deleteNow: no deletion of '${collection}' is scheduled`)
+    const { queueName } = first
+    const job = await this.#client.enqueue<DeletionResult>(DELETE_COLLECTION, [], {
+      kwargs: { collection_name: collection, grace_period_minutes: 0 },
+      queueName,
+    })
+    // After the enqueue: should this process die in between, the collection is deleted twice, not never.
+    for (const each of [first, ...others])
+      await this.#client.inspector.removeJob(each.jobId, { queueName: each.queueName })
+    return job! // its id is new
+  }
+
+  async #of(method: string, collection: string): Promise<ScheduledDeletion[]> {
+    checkArguments(method, z.object({ collection: nameSchema }), { collection })
+    return (await this.list()).filter((deletion) => deletion.collection === collection)
+  }
+}
+
+/** A job by whatever form its arguments have: by position, by keyword, or mixed. One that does not fit will fail. */
+function toDeletion(job: JobInfo, queueName: string): ScheduledDeletion[] {
+  if (job.functionName !== DELETE_COLLECTION) return []
+  const [collection = job.kwargs.collection_name, given = job.kwargs.grace_period_minutes] = job.args
+  if (typeof collection !== 'string') return []
+  const gracePeriodMinutes = typeof given === 'number' ? given : DEFAULT_GRACE_MINUTES
+  const endsAt = job.enqueueTime.getTime() + gracePeriodMinutes * 60_000
+  // One that was enqueued without a deferral goes back to the queue until its grace period is over.
+  const dueAt = new Date(Math.max(endsAt, job.score ?? 0))
+  return [{ collection, jobId: job.jobId, queueName, enqueuedAt: job.enqueueTime, dueAt, gracePeriodMinutes }]
+}

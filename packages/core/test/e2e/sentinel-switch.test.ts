@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Child, eventually, findServer, freePort, RedisServer } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Client, createLogger } from '../../src/index.ts'
+
+const logger = createLogger({ level: 'silent' })
+
+let primary: RedisServer
+let replica: RedisServer
+let sentinel: Child
+let watcher: Redis
+let sentinelPort: number
+let dir: string
+
+beforeAll(async () => {
+  primary = await RedisServer.start()
+  replica = await RedisServer.start({ args: ['--replicaof', '127.0.0.1', String(primary.port)] })
+  sentinelPort = await freePort()
+  dir = mkdtempSync(join(tmpdir(), 'arq-ts-sentinel-'))
+  const config = join(dir, 'sentinel.conf')
+  writeFileSync(
+    config,
+    `port ${sentinelPort}\nbind 127.0.0.1\ndir ${dir}\nsentinel monitor jobs 127.0.0.1 ${primary.port} 1\n` +
+      'sentinel down-after-milliseconds jobs 500\nsentinel failover-timeout jobs 3000\n',
+  )
+  sentinel = new Child(findServer(), [config, '--sentinel'])
+  watcher = new Redis(sentinelPort, '127.0.0.1', { retryStrategy: () => 50, maxRetriesPerRequest: null })
+  watcher.on('error', () => {})
+  await eventually(
+    async () => /slave-priority|s_down_time/.test(String(await watcher.call('SENTINEL', 'REPLICAS', 'jobs'))),
+    { timeoutMs: 20_000 },
+  )
+  const link = new Redis(replica.url)
+  await eventually(async () => (await link.info('replication')).includes('master_link_status:up'), {
+    timeoutMs: 20_000,
+  })
+  link.disconnect()
+})
+afterAll(async () => {
+  watcher?.disconnect()
+  sentinel?.kill()
+  await replica?.stop()
+  await primary?.stop()
+  if (dir) rmSync(dir, { recursive: true, force: true })
+})
+
+test('after a failover by hand, producers leave the old primary while it still takes writes', async () => {
+  const client = new Client({
+    redis: { sentinels: [{ host: '127.0.0.1', port: sentinelPort }], name: 'jobs' },
+    logger,
+    commandTimeoutMs: 30_000,
+  })
+  const before = new Redis(primary.url)
+  const after = new Redis(replica.url)
+  try {
+    expect(await client.enqueue('f', [], { jobId: 'before', deferByMs: 600_000 })).not.toBeNull()
+    await before.wait(1, 5_000)
+    await eventually(async () => (await watcher.call('SENTINEL', 'FAILOVER', 'jobs')) === 'OK', { timeoutMs: 20_000 })
+    // Until Sentinel tells the old primary, about ten seconds later, it is a primary of its own.
+    let n = 0
+    await eventually(
+      async () => {
+        const jobId = `after-${n++}`
+        await client.enqueue('f', [], { jobId, deferByMs: 600_000 })
+        return (await after.zscore('arq:queue', jobId)) !== null && (await before.zscore('arq:queue', jobId)) === null
+      },
+      { timeoutMs: 20_000, intervalMs: 50 },
+    )
+    expect(((await before.role()) as unknown[])[0]).toBe('master')
+    expect(((await after.role()) as unknown[])[0]).toBe('master')
+  } finally {
+    before.disconnect()
+    after.disconnect()
+    await client.close()
+  }
+})

@@ -29,6 +29,8 @@ export interface Claim {
   abortAskedMs: number | null
   /** When it was due, in unix ms: its score before the claim moved it. */
   score: number
+  /** Earlier tries that were neither settled nor given back: their worker died, or its lease lapsed unnoticed. */
+  deaths: number
 }
 
 /** Which claim of which job a write belongs to. */

@@ -147,7 +147,7 @@ export class Broker {
     return jobIds.flatMap((jobId, i) => {
       const [score, jobTry] = [reply[2 * i], reply[2 * i + 1]]
       if (typeof score !== 'number') return []
-      return { jobId, queueName, token, payload: null, jobTry: Number(jobTry), abortAskedMs: null, score }
+      return { jobId, queueName, token, payload: null, jobTry: Number(jobTry), abortAskedMs: null, score, deaths: 0 }
     })
   }
 
@@ -335,7 +335,7 @@ function readClaims(
   for (const [i, jobId] of jobIds.entries()) {
     const score = reply[i + 1]
     if (typeof score === 'number')
-      taken.push({ jobId, queueName, token, payload: null, jobTry: 1, abortAskedMs: null, score })
+      taken.push({ jobId, queueName, token, payload: null, jobTry: 1, abortAskedMs: null, score, deaths: 0 })
     else if (score !== null) expired.push(jobId)
   }
   let at = 1 + jobIds.length
@@ -344,7 +344,8 @@ function readClaims(
     const asked = reply[at + 2]!
     claim.jobTry = Number(reply[at + 1])
     claim.abortAskedMs = asked === null ? null : scoreOf(String(asked))
-    at += 3
+    claim.deaths = Number(reply[at + 3])
+    at += 4
   }
   for (const claim of taken) claim.payload = reply[at++] as Buffer | null
   return { taken, expired }

@@ -1,4 +1,4 @@
-import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
+import { dueTimeOf, EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { ObservedJob } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
@@ -35,7 +35,7 @@ export class JobRecords {
       job,
       hasResult: result !== null,
       inProgress: inProgress === 1,
-      score: score === null ? null : Number(score),
+      score: score === null ? null : dueTimeOf(Number(score)),
     }
   }
 
@@ -50,7 +50,7 @@ export class JobRecords {
       ['getBuffer', this.#keys.result(jobId)],
       ['zscore', this.#keys.queue(queueName), jobId],
     ])) as [Buffer | null, string | null]
-    return { result, score: score === null ? null : Number(score) }
+    return { result, score: score === null ? null : dueTimeOf(Number(score)) }
   }
 
   /** Every kept result, a page at a time. */

@@ -1,3 +1,4 @@
+import { dueTimeOf } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
 import type { Calls } from './calls.ts'
@@ -137,7 +138,7 @@ export class QueueRecords {
     )
     for (const [i, { jobId, score }] of page.entries()) {
       const payload = replies[2 * i] as Buffer | null
-      yield { jobId, score: Number(score), payload, holder: replies[2 * i + 1] as string | null }
+      yield { jobId, score: dueTimeOf(Number(score)), payload, holder: replies[2 * i + 1] as string | null }
     }
   }
 

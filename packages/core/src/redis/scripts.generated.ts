@@ -80,7 +80,8 @@ return out`,
   claim: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease, id_at = ARGV[1], ARGV[2], tonumber(ARGV[6])
-local lease_end, one_by_one = string.format('%.0f', now + lease), ARGV[7] == '1'
+local lease_end, one_by_one = string.format('%.0f', now + lease) .. '.0078125', ARGV[7] == '1'
+local max_deaths = 63
 local faults = {}
 local function fault(job, key, reason)
   local n = #faults
@@ -127,7 +128,11 @@ for from = 5, #KEYS, 1500 do
     local claimed = due and stored[i] and score ~= -math.huge and redis.call('SET', KEYS[k], token, 'NX', 'PX', lease)
     local holder = not claimed and score and redis.pcall('GET', KEYS[k])
     local again = holder == token
-    local taken, try, apart = false, 1, false
+    local taken, try, apart, deaths = false, 1, false, 0
+    if (claimed or again) and score % 1 ~= 0 then
+      local units = math.floor(score % 1 * 128 + 0.5)
+      deaths = math.min(math.floor(units / 2) + (claimed and units % 2 or 0), max_deaths)
+    end
     if claimed then
       if not redis.call('SET', KEYS[k + 2], '1', 'NX', 'EX', ARGV[4]) then
         try = redis.pcall('INCR', KEYS[k + 2])
@@ -147,17 +152,18 @@ for from = 5, #KEYS, 1500 do
       if not apart then taken = '' end
     end
     if claimed and one_by_one and score > -9e15 then
-      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.0f', now + lease - score), id)
+      local by = now + lease - score + (2 * deaths + 1) / 128
+      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.7f', by), id)
     elseif claimed then
-      moved[#moved + 1] = lease_end
+      moved[#moved + 1] = deaths == 0 and lease_end or string.format('%.7f', now + lease + (2 * deaths + 1) / 128)
       moved[#moved + 1] = id
     end
     if claimed or again then
       taken = score
       local abort = asked and asked[i] or false
-      if try ~= 1 or abort then
+      if try ~= 1 or abort or deaths > 0 then
         local n = #more
-        more[n + 1], more[n + 2], more[n + 3] = #payloads + 1, try, abort
+        more[n + 1], more[n + 2], more[n + 3], more[n + 4] = #payloads + 1, try, abort, deaths
       end
       payloads[#payloads + 1] = stored[i]
     end
@@ -173,7 +179,7 @@ for from = 5, #KEYS, 1500 do
   if #held > 0 then redis.pcall('ZADD', KEYS[2], unpack(held)) end
   if #settled > 0 then redis.pcall('ZREM', KEYS[2], unpack(settled)) end
 end
-out[#out + 1] = #more / 3
+out[#out + 1] = #more / 4
 for i = 1, #more do out[#out + 1] = more[i] end
 for i = 1, #payloads do out[#out + 1] = payloads[i] end
 if #faults > 0 then out[#out + 1] = faults end
@@ -334,19 +340,22 @@ end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
   free: `local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local out = {}
 for i = 1, #KEYS - 1 do
   local id, seen = ARGV[2 * i], ARGV[2 * i + 1]
   out[i] = 0
   if redis.pcall('GET', KEYS[i + 1]) == seen then
     -- The queue first: if it is no sorted set, the key stays.
-    redis.call('ZADD', KEYS[1], 'XX', now, id)
+    -- The fraction stays: it marks the death of the worker, see claim.lua.
+    local score = tonumber(redis.call('ZSCORE', KEYS[1], id) or 0)
+    local fraction = math.abs(score) < 9e15 and score % 1 or 0
+    redis.call('ZADD', KEYS[1], 'XX', string.format('%.7f', now + fraction), id)
     redis.call('DEL', KEYS[i + 1])
     out[i] = 1
   end
 end
-redis.pcall('PUBLISH', ARGV[1], now)
+redis.pcall('PUBLISH', ARGV[1], string.format('%.0f', now))
 return out`,
   page: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -411,7 +420,8 @@ for i = 0, #KEYS / 4 - 1 do
   if held then
     redis.call('SET', in_progress, token, 'PX', lease)
     if at and math.abs(at) < 9e15 then
-      redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - at), id)
+      -- By whole milliseconds: the fraction counts deaths, see claim.lua.
+      redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - math.floor(at)), id)
     elseif at then
       redis.call('ZADD', queue, 'XX', string.format('%.0f', now + lease), id)
     end
@@ -453,7 +463,10 @@ for i = 0, #KEYS / 4 - 1 do
     or (not holder and redis.pcall('GET', retry) == try and type(redis.pcall('ZSCORE', queue, id)) == 'string')
   due = tonumber(due)
   if kind == 'in' then due = now + due end
-  if held and fault(i + 1, 4 * i + 1, redis.pcall('ZADD', queue, string.format('%.0f', due), id)) then
+  local score = held and redis.pcall('ZSCORE', queue, id)
+  local deaths = type(score) == 'string' and math.floor(math.floor(tonumber(score) % 1 * 128 + 0.5) / 2) or 0
+  local at = deaths > 0 and string.format('%.7f', due + deaths / 64) or string.format('%.0f', due)
+  if held and fault(i + 1, 4 * i + 1, redis.pcall('ZADD', queue, at, id)) then
     held = false
   elseif held then
     local keep = math.max(due - now, 0) + ARGV[2]
@@ -660,15 +673,15 @@ export const luaShas = {
   abort: '719d49cbdef70511855f3098e6418e8ffacfcded',
   claimAborted: '981bc8f9215942b2d3cbba93e902c3f36ff2fd80',
   claimExpired: '1bddac83b6be59bcd0f56897e21f00da16aa55d4',
-  claim: '0bdcffc1e4998ea75efaa1003e5f931047260917',
+  claim: '5dc19212eb03fed1e2629e29eed290a9a23f1248',
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
   finish: '73abafdea9ee6d0b7702054ddfba49134eebb14f',
-  free: '2abde7a415009fa88307c40b2d5c30be85879124',
+  free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
-  renew: '17c98b887f682ceeb7feb4c163089660cefc14bc',
+  renew: 'a5d71a33ae283fc8255858110ad77465177ab5fd',
   replay: 'bdcf473bb02239452ea426dc5275988e55640b5d',
-  reschedule: 'a8a87d2825447aee32896e3a73ffb8c210a459cf',
+  reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: 'edc55ec24973d6174fb5424d339d51005478777e',

@@ -133,6 +133,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     burst,
     beforePoll: () => leases.afterSleep(),
     start: (job) => executor.start(job),
+    release: (job) => executor.release(job),
   })
   const aborts = new AbortListener({
     broker,

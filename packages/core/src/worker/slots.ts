@@ -11,6 +11,8 @@ export class Slots implements Iterable<InFlightJob> {
   readonly capacity: number
   /** Called when a slot is given back. */
   onFree: () => void = () => {}
+  /** Called when a job has left. */
+  onSettled: () => void = () => {}
   readonly #jobs = new SwapList<InFlightJob>()
   #taken = 0
   #onEmpty: (() => void)[] = []
@@ -54,6 +56,7 @@ export class Slots implements Iterable<InFlightJob> {
     job.phase = 'settled'
     this.#jobs.delete(job)
     this.free(job)
+    this.onSettled()
     if (this.#jobs.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve()
   }
 

@@ -1,5 +1,6 @@
 /** Jobs on the wire: their keys, records, states and endings. */
 export * from './binding.ts'
+export * from './deaths.ts'
 export * from './health.ts'
 export * from './ids.ts'
 export * from './keys.ts'

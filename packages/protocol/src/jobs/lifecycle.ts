@@ -54,7 +54,7 @@ export function isAbortOf(askedMs: number, job: Pick<JobRecord, 'enqueueTimeMs'>
 
 /** arq's seven checks, in arq's order. `codec` is undefined where the bytes do not tell. */
 export function admit<T extends TaskRules>(
-  claim: { payload: Uint8Array | null; jobTry: number; abortAskedMs: number | null },
+  claim: { payload: Uint8Array | null; jobTry: number; abortAskedMs: number | null; deaths?: number },
   find: (functionName: string) => T | undefined,
   rules: WorkerRules,
 ): Admission<T> {
@@ -99,10 +99,16 @@ export function admit<T extends TaskRules>(
   if (setTry) jobTry = record.jobTry as number
   const maxTries = task.maxTries ?? rules.maxTries
   if (jobTry > maxTries) {
-    const error = new JobFailedError(`max ${maxTries} retries exceeded`)
+    const error = new JobFailedError(`max ${maxTries} retries exceeded${deathsText(claim.deaths)}`)
     return fail(record, codec, 'max tries exceeded', error)
   }
   return { kind: 'run', record, codec, task, jobTry, setTry }
+}
+
+/** Stands behind arq's own words: operators must not look for the cause in the handler's errors alone. */
+function deathsText(deaths = 0): string {
+  if (deaths === 0) return ''
+  return ` (${deaths === 1 ? '1 try' : `${deaths} tries`} ended with the death of the worker)`
 }
 
 /** The reason a run was interrupted. */

@@ -1,5 +1,9 @@
 -- Takes reserved jobs for one worker: the in-progress key gets its token and the lease, the score moves to the lease's
--- end, the try is counted. A job that Python holds, that is gone, or that is no longer due is left as it was, and so
+-- end, the try is counted.
+-- A score that a claim wrote ends in a fraction of 1/128 ms units: odd while a lease is on it, the half of it the number
+-- of tries that ended with the death of their worker. A job that comes due with an odd one was never given back: its
+-- worker died. Whole milliseconds are all that anybody else reads.
+-- A job that Python holds, that is gone, or that is no longer due is left as it was, and so
 -- are all jobs of a queue that was paused since they were reserved.
 -- A job with a key of a wrong type, a try counter that is no number or a score that is not finite is left out and
 -- reported, one without a payload is left to claim-expired.lua; the others of the batch are taken all the same.
@@ -14,13 +18,14 @@
 -- ARGV[7] -> '1' where workers listen to keyspace events: scores then move by ZADD INCR, whose event is 'zincr', so that
 --   a listener for 'zadd' hears producers only
 -- Output: now, then for each id its score before the claim, false where it was not taken, or '' where its payload
---   is gone; then the number of jobs taken with more to report (another try than the first, an abort asked for), and for
---   each of them: its number among those taken, from 1, its try, and when its abort was asked for or false; then the
---   payloads of those taken; then, where there are faults, a list of them: number of the job or 0, of the key, reason
+--   is gone; then the number of jobs taken with more to report (another try than the first, an abort asked for, deaths),
+--   and for each of them: its number among those taken, from 1, its try, when its abort was asked for or false, and its
+--   deaths; then the payloads of those taken; then, where there are faults, a list of them: number of the job or 0, of the key, reason
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease, id_at = ARGV[1], ARGV[2], tonumber(ARGV[6])
-local lease_end, one_by_one = string.format('%.0f', now + lease), ARGV[7] == '1'
+local lease_end, one_by_one = string.format('%.0f', now + lease) .. '.0078125', ARGV[7] == '1'
+local max_deaths = 63
 local faults = {}
 local function fault(job, key, reason)
   local n = #faults
@@ -68,7 +73,11 @@ for from = 5, #KEYS, 1500 do
     local claimed = due and stored[i] and score ~= -math.huge and redis.call('SET', KEYS[k], token, 'NX', 'PX', lease)
     local holder = not claimed and score and redis.pcall('GET', KEYS[k])
     local again = holder == token
-    local taken, try, apart = false, 1, false
+    local taken, try, apart, deaths = false, 1, false, 0
+    if (claimed or again) and score % 1 ~= 0 then
+      local units = math.floor(score % 1 * 128 + 0.5)
+      deaths = math.min(math.floor(units / 2) + (claimed and units % 2 or 0), max_deaths)
+    end
     if claimed then
       if not redis.call('SET', KEYS[k + 2], '1', 'NX', 'EX', ARGV[4]) then
         try = redis.pcall('INCR', KEYS[k + 2])
@@ -88,17 +97,18 @@ for from = 5, #KEYS, 1500 do
       if not apart then taken = '' end
     end
     if claimed and one_by_one and score > -9e15 then
-      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.0f', now + lease - score), id)
+      local by = now + lease - score + (2 * deaths + 1) / 128
+      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.7f', by), id)
     elseif claimed then
-      moved[#moved + 1] = lease_end
+      moved[#moved + 1] = deaths == 0 and lease_end or string.format('%.7f', now + lease + (2 * deaths + 1) / 128)
       moved[#moved + 1] = id
     end
     if claimed or again then
       taken = score
       local abort = asked and asked[i] or false
-      if try ~= 1 or abort then
+      if try ~= 1 or abort or deaths > 0 then
         local n = #more
-        more[n + 1], more[n + 2], more[n + 3] = #payloads + 1, try, abort
+        more[n + 1], more[n + 2], more[n + 3], more[n + 4] = #payloads + 1, try, abort, deaths
       end
       payloads[#payloads + 1] = stored[i]
     end
@@ -114,7 +124,7 @@ for from = 5, #KEYS, 1500 do
   if #held > 0 then redis.pcall('ZADD', KEYS[2], unpack(held)) end
   if #settled > 0 then redis.pcall('ZREM', KEYS[2], unpack(settled)) end
 end
-out[#out + 1] = #more / 3
+out[#out + 1] = #more / 4
 for i = 1, #more do out[#out + 1] = more[i] end
 for i = 1, #payloads do out[#out + 1] = payloads[i] end
 if #faults > 0 then out[#out + 1] = faults end

@@ -33,7 +33,8 @@ for i = 0, #KEYS / 4 - 1 do
   if held then
     redis.call('SET', in_progress, token, 'PX', lease)
     if at and math.abs(at) < 9e15 then
-      redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - at), id)
+      -- By whole milliseconds: the fraction counts deaths, see claim.lua.
+      redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - math.floor(at)), id)
     elseif at then
       redis.call('ZADD', queue, 'XX', string.format('%.0f', now + lease), id)
     end

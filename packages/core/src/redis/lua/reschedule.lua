@@ -1,6 +1,7 @@
 -- Gives jobs back to their queue, to run at a given time: a retry, or a hand-back at shutdown that counts as no try.
 -- Fenced like finish.lua. The lifetimes of payload and try counter are extended past the new time, and an evicted
 -- payload is put back. A repeated call whose reply was lost counts as done.
+-- The deaths that the score counts stay, the mark of the lease goes, see claim.lua.
 -- Where the queue is no sorted set nothing is written, and the lease ends by itself; a try counter that is no number
 -- keeps the try, and is reported.
 --
@@ -31,7 +32,10 @@ for i = 0, #KEYS / 4 - 1 do
     or (not holder and redis.pcall('GET', retry) == try and type(redis.pcall('ZSCORE', queue, id)) == 'string')
   due = tonumber(due)
   if kind == 'in' then due = now + due end
-  if held and fault(i + 1, 4 * i + 1, redis.pcall('ZADD', queue, string.format('%.0f', due), id)) then
+  local score = held and redis.pcall('ZSCORE', queue, id)
+  local deaths = type(score) == 'string' and math.floor(math.floor(tonumber(score) % 1 * 128 + 0.5) / 2) or 0
+  local at = deaths > 0 and string.format('%.7f', due + deaths / 64) or string.format('%.0f', due)
+  if held and fault(i + 1, 4 * i + 1, redis.pcall('ZADD', queue, at, id)) then
     held = false
   elseif held then
     local keep = math.max(due - now, 0) + ARGV[2]

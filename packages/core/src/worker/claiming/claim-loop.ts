@@ -8,6 +8,7 @@ import type { StartResult } from '../running/executor.ts'
 import type { Slots } from '../slots.ts'
 import type { Burst } from './burst.ts'
 import { PolledQueue } from './polled-queue.ts'
+import { Quarantine } from './quarantine.ts'
 import { queueOrder } from './queue-order.ts'
 import { SkipList } from './skip-list.ts'
 import { StartRate } from './start-rate.ts'
@@ -26,7 +27,7 @@ const FAULT_PAUSE_MS = 500
  * created → polling: asks the queues in turn for due jobs, and claims them
  * polling → sleeping: no queue has more that is due; until a wake-up, the next due time or `pollDelayMs`
  * sleeping → waking → polling: a wake-up came; one that names a job which an idle worker can claim at once wakes nobody
- * polling → starved → polling: no slot is free, or `MAX_CLAIMS` claims are under way
+ * polling → starved → polling: no slot is free, `MAX_CLAIMS` claims are under way, or the quarantine is closed
  * polling → pausing → polling: a poll failed
  * any → stopped: `stop` was called, or the burst is over
  */
@@ -59,6 +60,8 @@ export interface ClaimLoopOptions {
   beforePoll: () => Promise<void>
   /** Starts a claimed job, and reports at once what happened to it. */
   start: (job: InFlightJob) => StartResult
+  /** Gives a claimed job back that has not started. */
+  release: (job: InFlightJob) => void
 }
 
 /** The loop that fills the slots of a worker; see `Mode`. */
@@ -70,6 +73,7 @@ export class ClaimLoop {
   readonly #wake = new Wake()
   readonly #skipList = new SkipList()
   readonly #startRate = new StartRate()
+  readonly #quarantine = new Quarantine()
   readonly #stopping = new AbortController()
   #mode: Mode = 'created'
   /** Claims under way, and the slots they may fill. */
@@ -86,6 +90,9 @@ export class ClaimLoop {
     this.#burst = options.burst
     this.#queues = options.queues.map((queue) => new PolledQueue(queue))
     this.#slots.onFree = () => this.#slotsAreFree()
+    this.#slots.onSettled = () => {
+      if (this.#quarantine.isWaiting) this.#slotsAreFree()
+    }
   }
 
   /**
@@ -112,6 +119,8 @@ export class ClaimLoop {
   async run(): Promise<void> {
     await this.#run()
     await Promise.all([...this.#claims, ...this.#queues.map((queue) => queue.refilled())])
+    const suspect = this.#quarantine.take()
+    if (suspect) this.#options.release(suspect)
     // Reservations lapse by themselves within a second where Redis is away.
     if (this.#options.broker.connection.isReady) await this.#giveBack().catch(() => {})
   }
@@ -123,6 +132,7 @@ export class ClaimLoop {
     while (!this.#stopping.signal.aborted) {
       try {
         if (this.#burst && !isFull && (await this.#burstIsOver(this.#burst))) break
+        this.#startSuspect()
         if (!this.#canClaim()) {
           await this.#waitForSlot(this.#burst && this.#burstLeft() <= 0 ? pollDelayMs : Infinity)
           isFull &&= this.#burstLeft() > 0
@@ -166,7 +176,9 @@ export class ClaimLoop {
   }
 
   #canClaim(): boolean {
-    return !this.#stopping.signal.aborted && this.#claims.size < MAX_CLAIMS && this.#free() > 0
+    return (
+      !this.#stopping.signal.aborted && this.#claims.size < MAX_CLAIMS && this.#free() > 0 && this.#quarantine.isOpen()
+    )
   }
 
   async #burstIsOver(burst: Burst): Promise<boolean> {
@@ -183,8 +195,13 @@ export class ClaimLoop {
   async #waitForSlot(ms: number): Promise<void> {
     const hasPrefetched = this.#queues.some((queue) => queue.prefetched > 0)
     const lapsesMs = this.#startedMs + PREFETCH_MS
-    await this.#wait('starved', hasPrefetched ? Math.min(ms, Math.max(1, lapsesMs - performance.now())) : ms)
-    if (hasPrefetched && this.#free() <= 0 && performance.now() >= lapsesMs) await this.#giveBack()
+    const changesInMs = Math.min(ms, this.#quarantine.changesInMs())
+    await this.#wait(
+      'starved',
+      hasPrefetched ? Math.min(changesInMs, Math.max(1, lapsesMs - performance.now())) : changesInMs,
+    )
+    const isStuck = this.#free() <= 0 || !this.#quarantine.isOpen()
+    if (hasPrefetched && isStuck && performance.now() >= lapsesMs) await this.#giveBack()
   }
 
   /** One round over the queues. `isFull`: there may be more that is due now. */
@@ -303,12 +320,23 @@ export class ClaimLoop {
     this.#startRate.add(claims.length, this.#startedMs)
     this.#burst?.started(claims.length)
     for (const claim of claims) this.#start(this.#slots.add(claim, sentMs + leaseMs))
+    if (this.#quarantine.isWaiting) this.#rouse()
     return claims.length
   }
 
   #start(job: InFlightJob): void {
-    const { jobId, queueName } = job.claim
+    const { deaths, jobId, payload, queueName } = job.claim
+    if (deaths > 0 && payload !== null) {
+      if (!this.#quarantine.add(job)) this.#options.release(job)
+      return
+    }
     if (this.#options.start(job) === 'released') this.#skipList.add(queueName, jobId, performance.now())
+  }
+
+  #startSuspect(): void {
+    if (!this.#quarantine.isWaiting) return
+    const suspect = this.#quarantine.next(this.#slots.size - 1 + this.#claiming)
+    if (suspect) this.#options.start(suspect)
   }
 
   /** Slots mostly come free together: those of jobs that end in one go are filled by one claim. */

@@ -73,12 +73,18 @@ export class Executor {
     return admission.kind === 'fail' ? 'failed' : 'released'
   }
 
+  /** Gives a claimed job back that has not started, uncounted as a try. */
+  release(job: InFlightJob): void {
+    void this.#execute(job, { kind: 'unstarted' })
+  }
+
   /** Never rejects. */
-  async #execute(job: InFlightJob, admission: Admission<RegisteredTask>): Promise<void> {
+  async #execute(job: InFlightJob, admission: Admission<RegisteredTask> | { kind: 'unstarted' }): Promise<void> {
     const { confirmLease, log, reporter, slots } = this.#options
     const { claim } = job
     try {
-      if (performance.now() > job.leasedUntilMs && !(await confirmLease(job)))
+      if (admission.kind === 'unstarted') await this.#returnUnstarted(job)
+      else if (performance.now() > job.leasedUntilMs && !(await confirmLease(job)))
         reporter.leaseLost(claim, admission.record.functionName, 'before it started')
       else if (admission.kind === 'run') await this.#run(job, admission)
       else if (admission.kind === 'fail') await this.#fail(job, admission)
@@ -92,12 +98,15 @@ export class Executor {
   }
 
   async #handBack(job: InFlightJob, record: JobRecord): Promise<void> {
-    const { reporter, settler } = this.#options
+    await this.#returnUnstarted(job)
+    this.#options.reporter.handedBack(job.claim, record)
+  }
+
+  async #returnUnstarted(job: InFlightJob): Promise<void> {
     const { claim } = job
     this.#settling(job)
     const due = { at: claim.score }
-    await settler.reschedule({ ...claim, due, uncount: true, payload: claim.payload as Buffer })
-    reporter.handedBack(claim, record)
+    await this.#options.settler.reschedule({ ...claim, due, uncount: true, payload: claim.payload as Buffer })
   }
 
   async #fail(job: InFlightJob, admission: Failed): Promise<void> {

@@ -101,6 +101,7 @@ export class Injector {
         return this.#outOfMemory(durationMs)
       case 'redis':
       case 'failover':
+      case 'migrate':
         return servers.suffer(fault)
       case 'clock':
         return

@@ -1,7 +1,9 @@
 /** The faults that a run can suffer. */
 
-/** Where the servers stand: one Redis, or a master with a replica and three sentinels. */
-export type Topology = 'single' | 'sentinel'
+/** Where the servers stand: one Redis, a master with a replica and three sentinels, or three primaries of a cluster. */
+export const TOPOLOGIES = ['single', 'sentinel', 'cluster'] as const
+
+export type Topology = (typeof TOPOLOGIES)[number]
 
 /** Everything that can go wrong, with the sentence that `--help` prints. */
 export const FAULTS = {
@@ -17,6 +19,7 @@ export const FAULTS = {
   oom: 'Redis is out of memory (maxmemory, noeviction)',
   redis: 'Redis is killed and comes back with its append-only file',
   failover: 'Sentinel promotes the replica: asked to, or because the master died',
+  migrate: 'the slot of all jobs moves to another node of the cluster, half of its keys first',
   clock: "one worker's clock is off for the whole run",
 } as const
 

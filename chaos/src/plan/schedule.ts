@@ -17,10 +17,15 @@ const DECK: Record<Exclude<FaultKind, 'clock'>, number> = {
   oom: 1,
   redis: 2,
   failover: 2,
+  migrate: 2,
 }
 
-/** Of which topology a kind makes no sense. */
-const ONLY: Partial<Record<FaultKind, Topology>> = { redis: 'single', failover: 'sentinel' }
+/** Kinds that not every topology knows. */
+const ONLY: Partial<Record<FaultKind, readonly Topology[]>> = {
+  redis: ['single', 'cluster'],
+  failover: ['sentinel'],
+  migrate: ['cluster'],
+}
 
 /** Share of faults that begin before the one ahead of them is over. */
 const OVERLAP = 0.15
@@ -51,7 +56,7 @@ export function planFaults(options: ScheduleOptions): Fault[] {
   const { seed, durationMs, topology } = options
   const random = new Random(`schedule:${seed}`)
   const cards = (Object.keys(DECK) as (keyof typeof DECK)[])
-    .filter((kind) => options.kinds.includes(kind) && (ONLY[kind] ?? topology) === topology)
+    .filter((kind) => options.kinds.includes(kind) && (ONLY[kind]?.includes(topology) ?? true))
     .flatMap((kind) => Array.from({ length: DECK[kind] }, () => kind))
   const faults: Fault[] = []
   if (cards.length === 0) return faults
@@ -109,6 +114,8 @@ function drawFault(
       return lasting(1_000, 1.4 * leaseMs)
     case 'redis':
       return lasting(200, 1.5 * leaseMs)
+    case 'migrate':
+      return lasting(300, 2.5 * leaseMs)
     case 'failover': {
       const killsMaster = random.chance(0.5)
       return { ...lasting(6_000, 9_000), killsMaster }

@@ -1,5 +1,7 @@
+import { Cluster } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
 import type { Slot } from '../plan/slots.ts'
+import { CLUSTER_PREFIX } from '../servers/topology.ts'
 import type { Target } from '../servers/topology.ts'
 
 /** What a process of the fleet is given, as its one argument in JSON. */
@@ -22,9 +24,19 @@ export function readAssignment(): Assignment {
   return JSON.parse(process.argv[2] ?? '{}') as Assignment
 }
 
-/** The target as options of ioredis. */
-export function ioredisOptions(target: Target): RedisOptions {
-  const own = { username: 'default', password: target.password, db: target.db }
-  if (target.kind === 'single') return { ...own, host: '127.0.0.1', port: target.port }
-  return { ...own, sentinels: target.sentinels, name: target.master, natMap: target.natMap }
+/** Where Redis is, as the library's options `redis` and `keyPrefix`. */
+export function connectionOptions(target: Target): { redis: RedisOptions | Cluster; keyPrefix?: string } {
+  const { password } = target
+  if (target.kind === 'cluster') {
+    // Only its settings are used.
+    const redis = new Cluster(target.nodes, {
+      natMap: target.natMap,
+      lazyConnect: true,
+      redisOptions: { username: 'default', password },
+    })
+    return { redis, keyPrefix: CLUSTER_PREFIX }
+  }
+  const own = { username: 'default', password, db: target.db }
+  if (target.kind === 'single') return { redis: { ...own, host: '127.0.0.1', port: target.port } }
+  return { redis: { ...own, sentinels: target.sentinels, name: target.master, natMap: target.natMap } }
 }

@@ -5,14 +5,14 @@ import { planJob } from '../plan/jobs.ts'
 import type { JobPlan } from '../plan/jobs.ts'
 import { Random } from '../plan/random.ts'
 import { MSGPACK_QUEUE, PICKLE_QUEUE } from '../plan/slots.ts'
-import { ioredisOptions, readAssignment } from './assignment.ts'
+import { connectionOptions, readAssignment } from './assignment.ts'
 import { LedgerClient } from './ledger-client.ts'
 
 const { worker: name, redis, ledgerPort, leaseMs, logLevel, rate, seed } = readAssignment()
 const ledger = new LedgerClient(ledgerPort)
 const logger = createLogger({ level: logLevel as 'warn' })
 const random = new Random(`${name}:${seed}`)
-const common = { redis: ioredisOptions(redis), logger, commandTimeoutMs: 15_000 }
+const common = { ...connectionOptions(redis), logger, commandTimeoutMs: 15_000 }
 const clients = [
   new Client({ ...common, codec: 'pickle', queueName: PICKLE_QUEUE }),
   new Client({ ...common, codec: 'msgpack', queueName: MSGPACK_QUEUE }),

@@ -7,7 +7,7 @@ import type { RunOutcome } from '../judge/entries.ts'
 import { SKIPPING_TICK, TASKS, TICK } from '../plan/jobs.ts'
 import type { TaskName } from '../plan/jobs.ts'
 import { QUEUES } from '../plan/slots.ts'
-import { ioredisOptions, readAssignment } from './assignment.ts'
+import { connectionOptions, readAssignment } from './assignment.ts'
 import { LedgerClient } from './ledger-client.ts'
 
 const { worker: name, redis, ledgerPort, leaseMs, logLevel } = readAssignment()
@@ -79,7 +79,7 @@ const tick = (task: string) => (ctx: JobContext) =>
   })
 
 const worker = new Worker({
-  redis: ioredisOptions(redis),
+  ...connectionOptions(redis),
   name,
   tasks,
   cron: [

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { FAULT_KINDS, FAULTS } from '../plan/faults.ts'
+import { FAULT_KINDS, FAULTS, TOPOLOGIES } from '../plan/faults.ts'
 import type { FaultKind, Topology } from '../plan/faults.ts'
 
 /** What a run is asked for. */
@@ -30,7 +30,7 @@ every job by a ledger on a second Redis. Exit code 1: a bound is broken; 2: the 
   --seed S           the schedule of faults and the mix of jobs; default: drawn, and printed
   --jobs N           jobs to enqueue over the run; default ${DEFAULT_RATE} a second
   --faults a,b,c     only these kinds; default all
-  --topology T       single (default) or sentinel
+  --topology T       single (default), sentinel or cluster (without Python)
   --lease-ms N       lease of the workers; default 3000
   --no-python        leave Python out
   --report FILE      write the report as JSON
@@ -65,10 +65,8 @@ export function readOptions(args: readonly string[]): RunOptions | undefined {
     },
   })
   if (values.help) return undefined
-  const { topology } = values
-  if (topology !== 'single' && topology !== 'sentinel') {
-    throw new Error(`--topology: expected single or sentinel, got '${topology}'`)
-  }
+  const topology = TOPOLOGIES.find((each) => each === values.topology)
+  if (!topology) throw new Error(`--topology: expected one of ${TOPOLOGIES.join(', ')}, got '${values.topology}'`)
   return {
     minutes: positive('--minutes', values.minutes),
     seed: values.seed ?? Math.random().toString(36).slice(2, 8),

@@ -15,6 +15,7 @@ import { planFleet, QUEUES } from '../plan/slots.ts'
 import { LedgerClient } from '../processes/ledger-client.ts'
 import { RedisProcess } from '../servers/redis-process.ts'
 import { startServers } from '../servers/start.ts'
+import { CLUSTER_PREFIX } from '../servers/topology.ts'
 import { rateOf } from './options.ts'
 import type { RunOptions } from './options.ts'
 import { summarizeMemory } from './memory.ts'
@@ -35,7 +36,8 @@ export function scheduleOf(options: RunOptions, python: boolean): Fault[] {
 
 /** Why Python plays no part; undefined where it does. */
 export async function whyNoPythonHere(options: RunOptions): Promise<string | undefined> {
-  return options.python ? whyNoPython() : 'it was not wanted'
+  if (!options.python) return 'it was not wanted'
+  return options.topology === 'cluster' ? "a cluster needs a prefix before arq's key names" : whyNoPython()
 }
 
 /** One whole run: fleet, faults, drain, judgement. */
@@ -49,6 +51,7 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
   const python = noPython === undefined ? await pythonArq(ARQ_VERSION) : undefined
   const slots = planFleet({ python: python !== undefined, clock: options.faults.includes('clock') })
   const faults = scheduleOf(options, python !== undefined)
+  const prefix = topology === 'cluster' ? CLUSTER_PREFIX : ''
   const producers = slots.filter(({ kind }) => kind.endsWith('producer')).length
 
   const ledgerServer = await RedisProcess.start({ name: 'ledger', dir, args: ['--appendonly', 'no'] })
@@ -64,7 +67,7 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
   const common = { seed, ledgerPort: ledgerServer.port, leaseMs, rate, logLevel, python: python !== undefined }
   const fleet = new Fleet({ slots, servers, ledger, python, dir, common })
   try {
-    say(`starting ${slots.length} processes on ${topology === 'single' ? 'one Redis' : 'a Redis with Sentinel'}`)
+    say(`starting ${slots.length} processes on ${topology}`)
     await fleet.start()
     const faultsFromMs = Date.now()
     const injector = new Injector({ fleet, servers, ledger, say })
@@ -75,12 +78,12 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
     const faultsUntilMs = Date.now()
     say('faults are over: draining')
     await fleet.retire(['ts-producer', 'py-producer'])
-    await drain(() => servers.admin(), say)
+    await drain(() => servers.admin(), prefix, say)
     const stoppedMs = Date.now()
     await fleet.retire(['ts-worker', 'py-worker'])
     say('judging')
     const book = await readLedger(ledgerReader, options.ledger)
-    const { remains, kept, odd } = await scanKeys(await servers.admin(), QUEUES, book.aborts)
+    const { remains, kept, odd } = await scanKeys(await servers.admin(), prefix, QUEUES, book.aborts)
     const verdict = judge(book, remains, {
       leaseMs,
       keepResultMs: (task) => (TASKS as Record<string, { keepResultMs: number } | undefined>)[task]?.keepResultMs,
@@ -118,13 +121,13 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
 }
 
 /** Waits until no queue has a member but ticks to come, or nothing has changed for too long. */
-async function drain(admin: () => Promise<Redis>, say: (line: string) => void): Promise<void> {
+async function drain(admin: () => Promise<Redis>, prefix: string, say: (line: string) => void): Promise<void> {
   let left = Infinity
   let changedMs = performance.now()
   let empty = 0
   for (;;) {
     const redis = await admin()
-    const members = (await Promise.all(QUEUES.map((queue) => redis.zrange(queue, '0', '-1')))).flat()
+    const members = (await Promise.all(QUEUES.map((queue) => redis.zrange(prefix + queue, '0', '-1')))).flat()
     const waiting = members.filter((id) => !id.startsWith('cron:') || dueTime(id) < Date.now() - 2_000).length
     if (waiting !== left) changedMs = performance.now()
     left = waiting

@@ -39,8 +39,14 @@ export async function readLedger(redis: Redis, copyTo?: string): Promise<Book> {
   return book
 }
 
-/** Looks at every key. */
-export async function scanKeys(redis: Redis, queues: readonly string[], aborted: ReadonlySet<string>): Promise<Scan> {
+/** Looks at every key, by its name after the prefix. */
+export async function scanKeys(
+  redis: Redis,
+  prefix: string,
+  queues: readonly string[],
+  aborted: ReadonlySet<string>,
+): Promise<Scan> {
+  const bare = (name: string) => (name.startsWith(prefix) ? name.slice(prefix.length) : name)
   const [seconds] = await redis.time()
   const remains: Remains = {
     queues: new Map(),
@@ -50,8 +56,8 @@ export async function scanKeys(redis: Redis, queues: readonly string[], aborted:
     deadLetters: new Set(),
     nowMs: Number(seconds) * 1000,
   }
-  for (const queue of queues) remains.queues.set(queue, await sortedSet(redis, queue))
-  remains.deadLetters = new Set((await sortedSet(redis, 'arq:dead')).keys())
+  for (const queue of queues) remains.queues.set(queue, await sortedSet(redis, prefix + queue))
+  remains.deadLetters = new Set((await sortedSet(redis, `${prefix}arq:dead`)).keys())
   const context = {
     queues,
     queued: new Set([...remains.queues.values()].flatMap((members) => [...members.keys()])),
@@ -65,11 +71,11 @@ export async function scanKeys(redis: Redis, queues: readonly string[], aborted:
     const [next, names] = await redis.scan(cursor, 'COUNT', PAGE)
     cursor = next
     for (const key of await factsOf(redis, names)) {
-      const verdict = classifyKey(key, context)
+      const verdict = classifyKey({ ...key, name: bare(key.name) }, context)
       if (verdict.ok) scan.kept[verdict.reason] = (scan.kept[verdict.reason] ?? 0) + 1
       else scan.odd.push({ name: key.name, fault: verdict.fault })
     }
-    await readValues(redis, names, remains)
+    await readValues(redis, prefix, names, remains)
   } while (cursor !== '0')
   return scan
 }
@@ -95,22 +101,23 @@ async function factsOf(redis: Redis, names: readonly string[]): Promise<KeyFacts
   return keys
 }
 
-async function readValues(redis: Redis, names: readonly string[], remains: Remains): Promise<void> {
-  const of = (prefix: string) => names.filter((name) => name.startsWith(prefix))
-  for (const name of of('arq:job:')) remains.jobs.add(name.slice('arq:job:'.length))
-  const holders = of('arq:in-progress:')
-  const results = of('arq:result:')
+async function readValues(redis: Redis, prefix: string, names: readonly string[], remains: Remains): Promise<void> {
+  const idsOf = (kind: string) =>
+    names.filter((name) => name.startsWith(prefix + kind)).map((name) => name.slice(prefix.length + kind.length))
+  for (const id of idsOf('arq:job:')) remains.jobs.add(id)
+  const held = idsOf('arq:in-progress:')
+  const ended = idsOf('arq:result:')
   const pipeline = redis.pipeline()
-  for (const name of holders) pipeline.get(name)
-  for (const name of results) pipeline.getBuffer(name).pttl(name)
+  for (const id of held) pipeline.get(`${prefix}arq:in-progress:${id}`)
+  for (const id of ended) pipeline.getBuffer(`${prefix}arq:result:${id}`).pttl(`${prefix}arq:result:${id}`)
   const replies = (await pipeline.exec()) ?? []
-  for (const [i, name] of holders.entries()) {
+  for (const [i, id] of held.entries()) {
     const holder = replies[i]![1]
-    if (holder !== null) remains.inProgress.set(name.slice('arq:in-progress:'.length), String(holder))
+    if (holder !== null) remains.inProgress.set(id, String(holder))
   }
-  for (const [i, name] of results.entries()) {
-    const bytes = replies[holders.length + 2 * i]![1] as Buffer | null
-    const ttlMs = Number(replies[holders.length + 2 * i + 1]![1])
-    if (bytes) remains.results.set(name.slice('arq:result:'.length), readResult(bytes, ttlMs))
+  for (const [i, id] of ended.entries()) {
+    const bytes = replies[held.length + 2 * i]![1] as Buffer | null
+    const ttlMs = Number(replies[held.length + 2 * i + 1]![1])
+    if (bytes) remains.results.set(id, readResult(bytes, ttlMs))
   }
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, freePort } from '@arq-ts/testkit'
 import type { Redis } from 'ioredis'
 import type { Fault } from '../plan/faults.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { RedisProcess } from './redis-process.ts'
 import { DATABASE, PASSWORD } from './topology.ts'
 import type { FailoverListener, Servers } from './topology.ts'
@@ -86,7 +87,7 @@ export async function startSentinel(dir: string, onFailover: FailoverListener): 
       ),
     }),
     admin,
-    suffer: async ({ killsMaster, durationMs }: Fault) => {
+    suffer: oneAtATime(async ({ killsMaster, durationMs }: Fault) => {
       const before = await masterPort()
       const node = nodes.find(({ port }) => port === before)!
       if (killsMaster) await node.kill()
@@ -101,7 +102,7 @@ export async function startSentinel(dir: string, onFailover: FailoverListener): 
       await sleep(durationMs / 2)
       if (!node.isAlive) await node.start()
       await eventually(isWhole, { timeoutMs: 60_000, intervalMs: 100 })
-    },
+    }),
     heal: async () => {
       for (const node of nodes) if (!node.isAlive) await node.start()
       await eventually(isWhole, { timeoutMs: 60_000, intervalMs: 100 })

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault } from '../plan/faults.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { RedisProcess } from './redis-process.ts'
 import { DATABASE, PASSWORD } from './topology.ts'
 import type { Servers } from './topology.ts'
@@ -22,11 +23,11 @@ export async function startSingle(dir: string): Promise<Servers> {
       db: DATABASE,
     }),
     admin: async () => admin,
-    suffer: async ({ durationMs }: Fault) => {
+    suffer: oneAtATime(async ({ durationMs }: Fault) => {
       await server.kill()
       await sleep(durationMs)
       await server.start()
-    },
+    }),
     heal: async () => {
       if (!server.isAlive) await server.start()
     },

@@ -13,6 +13,15 @@ export type Target =
       /** Server port to proxy port. */
       natMap: Record<string, { host: string; port: number }>
     }
+  | {
+      kind: 'cluster'
+      nodes: { host: string; port: number }[]
+      password: string
+      natMap: Record<string, { host: string; port: number }>
+    }
+
+/** Put before every key in a cluster, so that all are in one slot. */
+export const CLUSTER_PREFIX = '{chaos}:'
 
 /** The servers of a run. */
 export interface Servers {
@@ -22,7 +31,7 @@ export interface Servers {
   target(proxies?: ReadonlyMap<number, number>): Target
   /** A client on the server that takes writes now. */
   admin(): Promise<Redis>
-  /** Runs a fault of the kind `redis` or `failover`, until it is over. */
+  /** Runs a fault of the kind `redis`, `failover` or `migrate`, until it is over. */
   suffer(fault: Fault): Promise<void>
   /** Starts what is down, and waits until all serve. */
   heal(): Promise<void>

@@ -7,7 +7,11 @@ import type { QueueOptions } from '../../options/worker.ts'
 export class PolledQueue {
   readonly name: string
   readonly weight: number
-  #prefetched: string[] = []
+  /**
+   * Each id once: a reservation that lapses while its job is still prefetched is made again by the next call, and one claim
+   * that names an id twice is given the job twice.
+   */
+  readonly #prefetched = new Set<string>()
   #refill: Promise<void> | undefined
   #restUntilMs = 0
 
@@ -18,7 +22,7 @@ export class PolledQueue {
 
   /** How many jobs are set aside. */
   get prefetched(): number {
-    return this.#prefetched.length
+    return this.#prefetched.size
   }
 
   get isRefilling(): boolean {
@@ -27,11 +31,17 @@ export class PolledQueue {
 
   /** Takes up to `want` of the jobs that are set aside. */
   take(want = Infinity): string[] {
-    return this.#prefetched.splice(0, want)
+    const taken: string[] = []
+    for (const jobId of this.#prefetched) {
+      if (taken.length >= want) break
+      this.#prefetched.delete(jobId)
+      taken.push(jobId)
+    }
+    return taken
   }
 
   store(jobIds: readonly string[]): void {
-    this.#prefetched.push(...jobIds)
+    for (const jobId of jobIds) this.#prefetched.add(jobId)
   }
 
   /** Stores the jobs of a call under way; a failed call stores none, and the next poll reports the fault. */

@@ -12,6 +12,7 @@ import { LedgerClient } from './ledger-client.ts'
 
 const { worker: name, redis, ledgerPort, leaseMs, logLevel } = readAssignment()
 const ledger = new LedgerClient(ledgerPort)
+/** The run of each job at work here; empty where the worker runs a job twice at once, and an end cannot be told apart. */
 const runs = new Map<string, string>()
 
 type Body = (ctx: JobContext, run: string, ms: number, failures: number) => Promise<unknown>
@@ -50,7 +51,7 @@ const trueNow = () => String(Math.round(performance.timeOrigin + performance.now
 async function record(ctx: JobContext, task: string, nonce: string, body: (run: string) => Promise<unknown>) {
   const run = `run:${randomBytes(8).toString('hex')}`
   const { jobId } = ctx
-  runs.set(jobId, run)
+  runs.set(jobId, runs.has(jobId) ? '' : run)
   await ledger.write({ event: 'start', nonce, jobId, task, at: trueNow(), run, worker: name })
   const end = (outcome: RunOutcome) => ledger.write({ event: 'end', nonce, jobId, run, worker: name, outcome })
   try {

@@ -142,10 +142,14 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   })
   const aborts = new AbortListener({
     broker,
-    pollDelayMs: settings.pollDelayMs,
-    log,
     slots,
-    abort: (jobs) => executor.interrupt('aborted', new JobAbortedError('aborted while running'), jobs),
+    log,
+    workerId: id,
+    queueNames,
+    pollDelayMs: settings.pollDelayMs,
+    leaseMs: settings.leaseMs,
+    interrupt: (jobs) => executor.interrupt('aborted', new JobAbortedError('aborted while running'), jobs),
+    end: (job) => void executor.start(job),
   })
   const heartbeat = new Heartbeat({
     registry,

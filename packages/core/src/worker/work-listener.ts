@@ -9,8 +9,8 @@ export interface WorkListenerOptions {
   keyspaceNotifications: 'auto' | false
   /** A queue may have new work; with the id where it is one job that is due. */
   onWork: (queueName?: string, jobId?: string) => void
-  /** A job is asked to abort; undefined where requests may have been missed. */
-  onAbort: (jobId: string | undefined) => void
+  /** Called when a job is asked to abort, and when requests may have been missed. */
+  onAbort: () => void
   /** Somebody began to listen to the events of workers. */
   onListener: () => void
 }
@@ -57,11 +57,11 @@ async function listen({
     }
     for (const queue of queues) await subscriber.listen(link.keyspaceChannel(keys.queue(queue)), onZadd)
     await subscriber.listen(link.keyspaceChannel(keys.abort), (event) => {
-      if (event === 'zadd') onAbort(undefined)
+      if (event === 'zadd') onAbort()
     })
   }
   subscriber.onUp = () => {
     onWork()
-    onAbort(undefined)
+    onAbort()
   }
 }

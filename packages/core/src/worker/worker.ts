@@ -175,7 +175,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** Each step may wait, for Redis or a hook: a stop goes past it at once, and nothing that follows begins. */
   async #start(): Promise<void> {
-    const { aborts, claimLoop, cron, heartbeat, hooks, leases, link, queueNames, slots, tasks } = this.#parts
+    const { aborts, claimLoop, cron, heartbeat, hooks, leases, link, queueNames, tasks } = this.#parts
     const { broker, connection } = link
     const settings = this.#settings
     this.#stopping.signal.throwIfAborted()
@@ -202,8 +202,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
         keyspaceNotifications: settings.keyspaceNotifications,
         onWork: (queueName, jobId) => claimLoop.notify(queueName, jobId),
         onListener: () => void this.#publisher.look().catch(() => {}),
-        onAbort: (jobId) => {
-          if (settings.allowAbortJobs && (jobId === undefined || slots.runningById(jobId))) void aborts.look()
+        onAbort: () => {
+          if (settings.allowAbortJobs) void aborts.look()
         },
       }),
     )

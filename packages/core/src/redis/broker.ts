@@ -1,6 +1,7 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { EXPIRES_EXTRA_MS, RETRY_COUNTER_TTL_S } from '@arq-ts/protocol/jobs'
-import { RedisReplyError } from '../errors.ts'
+import { AbortedJobs } from './aborted-jobs.ts'
+import type { AbortedClaimOptions } from './aborted-jobs.ts'
 import { BatchGroups, finishGroupOf } from './batch-groups.ts'
 import type { FinishGroup } from './batch-groups.ts'
 import type { Claim, Due, EnqueueCall, Finish, Held, Renewal, Reschedule, Reservation } from './broker-calls.ts'
@@ -36,6 +37,7 @@ export class Broker {
   readonly faults = new Faults()
   /** How due jobs are found; it is to be told which functions the worker has. */
   readonly dueJobs: DueJobs
+  readonly #aborts: AbortedJobs
   readonly #vigil = new Vigil()
   readonly #expiresExtraMs: number
   /** Where the id begins in an in-progress key, in bytes from 1. */
@@ -48,6 +50,7 @@ export class Broker {
     this.#expiresExtraMs = expiresExtraMs
     this.#idAt = Buffer.byteLength(keys.inProgress('')) + 1
     this.dueJobs = new DueJobs({ keys, clock, faults: this.faults, run: (...call) => this.#run(...call) })
+    this.#aborts = new AbortedJobs({ connection, keys, faults: this.faults, run: (...call) => this.#run(...call) })
   }
 
   /**
@@ -243,16 +246,13 @@ export class Broker {
   }
 
   /** Which of these running jobs are asked to abort, and since when. The requests stay until the jobs are settled. */
-  async abortRequests(jobIds: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
-    const { abort } = this.keys
-    try {
-      const scores = await this.connection.run((client) => client.zmscore(abort, ...jobIds.map(sendId)), { signal })
-      return new Map(jobIds.flatMap((id, i) => (scores[i] == null ? [] : [[id, scoreOf(scores[i])] as const])))
-    } catch (error) {
-      if (!(error instanceof RedisReplyError) || error.prefix !== 'WRONGTYPE') throw error
-      this.faults.report({ queueName: undefined, jobId: undefined, key: abort, reason: error.message })
-      return new Map()
-    }
+  abortRequests(jobIds: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
+    return this.#aborts.requests(jobIds, signal)
+  }
+
+  /** Takes jobs of a queue that do not run and are asked to abort, due or not: see `AbortedJobs.claim`. */
+  claimAborted(queueName: string, options: AbortedClaimOptions): Promise<Claim[]> {
+    return this.#aborts.claim(queueName, options)
   }
 
   /** Reads Redis's time once, so that the first enqueue already carries it. */

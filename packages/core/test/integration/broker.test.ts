@@ -107,6 +107,25 @@ describe('the broker', () => {
     expect(await redis.exists('arq:abort', key('in-progress'), key('job'), key('retry'))).toBe(0)
   })
 
+  test('takes jobs that are asked to abort and do not run, due or not, and no others', async () => {
+    await enqueue(['due', 'running', 'unasked', 'stale'])
+    await broker.enqueue([{ jobId: 'deferred', queueName, due: { in: 3_600_000 }, expiresMs: undefined, payload }])
+    await claimed('running')
+    const asked = ['due', 'running', 'deferred', 'gone']
+    await redis.zadd('arq:abort', ...asked.flatMap((id) => [Date.now(), id]), 1, 'stale')
+    const options = { token: 'w/9', leaseMs: 5_000, isAsked: (_: Buffer, askedMs: number) => askedMs > 1 }
+    const claims = await broker.claimAborted(queueName, options)
+    expect(claims.map((each) => each.jobId).sort()).toEqual(['deferred', 'due'])
+    expect(claims.every((each) => payload.equals(each.payload!) && each.jobTry === 1)).toBe(true)
+    expect(claims.every((each) => each.abortAskedMs! > 1)).toBe(true)
+    const endings = claims.map((each) => success(each, { outcome: 'aborted' }))
+    expect(await broker.finish(queueName, endings)).toEqual([true, true])
+    expect((await redis.zrange('arq:abort', '0', '-1')).sort()).toEqual(['gone', 'running', 'stale'])
+    expect(await broker.claimAborted(queueName, options)).toEqual([])
+    await redis.multi().del('arq:abort').set('arq:abort', 'x').exec()
+    expect(await broker.claimAborted(queueName, options)).toEqual([])
+  })
+
   test('queues each job of a batch where and when it belongs', async () => {
     const call = (jobId: string, to: string, at: number, expiresMs?: number) => ({
       jobId,

@@ -66,6 +66,7 @@ export class AbortedJobs {
         jobTry: Number(jobTry),
         abortAskedMs: scoreOf(String(asked)),
         score: scoreOf(String(score)),
+        deaths: 0,
       })
     }
     return claims

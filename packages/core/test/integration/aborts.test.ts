@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { Client, defineTask } from '../../src/index.ts'
 import { silent, useBench } from './support.ts'
 
-const hold = defineTask({ name: 'hold', handler: ({ signal }) => new Promise((_, reject) => (signal.onabort = reject)) })
+const hold = defineTask({
+  name: 'hold',
+  handler: ({ signal }) => new Promise((_, reject) => (signal.onabort = reject)),
+})
 const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 
 /** Requests as either language makes them: Python's `Job.abort()` writes the set and announces nothing. */

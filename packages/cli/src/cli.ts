@@ -16,10 +16,10 @@ import {
   queueArgument,
   queueOption,
 } from './flags.ts'
-import { cacheCommands } from './grammar/cache.ts'
-import { collectionCommands } from './grammar/collections.ts'
-import type { Handler, Run } from './grammar/run.ts'
 import { version } from './version.ts'
+
+/** A command's handler, loaded when it is called: `--help` reads none of them. */
+type Handler = (args: never) => Promise<number>
 
 const job = (name: keyof typeof jobCommands) => async () =>
   (await import('./commands/job.ts'))[name] as unknown as Handler
@@ -95,6 +95,8 @@ async function explained(message: string, help: string, argv: readonly string[])
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
+
+type Run = (load: () => Promise<Handler>) => (args: unknown) => Promise<void>
 
 function build(argv: readonly string[], run: Run): Argv {
   return (
@@ -339,10 +341,6 @@ function build(argv: readonly string[], run: Run): Argv {
             run(dead('purge')),
           )
           .demandCommand(1, 'dead: say what to do: ls, show, retry or purge'),
-      )
-      .command('cache', 'the write-behind cache: ls, show, flush', (y) => cacheCommands(y, run))
-      .command('collections', 'scheduled deletions of Qdrant collections: ls, keep, delete-now', (y) =>
-        collectionCommands(y, run),
       )
       .command(
         'workers',

@@ -13,8 +13,6 @@ export const HELP = [
   "  arq-ts queue                queues: ls, show, pause, resume, purge",
   "  arq-ts job                  jobs: ls, show, enqueue, abort, retry, rm, watch",
   "  arq-ts dead                 dead letters: ls, show, retry, purge",
-  "  arq-ts cache                the write-behind cache: ls, show, flush",
-  "  arq-ts collections          scheduled deletions of Qdrant collections: ls, keep, delete-now",
   "  arq-ts workers              live arq-ts workers",
   "  arq-ts cron                 cron jobs: ls",
   "  arq-ts top                  a live view of queues, workers and running jobs",

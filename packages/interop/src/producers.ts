@@ -50,12 +50,7 @@ export interface Producer {
   close(): Promise<void>
 }
 
-/** Python's also takes arguments as Python writes them. */
-export interface PythonProducer extends Producer {
-  enqueueSource(call: { function: string; args: string; kwargs: string }, options?: CallOptions): Promise<string | null>
-}
-
-export async function pythonProducer(interpreter: string, url: string, codec: CodecName): Promise<PythonProducer> {
+export async function pythonProducer(interpreter: string, url: string, codec: CodecName): Promise<Producer> {
   const child: Child = pythonScript(interpreter, 'producer', { url, codec })
   await child.line(/"ready"/)
   let requests = 0
@@ -68,7 +63,6 @@ export async function pythonProducer(interpreter: string, url: string, codec: Co
     return answer
   }
   return {
-    enqueueSource: (call, options = {}) => ask('enqueue', { ...call, options }),
     enqueue: (call, options = {}) =>
       ask('enqueue', {
         function: call.function,

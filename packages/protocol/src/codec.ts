@@ -1,6 +1,7 @@
 import { DecodeError, EncodeError } from './errors.ts'
 import { decodeJson, encodeJson } from './json/json.ts'
-import { MAX_PAYLOAD_BYTES } from './values/limits.ts'
+import { MAX_PAYLOAD_BYTES, tooLarge } from './values/limits.ts'
+import type { PayloadLimits } from './values/limits.ts'
 import { decodeMsgpack, encodeMsgpack } from './msgpack/msgpack.ts'
 import { decodePickle } from './pickle/read.ts'
 import { encodePickle } from './pickle/write.ts'
@@ -23,15 +24,17 @@ export function codecOf(bytes: Uint8Array): CodecName | undefined {
 
 /**
  * Any value by a codec.
- * @throws EncodeError for what the codec has no word for, and beyond `MAX_DEPTH` and `MAX_PAYLOAD_BYTES`.
+ *
+ * @param maxBytes - Bytes of the payload at most. Default 64 MiB.
+ * @throws EncodeError for what the codec has no form for, and beyond `maxBytes` and 500 levels of nesting.
  */
-export function encodeValue(value: unknown, codec: CodecName): Buffer {
+export function encodeValue(value: unknown, codec: CodecName, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
   const encode = ENCODERS[codec]
   if (encode === undefined)
     throw new EncodeError(`expected a codec of msgpack, pickle or json, got \`${String(codec)}\``)
   let bytes: Buffer
   try {
-    bytes = encode(value)
+    bytes = encode(value, maxBytes)
   } catch (error) {
     if (error instanceof EncodeError) throw error
     // A getter or a `toJSON` of the value's own.
@@ -40,15 +43,11 @@ export function encodeValue(value: unknown, codec: CodecName): Buffer {
       { cause: error },
     )
   }
-  if (bytes.length > MAX_PAYLOAD_BYTES) {
-    throw new EncodeError(
-      `expected a payload of at most ${MAX_PAYLOAD_BYTES} bytes, got ${bytes.length}; keep large data elsewhere and pass its name`,
-    )
-  }
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes)
   return bytes
 }
 
-const ENCODERS: Readonly<Record<CodecName, (value: unknown) => Buffer>> = {
+const ENCODERS: Readonly<Record<CodecName, (value: unknown, maxBytes: number) => Buffer>> = {
   msgpack: encodeMsgpack,
   pickle: encodePickle,
   json: encodeJson,
@@ -58,15 +57,15 @@ const ENCODERS: Readonly<Record<CodecName, (value: unknown) => Buffer>> = {
  * The value of a payload, by the codec its first byte tells.
  * @throws DecodeError for what no codec reads, and beyond the limits on size, depth and memory.
  */
-export function decodeValue(bytes: Uint8Array): { value: unknown; codec: CodecName } {
+export function decodeValue(bytes: Uint8Array, limits?: PayloadLimits): { value: unknown; codec: CodecName } {
   const codec = codecOf(bytes)
   switch (codec) {
     case 'pickle':
-      return { value: decodePickle(bytes), codec }
+      return { value: decodePickle(bytes, limits), codec }
     case 'msgpack':
-      return { value: decodeMsgpack(bytes), codec }
+      return { value: decodeMsgpack(bytes, limits), codec }
     case 'json':
-      return { value: decodeJson(bytes), codec }
+      return { value: decodeJson(bytes, limits), codec }
     case undefined: {
       if (bytes.length === 0) throw new DecodeError('expected a pickle, a msgpack map or a JSON object, got no bytes')
       const start = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')

@@ -48,7 +48,7 @@ export async function worker(args: WorkerArgs): Promise<number> {
   if (missing !== undefined) throw new CommandError(`--watch: there is no ${missing}`)
   const pool = new Supervisor(plan, loaded.config.worker_pool_size, log)
   const closing: (() => unknown)[] = []
-  if (args.metricsPort !== undefined) closing.push(await serve(pool, args.metricsPort, plan, log))
+  if (args.metricsPort !== undefined) closing.push(await serve(pool, args.metricsPort, log))
   if (args.watch?.length) closing.push(await watch(args.watch, pool, log))
   closing.push(listenToSignals(pool, log))
   try {
@@ -170,11 +170,10 @@ async function watch(folders: readonly string[], pool: Supervisor, log: Logger):
   }
 }
 
-async function serve(pool: Supervisor, port: number, plan: WorkerPlan, log: Logger): Promise<() => Promise<void>> {
+async function serve(pool: Supervisor, port: number, log: Logger): Promise<() => Promise<void>> {
   const { PoolMetrics } = await import('../metrics/pool-metrics.ts')
   const { serveMetrics } = await import('../metrics/server.ts')
-  const { PackageMetrics } = await import('../metrics/package-metrics.ts')
-  const metrics = new PoolMetrics(pool, log, await PackageMetrics.of(plan, log))
+  const metrics = new PoolMetrics(pool, log)
   const server = await serveMetrics(metrics, port).catch(async (error: NodeJS.ErrnoException) => {
     await metrics.close()
     throw new CommandError(

@@ -4,7 +4,6 @@ import type { Logger } from '@arq-ts/core'
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
 import type { Served } from '../worker/served.ts'
 import type { Supervisor } from '../worker/supervisor.ts'
-import type { PackageMetrics } from './package-metrics.ts'
 import { queueMetrics } from './queue-metrics.ts'
 import type { MetricsSource } from './server.ts'
 
@@ -14,14 +13,12 @@ const REDIS_WAIT_MS = 2_000
 export class PoolMetrics implements MetricsSource {
   readonly #pool: Supervisor
   readonly #log: Logger
-  readonly #packages: PackageMetrics
   readonly #own = new Registry()
   /** Of what the pool serves, once it has told: a settings module says where. */
   #queues: { served: Served; client: Client; registry: Registry } | undefined
 
-  constructor(pool: Supervisor, log: Logger, packages: PackageMetrics) {
+  constructor(pool: Supervisor, log: Logger) {
     this.#pool = pool
-    this.#packages = packages
     this.#log = log
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
@@ -44,7 +41,7 @@ export class PoolMetrics implements MetricsSource {
   metrics = async (): Promise<{ text: string; contentType: string }> => {
     const workers = AggregatorRegistry.aggregate((await this.#pool.metrics()) as object[][])
     const queues = this.#queuesServed()?.metrics() ?? ''
-    const texts = await Promise.all([workers.metrics(), queues, this.#own.metrics(), this.#packages.text()])
+    const texts = await Promise.all([workers.metrics(), queues, this.#own.metrics()])
     return { text: texts.join('\n'), contentType: this.#own.contentType }
   }
 
@@ -70,7 +67,6 @@ export class PoolMetrics implements MetricsSource {
   }
 
   async close(): Promise<void> {
-    await this.#packages.close()
     await this.#queues?.client.close()
   }
 }

@@ -151,7 +151,7 @@ export class Client {
   async queuedJobs(options: { queueName?: string } = {}): Promise<JobInfo[]> {
     const jobs: JobInfo[] = []
     for await (const { jobId, score, payload } of this.#link.queues.members(options.queueName ?? this.queueName)) {
-      const record = payload && readable(() => decodeJob(payload).record)
+      const record = payload && readable(() => decodeJob(payload, this.#link.limits).record)
       if (record) jobs.push(toJobInfo(record, jobId, score))
     }
     return jobs
@@ -161,7 +161,7 @@ export class Client {
   async allJobResults(): Promise<JobResult[]> {
     const results: JobResult[] = []
     for await (const { jobId, result } of this.#link.jobs.results()) {
-      const record = readable(() => decodeResult(result).record)
+      const record = readable(() => decodeResult(result, this.#link.limits).record)
       if (record) results.push(toJobResult(record, jobId, null))
     }
     return results.sort((a, b) => a.enqueueTime.getTime() - b.enqueueTime.getTime())
@@ -228,7 +228,7 @@ export class Client {
       queueName: options.queueName ?? this.queueName,
       due: dueOf(options),
       expiresMs: options.expiresMs,
-      payload: encodeJob(record, this.codec),
+      payload: encodeJob(record, this.codec, this.#link.limits),
     }
   }
 }
@@ -244,8 +244,10 @@ interface Parts {
 function openLink(options: ClientOptions): Parts {
   const settings = resolveClientOptions(options)
   const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs: timeoutMs, queueName, codec } = settings
+  const { maxDecodedBytes, maxPayloadBytes } = settings
+  const limits = { maxDecodedBytes, maxPayloadBytes }
   const log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
-  return { link: new Link({ redis, keyPrefix, expiresExtraMs, log, timeoutMs }), queueName, codec }
+  return { link: new Link({ redis, keyPrefix, expiresExtraMs, limits, log, timeoutMs }), queueName, codec }
 }
 
 /** How a worker hands its connection to the client it gives to handlers. */

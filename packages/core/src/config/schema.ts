@@ -155,6 +155,10 @@ export const taskQueueSchema = z.strictObject({
     .enum(['msgpack', 'pickle', 'json'])
     .default('msgpack')
     .describe("How jobs are written; Python's default is pickle."),
+  max_payload_bytes: count(1_024, 536_870_912).default(67_108_864).describe('Bytes of a payload at most.'),
+  max_decoded_bytes: count(1_048_576)
+    .default(134_217_728)
+    .describe('Memory in bytes that one decoded payload may take.'),
   lease: seconds(1, 2_147_483).prefault(30).describe("Seconds after which a dead worker's jobs run again."),
   poll_delay: seconds(0.001, 2_147_483)
     .prefault(0.5)

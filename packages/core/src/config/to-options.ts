@@ -67,6 +67,8 @@ const OPTIONS = {
   dead_letter_max_count: 'deadLetter',
   unknown_function: 'unknownFunction',
   codec: 'codec',
+  max_payload_bytes: 'maxPayloadBytes',
+  max_decoded_bytes: 'maxDecodedBytes',
   lease: 'leaseMs',
   poll_delay: 'pollDelayMs',
   health_check_interval: 'healthCheckIntervalMs',
@@ -124,6 +126,8 @@ function connectionOptionsOf(config: TaskQueueConfig): ConnectionOptions {
     redis: redisOptionsOf(config),
     keyPrefix: config.key_prefix,
     codec: config.codec,
+    maxPayloadBytes: config.max_payload_bytes,
+    maxDecodedBytes: config.max_decoded_bytes,
     expiresExtraMs: ms(config.expires_extra),
   }
 }

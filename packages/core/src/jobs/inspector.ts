@@ -5,6 +5,7 @@ import type { JobInfo } from './job.ts'
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import { parseHealthLine } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
+import type { PayloadLimits } from '@arq-ts/protocol'
 import { decodeJob, decodeResult, encodeJob, readable } from '@arq-ts/protocol/jobs'
 import { statusOf } from '@arq-ts/protocol/jobs'
 import type { JobStatus } from '@arq-ts/protocol/jobs'
@@ -122,13 +123,13 @@ export class Inspector {
   /** Dead letters, newest first. `limit` defaults to 100. */
   async deadLetters(options: { offset?: number; limit?: number } = {}): Promise<DeadLetter[]> {
     const stored = await this.#link.deadLetters.page(options.offset ?? 0, options.limit ?? 100)
-    return stored.map(toDeadLetter)
+    return stored.map((letter) => toDeadLetter(letter, this.#link.limits))
   }
 
   /** One dead letter, or null. */
   async deadLetter(jobId: string): Promise<DeadLetter | null> {
     const stored = await this.#link.deadLetters.read(jobId)
-    return stored && toDeadLetter(stored)
+    return stored && toDeadLetter(stored, this.#link.limits)
   }
 
   /** Dead letters that fit all that is given, newest first. Reads all: their number is bounded. */
@@ -187,9 +188,9 @@ export class Inspector {
     const { result } = await jobs.readResult(jobId, '')
     if (!result && (await this.#holderOf(jobId)) !== undefined) return false
     if (!result) throw new ResultNotFoundError(`job ${jobId} is no dead letter and has no kept result; enqueue it anew`)
-    const { record, codec } = decodeResult(result)
+    const { record, codec } = decodeResult(result, this.#link.limits)
     if (record.success) throw new JobFailedError(`job ${jobId} succeeded; enqueue it anew to run it again`)
-    const payload = encodeJob({ ...record, jobTry: null }, codec)
+    const payload = encodeJob({ ...record, jobTry: null }, codec, this.#link.limits)
     return deadLetters.replay(jobId, record.queueName, payload, delayMs, EXPIRES_EXTRA_MS)
   }
 
@@ -210,9 +211,11 @@ export class Inspector {
       jobs.tries(jobId),
       this.workers(),
     ])
-    const ended = stored.result && readable(() => toJobResult(decodeResult(stored.result!).record, jobId, null))
-    const info = stored.job && readable(() => toJobInfo(decodeJob(stored.job!).record, jobId, stored.score))
-    const known = ended ?? info ?? (letter && toDeadLetter(letter).job)
+    const ended =
+      stored.result && readable(() => toJobResult(decodeResult(stored.result!, this.#link.limits).record, jobId, null))
+    const info =
+      stored.job && readable(() => toJobInfo(decodeJob(stored.job!, this.#link.limits).record, jobId, stored.score))
+    const known = ended ?? info ?? (letter && toDeadLetter(letter, this.#link.limits).job)
     const worker = workers.find((entry) => entry.running.some((run) => run.jobId === jobId))
     const run = worker?.running.find((run) => run.jobId === jobId)
     const status = statusOf(stored, clock.now())
@@ -244,7 +247,7 @@ export class Inspector {
   async *jobs(queueName: string): AsyncGenerator<ListedJob> {
     await this.#link.syncClock()
     for await (const { jobId, score, payload, holder } of this.#link.queues.members(queueName)) {
-      const info = payload && readable(() => toJobInfo(decodeJob(payload).record, jobId, score))
+      const info = payload && readable(() => toJobInfo(decodeJob(payload, this.#link.limits).record, jobId, score))
       const observed = { hasResult: false, inProgress: holder !== null, score }
       yield { jobId, status: statusOf(observed, this.#link.clock.now()), due: new Date(score), info }
     }
@@ -308,7 +311,7 @@ export class Inspector {
   }
 }
 
-function toDeadLetter(stored: StoredDeadLetter): DeadLetter {
+function toDeadLetter(stored: StoredDeadLetter, limits: PayloadLimits): DeadLetter {
   const { jobId, payload } = stored
   return {
     jobId,
@@ -317,6 +320,6 @@ function toDeadLetter(stored: StoredDeadLetter): DeadLetter {
     functionName: stored.functionName ?? '<unknown>',
     error: stored.error ?? '',
     jobTry: stored.jobTry ?? 0,
-    job: payload?.length ? readable(() => toJobInfo(decodeJob(payload).record, jobId, null)) : null,
+    job: payload?.length ? readable(() => toJobInfo(decodeJob(payload, limits).record, jobId, null)) : null,
   }
 }

@@ -86,7 +86,7 @@ export class Job<Result = unknown> {
    */
   async resultInfo(): Promise<JobResult | null> {
     const { result, score } = await this.#link.jobs.readResult(this.jobId, this.queueName)
-    return result === null ? null : toJobResult(decodeResult(result).record, this.jobId, score)
+    return result === null ? null : toJobResult(decodeResult(result, this.#link.limits).record, this.jobId, score)
   }
 
   /**
@@ -96,8 +96,9 @@ export class Job<Result = unknown> {
    */
   async info(): Promise<JobInfo | JobResult | null> {
     const stored = await this.#link.jobs.read(this.jobId, this.queueName)
-    if (stored.result) return toJobResult(decodeResult(stored.result).record, this.jobId, stored.score)
-    return stored.job ? toJobInfo(decodeJob(stored.job).record, this.jobId, stored.score) : null
+    if (stored.result)
+      return toJobResult(decodeResult(stored.result, this.#link.limits).record, this.jobId, stored.score)
+    return stored.job ? toJobInfo(decodeJob(stored.job, this.#link.limits).record, this.jobId, stored.score) : null
   }
 
   /**
@@ -148,7 +149,7 @@ export class Job<Result = unknown> {
     // Without time to wait it is asked once, in the time a call may take.
     const found = await (deadline.ms === 0 ? this.#poll() : deadline.race(this.#end(deadline), late))
     if (!found) throw late()
-    const { record } = decodeResult(found)
+    const { record } = decodeResult(found, this.#link.limits)
     if (record.success) return record.result as Result
     throw failureOf(record)
   }

@@ -1,12 +1,13 @@
 /** Options that a client and a worker have in common. */
 
+import { MAX_DECODED_BYTES, MAX_PAYLOAD_BYTES } from '@arq-ts/protocol'
 import type { CodecName } from '@arq-ts/protocol'
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { z } from 'zod'
 import type { Logger, LogLevel } from '../logging/logger.ts'
 import { readTarget, TargetError } from '../redis/target.ts'
-import { duration, hasMethods } from './check.ts'
+import { count, duration, hasMethods } from './check.ts'
 
 /** Options of a client and of a worker. */
 export interface ConnectionOptions {
@@ -25,6 +26,13 @@ export interface ConnectionOptions {
    * are the cron ticks of a worker that is given none.
    */
   codec?: CodecName
+  /** Bytes of a payload at most, read or written, from 1,024 to 512 MiB. Default 64 MiB. */
+  maxPayloadBytes?: number
+  /**
+   * Bytes of memory that one payload may take when it is decoded, at least 1 MiB; a larger one fails as undecodable. A
+   * process needs about four times as much. Default 128 MiB.
+   */
+  maxDecodedBytes?: number
 }
 
 /** @internal */
@@ -35,6 +43,8 @@ export const connectionDefaults = {
   logger: undefined,
   logLevel: undefined,
   codec: 'msgpack',
+  maxPayloadBytes: MAX_PAYLOAD_BYTES,
+  maxDecodedBytes: MAX_DECODED_BYTES,
 } satisfies { [K in keyof ConnectionOptions]-?: ConnectionOptions[K] | undefined }
 
 const aLogger = z.custom<Logger>(
@@ -61,4 +71,8 @@ export const connectionShape = {
   logger: aLogger.optional(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
   codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+  maxPayloadBytes: count(1_024)
+    .max(512 * 1024 * 1024)
+    .optional(),
+  maxDecodedBytes: count(1024 * 1024).optional(),
 }

@@ -1,4 +1,5 @@
 import { DecodeError } from '../errors.ts'
+import type { PayloadLimits } from '@arq-ts/protocol'
 import { PYTHON_IN_PROGRESS } from '@arq-ts/protocol/jobs'
 import { decodeJob } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from './queues.ts'
@@ -45,6 +46,8 @@ export interface Observed {
   queues: readonly { stats: QueueStats; jobs: readonly QueueMember[] }[]
   staleAborts: readonly string[]
   nowMs: number
+  /** Limits of the payloads that are read. Default: those of a client without options. */
+  limits?: PayloadLimits
 }
 
 /** Finds what is wrong with a fleet, and mends what can be mended. Use `client.doctor`. */
@@ -83,6 +86,7 @@ export class Doctor {
       workers: await liveWorkers(this.#link),
       staleAborts: await jobs.staleAborts([...new Set([...found, ...names])]),
       nowMs,
+      limits: this.#link.limits,
     })
   }
 
@@ -92,7 +96,7 @@ export class Doctor {
    * @throws RedisUnavailableError; RedisReplyError where the server's settings may not be changed, say.
    */
   async repair(finding: Finding): Promise<number> {
-    const { clock, jobs: records, deadLetters, server } = this.#link
+    const { clock, jobs: records, deadLetters, limits, server } = this.#link
     const { jobIds } = finding
     const queueName = finding.queueName ?? ''
     switch (finding.check) {
@@ -114,9 +118,9 @@ export class Doctor {
         return records.free(queueName, lost as { jobId: string; holder: string }[])
       }
       case 'unreadable-payload': {
-        const jobs = await this.#still(queueName, jobIds, (job) => read(job).unreadable !== undefined)
+        const jobs = await this.#still(queueName, jobIds, (job) => read(job, limits).unreadable !== undefined)
         for (const job of jobs) {
-          await deadLetters.add(queueName, job.jobId, job.payload!, read(job).unreadable!, DEAD_LETTER_TTL_MS)
+          await deadLetters.add(queueName, job.jobId, job.payload!, read(job, limits).unreadable!, DEAD_LETTER_TTL_MS)
         }
         return jobs.length
       }
@@ -181,7 +185,7 @@ type QueueFinding = Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Fi
 function* diagnoseQueue(
   stats: QueueStats,
   jobs: readonly QueueMember[],
-  { workers, nowMs }: Observed,
+  { workers, nowMs, limits }: Observed,
 ): Generator<QueueFinding> {
   const here = workers.filter((worker) => worker.queues.includes(stats.queueName))
   const hasPython = stats.python !== null
@@ -210,9 +214,9 @@ function* diagnoseQueue(
       jobIds: ids(missing),
     }
   }
-  const unreadable = jobs.filter((job) => read(job).unreadable !== undefined)
+  const unreadable = jobs.filter((job) => read(job, limits).unreadable !== undefined)
   if (unreadable.length > 0) {
-    const message = `${count(unreadable, 'payload')} that no codec reads: ${read(unreadable[0]!).unreadable}`
+    const message = `${count(unreadable, 'payload')} that no codec reads: ${read(unreadable[0]!, limits).unreadable}`
     const repair = 'move them to the dead letters as they are'
     yield { check: 'unreadable-payload', severity: 'error', message, repair, jobIds: ids(unreadable) }
   }
@@ -221,7 +225,7 @@ function* diagnoseQueue(
   const known = new Set(here.flatMap((worker) => worker.functions))
   const orphans = new Map<string, QueueMember[]>()
   for (const job of jobs) {
-    const { functionName } = read(job)
+    const { functionName } = read(job, limits)
     if (functionName === undefined || known.has(functionName)) continue
     orphans.set(functionName, [...(orphans.get(functionName) ?? []), job])
   }
@@ -244,10 +248,10 @@ function isLost({ holder, score }: QueueMember, workers: readonly WorkerEntry[],
 }
 
 /** A waiting job's function, or why no codec reads it. */
-function read(job: QueueMember): { functionName?: string; unreadable?: string } {
+function read(job: QueueMember, limits?: PayloadLimits): { functionName?: string; unreadable?: string } {
   if (job.payload === null || job.holder !== null) return {}
   try {
-    return { functionName: decodeJob(job.payload).record.functionName }
+    return { functionName: decodeJob(job.payload, limits).record.functionName }
   } catch (error) {
     if (error instanceof DecodeError) return { unreadable: error.message }
     throw error

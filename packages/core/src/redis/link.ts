@@ -1,3 +1,4 @@
+import type { PayloadLimits } from '@arq-ts/protocol'
 import { Keys } from '@arq-ts/protocol/jobs'
 import { Broker } from './broker.ts'
 import { Calls } from './calls.ts'
@@ -24,6 +25,8 @@ export interface LinkOptions {
   log: Log
   /** How long a call may wait for Redis, in ms; default: for ever. What a worker sends of itself always does. */
   timeoutMs?: number
+  /** Limits of the payloads that go over it. Default: the protocol's. */
+  limits?: PayloadLimits
 }
 
 /** Everything one client or worker needs of Redis: a connection for commands, one for channels, and what goes over them. */
@@ -42,10 +45,13 @@ export class Link {
   readonly server: Server
   /** How long a call may wait for Redis, in ms. */
   readonly timeoutMs: number
+  /** Limits of the payloads that go over it. */
+  readonly limits: PayloadLimits
   #syncing: Promise<void> | undefined
 
   constructor(options: LinkOptions) {
     this.timeoutMs = options.timeoutMs ?? Infinity
+    this.limits = options.limits ?? {}
     this.connection = new Connection(options.redis, options.log)
     this.keys = new Keys(options.keyPrefix, this.connection.database)
     this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)

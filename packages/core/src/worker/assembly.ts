@@ -22,18 +22,15 @@ import { tracedRun } from './running/traced-run.ts'
 import { Slots } from './slots.ts'
 import { StateHooks } from './state-hooks.ts'
 
-/**
- * The codec of what no job's codec decides: ticks, and results of jobs whose payload is gone or cannot be read. arq reads
- * nothing but pickle unless it is told to, and these are for either language.
- */
-const SHARED_CODEC = 'pickle'
+/** arq reads nothing but pickle unless it is told to, and ticks are for either language. */
+const TICK_CODEC = 'pickle'
 
 /** What the parts of a worker need of the worker itself. */
 export interface AssemblyOptions {
   id: string
   log: Logger
   settings: ResolvedWorkerOptions
-  /** True where the user chose the codec; ticks and results of unreadable jobs are pickled otherwise. */
+  /** True where the user chose the codec; ticks are pickled otherwise. */
   hasCodec: boolean
   emit: <E extends keyof WorkerEvents>(event: E, ...args: WorkerEvents[E]) => void
   hasListeners: (event: keyof WorkerEvents) => boolean
@@ -56,11 +53,13 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     redis: settings.redis,
     keyPrefix: settings.keyPrefix,
     expiresExtraMs: settings.expiresExtraMs,
+    limits: settings,
     log,
   })
   const { broker, deadLetters, jobs, queues, registry, ticks } = link
   if (settings.unknownFunction === 'release')
-    broker.dueJobs.canRun = (payload) => readable(() => tasks.has(decodeJob(payload).record.functionName)) ?? true
+    broker.dueJobs.canRun = (payload) =>
+      readable(() => tasks.has(decodeJob(payload, settings).record.functionName)) ?? true
   const now = () => broker.clock.now()
   const clientOptions = {
     codec: settings.codec,
@@ -68,8 +67,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     onEnqueued: (job: JobEvent) => emit('jobEnqueued', job),
   }
   const client = Client.over(link, clientOptions)
-  const sharedCodec = hasCodec ? settings.codec : SHARED_CODEC
-  const tickClient = Client.over(link, { ...clientOptions, codec: sharedCodec })
+  const tickClient = Client.over(link, { ...clientOptions, codec: hasCodec ? settings.codec : TICK_CODEC })
 
   const state = { ...settings.ctx }
   const { onStartup, onShutdown } = settings
@@ -96,7 +94,6 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     confirmLease: (job) => leases.confirm(job),
     tasks,
     settings,
-    sharedCodec,
     log,
     reporter,
     makeContext: (run) => makeContext(run, state, client),

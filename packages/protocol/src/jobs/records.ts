@@ -3,6 +3,8 @@ import { decodeValue, encodeValue } from '../codec.ts'
 import type { CodecName } from '../codec.ts'
 import { fromExceptionMap, readException } from '../values/exceptions.ts'
 import { joinMsgpackResult } from '../msgpack/result.ts'
+import { MAX_PAYLOAD_BYTES } from '../values/limits.ts'
+import type { PayloadLimits } from '../values/limits.ts'
 import { PyObject, Tuple } from '../values/values.ts'
 
 export type { CodecName } from '../codec.ts'
@@ -34,10 +36,11 @@ const UNKNOWN = '<unknown>'
 type Fields = Readonly<Record<string, unknown>>
 
 /** @throws EncodeError */
-export function encodeJob(job: JobRecord, codec: CodecName): Buffer {
+export function encodeJob(job: JobRecord, codec: CodecName, limits?: PayloadLimits): Buffer {
   return encodeValue(
     { t: job.jobTry, f: job.functionName, a: wireArgs(job.args, codec), k: job.kwargs, et: job.enqueueTimeMs },
     codec,
+    limits?.maxPayloadBytes,
   )
 }
 
@@ -46,11 +49,21 @@ export function encodeJob(job: JobRecord, codec: CodecName): Buffer {
  *   as it stands is not written anew.
  * @throws EncodeError
  */
-export function encodeResult(result: ResultRecord, codec: CodecName, payload?: Uint8Array): Buffer {
+export function encodeResult(
+  result: ResultRecord,
+  codec: CodecName,
+  payload?: Uint8Array,
+  { maxPayloadBytes = MAX_PAYLOAD_BYTES }: PayloadLimits = {},
+): Buffer {
   if (codec === 'msgpack' && payload) {
     const { success, result: value, startTimeMs, finishTimeMs, queueName, jobId } = result
     const outcome = { s: success, r: value, st: startTimeMs, ft: finishTimeMs, q: queueName, id: jobId }
-    const bytes = joinMsgpackResult(payload, result.jobTry, encodeValue(outcome, codec))
+    const bytes = joinMsgpackResult(
+      payload,
+      result.jobTry,
+      encodeValue(outcome, codec, maxPayloadBytes),
+      maxPayloadBytes,
+    )
     if (bytes) return bytes
   }
   const fields = {
@@ -66,18 +79,18 @@ export function encodeResult(result: ResultRecord, codec: CodecName, payload?: U
     q: result.queueName,
     id: result.jobId,
   }
-  return encodeValue(fields, codec)
+  return encodeValue(fields, codec, maxPayloadBytes)
 }
 
 /** @throws DecodeError */
-export function decodeJob(bytes: Uint8Array): { record: JobRecord; codec: CodecName } {
-  const { value, codec } = decodeValue(bytes)
+export function decodeJob(bytes: Uint8Array, limits?: PayloadLimits): { record: JobRecord; codec: CodecName } {
+  const { value, codec } = decodeValue(bytes, limits)
   return { record: toJob(map(value, 'the payload')), codec }
 }
 
 /** Fields `q` and `id` may be missing, as in results of old versions of arq. @throws DecodeError */
-export function decodeResult(bytes: Uint8Array): { record: ResultRecord; codec: CodecName } {
-  const { value, codec } = decodeValue(bytes)
+export function decodeResult(bytes: Uint8Array, limits?: PayloadLimits): { record: ResultRecord; codec: CodecName } {
+  const { value, codec } = decodeValue(bytes, limits)
   const fields = map(value, 'the payload')
   const success = field(fields, 's')
   if (typeof success !== 'boolean') throw wrong('`s`', 'true or false', success)

@@ -1,12 +1,13 @@
 import { parse, stringify } from 'lossless-json'
 import { DecodeError, EncodeError } from '../errors.ts'
-import { COST, MAX_DEPTH, MAX_INTEGER_DIGITS, MAX_PAYLOAD_BYTES, Room } from '../values/limits.ts'
+import { COST, DecodeBudget, MAX_DEPTH, MAX_INTEGER_DIGITS, MAX_PAYLOAD_BYTES } from '../values/limits.ts'
+import type { PayloadLimits } from '../values/limits.ts'
 import { toPlain } from '../values/plain.ts'
 import type { PlainRules } from '../values/plain.ts'
 import { narrow, smallIndex } from '../values/integers.ts'
 
-/** What reads integers beyond 2^53 takes some 30 bytes per character. */
-const MAX_LOSSLESS_LENGTH = 8 * 1024 * 1024
+/** Bytes of memory per character that reading integers beyond 2^53 takes. */
+const LOSSLESS_COST = 14
 /** The largest integer that is written, so that it can be read again. */
 const MAX_DIGITS = 10n ** BigInt(MAX_INTEGER_DIGITS) - 1n
 
@@ -14,11 +15,13 @@ const MAX_DIGITS = 10n ** BigInt(MAX_INTEGER_DIGITS) - 1n
 export interface JsonLiberties {
   /** Sets become arrays, and keys that are numbers become strings. Default false. */
   lenient?: boolean
+  /** Bytes of the text at most. Default 64 MiB. */
+  maxBytes?: number
 }
 
 /** Dates become ISO strings; integers keep every digit. @throws EncodeError */
-export function encodeJson(value: unknown): Buffer {
-  return Buffer.from(jsonText(value))
+export function encodeJson(value: unknown, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
+  return Buffer.from(jsonText(value, { maxBytes }))
 }
 
 /**
@@ -26,10 +29,14 @@ export function encodeJson(value: unknown): Buffer {
  *
  * @throws EncodeError for what JSON has no form for, for a value within itself, and beyond 64 MiB or 500 levels.
  */
-export function jsonText(value: unknown, { lenient = false }: JsonLiberties = {}): string {
+export function jsonText(
+  value: unknown,
+  { lenient = false, maxBytes = MAX_PAYLOAD_BYTES }: JsonLiberties = {},
+): string {
   let hasBigint = false
   const rules: PlainRules = {
     codec: 'json',
+    maxBytes,
     text: (text) => text,
     size: (text) => text.length,
     float(number) {
@@ -57,7 +64,7 @@ export function jsonText(value: unknown, { lenient = false }: JsonLiberties = {}
   }
   let plain = toPlain(value, rules)
   // An escape takes six bytes: what may be too large by then is counted exactly.
-  if (plain.size * 6 > MAX_PAYLOAD_BYTES) plain = toPlain(value, { ...rules, size: escapedSize })
+  if (plain.size * 6 > maxBytes) plain = toPlain(value, { ...rules, size: escapedSize })
   return (hasBigint ? stringify(plain.value) : JSON.stringify(plain.value)) as string
 }
 
@@ -89,16 +96,12 @@ function escapedSize(text: string): number {
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** @throws DecodeError */
-export function decodeJson(bytes: Uint8Array): unknown {
-  const room = new Room(bytes.byteLength)
+export function decodeJson(bytes: Uint8Array, limits?: PayloadLimits): unknown {
+  const budget = new DecodeBudget(bytes.byteLength, limits)
   try {
     const text = utf8.decode(bytes)
-    if (!inspect(text, room)) return JSON.parse(text)
-    if (text.length > MAX_LOSSLESS_LENGTH) {
-      throw new DecodeError(
-        `expected JSON with integers beyond 2^53 to have at most ${MAX_LOSSLESS_LENGTH} characters, got ${text.length}; send them as texts`,
-      )
-    }
+    budget.take(text.length === bytes.length ? text.length : 2 * text.length)
+    if (!inspect(text, budget)) return JSON.parse(text)
     return parse(text, undefined, { parseNumber, onDuplicateKey: ({ newValue }) => newValue })
   } catch (error) {
     if (error instanceof DecodeError) throw error
@@ -114,16 +117,19 @@ function parseNumber(text: string): number | bigint {
  * One pass before anything is built: checks the depth and what it will take in memory. Answers whether there are
  * integers that a number cannot hold.
  */
-function inspect(text: string, room: Room): boolean {
+function inspect(text: string, budget: DecodeBudget): boolean {
   let depth = 0
   let hasLong = false
+  let [characters, floats, items, properties, strings] = [0, 0, 0, 0, 0]
   /** The largest array index among the keys of each open object; V8 reserves slots up to it. */
   const indexes: number[] = [-1]
   for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i)
     if (char === QUOTE) {
       const start = i + 1
+      strings++
       for (i = start; i < text.length && text.charCodeAt(i) !== QUOTE; i++) if (text.charCodeAt(i) === BACKSLASH) i++
+      characters += i - start
       if (i - start <= 3 && isKey(text, i)) {
         const index = smallIndex(text.slice(start, i))
         if (index > (indexes[depth] as number)) indexes[depth] = index
@@ -131,22 +137,30 @@ function inspect(text: string, room: Room): boolean {
     } else if (char === BRACE || char === BRACKET) {
       if (++depth > MAX_DEPTH) throw new DecodeError(`the payload nests deeper than ${MAX_DEPTH} levels`)
       indexes[depth] = -1
-      room.take(char === BRACE ? COST.dict : COST.list)
+      // A list makes room for several items at once.
+      budget.take(char === BRACE ? COST.dict : COST.list + COST.item * 4)
     } else if (char === BRACE_END || char === BRACKET_END) {
       if (depth === 0) throw new DecodeError('not valid JSON: it closes what was never opened')
       const index = indexes[depth--] as number
-      if (index >= 0) room.take(COST.index * index)
+      if (index >= 0) budget.take(COST.index * index)
     } else if (char === MINUS || (char >= DIGIT_0 && char <= DIGIT_9)) {
       const end = endOfDigits(text, i + 1)
       const digits = end - i
       const next = text.charCodeAt(end) | 0x20
       i = next === POINT || next === E ? endOfNumber(text, end) - 1 : end - 1
-      if (next === POINT || next === E) continue
+      if (next === POINT || next === E) {
+        floats++
+        continue
+      }
       if (digits > MAX_INTEGER_DIGITS)
         throw new DecodeError(`an integer of ${digits} digits is longer than ${MAX_INTEGER_DIGITS}`)
       hasLong ||= digits > 15
-    }
+    } else if (char === COLON) properties++
+    else if (char === COMMA) items++
   }
+  // Nothing has been built so far, so once is often enough.
+  budget.take(strings * COST.string + characters + properties * COST.property + items * COST.item)
+  budget.take(floats * COST.number + (hasLong ? text.length * LOSSLESS_COST : 0))
   return hasLong
 }
 
@@ -161,6 +175,8 @@ const DIGIT_0 = 0x30
 const DIGIT_9 = 0x39
 /** As `charCode | 0x20` has them. */
 const POINT = 0x2e
+const COLON = 0x3a
+const COMMA = 0x2c
 const E = 0x65
 
 function isKey(text: string, quote: number): boolean {

@@ -1,6 +1,6 @@
 import { DecodeError } from '../errors.ts'
 import { COST, MAX_DEPTH } from '../values/limits.ts'
-import type { Room } from '../values/limits.ts'
+import type { DecodeBudget } from '../values/limits.ts'
 
 /**
  * Walks a msgpack payload once without building anything, so that lengths that lie, depth, foreign extensions and
@@ -8,11 +8,11 @@ import type { Room } from '../values/limits.ts'
  * keys, no bytes, and no integer at the edge of what a number holds.
  * @throws DecodeError
  */
-export function checkMsgpack(bytes: Uint8Array, room: Room): boolean {
-  const check = new Check(bytes, room)
+export function checkMsgpack(bytes: Uint8Array, budget: DecodeBudget): boolean {
+  const check = new Check(bytes, budget)
   check.value(0)
   if (check.at !== bytes.length) check.fail(`${bytes.length - check.at} bytes too many`)
-  if (!check.simple) room.take(COST.map * check.maps)
+  if (!check.simple) budget.take(COST.map * check.maps + COST.entry * check.entries)
   return check.simple
 }
 
@@ -20,14 +20,16 @@ class Check {
   at = 0
   simple = true
   maps = 0
+  /** Entries of all maps. */
+  entries = 0
   readonly #bytes: Uint8Array
   readonly #view: DataView
-  readonly #room: Room
+  readonly #budget: DecodeBudget
 
-  constructor(bytes: Uint8Array, room: Room) {
+  constructor(bytes: Uint8Array, budget: DecodeBudget) {
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.#room = room
+    this.#budget = budget
   }
 
   value(depth: number): void {
@@ -35,7 +37,7 @@ class Check {
     if (head <= 0x7f || head >= 0xe0) return
     if (head <= 0x8f) return this.#map(head & 0x0f, depth)
     if (head <= 0x9f) return this.#array(head & 0x0f, depth)
-    if (head <= 0xbf) return this.#skip(head & 0x1f)
+    if (head <= 0xbf) return this.#text(head & 0x1f)
     switch (head) {
       case 0xc0:
       case 0xc2:
@@ -60,6 +62,7 @@ class Check {
       case 0xd2:
         return this.#skip(4)
       case 0xcb:
+        this.#budget.take(COST.number)
         return this.#skip(8)
       case 0xcf:
       case 0xd3:
@@ -69,11 +72,11 @@ class Check {
       case 0xd7:
         return this.#extension(8)
       case 0xd9:
-        return this.#skip(this.#size(1))
+        return this.#text(this.#size(1))
       case 0xda:
-        return this.#skip(this.#size(2))
+        return this.#text(this.#size(2))
       case 0xdb:
-        return this.#skip(this.#size(4))
+        return this.#text(this.#size(4))
       case 0xdc:
         return this.#array(this.#size(2), depth)
       case 0xdd:
@@ -93,7 +96,8 @@ class Check {
 
   #map(count: number, depth: number): void {
     this.#enter(2 * count, depth)
-    this.#room.take(COST.dict)
+    this.#budget.take(COST.dict + count * COST.property)
+    this.entries += count
     this.maps++
     let largest = -1
     for (let i = 0; i < count; i++) {
@@ -103,12 +107,12 @@ class Check {
       else this.simple = false
       this.value(depth + 1)
     }
-    if (largest >= 0) this.#room.take(COST.index * largest)
+    if (largest >= 0) this.#budget.take(COST.index * largest)
   }
 
   #array(count: number, depth: number): void {
     this.#enter(count, depth)
-    this.#room.take(COST.list)
+    this.#budget.take(COST.list + count * COST.item)
     for (let i = 0; i < count; i++) this.value(depth + 1)
   }
 
@@ -140,12 +144,13 @@ class Check {
 
   #binary(length: number): void {
     this.simple = false
-    this.#room.take(COST.bytes)
     this.#skip(length)
+    this.#budget.take(COST.bytes + length)
   }
 
   /** Exactly 2^53 is read as a number that is written as a float. */
   #integer64(): void {
+    this.#budget.take(COST.bigint)
     if (this.at + 8 <= this.#bytes.length) {
       const high = this.#view.getInt32(this.at)
       if ((high === 0x200000 || high === -0x200000) && this.#view.getUint32(this.at + 4) === 0) this.simple = false
@@ -157,7 +162,7 @@ class Check {
   #extension(length: number): void {
     if (this.#size(1) !== 0xff || (length !== 4 && length !== 8 && length !== 12))
       this.fail('an extension other than a timestamp')
-    this.#room.take(COST.object)
+    this.#budget.take(COST.object)
     this.#skip(length)
   }
 
@@ -165,6 +170,11 @@ class Check {
     const at = this.at
     this.#skip(width)
     return width === 1 ? (this.#bytes[at] as number) : width === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at)
+  }
+
+  #text(length: number): void {
+    this.#skip(length)
+    this.#budget.take(COST.string + length)
   }
 
   #skip(count: number): void {

@@ -1,6 +1,7 @@
 import { Packr, Unpackr } from 'msgpackr'
 import { DecodeError, EncodeError } from '../errors.ts'
-import { Room } from '../values/limits.ts'
+import { DecodeBudget, MAX_PAYLOAD_BYTES } from '../values/limits.ts'
+import type { PayloadLimits } from '../values/limits.ts'
 import { checkMsgpack } from './check.ts'
 import { narrow } from '../values/integers.ts'
 import { isWellFormed } from '../pickle/text.ts'
@@ -17,6 +18,7 @@ const MAX_UINT64 = 2n ** 64n - 1n
 
 const rules: PlainRules = {
   codec: 'msgpack',
+  maxBytes: MAX_PAYLOAD_BYTES,
   text(value) {
     if (isWellFormed(value)) return value
     throw new EncodeError("msgpack texts are UTF-8, which has no lone surrogates; use codec 'pickle', or bytes")
@@ -42,14 +44,14 @@ const rules: PlainRules = {
 }
 
 /** Whole numbers are integers at any size up to 64 bits; bytes are bin, dates timestamps. @throws EncodeError */
-export function encodeMsgpack(value: unknown): Buffer {
+export function encodeMsgpack(value: unknown, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
   // What msgpackr gives is a slice of a buffer it never writes to again.
-  return packr.pack(toPlain(value, rules).value)
+  return packr.pack(toPlain(value, maxBytes === rules.maxBytes ? rules : { ...rules, maxBytes }).value)
 }
 
 /** @throws DecodeError */
-export function decodeMsgpack(bytes: Uint8Array): unknown {
-  const simple = checkMsgpack(bytes, new Room(bytes.byteLength))
+export function decodeMsgpack(bytes: Uint8Array, limits?: PayloadLimits): unknown {
+  const simple = checkMsgpack(bytes, new DecodeBudget(bytes.byteLength, limits))
   // A view of its own: msgpackr leaves a mark on what it reads.
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   try {

@@ -1,5 +1,4 @@
-import { tooLarge } from '../values/byte-writer.ts'
-import { MAX_PAYLOAD_BYTES } from '../values/limits.ts'
+import { tooLarge } from '../values/limits.ts'
 
 /** Heads of maps: a job's five fields, a result's other six, and all eleven. */
 const JOB = 0x85
@@ -19,15 +18,20 @@ const REST = 4
  *
  * @param job - A job that was decoded.
  * @param outcome - The map of `s r st ft q id`.
- * @throws EncodeError beyond `MAX_PAYLOAD_BYTES`.
+ * @throws EncodeError beyond `maxBytes`.
  */
-export function joinMsgpackResult(job: Uint8Array, jobTry: number | null, outcome: Buffer): Buffer | undefined {
+export function joinMsgpackResult(
+  job: Uint8Array,
+  jobTry: number | null,
+  outcome: Buffer,
+  maxBytes: number,
+): Buffer | undefined {
   const given = job[3]!
   const isUsual = job[0] === JOB && job[1] === TEXT_1 && job[2] === T && (given === NIL || given <= MAX_FIXINT)
   const isTryShort = jobTry === null || (Number.isInteger(jobTry) && jobTry >= 0 && jobTry <= MAX_FIXINT)
   if (!isUsual || !isTryShort || outcome[0] !== OUTCOME) return undefined
   const size = job.length + outcome.length - 1
-  if (size > MAX_PAYLOAD_BYTES) throw tooLarge()
+  if (size > maxBytes) throw tooLarge(maxBytes)
   const bytes = Buffer.allocUnsafe(size)
   bytes[0] = RESULT
   bytes[1] = TEXT_1

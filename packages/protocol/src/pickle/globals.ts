@@ -7,7 +7,7 @@ import { readException } from '../values/exceptions.ts'
 import { isKnownException } from '../values/known-exceptions.ts'
 import { narrow } from '../values/integers.ts'
 import { COST } from '../values/limits.ts'
-import type { Room } from '../values/limits.ts'
+import type { DecodeBudget } from '../values/limits.ts'
 import {
   ByteArray,
   Complex,
@@ -38,17 +38,20 @@ export type BytesType = { new (length: number): Uint8Array; new (bytes: ArrayLik
 /** Of a global, module and name together. */
 export const MAX_NAME_LENGTH = 1_000
 
-type Construct = (args: Args, room: Room) => unknown
+type Construct = (args: Args, budget: DecodeBudget) => unknown
 
 /** Constructions known by name; each gives undefined for arguments it does not know, which leaves them inert. */
 const KNOWN: ReadonlyMap<string, Construct> = new Map<string, Construct>([
-  ['builtins.bytes', (args, room) => bytesOf(args, room, Uint8Array)],
-  ['builtins.bytearray', (args, room) => bytesOf(args, room, ByteArray)],
-  ['_codecs.encode', (args, room) => (args.length === 2 ? bytesOf(args, room, Uint8Array) : undefined)],
-  ['builtins.set', (args, room) => copy(args, room, (items) => addAll(new Set(), items, room), COST.set)],
-  ['builtins.frozenset', (args, room) => copy(args, room, (items) => addAll(new FrozenSet(), items, room), COST.set)],
-  ['builtins.tuple', (args, room) => copy(args, room, (items) => Tuple.adopt([...items]), COST.tuple)],
-  ['builtins.list', (args, room) => copy(args, room, (items) => [...items], COST.list)],
+  ['builtins.bytes', (args, budget) => bytesOf(args, budget, Uint8Array)],
+  ['builtins.bytearray', (args, budget) => bytesOf(args, budget, ByteArray)],
+  ['_codecs.encode', (args, budget) => (args.length === 2 ? bytesOf(args, budget, Uint8Array) : undefined)],
+  ['builtins.set', (args, budget) => copy(args, budget, (items) => addAll(new Set(), items, budget), COST.set)],
+  [
+    'builtins.frozenset',
+    (args, budget) => copy(args, budget, (items) => addAll(new FrozenSet(), items, budget), COST.set),
+  ],
+  ['builtins.tuple', (args, budget) => copy(args, budget, (items) => Tuple.adopt([...items]), COST.tuple)],
+  ['builtins.list', (args, budget) => copy(args, budget, (items) => [...items], COST.list)],
   ['builtins.dict', (args) => (args.length === 0 ? {} : undefined)],
   [
     'builtins.complex',
@@ -81,16 +84,16 @@ const KNOWN: ReadonlyMap<string, Construct> = new Map<string, Construct>([
 ])
 
 /** `callee(*args)` as data. */
-export function reduce(callee: unknown, args: unknown, room: Room): unknown {
+export function reduce(callee: unknown, args: unknown, budget: DecodeBudget): unknown {
   if (!(args instanceof Tuple))
     throw new DecodeError('not a valid pickle: it calls something with arguments that are no tuple')
-  room.take(COST.object)
+  budget.take(COST.object)
   if (callee instanceof PyGlobal) {
-    const known = KNOWN.get(`${callee.module}.${callee.name}`)?.(args, room)
+    const known = KNOWN.get(`${callee.module}.${callee.name}`)?.(args, budget)
     if (known !== undefined) return known
     if (isKnownException(callee.module, callee.name)) {
       const error = readException(callee, args)
-      room.take(COST.error + 4 * error.message.length)
+      budget.take(COST.error + 4 * error.message.length)
       return error
     }
     return new PyObject(callee, 'reduce', args)
@@ -100,10 +103,10 @@ export function reduce(callee: unknown, args: unknown, room: Room): unknown {
 }
 
 /** `callee.__new__(callee, *args, **kwargs)` as data. */
-export function construct(callee: unknown, args: unknown, room: Room, kwargs?: unknown): unknown {
+export function construct(callee: unknown, args: unknown, budget: DecodeBudget, kwargs?: unknown): unknown {
   if (!(callee instanceof PyGlobal) || !(args instanceof Tuple))
     throw new DecodeError('not a valid pickle: it makes an instance of something that is no class')
-  room.take(COST.object)
+  budget.take(COST.object)
   if (isUuid(callee) && args.length === 0) return new Uuid()
   return new PyObject(callee, 'new', args, kwargs)
 }
@@ -146,31 +149,31 @@ function reconstruct([type, base, state]: Args): unknown {
 }
 
 /** What copies must pay: the same list may be given to a million sets. */
-function copy(args: Args, room: Room, make: (items: unknown[]) => unknown, cost: number): unknown {
+function copy(args: Args, budget: DecodeBudget, make: (items: unknown[]) => unknown, cost: number): unknown {
   const [items = []] = args
   if (args.length > 1 || !Array.isArray(items)) return undefined
-  room.take(cost + items.length * 4 * COST.slot)
+  budget.take(cost + items.length * COST.entry)
   return make(items)
 }
 
-function addAll(set: Set<unknown>, items: unknown[], room: Room): Set<unknown> {
+function addAll(set: Set<unknown>, items: unknown[], budget: DecodeBudget): Set<unknown> {
   for (const item of items) {
-    room.key(item)
+    budget.key(item)
     set.add(item)
   }
   return set
 }
 
 /** Protocols 0 to 2 write bytes as latin-1 text and its encoding. */
-function bytesOf(args: Args, room: Room, type: BytesType): Uint8Array | undefined {
+function bytesOf(args: Args, budget: DecodeBudget, type: BytesType): Uint8Array | undefined {
   const [value, encoding] = args
   if (args.length === 0) return new type(0)
   if (value instanceof Uint8Array && args.length === 1) {
-    room.take(COST.bytes + value.length)
+    budget.take(COST.bytes + value.length)
     return new type(value)
   }
   if (typeof value !== 'string' || (encoding !== 'latin1' && encoding !== 'latin-1')) return undefined
-  room.take(COST.bytes + value.length)
+  budget.take(COST.bytes + value.length)
   return new type(Buffer.from(value, 'latin1'))
 }
 
@@ -189,25 +192,25 @@ function defaultDict([factory, ...more]: Args): unknown {
   return out
 }
 
-function counter([counts, ...more]: Args, room: Room): unknown {
+function counter([counts, ...more]: Args, budget: DecodeBudget): unknown {
   if (more.length > 0) return undefined
   const entries: Iterable<[unknown, unknown]> | undefined =
     counts === undefined ? [] : counts instanceof Map ? counts : isDict(counts) ? Object.entries(counts) : undefined
   if (!entries) return undefined
   const out = new Counter()
   for (const [key, count] of entries) {
-    room.take(COST.slot * 8)
-    room.key(key)
+    budget.take(COST.entry)
+    budget.key(key)
     out.set(key, count)
   }
   return out
 }
 
-function dateTime([raw, zone]: Args, room: Room): unknown {
+function dateTime([raw, zone]: Args, budget: DecodeBudget): unknown {
   if (!isBytes(raw, 10) || !isZone(zone)) return undefined
   const month = (raw[2] as number) & 0x7f
   if (month < 1 || month > 12) return undefined
-  if (zone instanceof ZoneInfo) room.take(COST.zoned)
+  if (zone instanceof ZoneInfo) budget.take(COST.zoned)
   return new DateTime(raw, zone ?? null)
 }
 
@@ -221,16 +224,16 @@ function timeZone([offset, label = null]: Args): unknown {
     : undefined
 }
 
-function fraction(args: Args, room: Room): unknown {
+function fraction(args: Args, budget: DecodeBudget): unknown {
   const [numerator, denominator] =
-    typeof args[0] === 'string' && args.length === 1 ? fractionParts(args[0], room) : args
+    typeof args[0] === 'string' && args.length === 1 ? fractionParts(args[0], budget) : args
   if (args.length > 2 || !isInteger(numerator) || !isInteger(denominator) || denominator <= 0) return undefined
   return new Fraction(numerator, denominator)
 }
 
 /** Python 3.11 and older write a text, `1/3` or `2`. */
-function fractionParts(text: string, room: Room): unknown[] {
-  room.take(text.length * COST.slot)
+function fractionParts(text: string, budget: DecodeBudget): unknown[] {
+  budget.take(text.length * COST.slot)
   const [, numerator, denominator = '1'] = /^(-?\d{1,4300})(?:\/(\d{1,4300}))?$/.exec(text) ?? []
   return numerator === undefined ? [] : [narrow(BigInt(numerator)), narrow(BigInt(denominator))]
 }

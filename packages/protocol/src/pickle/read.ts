@@ -4,7 +4,8 @@
  */
 import { DecodeError } from '../errors.ts'
 import { smallIndex } from '../values/integers.ts'
-import { COST, MAX_DEPTH, Room } from '../values/limits.ts'
+import { COST, DecodeBudget, MAX_DEPTH } from '../values/limits.ts'
+import type { PayloadLimits } from '../values/limits.ts'
 import { MAX_NAME_LENGTH, build, construct, isDict, reduce } from './globals.ts'
 import type { BytesType } from './globals.ts'
 import { settleGraph } from './graph.ts'
@@ -16,10 +17,10 @@ import { unescapeRaw, unquote } from './text.ts'
 import { ByteArray, Deque, FrozenSet, PyGlobal, PyObject, Tuple } from '../values/values.ts'
 
 /** @throws DecodeError */
-export function decodePickle(bytes: Uint8Array): unknown {
-  const room = new Room(bytes.byteLength)
+export function decodePickle(bytes: Uint8Array, limits?: PayloadLimits): unknown {
+  const budget = new DecodeBudget(bytes.byteLength, limits)
   try {
-    return new PickleReader(new PickleSource(bytes), room).read()
+    return new PickleReader(new PickleSource(bytes, budget), budget).read()
   } catch (error) {
     if (error instanceof DecodeError) throw error
     throw new DecodeError(`not a valid pickle: ${(error as Error).message}`, { cause: error })
@@ -34,7 +35,9 @@ class PickleReader extends PickleStack {
     for (let code = source.byte(); code !== op.STOP; code = source.byte()) this.#step(code)
     if (this.size !== 1 || this.floors.length > 0) source.fail('it does not end with one value')
     const value = this.pop()
-    return this.mustSettle || this.containers > MAX_DEPTH ? settleGraph(value, this.maps) : value
+    if (!this.mustSettle && this.containers <= MAX_DEPTH) return value
+    this.budget.take(this.containers * COST.visit)
+    return settleGraph(value, this.maps)
   }
 
   #step(code: number): void {
@@ -121,16 +124,16 @@ class PickleReader extends PickleStack {
       }
       case op.REDUCE: {
         const args = this.pop()
-        return this.pushNew(reduce(this.pop(), args, this.room), 0)
+        return this.pushNew(reduce(this.pop(), args, this.budget), 0)
       }
       case op.NEWOBJ: {
         const args = this.pop()
-        return this.pushNew(construct(this.pop(), args, this.room), 0)
+        return this.pushNew(construct(this.pop(), args, this.budget), 0)
       }
       case op.NEWOBJ_EX: {
         const kwargs = this.pop()
         const args = this.pop()
-        return this.pushNew(construct(this.pop(), args, this.room, kwargs), 0)
+        return this.pushNew(construct(this.pop(), args, this.budget, kwargs), 0)
       }
       case op.BUILD: {
         const state = this.pop()
@@ -138,14 +141,14 @@ class PickleReader extends PickleStack {
       }
       case op.OBJ: {
         const [callee, ...args] = this.take(this.popMark())
-        return this.pushNew(reduce(callee, Tuple.adopt(args), this.room), COST.tuple)
+        return this.pushNew(reduce(callee, Tuple.adopt(args), this.budget), COST.tuple)
       }
       case op.INST: {
         const module = source.utf8Line()
         this.#global(module, source.utf8Line())
         const callee = this.pop()
         const args = Tuple.adopt(this.take(this.popMark()))
-        return this.pushNew(reduce(callee, args, this.room), COST.tuple)
+        return this.pushNew(reduce(callee, args, this.budget), COST.tuple)
       }
       case op.EMPTY_SET:
         return this.pushNew(new Set(), COST.set)
@@ -209,8 +212,9 @@ class PickleReader extends PickleStack {
       case op.BYTEARRAY8:
         return this.#bytes(source.length8(), ByteArray)
       case op.LIST: {
-        const items = this.take(this.popMark())
-        return this.pushNew(items, COST.list)
+        const from = this.popMark()
+        this.budget.take(COST.list + (this.size - from) * COST.item)
+        return this.pushNew(this.take(from), 0)
       }
       case op.DICT: {
         const pairs = this.take(this.popMark())
@@ -247,21 +251,22 @@ class PickleReader extends PickleStack {
   }
 
   #bytes(length: number, type: BytesType = Uint8Array): void {
-    const bytes = this.source.raw(length, type)
-    this.pushNew(bytes, COST.bytes)
+    this.budget.take(COST.bytes + length)
+    this.pushNew(this.source.raw(length, type), 0)
   }
 
   #tuple(from: number): void {
-    this.pushNew(Tuple.adopt(this.take(from)), COST.tuple)
+    this.budget.take(COST.tuple + (this.size - from) * COST.item)
+    this.pushNew(Tuple.adopt(this.take(from)), 0)
   }
 
   #addItems(set: Set<unknown>, from: number): void {
     for (let i = from; i < this.size; i++) {
       const item = this.stack[i]
-      this.room.key(item)
+      this.budget.key(item)
       set.add(item)
     }
-    this.room.take((this.size - from) * COST.slot)
+    this.budget.take((this.size - from) * COST.entry)
     this.size = from
   }
 
@@ -269,6 +274,7 @@ class PickleReader extends PickleStack {
     const list = from > this.floor ? this.stack[from - 1] : undefined
     const into = list instanceof PyObject ? list.listItems : list
     if (!Array.isArray(into) || into instanceof Tuple) this.source.fail('items are appended to a value that is no list')
+    this.budget.take((into.length === 0 ? COST.firstItem : 0) + (this.size - from) * COST.slot)
     for (let i = from; i < this.size; i++) into.push(this.stack[i])
     this.size = from
     if (into instanceof Deque && into.maxLength !== null && into.length > into.maxLength)
@@ -288,7 +294,7 @@ class PickleReader extends PickleStack {
       } else this.#setProperties(top, from)
     } else if (top instanceof Map) this.#setPairs(top, from)
     else if (top instanceof PyObject) {
-      this.room.take((this.size - from) * COST.slot * 4)
+      this.budget.take((top.dictItems.length === 0 ? COST.firstItem : 0) + (this.size - from) * COST.entry)
       for (let i = from; i < this.size; i += 2) top.dictItems.push([stack[i], stack[i + 1]])
     } else this.source.fail('keys are set on a value that is no dict')
     this.size = from
@@ -309,13 +315,15 @@ class PickleReader extends PickleStack {
         Object.defineProperty(dict, key, { value: stack[i + 1], enumerable: true, writable: true, configurable: true })
       else dict[key] = stack[i + 1]
     }
-    if (largest > 0) this.room.take(COST.index * largest)
+    if (largest > 0) this.budget.take(COST.index * largest)
+    this.budget.take(((this.size - from) / 2) * COST.property)
   }
 
   #setPairs(map: Map<unknown, unknown>, from: number): void {
+    this.budget.take(((this.size - from) / 2) * COST.entry)
     for (let i = from; i < this.size; i += 2) {
       const key = this.stack[i]
-      this.room.key(key)
+      this.budget.key(key)
       map.set(key, this.stack[i + 1])
     }
   }

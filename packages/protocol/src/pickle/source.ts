@@ -1,6 +1,7 @@
 /** The bytes of a pickle, read one argument of an opcode at a time. Reading past the end is a DecodeError. */
 import { DecodeError } from '../errors.ts'
-import { MAX_INTEGER_BYTES, MAX_INTEGER_DIGITS } from '../values/limits.ts'
+import { COST, MAX_INTEGER_BYTES, MAX_INTEGER_DIGITS } from '../values/limits.ts'
+import type { DecodeBudget } from '../values/limits.ts'
 import { readText } from './text.ts'
 import type { Bytes } from './text.ts'
 import { narrow } from '../values/integers.ts'
@@ -8,9 +9,11 @@ import type { BytesType } from './globals.ts'
 
 export class PickleSource {
   readonly bytes: Bytes
+  readonly #budget: DecodeBudget
   #at = 0
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, budget: DecodeBudget) {
+    this.#budget = budget
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) as Bytes
   }
 
@@ -33,6 +36,7 @@ export class PickleSource {
   }
 
   double(): number {
+    this.#budget.take(COST.number)
     return this.bytes.readDoubleBE(this.#skip(8))
   }
 
@@ -46,11 +50,13 @@ export class PickleSource {
 
   text(length: number): string {
     const from = this.#skip(length)
+    this.#budget.take(COST.string + length)
     return readText(this.bytes, from, from + length)
   }
 
   /** Python 2's str; as CPython does by default, only ASCII is taken for text. */
   ascii(length: number): string {
+    this.#budget.take(COST.string + Math.max(0, length))
     const text = this.bytes.latin1Slice(this.#skip(length), this.#at)
     return this.checkAscii(text)
   }
@@ -70,7 +76,9 @@ export class PickleSource {
   /** Latin-1, up to the line's end. */
   line(): string {
     const from = this.#at
-    return this.bytes.latin1Slice(from, this.#endOfLine())
+    const end = this.#endOfLine()
+    this.#budget.take(COST.string + end - from)
+    return this.bytes.latin1Slice(from, end)
   }
 
   utf8Line(): string {
@@ -97,6 +105,7 @@ export class PickleSource {
     if (length > MAX_INTEGER_BYTES) this.fail(`an integer of ${length} bytes is larger than ${MAX_INTEGER_BYTES}`)
     const from = this.#skip(length)
     if (length === 0) return 0
+    this.#budget.take(COST.bigint + length)
     if (length <= 6) return this.bytes.readIntLE(from, length)
     if (length === 8) {
       const high = this.bytes.readInt32LE(from + 4)

@@ -1,12 +1,14 @@
 /** The stack, the marks and the memo that the opcodes of a pickle work on. All of it is bounded by the bytes read. */
 import { COST, MAX_DEPTH } from '../values/limits.ts'
-import type { Room } from '../values/limits.ts'
+import type { DecodeBudget } from '../values/limits.ts'
 import { isDict } from './globals.ts'
 import type { PickleSource } from './source.ts'
 
+const PAID_AT_ONCE = 1_024
+
 export class PickleStack {
   protected readonly source: PickleSource
-  protected readonly room: Room
+  protected readonly budget: DecodeBudget
   /** Live up to `size`; below `floor` lies what a mark protects. */
   protected readonly stack: unknown[] = []
   protected size = 0
@@ -22,20 +24,29 @@ export class PickleStack {
   readonly #memo: unknown[] = []
   /** Dicts that something else may hold already. */
   #shared: Set<object> | undefined
+  /** The length of the stack that is paid for. */
+  #paid = 0
 
-  constructor(source: PickleSource, room: Room) {
+  constructor(source: PickleSource, budget: DecodeBudget) {
     this.source = source
-    this.room = room
+    this.budget = budget
   }
 
   push(value: unknown): void {
     this.stack[this.size++] = value
+    if (this.size > this.#paid) this.#pay()
+  }
+
+  /** The stack keeps the memory that it once had. */
+  #pay(): void {
+    this.#paid += PAID_AT_ONCE
+    this.budget.take(PAID_AT_ONCE * COST.slot)
   }
 
   pushNew(value: unknown, cost: number): void {
     this.containers++
-    this.room.take(cost)
-    this.stack[this.size++] = value
+    this.budget.take(cost)
+    this.push(value)
   }
 
   need(count: number): void {
@@ -78,7 +89,11 @@ export class PickleStack {
   put(index: number): void {
     // CPython numbers them without gaps, so there are never more than bytes.
     if (index > this.source.bytes.length) this.source.fail(`memo ${index} is out of bounds`)
-    if (this.#memo[index] === undefined) this.memoized++
+    if (this.#memo[index] === undefined) {
+      this.memoized++
+      // V8 keeps an array with gaps as a table.
+      this.budget.take(index === this.#memo.length ? COST.slot : COST.entry)
+    }
     this.#memo[index] = this.top()
   }
 
@@ -94,14 +109,17 @@ export class PickleStack {
     const map = this.maps?.get(value)
     if (map !== undefined) return map
     this.#shared ??= new Set()
-    this.#shared.add(value)
+    if (!this.#shared.has(value)) {
+      this.budget.take(COST.entry)
+      this.#shared.add(value)
+    }
     return value
   }
 
   /** The dict as a Map, from here on. */
   becomeMap(dict: Record<string, unknown>): Map<unknown, unknown> {
     const map = new Map<unknown, unknown>(Object.entries(dict))
-    this.room.take(COST.map)
+    this.budget.take(COST.map + map.size * COST.entry)
     this.maps ??= new Map()
     this.maps.set(dict, map)
     if (this.#shared?.has(dict) === true) this.mustSettle = true

@@ -31,8 +31,8 @@ import {
 } from '../values/values.ts'
 
 /** @throws EncodeError for what Python has no value for, and for nesting and size beyond the limits. */
-export function encodePickle(value: unknown): Buffer {
-  const writer = new PickleWriter()
+export function encodePickle(value: unknown, maxBytes?: number): Buffer {
+  const writer = new PickleWriter(maxBytes)
   try {
     writer.pair(op.PROTO, 4)
     writer.value(value, 0)
@@ -328,8 +328,9 @@ class PickleWriter extends ByteWriter {
   #bigint(value: bigint): void {
     const number = Number(value)
     if (Number.isSafeInteger(number)) return this.#integer(number)
-    // One bit more than the magnitude, for the sign.
-    const bits = (value < 0n ? -value : value).toString(16).length * 4 + 1
+    const magnitude = (value < 0n ? ~value : value).toString(16)
+    // One bit more, for the sign.
+    const bits = magnitude.length * 4 - Math.clz32(Number.parseInt(magnitude[0]!, 16)) + 28 + 1
     const length = Math.ceil(bits / 8)
     if (length > MAX_INTEGER_BYTES)
       throw new EncodeError(`expected integers of at most ${MAX_INTEGER_BYTES} bytes, got ${length}`)

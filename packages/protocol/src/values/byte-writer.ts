@@ -2,8 +2,7 @@
  * A growing buffer. The one place, with pickle-text, that leans on Node's Buffer: it is what ioredis sends without a
  * copy, and writes texts several times faster than TextEncoder.
  */
-import { EncodeError } from '../errors.ts'
-import { MAX_PAYLOAD_BYTES } from './limits.ts'
+import { MAX_PAYLOAD_BYTES, tooLarge } from './limits.ts'
 import { isWellFormed, textBytes } from '../pickle/text.ts'
 
 const SCRATCH_BYTES = 64 * 1024
@@ -14,8 +13,11 @@ let scratch: Buffer | undefined = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 export class ByteWriter {
   protected buffer: Buffer
   protected at = 0
+  readonly #maxBytes: number
 
-  constructor() {
+  /** @param maxBytes - Bytes to write at most. */
+  constructor(maxBytes: number = MAX_PAYLOAD_BYTES) {
+    this.#maxBytes = maxBytes
     // A writer within a writer (a `toJSON` that encodes) gets its own.
     this.buffer = scratch ?? Buffer.allocUnsafe(512)
     scratch = undefined
@@ -101,20 +103,14 @@ export class ByteWriter {
     else this.uint32(long, length)
   }
 
-  /** @throws EncodeError beyond `MAX_PAYLOAD_BYTES`. */
+  /** @throws EncodeError beyond the limit. */
   protected reserve(count: number): void {
     const needed = this.at + count
     if (needed <= this.buffer.length) return
-    if (needed > MAX_PAYLOAD_BYTES) throw tooLarge()
-    const larger = Buffer.allocUnsafe(Math.min(Math.max(needed, this.buffer.length * 2), MAX_PAYLOAD_BYTES))
+    if (needed > this.#maxBytes) throw tooLarge(this.#maxBytes)
+    const larger = Buffer.allocUnsafe(Math.min(Math.max(needed, this.buffer.length * 2), this.#maxBytes))
     this.buffer.copy(larger, 0, 0, this.at)
     this.release()
     this.buffer = larger
   }
-}
-
-export function tooLarge(): EncodeError {
-  return new EncodeError(
-    `expected a payload of at most ${MAX_PAYLOAD_BYTES} bytes; keep large data elsewhere and pass its name`,
-  )
 }

@@ -1,13 +1,13 @@
 import { EncodeError } from '../errors.ts'
-import { tooLarge } from './byte-writer.ts'
 import { toExceptionMap } from './exceptions.ts'
-import { MAX_DEPTH, MAX_PAYLOAD_BYTES } from './limits.ts'
+import { MAX_DEPTH, tooLarge } from './limits.ts'
 import { refusal } from './refusal.ts'
 import { kindOf } from './walk.ts'
 
 /** The differences between the codecs that know maps, arrays and scalars only. Each gives what the codec writes, or throws. */
 export interface PlainRules {
   codec: 'msgpack' | 'json'
+  maxBytes: number
   text(value: string): string
   /** Bytes that a string takes when it is written; at least its length. */
   size(value: string): number
@@ -29,7 +29,7 @@ export interface PlainValue {
 }
 
 /** Up to here a value is taken for a tree: it costs less to walk what is shared again than to remember each place. */
-const TREE_NODES = 100_000
+const TREE_NODES = 500_000
 const TREE_DEPTH = 200
 /** Values that may be written beyond the first place of each, since they are shared. */
 const MAX_REPEATED = 1_000_000
@@ -43,16 +43,16 @@ const MAX_REPEATED = 1_000_000
 export function toPlain(value: unknown, rules: PlainRules): PlainValue {
   const tree = new Plain(rules)
   try {
-    return within(tree.value(value, 0), tree.size)
+    return within(tree.value(value, 0), tree.size, rules)
   } catch (error) {
     if (error !== notSmall) throw error
   }
   const graph = new PlainGraph(rules)
-  return within(graph.value(value, 0), graph.size)
+  return within(graph.value(value, 0), graph.size, rules)
 }
 
-function within(value: unknown, size: number): PlainValue {
-  if (size > MAX_PAYLOAD_BYTES) throw tooLarge()
+function within(value: unknown, size: number, { maxBytes }: PlainRules): PlainValue {
+  if (size > maxBytes) throw tooLarge(maxBytes)
   return { value, size }
 }
 
@@ -98,7 +98,7 @@ class Plain {
   }
 
   protected container(value: object, depth: number): unknown {
-    if (this.size > MAX_PAYLOAD_BYTES) throw tooLarge()
+    if (this.size > this.rules.maxBytes) throw tooLarge(this.rules.maxBytes)
     switch (kindOf(value)) {
       case 'list':
         return this.#array(value as unknown[], depth + 1)
@@ -224,7 +224,7 @@ class PlainGraph extends Plain {
     this.nodes += nodes
     this.size += size
     this.#repeated += nodes
-    if (this.size > MAX_PAYLOAD_BYTES) throw tooLarge()
+    if (this.size > this.rules.maxBytes) throw tooLarge(this.rules.maxBytes)
     if (this.#repeated <= MAX_REPEATED) return ready
     throw new EncodeError(
       `values are shared so often that ${this.rules.codec}, which has no references, would write ${this.nodes} of them; ` +

@@ -37,8 +37,6 @@ export interface ExecutorOptions {
   confirmLease: (job: InFlightJob) => Promise<boolean>
   tasks: ReadonlyMap<string, RegisteredTask>
   settings: ResolvedWorkerOptions
-  /** The codec of results whose job says nothing of its own. */
-  sharedCodec: CodecName
   log: Logger
   reporter: Reporter
   makeContext: (run: HandlerRun) => JobContext
@@ -59,7 +57,7 @@ export class Executor {
     this.#options = options
     const { abortGraceMs, maxTries, onJobEnd, retryJobs, retry, unknownFunction } = options.settings
     this.#afterTimeoutMs = abortGraceMs + (onJobEnd ? abortGraceMs : 0) + SETTLE_MARGIN_MS
-    this.#rules = { maxTries, retryJobs, retry, unknownFunction }
+    this.#rules = { maxTries, retryJobs, retry, unknownFunction, limits: options.settings }
   }
 
   /** Interrupts the handlers of these jobs, or of all. */
@@ -112,7 +110,7 @@ export class Executor {
   }
 
   async #fail(job: InFlightJob, admission: Failed): Promise<void> {
-    const { broker, reporter, sharedCodec } = this.#options
+    const { broker, reporter, settings } = this.#options
     const { record, reason, error, task } = admission
     const { claim } = job
     const now = broker.clock.now()
@@ -120,7 +118,7 @@ export class Executor {
     this.#settling(job)
     const isAborted = reason === 'aborted'
     const ending = { kind: 'finish', success: false, error, aborted: isAborted, dead: !isAborted } as const
-    const codec = admission.codec ?? sharedCodec
+    const codec = admission.codec ?? settings.codec
     // arq's finish_failed_job keeps no in-progress key, of a cron job either.
     const { jobTry } = admission
     await this.#finish(
@@ -238,7 +236,7 @@ export class Executor {
             },
             job.codec,
             claim.payload ?? undefined,
-            task?.isCron ?? false,
+            settings,
             log,
           )
         : null

@@ -1,0 +1,138 @@
+import { encodeJob } from '@arq-ts/protocol/jobs'
+import type { Redis } from 'ioredis'
+import type { Client } from '../../../src/index.ts'
+import type { Link } from '../../../src/redis/link.ts'
+
+/** A place where one operation meets one faulty key. */
+export interface Scene {
+  client: Client
+  /** What a worker has of Redis. */
+  link: Link
+  redis: Redis
+  queueName: string
+  jobId: string
+  cronName: string
+  workerId: string
+  /** Puts the fault in place. */
+  plant(): Promise<void>
+  /** Enqueues the job at a handler that waits, and resolves when it runs; `end` ends it: by a value, an error, a retry. */
+  running(): Promise<{ end(how: 'return' | 'throw' | 'retry'): void }>
+  /** Resolves when the worker has renewed the lease of a healthy job that runs all the while, from now on. */
+  renewed(): Promise<void>
+}
+
+const payload = encodeJob({ jobTry: null, functionName: 'echo', args: [1], kwargs: {}, enqueueTimeMs: 1 }, 'pickle')
+
+/** A job as any producer leaves it. */
+async function queued({ redis, queueName, jobId }: Scene, dueMs = Date.now()): Promise<void> {
+  await redis.set(`arq:job:${jobId}`, payload)
+  await redis.zadd(queueName, dueMs, jobId)
+}
+
+const whileRunning =
+  (act: (scene: Scene, end: (how: 'return' | 'throw' | 'retry') => void) => unknown) =>
+  async (scene: Scene): Promise<void> => {
+    const { end } = await scene.running()
+    await scene.plant()
+    await act(scene, end)
+    end('return')
+  }
+
+const planted =
+  (act: (scene: Scene) => Promise<unknown>, prepare: (scene: Scene) => Promise<unknown> = async () => {}) =>
+  async (scene: Scene): Promise<void> => {
+    await prepare(scene)
+    await scene.plant()
+    await act(scene)
+  }
+
+const later = (scene: Scene) => queued(scene, Date.now() + 3_600_000)
+
+/** What core does with jobs and queues. Each may be refused by an error of ours, and by nothing else. */
+export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  enqueue: planted(({ client, jobId }) => client.enqueue('echo', [1], { jobId })),
+  'enqueue in a batch': planted(({ client, jobId }) =>
+    client.enqueueMany([
+      ['echo', [1], { jobId }],
+      ['echo', [2]],
+    ]),
+  ),
+  'reserve and claim': planted(async (scene) => {
+    await scene.redis.publish(`arq:wake@${scene.redis.options.db}:${scene.queueName}`, '1')
+  }, queued),
+  renew: whileRunning((scene) => scene.renewed()),
+  finish: whileRunning((_scene, end) => end('return')),
+  'finish as a dead letter': whileRunning((_scene, end) => end('throw')),
+  reschedule: whileRunning((_scene, end) => end('retry')),
+  'abort a running job': whileRunning(({ client, jobId }) => allowed(client.job(jobId).abort({ timeoutMs: 200 }))),
+  'abort a deferred job': planted(({ client, jobId }) => client.job(jobId).abort({ timeoutMs: 200 }), later),
+  'ask for status, info and result': planted(async ({ client, jobId }) => {
+    await allowed(client.job(jobId).status())
+    await allowed(client.job(jobId).info())
+    await client.job(jobId).result({ timeoutMs: 50 })
+  }, later),
+  'cron tick': planted(async ({ link, queueName, jobId, cronName }) => {
+    const dueMs = Date.now()
+    const call = { jobId, queueName, due: { at: dueMs }, expiresMs: undefined, payload }
+    const record = { schedule: cronName, lifetimeMs: 60_000 }
+    await allowed(link.ticks.watch(cronName, dueMs - 1_000, 60_000))
+    const rules = { name: cronName, dueMs, record, lateMs: 60_000, aheadMs: 60_000, skipOverlap: true }
+    await link.ticks.enqueue(call, rules)
+  }),
+  'write health and registry': planted(async ({ client, link, queueName, workerId }) => {
+    await allowed(link.registry.register(workerId, '{}', 60_000))
+    await allowed(link.registry.writeHealth(`${queueName}:health-check`, 'j_complete=0', 60_000))
+    await allowed(link.deadLetters.trim({ maxAgeMs: 1_000, maxCount: 10 }))
+    await allowed(client.inspector.workers())
+    await allowed(client.inspector.health(queueName))
+    await link.registry.unregister(workerId)
+  }),
+  'pause and resume': planted(async ({ client, queueName }) => {
+    await allowed(client.queues.pause(queueName))
+    await client.queues.resume(queueName)
+  }),
+  'count and list': planted(async ({ client, queueName }) => {
+    await allowed(client.queues.stats(queueName))
+    await allowed(client.queues.names())
+    await allowed(client.queuedJobs({ queueName }))
+    await allowed(client.allJobResults())
+    await client.inspector.deadLetters()
+  }, later),
+  'show a job': planted(({ client, jobId }) => client.inspector.job(jobId), later),
+  'listen to events': planted(async ({ client }) => {
+    const stop = await client.inspector.listen(() => {})
+    await client.enqueue('echo', [1])
+    stop()
+  }),
+  remove: planted(({ client, jobId }) => client.inspector.removeJob(jobId, { force: true }), later),
+  purge: planted(({ client, queueName }) => client.queues.purge(queueName), later),
+  replay: planted(
+    ({ client, jobId }) => client.inspector.retryJob(jobId),
+    async ({ redis, jobId, queueName }) => {
+      await redis.zadd('arq:dead', Date.now(), jobId)
+      await redis.hset(`arq:dead:${jobId}`, {
+        payload,
+        queue: queueName,
+        function: 'echo',
+        error: 'x',
+        try: 1,
+        failedAt: 1,
+      })
+    },
+  ),
+  'purge dead letters': planted(({ client, jobId }) => client.inspector.purgeDead([jobId])),
+  'examine and repair': planted(async ({ client, queueName }) => {
+    const findings = await client.doctor.examine({ queues: [queueName] })
+    for (const finding of findings) await allowed(client.doctor.repair(finding))
+  }, queued),
+}
+
+/** An error of ours is an answer too; anything else is a fault of the operation. */
+export async function allowed(act: Promise<unknown>): Promise<void> {
+  try {
+    await act
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    if (typeof code !== 'string' || !code.startsWith('ARQ_')) throw error
+  }
+}

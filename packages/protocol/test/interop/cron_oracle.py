@@ -79,35 +79,43 @@ class Options:
     own = None
 
 
-def interval(schedule, start, zone, change):
-    """Whenever the clock shows a matching time."""
+def interval(schedule, first, last, zone, change):
+    """Whenever the clock shows a matching time: instants after `first`, and enough of them after `last`."""
     at, before, after = change
     found = []
-    for low, high, ahead in ((start, at, before), (max(start, at - SECOND), start + SPAN, after)):
+    for low, high, ahead in ((first, at, before), (max(first, at - SECOND), last + SPAN, after)):
+        beyond = 0
         for wall in schedule.walls((low + ahead).replace(tzinfo=None)):
             instant = wall.replace(tzinfo=UTC) - ahead
-            if instant >= high or len(found) > 2 * TICKS:
+            if instant >= high or beyond > TICKS:
                 break
-            if instant > start:
-                found.append(instant)
-    return [to_unix_ms(instant) for instant in sorted(found)[:TICKS]]
+            found.append(instant)
+            beyond += instant > last
+    return sorted(found)
 
 
-def time_of_day(schedule, start, zone, change):
-    """Each matching time of the day once: PEP 495's instant of it."""
+def time_of_day(schedule, first, last, zone, change):
+    """Each matching time of the day once, at PEP 495's instant of it: as many instants as `interval` gives."""
     at, before, after = change
     jump = abs(after - before)
     found = set()
-    wall_start = (start + min(before, after) - jump - HOUR).replace(tzinfo=None)
-    for wall in schedule.walls(wall_start):
+    beyond = []
+    for wall in schedule.walls((first + min(before, after) - jump - HOUR).replace(tzinfo=None)):
         instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-        if instant - start > SPAN + 2 * jump:
+        if instant - last > SPAN + 2 * jump:
             break
-        if instant > start:
+        # A tick that the change has moved may come before the ticks of earlier wall times, by the jump at most.
+        if len(beyond) > TICKS and instant - beyond[TICKS] > jump:
+            break
+        if instant not in found:
             found.add(instant)
-            if len(found) >= TICKS and instant - sorted(found)[TICKS - 1] > jump:
-                break
-    return [to_unix_ms(instant) for instant in sorted(found)[:TICKS] if instant - start <= SPAN]
+            if instant > last:
+                beyond = sorted([*beyond, instant])
+    return sorted(found)
+
+
+def ticks_after(instants, start):
+    return [to_unix_ms(each) for each in instants if start < each <= start + SPAN][:TICKS]
 
 
 def main():
@@ -125,12 +133,13 @@ def main():
             for change in changes[name]:
                 at, before, after = change
                 jump = abs(after - before)
-                early = at - 2 * HOUR
-                for start in (early, at - SECOND, at + jump / 2, at + jump - SECOND):
-                    start = start.replace(microsecond=0)
-                    ticks.append([to_unix_ms(start), documented(schedule, start, zone, change)])
+                starts = [at - 2 * HOUR, at - SECOND, at + jump / 2, at + jump - SECOND]
+                starts = [start.replace(microsecond=0) for start in starts]
+                instants = documented(schedule, min(starts), max(starts), zone, change)
+                for start in starts:
+                    ticks.append([to_unix_ms(start), ticks_after(instants, start)])
                 if schedule.own:
-                    own, ours = schedule.own(early, zone), documented(schedule, early, zone, change)
+                    own, ours = schedule.own(starts[0], zone), ticks_after(instants, starts[0])
                     if own != ours:
                         differences.append([to_unix_ms(at), ours, own])
             print(json.dumps({'schedule': number, 'zone': name, 'ticks': ticks, 'cronsim': differences}))

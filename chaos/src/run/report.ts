@@ -70,12 +70,15 @@ export function formatReport(report: Report): string {
     ...exits.slice(0, SHOWN).map(({ worker, detail }) => `  exit: ${worker}: ${detail}`),
     ...keys.odd.slice(0, SHOWN).map(({ name, fault }) => `  key: ${name}: ${fault}`),
     '',
-    ...bounds.map(
-      ({ name, limit, value, unit, broken }) =>
-        `${broken ? '✗' : '✓'} ${name}: ${value}${unit && ` ${unit}`} (at most ${limit}${unit && ` ${unit}`})`,
-    ),
+    ...bounds.map(formatBound),
   ]
   return lines.join('\n')
+}
+
+function formatBound({ name, limit, value, unit, broken }: Bound): string {
+  const suffix = unit && ` ${unit}`
+  if (value === undefined) return `– ${name}: not measured, no undisturbed sample (at most ${limit}${suffix})`
+  return `${broken ? '✗' : '✓'} ${name}: ${Math.round(value)}${suffix} (at most ${limit}${suffix})`
 }
 
 function counts(record: Record<string, number>): string {

@@ -93,6 +93,8 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
       faultsUntilMs,
       stoppedMs,
     })
+    if (verdict.accepted === 0)
+      throw new Error('no job was accepted: this run says nothing; see the logs of the producers')
     const happened: Record<string, number> = {}
     for (const { kind } of faults) happened[kind] = (happened[kind] ?? 0) + 1
     return {

@@ -230,9 +230,11 @@ describe('recovery', () => {
     expect(broken(verdictOf(killed(5.6), { results }))).toEqual(['recovery p99'])
   })
 
-  test('that another fault disturbed is counted apart', () => {
+  test('that another fault disturbed is counted apart, and leaves the bound unmeasured', () => {
     const verdict = verdictOf([...killed(9), ...fault(3, 6, 'redis')], { results })
     expect(verdict.recovery).toMatchObject({ jobs: 1, undisturbed: 0, allP99Ms: 7_000 })
+    const bounds = checkBounds({ verdict, exits: [], keys: [], leaseMs: 3_000 })
+    expect(bounds.find(({ name }) => name === 'recovery p99')).toMatchObject({ value: undefined, broken: false })
   })
 })
 

@@ -16,6 +16,8 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build --chown=root:root /out /app
 ENV PATH=/app/node_modules/.bin:$PATH
+# In a container the loopback reaches nobody: what --metrics-port serves is for the container's network.
+ENV ARQ_TS_METRICS_HOST=0.0.0.0
 # What persisters.js writes: the only folder that is not root's.
 ENV CACHE_FOLDER=/data
 RUN mkdir /data && chown 1000:1000 /data

@@ -1,11 +1,15 @@
 import { createInterface } from 'node:readline/promises'
 import { CommandError } from './exit.ts'
+import { processIo } from './io.ts'
+import type { Io } from './io.ts'
+import { printable } from './style.ts'
 import type { Output } from './output.ts'
 
 /** Flags of commands that do much at once. */
 export interface BulkArgs {
   yes?: boolean | undefined
   dryRun?: boolean | undefined
+  io?: Io
 }
 
 /**
@@ -18,12 +22,13 @@ export async function confirmed(what: string, args: BulkArgs, out: Output): Prom
     return false
   }
   if (args.yes) return true
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+  const { stdin, stderr } = args.io ?? processIo
+  if (!stdin.isTTY || !stderr.isTTY) {
     throw new CommandError(`would ${what}; add --yes to do it, or --dry-run to look only`)
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${what}? [y/N] `)).trim())
+    return /^y(es)?$/i.test((await terminal.question(`${printable(what)}? [y/N] `)).trim())
   } finally {
     terminal.close()
   }

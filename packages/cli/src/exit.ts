@@ -10,9 +10,12 @@ export const EXIT = {
 /** Ends the command with a message for a person, without a stack. */
 export class CommandError extends Error {
   readonly exitCode: number
+  /** What to do about it, and usage: lines of ours, below the message. */
+  readonly hint: string
 
-  constructor(message: string, exitCode: number = EXIT.cannot) {
+  constructor(message: string, exitCode: number = EXIT.cannot, hint = '') {
     super(message)
     this.exitCode = exitCode
+    this.hint = hint
   }
 }

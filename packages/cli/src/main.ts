@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import module from 'node:module'
-import { CommandError, EXIT } from './exit.ts'
+import { EXIT } from './exit.ts'
 
 // A reader that has seen enough (head, less) ends the command without a word.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -34,26 +34,9 @@ async function run(): Promise<void> {
   const early = isPool() ? await import('./worker/fork.ts') : undefined
   early?.forkEarly()
   try {
-    const { runCli } = await import('./cli.ts')
-    process.exitCode = await runCli(argv)
-  } catch (error) {
-    const { code, message, stack } = error as Error & { code?: string }
-    const isForPeople = error instanceof CommandError || code?.startsWith('ARQ_') === true
-    const { printableLines } = await import('./printable.ts')
-    process.stderr.write(`${printableLines(isForPeople ? `arq-ts: ${message.trimStart()}` : String(stack))}\n`)
-    process.exitCode = error instanceof CommandError ? error.exitCode : exitCodeOf(code)
-    // Whoever asked for JSON reads standard output.
-    const flags = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
-    if (flags.some((flag) => flag === '--json' || flag === '--json=true')) {
-      const told = { ok: false, error: { code: code ?? 'ARQ_TS_COMMAND', message: message.trim() } }
-      process.stdout.write(`${JSON.stringify(told)}\n`)
-    }
+    const { runCommand } = await import('./cli.ts')
+    process.exitCode = await runCommand(argv)
   } finally {
     early?.endEarly()
   }
-}
-
-/** Of the core's errors: what was found wrong with a job is an answer, all else means that it could not be done. */
-function exitCodeOf(code: string | undefined): number {
-  return code === 'ARQ_RESULT_NOT_FOUND' || code === 'ARQ_JOB_FAILED' ? EXIT.no : EXIT.cannot
 }

@@ -1,100 +1,108 @@
-import Table from 'cli-table3'
 import { repr, reprCall } from '@arq-ts/protocol/show'
-import pc from 'picocolors'
+import { processIo, widthOf } from './io.ts'
+import type { Io } from './io.ts'
 import { jsonText } from './json-value.ts'
-import { printable, printableLines } from './printable.ts'
+import { hasColors, printable, rendered, styles } from './style.ts'
+import { layOut } from './table.ts'
+import type { Column } from './table.ts'
 
-/** Colours for a stream: only on a terminal, never against NO_COLOR, always with FORCE_COLOR. */
-export function colorsFor(stream: { isTTY?: boolean }): ReturnType<typeof pc.createColors> {
-  const { FORCE_COLOR, NO_COLOR } = process.env
-  return pc.createColors(FORCE_COLOR ? FORCE_COLOR !== '0' : stream.isTTY === true && !NO_COLOR)
+export type { Column } from './table.ts'
+
+/** Rows that are written as a list. */
+export interface ListOptions {
+  /** The name of the rows in JSON. */
+  name: string
+  /** Said where there are no rows. */
+  none: string
+  /** What is missing from the rows, a sentence each. Not given: nothing is. */
+  incomplete?: readonly string[]
+  /** More fields of the JSON. */
+  extra?: Readonly<Record<string, unknown>>
 }
-
-/** A column of a table: its title, and what a row shows in it. */
-export type Column<T> = [title: string, cell: (row: T) => string, align?: 'right']
 
 /** Writes what a command has to say: data on standard output, everything else on standard error. */
 export class Output {
   readonly json: boolean
-  readonly colors = colorsFor(process.stdout)
+  readonly colors = styles
+  readonly #io: Io
 
-  constructor(json: boolean) {
+  constructor(json: boolean, io: Io = processIo) {
     this.json = json
+    this.#io = io
   }
 
   /** One value: as JSON, or by `show` for a person. */
   data(value: unknown, show: () => void): void {
-    if (this.json) this.raw(jsonText(value, process.stdout.isTTY ? 2 : 0))
+    if (this.json) this.raw(jsonText(value, this.#io.stdout.isTTY ? 2 : 0))
     else show()
   }
 
-  /** Rows as a table, or as a JSON array; `none` is said where there are none. */
-  rows<T>(rows: readonly T[], columns: readonly Column<T>[], none: string): void {
-    this.data(rows, () => {
+  /** Rows as a table, or as JSON: `{ <name>: […], complete, incomplete }`. */
+  list<T>(rows: readonly T[], columns: readonly Column<T>[], options: ListOptions): void {
+    const { name, none, incomplete = [], extra = {} } = options
+    this.data({ [name]: rows, complete: incomplete.length === 0, incomplete, ...extra }, () => {
       if (rows.length === 0) this.note(none)
-      else this.line(table(rows, columns, this.colors.dim))
+      else this.table(rows, columns)
+      for (const what of incomplete) this.note(`incomplete: ${what}`)
     })
   }
 
-  /** Names and values, one below the other. */
-  fields(pairs: readonly (readonly [name: string, value: string | null])[]): void {
-    const shown = pairs.filter((pair): pair is [string, string] => pair[1] !== null)
-    const width = Math.max(...shown.map(([name]) => name.length))
-    for (const [name, value] of shown) this.line(`${this.colors.dim(name.padEnd(width))}  ${value}`)
+  /** Rows as a table that fits the terminal. */
+  table<T>(rows: readonly T[], columns: readonly Column<T>[]): void {
+    const { lines, dropped } = layOut(rows, columns, widthOf(this.#io.stdout, this.#io.env))
+    for (const line of lines) this.line(line)
+    if (dropped.length > 0) this.note(`not shown for lack of room: ${dropped.join(', ')}`)
   }
 
-  /** Data for a person. */
+  /** Names and values, one below the other. */
+  fields(pairs: Fields): void {
+    for (const line of fieldLines(pairs)) this.line(line)
+  }
+
+  /** One line of data for a person. */
   line(text: string): void {
-    this.raw(printableLines(text))
+    this.raw(rendered(text, hasColors(this.#io.stdout, this.#io.env)))
   }
 
   /** Data for a program. */
   raw(text: string): void {
-    process.stdout.write(`${text}\n`)
+    this.#io.stdout.write(`${text}\n`)
   }
 
-  /** A remark that is no data. */
+  /** A remark that is no data, in one line. */
   note(text: string): void {
-    process.stderr.write(`${printableLines(text)}\n`)
+    this.#io.stderr.write(`${rendered(text, hasColors(this.#io.stderr, this.#io.env))}\n`)
+  }
+
+  /** Reports the progress of what takes long, on a terminal only: one line, written over until `done`. */
+  progress(what: string): { update: (count: number) => void; done: () => void } {
+    const { stderr } = this.#io
+    if (!stderr.isTTY || this.#io.env.TERM === 'dumb') return { update: () => {}, done: () => {} }
+    let last = 0
+    let isShown = false
+    return {
+      update: (count) => {
+        const now = performance.now()
+        if (now - last < 200) return
+        last = now
+        isShown = true
+        stderr.write(`\r\u001B[K${printable(what)}: ${countText(count)}`)
+      },
+      done: () => {
+        if (isShown) stderr.write('\r\u001B[K')
+      },
+    }
   }
 }
 
-const NO_BORDERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-}
+/** Names and values; those with null are left out. */
+export type Fields = readonly (readonly [name: string, value: string | null])[]
 
-/** Aligned columns under their titles. */
-export function table<T>(
-  rows: readonly T[],
-  columns: readonly Column<T>[],
-  dim: (text: string) => string = String,
-): string {
-  const made = new Table({
-    head: columns.map(([title]) => dim(title)),
-    colAligns: columns.map(([, , align]) => align ?? 'left'),
-    chars: NO_BORDERS,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-  })
-  for (const row of rows) made.push(columns.map(([, cell]) => printable(cell(row))))
-  return made
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')
+/** Names and values as lines, one below the other. */
+export function fieldLines(pairs: Fields): string[] {
+  const shown = pairs.filter((pair): pair is [string, string] => pair[1] !== null)
+  const width = Math.max(...shown.map(([name]) => name.length))
+  return shown.map(([name, value]) => `${styles.dim(name.padEnd(width))}  ${value}`)
 }
 
 /** A value in one short line, as log lines show it. */
@@ -107,36 +115,52 @@ export function callText(args: readonly unknown[], kwargs: Readonly<Record<strin
   return reprCall(args, kwargs, length)
 }
 
-/** `850 ms`, `12 s`, `3 min 20 s`, `5 h 10 min`, `2 d 3 h`. */
+const UNITS: readonly [ms: number, name: string][] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1_000, 's'],
+]
+
+/** `3 min 20 s`, `2 d 5 h`, `850 ms`: the two largest units; the one format for durations. */
 export function spanText(ms: number): string {
   const absolute = Math.abs(ms)
-  if (absolute < 1_000) return `${Math.round(absolute)} ms`
-  const units: [size: number, name: string][] = [
-    [86_400_000, 'd'],
-    [3_600_000, 'h'],
-    [60_000, 'min'],
-    [1_000, 's'],
-  ]
-  const first = units.findIndex(([size]) => absolute >= size)
-  const [size, name] = units[first]!
-  const rest = units[first + 1]
+  if (!Number.isFinite(absolute)) return 'ever'
+  const at = UNITS.findIndex(([size]) => absolute >= size)
+  if (at === -1) return `${Math.round(absolute)} ms`
+  const [size, name] = UNITS[at]!
+  const rest = UNITS[at + 1]
   const whole = Math.floor(absolute / size)
   const left = rest ? Math.floor((absolute - whole * size) / rest[0]) : 0
   return left > 0 && rest ? `${whole} ${name} ${left} ${rest[1]}` : `${whole} ${name}`
 }
 
-/** `3 min ago`, or `in 3 min`; `nowMs` is Redis's time. */
-export function whenText(at: Date | null, nowMs: number): string {
+/** `3 min ago`, or `in 3 min`; `nowMs` is Redis's time. What is no time is shown as it is. */
+export function whenText(at: Date | number | null, nowMs: number): string {
   if (at === null) return '–'
-  const ms = at.getTime() - nowMs
+  const then = typeof at === 'number' ? at : at.getTime()
+  if (!isTime(then)) return numberText(then)
+  const ms = then - nowMs
   return ms > 0 ? `in ${spanText(ms)}` : `${spanText(ms)} ago`
 }
 
-/** `2026-11-24 12:00:00` by this machine's clock, with how long ago. */
-export function instantText(at: Date | null, nowMs: number): string | null {
+/** `2026-11-24 12:00:00` by this machine's clock, with how long ago. What is no time is shown as it is. */
+export function instantText(at: Date | number | null, nowMs: number): string | null {
   if (at === null) return null
-  const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace('T', ' ')
-  return `${local}  (${whenText(at, nowMs)})`
+  const then = typeof at === 'number' ? at : at.getTime()
+  if (!isTime(then)) return `${numberText(then)}  (no time)`
+  const offsetMs = new Date(then).getTimezoneOffset() * 60_000
+  const local = isTime(then - offsetMs) ? new Date(then - offsetMs) : new Date(then)
+  return `${local.toISOString().slice(0, -5).replace('T', ' ')}  (${whenText(then, nowMs)})`
+}
+
+function isTime(ms: number): boolean {
+  return !Number.isNaN(new Date(ms).getTime())
+}
+
+/** A number as Redis and Python write it. */
+export function numberText(value: number): string {
+  return Number.isNaN(value) ? 'no time' : String(value).replace('Infinity', 'inf')
 }
 
 /** `1 job`, `12,345 jobs`. */

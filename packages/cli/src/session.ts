@@ -4,6 +4,8 @@ import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
 import type { LoadedConfig } from '@arq-ts/core/config'
 import type { GlobalArgs } from './args.ts'
 import { CommandError, EXIT } from './exit.ts'
+import { processIo } from './io.ts'
+import type { Io } from './io.ts'
 import { Output } from './output.ts'
 import { addressOf, settingsOf } from './settings.ts'
 import { addressOfServed } from './worker/served.ts'
@@ -11,12 +13,15 @@ import type { Served } from './worker/served.ts'
 
 /** How long a command waits for Redis. */
 const REDIS_WAIT_MS = 3_000
+/** Keys of the database that are scanned for queues unless a flag says more. */
+export const MANY_KEYS = 2_000_000
 
 /** What a command works with: the settings, a client that is connected, and the way to talk. */
 export interface Session {
   loaded: LoadedConfig
   client: Client
   out: Output
+  io: Io
   /** Where Redis is, for a person. */
   address: string
   /** Redis's time when the command began, in unix ms: ages and waits are told by it, not by this machine's clock. */
@@ -47,9 +52,9 @@ export async function withSession<T>(
   const client = new Client({ ...where, codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
   try {
     const nowMs = await client.inspector.now()
-    const out = new Output(args.json === true)
+    const out = new Output(args.json === true, args.io)
     const queueNames = served ? [...served.queueNames] : queueNamesOf(loaded.config)
-    return await work({ loaded, client, out, address, nowMs, queueNames })
+    return await work({ loaded, client, out, io: args.io ?? processIo, address, nowMs, queueNames })
   } catch (error) {
     if (error instanceof RedisUnavailableError) throw unreachable(address, lastError ?? error)
     if (error instanceof RedisReplyError) throw new CommandError(`${address}: ${error.message}`, EXIT.cannot)
@@ -62,6 +67,8 @@ export async function withSession<T>(
 function unreachable(address: string, error: Error): CommandError {
   const why = (error as { code?: string }).code === 'ECONNREFUSED' ? 'nothing listens there' : error.message
   return new CommandError(
-    `cannot reach Redis at ${address}: ${why}\nStart it, or say where it is: --redis redis://host:6379/1, or \`redis_url\` in the configuration (arq-ts config show).`,
+    `cannot reach Redis at ${address}: ${why}`,
+    EXIT.cannot,
+    'Start it, or say where it is: --redis redis://host:6379/1, or `redis_url` in the configuration (arq-ts config show).',
   )
 }

@@ -7,6 +7,7 @@ export function settingsOf(args: GlobalArgs, flags: Readonly<Record<string, unkn
   return loadConfig({
     ...(args.config === undefined ? {} : { file: args.config }),
     ...(args.envPrefix === undefined ? {} : { envPrefix: args.envPrefix }),
+    ...(args.io === undefined ? {} : { env: args.io.env, cwd: args.io.cwd }),
     flags: { redis_url: args.redis, ...flags },
   })
 }

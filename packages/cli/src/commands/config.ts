@@ -6,6 +6,7 @@ import type { LoadedConfig, Setting } from '@arq-ts/core/config'
 import type { GlobalArgs } from '../args.ts'
 import { EXIT } from '../exit.ts'
 import { counted, Output } from '../output.ts'
+import type { Column } from '../output.ts'
 import { settingsOf } from '../settings.ts'
 import { locateTasks, taskFolders } from '../worker/task-location.ts'
 
@@ -17,20 +18,18 @@ interface Row {
 
 /** `config show` */
 export async function show(args: GlobalArgs): Promise<number> {
-  const out = new Output(args.json === true)
+  const out = new Output(args.json === true, args.io)
   const rows = settingsOf(args).settings.map(toRow)
-  out.rows(
-    rows,
-    [
-      ['setting', (row) => row.key],
-      [
-        'value',
-        (row) => (row.value === null ? '–' : typeof row.value === 'string' ? row.value : JSON.stringify(row.value)),
-      ],
-      ['from', (row) => (row.source === 'default' ? out.colors.dim('default') : row.source)],
-    ],
-    '',
-  )
+  const columns: readonly Column<Row>[] = [
+    { title: 'setting', cell: (row) => row.key },
+    {
+      title: 'value',
+      cell: (row) => (row.value === null ? '–' : typeof row.value === 'string' ? row.value : JSON.stringify(row.value)),
+      min: 16,
+    },
+    { title: 'from', cell: (row) => (row.source === 'default' ? out.colors.dim('default') : row.source), min: 12 },
+  ]
+  out.data(rows, () => out.table(rows, columns))
   return EXIT.ok
 }
 
@@ -40,7 +39,7 @@ function toRow({ key, value, origin }: Setting): Row {
 
 /** `config check` @throws ConfigError with all that is wrong: what is written, and what it names but is not there. */
 export async function check(args: GlobalArgs): Promise<number> {
-  const out = new Output(args.json === true)
+  const out = new Output(args.json === true, args.io)
   const loaded = settingsOf(args)
   const problems = [...unreadFiles(loaded), ...missingTasks(loaded)]
   if (problems.length > 0) throw new ConfigError(problems)
@@ -82,7 +81,7 @@ function whyMissing(use: string, folders: readonly string[]): string | undefined
 }
 
 /** `config schema` */
-export async function schema(): Promise<number> {
-  process.stdout.write(`${JSON.stringify(configJsonSchema(), null, 2)}\n`)
+export async function schema(args: GlobalArgs): Promise<number> {
+  new Output(true, args.io).raw(JSON.stringify(configJsonSchema(), null, 2))
   return EXIT.ok
 }

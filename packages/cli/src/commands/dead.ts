@@ -1,5 +1,6 @@
-import { ArqError } from '@arq-ts/core'
-import type { DeadFilter, DeadLetter } from '@arq-ts/core'
+import { showId } from '@arq-ts/protocol/jobs'
+import { ArqError, groupDead } from '@arq-ts/core'
+import type { DeadFilter, DeadGroup, DeadLetter } from '@arq-ts/core'
 import type { DeadFilterArgs, GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
@@ -9,40 +10,67 @@ import type { Column } from '../output.ts'
 import { withSession } from '../session.ts'
 
 const columns = (nowMs: number): readonly Column<DeadLetter>[] => [
-  ['job', (letter) => letter.jobId],
-  ['function', (letter) => letter.functionName],
-  ['queue', (letter) => letter.queueName],
-  ['tries', (letter) => String(letter.jobTry), 'right'],
-  ['failed', (letter) => whenText(letter.failedAt, nowMs)],
-  ['error', (letter) => (letter.error.length > 70 ? `${letter.error.slice(0, 69)}…` : letter.error)],
+  { title: 'job', cell: (letter) => showId(letter.jobId), min: 8 },
+  { title: 'function', cell: (letter) => letter.functionName, min: 8 },
+  { title: 'queue', cell: (letter) => showId(letter.queueName), min: 6, drop: 1 },
+  { title: 'tries', cell: (letter) => String(letter.jobTry), align: 'right', drop: 2 },
+  { title: 'failed', cell: (letter) => whenText(letter.failedAt, nowMs) },
+  { title: 'error', cell: (letter) => letter.error || letter.problems.join('; '), min: 16 },
+]
+
+const groupColumns = (by: string, nowMs: number): readonly Column<DeadGroup>[] => [
+  { title: 'dead', cell: (group) => countText(group.count), align: 'right' },
+  { title: by, cell: (group) => group.key || '–', min: 16 },
+  ...(by === 'function'
+    ? []
+    : [{ title: 'functions', cell: (group: DeadGroup) => group.functionNames.join(', '), min: 8, drop: 1 }]),
+  { title: 'first', cell: (group) => whenText(group.firstAt, nowMs), drop: 2 },
+  { title: 'last', cell: (group) => whenText(group.lastAt, nowMs) },
+  { title: 'for example', cell: (group) => showId(group.example), min: 8 },
 ]
 
 /** `dead ls` */
-export function list(args: GlobalArgs & DeadFilterArgs & { limit: number }): Promise<number> {
+export function list(
+  args: GlobalArgs & DeadFilterArgs & { limit: number; groupBy?: 'function' | 'error' | 'queue' | undefined },
+): Promise<number> {
   return withSession(args, async ({ client, out, nowMs }) => {
     const letters = await client.inspector.findDead(filterOf(args))
-    out.rows(letters.slice(0, args.limit), columns(nowMs), 'no dead letters')
-    if (letters.length > args.limit) out.note(`${args.limit} of ${countText(letters.length)}; --limit shows more`)
+    const total = letters.length
+    if (args.groupBy) {
+      const groups = groupDead(letters, args.groupBy)
+      const incomplete = groups.length > args.limit ? [more(args.limit, groups.length)] : []
+      const options = { name: 'groups', none: 'no dead letters', incomplete, extra: { total } }
+      out.list(groups.slice(0, args.limit), groupColumns(args.groupBy, nowMs), options)
+      return EXIT.ok
+    }
+    const incomplete = total > args.limit ? [more(args.limit, total)] : []
+    const options = { name: 'deadLetters', none: 'no dead letters', incomplete, extra: { total } }
+    out.list(letters.slice(0, args.limit), columns(nowMs), options)
     return EXIT.ok
   })
+}
+
+function more(limit: number, total: number): string {
+  return `${countText(limit)} of ${countText(total)}; --limit shows more`
 }
 
 /** `dead show` */
 export function show(args: GlobalArgs & { id: string }): Promise<number> {
   return withSession(args, async ({ client, out, nowMs }) => {
     const letter = await client.inspector.deadLetter(args.id)
-    if (!letter) throw new CommandError(`no dead letter ${args.id}; arq-ts dead ls shows all`, EXIT.no)
+    if (!letter) throw new CommandError(`no dead letter ${showId(args.id)}; arq-ts dead ls shows all`, EXIT.no)
     const { job } = letter
     out.data(letter, () =>
       out.fields([
-        ['job', out.colors.bold(letter.jobId)],
+        ['job', out.colors.bold(showId(letter.jobId))],
         ['function', letter.functionName],
         ['arguments', job ? callText(job.args, job.kwargs, 500) : 'the payload is gone, or no codec reads it'],
-        ['queue', letter.queueName],
+        ['queue', showId(letter.queueName)],
         ['tries', String(letter.jobTry)],
         ['enqueued', instantText(job?.enqueueTime ?? null, nowMs)],
         ['failed', instantText(letter.failedAt, nowMs)],
         ['error', out.colors.red(letter.error)],
+        ...letter.problems.map((problem) => ['problem', out.colors.red(problem)] as const),
       ]),
     )
     return EXIT.ok
@@ -57,10 +85,11 @@ type BulkDeadArgs = GlobalArgs &
 export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Promise<number> {
   return withSession(args, async ({ client, out }) => {
     const letters = await client.inspector.findDead(chosen(args))
-    const go = letters.length > 0 && (await confirmed(`retry ${counted(letters.length, 'dead letter')}`, args, out))
+    const isAgreed =
+      letters.length > 0 && (await confirmed(`retry ${counted(letters.length, 'dead letter')}`, args, out))
     const refused = notAmong(letters, args.ids)
     let retried = 0
-    for (const { jobId } of go ? letters : []) {
+    for (const { jobId } of isAgreed ? letters : []) {
       try {
         if (await client.inspector.retryJob(jobId, args.delay === undefined ? {} : { delayMs: args.delay })) retried++
         else refused.push({ jobId, error: 'queued or running already' })
@@ -70,9 +99,9 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
       }
     }
     out.data({ matching: letters.length, retried, refused, dryRun: args.dryRun === true }, () => {
-      if (letters.length === 0) out.note('no dead letters fit')
-      else if (go) out.line(`${counted(retried, 'job')} queued again`)
-      for (const { jobId, error } of refused) out.note(`${jobId}: ${error}`)
+      if (letters.length === 0) out.note('no dead letters match')
+      else if (isAgreed) out.line(`${counted(retried, 'job')} queued again`)
+      for (const { jobId, error } of refused) out.note(`${showId(jobId)}: ${error}`)
     })
     return letters.length > 0 && refused.length === 0 ? EXIT.ok : EXIT.no
   })
@@ -83,13 +112,13 @@ export function purge(args: BulkDeadArgs): Promise<number> {
   return withSession(args, async ({ client, out }) => {
     const letters = await client.inspector.findDead(chosen(args))
     const what = `remove ${counted(letters.length, 'dead letter')} for good`
-    const go = letters.length > 0 && (await confirmed(what, args, out))
-    const purged = go ? await client.inspector.purgeDead(letters.map((letter) => letter.jobId)) : 0
+    const isAgreed = letters.length > 0 && (await confirmed(what, args, out))
+    const purged = isAgreed ? await client.inspector.purgeDead(letters.map((letter) => letter.jobId)) : 0
     const refused = notAmong(letters, args.ids)
     out.data({ matching: letters.length, purged, refused, dryRun: args.dryRun === true }, () => {
-      if (letters.length === 0) out.note('no dead letters fit')
-      else if (go) out.line(`${counted(purged, 'dead letter')} removed`)
-      for (const { jobId, error } of refused) out.note(`${jobId}: ${error}`)
+      if (letters.length === 0) out.note('no dead letters match')
+      else if (isAgreed) out.line(`${counted(purged, 'dead letter')} removed`)
+      for (const { jobId, error } of refused) out.note(`${showId(jobId)}: ${error}`)
     })
     return letters.length > 0 && refused.length === 0 ? EXIT.ok : EXIT.no
   })
@@ -100,17 +129,17 @@ interface Refused {
   error: string
 }
 
-/** Ids that were asked for, and are of no letter that fits. */
+/** Ids that were asked for, and are of no letter that matches. */
 function notAmong(letters: readonly DeadLetter[], ids: readonly string[] = []): Refused[] {
   const found = new Set(letters.map((letter) => letter.jobId))
-  return ids.filter((id) => !found.has(id)).map((jobId) => ({ jobId, error: 'no dead letter that fits' }))
+  return ids.filter((id) => !found.has(id)).map((jobId) => ({ jobId, error: 'no dead letter that matches' }))
 }
 
 /** Nothing given must not mean all. */
 function chosen(args: BulkDeadArgs): DeadFilter {
   const filter = filterOf(args)
   if (Object.keys(filter).length === 0 && !args.all) {
-    throw new CommandError('say which: ids, --function, --queue, --error, --older-than, or --all')
+    throw new CommandError('choose dead letters: ids, --function, --queue, --error, --older-than, or --all')
   }
   return filter
 }

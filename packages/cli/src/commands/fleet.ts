@@ -1,29 +1,94 @@
-import type { WorkerEntry, WorkerEventMessage } from '@arq-ts/core'
+import { showId } from '@arq-ts/protocol/jobs'
+import type { PythonWorker, WorkerEntry, WorkerEventMessage } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { EXIT } from '../exit.ts'
-import { countText, spanText, whenText } from '../output.ts'
+import { counted, countText, instantText, spanText } from '../output.ts'
+import { jsonText } from '../json-value.ts'
 import type { Column } from '../output.ts'
 import { withSession } from '../session.ts'
 
-const workerColumns = (nowMs: number): readonly Column<WorkerEntry>[] => [
-  ['worker', (worker) => worker.id],
-  ['state', (worker) => worker.state],
-  ['queues', (worker) => worker.queues.join(', ')],
-  ['at work', (worker) => `${worker.counters.ongoing}/${worker.maxJobs}`, 'right'],
-  ['complete', (worker) => countText(worker.counters.complete), 'right'],
-  ['failed', (worker) => countText(worker.counters.failed), 'right'],
-  ['retried', (worker) => countText(worker.counters.retried), 'right'],
-  ['memory', (worker) => `${Math.round(worker.rssBytes / 1_048_576)} MB`, 'right'],
-  ['up', (worker) => spanText(nowMs - worker.startedAtMs), 'right'],
-  ['version', (worker) => worker.version],
+/** A worker of either language as a row; null where a Python worker does not tell. */
+interface WorkerRow {
+  worker: string
+  language: 'arq-ts' | 'python'
+  state: string
+  queues: readonly string[]
+  running: number
+  maxJobs: number | null
+  complete: number
+  failed: number
+  retried: number
+  rssBytes: number | null
+  startedAtMs: number | null
+  version: string | null
+  functions: readonly string[] | null
+  /** Of a Python worker: its health line, and when that expires. */
+  line: string | null
+  expiresInMs: number | null
+}
+
+function rowOf(worker: WorkerEntry): WorkerRow {
+  const { id, state, queues, counters, maxJobs, rssBytes, startedAtMs, version, functions } = worker
+  const { complete, failed, retried, ongoing } = counters
+  const counts = { running: ongoing, maxJobs, complete, failed, retried }
+  const about = { rssBytes, startedAtMs, version, functions, line: null, expiresInMs: null }
+  return { worker: id, language: 'arq-ts', state, queues, ...counts, ...about }
+}
+
+function pythonRowOf({ queueName, counts, line, expiresInMs }: PythonWorker): WorkerRow {
+  const { complete, failed, retried, ongoing } = counts
+  const numbers = { running: ongoing, maxJobs: null, complete, failed, retried }
+  const unknown = { rssBytes: null, startedAtMs: null, version: null, functions: null }
+  const worker = `Python on ${queueName}`
+  return { worker, language: 'python', state: 'alive', queues: [queueName], ...numbers, ...unknown, line, expiresInMs }
+}
+
+const workerColumns = (nowMs: number): readonly Column<WorkerRow>[] => [
+  { title: 'worker', cell: (row) => showId(row.worker), min: 12 },
+  { title: 'state', cell: (row) => row.state },
+  { title: 'queues', cell: (row) => row.queues.map(showId).join(', '), min: 6 },
+  { title: 'running', cell: (row) => `${row.running}/${row.maxJobs ?? '?'}`, align: 'right' },
+  { title: 'complete', cell: (row) => countText(row.complete), align: 'right' },
+  { title: 'failed', cell: (row) => countText(row.failed), align: 'right' },
+  { title: 'retried', cell: (row) => countText(row.retried), align: 'right', drop: 2 },
+  {
+    title: 'memory',
+    cell: (row) => (row.rssBytes === null ? '–' : `${Math.round(row.rssBytes / 1_048_576)} MB`),
+    align: 'right',
+    drop: 3,
+  },
+  {
+    title: 'up',
+    cell: (row) => (row.startedAtMs === null ? '–' : spanText(nowMs - row.startedAtMs)),
+    align: 'right',
+    drop: 1,
+  },
+  { title: 'version', cell: (row) => row.version ?? '–', align: 'right', drop: 4 },
 ]
 
 /** `workers` */
 export function workers(args: GlobalArgs & { functions?: boolean | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, address, nowMs }) => {
-    const entries = await client.inspector.workers()
-    const extra: Column<WorkerEntry>[] = args.functions ? [['functions', (worker) => worker.functions.join(', ')]] : []
-    out.rows(entries, [...workerColumns(nowMs), ...extra], `no arq-ts worker tells of itself at ${address}`)
+  return withSession(args, async ({ client, out, address, nowMs, queueNames }) => {
+    const { names, complete } = await client.queues.names({ known: queueNames })
+    const fleet = await client.inspector.fleet(names)
+    const rows = [...fleet.workers.map(rowOf), ...fleet.python.map(pythonRowOf)]
+    const functions: Column<WorkerRow> = {
+      title: 'functions',
+      cell: (row) => row.functions?.join(', ') ?? '?',
+      min: 12,
+    }
+    const columns = args.functions ? [...workerColumns(nowMs), functions] : workerColumns(nowMs)
+    const incomplete = complete
+      ? []
+      : ['the database is large: Python workers of queues that were not found are missing']
+    for (const { workerId, reason } of fleet.unreadable) {
+      incomplete.push(`the worker ${showId(workerId)} is registered, and ${reason}; arq-ts doctor --fix removes it`)
+    }
+    const none = `no live worker of either language at ${address}`
+    out.list(rows, columns, { name: 'workers', none, incomplete })
+    if (!out.json && fleet.python.length > 0) {
+      out.note('Python workers of one queue share one health line, and nobody knows their number')
+    }
     return EXIT.ok
   })
 }
@@ -40,31 +105,28 @@ interface CronRow {
 export function cron(args: GlobalArgs): Promise<number> {
   return withSession(args, async ({ client, out, nowMs }) => {
     const rows = new Map<string, CronRow>()
-    for (const worker of await client.inspector.workers()) {
+    const { workers: live, unreadable } = await client.inspector.fleet([])
+    for (const worker of live) {
       for (const { name, schedule, nextMs } of worker.cron) {
-        const queueName = worker.queues[0]!
-        const key = `${queueName}\n${name}\n${schedule}`
-        const row = rows.get(key) ?? {
-          name,
-          schedule,
-          next: nextMs === null ? null : new Date(nextMs),
-          queueName,
-          workers: 0,
-        }
+        const queueName = worker.queues[0] ?? ''
+        const key = `${queueName}
+${name}
+${schedule}`
+        const next = nextMs === null ? null : new Date(nextMs)
+        const row = rows.get(key) ?? { name, schedule, next, queueName, workers: 0 }
         rows.set(key, { ...row, workers: row.workers + 1 })
       }
     }
     const sorted = [...rows.values()].sort((a, b) => (a.next?.getTime() ?? Infinity) - (b.next?.getTime() ?? Infinity))
-    out.rows(
-      sorted,
-      [
-        ['cron job', (row) => row.name],
-        ['next run', (row) => (row.next ? `${row.next.toISOString()}  ${whenText(row.next, nowMs)}` : 'never')],
-        ['queue', (row) => row.queueName],
-        ['workers', (row) => String(row.workers), 'right'],
-      ],
-      'no live arq-ts worker has cron jobs',
-    )
+    const columns: readonly Column<CronRow>[] = [
+      { title: 'cron job', cell: (row) => row.name, min: 12 },
+      { title: 'schedule', cell: (row) => row.schedule, min: 8, drop: 1 },
+      { title: 'next run', cell: (row) => (row.next ? (instantText(row.next, nowMs) ?? '–') : 'never'), min: 19 },
+      { title: 'queue', cell: (row) => showId(row.queueName), min: 6 },
+      { title: 'workers', cell: (row) => String(row.workers), align: 'right' },
+    ]
+    const incomplete = unreadable.map(({ workerId, reason }) => `the worker ${showId(workerId)}: ${reason}`)
+    out.list(sorted, columns, { name: 'cronJobs', none: 'no live arq-ts worker has cron jobs', incomplete })
     return EXIT.ok
   })
 }
@@ -80,13 +142,15 @@ export function events(
         if (args.queue !== undefined && event.queueName !== args.queue) return
         if (args.function !== undefined && event.functionName !== args.function) return
         if (left <= 0) return
-        if (out.json) out.raw(JSON.stringify(event))
+        if (out.json) out.raw(jsonText(event))
         else out.line(eventLine(event, out.colors))
         if (--left <= 0) resolve()
       }
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
       client.inspector.listen(onEvent).then(() => out.note('listening; Ctrl-C ends'), reject)
     })
+    const ignored = client.inspector.ignoredMessages
+    if (ignored > 0) out.note(`${counted(ignored, 'message')} on the channel that no worker of ours had sent`)
     return EXIT.ok
   })
 }
@@ -120,8 +184,8 @@ export function eventLine(
   return [
     colors.dim(at),
     name.padEnd(10),
-    `${event.jobId}:${event.functionName}`,
-    colors.dim(event.queueName),
+    `${showId(event.jobId)}:${event.functionName}`,
+    colors.dim(showId(event.queueName)),
     details.join(', '),
   ]
     .join('  ')

@@ -1,7 +1,8 @@
+import { showId } from '@arq-ts/protocol/jobs'
 import type { Finding } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { EXIT } from '../exit.ts'
-import { countText, spanText } from '../output.ts'
+import { counted, countText, spanText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
@@ -72,16 +73,17 @@ async function deepChecks(session: Session, queueNames: readonly string[], maxAg
       ok: alive,
       detail: alive ? `${here.length} of arq-ts with ${slots} slots${python}` : 'none',
     })
-    const ageMs = stats.oldestDue === null ? 0 : nowMs - stats.oldestDue.getTime()
+    const ageMs = stats.oldestDueMs === null ? 0 : nowMs - stats.oldestDueMs
+    for (const problem of stats.problems) checks.push({ check: `keys of ${queueName}`, ok: false, detail: problem })
     checks.push({
       check: `oldest due job of ${queueName}`,
       ok: ageMs <= maxAgeMs && !stats.paused,
-      detail: `${stats.oldestDue === null ? 'none waits' : `due ${spanText(ageMs)} ago, ${countText(stats.pending)} wait`}${stats.paused ? '; the queue is paused' : ''}`,
+      detail: `${stats.oldestDueMs === null ? 'none waits' : `due ${spanText(ageMs)} ago, ${countText(stats.pending)} wait`}${stats.paused ? '; the queue is paused' : ''}`,
     })
   }
-  const findings = await client.doctor.examine({ queues: [], limit: 0 })
+  const { findings } = await client.doctor.examine({ queues: [], scanKeys: 0 })
   const policy = findings.find((finding) => finding.check === 'eviction-policy')
-  // A warning says that the server does not tell.
+  // A warning says that it is not known.
   const isSafe = policy ? (policy.severity === 'error' ? false : null) : true
   checks.push({ check: 'eviction policy', ok: isSafe, detail: policy?.message ?? 'jobs are not evicted' })
   return checks
@@ -94,44 +96,89 @@ function show(checks: readonly Check[], out: Output): void {
   }
 }
 
+/** A finding, and what became of its repair: null where none was tried. */
+type Treated = Finding & { repaired: number | null; failure?: string }
+
+/** Repairs bring others to light: a damaged payload, once put aside, leaves a job without one. */
+const MAX_ROUNDS = 4
+
 /** `doctor` */
 export function doctor(
   args: GlobalArgs & { queue?: readonly string[] | undefined; fix?: boolean | undefined; limit?: number | undefined },
 ): Promise<number> {
   return withSession(args, async ({ client, out, address }) => {
-    const findings = await client.doctor.examine({
-      ...(args.queue?.length ? { queues: args.queue } : {}),
-      ...(args.limit === undefined ? {} : { limit: args.limit }),
-    })
-    const results: (Finding & { mended: number | null; failure?: string })[] = []
-    for (const finding of findings) {
-      if (!args.fix || finding.repair === null) results.push({ ...finding, mended: null })
-      else {
-        try {
-          results.push({ ...finding, mended: await client.doctor.repair(finding) })
-        } catch (error) {
-          results.push({ ...finding, mended: 0, failure: (error as Error).message })
-        }
-      }
+    const progress = out.progress('jobs looked at')
+    const examine = () =>
+      client.doctor.examine({
+        ...(args.queue?.length ? { queues: args.queue } : {}),
+        ...(args.limit === undefined ? {} : { limit: args.limit }),
+        onProgress: progress.update,
+      })
+    let seen = await examine()
+    const results: Treated[] = []
+    for (let round = 0; args.fix && round < MAX_ROUNDS; round++) {
+      const treated = await treat(client, seen.findings)
+      results.push(...treated.filter((result) => result.repaired !== null))
+      if (!treated.some((result) => (result.repaired ?? 0) > 0)) break
+      seen = await examine()
     }
-    out.data(results, () => {
-      if (results.length === 0) out.line(`${out.colors.green('✓')} ${address}: nothing is wrong`)
-      for (const result of results) showFinding(result, out)
-      if (!args.fix && results.some((result) => result.repair !== null)) out.note('--fix mends what has an arrow')
+    progress.done()
+    const failed = new Map(
+      results.filter((each) => each.failure !== undefined).map((each) => [keyOf(each), each.failure]),
+    )
+    const left = seen.findings.map((finding) => ({ ...finding, failure: failed.get(keyOf(finding)) }))
+    const repaired = results.filter((each) => (each.repaired ?? 0) > 0)
+    const { queueNames, jobs, incomplete } = seen
+    const looked = { queues: queueNames.length, jobs }
+    out.data({ findings: left, repaired, looked, complete: incomplete.length === 0, incomplete }, () => {
+      for (const result of repaired) showRepaired(result, out)
+      for (const finding of left) showFinding(finding, out, args.fix === true)
+      const where = `${address}: ${counted(queueNames.length, 'queue')}, ${counted(jobs, 'job')} looked at`
+      if (left.length === 0) out.line(`${out.colors.green('✓')} ${where}, nothing is wrong`)
+      else out.note(where)
+      for (const what of incomplete) out.note(`not looked at: ${what}`)
+      if (!args.fix && left.some(({ repair }) => repair !== null)) out.note('--fix repairs what has an arrow')
     })
-    const left = results.filter((result) => result.severity === 'error' && !(result.mended !== null && !result.failure))
-    return left.length === 0 ? EXIT.ok : EXIT.no
+    return left.some(({ severity }) => severity === 'error') ? EXIT.no : EXIT.ok
   })
 }
 
-function showFinding(result: Finding & { mended: number | null; failure?: string }, out: Output): void {
+function keyOf({ check, queueName }: Finding): string {
+  return `${check} ${queueName ?? ''}`
+}
+
+async function treat(client: Session['client'], findings: readonly Finding[]): Promise<Treated[]> {
+  const results: Treated[] = []
+  for (const finding of findings) {
+    if (finding.repair === null) results.push({ ...finding, repaired: null })
+    else {
+      try {
+        results.push({ ...finding, repaired: await client.doctor.repair(finding) })
+      } catch (error) {
+        results.push({ ...finding, repaired: 0, failure: (error as Error).message })
+      }
+    }
+  }
+  return results
+}
+
+function showRepaired(result: Treated, out: Output): void {
+  const about = result.queueName === null ? '' : `${out.colors.bold(showId(result.queueName))}: `
+  out.line(`${out.colors.green('✓')} ${about}${result.message}`)
+  out.line(out.colors.green(`  → ${result.repair}: done for ${countText(result.repaired ?? 0)}`))
+}
+
+function showFinding(finding: Finding & { failure: string | undefined }, out: Output, isFixed: boolean): void {
   const { colors } = out
-  const mark = result.severity === 'error' ? colors.red('✗') : colors.yellow('!')
-  out.line(`${mark} ${result.queueName === null ? '' : `${colors.bold(result.queueName)}: `}${result.message}`)
-  const named = result.jobIds.slice(0, 5).join(', ')
-  const rest = result.jobIds.length > 5 ? ` and ${countText(result.jobIds.length - 5)} more` : ''
+  const mark = finding.severity === 'error' ? colors.red('✗') : colors.yellow('!')
+  out.line(
+    `${mark} ${finding.queueName === null ? '' : `${colors.bold(showId(finding.queueName))}: `}${finding.message}`,
+  )
+  const names = finding.damaged.length > 0 ? finding.damaged.map(({ key }) => key) : finding.jobIds
+  const named = names.slice(0, 5).map(showId).join(', ')
+  const rest = finding.count > 5 && names.length > 5 ? ` and ${countText(finding.count - 5)} more` : ''
   if (named !== '') out.line(colors.dim(`    ${named}${rest}`))
-  if (result.failure !== undefined) out.line(colors.red(`  → could not ${result.repair}: ${result.failure}`))
-  else if (result.mended !== null) out.line(colors.green(`  → ${result.repair}: done for ${countText(result.mended)}`))
-  else if (result.repair !== null) out.line(colors.dim(`  → ${result.repair}`))
+  if (finding.failure !== undefined) out.line(colors.red(`  → could not ${finding.repair}: ${finding.failure}`))
+  else if (finding.repair !== null)
+    out.line(colors.dim(`  → ${finding.repair}${isFixed ? ': it came back, or changed meanwhile' : ''}`))
 }

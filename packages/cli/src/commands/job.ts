@@ -1,56 +1,38 @@
-import { JobAbortedError, RemoteError, TimeoutError } from '@arq-ts/core'
+import { showId } from '@arq-ts/protocol/jobs'
 import { decodeValue } from '@arq-ts/protocol'
-import type { CodecName, EnqueueOptions, JobDetails, JobStatus, ListedJob } from '@arq-ts/core'
+import { JobAbortedError, RemoteError, TimeoutError } from '@arq-ts/core'
+import type { CodecName, EnqueueOptions, JobDetails, JobState } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { callText, instantText, preview, whenText } from '../output.ts'
-import type { Column, Output } from '../output.ts'
+import { callText, instantText, preview, spanText } from '../output.ts'
+import type { Fields } from '../output.ts'
+import { styles } from '../style.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
-
-const columns = (nowMs: number): readonly Column<ListedJob>[] => [
-  ['job', (job) => job.jobId],
-  ['function', (job) => job.info?.functionName ?? '–'],
-  ['status', (job) => job.status],
-  ['due', (job) => whenText(job.due, nowMs)],
-  [
-    'arguments',
-    (job) => (job.info ? callText(job.info.args, job.info.kwargs, 50) : 'payload gone, or no codec reads it'),
-  ],
-]
-
-/** `job ls` */
-export function list(
-  args: GlobalArgs & {
-    queue?: string | undefined
-    status?: JobStatus | undefined
-    function?: string | undefined
-    limit: number
-  },
-): Promise<number> {
-  return withSession(args, async ({ client, out, nowMs, queueNames }) => {
-    const queueName = args.queue ?? queueNames[0]!
-    const jobs: ListedJob[] = []
-    let more = false
-    for await (const job of client.inspector.jobs(queueName)) {
-      if (args.status !== undefined && job.status !== args.status) continue
-      if (args.function !== undefined && job.info?.functionName !== args.function) continue
-      more = jobs.length === args.limit
-      if (more) break
-      jobs.push(job)
-    }
-    out.rows(jobs, columns(nowMs), `no such jobs in ${queueName}`)
-    if (more) out.note(`the first ${args.limit}; --limit shows more`)
-    return EXIT.ok
-  })
-}
 
 /** `job show` */
 export function show(args: GlobalArgs & { id: string; queue?: string | undefined }): Promise<number> {
   return withSession(args, async (session) => {
-    const job = await find(session, args)
-    session.out.data(job, () => showJob(job, session.out, session.nowMs))
+    const job = await findJob(session, args)
+    session.out.data(job, () => session.out.fields(jobFields(job, session.nowMs)))
     return EXIT.ok
+  })
+}
+
+/** `job explain` */
+export function explain(args: GlobalArgs & { id: string; queue?: string | undefined }): Promise<number> {
+  return withSession(args, async ({ client, out }) => {
+    const where = args.queue === undefined ? {} : { queueName: args.queue }
+    const { job, reasons } = await client.inspector.explain(args.id, where)
+    const { jobId, status, queueName, functionName } = job
+    out.data({ jobId, status, queueName, functionName, reasons }, () => {
+      out.line(`${out.colors.bold(showId(jobId))}  ${status}${functionName === null ? '' : `  ${functionName}`}`)
+      for (const { check, ok, detail } of reasons) {
+        const mark = ok === null ? out.colors.yellow('?') : ok ? out.colors.green('✓') : out.colors.red('✗')
+        out.line(`${mark} ${check.padEnd(8)}  ${detail}`)
+      }
+    })
+    return reasons.every(({ ok }) => ok !== false) ? EXIT.ok : EXIT.no
   })
 }
 
@@ -69,7 +51,7 @@ export function enqueue(
     timeout?: number | undefined
   },
 ): Promise<number> {
-  if (args.function === '') throw new CommandError('expected the name of a function, got an empty text')
+  if (args.function === '') throw new CommandError('expected the name of a function, got an empty string')
   const { positional, keywords } = readArguments(args.args ?? [])
   const options: EnqueueOptions = { kwargs: keywords }
   if (args.queue !== undefined) options.queueName = args.queue
@@ -83,19 +65,18 @@ export function enqueue(
     async (session) => {
       const { client, out } = session
       const job = await client.enqueue(args.function, positional, options)
-      if (!job)
-        throw new CommandError(
-          `job ${args.jobId} is queued, running, or has a kept result: nothing was enqueued`,
-          EXIT.no,
-        )
-      await noteUnserved(session, job.queueName)
-      if (args.wait) {
-        out.note(`queued ${job.jobId} in ${job.queueName}, waiting for its end`)
-        return waitFor(session, job.jobId, job.queueName, args.timeout)
+      if (!job) {
+        const message = `job ${showId(args.jobId ?? '')} is queued, running, or has a kept result: nothing was enqueued`
+        throw new CommandError(message, EXIT.no)
       }
       const { jobId, queueName } = job
+      await noteUnserved(session, queueName)
+      if (args.wait) {
+        out.note(`queued ${showId(jobId)} in ${queueName}, waiting for its end`)
+        return waitFor(session, jobId, queueName, args.timeout)
+      }
       out.data({ jobId, queueName, functionName: args.function }, () => {
-        out.line(jobId)
+        out.line(showId(jobId))
         out.note(`queued in ${queueName}: ${args.function}(${callText(positional, keywords)})`)
       })
       return EXIT.ok
@@ -110,10 +91,10 @@ async function noteUnserved({ client, out }: Session, queueName: string): Promis
   const served = new Set(workers.flatMap((worker) => worker.queues))
   if (served.has(queueName) || python) return
   const others = served.size > 0 ? `; served are ${[...served].sort().join(', ')}` : ''
-  out.note(`no live worker tells that it serves ${queueName}${others}`)
+  out.note(`no live worker serves ${queueName}${others}`)
 }
 
-/** `key=value` is a keyword; all else is positional. Values are JSON where they read as such, else texts. */
+/** `key=value` is a keyword; all else is positional. Values are JSON where they read as such, else strings. */
 export function readArguments(texts: readonly string[]): { positional: unknown[]; keywords: Record<string, unknown> } {
   const positional: unknown[] = []
   const keywords: Record<string, unknown> = {}
@@ -126,7 +107,7 @@ export function readArguments(texts: readonly string[]): { positional: unknown[]
   return { positional, keywords }
 }
 
-/** JSON keeps every digit of an integer; what is no JSON is a text. */
+/** JSON keeps every digit of an integer; what is no JSON is a string. */
 function readValue(text: string): unknown {
   try {
     JSON.parse(text)
@@ -136,81 +117,31 @@ function readValue(text: string): unknown {
   return (decodeValue(Buffer.from(`{"value":${text}}`)).value as { value: unknown }).value
 }
 
-/** `job abort` */
-export function abort(args: GlobalArgs & { id: string; queue?: string | undefined; timeout: number }): Promise<number> {
-  return withSession(args, async (session) => {
-    const { client, out } = session
-    const job = await find(session, args)
-    if (job.status === 'complete') throw new CommandError(`job ${args.id} has ended already`, EXIT.no)
-    try {
-      const aborted = await client.job(args.id, { queueName: job.queueName ?? '' }).abort({ timeoutMs: args.timeout })
-      out.data({ jobId: args.id, aborted }, () =>
-        out.line(aborted ? `${args.id} is aborted` : `${args.id} ended before it could be aborted`),
-      )
-      return aborted ? EXIT.ok : EXIT.no
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error
-      throw new CommandError(
-        `the abort of ${args.id} is asked for, but no worker has heard of it yet; is one running that allows aborts?`,
-        EXIT.no,
-      )
-    }
-  })
-}
-
-/** `job retry` */
-export function retry(args: GlobalArgs & { id: string; delay?: number | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
-    const queued = await client.inspector.retryJob(args.id, args.delay === undefined ? {} : { delayMs: args.delay })
-    out.data({ jobId: args.id, queued }, () =>
-      out.line(queued ? `${args.id} is queued again` : `${args.id} is queued or running already`),
-    )
-    return queued ? EXIT.ok : EXIT.no
-  })
-}
-
-/** `job rm` */
-export function remove(
-  args: GlobalArgs & { ids: readonly string[]; queue?: string | undefined; force?: boolean | undefined },
-): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
-    const outcomes: { jobId: string; outcome: string }[] = []
-    for (const jobId of args.ids) {
-      const where = args.queue === undefined ? {} : { queueName: args.queue }
-      outcomes.push({
-        jobId,
-        outcome: await client.inspector.removeJob(jobId, { ...where, force: args.force === true }),
-      })
-    }
-    out.data(outcomes, () => {
-      for (const { jobId, outcome } of outcomes) {
-        if (outcome === 'removed') out.line(`${jobId} is removed`)
-        else out.note(outcome === 'absent' ? `${jobId}: no such job` : `${jobId} runs: abort it, or --force`)
-      }
-    })
-    return outcomes.every(({ outcome }) => outcome === 'removed') ? EXIT.ok : EXIT.no
-  })
-}
-
 /** `job watch` */
 export function watch(
   args: GlobalArgs & { id: string; queue?: string | undefined; timeout?: number | undefined },
 ): Promise<number> {
   return withSession(args, async (session) => {
-    const job = await find(session, args)
-    if (!session.out.json) session.out.note(`${args.id} ${job.functionName ?? ''} ${job.status}`)
+    const job = await findJob(session, args)
+    if (!session.out.json) session.out.note(`${showId(args.id)} ${job.functionName ?? ''} ${job.status}`)
+    if (isEnded(job.status)) return showEnd(session, job)
     return waitFor(session, args.id, job.queueName ?? '', args.timeout)
   })
 }
 
-/** Exit 0 when the job ended well, 1 when not. Stages are told as they are seen. */
+function isEnded(status: JobState): boolean {
+  return status === 'complete' || status === 'failed' || status === 'aborted' || status === 'dead'
+}
+
+/** Exit 0 when the job ended well, 1 when not. States are reported as they are seen. */
 async function waitFor(session: Session, jobId: string, queueName: string, timeoutMs?: number): Promise<number> {
   const { client, out } = session
   const job = client.job(jobId, { queueName })
-  let status: JobStatus | undefined
+  let status: JobState | undefined
   const look = async () => {
-    const now = await job.status().catch(() => undefined)
-    if (now !== undefined && now !== status && status !== undefined && !out.json) out.note(`${jobId} ${now}`)
+    const now = (await client.inspector.job(jobId, { queueName }).catch(() => undefined))?.status
+    const isNews = now !== undefined && now !== status && status !== undefined
+    if (isNews && !isEnded(now) && !out.json) out.note(`${showId(jobId)} ${now}`)
     status = now ?? status
   }
   await look()
@@ -224,36 +155,63 @@ async function waitFor(session: Session, jobId: string, queueName: string, timeo
     clearInterval(looking)
   }
   const details = await client.inspector.job(jobId, { queueName })
-  out.data(details, () => {
-    if (details.success) out.line(preview(details.result, 2_000))
-    else out.note(details.error ?? 'failed')
+  if (!out.json) out.note(`${showId(jobId)} ${details.status}`)
+  return showEnd(session, details)
+}
+
+function showEnd({ out }: Session, job: JobDetails): number {
+  out.data(job, () => {
+    if (job.success) out.line(preview(job.result, 2_000))
+    else out.note(job.error ?? job.status)
   })
-  return details.success ? EXIT.ok : EXIT.no
+  return job.success ? EXIT.ok : EXIT.no
 }
 
-async function find({ client }: Session, args: { id: string; queue?: string | undefined }): Promise<JobDetails> {
+/** @throws CommandError where nothing is known of the job. */
+async function findJob({ client }: Session, args: { id: string; queue?: string | undefined }): Promise<JobDetails> {
   const job = await client.inspector.job(args.id, args.queue === undefined ? {} : { queueName: args.queue })
-  if (job.status !== 'not_found' || job.dead) return job
-  throw new CommandError(`no job ${args.id}: it never was, or its result is no longer kept`, EXIT.no)
+  if (job.status !== 'not_found' || job.problems.length > 0) return job
+  throw new CommandError(`no job ${showId(args.id)}: it never was, or its result is no longer kept`, EXIT.no)
 }
 
-function showJob(job: JobDetails, out: Output, nowMs: number): void {
-  const { colors } = out
+/** Everything about a job, for a person. */
+export function jobFields(job: JobDetails, nowMs: number): Fields {
+  const isBad = job.status === 'dead' || job.status === 'failed' || job.status === 'aborted'
   const ran = job.startTime && job.finishTime ? job.finishTime.getTime() - job.startTime.getTime() : null
-  out.fields([
-    ['job', colors.bold(job.jobId)],
-    ['status', job.dead ? colors.red('dead') : job.success === false ? colors.red('failed') : job.status],
+  const isWaiting = job.score !== null && job.status !== 'running' && !isEnded(job.status)
+  return [
+    ['job', styles.bold(showId(job.jobId))],
+    ['status', isBad ? styles.red(job.status) : job.status],
+    ...job.problems.map((problem) => ['problem', styles.red(problem)] as const),
     ['function', job.functionName],
-    ['arguments', callText(job.args, job.kwargs, 500)],
-    ['queue', job.queueName],
-    ['try', String(job.jobTry)],
+    ['arguments', job.functionName === null ? null : callText(job.args, job.kwargs, 500)],
+    ['codec', job.codec],
+    ['queue', job.queueName === null ? null : showId(job.queueName)],
+    [
+      'tries',
+      String(job.jobTry) + (job.deaths > 0 ? `, ${job.deaths} of which ended with the death of their worker` : ''),
+    ],
     ['enqueued', instantText(job.enqueueTime, nowMs)],
-    ['due', instantText(job.dueTime, nowMs)],
+    ['due', isWaiting ? instantText(job.score, nowMs) : null],
     ['started', instantText(job.startTime, nowMs)],
     ['finished', instantText(job.finishTime, nowMs)],
-    ['ran', ran === null ? null : `${(ran / 1000).toFixed(2)} s`],
-    ['worker', job.workerId],
+    ['ran', ran === null || Number.isNaN(ran) ? null : spanText(ran)],
+    ['held by', holderText(job, nowMs)],
+    ['abort', job.abortAsked === null ? null : `asked for ${instantText(job.abortAsked, nowMs)}`],
+    ['expires', isWaiting && job.payloadExpiresInMs !== null ? `in ${spanText(job.payloadExpiresInMs)}` : null],
     ['result', job.success ? preview(job.result, 2_000) : null],
-    ['error', job.error === null ? null : colors.red(job.error)],
-  ])
+    [isWaiting ? 'last error' : 'error', job.error === null ? null : styles.red(job.error)],
+  ]
+}
+
+function holderText({ holder }: JobDetails, nowMs: number): string | null {
+  if (!holder) return null
+  const who = holder.workerId ?? (holder.language === 'python' ? 'a Python worker' : 'a worker that nobody knows')
+  const gone = holder.alive === false ? ', which is gone' : ''
+  const since = holder.sinceMs === null ? '' : `, for ${spanText(nowMs - holder.sinceMs)}`
+  const until =
+    holder.expiresInMs === null
+      ? '; the hold never lapses'
+      : `; lapses in ${spanText(holder.expiresInMs)} unless renewed`
+  return who + gone + since + until
 }

@@ -1,51 +1,72 @@
+import { showId } from '@arq-ts/protocol/jobs'
 import type { QueueStats } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
-import { EXIT } from '../exit.ts'
-import { counted, countText, instantText, whenText } from '../output.ts'
-import type { Column, Output } from '../output.ts'
-import { withSession } from '../session.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { counted, countText, instantText, numberText, whenText } from '../output.ts'
+import type { Column, Fields, Output } from '../output.ts'
+import { styles } from '../style.ts'
+import { MANY_KEYS, withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 
 const columns = (nowMs: number): readonly Column<QueueStats>[] => [
-  ['queue', (queue) => queue.queueName + (queue.paused ? ' (paused)' : '')],
-  ['pending', (queue) => countText(queue.pending), 'right'],
-  ['deferred', (queue) => countText(queue.deferred), 'right'],
-  ['running', (queue) => (queue.exact ? '' : '≥ ') + countText(queue.running), 'right'],
-  ['complete', (queue) => countText(queue.complete), 'right'],
-  ['failed', (queue) => countText(queue.failed), 'right'],
-  ['dead', (queue) => countText(queue.dead), 'right'],
-  ['oldest due', (queue) => whenText(queue.oldestDue, nowMs), 'right'],
-  ['workers', (queue) => `${queue.workers}${queue.python ? ' + Python' : ''}`, 'right'],
+  {
+    title: 'queue',
+    cell: (queue) =>
+      showId(queue.queueName) + (queue.problems.length > 0 ? ' (damaged)' : '') + (queue.paused ? ' (paused)' : ''),
+    min: 12,
+  },
+  { title: 'queued', cell: (queue) => countText(queue.pending), align: 'right' },
+  { title: 'deferred', cell: (queue) => countText(queue.deferred), align: 'right' },
+  { title: 'running', cell: (queue) => (queue.exact ? '' : '≥ ') + countText(queue.running), align: 'right' },
+  { title: 'complete', cell: (queue) => countText(queue.complete), align: 'right', drop: 3 },
+  { title: 'failed', cell: (queue) => countText(queue.failed), align: 'right', drop: 2 },
+  { title: 'dead', cell: (queue) => countText(queue.dead), align: 'right' },
+  { title: 'oldest due', cell: (queue) => oldestText(queue, nowMs), align: 'right', drop: 1 },
+  { title: 'workers', cell: (queue) => `${queue.workers}${queue.python ? ' + Python' : ''}`, align: 'right' },
 ]
+
+function oldestText({ oldestDueMs }: QueueStats, nowMs: number): string {
+  return oldestDueMs === null ? '–' : whenText(oldestDueMs, nowMs)
+}
 
 /** `queue ls` */
 export function list(args: GlobalArgs & { scan?: boolean | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, nowMs, queueNames, address }) => {
-    const known = queueNames
-    const { names, complete } = await client.queues.names(args.scan ? { known, scanKeys: Infinity } : { known })
-    const all = await Promise.all(names.map((name) => client.queues.stats(name)))
-    const rows = all.filter((queue) => known.includes(queue.queueName) || isUsed(queue))
-    out.rows(rows, columns(nowMs), `no queues at ${address}`)
-    if (!complete) out.note('the database is large: queues that no worker tells of may be missing; --scan finds all')
+  return withSession(args, async ({ client, out, nowMs, queueNames, address, io }) => {
+    const scanKeys = args.scan ? Infinity : Number(io.env.ARQ_TS_SCAN_KEYS ?? MANY_KEYS)
+    const { names, complete } = await client.queues.names({ known: queueNames, scanKeys })
+    const all = await client.queues.statsOf(names)
+    const rows = all.filter((queue) => queueNames.includes(queue.queueName) || isUsed(queue))
+    const incomplete = complete ? [] : [incompleteQueues(scanKeys)]
+    out.list(rows, columns(nowMs), { name: 'queues', none: `no queues at ${address}`, incomplete })
+    if (!out.json) noteProblems(rows, out)
     return EXIT.ok
   })
 }
 
-function isUsed(queue: QueueStats): boolean {
-  const { pending, deferred, running, complete, failed, dead, workers, paused } = queue
-  return paused || [pending, deferred, running, complete, failed, dead, workers].some((count) => count > 0)
+/** Says that queues may be missing. */
+export function incompleteQueues(scanKeys: number): string {
+  return `the database has more than ${countText(scanKeys)} keys: queues that no worker serves may be missing; --scan looks at all`
 }
 
-/** Says so where nothing tells that there is such a queue, for it may be misspelt; true when it did. */
-async function noteUnknown({ client, out, queueNames }: Session, queue: QueueStats): Promise<boolean> {
+function noteProblems(queues: readonly QueueStats[], out: Output): void {
+  for (const queue of queues) for (const problem of queue.problems) out.note(problem)
+}
+
+function isUsed(queue: QueueStats): boolean {
+  const { pending, deferred, running, complete, failed, dead, workers, paused, python, problems } = queue
+  const counts = [pending, deferred, running, complete, failed, dead, workers, problems.length]
+  return paused || python !== null || counts.some((count) => count > 0)
+}
+
+/** Says that there is no such queue, and which there are; null when there is one. */
+async function whyUnknown({ client, queueNames }: Session, queue: QueueStats): Promise<string | null> {
   const { queueName } = queue
-  if (queueNames.includes(queueName) || isUsed(queue) || queue.python) return false
+  if (queueNames.includes(queueName) || isUsed(queue)) return null
   const { names } = await client.queues.names({ known: queueNames })
-  const others = names.filter((name) => name !== queueName)
-  out.note(`nothing is known of a queue ${queueName}; there are ${others.join(', ')}`)
-  return true
+  const others = names.filter((name) => name !== queueName).map(showId)
+  return `nothing is known of a queue ${showId(queueName)}; there are ${others.join(', ')}`
 }
 
 /** `queue show` */
@@ -53,47 +74,53 @@ export function show(args: GlobalArgs & { name?: string | undefined }): Promise<
   return withSession(args, async (session) => {
     const { client, out, nowMs, queueNames } = session
     const queue = await client.queues.stats(args.name ?? queueNames[0]!)
-    out.data(queue, () => showQueue(queue, out, nowMs))
-    return (await noteUnknown(session, queue)) ? EXIT.no : EXIT.ok
+    out.data(queue, () => out.fields(queueFields(queue, nowMs)))
+    if (!out.json) noteProblems([queue], out)
+    const unknown = await whyUnknown(session, queue)
+    if (unknown !== null) out.note(unknown)
+    return unknown === null ? EXIT.ok : EXIT.no
   })
 }
 
-function showQueue(queue: QueueStats, out: Output, nowMs: number): void {
-  const { colors } = out
-  out.fields([
-    ['queue', colors.bold(queue.queueName) + (queue.paused ? colors.yellow('  paused') : '')],
-    ['pending', countText(queue.pending)],
+/** Everything about a queue, for a person. */
+export function queueFields(queue: QueueStats, nowMs: number): Fields {
+  return [
+    ['queue', styles.bold(showId(queue.queueName)) + (queue.paused ? styles.yellow('  paused') : '')],
+    ['queued', countText(queue.pending)],
     ['deferred', countText(queue.deferred)],
     ['running', (queue.exact ? '' : 'at least ') + countText(queue.running)],
     ['complete', countText(queue.complete)],
     ['failed', countText(queue.failed)],
     ['aborted', countText(queue.aborted)],
     ['dead', countText(queue.dead)],
-    ['oldest due', instantText(queue.oldestDue, nowMs)],
-    ['next due', instantText(queue.nextDue, nowMs)],
+    ['oldest due', instantText(queue.oldestDueMs, nowMs)],
+    ['next due', instantText(queue.nextDueMs, nowMs)],
     ['workers', `${queue.workers} of arq-ts${queue.python ? ', and Python' : ''}`],
     [
-      'Python told',
+      'Python reports',
       queue.python &&
-        `${queue.python.complete} complete, ${queue.python.failed} failed, ${queue.python.ongoing} ongoing`,
+        `${queue.python.complete} complete, ${queue.python.failed} failed, ${queue.python.ongoing} running`,
     ],
-  ])
+  ]
 }
 
 /** `queue pause` */
-export function pause(args: GlobalArgs & { name?: string | undefined }): Promise<number> {
+export function pause(args: GlobalArgs & { name?: string | undefined; force?: boolean | undefined }): Promise<number> {
   return withSession(args, async (session) => {
     const { client, out, queueNames } = session
     const queueName = args.name ?? queueNames[0]!
+    const before = await client.queues.stats(queueName)
+    const unknown = await whyUnknown(session, before)
+    if (unknown !== null && !args.force)
+      throw new CommandError(unknown, EXIT.no, 'Use --force to pause it all the same.')
     const changed = await client.queues.pause(queueName)
-    const queue = await client.queues.stats(queueName)
-    const { running, python } = queue
+    const { running, python } = await client.queues.stats(queueName)
     out.data({ queueName, paused: true, changed, running }, () => {
-      out.line(changed ? `${queueName} is paused` : `${queueName} was paused already`)
-      if (running > 0) out.note(`${counted(running, 'running job')} may go on`)
+      const name = showId(queueName)
+      out.line(changed ? `${name} is paused` : `${name} was paused already`)
+      if (running > 0) out.note(`${counted(running, 'running job')} may continue`)
       if (python) out.note('a Python worker serves this queue: it knows of no pause')
     })
-    await noteUnknown(session, { ...queue, paused: false })
     return EXIT.ok
   })
 }
@@ -104,11 +131,13 @@ export function resume(args: GlobalArgs & { name?: string | undefined }): Promis
     const { client, out, queueNames } = session
     const queueName = args.name ?? queueNames[0]!
     const changed = await client.queues.resume(queueName)
+    const name = showId(queueName)
     out.data({ queueName, paused: false, changed }, () =>
-      out.line(changed ? `${queueName} goes on` : `${queueName} was not paused`),
+      out.line(changed ? `${name} resumed` : `${name} was not paused`),
     )
-    if (!changed) await noteUnknown(session, await client.queues.stats(queueName))
-    return EXIT.ok
+    const unknown = changed ? null : await whyUnknown(session, await client.queues.stats(queueName))
+    if (unknown !== null) out.note(unknown)
+    return unknown === null ? EXIT.ok : EXIT.no
   })
 }
 
@@ -117,19 +146,23 @@ export function purge(args: GlobalArgs & BulkArgs & { name: string }): Promise<n
   return withSession(args, async (session) => {
     const { client, out } = session
     const queue = await client.queues.stats(args.name)
-    await noteUnknown(session, queue)
+    const unknown = await whyUnknown(session, queue)
+    if (unknown !== null) out.note(unknown)
+    const name = showId(args.name)
     const count = queue.pending + queue.deferred
-    const go = await confirmed(`remove ${counted(count, 'job')} of ${args.name} for good`, args, out)
-    const shown = (done: number) => out.note(`${countText(done)} of ${countText(count)} removed`)
-    let told = 0
-    const removed = go
-      ? await client.queues.purge(args.name, (done) => {
-          if (done - told >= 50_000) shown((told = done))
-        })
-      : 0
+    const isAgreed = await confirmed(`remove ${counted(count, 'job')} of ${name} for good`, args, out)
+    const progress = out.progress(`removed of ${countText(count)}`)
+    const removed = isAgreed ? await client.queues.purge(args.name, progress.update) : 0
+    progress.done()
     out.data({ queueName: args.name, removed, matching: count, dryRun: args.dryRun === true }, () => {
-      if (go) out.line(`${counted(removed, 'job')} removed from ${args.name}`)
+      if (isAgreed) out.line(`${counted(removed, 'job')} removed from ${name}`)
     })
     return EXIT.ok
   })
+}
+
+/** A score as a list shows it. */
+export function scoreText(score: number | null, nowMs: number): string {
+  if (score === null) return '–'
+  return Number.isFinite(score) ? whenText(score, nowMs) : numberText(score)
 }

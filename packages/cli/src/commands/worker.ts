@@ -10,6 +10,7 @@ import type { WorkerPlan } from '../worker/plan.ts'
 import { taskFolders } from '../worker/task-location.ts'
 import { servedBy } from '../worker/served.ts'
 import { Supervisor } from '../worker/supervisor.ts'
+import { METRICS_HOST } from '../metrics/server.ts'
 
 /** Changes within this time are one. */
 const WATCH_SETTLE_MS = 200
@@ -29,6 +30,7 @@ export interface WorkerArgs extends GlobalArgs {
   watch?: readonly string[] | undefined
   name?: string | undefined
   metricsPort?: number | undefined
+  metricsHost?: string | undefined
   logFormat?: 'pretty' | 'json' | undefined
   verbose?: number | undefined
   quiet?: boolean | undefined
@@ -48,7 +50,8 @@ export async function worker(args: WorkerArgs): Promise<number> {
   if (missing !== undefined) throw new CommandError(`--watch: there is no ${missing}`)
   const pool = new Supervisor(plan, loaded.config.worker_pool_size, log)
   const closing: (() => unknown)[] = []
-  if (args.metricsPort !== undefined) closing.push(await serve(pool, args.metricsPort, log))
+  if (args.metricsPort !== undefined)
+    closing.push(await serve(pool, { port: args.metricsPort, host: hostOf(args), plan }, log))
   if (args.watch?.length) closing.push(await watch(args.watch, pool, log))
   closing.push(listenToSignals(pool, log))
   try {
@@ -170,20 +173,30 @@ async function watch(folders: readonly string[], pool: Supervisor, log: Logger):
   }
 }
 
-async function serve(pool: Supervisor, port: number, log: Logger): Promise<() => Promise<void>> {
+/** The image sets the variable: in a container the loopback reaches nobody. */
+function hostOf(args: WorkerArgs): string {
+  return args.metricsHost ?? process.env.ARQ_TS_METRICS_HOST ?? METRICS_HOST
+}
+
+async function serve(
+  pool: Supervisor,
+  { port, host, plan }: { port: number; host: string; plan: WorkerPlan },
+  log: Logger,
+): Promise<() => Promise<void>> {
   const { PoolMetrics } = await import('../metrics/pool-metrics.ts')
   const { serveMetrics } = await import('../metrics/server.ts')
-  const metrics = new PoolMetrics(pool, log)
-  const server = await serveMetrics(metrics, port).catch(async (error: NodeJS.ErrnoException) => {
+  const { PackageMetrics } = await import('../metrics/package-metrics.ts')
+  const metrics = new PoolMetrics(pool, log, await PackageMetrics.of(plan, log))
+  const server = await serveMetrics(metrics, port, host).catch(async (error: NodeJS.ErrnoException) => {
     await metrics.close()
     throw new CommandError(
-      `cannot serve metrics on port ${port}: ${error.code === 'EADDRINUSE' ? 'it is in use' : error.message}`,
+      `cannot serve metrics on ${host}:${port}: ${error.code === 'EADDRINUSE' ? 'it is in use' : error.message}`,
       EXIT.cannot,
     )
   })
   const address = server.address()
   log.info(
-    `metrics on http://localhost:${typeof address === 'object' && address ? address.port : port}/metrics, probes on /healthz and /readyz`,
+    `metrics on http://${host}:${typeof address === 'object' && address ? address.port : port}/metrics, probes on /healthz and /readyz`,
   )
   return async () => {
     server.closeAllConnections()

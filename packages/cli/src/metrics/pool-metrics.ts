@@ -4,6 +4,7 @@ import type { Logger } from '@arq-ts/core'
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
 import type { Served } from '../worker/served.ts'
 import type { Supervisor } from '../worker/supervisor.ts'
+import type { PackageMetrics } from './package-metrics.ts'
 import { queueMetrics } from './queue-metrics.ts'
 import type { MetricsSource } from './server.ts'
 
@@ -13,12 +14,14 @@ const REDIS_WAIT_MS = 2_000
 export class PoolMetrics implements MetricsSource {
   readonly #pool: Supervisor
   readonly #log: Logger
+  readonly #packages: PackageMetrics
   readonly #own = new Registry()
   /** Of what the pool serves, once it has told: a settings module says where. */
   #queues: { served: Served; client: Client; registry: Registry } | undefined
 
-  constructor(pool: Supervisor, log: Logger) {
+  constructor(pool: Supervisor, log: Logger, packages: PackageMetrics) {
     this.#pool = pool
+    this.#packages = packages
     this.#log = log
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
@@ -41,7 +44,7 @@ export class PoolMetrics implements MetricsSource {
   metrics = async (): Promise<{ text: string; contentType: string }> => {
     const workers = AggregatorRegistry.aggregate((await this.#pool.metrics()) as object[][])
     const queues = this.#queuesServed()?.metrics() ?? ''
-    const texts = await Promise.all([workers.metrics(), queues, this.#own.metrics()])
+    const texts = await Promise.all([workers.metrics(), queues, this.#own.metrics(), this.#packages.text()])
     return { text: texts.join('\n'), contentType: this.#own.contentType }
   }
 
@@ -51,7 +54,11 @@ export class PoolMetrics implements MetricsSource {
     if (!isDeepStrictEqual(this.#queues?.served, served)) {
       void this.#queues?.client.close()
       const client = new Client({ ...served.connection, logger: this.#log, commandTimeoutMs: REDIS_WAIT_MS })
-      this.#queues = { served, client, registry: queueMetrics(client, served.queueNames) }
+      this.#queues = {
+        served,
+        client,
+        registry: queueMetrics(client, async () => ({ names: served.queueNames, complete: true })),
+      }
     }
     return this.#queues?.registry
   }
@@ -67,6 +74,7 @@ export class PoolMetrics implements MetricsSource {
   }
 
   async close(): Promise<void> {
+    await this.#packages.close()
     await this.#queues?.client.close()
   }
 }

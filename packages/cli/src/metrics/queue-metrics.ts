@@ -1,11 +1,18 @@
-import type { Client } from '@arq-ts/core'
+import type { Client, QueueStats } from '@arq-ts/core'
 import { Gauge, Registry } from 'prom-client'
+import { Labels } from './labels.ts'
+
+/** Queues that get series of their own; all further ones share one label. */
+const MAX_QUEUES = 100
+
+/** Queues to measure, and whether they are all there are. */
+export type QueueNames = () => Promise<{ names: readonly string[]; complete: boolean }>
 
 /**
  * Prometheus metrics of queues, asked of Redis when they are scraped. One process of a fleet should serve them: they are
  * the same from each.
  */
-export function queueMetrics(client: Client, queueNames: readonly string[]): Registry {
+export function queueMetrics(client: Client, queueNames: QueueNames): Registry {
   const registry = new Registry()
   const gauge = <const L extends readonly string[]>(name: string, help: string, labelNames: L) =>
     new Gauge<L[number]>({ name, help, labelNames, registers: [registry], collect: refresh })
@@ -19,26 +26,53 @@ export function queueMetrics(client: Client, queueNames: readonly string[]): Reg
   const jobs = gauge('arq_queue_jobs', 'Jobs of a queue by state, of every language.', ['queue', 'state'])
   const paused = gauge('arq_queue_paused', '1 while a queue is paused.', ['queue'])
   const workers = gauge('arq_queue_workers', 'Live arq-ts workers of a queue.', ['queue'])
-  const oldest = gauge('arq_queue_oldest_due_seconds', 'For how long the oldest pending job is due; 0 when none is.', [
+  const python = gauge('arq_queue_python_alive', '1 while a Python worker of the queue writes its health line.', [
     'queue',
   ])
+  const oldest = gauge(
+    'arq_queue_oldest_due_seconds',
+    'Seconds since the oldest queued job became due; 0 when none is.',
+    ['queue'],
+  )
+  const damaged = gauge('arq_queue_damaged_keys', 'Keys of a queue that hold another type of value than they should.', [
+    'queue',
+  ])
+  const ended = gauge('arq_queue_jobs_ended', 'Jobs that ended on arq-ts workers since the queue was first used.', [
+    'queue',
+    'outcome',
+  ])
+  const unreadable = gauge('arq_workers_unreadable', 'Registered workers whose entries cannot be read.', [])
+  const complete = gauge('arq_queues_complete', '0 where the database was too large to look for all queues.', [])
   const up = gauge('arq_redis_up', '1 when Redis answered this scrape.', [])
+  const ofQueues = [jobs, paused, workers, python, oldest, damaged, ended]
+
+  function set(queue: string, stats: QueueStats, nowMs: number): void {
+    jobs.set({ queue, state: 'queued' }, stats.pending)
+    for (const state of ['deferred', 'running', 'dead'] as const) jobs.set({ queue, state }, stats[state])
+    for (const outcome of ['complete', 'failed', 'aborted'] as const) ended.set({ queue, outcome }, stats[outcome])
+    paused.set({ queue }, stats.paused ? 1 : 0)
+    workers.set({ queue }, stats.workers)
+    python.set({ queue }, stats.python ? 1 : 0)
+    damaged.set({ queue }, stats.problems.length)
+    const waitedMs = stats.oldestDueMs === null ? 0 : nowMs - stats.oldestDueMs
+    oldest.set({ queue }, Math.max(0, waitedMs) / 1_000)
+  }
 
   async function look(): Promise<void> {
     try {
       const nowMs = await client.inspector.now()
-      for (const queue of queueNames) {
-        const stats = await client.queues.stats(queue)
-        for (const state of ['pending', 'deferred', 'running', 'dead'] as const)
-          jobs.set({ queue, state }, stats[state])
-        paused.set({ queue }, stats.paused ? 1 : 0)
-        workers.set({ queue }, stats.workers)
-        const waitedMs = stats.oldestDue === null ? 0 : nowMs - stats.oldestDue.getTime()
-        oldest.set({ queue }, Math.max(0, waitedMs) / 1_000)
-      }
+      const found = await queueNames()
+      const all = await client.queues.statsOf(found.names)
+      const fleet = await client.inspector.fleet([])
+      // A queue that is gone has no series.
+      for (const each of ofQueues) each.reset()
+      const labels = new Labels([], MAX_QUEUES)
+      for (const stats of all) set(labels.of(stats.queueName), stats, nowMs)
+      unreadable.set(fleet.unreadable.length)
+      complete.set(found.complete ? 1 : 0)
       up.set(1)
     } catch {
-      for (const each of [jobs, paused, workers, oldest]) each.reset()
+      for (const each of [...ofQueues, unreadable, complete]) each.reset()
       up.set(0)
     }
   }

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 
-/** What is served. Both probes answer 200 or 503 with one line of why. */
+/** Everything that is served. Both probes answer 200 or 503 with one line of why. */
 export interface MetricsSource {
   /** The text of a scrape. */
   metrics: () => Promise<{ text: string; contentType: string }>
@@ -10,8 +10,22 @@ export interface MetricsSource {
   whyNotReady: () => string | null
 }
 
-/** Serves `/metrics`, `/healthz` (liveness) and `/readyz` (readiness). Rejects when the port is taken. */
-export async function serveMetrics(source: MetricsSource, port: number): Promise<Server> {
+/** Where metrics are served unless told otherwise: whoever reaches this machine need not reach them. */
+export const METRICS_HOST = '127.0.0.1'
+/** Scrapes within this time share one collection: more scrapers cost the fleet nothing. */
+const SHARED_MS = 1_000
+
+/**
+ * Serves `/metrics`, `/healthz` (liveness) and `/readyz` (readiness). `sharedMs`: scrapes within this time get the same
+ * text. Rejects when the port is taken.
+ */
+export async function serveMetrics(
+  source: MetricsSource,
+  port: number,
+  host: string = METRICS_HOST,
+  sharedMs = SHARED_MS,
+): Promise<Server> {
+  const scrape = shared(source.metrics, sharedMs)
   const server = createServer((request, response) => {
     const answer = (status: number, text: string, contentType = 'text/plain; charset=utf-8') => {
       response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' })
@@ -23,7 +37,7 @@ export async function serveMetrics(source: MetricsSource, port: number): Promise
     else if (path === '/healthz') probe(source.whyNotAlive())
     else if (path === '/readyz') probe(source.whyNotReady())
     else if (path === '/metrics') {
-      source.metrics().then(
+      scrape().then(
         ({ text, contentType }) => answer(200, text, contentType),
         () => answer(500, 'the metrics could not be read\n'),
       )
@@ -31,7 +45,20 @@ export async function serveMetrics(source: MetricsSource, port: number): Promise
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, () => resolve())
+    server.listen(port, host, () => resolve())
   })
   return server
+}
+
+/** One collection for all who ask while it runs, and for `forMs` after it. */
+function shared<T>(collect: () => Promise<T>, forMs: number): () => Promise<T> {
+  let current: { value: Promise<T>; until: number } | undefined
+  return () => {
+    if (current && performance.now() < current.until) return current.value
+    const next = { value: collect(), until: Infinity }
+    current = next
+    const ended = () => (next.until = performance.now() + forMs)
+    next.value.then(ended, () => (next.until = 0))
+    return next.value
+  }
 }

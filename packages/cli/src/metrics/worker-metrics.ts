@@ -1,7 +1,10 @@
 import type { Worker, WorkerEvents } from '@arq-ts/core'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ReadMetric } from './ended-totals.ts'
+import { Labels } from './labels.ts'
 
+/** Functions of other workers that get a label of their own. */
+const MAX_ENQUEUED = 50
 const QUEUE_FUNCTION = ['queue', 'function'] as const
 const OUTCOMES: readonly WorkerEvents['jobFinished'][0]['outcome'][] = ['complete', 'failed', 'aborted']
 /** Seconds: from a no-op to an hour. */
@@ -14,12 +17,17 @@ export class WorkerMetrics {
 
   constructor(worker: Worker) {
     const registers = [this.registry]
-    collectDefaultMetrics({ register: this.registry, prefix: 'arq_process_' })
+    collectDefaultMetrics({ register: this.registry, prefix: 'arq_' })
     const counter = <const L extends readonly string[]>(name: string, help: string, labelNames: L) =>
       new Counter<L[number]>({ name, help, labelNames, registers })
+    const { queues, functions } = worker.describe()
+    const names = new Labels(functions)
+    // Handlers enqueue functions of other workers too, and into their queues.
+    const enqueuedNames = new Labels(functions, MAX_ENQUEUED)
+    const queueNames = new Labels(queues, MAX_ENQUEUED)
     const about = (event: { queueName: string; functionName: string }) => ({
-      queue: event.queueName,
-      function: event.functionName,
+      queue: queueNames.of(event.queueName),
+      function: names.of(event.functionName),
     })
 
     const enqueued = counter(
@@ -64,7 +72,6 @@ export class WorkerMetrics {
     this.registry.registerMetric(inFlight)
 
     // A series that first shows at 1 has no increase to alert on.
-    const { queues, functions } = worker.describe()
     for (const queue of queues) {
       for (const name of functions) {
         const labels = { queue, function: name }
@@ -74,7 +81,9 @@ export class WorkerMetrics {
       }
     }
 
-    worker.on('jobEnqueued', (event) => enqueued.inc(about(event)))
+    worker.on('jobEnqueued', (event) =>
+      enqueued.inc({ queue: queueNames.of(event.queueName), function: enqueuedNames.of(event.functionName) }),
+    )
     worker.on('jobStarted', (event) => {
       started.inc(about(event))
       wait.observe(about(event), Math.max(0, event.waitMs) / 1_000)

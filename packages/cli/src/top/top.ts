@@ -1,14 +1,19 @@
 import { emitKeypressEvents } from 'node:readline'
 import type { Key } from 'node:readline'
+import { showId } from '@arq-ts/protocol/jobs'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { colorsFor } from '../output.ts'
-import { printable } from '../printable.ts'
-import { withSession } from '../session.ts'
+import { processIo } from '../io.ts'
+import { fieldLines } from '../output.ts'
+import { hasColors, printable, rendered } from '../style.ts'
+import { jobFields } from '../commands/job.ts'
+import { queueFields } from '../commands/queue.ts'
+import { MANY_KEYS, withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 import { oneAtATime } from './one-at-a-time.ts'
-import { frame, press, ratesBetween } from './view.ts'
-import type { Action, Snapshot, View } from './view.ts'
+import { frame } from './frame.ts'
+import { press, ratesBetween } from './model.ts'
+import type { Action, Snapshot, View } from './model.ts'
 
 const ALTERNATE_SCREEN = '\u001B[?1049h\u001B[?25l'
 const NORMAL_SCREEN = '\u001B[?25h\u001B[?1049l'
@@ -26,7 +31,8 @@ export function top(args: GlobalArgs & { interval: number }): Promise<number> {
       session.out.data(await look(session), () => {})
       return EXIT.ok
     }
-    if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    const { stdin, stdout } = args.io ?? processIo
+    if (!stdin.isTTY || !stdout.isTTY) {
       throw new CommandError('top needs a terminal; --json gives one look as data')
     }
     await live(session, Math.max(100, args.interval))
@@ -34,18 +40,23 @@ export function top(args: GlobalArgs & { interval: number }): Promise<number> {
   })
 }
 
-/** @param seen - queues of a look before, where the database is not to be looked through again. */
-async function look({ client, queueNames }: Session, seen?: readonly string[]): Promise<Snapshot> {
-  const known = seen ? { known: [...queueNames, ...seen], scanKeys: 0 } : { known: queueNames }
-  const { names } = await client.queues.names(known)
-  const [atMs, queues, workers, dead, countDead] = await Promise.all([
+/** @param seen - a look before, where the database is not to be looked through again. */
+async function look({ client, queueNames }: Session, seen?: Snapshot): Promise<Snapshot> {
+  const known = seen ? [...queueNames, ...seen.queues.map((queue) => queue.queueName)] : queueNames
+  const { names, complete } = await client.queues.names({ known, scanKeys: seen ? 0 : MANY_KEYS })
+  const [atMs, queues, fleet, dead, countDead] = await Promise.all([
     client.inspector.now(),
-    Promise.all(names.map((name) => client.queues.stats(name))),
-    client.inspector.workers(),
+    client.queues.statsOf(names),
+    client.inspector.fleet(names),
     client.inspector.deadLetters({ limit: DEAD_SHOWN }),
     client.inspector.countDead(),
   ])
-  return { atMs, queues, workers, dead, countDead }
+  const incomplete = seen ? [...seen.incomplete] : complete ? [] : ['queues that no worker serves may be missing']
+  if (!seen) {
+    for (const { workerId, reason } of fleet.unreadable) incomplete.push(`the worker ${showId(workerId)}: ${reason}`)
+    incomplete.push(...queues.flatMap((queue) => queue.problems))
+  }
+  return { atMs, queues, workers: fleet.workers, python: fleet.python, dead, countDead, incomplete }
 }
 
 async function live(session: Session, intervalMs: number): Promise<void> {
@@ -54,8 +65,11 @@ async function live(session: Session, intervalMs: number): Promise<void> {
     address: session.address,
     now: await look(session),
     rates: new Map(),
+    mode: 'list',
     section: 'queues',
     selected: 0,
+    filter: '',
+    detail: [],
     message: '',
     asks: null,
   }
@@ -63,13 +77,14 @@ async function live(session: Session, intervalMs: number): Promise<void> {
   let scannedAtMs = performance.now()
   const draw = () => {
     if (isOver) return
-    const lines = frame(view, { rows: stdout.rows, columns: stdout.columns }, colorsFor(stdout))
-    stdout.write(HOME + lines.map((line) => line + CLEAR_LINE).join('\r\n') + CLEAR_BELOW)
+    const colors = hasColors(stdout, process.env)
+    const lines = frame(view, { rows: stdout.rows, columns: stdout.columns })
+    stdout.write(HOME + lines.map((line) => rendered(line, colors) + CLEAR_LINE).join('\r\n') + CLEAR_BELOW)
   }
   const refresh = oneAtATime(async () => {
     try {
       const isDue = performance.now() - scannedAtMs >= SCAN_EVERY_MS
-      const now = await look(session, isDue ? undefined : view.now.queues.map((queue) => queue.queueName))
+      const now = await look(session, isDue ? undefined : view.now)
       if (isDue) scannedAtMs = performance.now()
       view = { ...view, now, rates: ratesBetween(view.now, now) }
     } catch (error) {
@@ -95,11 +110,17 @@ async function live(session: Session, intervalMs: number): Promise<void> {
     draw()
     const act = async (action: Action) => {
       if (action.kind === 'quit') return end()
+      if (action.kind === 'inspect' || action.kind === 'inspect-queue') {
+        const detail = await inspect(session, action)
+        if (view.mode === 'detail') view = { ...view, detail }
+        return draw()
+      }
       view = { ...view, message: await perform(session, action) }
       await refresh()
     }
     stdin.on('keypress', (text: string | undefined, key: Key) => {
-      const pressed = press(view, key.ctrl ? `ctrl-${key.name}` : (key.name ?? text ?? ''))
+      const name = key.ctrl ? `ctrl-${key.name}` : key.shift && text ? text : (key.name ?? text ?? '')
+      const pressed = press(view, name, text)
       view = pressed.view
       draw()
       if (pressed.action) void act(pressed.action)
@@ -119,31 +140,51 @@ async function live(session: Session, intervalMs: number): Promise<void> {
   }
 }
 
-/** Does what a key asked for; tells what came of it, errors too: thrown, they would leave the terminal as it is. */
+/** Everything about a job or a queue, as lines; errors too. */
+async function inspect(
+  session: Session,
+  action: Extract<Action, { kind: 'inspect' | 'inspect-queue' }>,
+): Promise<string[]> {
+  try {
+    const { client, nowMs } = session
+    if (action.kind === 'inspect-queue')
+      return fieldLines(queueFields(await client.queues.stats(action.queueName), nowMs))
+    const where = action.queueName === null ? {} : { queueName: action.queueName }
+    const { job, reasons } = await client.inspector.explain(action.jobId, where)
+    const why = reasons.map(
+      ({ check, ok, detail }) => `${ok === null ? '?' : ok ? '✓' : '✗'} ${check.padEnd(8)}  ${detail}`,
+    )
+    return [...fieldLines(jobFields(job, await client.inspector.now())), '', ...why]
+  } catch (error) {
+    return [oneLine(error)]
+  }
+}
+
+/** Does what a key asked for; returns what came of it, errors too: thrown, they would leave the terminal as it is. */
 export async function perform(
   { client }: Pick<Session, 'client'>,
-  action: Exclude<Action, { kind: 'quit' }>,
+  action: Exclude<Action, { kind: 'quit' | 'inspect' | 'inspect-queue' }>,
 ): Promise<string> {
   try {
     if (action.kind === 'pause') {
       await client.queues.pause(action.queueName)
-      return `${action.queueName} is paused`
+      return `${showId(action.queueName)} is paused`
     }
     if (action.kind === 'resume') {
       await client.queues.resume(action.queueName)
-      return `${action.queueName} goes on`
+      return `${showId(action.queueName)} resumed`
     }
     if (action.kind === 'abort') {
       const asked = await client.inspector.requestAbort(action.jobId, { queueName: action.queueName })
-      return asked ? `${action.jobId}: abort asked for` : `${action.jobId} has ended`
+      return asked ? `${showId(action.jobId)}: abort asked for` : `${showId(action.jobId)} has ended`
     }
     const queued = await client.inspector.retryJob(action.jobId)
-    return queued ? `${action.jobId} is queued again` : `${action.jobId} is queued or running already`
+    return queued ? `${showId(action.jobId)} is queued again` : `${showId(action.jobId)} is queued or running already`
   } catch (error) {
     return oneLine(error)
   }
 }
 
 function oneLine(error: unknown): string {
-  return printable(error instanceof Error ? error.message : String(error)).replaceAll('\n', ' ')
+  return printable(error instanceof Error ? error.message : String(error))
 }

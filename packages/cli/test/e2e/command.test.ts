@@ -81,7 +81,7 @@ describe('what cannot be done is told in one line, with exit 2', () => {
     [['queu', 'ls'], /unknown: queu \(did you mean queue\?\);/],
     [['worker', '--max-job', '3'], /--max-job \(did you mean --max-jobs\?\)/],
     [['job', 'enqueue'], /usage: arq-ts job enqueue <function> \[args\.\.\]/],
-    [['queue'], /say what to do: ls, show, pause/],
+    [['queue'], /a command is required: ls, show, pause/],
     [['worker'], /a worker needs tasks/],
     [['top'], /top needs a terminal; --json/],
     [['queue', 'ls', '--config', 'nowhere.yaml'], /nowhere\.yaml: cannot be read: there is no such file/],
@@ -148,7 +148,7 @@ test('cron ls shows the next runs of live workers', async () => {
   const started = new Promise<void>((resolve) => worker.once('started', () => resolve()))
   void worker.run()
   await started
-  const rows = await bench.json<{ name: string; next: string }[]>(['cron', 'ls'])
+  const { cronJobs: rows } = await bench.json<{ cronJobs: { name: string; next: string }[] }>(['cron', 'ls'])
   expect(rows.map((row) => row.name).sort()).toEqual(['cron:nightly', 'cron:often'])
   expect(rows.find((row) => row.name === 'cron:nightly')!.next).toMatch(/T02:00:00/)
   await worker.stop()
@@ -188,14 +188,16 @@ describe.skipIf(!script)(`top on a terminal${script ? '' : ' (left out: no util-
     })
     let screen = ''
     terminal.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()))
-    const shows = (text: RegExp) => eventually(() => text.test(screen), { timeoutMs: 10_000 })
+    const shows = (text: RegExp) => eventually(() => text.test(screen), { timeoutMs: 60_000 })
     try {
       await shows(/held +hold +default/)
       terminal.stdin.write('p')
+      await shows(/pause default with 0 jobs waiting\? y\/n/)
+      terminal.stdin.write('y')
       await shows(/default is paused/)
       expect(await client.queues.paused()).toEqual(['default'])
-      terminal.stdin.write('p')
-      await shows(/default goes on/)
+      terminal.stdin.write('py')
+      await shows(/default resumed/)
       terminal.stdin.write('\ta')
       await shows(/abort held:hold\? y\/n/)
       terminal.stdin.write('y')

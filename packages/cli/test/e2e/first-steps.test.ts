@@ -83,7 +83,7 @@ describe('the arguments of `job enqueue`', () => {
   test('are for a function that has a name', async () => {
     expect(await bench.run(['job', 'enqueue', ''])).toMatchObject({
       code: 2,
-      stderr: 'arq-ts: expected the name of a function, got an empty text\n',
+      stderr: 'arq-ts: expected the name of a function, got an empty string\n',
     })
   })
 })
@@ -91,7 +91,7 @@ describe('the arguments of `job enqueue`', () => {
 test('who enqueues to a queue that nobody serves is told', async () => {
   const { code, stderr } = await bench.run(['job', 'enqueue', 'f', '--queue', 'nobodys'])
   expect(code).toBe(0)
-  expect(stderr).toContain('no live worker tells that it serves nobodys')
+  expect(stderr).toContain('no live worker serves nobodys')
 })
 
 describe('what is misspelt', () => {
@@ -110,9 +110,9 @@ describe('what is misspelt', () => {
 
 describe('what goes wrong', () => {
   test('is told as JSON where JSON was asked for', async () => {
-    const { code, stdout } = await bench.run(['job', 'retry', 'nowhere', '--json'])
+    const { code, stdout } = await bench.run(['job', 'show', 'nowhere', '--json'])
     expect(code).toBe(1)
-    expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { code: 'ARQ_RESULT_NOT_FOUND' } })
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { code: 'ARQ_TS_COMMAND' } })
   })
 
   test.each([

@@ -19,7 +19,7 @@ afterEach(async () => {
 test('what a key does is told', async () => {
   expect(await perform({ client }, { kind: 'pause', queueName: 'a' })).toBe('a is paused')
   expect(await client.queues.paused()).toEqual(['a'])
-  expect(await perform({ client }, { kind: 'resume', queueName: 'a' })).toBe('a goes on')
+  expect(await perform({ client }, { kind: 'resume', queueName: 'a' })).toBe('a resumed')
   expect(await perform({ client }, { kind: 'abort', jobId: 'x', queueName: 'a' })).toMatch(/^x/)
 })
 

@@ -68,10 +68,15 @@ describe.skipIf(!python)(
         exact: true,
       })
       expect((await bench.run(['queue', 'ls'])).stdout).toMatch(/^default +0 +0 +2 /m)
-      const jobs = await bench.json<{ jobId: string; status: string }[]>(['job', 'ls', '--queue', 'default'])
+      const { jobs } = await bench.json<{ jobs: { jobId: string; status: string }[] }>([
+        'job',
+        'ls',
+        '--queue',
+        'default',
+      ])
       expect(Object.fromEntries(jobs.map((job) => [job.jobId, job.status]))).toEqual({
-        'held-by-python': 'in_progress',
-        'held-by-ours': 'in_progress',
+        'held-by-python': 'running',
+        'held-by-ours': 'running',
       })
     })
 
@@ -86,7 +91,10 @@ describe.skipIf(!python)(
 
     test('a doctor that mends leaves the jobs of both where they run', async () => {
       await bench.run(['doctor', '--fix'])
-      const findings = await bench.json<{ check: string; queueName: string | null }[]>(['doctor', '--fix'])
+      const { findings } = await bench.json<{ findings: { check: string; queueName: string | null }[] }>([
+        'doctor',
+        '--fix',
+      ])
       expect(findings.filter(({ queueName }) => queueName !== null)).toEqual([])
       expect(await Promise.all([held.python.status(), held.ours.status()])).toEqual(['in_progress', 'in_progress'])
       // Nobody ran them a second time.

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Child, takeDatabase } from '@arq-ts/testkit'
 import type { Database } from '@arq-ts/testkit'
 import { afterEach, beforeEach } from 'vitest'
+import { runCommand } from '../../src/cli.ts'
 
 /** The command as it is published: what `tsc -b` built. */
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
@@ -21,12 +22,31 @@ export interface Ran {
 export interface CommandBench {
   database(): Database
   folder(): string
-  /** Runs to its end. */
+  /** Runs to its end: in this process where that shows the same, else as the command that is published. */
   run(args: readonly string[], options?: { env?: NodeJS.ProcessEnv; redis?: boolean }): Promise<Ran>
   /** Runs it, and reads its output as JSON. */
   json<T>(args: readonly string[]): Promise<T>
   /** Starts it; ended with the test. */
   start(args: readonly string[], env?: NodeJS.ProcessEnv, options?: { redis?: boolean }): Child
+}
+
+/** Forks processes, prints what the parser has, or reads files by the folder it is in. */
+const NEEDS_PROCESS = /^(worker|config|completion|cache|collections)\b|(^| )(--help|-h|--version|-V|--config)\b/
+
+/** Runs the command in this process. `columns` makes its output a terminal of that width. */
+export async function runHere(
+  words: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; cwd?: string; columns?: number } = {},
+): Promise<Ran> {
+  const { env = {}, cwd = '/', columns } = options
+  const text = { stdout: '', stderr: '' }
+  const sink = (name: 'stdout' | 'stderr') => ({
+    write: (chunk: string) => (text[name] += chunk),
+    ...(columns === undefined ? {} : { isTTY: true, columns }),
+  })
+  const io = { stdout: sink('stdout'), stderr: sink('stderr'), stdin: {}, env, cwd }
+  const code = await runCommand(words, io)
+  return { code, ...text }
 }
 
 /** Flags stand before what is behind `--`. */
@@ -62,14 +82,19 @@ export function useCommand(): CommandBench {
   const bench: CommandBench = {
     database: () => database,
     folder: () => folder,
-    run: (args, { env = {}, redis = true } = {}) =>
-      new Promise((resolve) => {
+    run: (args, { env = {}, redis = true } = {}) => {
+      if (!NEEDS_PROCESS.test(args.join(' '))) {
+        const words = redis ? withFlags(args, '--redis', database.url) : args
+        return runHere(words, { env: { ...clean, ...env }, cwd: folder })
+      }
+      return new Promise((resolve) => {
         const all = [main, ...(redis ? withFlags(args, '--redis', database.url) : args)]
         const options = { cwd: folder, env: { ...clean, ...env } }
         execFile(process.execPath, all, options, (error, stdout, stderr) =>
           resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
         ).stdin?.end()
-      }),
+      })
+    },
     json: async (args) => {
       const ran = await bench.run(withFlags(args, '--json'))
       if (ran.stdout === '') throw new Error(`no output of ${args.join(' ')}: ${ran.stderr}`)

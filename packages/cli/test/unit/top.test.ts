@@ -1,10 +1,14 @@
 import type { DeadLetter, QueueStats, WorkerEntry } from '@arq-ts/core'
 import { describe, expect, test } from 'vitest'
 import { oneAtATime } from '../../src/top/one-at-a-time.ts'
-import { frame, press, ratesBetween, roomOf } from '../../src/top/view.ts'
-import type { Snapshot, View } from '../../src/top/view.ts'
+import { rendered } from '../../src/style.ts'
+import { frame as styledFrame, roomOf } from '../../src/top/frame.ts'
+import { press, ratesBetween } from '../../src/top/model.ts'
+import type { Snapshot, View } from '../../src/top/model.ts'
 
-const plain = { bold: String, dim: String, inverse: (text: string) => `>${text}`, yellow: String }
+/** The screen without colours, but with a sign before the line pointed at. */
+const frame = (view: View, size: { rows: number; columns: number }) =>
+  styledFrame(view, size).map((line) => rendered(line.replace('\uFDD6', '>'), false))
 
 const queue = (queueName: string, numbers: Partial<QueueStats> = {}): QueueStats => ({
   queueName,
@@ -16,11 +20,14 @@ const queue = (queueName: string, numbers: Partial<QueueStats> = {}): QueueStats
   aborted: 0,
   dead: 0,
   oldestDue: null,
+  oldestDueMs: null,
   nextDue: null,
+  nextDueMs: null,
   paused: false,
   workers: 0,
   python: null,
   exact: true,
+  problems: [],
   ...numbers,
 })
 
@@ -57,11 +64,14 @@ const letter: DeadLetter = {
   error: 'Error: \u001B[2Jno',
   jobTry: 3,
   job: null,
+  problems: [],
 }
 const now: Snapshot = {
   atMs: 10_000,
   queues: [queue('a', { pending: 3, complete: 30 }), queue('b', { paused: true })],
   workers: [worker],
+  python: [],
+  incomplete: [],
   dead: [letter],
   countDead: 1,
 }
@@ -69,8 +79,11 @@ const view: View = {
   address: 'redis://x/1',
   now,
   rates: new Map([['a', 12.5]]),
+  mode: 'list',
   section: 'queues',
   selected: 0,
+  filter: '',
+  detail: [],
   message: '',
   asks: null,
 }
@@ -81,7 +94,7 @@ const keys = (...names: string[]) =>
 
 describe('the screen', () => {
   test('shows queues with rates, workers, running jobs the longest first, dead letters and keys', () => {
-    const lines = frame(view, { rows: 40, columns: 100 }, plain)
+    const lines = frame(view, { rows: 40, columns: 100 })
     const text = lines.join('\n')
     expect(text).toMatch(/>a +3 +0 +0 +12\.5/)
     expect(text).toContain('b (paused)')
@@ -97,9 +110,9 @@ describe('the screen', () => {
     [10, 30],
     [5, 10],
   ])('is never larger than %i × %i', (rows, columns) => {
-    const lines = frame({ ...view, message: 'm'.repeat(200) }, { rows, columns }, { ...plain, inverse: String })
+    const lines = frame({ ...view, message: 'm'.repeat(200) }, { rows, columns })
     expect(lines.length).toBeLessThanOrEqual(rows)
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns)
+    expect(Math.max(...lines.map((line) => line.replace(/^>/, '').length))).toBeLessThanOrEqual(columns)
   })
 })
 
@@ -107,7 +120,7 @@ describe('a fleet larger than the screen', () => {
   const fleet = { ...now, workers: Array.from({ length: 20 }, (_, i) => ({ ...worker, id: `host:${i}:ab` })) }
 
   test.each([24, 30, 50])('leaves queues, running jobs and dead letters in sight on %i rows', (rows) => {
-    const lines = frame({ ...view, now: fleet }, { rows, columns: 100 }, plain)
+    const lines = frame({ ...view, now: fleet }, { rows, columns: 100 })
     const text = lines.join('\n')
     expect(text).toMatch(/>a +3 +0/)
     expect(text).toMatch(/running 40\n.*\nold +f/)
@@ -120,7 +133,7 @@ describe('a fleet larger than the screen', () => {
 
   test('keeps the row pointed at in sight', () => {
     const at = { ...view, now: fleet, section: 'running', selected: 39 } as const
-    expect(frame(at, { rows: 24, columns: 100 }, plain).filter((line) => line.startsWith('>'))).toHaveLength(1)
+    expect(frame(at, { rows: 24, columns: 100 }).filter((line) => line.startsWith('>'))).toHaveLength(1)
   })
 
   test('shares its rows fairly, and gives on what a part does not need', () => {
@@ -166,17 +179,43 @@ describe('keys', () => {
     expect(keys('tab', 'tab', 'tab').view.section).toBe('queues')
   })
 
-  test('pause and resume the queue pointed at', () => {
-    expect(keys('p').action).toEqual({ kind: 'pause', queueName: 'a' })
-    expect(keys('down', 'p').action).toEqual({ kind: 'resume', queueName: 'b' })
+  test('ask before they pause, resume, abort or retry', () => {
+    const asked = keys('p')
+    expect(asked).toMatchObject({ action: null, view: { mode: 'ask', message: 'pause a with 3 jobs waiting? y/n' } })
+    expect(press(asked.view, 'y').action).toEqual({ kind: 'pause', queueName: 'a' })
+    expect(press(asked.view, 'return')).toMatchObject({ action: null, view: { asks: null, message: 'left as it is' } })
+    expect(keys('down', 'p', 'y').action).toEqual({ kind: 'resume', queueName: 'b' })
+    expect(keys('tab', 'a').view.message).toBe('abort old:f? y/n')
+    expect(keys('tab', 'a', 'y').action).toEqual({ kind: 'abort', jobId: 'old', queueName: 'a' })
+    expect(keys('tab', 'a', 'n')).toMatchObject({ action: null, view: { mode: 'list' } })
+    expect(keys('tab', 'tab', 'r', 'y').action).toEqual({ kind: 'retry', jobId: 'dead1' })
   })
 
-  test('abort and retry ask first', () => {
-    const asked = keys('tab', 'a')
-    expect(asked).toMatchObject({ action: null, view: { message: 'abort old:f? y/n' } })
-    expect(press(asked.view, 'y').action).toEqual({ kind: 'abort', jobId: 'old', queueName: 'a' })
-    expect(press(asked.view, 'n')).toMatchObject({ action: null, view: { asks: null, message: 'left as it is' } })
-    expect(keys('tab', 'tab', 'r', 'y').action).toEqual({ kind: 'retry', jobId: 'dead1' })
+  test('open a help, and the details of the row pointed at', () => {
+    const help = keys('?').view
+    expect(frame(help, { rows: 40, columns: 100 }).join('\n')).toContain('pause the queue pointed at')
+    expect(press(help, 'x').view.mode).toBe('list')
+    expect(keys('return').action).toEqual({ kind: 'inspect-queue', queueName: 'a' })
+    expect(keys('tab', 'return')).toMatchObject({
+      action: { kind: 'inspect', jobId: 'old', queueName: 'a' },
+      view: { mode: 'detail' },
+    })
+    const open = { ...view, mode: 'detail', detail: ['job  old'] } as const
+    expect(frame(open, { rows: 24, columns: 80 })).toContain('job  old')
+  })
+
+  test('filter rows by what is typed, and act on what is shown', () => {
+    const typed = press(keys('/').view, 'b', 'b').view
+    expect(typed).toMatchObject({ mode: 'filter', filter: 'b' })
+    const kept = press(typed, 'return').view
+    expect(frame(kept, { rows: 40, columns: 100 }).join('\n')).not.toMatch(/^>?a +3/m)
+    expect(press(press(kept, 'p').view, 'y').action).toEqual({ kind: 'resume', queueName: 'b' })
+    expect(press(kept, 'escape').view.filter).toBe('')
+    expect(press(typed, 'backspace').view.filter).toBe('')
+  })
+
+  test('leave the cursor alone, whatever is typed', () => {
+    expect(press(keys('/').view, 'x', '\u001B[31m\n').view.filter).toBe('[31m')
   })
 
   test('say what to point at, where they mean nothing', () => {

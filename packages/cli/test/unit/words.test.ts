@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { readArguments } from '../../src/commands/job.ts'
 import { eventLine } from '../../src/commands/fleet.ts'
 import { jsonText } from '../../src/json-value.ts'
-import { callText, preview, spanText, table, whenText } from '../../src/output.ts'
+import { callText, instantText, preview, spanText, whenText } from '../../src/output.ts'
+import { hasColors, rendered, styles } from '../../src/style.ts'
+import { cut, layOut, widthOf } from '../../src/table.ts'
 
 describe('arguments of `job enqueue`', () => {
   test.each<[string[], unknown[], Record<string, unknown>]>([
@@ -32,9 +34,44 @@ describe('a value as JSON', () => {
     [{ a: undefined, b: [undefined] }, { b: [null] }],
   ])('%s', (value, expected) => expect(JSON.parse(jsonText(value, 0))).toEqual(expected))
 
+  test('is bounded where the data of a job is a shared graph, which hides no other job', () => {
+    let shared: unknown[] = ['leaf']
+    for (let i = 0; i < 60; i++) shared = [shared, shared]
+    const text = jsonText({ jobs: [{ args: [shared] }, { args: [1] }], complete: true })
+    expect(text.length).toBeLessThan(40_000_000)
+    const told = JSON.parse(text) as { jobs: { args: unknown }[]; complete: boolean }
+    expect(told.complete).toBe(true)
+    expect(told.jobs[1]).toEqual({ args: [1] })
+    expect(text).toContain('"$cut"')
+  })
+
+  test('marks what contains itself', () => {
+    const cyclic: Record<string, unknown> = {}
+    cyclic['self'] = cyclic
+    expect(jsonText({ args: [cyclic] })).toContain('"$cut"')
+  })
+
+  test('keeps all rows of ours, however many', () => {
+    const rows = Array.from({ length: 30_000 }, (_, i) => ({ jobId: String(i), args: ['x'.repeat(10)] }))
+    expect((JSON.parse(jsonText({ rows })) as { rows: unknown[] }).rows).toEqual(rows)
+  })
+
+  test('is laid out for people as it is for programs', () => {
+    const value = { jobs: [{ id: 'a', args: [1, { b: 2 }] }], complete: true, incomplete: [] }
+    expect(JSON.parse(jsonText(value, 2))).toEqual(value)
+    expect(jsonText(value, 2)).toContain('\n  "complete": true')
+  })
+
+  test('has no character that a terminal acts on, and reads back as it was', () => {
+    const value = { id: '\u009B31m\u202E\u2028\u001B[0m\uDCFF' }
+    const text = jsonText(value)
+    expect(text).toMatch(/^[ -~]*$/)
+    expect(JSON.parse(text)).toEqual(value)
+  })
+
   test('is told of an object of a Python class too', () => {
     const point = new PyObject(new PyGlobal('geo', 'Point'), 'new', [1])
-    expect(jsonText(point, 0)).toContain('geo.Point')
+    expect(jsonText(point)).toContain('geo.Point')
   })
 })
 
@@ -63,17 +100,77 @@ test('values that could move a cursor are shown without that', () => {
   expect(callText(['x'.repeat(200)], { k: 1 }, 20)).toHaveLength(20)
 })
 
-test('a table is aligned, with titles', () => {
+describe('a table', () => {
   const rows = [
-    { name: 'a', count: 5 },
-    { name: 'long', count: 12_345 },
+    { name: 'a', count: 5, note: 'x'.repeat(30) },
+    { name: 'long', count: 12_345, note: 'y' },
   ]
-  expect(
-    table(rows, [
-      ['name', (row) => row.name],
-      ['count', (row) => String(row.count), 'right'],
-    ]),
-  ).toBe('name  count\na         5\nlong  12345')
+  const columns = [
+    { title: 'name', cell: (row: (typeof rows)[0]) => row.name },
+    { title: 'count', cell: (row: (typeof rows)[0]) => String(row.count), align: 'right' as const, drop: 1 },
+    { title: 'note', cell: (row: (typeof rows)[0]) => row.note, min: 4 },
+  ]
+  const plain = (width: number | null) => layOut(rows, columns, width).lines.map((line) => rendered(line, false))
+
+  test('is aligned, with titles', () => {
+    expect(plain(null)).toEqual(['name  count  note', `a         5  ${'x'.repeat(30)}`, 'long  12345  y'])
+  })
+
+  test('is shortened where it is too wide, and gives columns up only after that', () => {
+    expect(plain(20)).toEqual(['name  count  note', 'a         5  xxxxxx…', 'long  12345  y'])
+    expect(layOut(rows, columns, 12)).toMatchObject({ dropped: ['count'] })
+    expect(plain(12)).toEqual(['name  note', 'a     xxxxx…', 'long  y'])
+  })
+
+  test('never has a line wider than the terminal, whatever is in it', () => {
+    const odd = ['日本語のテキスト', '👩‍👩‍👧‍👦 family', 'é́́́', '\u001B[31mred', 'plain text of some length', '\u202Eevil']
+    for (let width = 20; width < 60; width++) {
+      const many = odd.map((name, count) => ({ name, count, note: odd[(count + width) % odd.length]! }))
+      const shown = layOut(many, [{ ...columns[0]!, min: 5 }, ...columns.slice(1)], width).lines
+      expect(Math.max(...shown.map((line) => widthOf(rendered(line, false))))).toBeLessThanOrEqual(width)
+    }
+  })
+
+  test('cuts text without cutting a character or a style in two', () => {
+    expect(cut('日本語', 4)).toBe('日…')
+    expect(rendered(cut(styles.red('abcdef'), 4), true)).toBe('\u001B[31mabc…\u001B[39m')
+  })
+})
+
+describe('text on a terminal', () => {
+  test.each([
+    ['a line break', 'a\nb', 'a\\nb'],
+    ['colours', '\u001B[31mx\u001B[0m', '\\x1b[31mx\\x1b[0m'],
+    ['an eight-bit control sequence', '\u009B31mx', '\\x9b31mx'],
+    ['an override of the direction', '\u202Egnp', '\\u202egnp'],
+    ['a line separator', 'a\u2028b', 'a\\u2028b'],
+    ['a byte of an id that is not UTF-8', 'a\uDCFF', 'a\\xff'],
+    ['one of our marks', '\uFDD2x', 'x'],
+  ])('shows %s as what it is', (_, text, shown) => expect(rendered(text, false)).toBe(shown))
+
+  test('has our colours and no others', () => {
+    expect(rendered(`${styles.red('a\u001B[0m')} b`, true)).toBe('\u001B[31ma\\x1b[0m\u001B[39m b')
+  })
+
+  test.each([
+    [{ isTTY: true }, {}, true],
+    [{ isTTY: true }, { TERM: 'dumb' }, false],
+    [{ isTTY: true }, { NO_COLOR: '1' }, false],
+    [{}, {}, false],
+    [{}, { FORCE_COLOR: '1' }, true],
+  ])('is coloured on %j with %j: %j', (sink, env, colors) => {
+    expect(hasColors({ write() {}, ...sink }, env)).toBe(colors)
+  })
+})
+
+describe('what is no time', () => {
+  test.each([
+    [-Infinity, '-inf', '-inf  (no time)'],
+    [1e300, '1e+300', '1e+300  (no time)'],
+    [new Date(Number.NaN), 'no time', 'no time  (no time)'],
+  ])('is shown as it is: %s', (at, when, instant) => {
+    expect([whenText(at, 0), instantText(at, 0)]).toEqual([when, instant])
+  })
 })
 
 test('an event is one line', () => {

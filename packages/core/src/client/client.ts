@@ -150,9 +150,11 @@ export class Client {
   /** Jobs in a queue by due time, running ones included; arq's `queued_jobs`. Payloads that no codec reads are left out. */
   async queuedJobs(options: { queueName?: string } = {}): Promise<JobInfo[]> {
     const jobs: JobInfo[] = []
-    for await (const { jobId, score, payload } of this.#link.queues.members(options.queueName ?? this.queueName)) {
-      const record = payload && readable(() => decodeJob(payload, this.#link.limits).record)
-      if (record) jobs.push(toJobInfo(record, jobId, score))
+    for await (const page of this.#link.queues.members(options.queueName ?? this.queueName)) {
+      for (const { jobId, score, payload } of await this.#link.jobs.examine(page)) {
+        const record = payload && readable(() => decodeJob(payload, this.#link.limits).record)
+        if (record) jobs.push(toJobInfo(record, jobId, score))
+      }
     }
     return jobs
   }
@@ -160,9 +162,11 @@ export class Client {
   /** Every kept result by enqueue time; arq's `all_job_results`. Scans the database: for tests and small queues. */
   async allJobResults(): Promise<JobResult[]> {
     const results: JobResult[] = []
-    for await (const { jobId, result } of this.#link.jobs.results()) {
-      const record = readable(() => decodeResult(result, this.#link.limits).record)
-      if (record) results.push(toJobResult(record, jobId, null))
+    for await (const page of this.#link.jobs.results()) {
+      for (const { jobId, result } of page) {
+        const record = result && readable(() => decodeResult(result, this.#link.limits).record)
+        if (record) results.push(toJobResult(record, jobId, null))
+      }
     }
     return results.sort((a, b) => a.enqueueTime.getTime() - b.enqueueTime.getTime())
   }

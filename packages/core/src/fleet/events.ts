@@ -64,3 +64,36 @@ export interface WorkerEventMessage extends JobEvent {
   /** Events left out before this one, where there were too many to tell. */
   missed?: number
 }
+
+const NAMES: readonly string[] = [
+  'jobStarted',
+  'jobFinished',
+  'jobRetried',
+  'jobReleased',
+  'jobAbandoned',
+  'leaseLost',
+  'deadLettered',
+] satisfies WorkerEventMessage['event'][]
+
+/** Reads a message of the channel; null for one that no worker of ours has sent: anybody may publish there. */
+export function readWorkerEvent(message: string): WorkerEventMessage | null {
+  let value: unknown
+  try {
+    value = JSON.parse(message)
+  } catch {
+    return null
+  }
+  if (typeof value !== 'object' || value === null) return null
+  const { event, jobId, functionName, queueName, workerId, atMs, ...rest } = value as Record<string, unknown>
+  const hasNames = [jobId, functionName, queueName, workerId].every((name) => typeof name === 'string')
+  if (!hasNames || !NAMES.includes(event as string) || !isTime(atMs)) return null
+  const { jobTry, waitMs, runMs, delayMs, missed, outcome, reason, error } = rest
+  const numbers = [jobTry, waitMs, runMs, delayMs, missed]
+  if (!numbers.every((number) => number === undefined || Number.isFinite(number))) return null
+  if (![outcome, reason, error].every((text) => text === undefined || typeof text === 'string')) return null
+  return value as WorkerEventMessage
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && !Number.isNaN(new Date(value).getTime())
+}

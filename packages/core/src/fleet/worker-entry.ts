@@ -1,3 +1,5 @@
+import type { HealthCounts } from '@arq-ts/protocol/jobs'
+
 /** What a worker counts since its start, by arq's names. */
 export interface Counters {
   /** Jobs that ended well. */
@@ -42,4 +44,75 @@ export interface WorkerEntry {
   running: { jobId: string; functionName: string; queueName: string; jobTry: number; startedAtMs: number }[]
   /** What it counted; `ongoing` is how many jobs are at work now. */
   counters: Counters & { ongoing: number }
+}
+
+/** A live worker of ours whose registry entry nobody can read. */
+export interface UnreadableWorker {
+  /** Its id in the registry. */
+  workerId: string
+  /** What is wrong with its entry. */
+  reason: string
+}
+
+/** A Python worker, as the health line of its queue shows it; several of one queue write one line. */
+export interface PythonWorker {
+  queueName: string
+  /** Its counters since its start, and the number of jobs that it runs. */
+  counts: HealthCounts
+  /** The line as it was written, with the time on the worker's own clock. */
+  line: string
+  /** Time until the line expires, in ms; it is written again before that while the worker lives. */
+  expiresInMs: number
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText)
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The fields of an entry, and what each must be; a later version may have more. */
+const FIELDS: Readonly<Record<keyof WorkerEntry, (value: unknown) => boolean>> = {
+  id: isText,
+  name: isText,
+  host: isText,
+  pid: isNumber,
+  version: isText,
+  startedAtMs: isNumber,
+  queues: isTexts,
+  functions: isTexts,
+  maxJobs: isNumber,
+  leaseMs: isNumber,
+  state: isText,
+  healthLine: (value) => value === null || isText(value),
+  cron: (value) =>
+    Array.isArray(value) &&
+    value.every((each) => isObject(each) && isText(each.name) && (each.nextMs === null || isNumber(each.nextMs))),
+  rssBytes: isNumber,
+  running: (value) =>
+    Array.isArray(value) &&
+    value.every(
+      (each) =>
+        isObject(each) &&
+        [each.jobId, each.functionName, each.queueName].every(isText) &&
+        [each.jobTry, each.startedAtMs].every(isNumber),
+    ),
+  counters: (value) =>
+    isObject(value) && [value.complete, value.failed, value.retried, value.ongoing].every((count) => isNumber(count)),
+}
+
+/** Reads a registry entry; a string says why it cannot be read. */
+export function readWorkerEntry(text: string | null): WorkerEntry | string {
+  if (text === null) return 'its entry is gone, or holds no string'
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return 'its entry is no JSON'
+  }
+  if (!isObject(value)) return 'its entry is no object'
+  for (const [name, fits] of Object.entries(FIELDS)) {
+    if (!fits(value[name])) return `its entry has a wrong \`${name}\``
+  }
+  return value as unknown as WorkerEntry
 }

@@ -214,6 +214,12 @@ export function toJobResult(record: ResultRecord, jobId: string, score: number |
   }
 }
 
+/** @internal How a job ended, in one word. */
+export function endedState({ success, result }: JobResult): 'complete' | 'failed' | 'aborted' {
+  if (success) return 'complete'
+  return result instanceof JobAbortedError ? 'aborted' : 'failed'
+}
+
 /** The error a failed result stands for: what Python's `Job.result()` would raise. */
 function failureOf(record: ResultRecord): Error {
   const { result } = record

@@ -1,56 +1,40 @@
-import { DecodeError } from '../errors.ts'
-import type { PayloadLimits } from '@arq-ts/protocol'
-import { PYTHON_IN_PROGRESS } from '@arq-ts/protocol/jobs'
-import { decodeJob } from '@arq-ts/protocol/jobs'
-import { liveWorkers } from './queues.ts'
-import type { Queues, QueueStats } from './queues.ts'
+import { liveWorkers, pythonWorkers, registeredWorkers } from '../fleet/live-workers.ts'
+import { readPayload } from '../jobs/condition.ts'
+import { deadLetters } from '../jobs/dead-letters.ts'
+import type { ExaminedJob } from '../redis/jobs.ts'
 import type { Link } from '../redis/link.ts'
-import type { QueueMember } from '../redis/queues.ts'
-import type { ServerSettings } from '../redis/server.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import { diagnose } from './diagnose.ts'
+import type { Finding, ObservedQueue } from './diagnose.ts'
+import { QueueExamination } from './examination.ts'
+import type { Queues, QueueStats } from './queues.ts'
 
-const MAX_CLOCK_OFFSET_MS = 2_000
-/** Due for longer without a worker: nobody works. */
-const IDLE_MS = 60_000
 const DEAD_LETTER_TTL_MS = 7 * 86_400_000
-const DEFAULT_LIMIT = 50_000
+const DEFAULT_SCAN_KEYS = 2_000_000
 
-/** What was found, and what can be done about it. */
-export interface Finding {
-  check:
-    | 'eviction-policy'
-    | 'persistence'
-    | 'clock'
-    | 'no-workers'
-    | 'paused'
-    | 'lost-in-progress'
-    | 'missing-payload'
-    | 'unreadable-payload'
-    | 'unknown-function'
-    | 'stale-abort'
-  /** `error`: jobs are lost or stuck; `warning`: they may be. */
-  severity: 'error' | 'warning'
-  /** Null where it is about the server. */
-  queueName: string | null
-  message: string
-  /** What a repair would do; null where only a person can. */
-  repair: string | null
-  /** The jobs it is about. */
-  jobIds: string[]
+/** Everything that one examination found, and everything that it did not look at. */
+export interface Examination {
+  findings: Finding[]
+  /** Names of the queues that were looked at. */
+  queueNames: string[]
+  /** The number of jobs that were looked at. */
+  jobs: number
+  /** What was not looked at, a sentence each; empty when everything was. */
+  incomplete: string[]
 }
 
-/** What `diagnose` looks at. */
-export interface Observed {
-  server: ServerSettings
-  workers: readonly WorkerEntry[]
-  queues: readonly { stats: QueueStats; jobs: readonly QueueMember[] }[]
-  staleAborts: readonly string[]
-  nowMs: number
-  /** Limits of the payloads that are read. Default: those of a client without options. */
-  limits?: PayloadLimits
+/** Options of an examination. */
+export interface ExamineOptions {
+  /** Default: all that `client.queues.names()` finds. */
+  queues?: readonly string[]
+  /** Jobs of each queue that are looked at; default: all. */
+  limit?: number
+  /** Keys of the database that are looked at for queues and damage; default: 2,000,000. */
+  scanKeys?: number
+  /** Called with the number of jobs looked at so far. */
+  onProgress?: (jobs: number) => void
 }
 
-/** Finds what is wrong with a fleet, and mends what can be mended. Use `client.doctor`. */
+/** Finds what is wrong with a fleet, and repairs what can be repaired. Use `client.doctor`. */
 export class Doctor {
   readonly #link: Link
   readonly #queues: Queues
@@ -62,41 +46,93 @@ export class Doctor {
   }
 
   /**
-   * Looks at the server, at workers and at up to `limit` jobs (default 50,000) of each queue.
+   * Looks at the server, at workers, dead letters, damaged keys, and at the jobs of each queue. A job that looks wrong is
+   * read again, at one moment, before it is reported.
    *
-   * @param options.queues - default: all that `client.queues.names()` finds.
    * @throws RedisUnavailableError, RedisReplyError
    */
-  async examine(options: { queues?: readonly string[]; limit?: number } = {}): Promise<Finding[]> {
-    const { clock, jobs, server } = this.#link
-    const queues = this.#queues
-    const { names: found } = await queues.names()
-    const names = options.queues ?? found
-    const nowMs = clock.now()
-    const surveyed = await Promise.all(
-      names.map(async (name) => ({
-        stats: await queues.stats(name),
-        jobs: await all(this.#link.queues.members(name, options.limit ?? DEFAULT_LIMIT)),
-      })),
-    )
-    return diagnose({
-      server: await server.settings(),
-      queues: surveyed,
-      // After the jobs: whoever held one then has told of itself before.
-      workers: await liveWorkers(this.#link),
-      staleAborts: await jobs.staleAborts([...new Set([...found, ...names])]),
-      nowMs,
-      limits: this.#link.limits,
+  async examine(options: ExamineOptions = {}): Promise<Examination> {
+    const link = this.#link
+    const scanKeys = options.scanKeys ?? DEFAULT_SCAN_KEYS
+    const incomplete: string[] = []
+    const { names: found, complete } = await this.#queues.names({ scanKeys })
+    const queueNames = [...(options.queues ?? found)]
+    if (!complete) incomplete.push(`queues: only ${scanKeys.toLocaleString('en-US')} keys of the database were scanned`)
+    let jobs = 0
+    const queues: ObservedQueue[] = []
+    const stats = await this.#queues.statsOf(queueNames)
+    for (const [i, name] of queueNames.entries()) {
+      const seen = jobs
+      const onProgress = (count: number) => options.onProgress?.(seen + count)
+      const observed = await this.#examineQueue(name, stats[i]!, { limit: options.limit ?? Infinity, onProgress })
+      queues.push(observed.queue)
+      jobs += observed.queue.first.jobs
+      if (observed.why !== null) incomplete.push(`the queue "${name}": ${observed.why}`)
+    }
+    const damage = await link.damaged.find([...new Set([...found, ...queueNames])], scanKeys)
+    if (!damage.complete) incomplete.push('damaged keys: the database has more keys than were scanned')
+    const { workers, unreadable } = await registeredWorkers(link)
+    const emptyDeadLetters: string[] = []
+    for await (const letter of deadLetters(link)) {
+      if (letter.problems.length > 0 && !damage.damaged.some(({ key }) => key === link.keys.deadLetter(letter.jobId))) {
+        emptyDeadLetters.push(letter.jobId)
+      }
+    }
+    const staleAborts = complete ? await this.#staleAborts([...new Set([...found, ...queueNames])]) : []
+    if (!complete) incomplete.push('abort requests: a queue that was not found may have their jobs')
+    const findings = diagnose({
+      server: await link.server.settings(),
+      queues,
+      workers,
+      unreadableWorkers: unreadable,
+      python: await pythonWorkers(link, queueNames, workers),
+      staleAborts,
+      damaged: damage.damaged,
+      emptyDeadLetters,
+      nowMs: link.clock.now(),
     })
+    return { findings, queueNames, jobs, incomplete }
+  }
+
+  async #examineQueue(
+    queueName: string,
+    stats: QueueStats,
+    { limit, onProgress }: { limit: number; onProgress: (jobs: number) => void },
+  ): Promise<{ queue: ObservedQueue; why: string | null }> {
+    const link = this.#link
+    const first = new QueueExamination(link.limits)
+    const again = new QueueExamination(link.limits)
+    if (stats.problems.length > 0) return { queue: { stats, first, again }, why: stats.problems.join('; ') }
+    let isAll = true
+    for await (const page of limit > 0 ? link.queues.members(queueName) : []) {
+      if (first.jobs + page.length > limit) isAll = false
+      for (const job of await link.jobs.examine(page.slice(0, limit - first.jobs))) first.add(job)
+      onProgress(first.jobs)
+      if (!isAll) break
+    }
+    // Workers after the jobs: whoever held one then was registered before.
+    const suspects = first.suspects(await liveWorkers(link), link.clock.now())
+    for (const job of await link.jobs.examineAgain(queueName, suspects)) again.add(job)
+    const why =
+      isAll && limit > 0 ? null : `only ${first.jobs.toLocaleString('en-US')} of its jobs were looked at (limit)`
+    return { queue: { stats, first, again }, why }
+  }
+
+  /** Those that are stale twice: between the two looks a job may have been enqueued, or have ended with its request. */
+  async #staleAborts(queueNames: readonly string[]): Promise<string[]> {
+    const first = await this.#link.jobs.staleAborts(queueNames)
+    if (first.length === 0) return []
+    const second = new Set(await this.#link.jobs.staleAborts(queueNames))
+    return first.filter((id) => second.has(id))
   }
 
   /**
-   * Mends one finding; gives how many things were mended. Nothing that changed since it was found is touched.
+   * Repairs one finding; returns the number of things repaired. Nothing that changed since it was found is touched.
    *
    * @throws RedisUnavailableError; RedisReplyError where the server's settings may not be changed, say.
    */
-  async repair(finding: Finding): Promise<number> {
-    const { clock, jobs: records, deadLetters, limits, server } = this.#link
+  async repair(finding: Pick<Finding, 'check' | 'queueName' | 'jobIds'> & Partial<Finding>): Promise<number> {
+    const { jobs: records, deadLetters: letters, server, registry, damaged } = this.#link
     const { jobIds } = finding
     const queueName = finding.queueName ?? ''
     switch (finding.check) {
@@ -105,169 +141,62 @@ export class Doctor {
         return 1
       case 'stale-abort':
         return records.dropAborts(jobIds)
+      case 'wrong-type':
+        return damaged.putAside(finding.damaged ?? [])
+      case 'unreadable-worker':
+        for (const workerId of jobIds) await registry.unregister(workerId)
+        return jobIds.length
+      case 'empty-dead-letter':
+        return letters.purge(jobIds)
+      case 'bad-counter':
+        return records.dropCounters(jobIds)
+      case 'never-due': {
+        await this.#link.syncClock()
+        const outcomes = await records.move(queueName, queueName, jobIds, this.#link.clock.now())
+        return outcomes.filter((outcome) => outcome === 'moved').length
+      }
       case 'missing-payload': {
-        const outcomes = await records.remove(queueName, jobIds, { running: false, kept: false })
+        const still = await this.#still(queueName, jobIds, (job) => job.payload === null && !job.isHeld)
+        const outcomes = await records.remove(queueName, still.map(idOf), { running: false, kept: false })
         return outcomes.filter((outcome) => outcome === 'removed').length
       }
-      case 'lost-in-progress': {
-        await this.#link.syncClock()
-        const nowMs = clock.now()
-        const held = await this.#still(queueName, jobIds, (job) => job.holder !== null)
-        const workers = await liveWorkers(this.#link)
-        const lost = held.filter((job) => isLost(job, workers, nowMs))
-        return records.free(queueName, lost as { jobId: string; holder: string }[])
-      }
+      case 'lost-in-progress':
+        return this.#free(queueName, jobIds)
       case 'unreadable-payload': {
-        const jobs = await this.#still(queueName, jobIds, (job) => read(job, limits).unreadable !== undefined)
-        for (const job of jobs) {
-          await deadLetters.add(queueName, job.jobId, job.payload!, read(job, limits).unreadable!, DEAD_LETTER_TTL_MS)
+        let moved = 0
+        for (const job of await this.#still(queueName, jobIds, (each) => !each.isHeld)) {
+          const read = readPayload(job.payload, this.#link.limits)
+          if (read.kind !== 'unreadable') continue
+          await letters.add(queueName, job.jobId, job.payload!, read.reason, DEAD_LETTER_TTL_MS)
+          moved++
         }
-        return jobs.length
+        return moved
       }
       default:
         return 0
     }
   }
 
+  async #free(queueName: string, jobIds: readonly string[]): Promise<number> {
+    await this.#link.syncClock()
+    const nowMs = this.#link.clock.now()
+    const held = await this.#still(queueName, jobIds, (job) => job.holder !== null)
+    const seen = new QueueExamination(this.#link.limits)
+    for (const job of held) seen.add(job)
+    const lost = new Set(seen.lost(await liveWorkers(this.#link), nowMs).jobIds)
+    const jobs = held.filter((job) => lost.has(job.jobId)).map(({ jobId, holder }) => ({ jobId, holder: holder! }))
+    return this.#link.jobs.free(queueName, jobs)
+  }
+
   async #still(
     queueName: string,
     jobIds: readonly string[],
-    is: (job: QueueMember) => boolean,
-  ): Promise<QueueMember[]> {
-    const wanted = new Set(jobIds)
-    const jobs: QueueMember[] = []
-    for await (const job of this.#link.queues.members(queueName)) {
-      if (wanted.delete(job.jobId) && is(job)) jobs.push(job)
-      if (wanted.size === 0) break
-    }
-    return jobs
+    is: (job: ExaminedJob) => boolean,
+  ): Promise<ExaminedJob[]> {
+    return (await this.#link.jobs.examineAgain(queueName, jobIds)).filter(is)
   }
 }
 
-/** @internal What is wrong, from what was seen. */
-export function diagnose(observed: Observed): Finding[] {
-  const { server, staleAborts } = observed
-  const findings: Finding[] = []
-  const add = (finding: Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Finding>) =>
-    findings.push({ queueName: null, repair: null, jobIds: [], ...finding })
-
-  if (server.evictionPolicy !== undefined && server.evictionPolicy !== 'noeviction') {
-    const message = `the server evicts keys when its memory is full (maxmemory-policy ${server.evictionPolicy}): jobs are lost`
-    add({ check: 'eviction-policy', severity: 'error', message, repair: 'set maxmemory-policy to noeviction' })
-  }
-  if (server.evictionPolicy === undefined) {
-    const message = 'whether the server evicts keys is not known: its user may ask neither CONFIG nor INFO'
-    add({ check: 'eviction-policy', severity: 'warning', message })
-  }
-  if (server.persists === false) {
-    add({
-      check: 'persistence',
-      severity: 'warning',
-      message: 'the server writes nothing to disk: a restart loses every job',
-    })
-  }
-  if (Math.abs(server.clockOffsetMs) > MAX_CLOCK_OFFSET_MS) {
-    const message = `this machine's clock is ${Math.abs(server.clockOffsetMs)} ms ${server.clockOffsetMs > 0 ? 'behind' : 'ahead of'} Redis's; Python workers go by their own clocks`
-    add({ check: 'clock', severity: 'warning', message })
-  }
-  for (const { stats, jobs } of observed.queues) {
-    for (const finding of diagnoseQueue(stats, jobs, observed)) add({ queueName: stats.queueName, ...finding })
-  }
-  if (staleAborts.length > 0) {
-    const message = `${count(staleAborts, 'abort request')} for jobs that are neither queued nor running`
-    add({ check: 'stale-abort', severity: 'warning', message, repair: 'drop the requests', jobIds: [...staleAborts] })
-  }
-  return findings
-}
-
-type QueueFinding = Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Finding>
-
-function* diagnoseQueue(
-  stats: QueueStats,
-  jobs: readonly QueueMember[],
-  { workers, nowMs, limits }: Observed,
-): Generator<QueueFinding> {
-  const here = workers.filter((worker) => worker.queues.includes(stats.queueName))
-  const hasPython = stats.python !== null
-  const waitedMs = stats.oldestDue === null ? 0 : nowMs - stats.oldestDue.getTime()
-  if (here.length === 0 && !hasPython && stats.pending > 0 && waitedMs > IDLE_MS) {
-    const message = `${stats.pending} due, for ${Math.round(waitedMs / 1000)} s by now, and no worker tells that it lives`
-    yield { check: 'no-workers', severity: 'error', message }
-  }
-  if (stats.paused) {
-    yield { check: 'paused', severity: 'warning', message: `paused, with ${stats.pending} due` }
-  }
-
-  const lost = jobs.filter((job) => isLost(job, workers, nowMs))
-  if (lost.length > 0) {
-    const message = `${count(lost, 'job')} held by workers that are gone`
-    yield { check: 'lost-in-progress', severity: 'error', message, repair: 'let them run again now', jobIds: ids(lost) }
-  }
-  const missing = jobs.filter((job) => job.payload === null && job.holder === null)
-  if (missing.length > 0) {
-    const message = `${count(missing, 'job')} without a payload: expired or evicted`
-    yield {
-      check: 'missing-payload',
-      severity: 'error',
-      message,
-      repair: 'take them off the queue',
-      jobIds: ids(missing),
-    }
-  }
-  const unreadable = jobs.filter((job) => read(job, limits).unreadable !== undefined)
-  if (unreadable.length > 0) {
-    const message = `${count(unreadable, 'payload')} that no codec reads: ${read(unreadable[0]!, limits).unreadable}`
-    const repair = 'move them to the dead letters as they are'
-    yield { check: 'unreadable-payload', severity: 'error', message, repair, jobIds: ids(unreadable) }
-  }
-  // Nobody knows what Python's workers have. Beside ours their health line is overwritten, but not what they run.
-  if (here.length === 0 || hasPython || jobs.some((job) => job.holder === PYTHON_IN_PROGRESS)) return
-  const known = new Set(here.flatMap((worker) => worker.functions))
-  const orphans = new Map<string, QueueMember[]>()
-  for (const job of jobs) {
-    const { functionName } = read(job, limits)
-    if (functionName === undefined || known.has(functionName)) continue
-    orphans.set(functionName, [...(orphans.get(functionName) ?? []), job])
-  }
-  for (const [name, waiting] of orphans) {
-    const message = `${count(waiting, 'job')} for function '${name}', which no live worker of the queue has`
-    yield { check: 'unknown-function', severity: 'warning', message, jobIds: ids(waiting) }
-  }
-}
-
-/**
- * Whether the worker that holds a job is gone, by its token. Never said of Python's, which all hold by the same word:
- * their keys lapse by themselves. Where no worker tells of itself, it may be the registry that is gone: a lease that
- * still lasts may be renewed by a worker nobody sees, and ends by itself if it is not.
- */
-function isLost({ holder, score }: QueueMember, workers: readonly WorkerEntry[], nowMs: number): boolean {
-  if (holder === null || holder === PYTHON_IN_PROGRESS) return false
-  if (workers.length === 0 && score > nowMs) return false // the score of a running job is its lease's end
-  const id = holder.slice(0, holder.lastIndexOf('/'))
-  return workers.every((worker) => worker.id !== id)
-}
-
-/** A waiting job's function, or why no codec reads it. */
-function read(job: QueueMember, limits?: PayloadLimits): { functionName?: string; unreadable?: string } {
-  if (job.payload === null || job.holder !== null) return {}
-  try {
-    return { functionName: decodeJob(job.payload, limits).record.functionName }
-  } catch (error) {
-    if (error instanceof DecodeError) return { unreadable: error.message }
-    throw error
-  }
-}
-
-function ids(jobs: readonly QueueMember[]): string[] {
-  return jobs.map((job) => job.jobId)
-}
-
-function count(things: readonly unknown[], noun: string): string {
-  return `${things.length} ${noun}${things.length === 1 ? '' : 's'}`
-}
-
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const array: T[] = []
-  for await (const item of items) array.push(item)
-  return array
+function idOf({ jobId }: ExaminedJob): string {
+  return jobId
 }

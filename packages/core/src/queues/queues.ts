@@ -2,12 +2,13 @@ import { parseHealthLine } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
 import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
 import type { Link } from '../redis/link.ts'
+import { liveWorkers } from '../fleet/live-workers.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import { damageText, isDate } from '../jobs/condition.ts'
+import { DEFAULT_LEASE_MS } from '../jobs/listing.ts'
 
-/** arq-ts's default lease: what a worker that nobody tells of may have used. */
-const DEFAULT_LEASE_MS = 30_000
-/** Keys of the database looked at to find queues nobody told us of. */
-const DEFAULT_SCAN_KEYS = 100_000
+/** Keys of the database looked at to find queues that nobody names; a million take Redis about half a second. */
+const DEFAULT_SCAN_KEYS = 2_000_000
 
 /** A queue in numbers, for jobs of both languages. */
 export interface QueueStats {
@@ -27,10 +28,14 @@ export interface QueueStats {
   aborted: number
   /** Dead letters of this queue. */
   dead: number
-  /** Since when the oldest pending job is due; null when none is. */
+  /** When the oldest pending job became due; null when none is. */
   oldestDue: Date | null
+  /** The score of that job as Redis has it: unix ms, or infinite. */
+  oldestDueMs: number | null
   /** When the next deferred job is due. */
   nextDue: Date | null
+  /** The score of that job as Redis has it. */
+  nextDueMs: number | null
   /** Whether arq-ts workers leave it alone until it is resumed. */
   paused: boolean
   /** Live arq-ts workers that serve it. */
@@ -42,6 +47,8 @@ export interface QueueStats {
   python: HealthCounts | null
   /** False where `running` is a lower bound: more than 20,000 jobs had to be looked at. */
   exact: boolean
+  /** Everything that is wrong with the keys of the queue, a sentence each; what they would say is missing above. */
+  problems: string[]
 }
 
 /** Queues as a whole, whichever language uses them. Use `client.queues`. */
@@ -58,7 +65,7 @@ export class Queues {
   /**
    * Names of queues: those given (default: arq's default), the client's own, those that live workers serve, paused ones,
    * and what a look at the database finds. `complete` is false where the database has more than `scanKeys` (default
-   * 100,000) keys.
+   * 2,000,000) keys.
    */
   async names(
     options: { known?: readonly string[]; scanKeys?: number } = {},
@@ -76,14 +83,29 @@ export class Queues {
 
   /** Counts a queue at a cost that does not grow with its length: its head and its lease window are looked at. */
   async stats(queueName: string): Promise<QueueStats> {
-    const { deadLetters, queues, registry } = this.#link
+    return (await this.statsOf([queueName]))[0]!
+  }
+
+  /** Counts several queues, each as `stats` does. */
+  async statsOf(queueNames: readonly string[]): Promise<QueueStats[]> {
     const workers = await liveWorkers(this.#link)
-    const leaseMs = Math.max(DEFAULT_LEASE_MS, ...workers.map((worker) => worker.leaseMs))
-    const [counts, dead, line] = await Promise.all([
-      queues.counts(queueName, leaseMs),
-      deadLetters.countOf(queueName),
-      registry.readHealth(queueName),
+    const [dead, lines] = await Promise.all([
+      this.#link.deadLetters.countByQueue(),
+      this.#link.registry.readHealth(queueNames),
     ])
+    return Promise.all(
+      queueNames.map((name, i) =>
+        this.#statsOf(name, { workers, dead: dead.get(name) ?? 0, line: lines[i]?.line ?? null }),
+      ),
+    )
+  }
+
+  async #statsOf(
+    queueName: string,
+    { workers, dead, line }: { workers: readonly WorkerEntry[]; dead: number; line: string | null },
+  ): Promise<QueueStats> {
+    const leaseMs = Math.max(DEFAULT_LEASE_MS, ...workers.map((worker) => worker.leaseMs))
+    const counts = await this.#link.queues.counts(queueName, leaseMs)
     const isOurs = line === null || workers.some((worker) => worker.healthLine === line)
     const python = isOurs ? null : (parseHealthLine(line) ?? null)
     return {
@@ -95,12 +117,15 @@ export class Queues {
       failed: counts.ended.failed + (python?.failed ?? 0),
       aborted: counts.ended.aborted,
       dead,
-      oldestDue: counts.oldestDueMs === null ? null : new Date(counts.oldestDueMs),
-      nextDue: counts.nextDueMs === null ? null : new Date(counts.nextDueMs),
+      oldestDue: dateOf(counts.oldestDueMs),
+      oldestDueMs: counts.oldestDueMs,
+      nextDue: dateOf(counts.nextDueMs),
+      nextDueMs: counts.nextDueMs,
       paused: counts.paused,
       workers: workers.filter((worker) => worker.queues.includes(queueName)).length,
       python,
       exact: counts.exact,
+      problems: counts.damaged.map(damageText),
     }
   }
 
@@ -117,6 +142,11 @@ export class Queues {
     return this.#link.queues.resume(queueName)
   }
 
+  /** True when Redis has a queue of this name: one that has members. */
+  exists(queueName: string): Promise<boolean> {
+    return this.#link.queues.exists(queueName)
+  }
+
   /** Names of paused queues. */
   paused(): Promise<string[]> {
     return this.#link.queues.paused()
@@ -128,8 +158,6 @@ export class Queues {
   }
 }
 
-/** @internal Workers of ours that tell of themselves, by Redis's time, which is known from then on. */
-export async function liveWorkers(link: Link): Promise<WorkerEntry[]> {
-  await link.syncClock()
-  return (await link.registry.entries()).map((entry) => JSON.parse(entry) as WorkerEntry)
+function dateOf(ms: number | null): Date | null {
+  return ms === null || !isDate(ms) ? null : new Date(ms)
 }

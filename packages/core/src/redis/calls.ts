@@ -1,11 +1,21 @@
 import { Cluster } from 'ioredis'
 import type { Connection } from './connection.ts'
+import { readId, sendId } from './id-bytes.ts'
 
 /** Keys read per round trip when many are read. */
 export const PAGE = 500
 
-/** One command and its arguments. */
+/** One command and its arguments; the first of them is the key. */
 export type Call = [command: string, ...args: (string | number | Buffer)[]]
+
+/** The answer to a call whose key holds another type than the command reads. */
+export class WrongType {
+  readonly key: string
+
+  constructor(key: string) {
+    this.key = key
+  }
+}
 
 /** Plain commands over a connection, one by one or together. Calls wait out an outage, up to `timeoutMs`. */
 export class Calls {
@@ -21,39 +31,81 @@ export class Calls {
     return this.#connection.run(operation, { timeoutMs: this.#timeoutMs })
   }
 
-  pipeline(calls: Call[]): Promise<unknown[]> {
-    if (calls.length === 0) return Promise.resolve([])
-    return this.run(async (client) => unwrap(await client.pipeline(calls as unknown[][]).exec()))
+  /** @throws the first error that Redis answers with. */
+  pipeline(calls: readonly Call[]): Promise<unknown[]> {
+    return this.#send(calls, throwing)
   }
 
-  transaction(calls: Call[]): Promise<unknown[]> {
-    return this.run(async (client) => unwrap(await client.multi(calls as unknown[][]).exec()))
+  /** Like `pipeline`, but a key of the wrong type is an answer of its own, and stops no other call. */
+  attempt(calls: readonly Call[]): Promise<unknown[]> {
+    return this.#send(calls, tolerant)
+  }
+
+  /** All calls at one moment, in one slot. @throws the first error that Redis answers with. */
+  transaction(calls: readonly Call[]): Promise<unknown[]> {
+    return this.#exec(calls, throwing)
+  }
+
+  /** Like `transaction`; a key of the wrong type is an answer of its own. */
+  attemptTogether(calls: readonly Call[]): Promise<unknown[]> {
+    return this.#exec(calls, tolerant)
   }
 
   /** Keys under a prefix, a page at a time. Every primary of a cluster is scanned; a key may come twice, as SCAN has it. */
-  async *scan(prefix: string, options: { type?: string; count?: number } = {}): AsyncGenerator<string[]> {
-    const { type, count = PAGE } = options
+  async *scan(
+    prefix: string,
+    options: { type?: string; count?: number; suffix?: string } = {},
+  ): AsyncGenerator<string[]> {
+    const { type, count = PAGE, suffix = '' } = options
     const nodes = await this.run(async (client) =>
       (client as unknown) instanceof Cluster ? (client as unknown as Cluster).nodes('master') : [client],
     )
-    const filter = ['MATCH', `${escapeGlob(prefix)}*`, 'COUNT', String(count), ...(type ? ['TYPE', type] : [])]
+    const pattern = `${escapeGlob(prefix)}*${escapeGlob(suffix)}`
+    const filter = ['MATCH', pattern, 'COUNT', String(count), ...(type ? ['TYPE', type] : [])]
     for (const node of nodes) {
       let cursor = '0'
       do {
-        const [next, keys] = (await this.run(() => node.call('SCAN', cursor, ...filter))) as [string, string[]]
-        cursor = next
-        yield keys
+        const [next, keys] = (await this.run(() => node.callBuffer('SCAN', cursor, ...filter))) as [Buffer, Buffer[]]
+        cursor = next.toString()
+        yield keys.map(readId)
       } while (cursor !== '0')
     }
   }
+
+  // Errors are thrown within `run`, which knows which of them pass.
+  #send(calls: readonly Call[], read: Reader): Promise<unknown[]> {
+    if (calls.length === 0) return Promise.resolve([])
+    return this.run(async (client) => read(await client.pipeline(bytesOf(calls)).exec(), calls))
+  }
+
+  #exec(calls: readonly Call[], read: Reader): Promise<unknown[]> {
+    return this.run(async (client) => read(await client.multi(bytesOf(calls)).exec(), calls))
+  }
 }
 
-function unwrap(replies: [Error | null, unknown][] | null): unknown[] {
+type Reply = [Error | null, unknown]
+type Reader = (replies: Reply[] | null, calls: readonly Call[]) => unknown[]
+
+const throwing: Reader = (replies) => whole(replies).map(valueOf)
+
+const tolerant: Reader = (replies, calls) =>
+  whole(replies).map((reply, i) =>
+    reply[0]?.message.startsWith('WRONGTYPE') ? new WrongType(String(calls[i]![1])) : valueOf(reply),
+  )
+
+function whole(replies: Reply[] | null): Reply[] {
   if (replies === null) throw new Error('the transaction was discarded')
-  return replies.map(([error, value]) => {
-    if (error) throw error
-    return value
-  })
+  return replies
+}
+
+function valueOf([error, value]: Reply): unknown {
+  if (error) throw error
+  return value
+}
+
+/** Ids and keys that are not UTF-8 go out as the bytes they are. */
+function bytesOf(calls: readonly Call[]): unknown[][] {
+  return calls.map((call) => call.map((part, i) => (i > 0 && typeof part === 'string' ? sendId(part) : part)))
 }
 
 function escapeGlob(text: string): string {

@@ -2,6 +2,10 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
+import { intact } from './damage.ts'
+import type { Damage, DamagedKeys } from './damage.ts'
+import { readId } from './id-bytes.ts'
+import { scoreOf } from './jobs.ts'
 import { runScript } from './scripts.ts'
 
 /** A dead letter as Redis has it; null fields where the entry itself has expired. */
@@ -13,6 +17,8 @@ export interface StoredDeadLetter {
   functionName: string | null
   error: string | null
   jobTry: number | null
+  /** Its entry, where that holds another type of value than a hash. */
+  damaged: Damage[]
 }
 
 /** Jobs that failed for good: reads, bounds, replays and purges. A worker adds to them as it settles. */
@@ -20,47 +26,59 @@ export class DeadLetterRecords {
   readonly #calls: Calls
   readonly #keys: Keys
   readonly #clock: RedisClock
+  readonly #damaged: DamagedKeys
 
-  constructor(calls: Calls, keys: Keys, clock: RedisClock) {
+  constructor(calls: Calls, keys: Keys, clock: RedisClock, damaged: DamagedKeys) {
     this.#calls = calls
     this.#keys = keys
     this.#clock = clock
+    this.#damaged = damaged
   }
 
-  /** One page, newest first. */
+  /** One page, newest first; empty where the key that has them is damaged. */
   async page(offset: number, limit: number): Promise<StoredDeadLetter[]> {
-    const members = await this.#calls.run((client) =>
-      client.zrange(this.#keys.dead, offset, String(offset + limit - 1), 'REV', 'WITHSCORES'),
-    )
-    const ids = members.filter((_, i) => i % 2 === 0)
-    const entries = (await this.#calls.pipeline(
-      ids.map((id) => ['hgetallBuffer', this.#keys.deadLetter(id)]),
-    )) as Record<string, Buffer>[]
-    return ids.map((jobId, i) => toDeadLetter(jobId, Number(members[2 * i + 1]), entries[i] ?? {}))
+    const [reply] = await this.#calls.attempt([
+      ['zrangeBuffer', this.#keys.dead, offset, offset + limit - 1, 'REV', 'WITHSCORES'],
+    ])
+    const members = intact<Buffer[]>(reply, [])
+    const ids = members.filter((_, i) => i % 2 === 0).map(readId)
+    const entries = await this.#calls.attempt(ids.map((id) => ['hgetallBuffer', this.#keys.deadLetter(id)]))
+    const damaged = await this.#damaged.among(entries)
+    return ids.map((jobId, i) => {
+      const own = damaged.filter(({ key }) => key === this.#keys.deadLetter(jobId))
+      return toDeadLetter(jobId, scoreOf(members[2 * i + 1]!.toString()), intact(entries[i], {}), own)
+    })
   }
 
   /** One dead letter, or null. */
   async read(jobId: string): Promise<StoredDeadLetter | null> {
-    const [score, entry] = (await this.#calls.pipeline([
+    const [place, entry] = await this.#calls.attempt([
       ['zscore', this.#keys.dead, jobId],
       ['hgetallBuffer', this.#keys.deadLetter(jobId)],
-    ])) as [string | null, Record<string, Buffer>]
-    return score === null ? null : toDeadLetter(jobId, Number(score), entry)
+    ])
+    const score = intact<string | null>(place, null)
+    if (score === null) return null
+    return toDeadLetter(jobId, scoreOf(score), intact(entry, {}), await this.#damaged.among([entry]))
   }
 
   /** The number of dead letters, of all queues. */
-  count(): Promise<number> {
-    return this.#calls.run((client) => client.zcard(this.#keys.dead))
+  async count(): Promise<number> {
+    const [count] = await this.#calls.attempt([['zcard', this.#keys.dead]])
+    return intact(count, 0)
   }
 
-  /** The number of dead letters of a queue. Reads all: their number is bounded. */
-  async countOf(queueName: string): Promise<number> {
-    let count = 0
+  /** The number of dead letters of each queue. Reads all: their number is bounded. */
+  async countByQueue(): Promise<Map<string, number>> {
+    const counts = new Map<string, number>()
     for (let from = 0; ; from += PAGE) {
-      const ids = await this.#calls.run((client) => client.zrange(this.#keys.dead, from, String(from + PAGE - 1)))
-      const names = await this.#calls.pipeline(ids.map((id) => ['hget', this.#keys.deadLetter(id), 'queue']))
-      count += names.filter((name) => name === queueName).length
-      if (ids.length < PAGE) return count
+      const [reply] = await this.#calls.attempt([['zrangeBuffer', this.#keys.dead, from, from + PAGE - 1]])
+      const ids = intact<Buffer[]>(reply, []).map(readId)
+      const names = await this.#calls.attempt(ids.map((id) => ['hget', this.#keys.deadLetter(id), 'queue']))
+      for (const name of names) {
+        const queueName = intact<string | null>(name, null)
+        if (queueName !== null) counts.set(queueName, (counts.get(queueName) ?? 0) + 1)
+      }
+      if (ids.length < PAGE) return counts
     }
   }
 
@@ -81,11 +99,11 @@ export class DeadLetterRecords {
   /** Removes what is out of bounds; returns the number of dead letters removed. */
   async trim(bounds: { maxAgeMs: number; maxCount: number }): Promise<number> {
     const { dead } = this.#keys
-    const tooOld = await this.#calls.run((client) =>
-      client.zrangebyscore(dead, '-inf', this.#clock.now() - bounds.maxAgeMs, 'LIMIT', 0, PAGE),
-    )
-    const tooMany = await this.#calls.run((client) => client.zrange(dead, 0, String(-bounds.maxCount - 1)))
-    return this.purge([...new Set([...tooOld, ...tooMany])])
+    const replies = await this.#calls.pipeline([
+      ['zrangebyscoreBuffer', dead, '-inf', this.#clock.now() - bounds.maxAgeMs, 'LIMIT', 0, PAGE],
+      ['zrangeBuffer', dead, 0, -bounds.maxCount - 1],
+    ])
+    return this.purge([...new Set((replies.flat() as Buffer[]).map(readId))])
   }
 
   /** Puts a failed job back into its queue with a fresh try counter; false when it is queued or running already. */
@@ -129,10 +147,16 @@ export class DeadLetterRecords {
   }
 }
 
-function toDeadLetter(jobId: string, failedAtMs: number, entry: Record<string, Buffer>): StoredDeadLetter {
+function toDeadLetter(
+  jobId: string,
+  failedAtMs: number,
+  entry: Record<string, Buffer>,
+  damaged: Damage[],
+): StoredDeadLetter {
   return {
     jobId,
     failedAtMs,
+    damaged,
     payload: entry.payload ?? null,
     queueName: entry.queue?.toString() ?? null,
     functionName: entry.function?.toString() ?? null,

@@ -5,6 +5,7 @@ import { Calls } from './calls.ts'
 import { RedisClock } from './clock.ts'
 import { Connection } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
+import { DamagedKeys } from './damage.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
 import { JobRecords } from './jobs.ts'
@@ -36,6 +37,7 @@ export class Link {
   readonly connection: Connection
   readonly subscriber: Subscriber
   readonly broker: Broker
+  readonly damaged: DamagedKeys
   readonly jobs: JobRecords
   readonly deadLetters: DeadLetterRecords
   readonly queues: QueueRecords
@@ -60,9 +62,10 @@ export class Link {
       options.log.warn({ obstruction: report }, describeObstruction(report))
     this.broker.faults.listen((fault, others) => options.log.warn({ fault }, describeFault(fault, others)))
     const calls = new Calls(this.connection, this.timeoutMs)
-    this.jobs = new JobRecords(calls, this.keys)
-    this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock)
-    this.queues = new QueueRecords(calls, this.keys, this.clock, this.jobs)
+    this.damaged = new DamagedKeys(calls, this.keys)
+    this.jobs = new JobRecords(calls, this.keys, this.damaged)
+    this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock, this.damaged)
+    this.queues = new QueueRecords(calls, this.keys, this.clock, { jobs: this.jobs, damaged: this.damaged })
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)
     this.events = new WorkerEventChannel(calls, this.keys)
     this.ticks = new TickRecords(this.connection, this.keys, options.expiresExtraMs)

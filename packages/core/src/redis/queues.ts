@@ -1,22 +1,26 @@
-import { dueTimeOf } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
 import type { Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
-import type { JobRecords } from './jobs.ts'
+import { intact } from './damage.ts'
+import type { Damage, DamagedKeys } from './damage.ts'
+import { readId } from './id-bytes.ts'
+import { deathsIn, scoreOf } from './jobs.ts'
+import type { JobRecords, QueuePlace } from './jobs.ts'
 
 /** Members of a queue that are looked at to count running jobs, at the head and in the lease window each. */
 const MAX_LOOKED_AT = 20_000
 /** Keys per step of a scan for queues; larger steps hold the server longer. */
 const SCAN_STEP = 1_000
+/** Follows the name of a queue in the key of its health line. */
+const HEALTH_SUFFIX = ':health-check'
+/** Keys of jobs, workers and the like, whose ids may end as a health line's key does. */
+const NO_QUEUES = /^arq:(job|result|in-progress|retry|error|trace|worker|cron|obs|damaged):/
 
-/** One member of a queue, and all that decides whether something is wrong with it. */
-export interface QueueMember {
-  jobId: string
-  score: number
-  payload: Buffer | null
-  /** The value of the in-progress key: `1` by Python, a token by ours; null when there is none. */
-  holder: string | null
+/** Members of a queue with scores from `min` to `max`, as `ZRANGE BYSCORE` reads bounds: `(5` is above 5. */
+export interface ScoreRange {
+  min?: string
+  max?: string
 }
 
 /** What Redis has of a queue, counted. */
@@ -35,6 +39,8 @@ export interface QueueCounts {
   nextDueMs: number | null
   paused: boolean
   ended: { complete: number; failed: number; aborted: number }
+  /** Keys of the queue that hold another type of value than they should; what they would say is missing above. */
+  damaged: Damage[]
 }
 
 /** Queues as a whole: their names, members, sizes and pauses, and the removal of all their jobs. */
@@ -43,40 +49,64 @@ export class QueueRecords {
   readonly #keys: Keys
   readonly #clock: RedisClock
   readonly #jobs: JobRecords
+  readonly #damaged: DamagedKeys
 
-  constructor(calls: Calls, keys: Keys, clock: RedisClock, jobs: JobRecords) {
+  constructor(calls: Calls, keys: Keys, clock: RedisClock, parts: { jobs: JobRecords; damaged: DamagedKeys }) {
     this.#calls = calls
     this.#keys = keys
     this.#clock = clock
-    this.#jobs = jobs
+    this.#jobs = parts.jobs
+    this.#damaged = parts.damaged
   }
 
   /**
    * Queues found by a look at up to `maxKeys` keys of the database, whichever language made them: sorted sets that are
-   * none of the others arq and we keep. `complete` is false where there are more keys.
+   * none of the others arq and we keep, and queues with a health line. `complete` is false where there are more keys.
    */
   async find(maxKeys: number): Promise<{ names: string[]; complete: boolean }> {
-    const { prefix } = this.#keys
-    const others = new Set([this.#keys.abort, this.#keys.dead, this.#keys.workers])
-    const names = new Set<string>()
-    let looked = 0
-    for await (const page of this.#calls.scan(prefix, { type: 'zset', count: SCAN_STEP })) {
-      for (const key of page) if (!others.has(key) && !key.endsWith(':reserved')) names.add(key.slice(prefix.length))
-      looked += SCAN_STEP
-      if (looked >= maxKeys) return { names: [...names], complete: false }
+    const { prefix, abort, dead, workers } = this.#keys
+    const others = new Set([abort, dead, workers])
+    const isQueue = (key: string) =>
+      !others.has(key) && !key.endsWith(':reserved') && !/^arq:(obs|damaged):/.test(key.slice(prefix.length))
+    const [sets, lines] = await Promise.all([
+      this.#scan(maxKeys, { type: 'zset' }),
+      this.#scan(maxKeys, { type: 'string', suffix: HEALTH_SUFFIX }),
+    ])
+    const queues = sets.keys.filter(isQueue)
+    const served = lines.keys.filter((key) => !NO_QUEUES.test(key.slice(prefix.length)))
+    const names = [...queues, ...served.map((key) => key.slice(0, -HEALTH_SUFFIX.length))]
+    return {
+      names: [...new Set(names.map((key) => key.slice(prefix.length)))],
+      complete: sets.complete && lines.complete,
     }
-    return { names: [...names], complete: true }
   }
 
-  /** Names of paused queues. */
+  async #scan(
+    maxKeys: number,
+    options: { type: string; suffix?: string },
+  ): Promise<{ keys: string[]; complete: boolean }> {
+    const keys: string[] = []
+    if (maxKeys <= 0) return { keys, complete: false }
+    const { prefix } = this.#keys
+    let looked = 0
+    for await (const page of this.#calls.scan(prefix, { ...options, count: SCAN_STEP })) {
+      keys.push(...page)
+      looked += SCAN_STEP
+      if (looked >= maxKeys) return { keys, complete: false }
+    }
+    return { keys, complete: true }
+  }
+
+  /** Names of paused queues; none where the key that has them is damaged. */
   async paused(): Promise<string[]> {
-    const keys = await this.#calls.run((client) => client.smembers(this.#keys.paused))
-    return keys.map((key) => key.slice(this.#keys.prefix.length))
+    const [reply] = await this.#calls.attempt([['smembersBuffer', this.#keys.paused]])
+    return intact<Buffer[]>(reply, []).map((key) => readId(key).slice(this.#keys.prefix.length))
   }
 
   /** False when it was paused before. */
   async pause(queueName: string): Promise<boolean> {
-    return (await this.#calls.run((client) => client.sadd(this.#keys.paused, this.#keys.queue(queueName)))) === 1
+    const [added] = await this.#calls.pipeline([['sadd', this.#keys.paused, this.#keys.queue(queueName)]])
+    return added === 1
   }
 
   /** Wakes the queue's workers. False when it was not paused. */
@@ -88,6 +118,12 @@ export class QueueRecords {
     return removed === 1
   }
 
+  /** True when Redis has a sorted set of this name. */
+  async exists(queueName: string): Promise<boolean> {
+    const [type] = await this.#calls.pipeline([['type', this.#keys.queue(queueName)]])
+    return type === 'zset'
+  }
+
   /** The number of members that the queues have together: deferred and running jobs included. */
   async size(queueNames: readonly string[]): Promise<number> {
     const counts = await this.#calls.pipeline(queueNames.map((name) => ['zcard', this.#keys.queue(name)]))
@@ -95,50 +131,43 @@ export class QueueRecords {
   }
 
   /**
-   * Members of a queue by due time, up to `limit` of them, a page at a time. Pages follow each other by score, so that
-   * jobs which leave the head meanwhile hide none that stay; one whose score grows meanwhile may come twice.
+   * Members of a queue by due time, a page at a time. Pages follow each other by score, so that jobs which leave the
+   * head meanwhile hide none that stay; one whose score grows meanwhile may come twice.
+   *
+   * @throws RedisReplyError where the key holds another type of value.
    */
-  async *members(queueName: string, limit = Infinity): AsyncGenerator<QueueMember> {
+  async *members(
+    queueName: string,
+    { min = '-inf', max = '+inf' }: ScoreRange = {},
+    pageSize = PAGE,
+  ): AsyncGenerator<QueuePlace[]> {
     const key = this.#keys.queue(queueName)
-    let from = '-inf'
+    let from = min
     /** Read members with the score `from`, and their number when none of them has left. */
     let seen = new Set<string>()
     let offset = 0
-    for (let left = limit; left > 0;) {
-      const want = Math.min(PAGE, left)
+    for (;;) {
       // The last member read comes again, as a sign that none before it has left.
       const overlap = offset > 0 ? 1 : 0
-      const reply = await this.#calls.run((client) =>
-        client.zrange(key, from, '+inf', 'BYSCORE', 'LIMIT', offset - overlap, want + overlap, 'WITHSCORES'),
-      )
-      if (overlap && !(reply[1] === from && seen.has(reply[0]!))) {
+      const limit = [offset - overlap, pageSize + overlap]
+      const [answer] = await this.#calls.pipeline([
+        ['zrangeBuffer', key, from, max, 'BYSCORE', 'LIMIT', ...limit, 'WITHSCORES'],
+      ])
+      const reply = answer as Buffer[]
+      if (overlap && !(reply[1]?.toString() === from && seen.has(readId(reply[0]!)))) {
         offset = 0
         continue
       }
-      const page: { jobId: string; score: string }[] = []
+      const page: QueuePlace[] = []
       for (let i = 2 * overlap; i < reply.length; i += 2) {
-        const [jobId, score] = [reply[i]!, reply[i + 1]!]
+        const [jobId, score] = [readId(reply[i]!), reply[i + 1]!.toString()]
         if (score !== from) [from, seen, offset] = [score, new Set(), 0]
         offset++
-        if (!seen.has(jobId)) page.push({ jobId, score })
+        if (!seen.has(jobId)) page.push({ jobId, score: scoreOf(score), deaths: deathsIn(score) })
         seen.add(jobId)
       }
-      yield* this.#withPayloads(page)
-      if (reply.length < 2 * (want + overlap)) return
-      left -= page.length
-    }
-  }
-
-  async *#withPayloads(page: readonly { jobId: string; score: string }[]): AsyncGenerator<QueueMember> {
-    const replies = await this.#calls.pipeline(
-      page.flatMap(({ jobId }) => [
-        ['getBuffer', this.#keys.job(jobId)],
-        ['get', this.#keys.inProgress(jobId)],
-      ]),
-    )
-    for (const [i, { jobId, score }] of page.entries()) {
-      const payload = replies[2 * i] as Buffer | null
-      yield { jobId, score: dueTimeOf(Number(score)), payload, holder: replies[2 * i + 1] as string | null }
+      if (page.length > 0) yield page
+      if (reply.length < 2 * (pageSize + overlap)) return
     }
   }
 
@@ -146,16 +175,19 @@ export class QueueRecords {
   async counts(queueName: string, leaseMs: number): Promise<QueueCounts> {
     const key = this.#keys.queue(queueName)
     const now = this.#clock.now()
-    const [total, due, paused, ended] = (await this.#calls.pipeline([
+    const answers = await this.#calls.attempt([
       ['zcard', key],
       ['zcount', key, '-inf', now],
       ['sismember', this.#keys.paused, key],
       ['hgetall', this.#keys.stats(queueName)],
-    ])) as [number, number, number, Record<string, string>]
+    ])
+    const [total, due, paused] = answers.map((answer) => intact(answer, 0)) as [number, number, number]
+    const ended = intact<Record<string, string>>(answers[3], {})
+    const none = { running: 0, firstIdle: null, exact: true }
     // A lease that was just renewed ends a full lease from now; a second more for what the clocks disagree.
-    const head = await this.#running(key, '-inf', String(now), true)
-    const window = await this.#running(key, `(${now}`, String(now + leaseMs + 1_000), false)
-    const later = window.firstIdle ?? (await this.#first(key, `(${now + leaseMs + 1_000}`))
+    const head = total === 0 ? none : await this.#running(key, '-inf', String(now), true)
+    const window = total === 0 ? none : await this.#running(key, `(${now}`, String(now + leaseMs + 1_000), false)
+    const later = total === 0 ? null : (window.firstIdle ?? (await this.#first(key, `(${now + leaseMs + 1_000}`)))
     return {
       total,
       due,
@@ -166,27 +198,26 @@ export class QueueRecords {
       nextDueMs: later,
       paused: paused === 1,
       ended: {
-        complete: Number(ended.complete ?? 0),
-        failed: Number(ended.failed ?? 0),
-        aborted: Number(ended.aborted ?? 0),
+        complete: countOf(ended.complete),
+        failed: countOf(ended.failed),
+        aborted: countOf(ended.aborted),
       },
+      damaged: await this.#damaged.among(answers),
     }
   }
 
-  /** Removes every job that does not run; gives how many went. `onProgress` gets the number so far. */
+  /** Removes every job that does not run; returns their number. `onProgress` gets the number so far. */
   async purge(queueName: string, onProgress?: (removed: number) => void): Promise<number> {
-    const key = this.#keys.queue(queueName)
     let removed = 0
-    let left = 0
-    for (;;) {
-      const ids = await this.#calls.run((client) => client.zrange(key, left, String(left + PAGE - 1)))
-      if (ids.length === 0) return removed
+    // One look at each member: whatever becomes of it, the next page is another.
+    for await (const page of this.members(queueName)) {
+      const ids = page.map(({ jobId }) => jobId)
       const outcomes = await this.#jobs.remove(queueName, ids, { running: false, kept: false })
       const gone = outcomes.filter((outcome) => outcome === 'removed').length
       removed += gone
-      left += outcomes.filter((outcome) => outcome === 'running').length
       if (gone > 0) onProgress?.(removed)
     }
+    return removed
   }
 
   /**
@@ -203,14 +234,15 @@ export class QueueRecords {
     let firstIdle: number | null = null
     let idlePages = 0
     for (let offset = 0; offset < MAX_LOOKED_AT; offset += PAGE) {
-      const members = await this.#calls.run((client) =>
-        client.zrange(key, min, max, 'BYSCORE', 'LIMIT', offset, PAGE, 'WITHSCORES'),
-      )
-      const ids = members.filter((_, i) => i % 2 === 0)
+      const [answer] = await this.#calls.pipeline([
+        ['zrangeBuffer', key, min, max, 'BYSCORE', 'LIMIT', offset, PAGE, 'WITHSCORES'],
+      ])
+      const members = answer as Buffer[]
+      const ids = members.filter((_, i) => i % 2 === 0).map(readId)
       const exists = await this.#calls.pipeline(ids.map((id) => ['exists', this.#keys.inProgress(id)]))
       const found = exists.filter((flag) => flag === 1).length
       const idle = exists.indexOf(0)
-      if (firstIdle === null && idle !== -1) firstIdle = Number(members[2 * idle + 1])
+      if (firstIdle === null && idle !== -1) firstIdle = scoreOf(members[2 * idle + 1]!.toString())
       running += found
       idlePages = found === 0 ? idlePages + 1 : 0
       if (ids.length < PAGE || (mayStop && idlePages === 2)) return { running, firstIdle, exact: true }
@@ -219,9 +251,16 @@ export class QueueRecords {
   }
 
   async #first(key: string, min: string): Promise<number | null> {
-    const [, score] = await this.#calls.run((client) =>
-      client.zrange(key, min, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'),
-    )
-    return score === undefined ? null : Number(score)
+    const [answer] = await this.#calls.pipeline([
+      ['zrangeBuffer', key, min, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'],
+    ])
+    const score = (answer as Buffer[])[1]
+    return score === undefined ? null : scoreOf(score.toString())
   }
+}
+
+/** A counter's value; 0 for what is no number. */
+function countOf(value: string | undefined): number {
+  const count = Number(value ?? 0)
+  return Number.isFinite(count) ? count : 0
 }

@@ -357,6 +357,31 @@ for i = 1, #KEYS - 1 do
 end
 redis.pcall('PUBLISH', ARGV[1], string.format('%.0f', now))
 return out`,
+  move: `for i = 1, 3 do redis.call('ZCARD', KEYS[i]) end
+local function due(score)
+  local fraction = tonumber(score) % 1
+  if fraction ~= fraction then fraction = 0 end
+  return string.format('%.10f', ARGV[1] + fraction)
+end
+local out = {}
+for i = 1, #ARGV - 2 do
+  local id = ARGV[i + 2]
+  local score = redis.call('ZSCORE', KEYS[1], id)
+  if not score then
+    out[i] = 0
+  elseif redis.call('EXISTS', KEYS[i + 3]) == 1 then
+    out[i] = 2
+  elseif KEYS[1] ~= KEYS[2] and redis.call('ZSCORE', KEYS[2], id) then
+    out[i] = 3
+  else
+    redis.call('ZADD', KEYS[2], ARGV[1] == '' and score or due(score), id)
+    if KEYS[1] ~= KEYS[2] then redis.call('ZREM', KEYS[1], id) end
+    redis.call('ZREM', KEYS[3], id)
+    out[i] = 1
+  end
+end
+redis.pcall('PUBLISH', ARGV[2], ARGV[1] == '' and '0' or ARGV[1])
+return out`,
   page: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local out = { now }
@@ -677,6 +702,7 @@ export const luaShas = {
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
   finish: '73abafdea9ee6d0b7702054ddfba49134eebb14f',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
+  move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
   renew: 'a5d71a33ae283fc8255858110ad77465177ab5fd',

@@ -1,6 +1,8 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
+import { intact } from './damage.ts'
+import { readId } from './id-bytes.ts'
 
 /** Signs of life: the registry of arq-ts workers, and the health lines that workers of both languages write. */
 export class WorkerRegistry {
@@ -31,16 +33,17 @@ export class WorkerRegistry {
     ])
   }
 
-  /** The registry entries of live workers, as written. */
-  async entries(): Promise<string[]> {
-    const ids = await this.#calls.run((client) => client.zrangebyscore(this.#keys.workers, this.#clock.now(), '+inf'))
-    const entries = (await this.#calls.pipeline(ids.map((id) => ['get', this.#keys.worker(id)]))) as (string | null)[]
-    return entries.filter((entry) => entry !== null)
+  /** The registry entries of live workers as written; null where an entry is gone or holds no string. */
+  async entries(): Promise<{ workerId: string; entry: string | null }[]> {
+    const [reply] = await this.#calls.attempt([['zrangebyscoreBuffer', this.#keys.workers, this.#clock.now(), '+inf']])
+    const ids = intact<Buffer[]>(reply, []).map(readId)
+    const entries = await this.#calls.attempt(ids.map((id) => ['get', this.#keys.worker(id)]))
+    return ids.map((workerId, i) => ({ workerId, entry: intact<string | null>(entries[i], null) }))
   }
 
   /** Writes a health line, which expires after `ttlMs`. */
   async writeHealth(healthCheckKey: string, line: string, ttlMs: number): Promise<void> {
-    await this.#calls.run((client) => client.psetex(this.#keys.prefix + healthCheckKey, Math.round(ttlMs), line))
+    await this.#calls.pipeline([['psetex', this.#keys.prefix + healthCheckKey, Math.round(ttlMs), line]])
   }
 
   /** True when all of these health keys exist. */
@@ -49,9 +52,18 @@ export class WorkerRegistry {
     return found.every((flag) => flag === 1)
   }
 
-  /** The health line of a queue under arq's default key. */
-  readHealth(queueName: string): Promise<string | null> {
-    return this.#calls.run((client) => client.get(this.#keys.healthCheck(queueName)))
+  /** The health lines of queues under arq's default keys, and the time until each expires, in ms. */
+  async readHealth(queueNames: readonly string[]): Promise<({ line: string; ttlMs: number } | null)[]> {
+    const answers = await this.#calls.attempt(
+      queueNames.flatMap((name) => [
+        ['get', this.#keys.healthCheck(name)],
+        ['pttl', this.#keys.healthCheck(name)],
+      ]),
+    )
+    return queueNames.map((_, i) => {
+      const line = intact<string | null>(answers[2 * i], null)
+      return line === null ? null : { line, ttlMs: Number(answers[2 * i + 1]) }
+    })
   }
 
   /** Removes health lines. */

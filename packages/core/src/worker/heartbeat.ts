@@ -91,7 +91,9 @@ export class Heartbeat {
 
   /** Workers of a queue share its health key: it stays while another one of ours is registered for the queue. */
   async #keysOfNobodyElse(): Promise<string[]> {
-    const served = new Set((await this.#registry.entries()).flatMap(queuesOf))
+    const served = new Set(
+      (await this.#registry.entries()).flatMap(({ entry }) => (entry === null ? [] : queuesOf(entry))),
+    )
     if (this.#healthCheckKeys.length !== this.#queues.length)
       return this.#queues.some((queue) => served.has(queue)) ? [] : [...this.#healthCheckKeys]
     return this.#healthCheckKeys.filter((_, i) => !served.has(this.#queues[i]!))

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineTask } from '../../src/index.ts'
 import type { Client, Finding } from '../../src/index.ts'
-import { diagnose } from '../../src/queues/doctor.ts'
+import { diagnose } from '../../src/queues/diagnose.ts'
 import { next, useBench } from './support.ts'
 
 const bench = useBench()
@@ -25,7 +25,7 @@ afterEach(() => redis.disconnect())
 
 /** Findings about the queue and its jobs; the server is what it is. */
 async function found(): Promise<Finding[]> {
-  const findings = await client.doctor.examine()
+  const { findings } = await client.doctor.examine()
   return findings.filter((finding) => !['eviction-policy', 'persistence', 'clock'].includes(finding.check))
 }
 
@@ -103,7 +103,8 @@ describe('is found, and mended:', () => {
 
 describe('is left alone:', () => {
   const lost = (jobId: string): Finding => {
-    return { check: 'lost-in-progress', severity: 'error', queueName, message: '', repair: '', jobIds: [jobId] }
+    const about = { queueName, message: '', repair: '', jobIds: [jobId], count: 1, damaged: [] }
+    return { check: 'lost-in-progress', severity: 'error', ...about }
   }
 
   test('a job that Python runs beside an arq-ts worker, whose health line has replaced its own', async () => {

@@ -106,12 +106,12 @@ describe('the status of a job', () => {
     expect((await manager.getJobStatus(id)).status).toBe('queued')
     const running = await worker()
     await next(running, 'jobStarted')
-    expect(await manager.getJobStatus(id)).toMatchObject({ status: 'in_progress', jobTry: 1, dueTime: null })
+    expect(await manager.getJobStatus(id)).toMatchObject({ status: 'running', jobTry: 1, dueTime: null })
     const finished = next(running, 'jobFinished')
     expect(await manager.cancelJob(id)).toBe(true)
     await finished
     expect(await manager.getJobStatus(id)).toMatchObject({
-      status: 'complete',
+      status: 'aborted',
       success: false,
       startTime: expect.any(Date) as Date,
       finishTime: expect.any(Date) as Date,

@@ -1,3 +1,4 @@
+import { showId } from '@arq-ts/protocol/jobs'
 import { describe, expect, test } from 'vitest'
 import { Link } from '../../src/redis/link.ts'
 import { silent, useBench } from './support.ts'
@@ -7,9 +8,11 @@ describe('the members of a queue', () => {
 
   async function read(link: Link, onMember: (jobId: string, n: number) => Promise<void> = async () => {}) {
     const ids: string[] = []
-    for await (const { jobId } of link.queues.members('arq:queue')) {
-      ids.push(jobId)
-      await onMember(jobId, ids.length)
+    for await (const page of link.queues.members('arq:queue')) {
+      for (const { jobId } of page) {
+        ids.push(jobId)
+        await onMember(jobId, ids.length)
+      }
     }
     return ids
   }
@@ -47,13 +50,15 @@ describe('the members of a queue', () => {
     await link.close()
   })
 
-  test('are read up to the limit', async () => {
+  test('are read between two scores, with ids that are not UTF-8', async () => {
     const { url, redis } = bench.database()
     const link = open(url)
-    await redis.zadd('arq:queue', ...Array.from({ length: 900 }, (_, i) => [5, id(i)]).flat())
-    const ids: string[] = []
-    for await (const { jobId } of link.queues.members('arq:queue', 700)) ids.push(jobId)
-    expect(ids).toEqual(Array.from({ length: 700 }, (_, i) => id(i)))
+    const odd = Buffer.from([0x61, 0xff])
+    await redis.zadd('arq:queue', 1, 'a', 2, odd, 3, 'c', 4, 'd')
+    const pages: string[][] = []
+    for await (const page of link.queues.members('arq:queue', { min: '(1', max: '3' }))
+      pages.push(page.map(({ jobId }) => showId(jobId)))
+    expect(pages).toEqual([['a\\xff', 'c']])
     await link.close()
   })
 })

@@ -37,7 +37,10 @@ describe('what Redis refuses', () => {
       expect((error as Error).message).toMatch(/^WRONGTYPE /)
       expect(error).not.toHaveProperty('command')
       expect(error).not.toHaveProperty('cause')
-      await expect(client.queues.stats('text')).rejects.toMatchObject({ code: 'ARQ_REDIS_REPLY', prefix: 'WRONGTYPE' })
+      await expect(client.queuedJobs({ queueName: 'text' })).rejects.toMatchObject({
+        code: 'ARQ_REDIS_REPLY',
+        prefix: 'WRONGTYPE',
+      })
     } finally {
       await client.close()
     }

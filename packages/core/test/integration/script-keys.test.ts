@@ -64,6 +64,8 @@ const lostJob = (jobId: string): Finding => ({
   message: '',
   repair: '',
   jobIds: [jobId],
+  count: 1,
+  damaged: [],
 })
 
 /** Everything that touches Redis by a script: enqueue, claim, renew, finish, bury, retry, abort, replay, hand back. */

@@ -38,7 +38,7 @@ describe('a client that only asks, with its own clock ten minutes ahead,', () =>
     await started
     skewClock(600_000)
     expect(await bench.client().inspector.workers()).toHaveLength(1)
-    expect((await bench.client().doctor.examine()).map(({ check }) => check)).not.toContain('lost-in-progress')
+    expect((await bench.client().doctor.examine()).findings.map(({ check }) => check)).not.toContain('lost-in-progress')
   })
 
   test('finds dead letters by their true age', async () => {

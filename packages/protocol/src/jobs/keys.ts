@@ -89,6 +89,10 @@ export class Keys {
   tickRecord(schedule: string): string {
     return `${this.prefix}arq:obs:cron:${schedule}`
   }
+  /** The error of a job's last try, while another try is to follow. */
+  lastError(jobId: string): string {
+    return `${this.prefix}arq:error:${jobId}`
+  }
   /** The last tick of a cron job that must not overlap. */
   lastTick(cronName: string): string {
     return `${this.prefix}arq:cron:${cronName}`

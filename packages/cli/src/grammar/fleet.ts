@@ -1,0 +1,99 @@
+import type { Argv } from 'yargs'
+import { countOption, durationOption, portOption, queueOption, queuesOption } from './flags.ts'
+import type { Handler, Run } from './run.ts'
+
+const fleet = (name: 'workers' | 'cron' | 'events') => async () =>
+  (await import('../commands/fleet.ts'))[name] as Handler
+const health = (name: 'health' | 'doctor') => async () => (await import('../commands/health.ts'))[name] as Handler
+const exporter = async () => (await import('../commands/exporter.ts')).exporter as Handler
+const top = async () => (await import('../top/top.ts')).top as Handler
+const config = (name: 'show' | 'check' | 'schema') => async () =>
+  (await import('../commands/config.ts'))[name] as Handler
+
+/** `health` and `doctor` */
+export function addHealth(yargs: Argv, run: Run): Argv {
+  return yargs
+    .command(
+      'health',
+      'check whether workers are healthy; exit 0 or 1',
+      (y) =>
+        y
+          .options({
+            queue: { ...queuesOption, describe: 'check this queue; repeatable [of the configuration]' },
+            deep: { boolean: true, describe: 'also Redis, live workers, the oldest due job, the eviction policy' },
+            'max-age': {
+              ...durationOption('how long a job may be due before that is unhealthy [5m]'),
+              default: '5m' as unknown as number,
+            },
+          })
+          .example('$0 health --deep --max-age 1m', 'for alerts'),
+      run(health('health')),
+    )
+    .command(
+      'doctor',
+      'diagnose problems and repair them (--fix); exit 1 if any remain',
+      (y) =>
+        y
+          .options({
+            queue: { ...queuesOption, describe: 'look at this queue only; repeatable [all]' },
+            fix: { boolean: true, describe: 'repair what can be repaired' },
+            limit: countOption('look at this many jobs per queue [all]'),
+          })
+          .example('$0 doctor --fix', ''),
+      run(health('doctor')),
+    )
+}
+
+/** `workers`, `cron`, `top`, `events` and `exporter` */
+export function addFleet(yargs: Argv, run: Run): Argv {
+  return yargs
+    .command(
+      'workers',
+      'list live workers of both languages',
+      (y) => y.options({ functions: { boolean: true, describe: 'with the functions they have' } }),
+      run(fleet('workers')),
+    )
+    .command('cron', 'cron jobs: ls', (y) =>
+      y
+        .command('ls', 'list cron jobs of live workers, and their next runs', (z) => z, run(fleet('cron')))
+        .demandCommand(1, 'cron: a command is required: ls'),
+    )
+    .command(
+      'top',
+      'watch queues, workers and running jobs live',
+      (y) => y.options({ interval: { ...durationOption('between looks [1s]'), default: '1s' as unknown as number } }),
+      run(top),
+    )
+    .command(
+      'events',
+      'print what arq-ts workers do, as it happens',
+      (y) =>
+        y.options({
+          queue: { ...queueOption, describe: 'only of this queue' },
+          function: { string: true, requiresArg: true, describe: 'only of this function' },
+          count: countOption('exit after this many events'),
+        }),
+      run(fleet('events')),
+    )
+    .command(
+      'exporter',
+      'serve metrics of all queues for Prometheus',
+      (y) =>
+        y.options({
+          port: { ...portOption('port to listen on'), default: 9464 },
+          host: { string: true, requiresArg: true, describe: 'address to listen on [127.0.0.1]' },
+        }),
+      run(exporter),
+    )
+}
+
+/** `config` */
+export function addConfig(yargs: Argv, run: Run): Argv {
+  return yargs.command('config', 'the settings: show, check, schema', (y) =>
+    y
+      .command('show', 'show every setting, its value and where it comes from', (z) => z, run(config('show')))
+      .command('check', 'check the settings, and name the line that is wrong', (z) => z, run(config('check')))
+      .command('schema', 'print a JSON schema for editors', (z) => z, run(config('schema')))
+      .demandCommand(1, 'config: a command is required: show, check or schema'),
+  )
+}

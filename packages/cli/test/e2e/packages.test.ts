@@ -1,0 +1,139 @@
+import { symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Client, createLogger } from '@arq-ts/core'
+import { eventually, freePort } from '@arq-ts/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { useCommand } from '../support/command.ts'
+
+/** The packages as an application has them that has installed them. */
+const installed = fileURLToPath(new URL('../../../../examples/node_modules', import.meta.url))
+const bench = useCommand()
+let client: Client
+
+beforeEach(() => {
+  client = new Client({ redis: bench.database().url, queueName: 'default', logger: createLogger({ level: 'silent' }) })
+})
+afterEach(() => client.close())
+
+function install(): void {
+  symlinkSync(installed, join(bench.folder(), 'node_modules'))
+}
+
+/** A configuration with a worker whose persister fails for the value 'bad'. */
+function configure(): void {
+  install()
+  writeFileSync(
+    join(bench.folder(), 'persisters.mjs'),
+    `export const save = (key, value) => { if (value === 'bad') throw new Error('no room for ' + key) }`,
+  )
+  writeFileSync(
+    join(bench.folder(), 'arq-ts.yaml'),
+    `task_queue:
+  worker_pool_size: 1
+  tasks:
+    - use: '@arq-ts/write-behind'
+      with: { persisters: { app: ./persisters.mjs }, maxTries: 1 }
+`,
+  )
+}
+
+async function write(values: Record<string, unknown>, delayMs: number): Promise<void> {
+  const file = pathToFileURL(join(installed, '@arq-ts/write-behind/dist/index.js')).href
+  const { WriteBehind } = (await import(/* @vite-ignore */ file)) as {
+    WriteBehind: new (options: object) => {
+      writeBehind(key: string, value: unknown, options: object): Promise<unknown>
+      close(): Promise<void>
+    }
+  }
+  const cache = new WriteBehind({ client, redis: bench.database().url })
+  for (const [key, value] of Object.entries(values))
+    await cache.writeBehind(key, value, { persister: 'app:save', delayMs })
+  await cache.close()
+}
+
+describe('arq-ts cache', () => {
+  test('lists what waits, shows a key, and has workers persist it', async () => {
+    configure()
+    await write({ a: { n: 1 }, b: 'bad' }, 60_000)
+    const before = await bench.json<{ dirty: number; entries: object[] }>(['cache', 'ls'])
+    expect(before).toMatchObject({ dirty: 2, dead: 0, writes: 2, persisted: 0, failures: 0 })
+    expect(before.entries).toMatchObject([
+      { key: 'a', status: 'waiting', persister: 'app:save', error: null },
+      { key: 'b', status: 'waiting' },
+    ])
+    const table = await bench.run(['cache', 'ls'])
+    expect(table.stdout).toMatch(/a\s+.*waiting\s+.*app:save/)
+    expect(table.stderr).toContain('2 dirty keys, 0 of them dead')
+    expect(await bench.json(['cache', 'show', 'a'])).toMatchObject({
+      key: 'a',
+      value: { n: 1 },
+      waiting: { status: 'waiting', persister: 'app:save' },
+    })
+    expect((await bench.run(['cache', 'show', 'nothing'])).code).toBe(1)
+
+    const dry = await bench.run(['cache', 'flush', '--all', '--dry-run'])
+    expect(dry.stderr).toContain('would have 2 keys persisted now')
+    expect((await bench.run(['cache', 'flush'])).stderr).toContain('name the keys, or give --all')
+    expect((await bench.run(['cache', 'flush', '--all'])).code).toBe(2)
+
+    bench.start(['worker', '--quiet'])
+    expect(await bench.json(['cache', 'flush', 'a'])).toMatchObject({ matching: 1, flushed: 1, failed: [] })
+    const flushed = await bench.run(['cache', 'flush', '--all', '--yes', '--json'])
+    expect(flushed.code).toBe(1)
+    expect(JSON.parse(flushed.stdout)).toMatchObject({
+      matching: 1,
+      flushed: 0,
+      failed: [{ key: 'b', error: expect.stringContaining('no room for b') as string }],
+    })
+    const after = await bench.json(['cache', 'ls', '--status', 'dead'])
+    expect(after).toMatchObject({ dirty: 1, dead: 1, persisted: 1, entries: [{ key: 'b', status: 'dead' }] })
+  })
+
+  test('has metrics beside those of the pool', async () => {
+    configure()
+    await write({ a: 1 }, 60_000)
+    const port = await freePort()
+    const pool = bench.start(['worker', '--metrics-port', String(port)])
+    await pool.line(/metrics on/)
+    const scrape = async () => (await fetch(`http://localhost:${port}/metrics`)).text()
+    await eventually(async () => /^arq_pool_processes 1$/m.test(await scrape()), { timeoutMs: 30_000 })
+    const text = await scrape()
+    expect(text).toContain('# TYPE arq_cache_dirty_keys gauge\narq_cache_dirty_keys 1\n')
+    expect(text).toContain('# TYPE arq_cache_writes_total counter\narq_cache_writes_total 1\n')
+    expect(text).toMatch(/^arq_cache_oldest_wait_seconds \d/m)
+    for (const name of ['dead_keys', 'overdue_seconds', 'persisted_total', 'failures_total'])
+      expect(text).toContain(`\narq_cache_${name} 0\n`)
+  })
+})
+
+describe('arq-ts collections', () => {
+  const schedule = (collection: string) =>
+    client.enqueue('delete_collection', [collection, 60], { deferByMs: 3_600_000, jobId: `of-${collection}` })
+
+  test('lists scheduled deletions, and takes one back', async () => {
+    install()
+    for (const collection of ['products-v1', 'products-v2']) await schedule(collection)
+    expect(await bench.json(['collections', 'ls'])).toMatchObject({
+      deletions: [
+        { collection: 'products-v1', jobId: 'of-products-v1', gracePeriodMinutes: 60 },
+        { collection: 'products-v2' },
+      ],
+    })
+    expect((await bench.run(['collections', 'ls'])).stdout).toMatch(/products-v1\s+.*in (59|60) min|products-v1/)
+    const kept = await bench.run(['collections', 'keep', 'products-v1'])
+    expect(kept).toMatchObject({ code: 0, stdout: "'products-v1' is kept: 1 deletion cancelled\n" })
+    expect(await bench.json(['collections', 'ls'])).toMatchObject({ deletions: [{ collection: 'products-v2' }] })
+    expect((await bench.run(['collections', 'keep', 'products-v1'])).code).toBe(1)
+  })
+
+  test('ends a grace period only when that is confirmed', async () => {
+    install()
+    await schedule('old')
+    expect((await bench.run(['collections', 'delete-now', 'old'])).stderr).toContain('add --yes to do it')
+    expect(await bench.json(['collections', 'ls'])).toMatchObject({ deletions: [{ jobId: 'of-old' }] })
+    const { jobId } = await bench.json<{ jobId: string }>(['collections', 'delete-now', 'old', '--yes'])
+    expect(await bench.json(['collections', 'ls'])).toMatchObject({ deletions: [{ jobId, gracePeriodMinutes: 0 }] })
+    expect((await bench.run(['collections', 'delete-now', 'other', '--yes'])).code).toBe(1)
+  })
+})

@@ -1,0 +1,42 @@
+import { parseHealthLine } from '@arq-ts/protocol/jobs'
+import { readWorkerEntry } from './worker-entry.ts'
+import type { PythonWorker, UnreadableWorker, WorkerEntry } from './worker-entry.ts'
+import type { Link } from '../redis/link.ts'
+
+/** Live workers of ours, by Redis's time, which is known from then on. */
+export async function liveWorkers(link: Link): Promise<WorkerEntry[]> {
+  return (await registeredWorkers(link)).workers
+}
+
+/** Live workers of ours, and those whose entries nobody can read. */
+export async function registeredWorkers(
+  link: Link,
+): Promise<{ workers: WorkerEntry[]; unreadable: UnreadableWorker[] }> {
+  await link.syncClock()
+  const workers: WorkerEntry[] = []
+  const unreadable: UnreadableWorker[] = []
+  for (const { workerId, entry } of await link.registry.entries()) {
+    const read = readWorkerEntry(entry)
+    if (typeof read === 'string') unreadable.push({ workerId, reason: read })
+    else workers.push(read)
+  }
+  return { workers, unreadable }
+}
+
+/**
+ * The Python workers of these queues, by their health lines. A queue that a worker of ours serves too shows the line of
+ * whichever wrote last, and ours is left out.
+ */
+export async function pythonWorkers(
+  link: Link,
+  queueNames: readonly string[],
+  workers: readonly WorkerEntry[],
+): Promise<PythonWorker[]> {
+  const ours = new Set(workers.map((worker) => worker.healthLine))
+  const lines = await link.registry.readHealth(queueNames)
+  return queueNames.flatMap((queueName, i) => {
+    const health = lines[i]
+    const counts = health && !ours.has(health.line) ? parseHealthLine(health.line) : undefined
+    return health && counts ? [{ queueName, counts, line: health.line, expiresInMs: health.ttlMs }] : []
+  })
+}

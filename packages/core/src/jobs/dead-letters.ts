@@ -1,0 +1,138 @@
+import type { PayloadLimits } from '@arq-ts/protocol'
+import { decodeJob, readable } from '@arq-ts/protocol/jobs'
+import { damageText } from './condition.ts'
+import { toJobInfo } from './job.ts'
+import type { JobInfo } from './job.ts'
+import type { StoredDeadLetter } from '../redis/dead-letters.ts'
+import type { Link } from '../redis/link.ts'
+
+/** A job that failed for good, kept until it is replayed, purged, or out of bounds (age, count). */
+export interface DeadLetter {
+  /** The id it had, and has again when it is replayed. */
+  jobId: string
+  /** When it failed for good, by Redis's clock. */
+  failedAt: Date
+  /** The queue it goes back to. */
+  queueName: string
+  /** The function's name on the wire; `<unknown>` where nothing names it. */
+  functionName: string
+  /** The error in one line: type and message. */
+  error: string
+  /** The try that was its last. */
+  jobTry: number
+  /** The job itself; null when its payload had expired or no codec reads it. */
+  job: JobInfo | null
+  /** Everything that is wrong with the letter itself, a sentence each. */
+  problems: string[]
+}
+
+/** Which dead letters are meant: those that fit all that is given. */
+export interface DeadFilter {
+  /** One of these. */
+  jobIds?: readonly string[]
+  /** Of this function. */
+  functionName?: string
+  /** Of this queue. */
+  queueName?: string
+  /** A part of the error's line. */
+  error?: string
+  /** Failed at least so many ms ago. */
+  olderThanMs?: number
+}
+
+/** Dead letters that have something in common. */
+export interface DeadGroup {
+  /** The function, the error or the queue that they share. */
+  key: string
+  count: number
+  /** When the first and the last of them failed. */
+  firstAt: Date
+  lastAt: Date
+  /** The function names among them, at most ten. */
+  functionNames: string[]
+  /** One of them, the newest. */
+  example: string
+}
+
+const PAGE = 500
+const MAX_GROUP_FUNCTIONS = 10
+
+/** @internal Dead letters that fit, newest first, a page at a time. */
+export async function* deadLetters(link: Link, filter: DeadFilter = {}): AsyncGenerator<DeadLetter> {
+  const { jobIds, functionName, queueName, error, olderThanMs } = filter
+  if (olderThanMs !== undefined) await link.syncClock()
+  const before = olderThanMs === undefined ? Infinity : link.clock.now() - olderThanMs
+  const fits = (letter: StoredDeadLetter) =>
+    (functionName === undefined || letter.functionName === functionName) &&
+    (queueName === undefined || letter.queueName === queueName) &&
+    (error === undefined || (letter.error ?? '').includes(error)) &&
+    letter.failedAtMs <= before
+  if (jobIds) {
+    for (const jobId of new Set(jobIds)) {
+      const letter = await link.deadLetters.read(jobId)
+      if (letter && fits(letter)) yield toDeadLetter(letter, link.limits)
+    }
+    return
+  }
+  for (let offset = 0; ; offset += PAGE) {
+    const page = await link.deadLetters.page(offset, PAGE)
+    for (const letter of page) if (fits(letter)) yield toDeadLetter(letter, link.limits)
+    if (page.length < PAGE) return
+  }
+}
+
+/** Groups dead letters, the largest group first. */
+export function groupDead(letters: readonly DeadLetter[], by: 'function' | 'error' | 'queue'): DeadGroup[] {
+  const groups = new Map<string, DeadGroup>()
+  for (const letter of letters) {
+    const { jobId, functionName, failedAt } = letter
+    const key = by === 'function' ? functionName : by === 'queue' ? letter.queueName : fingerprintOf(letter.error)
+    const group = groups.get(key)
+    if (!group) {
+      groups.set(key, {
+        key,
+        count: 1,
+        firstAt: failedAt,
+        lastAt: failedAt,
+        functionNames: [functionName],
+        example: jobId,
+      })
+      continue
+    }
+    group.count++
+    if (failedAt < group.firstAt) group.firstAt = failedAt
+    if (failedAt > group.lastAt) [group.lastAt, group.example] = [failedAt, jobId]
+    const { functionNames } = group
+    if (functionNames.length < MAX_GROUP_FUNCTIONS && !functionNames.includes(functionName))
+      functionNames.push(functionName)
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count)
+}
+
+/** An error without what differs from job to job: numbers, ids, and quoted words. */
+export function fingerprintOf(error: string): string {
+  return error
+    .slice(0, 500)
+    .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, '<id>')
+    .replace(/\b(?=[0-9a-f]*\d)[0-9a-f]{12,}\b/gi, '<id>')
+    .replace(/'[^']{0,200}'|"[^"]{0,200}"/g, '<…>')
+    .replace(/\d+(\.\d+)?/g, '<n>')
+}
+
+/** @internal */
+export function toDeadLetter(stored: StoredDeadLetter, limits: PayloadLimits): DeadLetter {
+  const { jobId, payload, damaged } = stored
+  const problems = damaged.map(damageText)
+  const isEmpty = payload === null && stored.queueName === null && stored.error === null
+  if (isEmpty && damaged.length === 0) problems.push('its entry is gone: neither its error nor its payload is known')
+  return {
+    jobId,
+    failedAt: new Date(stored.failedAtMs),
+    queueName: stored.queueName ?? '',
+    functionName: stored.functionName ?? '<unknown>',
+    error: stored.error ?? '',
+    jobTry: Number.isSafeInteger(stored.jobTry) ? stored.jobTry! : 0,
+    job: payload?.length ? readable(() => toJobInfo(decodeJob(payload, limits).record, jobId, null)) : null,
+    problems,
+  }
+}

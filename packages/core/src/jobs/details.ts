@@ -1,0 +1,129 @@
+import { decodeResult, readable } from '@arq-ts/protocol/jobs'
+import type { CodecName } from '@arq-ts/protocol/jobs'
+import { liveWorkers } from '../fleet/live-workers.ts'
+import { describeError } from '../logging/log-lines.ts'
+import type { JobDossier } from '../redis/jobs.ts'
+import type { Link } from '../redis/link.ts'
+import { damageText, holderOf, isDate, problemsOf, readPayload, triesOf, waitingState } from './condition.ts'
+import type { JobHolder, JobState } from './condition.ts'
+import { toDeadLetter } from './dead-letters.ts'
+import { endedState, toJobInfo, toJobResult } from './job.ts'
+import type { JobResult } from './job.ts'
+
+/** All that is known of one job. */
+export interface JobDetails {
+  /** Its id. */
+  jobId: string
+  /** The state in one word; `not_found` where nothing is known of it. */
+  status: JobState
+  /** Where it is queued, or where it ran; null when nobody knows. */
+  queueName: string | null
+  /** The function's name on the wire. */
+  functionName: string | null
+  /** Positional arguments, as they were sent. */
+  args: readonly unknown[]
+  /** Keyword arguments, as they were sent. */
+  kwargs: Readonly<Record<string, unknown>>
+  /** The codec it was written in; null where nobody reads it. */
+  codec: CodecName | null
+  /** When it was enqueued, by its producer's clock. */
+  enqueueTime: Date | null
+  /** When it is due; null once it runs or has ended. */
+  dueTime: Date | null
+  /** Its place in the queue as Redis has it: unix ms, or infinite; null when it is not queued. */
+  score: number | null
+  /** Of a running job only where an arq-ts worker runs it. */
+  startTime: Date | null
+  /** When it ended, or became a dead letter. */
+  finishTime: Date | null
+  /** The try that runs or ended it; of a waiting job the number of its tries so far. */
+  jobTry: number
+  /** The tries of a waiting or running job that ended with the death of their worker, as far as arq-ts workers ran them. */
+  deaths: number
+  /** Null until it has ended. */
+  success: boolean | null
+  /** What the handler returned; undefined unless it ended well. */
+  result: unknown
+  /** Why it failed, or why its last try did where that was recorded, in one line; null where nothing is known. */
+  error: string | null
+  /** True when it is kept as a dead letter. */
+  dead: boolean
+  /** The arq-ts worker that runs it. */
+  workerId: string | null
+  /** The worker of either language that holds it; null when none does. */
+  holder: JobHolder | null
+  /** When its abort was asked for; null when it was not, or it has ended. */
+  abortAsked: Date | null
+  /** Time until its payload expires, in ms; null where it stays, or there is none. */
+  payloadExpiresInMs: number | null
+  /** Everything that is wrong with it, a sentence each; empty when nothing is. */
+  problems: string[]
+}
+
+/** @internal Everything about one job. `queueName`: where it is queued; undefined when it is in no queue. */
+export async function describeJob(link: Link, jobId: string, queueName: string | undefined): Promise<JobDetails> {
+  await link.syncClock()
+  const [stored, letter, workers] = await Promise.all([
+    link.jobs.dossier(jobId, queueName ?? ''),
+    link.deadLetters.read(jobId),
+    liveWorkers(link),
+  ])
+  const ended =
+    stored.result && readable(() => toJobResult(decodeResult(stored.result!, link.limits).record, jobId, null))
+  const read = readPayload(stored.payload, link.limits)
+  const info = read.kind === 'record' ? toJobInfo(read.record, jobId, stored.score) : null
+  const dead = letter && toDeadLetter(letter, link.limits)
+  const known = ended ?? info ?? dead?.job ?? null
+  const holder = holderOf(jobId, stored, workers, stored.holderTtlMs)
+  const status = stateOf(stored, { ended, isDead: letter !== null, isHeld: holder !== null, nowMs: link.clock.now() })
+  const isWaiting = status === 'queued' || status === 'deferred' || status === 'retrying'
+  const runs = status === 'running' ? holder : null
+  const problems = isWaiting || runs ? problemsOf(stored, read, runs) : stored.damaged.map(damageText)
+  if (stored.result && !ended) problems.push('no codec reads its result')
+  if (runs && stored.score === null) {
+    problems.push('it is in no queue, but its in-progress key exists: until that is gone, no job can have its id')
+  }
+  return {
+    jobId,
+    status,
+    queueName: ended?.queueName ?? queueName ?? letter?.queueName ?? null,
+    functionName: known?.functionName ?? letter?.functionName ?? null,
+    args: known?.args ?? [],
+    kwargs: known?.kwargs ?? {},
+    codec: read.kind === 'record' ? read.codec : null,
+    enqueueTime: known?.enqueueTime ?? null,
+    dueTime: isWaiting && stored.score !== null && isDate(stored.score) ? new Date(stored.score) : null,
+    score: stored.score,
+    startTime: ended?.startTime ?? (runs?.sinceMs ? new Date(runs.sinceMs) : null),
+    finishTime: ended?.finishTime ?? (letter ? new Date(letter.failedAtMs) : null),
+    jobTry: ended?.jobTry ?? (status === 'dead' ? (dead?.jobTry ?? 0) : triesOf(stored.tries)),
+    deaths: stored.deaths,
+    success: ended ? ended.success : status === 'dead' ? false : null,
+    result: ended?.success ? ended.result : undefined,
+    error: ended
+      ? ended.success
+        ? null
+        : (letter?.error ?? describeError(ended.result))
+      : (letter?.error ?? stored.lastError),
+    dead: letter !== null,
+    workerId: runs?.workerId ?? null,
+    holder: runs,
+    abortAsked: !ended && stored.abortAskedMs !== null ? new Date(stored.abortAskedMs) : null,
+    payloadExpiresInMs: stored.payloadTtlMs,
+    problems: [...problems, ...(dead?.problems ?? [])],
+  }
+}
+
+/** A result counts before a run, as arq has it: an in-progress key may outlive its job. */
+function stateOf(
+  stored: JobDossier,
+  known: { ended: JobResult | null; isDead: boolean; isHeld: boolean; nowMs: number },
+): JobState {
+  const { ended, isDead, isHeld, nowMs } = known
+  if (ended && !isDead) return endedState(ended)
+  if (ended) return 'dead'
+  if (stored.score !== null) return waitingState({ ...stored, score: stored.score }, nowMs)
+  if (isHeld) return 'running'
+  if (isDead) return 'dead'
+  return stored.result ? 'complete' : 'not_found'
+}

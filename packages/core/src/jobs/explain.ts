@@ -1,0 +1,115 @@
+import type { PythonWorker, WorkerEntry } from '../fleet/worker-entry.ts'
+import type { QueueStats } from '../queues/queues.ts'
+import type { JobDetails } from './details.ts'
+
+/** One thing that decides whether a job runs. */
+export interface Reason {
+  /** What was asked: `place`, `payload`, `time`, `pause`, `hold`, `worker`, `function`, `slots`, `abort`, `codec`. */
+  check: string
+  /** False where it keeps the job from running; null where nobody can know. */
+  ok: boolean | null
+  detail: string
+}
+
+/** Everything that an explanation goes by. */
+export interface Circumstances {
+  nowMs: number
+  /** The queue that has the job; null when none has. */
+  queue: QueueStats | null
+  workers: readonly WorkerEntry[]
+  /** Python workers of that queue. */
+  python: readonly PythonWorker[]
+}
+
+/** Explains why a job runs, or does not: everything that decides it, in the order in which a worker asks. */
+export function explain(job: JobDetails, { nowMs, queue, workers, python }: Circumstances): Reason[] {
+  if (['complete', 'failed', 'aborted', 'dead'].includes(job.status)) {
+    const again = job.status === 'complete' ? 'enqueue it anew to run it again' : '`job retry` runs it again'
+    return [{ check: 'place', ok: false, detail: `it has ended (${job.status}); ${again}` }]
+  }
+  if (job.status === 'not_found') return [{ check: 'place', ok: false, detail: 'nothing is known of it' }]
+  if (queue === null) {
+    return [
+      { check: 'place', ok: false, detail: 'its keys exist, but it is in no queue: no worker looks for it' },
+      ...holdOf(job),
+    ]
+  }
+  const here = workers.filter((worker) => worker.queues.includes(queue.queueName))
+  return [
+    { check: 'place', ok: true, detail: `it is in the queue "${queue.queueName}"` },
+    ...job.problems.map((detail) => ({ check: 'payload', ok: false, detail })),
+    ...(job.status === 'running' ? holdOf(job) : timeOf(job, nowMs)),
+    ...(queue.paused
+      ? [{ check: 'pause', ok: false, detail: 'the queue is paused: arq-ts workers start nothing, Python workers do' }]
+      : []),
+    ...workersOf(job, here, python),
+    ...(job.abortAsked === null
+      ? []
+      : [{ check: 'abort', ok: false, detail: 'its abort was asked for: it ends instead of running' }]),
+    ...codecOf(job, python),
+  ]
+}
+
+function holdOf({ holder }: JobDetails): Reason[] {
+  if (!holder) return []
+  const who = holder.workerId ?? (holder.language === 'python' ? 'a Python worker' : 'an unknown worker')
+  const until =
+    holder.expiresInMs === null ? 'the hold never lapses' : `the hold lapses in ${seconds(holder.expiresInMs)}`
+  if (holder.alive === false) {
+    return [{ check: 'hold', ok: false, detail: `${who} holds it and is gone; ${until}, and then it runs again` }]
+  }
+  return [{ check: 'hold', ok: true, detail: `${who} runs it; unless it is renewed, ${until}` }]
+}
+
+function timeOf(job: JobDetails, nowMs: number): Reason[] {
+  if (job.score === null) return []
+  const tries = job.jobTry > 0 ? `; it was tried ${job.jobTry === 1 ? 'once' : `${job.jobTry} times`}` : ''
+  const why = job.error === null || job.jobTry === 0 ? '' : `, last with ${job.error}`
+  const isDue = job.score <= nowMs
+  const detail = isDue ? `it is due since ${seconds(nowMs - job.score)}` : `it is due in ${seconds(job.score - nowMs)}`
+  return [{ check: 'time', ok: isDue, detail: detail + tries + why }]
+}
+
+function workersOf(job: JobDetails, here: readonly WorkerEntry[], python: readonly PythonWorker[]): Reason[] {
+  if (here.length === 0 && python.length === 0) {
+    return [{ check: 'worker', ok: false, detail: 'no live worker of either language serves the queue' }]
+  }
+  const reasons: Reason[] = []
+  const able = here.filter((worker) => job.functionName !== null && worker.functions.includes(job.functionName))
+  const names = able.map((worker) => worker.id).slice(0, 5)
+  if (here.length > 0) {
+    const all = able.length > names.length ? ` and ${able.length - names.length} more` : ''
+    const detail =
+      able.length > 0
+        ? `its function "${job.functionName}" is served by ${names.join(', ')}${all}`
+        : `no arq-ts worker of the queue has its function "${job.functionName ?? '?'}"`
+    reasons.push({ check: 'function', ok: able.length > 0 ? true : python.length > 0 ? null : false, detail })
+  }
+  if (python.length > 0) {
+    const detail = 'a Python worker serves the queue; nobody knows its functions, and a job that it does not have fails'
+    reasons.push({ check: 'worker', ok: null, detail })
+  }
+  const running = able.filter((worker) => worker.state === 'running')
+  const free = running.reduce((sum, { maxJobs, counters }) => sum + Math.max(0, maxJobs - counters.ongoing), 0)
+  if (job.status !== 'running' && able.length > 0) {
+    const detail =
+      running.length === 0
+        ? 'all workers that could run it are draining'
+        : free === 0
+          ? 'all slots of the workers that could run it are taken'
+          : `${free} slots are free`
+    reasons.push({ check: 'slots', ok: free > 0, detail })
+  }
+  return reasons
+}
+
+function codecOf({ codec }: JobDetails, python: readonly PythonWorker[]): Reason[] {
+  if (codec === null) return []
+  if (codec === 'pickle' || python.length === 0) return [{ check: 'codec', ok: true, detail: `its codec is ${codec}` }]
+  const detail = `its codec is ${codec}: a Python worker reads it only with a matching job_deserializer`
+  return [{ check: 'codec', ok: null, detail }]
+}
+
+function seconds(ms: number): string {
+  return Number.isFinite(ms) ? `${(ms / 1_000).toFixed(1)} s` : 'ever'
+}

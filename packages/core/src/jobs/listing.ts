@@ -1,0 +1,178 @@
+import type { PayloadLimits } from '@arq-ts/protocol'
+import { decodeResult, readable } from '@arq-ts/protocol/jobs'
+import { describeError } from '../logging/log-lines.ts'
+import { damageText, holderOf, problemsOf, readPayload, triesOf, waitingState } from './condition.ts'
+import type { JobState } from './condition.ts'
+import { containsText } from './contains.ts'
+import { deadLetters } from './dead-letters.ts'
+import { endedState, toJobInfo, toJobResult } from './job.ts'
+import type { JobInfo } from './job.ts'
+import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { ExaminedJob } from '../redis/jobs.ts'
+import type { Link } from '../redis/link.ts'
+import type { ScoreRange } from '../redis/queues.ts'
+
+/** One job in a list. */
+export interface ListedJob {
+  /** Its id. */
+  jobId: string
+  /** Null where nothing names it. */
+  queueName: string | null
+  status: JobState
+  /** Its place in the queue as Redis has it: unix ms, or infinite; null once it has ended. */
+  score: number | null
+  /** When it is due; of a running one when its lease ends, or when it was due where Python runs it. */
+  due: Date | null
+  /** How often it was tried; of an ended one the try that ended it. */
+  jobTry: number
+  /** When it ended; null until then. */
+  finishTime: Date | null
+  /** The error that ended it, or that of its last try, in one line; null where there is none, or nobody recorded it. */
+  error: string | null
+  /** The worker that runs it: an id, or `python`. */
+  holder: string | null
+  /** Null where its payload is gone, or no codec reads it. */
+  info: JobInfo | null
+  /** Everything that is wrong with it, a sentence each. */
+  problems: string[]
+}
+
+/** Which jobs are listed: those that fit all that is given. */
+export interface JobFilter {
+  /** In one of these states. Default: those of a job that has not ended. */
+  statuses?: readonly JobState[]
+  functionName?: string
+  /** A part of a string, number or key in its arguments. */
+  text?: string
+  /** Enqueued (or, of an ended one, ended) at least so many ms ago. */
+  olderThanMs?: number
+  /** Called with the number of jobs looked at so far. */
+  onProgress?: (looked: number) => void
+}
+
+const WAITING: readonly JobState[] = ['queued', 'deferred', 'retrying', 'running']
+
+/**
+ * @internal Jobs of these queues: waiting and running ones in the order they are due, then dead letters, newest first,
+ * then jobs with a kept result, in no order. Pages are read as they are asked for.
+ */
+export async function* listJobs(
+  link: Link,
+  queueNames: readonly string[],
+  workers: readonly WorkerEntry[],
+  filter: JobFilter,
+  isEveryQueue = false,
+): AsyncGenerator<ListedJob> {
+  await link.syncClock()
+  const statuses = new Set(filter.statuses ?? WAITING)
+  const nowMs = link.clock.now()
+  const fits = fitting(filter, nowMs)
+  let looked = 0
+  const progress = (count: number) => filter.onProgress?.((looked += count))
+  for (const queueName of WAITING.some((status) => statuses.has(status)) ? queueNames : []) {
+    for await (const page of link.queues.members(queueName, rangeOf(statuses, workers, nowMs))) {
+      const jobs = await link.jobs.examine(page, (job) => statuses.has(waitingState(job, nowMs)))
+      const listed = jobs.map((job) => toListed(job, queueName, { workers, nowMs, limits: link.limits })).filter(fits)
+      yield* await withErrors(link, listed)
+      progress(page.length)
+    }
+  }
+  const isMeant = (name: string | null) => isEveryQueue || (name !== null && queueNames.includes(name))
+  if (statuses.has('dead')) {
+    for await (const letter of deadLetters(link)) {
+      const { jobId, queueName, jobTry, failedAt, error, job, problems } = letter
+      const ended = { score: null, due: null, finishTime: failedAt, holder: null }
+      const info = job ?? null
+      const listed = { jobId, queueName, status: 'dead' as const, jobTry, error, info, problems, ...ended }
+      const hasName = filter.functionName === undefined || letter.functionName === filter.functionName
+      if (isMeant(queueName) && hasName && fits(listed)) yield listed
+      progress(1)
+    }
+  }
+  if (['complete', 'failed', 'aborted'].some((status) => statuses.has(status as JobState))) {
+    for await (const page of link.jobs.results()) {
+      for (const each of page) {
+        const listed = toEnded(each, link.limits)
+        if (listed && isMeant(listed.queueName) && statuses.has(listed.status) && fits(listed)) yield listed
+      }
+      progress(page.length)
+    }
+  }
+}
+
+/** No member outside of this range is in one of the states. */
+function rangeOf(statuses: ReadonlySet<JobState>, workers: readonly WorkerEntry[], nowMs: number): ScoreRange {
+  if (statuses.has('retrying')) return {}
+  const min = statuses.has('queued') || statuses.has('running') ? '-inf' : `(${nowMs}`
+  if (statuses.has('deferred')) return { min }
+  // A running job of ours has the end of its lease as its score.
+  const leaseMs = Math.max(DEFAULT_LEASE_MS, ...workers.map((worker) => worker.leaseMs))
+  return { min, max: statuses.has('running') ? String(nowMs + leaseMs + 1_000) : String(nowMs) }
+}
+
+/** The lease that arq-ts uses by default, for workers that nobody knows. */
+export const DEFAULT_LEASE_MS = 30_000
+
+function fitting(filter: JobFilter, nowMs: number): (job: ListedJob) => boolean {
+  const { functionName, text, olderThanMs } = filter
+  return ({ info, finishTime, status }) => {
+    if (functionName !== undefined && status !== 'dead' && info?.functionName !== functionName) return false
+    if (text !== undefined && !(info && containsText([info.args, info.kwargs], text))) return false
+    if (olderThanMs === undefined) return true
+    const at = finishTime ?? info?.enqueueTime
+    return at !== undefined && nowMs - at.getTime() >= olderThanMs
+  }
+}
+
+function toListed(
+  job: ExaminedJob,
+  queueName: string,
+  { workers, nowMs, limits }: { workers: readonly WorkerEntry[]; nowMs: number; limits: PayloadLimits },
+): ListedJob {
+  const { jobId, score } = job
+  const read = readPayload(job.payload, limits)
+  const holder = holderOf(jobId, job, workers, null)
+  return {
+    jobId,
+    queueName,
+    status: waitingState({ ...job, score: score! }, nowMs),
+    score,
+    due: new Date(score!),
+    jobTry: triesOf(job.tries),
+    finishTime: null,
+    error: null,
+    holder: holder && (holder.workerId ?? holder.language),
+    info: read.kind === 'record' ? toJobInfo(read.record, jobId, score) : null,
+    problems: problemsOf(job, read, holder?.alive === false ? null : holder),
+  }
+}
+
+async function withErrors(link: Link, jobs: ListedJob[]): Promise<ListedJob[]> {
+  const tried = jobs.filter((job) => job.jobTry > 0)
+  if (tried.length === 0) return jobs
+  const errors = await link.jobs.lastErrors(tried.map(({ jobId }) => jobId))
+  for (const [i, job] of tried.entries()) job.error = errors[i]!
+  return jobs
+}
+
+function toEnded(
+  stored: {
+    jobId: string
+    result: Buffer | null
+    damaged: readonly Parameters<typeof damageText>[0][]
+  },
+  limits: PayloadLimits,
+): ListedJob | null {
+  const { jobId, result } = stored
+  const problems = stored.damaged.map(damageText)
+  const ended = { jobId, score: null, due: null, holder: null, problems }
+  const info = result && readable(() => toJobResult(decodeResult(result, limits).record, jobId, null))
+  if (info) {
+    const status = endedState(info)
+    const error = info.success ? null : describeError(info.result)
+    const { queueName, finishTime } = info
+    return { ...ended, queueName, status, jobTry: info.jobTry ?? 0, finishTime, error, info }
+  }
+  if (problems.length === 0) problems.push('no codec reads its result')
+  return { ...ended, queueName: null, status: 'complete', jobTry: 0, finishTime: null, error: null, info: null }
+}

@@ -1,0 +1,205 @@
+import { showId } from '@arq-ts/protocol/jobs'
+import type { PythonWorker, UnreadableWorker, WorkerEntry } from '../fleet/worker-entry.ts'
+import { damageText } from '../jobs/condition.ts'
+import type { Damage } from '../redis/damage.ts'
+import type { ServerSettings } from '../redis/server.ts'
+import type { Noted, QueueExamination } from './examination.ts'
+import type { QueueStats } from './queues.ts'
+
+const MAX_CLOCK_OFFSET_MS = 2_000
+/** Due for longer without a worker: nobody works. */
+const IDLE_MS = 60_000
+
+/** What was found, and what can be done about it. */
+export interface Finding {
+  check:
+    | 'eviction-policy'
+    | 'persistence'
+    | 'clock'
+    | 'no-workers'
+    | 'paused'
+    | 'lost-in-progress'
+    | 'missing-payload'
+    | 'unreadable-payload'
+    | 'unknown-function'
+    | 'stale-abort'
+    | 'wrong-type'
+    | 'bad-counter'
+    | 'never-due'
+    | 'foreign-id'
+    | 'unreadable-worker'
+    | 'empty-dead-letter'
+  /** `error`: jobs are lost or stuck; `warning`: they may be. */
+  severity: 'error' | 'warning'
+  /** Null where it is about the server, or about all queues. */
+  queueName: string | null
+  message: string
+  /** What a repair would do; null where only a person can. */
+  repair: string | null
+  /** The number of things it is about. */
+  count: number
+  /** The jobs (or workers) it is about, at most 50,000 of them. */
+  jobIds: string[]
+  /** The damaged keys it is about. */
+  damaged: Damage[]
+}
+
+/** Everything that a diagnosis goes by. */
+export interface Observed {
+  server: ServerSettings
+  workers: readonly WorkerEntry[]
+  unreadableWorkers?: readonly UnreadableWorker[]
+  python?: readonly PythonWorker[]
+  queues: readonly ObservedQueue[]
+  staleAborts: readonly string[]
+  damaged?: readonly Damage[]
+  emptyDeadLetters?: readonly string[]
+  nowMs: number
+}
+
+/** A queue as it was examined: `first` saw all its jobs, `again` those that looked wrong, each at one moment. */
+export interface ObservedQueue {
+  stats: QueueStats
+  first: QueueExamination
+  again: QueueExamination
+}
+
+type Found = Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Finding>
+
+/** Finds what is wrong, from what was seen. */
+export function diagnose(observed: Observed): Finding[] {
+  const findings: Finding[] = []
+  const add = (found: Found, queueName: string | null = null) => {
+    const jobIds = found.jobIds ?? []
+    findings.push({ queueName, repair: null, count: Math.max(1, jobIds.length), damaged: [], ...found, jobIds })
+  }
+  for (const found of serverFindings(observed.server)) add(found)
+  for (const found of fleetFindings(observed)) add(found)
+  for (const queue of observed.queues)
+    for (const found of queueFindings(queue, observed)) add(found, queue.stats.queueName)
+  return findings
+}
+
+function* serverFindings(server: ServerSettings): Generator<Found> {
+  if (server.evictionPolicy !== undefined && server.evictionPolicy !== 'noeviction') {
+    const message = `the server evicts keys when its memory is full (maxmemory-policy ${server.evictionPolicy}): jobs are lost`
+    yield { check: 'eviction-policy', severity: 'error', message, repair: 'set maxmemory-policy to noeviction' }
+  }
+  if (server.evictionPolicy === undefined) {
+    const message = 'it is not known whether the server evicts keys: its user may ask neither CONFIG nor INFO'
+    yield { check: 'eviction-policy', severity: 'warning', message }
+  }
+  if (server.persists === false) {
+    const message = 'the server writes nothing to disk: a restart loses every job'
+    yield { check: 'persistence', severity: 'warning', message }
+  }
+  if (Math.abs(server.clockOffsetMs) > MAX_CLOCK_OFFSET_MS) {
+    const direction = server.clockOffsetMs > 0 ? 'behind' : 'ahead of'
+    const message = `this machine's clock is ${Math.abs(server.clockOffsetMs)} ms ${direction} Redis's; Python workers go by their own clocks`
+    yield { check: 'clock', severity: 'warning', message }
+  }
+}
+
+function* fleetFindings(observed: Observed): Generator<Found> {
+  const { damaged = [], unreadableWorkers = [], emptyDeadLetters = [], staleAborts } = observed
+  if (damaged.length > 0) {
+    const first = damageText(damaged[0]!)
+    const message = damaged.length === 1 ? first : `${count(damaged.length, 'key')} of a wrong type: ${first}`
+    const repair = 'rename them to arq:damaged:<key>, where they stay for seven days'
+    yield { check: 'wrong-type', severity: 'error', message, repair, count: damaged.length, damaged: [...damaged] }
+  }
+  for (const { workerId, reason } of unreadableWorkers) {
+    const message = `the worker "${showId(workerId)}" is registered, and ${reason}`
+    yield { check: 'unreadable-worker', severity: 'warning', message, repair: 'unregister it', jobIds: [workerId] }
+  }
+  if (emptyDeadLetters.length > 0) {
+    const message = `${count(emptyDeadLetters.length, 'dead letter')} whose entries are gone`
+    yield { ...noted('empty-dead-letter', 'warning', message, emptyDeadLetters), repair: 'remove them from the list' }
+  }
+  if (staleAborts.length > 0) {
+    const message = `${count(staleAborts.length, 'abort request')} for jobs that are neither queued nor running`
+    yield { ...noted('stale-abort', 'warning', message, staleAborts), repair: 'drop the requests' }
+  }
+}
+
+function noted(check: Finding['check'], severity: Finding['severity'], message: string, ids: readonly string[]): Found {
+  return { check, severity, message, jobIds: [...ids], count: ids.length }
+}
+
+function* queueFindings({ stats, first, again }: ObservedQueue, observed: Observed): Generator<Found> {
+  const { workers, nowMs } = observed
+  const here = workers.filter((worker) => worker.queues.includes(stats.queueName))
+  const hasPython = stats.python !== null
+  const waitedMs = stats.oldestDueMs === null ? 0 : nowMs - stats.oldestDueMs
+  if (here.length === 0 && !hasPython && stats.pending > 0 && waitedMs > IDLE_MS) {
+    const message = `${count(stats.pending, 'job')} due, the oldest for ${durationText(waitedMs)}, and no live worker serves the queue`
+    yield { check: 'no-workers', severity: 'error', message, count: stats.pending }
+  }
+  if (stats.paused) {
+    yield { check: 'paused', severity: 'warning', message: `paused, with ${stats.pending} due` }
+  }
+  const job = (
+    kind: Noted,
+    check: Finding['check'],
+    severity: Finding['severity'],
+    text: string,
+    repair: string | null,
+  ) =>
+    kind.count === 0
+      ? []
+      : [
+          {
+            check,
+            severity,
+            message: `${count(kind.count, 'job')} ${text}`,
+            repair,
+            count: kind.count,
+            jobIds: kind.jobIds,
+          },
+        ]
+  yield* job(
+    again.lost(workers, nowMs),
+    'lost-in-progress',
+    'error',
+    'held by workers that are gone',
+    'let them run again now',
+  )
+  yield* job(
+    again.missing,
+    'missing-payload',
+    'error',
+    'without a payload: expired or evicted',
+    'take them off the queue',
+  )
+  const reason = `whose payload no codec reads: ${again.unreadableReason}`
+  yield* job(again.unreadable, 'unreadable-payload', 'error', reason, 'move them to the dead letters as they are')
+  yield* job(again.badCounter, 'bad-counter', 'error', 'whose try counter is no number', 'remove the counters')
+  yield* job(again.neverDue, 'never-due', 'error', 'with the score +inf: they are never due', 'make them due now')
+  const foreign = 'whose ids are not UTF-8: a Python worker that reads one ends with UnicodeDecodeError'
+  yield* job(first.foreignId, 'foreign-id', hasPython ? 'error' : 'warning', foreign, null)
+  // Nobody knows the functions of Python's workers. Beside ours their health line is overwritten, but not what they run.
+  if (here.length === 0 || hasPython || first.pythonRuns) return
+  const known = new Set(here.flatMap((worker) => worker.functions))
+  for (const [name, waiting] of first.functions) {
+    if (known.has(name)) continue
+    const text = `for the function "${showId(name.slice(0, 200))}", which no live worker of the queue has`
+    yield* job(waiting, 'unknown-function', 'warning', text, null)
+  }
+}
+
+/** A number of things, with the noun. */
+function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
+}
+
+function durationText(ms: number): string {
+  if (!Number.isFinite(ms)) return 'ever'
+  const units = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+    [1_000, 's'],
+  ] as const
+  const [size, name] = units.find(([each]) => ms >= each) ?? units[3]
+  return `${Math.floor(ms / size)} ${name}`
+}

@@ -163,7 +163,7 @@ describe('is found, and left to a person:', () => {
       {
         check: 'unknown-function',
         severity: 'warning',
-        message: expect.stringContaining("'nobody_has_it'") as string,
+        message: expect.stringContaining('"nobody_has_it"') as string,
         repair: null,
       },
     ])

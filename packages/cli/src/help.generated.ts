@@ -14,6 +14,8 @@ export const HELP = [
   "  arq-ts job                  jobs: ls, show, explain, enqueue, watch, abort, retry, run-now, move,",
   "                              rm",
   "  arq-ts dead                 dead letters: ls, show, retry, purge",
+  "  arq-ts cache                the write-behind cache: ls, show, flush",
+  "  arq-ts collections          scheduled deletions of Qdrant collections: ls, keep, delete-now",
   "  arq-ts workers              list live workers of both languages",
   "  arq-ts cron                 cron jobs: ls",
   "  arq-ts top                  watch queues, workers and running jobs live",

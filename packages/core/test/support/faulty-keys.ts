@@ -36,6 +36,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   result: (keys, { jobId }) => keys.result(jobId),
   trace: (keys, { jobId }) => keys.trace(jobId),
   deadLetter: (keys, { jobId }) => keys.deadLetter(jobId),
+  lastError: (keys, { jobId }) => keys.lastError(jobId),
   lastTick: (keys, { cronName }) => keys.lastTick(cronName),
   tickRecord: (keys, { cronName }) => keys.tickRecord(cronName),
   worker: (keys, { workerId }) => keys.worker(workerId),

@@ -122,7 +122,7 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
   ),
   'purge dead letters': planted(({ client, jobId }) => client.inspector.purgeDead([jobId])),
   'examine and repair': planted(async ({ client, queueName }) => {
-    const findings = await client.doctor.examine({ queues: [queueName] })
+    const { findings } = await client.doctor.examine({ queues: [queueName] })
     for (const finding of findings) await allowed(client.doctor.repair(finding))
   }, queued),
 }

@@ -23,6 +23,9 @@ export interface Bound {
 /** How much later than the lease a killed worker's job may run again, in ms. */
 const RECOVERY_MARGIN_MS = 500
 
+/** A percentile of fewer samples says more about one of them than about recovery. */
+const RECOVERY_SAMPLES = 10
+
 /** Everything that a run promises. A failover excuses what it lost; nothing else is excused. */
 export function checkBounds({ verdict, exits, keys, leaseMs }: Findings): Bound[] {
   const unexcused = (cases: readonly { explanation: string | undefined }[]) =>
@@ -42,7 +45,7 @@ export function checkBounds({ verdict, exits, keys, leaseMs }: Findings): Bound[
     {
       name: 'recovery p99',
       limit: leaseMs + RECOVERY_MARGIN_MS,
-      value: verdict.recovery.p99Ms,
+      value: verdict.recovery.undisturbed < RECOVERY_SAMPLES ? undefined : verdict.recovery.p99Ms,
       unit: 'ms' as const,
     },
   ]

@@ -30,25 +30,52 @@ const SHOWN = 5
  * of the machine. A worker of arq that dies counts, too: it may have claimed the job, and arq
  * frees a dead worker's jobs after its longest timeout + 10 s.
  */
-function isCalm(explainer: Explainer, book: Book, worker: string, fromMs: number, untilMs: number): boolean {
+function isCalm(
+  explainer: Explainer,
+  book: Book,
+  fresh: FreshJobs,
+  worker: string,
+  fromMs: number,
+  untilMs: number,
+): boolean {
   if (explainer.during(worker, fromMs, untilMs).length > 0) return false
-  if (isBusy(book, untilMs)) return false
+  if (fresh.waited(fromMs, untilMs)) return false
   return !book.exits.some((exit) => exit.worker.startsWith('py-worker') && exit.atMs >= fromMs && exit.atMs <= untilMs)
 }
 
 /** A machine, or a fleet, that begins fresh jobs this late would begin any job late. */
 const BUSY_MS = 300
-/** Fresh jobs that were due so shortly before are looked at. */
-const LOOK_BACK_MS = 2_000
 
-/** True where fresh jobs waited, too: then the wait says nothing about leases. */
-function isBusy(book: Book, atMs: number): boolean {
-  const waits: number[] = []
-  for (const { dueMs, runs } of book.stories.values()) {
-    if (dueMs === undefined || dueMs < atMs - LOOK_BACK_MS || dueMs > atMs) continue
-    waits.push((runs[0]?.startMs ?? Infinity) - dueMs)
+/** Waits of fresh jobs, by due time: a run of a million jobs asks for thousands of moments. */
+class FreshJobs {
+  readonly #jobs: { dueMs: number; waitMs: number }[] = []
+
+  constructor(book: Book) {
+    for (const { dueMs, runs } of book.stories.values()) {
+      if (dueMs !== undefined) this.#jobs.push({ dueMs, waitMs: (runs[0]?.startMs ?? Infinity) - dueMs })
+    }
+    this.#jobs.sort((a, b) => a.dueMs - b.dueMs)
   }
-  return (percentile(waits, 0.75) ?? 0) > BUSY_MS
+
+  /** True where one in ten of those due then waited: then the wait of another job says nothing about leases. */
+  waited(fromMs: number, untilMs: number): boolean {
+    const waits: number[] = []
+    for (let i = this.#firstFrom(fromMs); i < this.#jobs.length && this.#jobs[i]!.dueMs <= untilMs; i++) {
+      waits.push(this.#jobs[i]!.waitMs)
+    }
+    return (percentile(waits, 0.9) ?? 0) > BUSY_MS
+  }
+
+  #firstFrom(fromMs: number): number {
+    let low = 0
+    let high = this.#jobs.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#jobs[middle]!.dueMs < fromMs) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
 }
 
 /** Measures from the kill of a worker to the next run of each job that it ran. */
@@ -60,6 +87,7 @@ export function measureRecovery(book: Book, explainer: Explainer): Recovery {
   )
   const all: { waitMs: number; calm: boolean; story: Story }[] = []
   const undisturbed: number[] = []
+  const fresh = new FreshJobs(book)
   for (const story of book.stories.values()) {
     for (let i = 0; i + 1 < story.runs.length; i++) {
       const run = story.runs[i]!
@@ -68,7 +96,7 @@ export function measureRecovery(book: Book, explainer: Explainer): Recovery {
       const again = story.runs[i + 1]!
       const waitMs = again.startMs - killedMs
       // A lease that was renewed late, before the kill, is no disturbance: it only lapses sooner.
-      const calm = isCalm(explainer, book, again.worker, killedMs, again.startMs)
+      const calm = isCalm(explainer, book, fresh, again.worker, killedMs, again.startMs)
       all.push({ waitMs, calm, story })
       if (calm) undisturbed.push(waitMs)
     }

@@ -77,7 +77,7 @@ export function formatReport(report: Report): string {
 
 function formatBound({ name, limit, value, unit, broken }: Bound): string {
   const suffix = unit && ` ${unit}`
-  if (value === undefined) return `– ${name}: not measured, no undisturbed sample (at most ${limit}${suffix})`
+  if (value === undefined) return `– ${name}: not measured, too few undisturbed samples (at most ${limit}${suffix})`
   return `${broken ? '✗' : '✓'} ${name}: ${Math.round(value)}${suffix} (at most ${limit}${suffix})`
 }
 

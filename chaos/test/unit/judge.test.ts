@@ -212,27 +212,40 @@ describe('ticks', () => {
 })
 
 describe('recovery', () => {
-  const killed = (again: number) => [
-    accepted(0),
-    start(1, 'run:1', W1),
-    exit(2, W1, 'kill'),
-    start(again, 'run:2', W2),
-    end(again + 1, 'run:2', W2),
-    settled(again + 1, 'run:2', W2),
-  ]
-  const results = new Map([['j1', kept('run:2')]])
+  const killed = (again: number, jobs = 10) =>
+    Array.from({ length: jobs }, (_, i) => [
+      accepted(0, `n${i}`, `j${i}`),
+      start(0.1, `run:a${i}`, W1, `n${i}`, `j${i}`),
+      start(again, `run:b${i}`, W2, `n${i}`, `j${i}`),
+      end(again + 1, `run:b${i}`, W2),
+    ])
+      .flat()
+      .concat(exit(2, W1, 'kill'))
+  const results = new Map(Array.from({ length: 10 }, (_, i) => [`j${i}`, kept(`run:b${i}`)]))
+  const fresh = (waitS: number) => [accepted(3, 'fresh', 'fresh'), start(3 + waitS, 'run:f', W2, 'fresh', 'fresh')]
 
   test('is measured from the kill to the next run', () => {
-    expect(verdictOf(killed(4.8), { results }).recovery).toMatchObject({ kills: 1, jobs: 1, p99Ms: 2_800 })
+    expect(verdictOf(killed(4.8), { results }).recovery).toMatchObject({ kills: 1, jobs: 10, p99Ms: 2_800 })
   })
 
   test('later than the lease and half a second breaks a bound', () => {
     expect(broken(verdictOf(killed(5.6), { results }))).toEqual(['recovery p99'])
   })
 
+  test('of a few jobs is no percentile', () => {
+    expect(broken(verdictOf(killed(5.6, 9), { results }))).toEqual([])
+  })
+
+  test('at a time when fresh jobs waited as well is counted apart', () => {
+    const undisturbed = (waitS: number) =>
+      verdictOf([...killed(5.6), ...fresh(waitS)], { results }).recovery.undisturbed
+    expect(undisturbed(0.1)).toBe(10)
+    expect(undisturbed(2)).toBe(0)
+  })
+
   test('that another fault disturbed is counted apart, and leaves the bound unmeasured', () => {
     const verdict = verdictOf([...killed(9), ...fault(3, 6, 'redis')], { results })
-    expect(verdict.recovery).toMatchObject({ jobs: 1, undisturbed: 0, allP99Ms: 7_000 })
+    expect(verdict.recovery).toMatchObject({ jobs: 10, undisturbed: 0, allP99Ms: 7_000 })
     const bounds = checkBounds({ verdict, exits: [], keys: [], leaseMs: 3_000 })
     expect(bounds.find(({ name }) => name === 'recovery p99')).toMatchObject({ value: undefined, broken: false })
   })

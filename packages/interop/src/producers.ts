@@ -50,7 +50,12 @@ export interface Producer {
   close(): Promise<void>
 }
 
-export async function pythonProducer(interpreter: string, url: string, codec: CodecName): Promise<Producer> {
+/** Python's also takes arguments as Python writes them. */
+export interface PythonProducer extends Producer {
+  enqueueSource(call: { function: string; args: string; kwargs: string }, options?: CallOptions): Promise<string | null>
+}
+
+export async function pythonProducer(interpreter: string, url: string, codec: CodecName): Promise<PythonProducer> {
   const child: Child = pythonScript(interpreter, 'producer', { url, codec })
   await child.line(/"ready"/)
   let requests = 0
@@ -63,6 +68,7 @@ export async function pythonProducer(interpreter: string, url: string, codec: Co
     return answer
   }
   return {
+    enqueueSource: (call, options = {}) => ask('enqueue', { ...call, options }),
     enqueue: (call, options = {}) =>
       ask('enqueue', {
         function: call.function,

@@ -29,7 +29,10 @@ export type WorkerState = Record<string, unknown>
 export interface WorkerOptions extends ConnectionOptions {
   /** What this worker runs, made by `defineTask`; names are unique, those of `cron` included. arq's `functions`. */
   tasks?: readonly AnyTask[]
-  /** What comes by the clock, made by `cron`. arq's `cron_jobs`. A worker needs a task or a cron job. */
+  /**
+   * Cron jobs, made by `cron`. Several may share one name and handler: they are schedules of one function. arq's
+   * `cron_jobs`. A worker needs a task or a cron job.
+   */
   cron?: readonly CronJob[]
   /** The queue it serves. Default `arq:queue`. Excludes `queues`. */
   queueName?: string

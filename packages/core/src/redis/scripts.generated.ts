@@ -671,12 +671,14 @@ local function decided()
   if recorded and due > last then redis.call('SET', KEYS[5], ARGV[2], 'PX', lifetime) end
 end
 if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
-  if ARGV[11] == '1' and redis.pcall('GET', KEYS[2]) == ARGV[10] then return 'queued' end
+  if ARGV[12] == '1' and redis.pcall('GET', KEYS[2]) == ARGV[10] then return 'queued' end
   decided()
   return 'known'
 end
 if recorded then
-  if last >= due or (due <= now and redis.call('EXISTS', KEYS[4]) == 1) then return 'known' end
+  -- A worker whose clock is ahead may have run a tick before its time.
+  local may_have_run = due <= now or ARGV[11] ~= '1'
+  if last >= due or (may_have_run and redis.call('EXISTS', KEYS[4]) == 1) then return 'known' end
   if now - due > tonumber(ARGV[3]) then return 'late' end
 end
 if ARGV[7] == '1' then
@@ -711,5 +713,5 @@ export const luaShas = {
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: 'edc55ec24973d6174fb5424d339d51005478777e',
-  tick: '5f267095bcc3f764650f0d8d93b2841aa6091331',
+  tick: 'd5df54c8eebaa52dd6541eb8e7c0c70f911cabb9',
 } as const

@@ -22,6 +22,8 @@ export interface TickRules {
   lateMs: number
   /** How far ahead of its due time a tick may be recorded, in ms; a record beyond is of a clock that was wrong. */
   aheadMs: number
+  /** True where all ticks of the job have one id. */
+  isFixedId: boolean
   /** True to leave it out while the tick before is queued or runs. */
   skipOverlap: boolean
 }
@@ -61,6 +63,7 @@ export class TickRecords {
       EXPIRES_EXTRA_MS,
       keys.wakeChannel(queueName),
       payload,
+      rules.isFixedId ? 1 : 0,
     ]
     const reply = await this.#connection.run((client, attempt) =>
       runScript(client, 'tick', scriptKeys, [...args, attempt > 0 ? 1 : 0]),

@@ -22,15 +22,18 @@ import { tracedRun } from './running/traced-run.ts'
 import { Slots } from './slots.ts'
 import { StateHooks } from './state-hooks.ts'
 
-/** arq reads nothing but pickle unless it is told to, and ticks are for either language. */
-const TICK_CODEC = 'pickle'
+/**
+ * The codec of what no job's codec decides: ticks, and results of jobs whose payload is gone or cannot be read. arq reads
+ * nothing but pickle unless it is told to, and these are for either language.
+ */
+const SHARED_CODEC = 'pickle'
 
 /** What the parts of a worker need of the worker itself. */
 export interface AssemblyOptions {
   id: string
   log: Logger
   settings: ResolvedWorkerOptions
-  /** True where the user chose the codec; ticks are pickled otherwise. */
+  /** True where the user chose the codec; ticks and results of unreadable jobs are pickled otherwise. */
   hasCodec: boolean
   emit: <E extends keyof WorkerEvents>(event: E, ...args: WorkerEvents[E]) => void
   hasListeners: (event: keyof WorkerEvents) => boolean
@@ -67,7 +70,8 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     onEnqueued: (job: JobEvent) => emit('jobEnqueued', job),
   }
   const client = Client.over(link, clientOptions)
-  const tickClient = Client.over(link, { ...clientOptions, codec: hasCodec ? settings.codec : TICK_CODEC })
+  const sharedCodec = hasCodec ? settings.codec : SHARED_CODEC
+  const tickClient = Client.over(link, { ...clientOptions, codec: sharedCodec })
 
   const state = { ...settings.ctx }
   const { onStartup, onShutdown } = settings
@@ -94,6 +98,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     confirmLease: (job) => leases.confirm(job),
     tasks,
     settings,
+    sharedCodec,
     log,
     reporter,
     makeContext: (run) => makeContext(run, state, client),

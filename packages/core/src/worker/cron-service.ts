@@ -151,6 +151,7 @@ export class CronService {
         : null,
       lateMs: job.missed === 'latest' ? MISSED_WINDOW_MS : STALE_MS,
       aheadMs: this.#windowMs + STALE_MS,
+      isFixedId: job.jobId !== undefined,
       skipOverlap: job.overlap === 'skip',
     }
   }

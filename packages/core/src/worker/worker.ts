@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { FailedJobsError, WorkerStoppedError } from '../errors.ts'
 import type { WorkerEvents } from '../fleet/events.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import * as lines from '../logging/log-lines.ts'
 import { createLogger } from '../logging/logger.ts'
 import type { Logger } from '../logging/logger.ts'
 import { resolveWorkerOptions } from '../options/worker.ts'
@@ -45,6 +46,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
   /** Rejects at a stop, for steps that nobody waits for then. */
   readonly #stopped: Promise<never>
   #startedAtMs = 0
+  /** The signal that stops this worker; `stop` where it was stopped by code. */
+  #stopCause = 'stop'
   #running: Promise<void> | undefined
 
   /** @throws OptionsError */
@@ -222,12 +225,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const { cron, executor, reporter, slots } = this.#parts
     cron.stop()
     const { abortGraceMs, jobCompletionWaitMs } = this.#settings
-    const { complete, failed, retried } = reporter.counters
-    const ongoing = [...slots.running()].length
-    this.log.info(
-      `shutting down ◆ ${complete} jobs complete ◆ ${failed} failed ◆ ${retried} retries ◆ ${ongoing} ongoing`,
-    )
+    const isStopped = this.#stopping.signal.aborted // otherwise a burst is over, of which arq says nothing
+    const isWaiting = jobCompletionWaitMs > 0
+    const counts = () => ({ ...reporter.counters, ongoing: [...slots.running()].length })
+    if (isStopped) this.log.info(lines.shutdown(this.#stopCause, counts(), isWaiting))
     await this.#drainWait.wait(slots.empty(), jobCompletionWaitMs)
+    if (isStopped && isWaiting) this.log.info(lines.waitComplete(this.#stopCause, counts()))
     executor.interrupt('stopped', new WorkerStoppedError('the worker is stopping'))
     await within(slots.empty(), abortGraceMs + SETTLE_WAIT_MS)
     if (slots.size > 0) this.log.error(`${slots.size} jobs could not be settled; they run again when their leases end`)
@@ -257,7 +260,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
   }
 
   #onSignal(name: NodeJS.Signals): void {
-    this.log.info(`shutdown on ${name}${this.#stopping.signal.aborted ? ' again, not waiting for running jobs' : ''}`)
+    if (this.#stopping.signal.aborted) this.log.info(`shutdown on ${name} again, not waiting for running jobs`)
+    else this.#stopCause = name
     this.#stopSoon()
   }
 

@@ -232,6 +232,7 @@ test(`each tick is enqueued at most once by skewed and late workers (seed ${seed
                 record: { schedule: 't', lifetimeMs: 1e9 },
                 lateMs,
                 aheadMs: 61_000,
+                isFixedId: false,
                 skipOverlap: false,
               },
             )

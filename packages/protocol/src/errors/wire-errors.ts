@@ -58,6 +58,15 @@ export class Retry extends ArqError {
   }
 }
 
+/** Thrown by a handler to run the job again at once, as if it had been cancelled; it counts as a try. arq's `RetryJob`. */
+export class RetryJob extends ArqError {
+  readonly code = 'ARQ_RETRY_JOB'
+
+  constructor(message = '', options?: ErrorOptions) {
+    super(message, options)
+  }
+}
+
 /** Thrown by a handler: this failure is final, whatever the retry policy says. */
 export class NonRetryableError extends ArqError {
   readonly code = 'ARQ_NON_RETRYABLE'

@@ -6,7 +6,8 @@
  */
 import { JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
 import type { Retry } from '../errors.ts'
-import { showName } from '../values/escape.ts'
+import { isAbortError } from '../errors/abort-error.ts'
+import { repr } from '../values/repr.ts'
 import { decodeJob } from './records.ts'
 import type { CodecName, JobRecord } from './records.ts'
 import { retryDelayMs } from './retry-policy.ts'
@@ -42,8 +43,13 @@ export type Admission<T> =
       error: Error
       /** Undefined where the function is unknown; its keep rules count otherwise. */
       task: T | undefined
+      /** The tries that this job has. */
+      maxTries: number
     }
   | { kind: 'release'; record: JobRecord }
+
+/** Characters of a function's name that an error quotes. */
+const MAX_NAME_LENGTH = 200
 
 const UNKNOWN_JOB: JobRecord = { jobTry: null, functionName: '<unknown>', args: [], kwargs: {}, enqueueTimeMs: 0 }
 
@@ -76,6 +82,7 @@ export function admit<T extends TaskRules>(
     reason,
     error,
     task,
+    maxTries: task?.maxTries ?? rules.maxTries,
   })
 
   if (claim.payload === null) return fail(UNKNOWN_JOB, undefined, 'expired', new JobFailedError('job expired'))
@@ -95,7 +102,7 @@ export function admit<T extends TaskRules>(
     return fail(record, codec, 'aborted', new JobAbortedError('aborted before start'))
   if (task === undefined) {
     if (rules.unknownFunction === 'release') return { kind: 'release', record }
-    const error = new JobFailedError(`function '${showName(record.functionName)}' not found`)
+    const error = new JobFailedError(`function ${repr(record.functionName, MAX_NAME_LENGTH)} not found`)
     return fail(record, codec, 'unknown function', error)
   }
   const setTry = record.jobTry !== null && record.jobTry > jobTry
@@ -120,10 +127,13 @@ export type Interruption = 'aborted' | 'timed out' | 'stopped' | 'lost'
 /** How the handler ended. `abandoned`: it ignored its AbortSignal past the grace and still runs. */
 export type Outcome = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: Error } | { kind: 'abandoned' }
 
+/** `retry`: the handler threw Retry. `cancelled`: it was cancelled from within, or threw RetryJob. `policy`: a retry policy says so. */
+export type RescheduleCause = 'retry' | 'cancelled' | 'policy'
+
 export type Ending =
   | { kind: 'finish'; success: true; value: unknown }
   | { kind: 'finish'; success: false; error: unknown; aborted: boolean; dead: boolean }
-  | { kind: 'reschedule'; delayMs: number | null; error: unknown }
+  | { kind: 'reschedule'; cause: RescheduleCause; delayMs: number | null; error: unknown }
   | { kind: 'release' }
 
 /**
@@ -141,8 +151,13 @@ export function settle(
   random: number,
 ): Ending {
   if (outcome.kind === 'returned') return { kind: 'finish', success: true, value: outcome.value }
-  if (outcome.kind === 'threw' && isRetry(outcome.error) && rules.retryJobs) {
-    return { kind: 'reschedule', delayMs: outcome.error.deferMs || null, error: outcome.error }
+  if (outcome.kind === 'threw' && rules.retryJobs) {
+    const { error } = outcome
+    const deferMs = retryDeferMs(error)
+    if (deferMs !== undefined) return { kind: 'reschedule', cause: 'retry', delayMs: deferMs || null, error }
+    if (interruption === undefined && isCancellation(error)) {
+      return { kind: 'reschedule', cause: 'cancelled', delayMs: null, error }
+    }
   }
   if (interruption === 'aborted') {
     const error = new JobAbortedError('aborted while running')
@@ -157,7 +172,8 @@ export function settle(
   const policy = run.task.retry ?? rules.retry
   const triesLeft = run.jobTry < (run.task.maxTries ?? rules.maxTries)
   if (policy && triesLeft && isRetryable(error)) {
-    return { kind: 'reschedule', delayMs: retryDelayMs(policy, run.jobTry, error, random), error }
+    const delayMs = retryDelayMs(policy, run.jobTry, error, random)
+    return { kind: 'reschedule', cause: 'policy', delayMs, error }
   }
   return { kind: 'finish', success: false, error, aborted: false, dead: true }
 }
@@ -188,12 +204,41 @@ function interruptionError(interruption: Interruption | undefined, timeoutMs: nu
     : new JobAbortedError('cancelled by the shutdown of its worker')
 }
 
-/** By code as well as by class: a project may hold two copies of this package. */
-function isRetry(error: unknown): error is Retry {
-  return error instanceof Error && (error as { code?: unknown }).code === 'ARQ_RETRY'
+/**
+ * The deferral that a Retry asks for, undefined for any other error. By code, not by class: a project may hold two
+ * copies of this package. As in arq, the Retry with which another job has failed counts when a handler passes it on.
+ */
+function retryDeferMs(error: Error): number | undefined {
+  if (codeOf(error) === 'ARQ_RETRY') return (error as Retry).deferMs
+  if (!isRemote(error, 'arq.worker.Retry')) return undefined
+  const deferMs = (error.attributes as { defer_score?: unknown } | undefined)?.defer_score
+  return typeof deferMs === 'number' && deferMs > 0 ? deferMs : 0
 }
 
-function isRetryable(error: unknown): boolean {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return code !== 'ARQ_NON_RETRYABLE' && code !== 'ARQ_ARGUMENTS' && code !== 'ARQ_RETRY'
+/**
+ * True for RetryJob, and for the end of something that the handler itself cancelled: an AbortError of the platform, or
+ * another job's abort. arq runs a job again that raises its RetryJob or asyncio.CancelledError.
+ */
+function isCancellation(error: Error): boolean {
+  const code = codeOf(error)
+  if (code === 'ARQ_RETRY_JOB' || code === 'ARQ_JOB_ABORTED') return true
+  return (
+    isAbortError(error) ||
+    isRemote(error, 'arq.worker.RetryJob') ||
+    isRemote(error, 'asyncio.exceptions.CancelledError')
+  )
+}
+
+function isRemote(error: Error, pythonType: string): error is RemoteError {
+  return codeOf(error) === 'ARQ_REMOTE' && (error as RemoteError).pythonType === pythonType
+}
+
+function codeOf(error: Error): unknown {
+  return (error as { code?: unknown }).code
+}
+
+const NOT_RETRIED = new Set<unknown>(['ARQ_ARGUMENTS', 'ARQ_NON_RETRYABLE', 'ARQ_RETRY', 'ARQ_RETRY_JOB'])
+
+function isRetryable(error: Error): boolean {
+  return !NOT_RETRIED.has(codeOf(error))
 }

@@ -1,4 +1,13 @@
-import { ArgumentsError, JobAbortedError, JobFailedError, JobTimeoutError, RemoteError, Retry } from '../errors.ts'
+import {
+  ArgumentsError,
+  JobAbortedError,
+  JobFailedError,
+  JobTimeoutError,
+  RemoteError,
+  Retry,
+  RetryJob,
+} from '../errors.ts'
+import { isAbortError } from '../errors/abort-error.ts'
 import { isConstructible, isKnownException } from './known-exceptions.ts'
 import { PyGlobal } from './py-object.ts'
 
@@ -46,6 +55,8 @@ export function toRemoteError(error: Error): RemoteError {
     const args = error.deferMs === 0 ? [] : [error.deferMs / 1_000]
     return new RemoteError('arq.worker.Retry', args, { message, attributes: { defer_score: error.deferMs || null } })
   }
+  if (error instanceof RetryJob) return new RemoteError('arq.worker.RetryJob', message === '' ? [] : [message])
+  if (isAbortError(error)) return new RemoteError('asyncio.exceptions.CancelledError')
   // JavaScript's own by their names: they may come from another realm.
   if (error instanceof ArgumentsError || error.name === 'TypeError')
     return new RemoteError('builtins.TypeError', [message])

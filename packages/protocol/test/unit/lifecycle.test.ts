@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ArgumentsError, JobAbortedError, NonRetryableError, Retry } from '../../src/errors.ts'
+import { ArgumentsError, JobAbortedError, NonRetryableError, Retry, RemoteError, RetryJob } from '../../src/errors.ts'
 import { admit, asError, settle } from '../../src/jobs/lifecycle.ts'
 import type { Interruption, Ending, Outcome, TaskRules, WorkerRules } from '../../src/jobs/lifecycle.ts'
 import { encodeJob } from '../../src/index.ts'
@@ -101,7 +101,43 @@ describe('an ending', () => {
       end(threw(boom)),
       { kind: 'finish', success: false, error: boom, dead: true },
     ],
-    ['threw Retry', end(threw(new Retry())), { kind: 'reschedule', delayMs: null }],
+    ['threw Retry', end(threw(new Retry())), { kind: 'reschedule', cause: 'retry', delayMs: null }],
+    [
+      'threw the Retry with which another job had failed, as in arq',
+      end(threw(new RemoteError('arq.worker.Retry', [], { attributes: { defer_score: 50 } }))),
+      { kind: 'reschedule', cause: 'retry', delayMs: 50 },
+    ],
+    ['threw RetryJob', end(threw(new RetryJob())), { kind: 'reschedule', cause: 'cancelled', delayMs: null }],
+    [
+      'threw an AbortError of its own, which is a CancelledError in arq',
+      end(threw(asError(AbortSignal.abort().reason))),
+      { kind: 'reschedule', cause: 'cancelled', delayMs: null },
+    ],
+    [
+      'awaited an aborted job',
+      end(threw(new JobAbortedError('aborted while running'))),
+      { kind: 'reschedule', cause: 'cancelled' },
+    ],
+    [
+      'threw the CancelledError of a Python job',
+      end(threw(new RemoteError('asyncio.exceptions.CancelledError'))),
+      { kind: 'reschedule', cause: 'cancelled' },
+    ],
+    [
+      'threw an AbortError that is not of the platform',
+      end(threw(Object.assign(new Error('the connection was closed'), { name: 'AbortError' }))),
+      { kind: 'finish', success: false },
+    ],
+    [
+      'threw an AbortError because it was aborted',
+      end(threw(asError(AbortSignal.abort().reason)), 'aborted'),
+      { kind: 'finish', aborted: true },
+    ],
+    [
+      'threw RetryJob where retryJobs is off, with a policy',
+      end(threw(new RetryJob()), undefined, { ...policy, retryJobs: false }),
+      { kind: 'finish', success: false },
+    ],
     ['threw Retry with a deferral', end(threw(new Retry({ deferMs: 50 }))), { kind: 'reschedule', delayMs: 50 }],
     [
       'threw Retry on its last try: the next claim fails it, as in arq',
@@ -133,7 +169,7 @@ describe('an ending', () => {
     [
       'threw, with a policy',
       end(threw(boom), undefined, policy, 2),
-      { kind: 'reschedule', delayMs: 2_000, error: boom },
+      { kind: 'reschedule', cause: 'policy', delayMs: 2_000, error: boom },
     ],
     ['timed out, with a policy', end(threw(boom), 'timed out', policy), { kind: 'reschedule', delayMs: 1_000 }],
     [

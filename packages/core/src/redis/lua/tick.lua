@@ -9,7 +9,8 @@
 --   a tick that is not the clock's and leaves no trace there, ARGV[5] -> how far ahead a recorded time is believed, ms,
 -- ARGV[6] -> ms after its due time within which the job may start, ARGV[7] -> '1' to leave it out while the tick before is
 --   queued or runs, ARGV[8] -> lifetime of KEYS[6] in ms, ARGV[9] -> wake channel
--- ARGV[10] -> payload, ARGV[11] -> '1' when the call is sent again after a lost reply
+-- ARGV[10] -> payload, ARGV[11] -> '1' where all ticks have one id: the tick before may still have its in-progress key
+-- ARGV[12] -> '1' when the call is sent again after a lost reply
 -- Output: queued, known (queued or decided before), late, or overlap
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -22,12 +23,14 @@ local function decided()
   if recorded and due > last then redis.call('SET', KEYS[5], ARGV[2], 'PX', lifetime) end
 end
 if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
-  if ARGV[11] == '1' and redis.pcall('GET', KEYS[2]) == ARGV[10] then return 'queued' end
+  if ARGV[12] == '1' and redis.pcall('GET', KEYS[2]) == ARGV[10] then return 'queued' end
   decided()
   return 'known'
 end
 if recorded then
-  if last >= due or (due <= now and redis.call('EXISTS', KEYS[4]) == 1) then return 'known' end
+  -- A worker whose clock is ahead may have run a tick before its time.
+  local may_have_run = due <= now or ARGV[11] ~= '1'
+  if last >= due or (may_have_run and redis.call('EXISTS', KEYS[4]) == 1) then return 'known' end
   if now - due > tonumber(ARGV[3]) then return 'late' end
 end
 if ARGV[7] == '1' then

@@ -37,6 +37,8 @@ export interface ExecutorOptions {
   confirmLease: (job: InFlightJob) => Promise<boolean>
   tasks: ReadonlyMap<string, RegisteredTask>
   settings: ResolvedWorkerOptions
+  /** The codec of results whose job says nothing of its own. */
+  sharedCodec: CodecName
   log: Logger
   reporter: Reporter
   makeContext: (run: HandlerRun) => JobContext
@@ -110,7 +112,7 @@ export class Executor {
   }
 
   async #fail(job: InFlightJob, admission: Failed): Promise<void> {
-    const { broker, reporter, settings } = this.#options
+    const { broker, reporter, sharedCodec } = this.#options
     const { record, reason, error, task } = admission
     const { claim } = job
     const now = broker.clock.now()
@@ -118,7 +120,7 @@ export class Executor {
     this.#settling(job)
     const isAborted = reason === 'aborted'
     const ending = { kind: 'finish', success: false, error, aborted: isAborted, dead: !isAborted } as const
-    const codec = admission.codec ?? settings.codec
+    const codec = admission.codec ?? sharedCodec
     // arq's finish_failed_job keeps no in-progress key, of a cron job either.
     const { jobTry } = admission
     await this.#finish(
@@ -237,6 +239,7 @@ export class Executor {
             job.codec,
             claim.payload ?? undefined,
             settings,
+            task?.isCron ?? false,
             log,
           )
         : null

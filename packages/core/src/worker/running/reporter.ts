@@ -49,7 +49,16 @@ export class Reporter {
     if (log.isLevelEnabled('info')) {
       const { args, kwargs } = logArguments ? record : { args: [], kwargs: {} }
       const queuedMs = elapsed(record, startedMs)
-      log.info(lines.started({ queuedMs, ref: refOf(run), args, kwargs, jobTry, delayedMs: startedMs - score }))
+      log.info(
+        lines.started({
+          queuedMs,
+          ref: refOf(run.claim, run.record, run.task),
+          args,
+          kwargs,
+          jobTry,
+          delayedMs: startedMs - score,
+        }),
+      )
     }
     if (hasListeners('jobStarted')) {
       emit('jobStarted', { jobId, functionName: task.name, queueName, jobTry, waitMs: startedMs - score })
@@ -61,17 +70,17 @@ export class Reporter {
     const { counters } = this
     const { log, logResults } = this.#options
     const ranMs = finishedMs - run.startedMs
-    const ref = refOf(run)
+    const ref = refOf(run.claim, run.record, run.task)
     if (ending.kind === 'finish' && ending.success) {
       counters.complete++
       if (log.isLevelEnabled('info')) log.info(lines.completed(ranMs, ref, logResults ? ending.value : undefined))
     } else if (ending.kind === 'finish') {
       counters.failed++
       if (ending.aborted) log.info(lines.aborted(ranMs, ref))
-      else log.error({ err: ending.error, jobId: run.claim.jobId }, lines.failed(ranMs, ref, ending.error))
+      else log.error(failureFields(run.claim.jobId, ending.error), lines.failed(ranMs, ref, ending.error))
     } else {
       counters.retried++
-      if (ending.kind === 'release') log.info(lines.released(ranMs, ref))
+      if (ending.kind === 'release' || ending.cause === 'cancelled') log.info(lines.released(ranMs, ref))
       else this.#retrying(run, ending, lines.retrying(ranMs, ref, ending.delayMs ?? 0))
     }
   }
@@ -79,18 +88,30 @@ export class Reporter {
   /** `Retry` is the handler's own wish; an error that a policy retries is one that somebody wants to see. */
   #retrying(run: HandlerRun, ending: Extract<Ending, { kind: 'reschedule' }>, line: string): void {
     const { log } = this.#options
-    if ((ending.error as { code?: unknown }).code === 'ARQ_RETRY') log.info(line)
+    if (ending.cause === 'retry') log.info(line)
     else log.warn({ err: ending.error, jobId: run.claim.jobId }, `${line}, ${lines.describeError(ending.error)}`)
   }
 
   /** Reports a job that failed before it could start. */
   refused(claim: Claim, admission: Extract<Admission<RegisteredTask>, { kind: 'fail' }>, now: number): void {
     const { log } = this.#options
-    const { record, reason, error } = admission
-    const ref = nameOf(claim.jobId, record.functionName)
-    if (reason === 'aborted') log.info(lines.aborted(elapsed(record, now), ref, 'before start'))
-    else log.warn({ jobId: claim.jobId, reason }, lines.failed(0, ref, error))
+    const { record, reason, error, maxTries, task } = admission
+    const { jobId } = claim
+    const about = { jobId, reason }
+    const queuedMs = elapsed(record, now)
     this.counters.failed++
+    switch (reason) {
+      case 'expired':
+        return log.warn(about, lines.expired(jobId))
+      case 'undecodable':
+        return log.error({ ...about, err: error }, lines.undecodable(jobId))
+      case 'aborted':
+        return log.info(lines.aborted(queuedMs, lines.jobRef(jobId, record.functionName), 'before start'))
+      case 'unknown function':
+        return log.warn(about, lines.unknownFunction(jobId, record.functionName))
+      case 'max tries exceeded':
+        return log.warn(about, lines.maxTriesExceeded(queuedMs, refOf(claim, record, task), maxTries))
+    }
   }
 
   /** Reports a final ending that is stored. */
@@ -124,7 +145,7 @@ export class Reporter {
     const about = aboutJob(run.claim, run.task.name)
     log.error(
       about,
-      `${refOf(run)} ignored its abort signal (${run.interruption}) for ${abortGraceMs} ms: ` +
+      `${refOf(run.claim, run.record, run.task)} ignored its abort signal (${run.interruption}) for ${abortGraceMs} ms: ` +
         'its slot is free, its code still runs, and its result is discarded; make the handler watch ctx.signal',
     )
     emit('jobAbandoned', about)
@@ -141,19 +162,18 @@ export class Reporter {
       when === 'before it started'
         ? 'another worker may have it, it does not start here'
         : 'another worker may have it, its outcome is discarded'
-    log.error(about, `${nameOf(claim.jobId, functionName)} lost its lease ${when}: ${effect}`)
+    log.error(about, `${lines.jobRef(claim.jobId, functionName)} lost its lease ${when}: ${effect}`)
     emit('leaseLost', about)
   }
 }
 
-/** arq names cron runs by function alone. */
-function refOf(run: HandlerRun): string {
-  return run.task.isCron ? run.task.name : nameOf(run.claim.jobId, run.task.name)
+function refOf({ jobId }: Claim, { functionName }: JobRecord, task: RegisteredTask | undefined): string {
+  return lines.jobRef(jobId, functionName, task?.isCron)
 }
 
-/** Both come from whoever queued the job: neither may forge a line, nor fill a log. */
-function nameOf(jobId: string, functionName: string): string {
-  return `${showName(jobId)}:${showName(functionName)}`
+function failureFields(jobId: string, error: unknown): object {
+  const extra = lines.extraOf(error)
+  return extra === undefined ? { err: error, jobId } : { err: error, jobId, extra }
 }
 
 function aboutJob({ jobId, queueName }: Claim, functionName: string) {

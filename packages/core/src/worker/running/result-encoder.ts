@@ -1,6 +1,7 @@
 import type { PayloadLimits } from '@arq-ts/protocol'
 import { encodeResult } from '@arq-ts/protocol/jobs'
 import type { CodecName, ResultRecord } from '@arq-ts/protocol/jobs'
+import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
 
 /**
@@ -12,21 +13,20 @@ export function encodeOutcome(
   codec: CodecName,
   payload: Uint8Array | undefined,
   limits: PayloadLimits,
+  isCron: boolean,
   log: Logger,
 ): Uint8Array | null {
+  const { functionName, jobId } = result
   try {
     return encodeResult(result, codec, payload, limits)
   } catch (error) {
     // A value may throw anything when it is read; the job has ended all the same.
-    log.warn(
-      { err: error, jobId: result.jobId },
-      `the result of ${result.jobId}:${result.functionName} cannot be written as ${codec}`,
-    )
+    log.warn({ err: error, jobId }, lines.unserializable(lines.jobRef(jobId, functionName, isCron)))
   }
   try {
     return encodeResult({ ...result, success: false, result: 'unable to serialize result' }, codec, payload, limits)
   } catch (error) {
-    log.error({ err: error, jobId: result.jobId }, `no result is stored for ${result.jobId}:${result.functionName}`)
+    log.fatal({ err: error, jobId }, lines.unserializable(lines.jobRef(jobId, functionName, isCron), true))
     return null
   }
 }

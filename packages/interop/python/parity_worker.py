@@ -96,6 +96,10 @@ async def tick(ctx):
     return 'ticked'
 
 
+async def failing_hook(ctx):
+    raise ValueError('the hook failed')
+
+
 def cron_jobs():
     """Far from now, unless it is the start that makes it run."""
     jobs = []
@@ -123,6 +127,7 @@ worker = Worker(
     cron_jobs=cron_jobs(),
     redis_settings=RedisSettings.from_dsn(config['url']),
     **codec,
+    **{name: failing_hook for name in config['failingHooks']},
     **config['options'],
 )
 worker.run()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { repr } from '../../src/index.ts'
+import { JobTimeoutError, repr } from '../../src/index.ts'
 import * as lines from '../../src/logging/log-lines.ts'
 
 const line = (args: unknown[], kwargs: Record<string, unknown> = {}) =>
@@ -27,6 +27,34 @@ describe('a line', () => {
       String.raw`  0.00s ! id:f failed, TypeError: a b\x1b[2J`,
     )
     expect(lines.failed(0, 'id:f', 'thrown text')).toBe('  0.00s ! id:f failed, thrown text')
+  })
+
+  test.each<[string, string, string]>([
+    ['an expired job', lines.expired('id'), 'job id expired'],
+    ['an unknown function', lines.unknownFunction('id', "it's"), `job id, function "it's" not found`],
+    ['a payload that no codec reads', lines.undecodable('id'), 'deserializing job id failed'],
+    ['exhausted tries', lines.maxTriesExceeded(1_200, 'id:f', 5), '  1.20s ! id:f max retries 5 exceeded'],
+    ['a result that cannot be written', lines.unserializable('id:f'), 'error serializing result of id:f'],
+    ['an error without a message', lines.failed(0, 'id:f', new RangeError()), '  0.00s ! id:f failed, RangeError: '],
+    [
+      'a timeout',
+      lines.failed(0, 'id:f', new JobTimeoutError('the job ran too long')),
+      '  0.00s ! id:f failed, TimeoutError: the job ran too long',
+    ],
+    ['a hostile id', lines.expired(`\n${'x'.repeat(1_000)}`), `job \\n${'x'.repeat(197)}… expired`],
+  ])("names %s in arq's words", (_, line, expected) => {
+    expect(line).toBe(expected)
+  })
+
+  test('finds the extra of an error, called where it is a function, and none that throws', () => {
+    const error = (extra: unknown) => Object.assign(new Error('no funds'), { extra })
+    const fail = () => {
+      throw new Error('no')
+    }
+    expect(lines.extraOf(error({ order: 7 }))).toEqual({ order: 7 })
+    expect(lines.extraOf(error(() => ({ order: 7 })))).toEqual({ order: 7 })
+    expect(lines.extraOf(error(fail))).toBeUndefined()
+    expect(lines.extraOf(null)).toBeUndefined()
   })
 
   test('survives values that throw when they are looked at', () => {

@@ -63,6 +63,7 @@ export async function observe(
     codec: scenario.codec ?? 'default',
     options: { ...OPTIONS, burst: scenario.drive === undefined, ...scenario.options },
     cron: scenario.cron ?? {},
+    failingHooks: scenario.failingHooks ?? [],
   } as const
   const workers: Child[] = []
   const start = () => {

@@ -32,6 +32,7 @@ export interface Scenario {
   /** Beside `poll_delay` 0.05. Without something to `drive` in burst mode. */
   options?: ArqOptions
   cron?: Readonly<Record<string, object>>
+  failingHooks?: readonly string[]
   /** What happens while the worker runs; unless in burst mode it is then stopped by SIGTERM. */
   drive?: (stage: Stage) => Promise<unknown>
 }
@@ -217,6 +218,19 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       await worker.line(started('job-01'), PATIENT)
       await worker.line(started('job-02'), PATIENT)
     },
+  },
+  // Without a burst: arq's worker ends at its next look at the queue.
+  'a hook that fails before a job': {
+    jobs: { 'job-01': job('echo', '1') },
+    failingHooks: ['on_job_start'],
+    drive: ({ redis, worker }) =>
+      eventually(async () => worker.hasEnded || (await redis.zcard('arq:queue')) === 0, PATIENT),
+  },
+  'a hook that fails after a job': {
+    jobs: { 'job-01': job('echo', '1') },
+    failingHooks: ['on_job_end'],
+    drive: ({ redis, worker }) =>
+      eventually(async () => worker.hasEnded || (await redis.zcard('arq:queue')) === 0, PATIENT),
   },
   'a job at work': {
     jobs: { 'job-01': job('sleep', String(LONG)), 'job-02': job('echo', '1', { defer_by: LONG }) },

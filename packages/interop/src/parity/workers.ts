@@ -16,6 +16,8 @@ export interface WorkerRequest {
   options: ArqOptions
   /** Cron jobs by name. */
   cron: Readonly<Record<string, object>>
+  /** Hooks that raise an error, by arq's names. */
+  failingHooks: readonly string[]
 }
 
 const DURATIONS = new Set(['poll_delay', 'job_timeout', 'keep_result', 'health_check_interval', 'job_completion_wait'])

@@ -76,7 +76,15 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     const call = { jobId, queueName, due: { at: dueMs }, expiresMs: undefined, payload }
     const record = { schedule: cronName, lifetimeMs: 60_000 }
     await allowed(link.ticks.watch(cronName, dueMs - 1_000, 60_000))
-    const rules = { name: cronName, dueMs, record, lateMs: 60_000, aheadMs: 60_000, skipOverlap: true }
+    const rules = {
+      name: cronName,
+      dueMs,
+      record,
+      isFixedId: false,
+      lateMs: 60_000,
+      aheadMs: 60_000,
+      skipOverlap: true,
+    }
     await link.ticks.enqueue(call, rules)
   }),
   'write health and registry': planted(async ({ client, link, queueName, workerId }) => {

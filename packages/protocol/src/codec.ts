@@ -2,6 +2,7 @@ import { DecodeError, EncodeError } from './errors.ts'
 import { decodeJson, encodeJson } from './json/json.ts'
 import { MAX_PAYLOAD_BYTES, tooLarge } from './values/limits.ts'
 import type { PayloadLimits } from './values/limits.ts'
+import { locate } from './values/locate.ts'
 import { decodeMsgpack, encodeMsgpack } from './msgpack/msgpack.ts'
 import { decodePickle } from './pickle/read.ts'
 import { encodePickle } from './pickle/write.ts'
@@ -29,6 +30,20 @@ export function codecOf(bytes: Uint8Array): CodecName | undefined {
  * @throws EncodeError for what the codec has no form for, and beyond `maxBytes` and 500 levels of nesting.
  */
 export function encodeValue(value: unknown, codec: CodecName, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
+  return encodeNamed(value, codec, maxBytes, {})
+}
+
+/**
+ * A value whose first keys have other names for people.
+ *
+ * @param names - Names for messages, by key.
+ */
+export function encodeNamed(
+  value: unknown,
+  codec: CodecName,
+  maxBytes: number,
+  names: Readonly<Record<string, string>>,
+): Buffer {
   const encode = ENCODERS[codec]
   if (encode === undefined)
     throw new EncodeError(`expected a codec of msgpack, pickle or json, got \`${String(codec)}\``)
@@ -36,7 +51,7 @@ export function encodeValue(value: unknown, codec: CodecName, maxBytes: number =
   try {
     bytes = encode(value, maxBytes)
   } catch (error) {
-    if (error instanceof EncodeError) throw error
+    if (error instanceof EncodeError) throw withPlace(error, value, codec, names)
     // A getter or a `toJSON` of the value's own.
     throw new EncodeError(
       `the value cannot be read while it is written as ${codec}: ${String((error as Error | undefined)?.message)}`,
@@ -45,6 +60,29 @@ export function encodeValue(value: unknown, codec: CodecName, maxBytes: number =
   }
   if (bytes.length > maxBytes) throw tooLarge(maxBytes)
   return bytes
+}
+
+/** The error with the way to the value that it is about, where that is not the whole. */
+function withPlace(
+  error: EncodeError,
+  value: unknown,
+  codec: CodecName,
+  names: Readonly<Record<string, string>>,
+): EncodeError {
+  let reason = error
+  const isRefused = (each: unknown) => {
+    try {
+      ENCODERS[codec](each, MAX_PAYLOAD_BYTES)
+      return false
+    } catch (problem) {
+      if (problem instanceof EncodeError) reason = problem
+      return true
+    }
+  }
+  const place = locate(value, isRefused, codec === 'pickle')
+  if (!place) return error
+  const named = place.replace(/^\.(\w+)/, (_, key: string) => names[key] ?? key)
+  return new EncodeError(`\`${named}\`: ${reason.message}`, { cause: error })
 }
 
 const ENCODERS: Readonly<Record<CodecName, (value: unknown, maxBytes: number) => Buffer>> = {

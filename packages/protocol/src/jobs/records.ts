@@ -1,5 +1,5 @@
 import { DecodeError, RemoteError } from '../errors.ts'
-import { decodeValue, encodeValue } from '../codec.ts'
+import { decodeValue, encodeNamed } from '../codec.ts'
 import type { CodecName } from '../codec.ts'
 import { fromExceptionMap, readException } from '../values/exceptions.ts'
 import { joinMsgpackResult } from '../msgpack/result.ts'
@@ -33,14 +33,18 @@ export interface ResultRecord extends JobRecord {
 /** What arq puts in place of a queue and an id that results of its old versions lack. */
 const UNKNOWN = '<unknown>'
 
+/** The fields that hold values of programs, as messages name them. */
+const NAMES = { a: 'args', k: 'kwargs', r: 'result' } as const
+
 type Fields = Readonly<Record<string, unknown>>
 
 /** @throws EncodeError */
 export function encodeJob(job: JobRecord, codec: CodecName, limits?: PayloadLimits): Buffer {
-  return encodeValue(
+  return encodeNamed(
     { t: job.jobTry, f: job.functionName, a: wireArgs(job.args, codec), k: job.kwargs, et: job.enqueueTimeMs },
     codec,
-    limits?.maxPayloadBytes,
+    limits?.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
+    NAMES,
   )
 }
 
@@ -61,7 +65,7 @@ export function encodeResult(
     const bytes = joinMsgpackResult(
       payload,
       result.jobTry,
-      encodeValue(outcome, codec, maxPayloadBytes),
+      encodeNamed(outcome, codec, maxPayloadBytes, NAMES),
       maxPayloadBytes,
     )
     if (bytes) return bytes
@@ -79,7 +83,7 @@ export function encodeResult(
     q: result.queueName,
     id: result.jobId,
   }
-  return encodeValue(fields, codec, maxPayloadBytes)
+  return encodeNamed(fields, codec, maxPayloadBytes, NAMES)
 }
 
 /** @throws DecodeError */

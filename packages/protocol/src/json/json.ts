@@ -1,13 +1,14 @@
-import { parse, stringify } from 'lossless-json'
 import { DecodeError, EncodeError } from '../errors.ts'
 import { COST, DecodeBudget, MAX_DEPTH, MAX_INTEGER_DIGITS, MAX_PAYLOAD_BYTES } from '../values/limits.ts'
 import type { PayloadLimits } from '../values/limits.ts'
 import { toPlain } from '../values/plain.ts'
 import type { PlainRules } from '../values/plain.ts'
 import { narrow, smallIndex } from '../values/integers.ts'
+import { fromEntries, isIndex, orderedKeys } from '../values/key-order.ts'
+import { parseExactly, stringifyExactly } from './parse.ts'
 
-/** Bytes of memory per character that reading integers beyond 2^53 takes. */
-const LOSSLESS_COST = 14
+/** Bytes of memory per character that the exact reader takes beyond what it builds. */
+const EXACT_COST = 4
 /** The largest integer that is written, so that it can be read again. */
 const MAX_DIGITS = 10n ** BigInt(MAX_INTEGER_DIGITS) - 1n
 
@@ -33,7 +34,7 @@ export function jsonText(
   value: unknown,
   { lenient = false, maxBytes = MAX_PAYLOAD_BYTES }: JsonLiberties = {},
 ): string {
-  let hasBigint = false
+  let needsExact = false
   const rules: PlainRules = {
     codec: 'json',
     maxBytes,
@@ -46,7 +47,7 @@ export function jsonText(
     integer: (number) => number,
     bigint(number) {
       const small = narrow(number)
-      hasBigint ||= typeof small === 'bigint'
+      needsExact ||= typeof small === 'bigint'
       if (number > MAX_DIGITS || number < -MAX_DIGITS)
         throw new EncodeError(
           `expected integers of at most ${MAX_INTEGER_DIGITS} digits; use codec 'pickle', or a string`,
@@ -54,6 +55,10 @@ export function jsonText(
       return small
     },
     map: (map) => textKeyed(map, lenient),
+    ordered(entries) {
+      needsExact = true
+      return fromEntries(entries)
+    },
     set: lenient ? (set) => [...set] : undefined,
     object(object) {
       if (object instanceof Date) return object.toISOString()
@@ -65,7 +70,7 @@ export function jsonText(
   let plain = toPlain(value, rules)
   // An escape takes six bytes: what may be too large by then is counted exactly.
   if (plain.size * 6 > maxBytes) plain = toPlain(value, { ...rules, size: escapedSize })
-  return (hasBigint ? stringify(plain.value) : JSON.stringify(plain.value)) as string
+  return needsExact ? stringifyExactly(plain.value, orderedKeys) : JSON.stringify(plain.value)
 }
 
 function textKeyed(map: Map<unknown, unknown>, lenient: boolean): object {
@@ -73,13 +78,14 @@ function textKeyed(map: Map<unknown, unknown>, lenient: boolean): object {
   for (const [key, item] of map) {
     const isNumber = typeof key === 'number' || typeof key === 'bigint'
     if (typeof key !== 'string' && !(lenient && isNumber)) {
-      const instead = lenient ? '' : "; use codec 'msgpack' or 'pickle'"
+      const isSimple = typeof key === 'number' || typeof key === 'boolean'
+      const instead = isSimple && !lenient ? "; use codec 'msgpack' or 'pickle'" : '; make it a string'
       throw new EncodeError(`json has string keys only, got a key of type ${typeof key}${instead}`)
     }
     if (texts.has(String(key))) throw new EncodeError(`expected keys to differ as strings, got '${key}' twice`)
     texts.set(String(key), item)
   }
-  return Object.fromEntries(texts)
+  return fromEntries(texts)
 }
 
 /** Bytes of a string as JSON, from below: what is not ASCII takes two or three. */
@@ -102,23 +108,20 @@ export function decodeJson(bytes: Uint8Array, limits?: PayloadLimits): unknown {
     const text = utf8.decode(bytes)
     budget.take(text.length === bytes.length ? text.length : 2 * text.length)
     if (!inspect(text, budget)) return JSON.parse(text)
-    return parse(text, undefined, { parseNumber, onDuplicateKey: ({ newValue }) => newValue })
+    return parseExactly(text)
   } catch (error) {
     if (error instanceof DecodeError) throw error
     throw new DecodeError(`not valid JSON: ${(error as Error).message}`, { cause: error })
   }
 }
 
-function parseNumber(text: string): number | bigint {
-  return /[.eE]/.test(text) ? Number(text) : narrow(BigInt(text))
-}
-
 /**
- * One pass before anything is built: checks the depth and what it will take in memory. Answers whether there are
- * integers that a number cannot hold.
+ * One pass before anything is built: checks the depth and what it will take in memory. True where `JSON.parse` would lose
+ * something: the digits of an integer that a number cannot hold, or the order of keys that are numbers.
  */
 function inspect(text: string, budget: DecodeBudget): boolean {
   let depth = 0
+  let hasIndex = false
   let hasLong = false
   let [characters, floats, items, properties, strings] = [0, 0, 0, 0, 0]
   /** The largest array index among the keys of each open object; V8 reserves slots up to it. */
@@ -130,9 +133,12 @@ function inspect(text: string, budget: DecodeBudget): boolean {
       strings++
       for (i = start; i < text.length && text.charCodeAt(i) !== QUOTE; i++) if (text.charCodeAt(i) === BACKSLASH) i++
       characters += i - start
-      if (i - start <= 3 && isKey(text, i)) {
-        const index = smallIndex(text.slice(start, i))
-        if (index > (indexes[depth] as number)) indexes[depth] = index
+      const length = i - start
+      const first = text.charCodeAt(start)
+      if (length > 0 && length <= 10 && first >= DIGIT_0 && first <= DIGIT_9 && isKey(text, i)) {
+        const key = text.slice(start, i)
+        hasIndex ||= isIndex(key)
+        indexes[depth] = Math.max(indexes[depth] as number, smallIndex(key))
       }
     } else if (char === BRACE || char === BRACKET) {
       if (++depth > MAX_DEPTH) throw new DecodeError(`the payload nests deeper than ${MAX_DEPTH} levels`)
@@ -160,8 +166,8 @@ function inspect(text: string, budget: DecodeBudget): boolean {
   }
   // Nothing has been built so far, so once is often enough.
   budget.take(strings * COST.string + characters + properties * COST.property + items * COST.item)
-  budget.take(floats * COST.number + (hasLong ? text.length * LOSSLESS_COST : 0))
-  return hasLong
+  budget.take(floats * COST.number + (hasLong || hasIndex ? text.length * EXACT_COST : 0))
+  return hasLong || hasIndex
 }
 
 const QUOTE = 0x22

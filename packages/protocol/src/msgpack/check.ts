@@ -132,14 +132,16 @@ class Check {
   /** The array index that a key of up to three digits is; V8 reserves slots up to it. */
   #index(start: number): number {
     const length = (this.#bytes[start] as number) - 0xa0
-    if (length < 1 || length > 3) return -1
+    if (length < 1 || length > 10) return -1
     let index = 0
     for (let i = start + 1; i <= start + length; i++) {
       const digit = (this.#bytes[i] as number) - 0x30
       if (digit < 0 || digit > 9) return -1
       index = index * 10 + digit
     }
-    return index
+    // An object would list it by number: a Map keeps its place.
+    this.simple = false
+    return length > 3 ? -1 : index
   }
 
   #binary(length: number): void {

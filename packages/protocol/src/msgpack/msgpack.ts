@@ -4,6 +4,7 @@ import { DecodeBudget, MAX_PAYLOAD_BYTES } from '../values/limits.ts'
 import type { PayloadLimits } from '../values/limits.ts'
 import { checkMsgpack } from './check.ts'
 import { narrow } from '../values/integers.ts'
+import { fromEntries } from '../values/key-order.ts'
 import { isWellFormed } from '../pickle/text.ts'
 import { toPlain } from '../values/plain.ts'
 import type { PlainRules } from '../values/plain.ts'
@@ -35,6 +36,7 @@ const rules: PlainRules = {
     return value <= 0xffffffffn && value >= -0x80000000n ? Number(value) : value
   },
   map: (value) => value,
+  ordered: (entries) => new Map(entries),
   object(value) {
     if (value instanceof Uint8Array) return value
     if (!(value instanceof Date)) return undefined
@@ -73,11 +75,9 @@ function settle(value: unknown): unknown {
   if (!(value instanceof Map)) return value
   for (const key of value.keys())
     if (typeof key !== 'string') return new Map([...value].map(([k, item]) => [settle(k), settle(item)]))
-  const object: Record<string, unknown> = {}
-  for (const [key, item] of value as Map<string, unknown>) {
-    if (key === '__proto__')
-      Object.defineProperty(object, key, { value: settle(item), enumerable: true, writable: true, configurable: true })
-    else object[key] = settle(item)
-  }
-  return object
+  return fromEntries(settled(value as Map<string, unknown>))
+}
+
+function* settled(map: Map<string, unknown>): Generator<[string, unknown]> {
+  for (const [key, item] of map) yield [key, settle(item)]
 }

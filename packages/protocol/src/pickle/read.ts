@@ -4,6 +4,7 @@
  */
 import { DecodeError } from '../errors.ts'
 import { smallIndex } from '../values/integers.ts'
+import { isIndex, setKey } from '../values/key-order.ts'
 import { COST, DecodeBudget, MAX_DEPTH } from '../values/limits.ts'
 import type { PayloadLimits } from '../values/limits.ts'
 import { MAX_NAME_LENGTH, build, construct, isDict, reduce } from './globals.ts'
@@ -35,6 +36,7 @@ class PickleReader extends PickleStack {
     for (let code = source.byte(); code !== op.STOP; code = source.byte()) this.#step(code)
     if (this.size !== 1 || this.floors.length > 0) source.fail('it does not end with one value')
     const value = this.pop()
+    this.noteOrders()
     if (!this.mustSettle && this.containers <= MAX_DEPTH) return value
     this.budget.take(this.containers * COST.visit)
     return settleGraph(value, this.maps)
@@ -303,6 +305,7 @@ class PickleReader extends PickleStack {
   #setProperties(dict: Record<string, unknown>, from: number): void {
     const stack = this.stack
     let largest = -1
+    let order = this.orders?.get(dict)
     for (let i = from; i < this.size; i += 2) {
       const key = stack[i]
       if (typeof key !== 'string') {
@@ -310,10 +313,10 @@ class PickleReader extends PickleStack {
         stack[from - 1] = map
         return this.#setPairs(map, i)
       }
+      if (order === undefined && isIndex(key)) order = this.orderOf(dict)
+      if (order !== undefined && !Object.hasOwn(dict, key)) order.push(key)
       largest = Math.max(largest, smallIndex(key))
-      if (key === '__proto__')
-        Object.defineProperty(dict, key, { value: stack[i + 1], enumerable: true, writable: true, configurable: true })
-      else dict[key] = stack[i + 1]
+      setKey(dict, key, stack[i + 1])
     }
     if (largest > 0) this.budget.take(COST.index * largest)
     this.budget.take(((this.size - from) / 2) * COST.property)

@@ -2,6 +2,7 @@
 import { COST, MAX_DEPTH } from '../values/limits.ts'
 import type { DecodeBudget } from '../values/limits.ts'
 import { isDict } from './globals.ts'
+import { noteOrder } from '../values/key-order.ts'
 import type { PickleSource } from './source.ts'
 
 const PAID_AT_ONCE = 1_024
@@ -19,6 +20,8 @@ export class PickleStack {
   protected containers = 0
   /** Dicts that have become Maps, because a key is no text. */
   protected maps: Map<object, Map<unknown, unknown>> | undefined
+  /** The keys of dicts with a key that JavaScript lists by number, as they came. */
+  protected orders: Map<object, string[]> | undefined
   /** True where something holds a dict that has become a Map since. */
   protected mustSettle = false
   readonly #memo: unknown[] = []
@@ -116,9 +119,24 @@ export class PickleStack {
     return value
   }
 
+  /** The keys of a dict from now on, in the order in which they come. */
+  orderOf(dict: Record<string, unknown>): string[] {
+    const order = Object.keys(dict)
+    this.budget.take(COST.entry + COST.firstItem + order.length * COST.slot)
+    this.orders ??= new Map()
+    this.orders.set(dict, order)
+    return order
+  }
+
+  /** Once all keys are there: JavaScript's order is its own for most of these dicts too. */
+  noteOrders(): void {
+    if (this.orders !== undefined) for (const [dict, order] of this.orders) noteOrder(dict, order)
+  }
+
   /** The dict as a Map, from here on. */
   becomeMap(dict: Record<string, unknown>): Map<unknown, unknown> {
-    const map = new Map<unknown, unknown>(Object.entries(dict))
+    const order = this.orders?.get(dict) ?? Object.keys(dict)
+    const map = new Map<unknown, unknown>(order.map((key) => [key, dict[key]]))
     this.budget.take(COST.map + map.size * COST.entry)
     this.maps ??= new Map()
     this.maps.set(dict, map)

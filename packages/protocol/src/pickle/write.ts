@@ -3,6 +3,7 @@ import { EncodeError } from '../errors.ts'
 import { ByteWriter } from '../values/byte-writer.ts'
 import { toPythonException } from '../values/exceptions.ts'
 import { MAX_DEPTH, MAX_INTEGER_BYTES } from '../values/limits.ts'
+import { orderedKeys } from '../values/key-order.ts'
 import { refusal } from '../values/refusal.ts'
 import * as op from './opcodes.ts'
 import {
@@ -165,7 +166,7 @@ class PickleWriter extends ByteWriter {
   #dict(value: Record<string, unknown>, depth: number): void {
     this.byte(op.EMPTY_DICT)
     this.#memoize(value)
-    const keys = Object.keys(value)
+    const keys = orderedKeys(value)
     if (keys.length === 0) return
     this.byte(op.MARK)
     for (let i = 0; i < keys.length; i++) {

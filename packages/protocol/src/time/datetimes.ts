@@ -1,7 +1,7 @@
 /** Python's datetime family, exact to the microsecond. All fields are Python's own: months from 1, days from 1. */
 import { EncodeError } from '../errors/wire-errors.ts'
-import { PyObject } from '../values/py-object.ts'
-import type { PyGlobal } from '../values/py-object.ts'
+import { expectInteger, expectThat } from '../values/expect.ts'
+import { PyGlobal, PyObject } from '../values/py-object.ts'
 import { zoneOffsetMs } from './zone-offset.ts'
 
 /** What a datetime's `tzinfo` can be; null for a naive one. */
@@ -25,6 +25,12 @@ export interface TimeFields {
 
 const DAY_MS = 86_400_000
 
+/** How each is made, for the errors of those that are made wrong. */
+const DATETIME = 'new DateTime({ year: 2026, month: 1, day: 2, hour: 3 })'
+const DATE = 'new PlainDate({ year: 2026, month: 1, day: 2 })'
+const TIME = 'new PlainTime({ hour: 3, minute: 4 })'
+const DELTA = 'new TimeDelta(1, 3_600) // days, seconds'
+
 /**
  * A Python datetime as a Date, with the microseconds and the zone that a Date lacks. An aware one is its instant; a
  * naive one, or one whose zone we cannot know, is read as if in UTC. It is written back exactly as it came; one that
@@ -41,7 +47,15 @@ export class DateTime extends Date {
 
   /** @param fields the wall clock, or Python's ten bytes */
   constructor(fields: DateTimeFields | Uint8Array, tzinfo: TzInfo = null) {
-    const raw = fields instanceof Uint8Array ? fields : Uint8Array.of(...dateBytes(fields), ...timeBytes(fields))
+    if (!(fields instanceof Uint8Array)) {
+      checkDate(fields, DATETIME)
+      checkTime(fields, DATETIME)
+    }
+    checkZone(tzinfo, DATETIME)
+    const raw =
+      fields instanceof Uint8Array
+        ? checkRaw(fields, 10, DATETIME)
+        : Uint8Array.of(...dateBytes(fields), ...timeBytes(fields))
     const wall = wallMs(raw)
     super(Math.floor(wall - offsetMs(wall, at(raw, 2) >> 7, tzinfo)))
     this.tzinfo = tzinfo
@@ -110,8 +124,10 @@ export class PlainDate {
   /** Python's four bytes: year, month, day. */
   readonly raw: Uint8Array
 
+  /** @throws OptionsError for a day that the calendar does not have. */
   constructor(fields: { year: number; month: number; day: number } | Uint8Array) {
-    this.raw = fields instanceof Uint8Array ? fields : Uint8Array.from(dateBytes(fields))
+    if (!(fields instanceof Uint8Array)) checkDate(fields, DATE)
+    this.raw = fields instanceof Uint8Array ? checkRaw(fields, 4, DATE) : Uint8Array.from(dateBytes(fields))
   }
 
   get year(): number {
@@ -139,8 +155,11 @@ export class PlainTime {
   readonly raw: Uint8Array
   readonly tzinfo: TzInfo
 
+  /** @throws OptionsError for a time that no clock shows. */
   constructor(fields: TimeFields | Uint8Array, tzinfo: TzInfo = null) {
-    this.raw = fields instanceof Uint8Array ? fields : timeWithFold(fields)
+    if (!(fields instanceof Uint8Array)) checkTime(fields, TIME)
+    checkZone(tzinfo, TIME)
+    this.raw = fields instanceof Uint8Array ? checkRaw(fields, 6, TIME) : timeWithFold(fields)
     this.tzinfo = tzinfo
   }
 
@@ -176,13 +195,22 @@ export class TimeDelta {
   readonly seconds: number
   readonly microseconds: number
 
+  /**
+   * @param days - From -999,999,999 to 999,999,999, as in Python; `seconds` and `micros` may be any integers.
+   * @throws OptionsError
+   */
   constructor(days = 0, seconds = 0, micros = 0) {
+    expectInteger('days', days, -999_999_999, 999_999_999, DELTA)
+    expectInteger('seconds', seconds, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, DELTA)
+    expectInteger('micros', micros, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, DELTA)
     this.days = days
     this.seconds = seconds
     this.microseconds = micros
   }
 
+  /** @throws OptionsError unless `ms` is a finite number. */
   static fromMs(ms: number): TimeDelta {
+    expectThat(Number.isFinite(ms), 'a number of milliseconds', ms, 'TimeDelta.fromMs(1_500)')
     const days = Math.floor(ms / DAY_MS)
     const rest = ms - days * DAY_MS
     const seconds = Math.floor(rest / 1_000)
@@ -204,7 +232,10 @@ export class TimeZone {
   readonly offset: TimeDelta
   readonly label: string | null
 
+  /** @throws OptionsError unless the offset is less than a day. */
   constructor(offset: TimeDelta, label: string | null = null) {
+    const isOffset = offset instanceof TimeDelta && Math.abs(offset.totalMs) < DAY_MS
+    expectThat(isOffset, 'an offset of less than a day', offset, "new TimeZone(new TimeDelta(0, 3_600), 'CET')")
     this.offset = offset
     this.label = label
   }
@@ -216,9 +247,46 @@ export const UTC: TimeZone = new TimeZone(new TimeDelta())
 export class ZoneInfo {
   readonly key: string
 
+  /** @throws OptionsError unless `key` is a string such as `Europe/Berlin`. */
   constructor(key: string) {
+    expectThat(typeof key === 'string' && key !== '', "a zone's name", key, "new ZoneInfo('Europe/Berlin')")
     this.key = key
   }
+}
+
+function checkRaw(raw: Uint8Array, length: number, example: string): Uint8Array {
+  expectThat(raw.length === length, `${length} bytes`, `${raw.length} bytes`, example)
+  return raw
+}
+
+function checkDate(fields: { year: number; month: number; day: number }, example: string): void {
+  expectThat(typeof fields === 'object' && fields !== null, 'an object of fields', fields, example)
+  const { day, month, year } = fields
+  expectInteger('year', year, 1, 9_999, example)
+  expectInteger('month', month, 1, 12, example)
+  // The last day of a month is day 0 of the next; years below 100 are not the 20th century's.
+  const last = new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()
+  expectInteger('day', day, 1, last, example)
+}
+
+function checkTime(fields: TimeFields, example: string): void {
+  expectThat(typeof fields === 'object' && fields !== null, 'an object of fields', fields, example)
+  const { fold = 0, hour = 0, microsecond = 0, minute = 0, second = 0 } = fields
+  expectInteger('hour', hour, 0, 23, example)
+  expectInteger('minute', minute, 0, 59, example)
+  expectInteger('second', second, 0, 59, example)
+  expectInteger('microsecond', microsecond, 0, 999_999, example)
+  expectInteger('fold', fold, 0, 1, example)
+}
+
+function checkZone(tzinfo: unknown, example: string): void {
+  const isZone =
+    tzinfo === null ||
+    tzinfo instanceof TimeZone ||
+    tzinfo instanceof ZoneInfo ||
+    tzinfo instanceof PyObject ||
+    tzinfo instanceof PyGlobal
+  expectThat(isZone, '`tzinfo` to be a TimeZone, a ZoneInfo or null', tzinfo, example)
 }
 
 function offsetMs(wall: number, fold: number, tzinfo: TzInfo): number {

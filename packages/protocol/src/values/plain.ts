@@ -2,6 +2,7 @@ import { EncodeError } from '../errors.ts'
 import { toExceptionMap } from './exceptions.ts'
 import { MAX_DEPTH, tooLarge } from './limits.ts'
 import { refusal } from './refusal.ts'
+import { hasOrder, orderedKeys } from './key-order.ts'
 import { kindOf } from './walk.ts'
 
 /** The differences between the codecs that know maps, arrays and scalars only. Each gives what the codec writes, or throws. */
@@ -15,6 +16,8 @@ export interface PlainRules {
   integer(value: number): number | bigint
   bigint(value: bigint): number | bigint
   map(value: Map<unknown, unknown>): object
+  /** A dict whose keys have an order that JavaScript does not keep. */
+  ordered(entries: readonly [string, unknown][]): object
   /** A set as something that is written; undefined where the codec has no sets. */
   set?: ((value: Set<unknown>) => unknown[]) | undefined
   /** An object of no kind that holds others; undefined where the codec has nothing for it. */
@@ -136,6 +139,7 @@ class Plain {
   }
 
   #dict(value: Record<string, unknown>, depth: number): object {
+    if (hasOrder(value)) return this.#ordered(value, depth)
     let copy: Record<string, unknown> | undefined
     for (const key of Object.keys(value)) {
       this.size += this.rules.size(key)
@@ -149,6 +153,14 @@ class Plain {
       else copy[key] = ready
     }
     return copy ? this.#keep(value, copy) : value
+  }
+
+  #ordered(value: Record<string, unknown>, depth: number): object {
+    const entries = orderedKeys(value).map((key): [string, unknown] => {
+      this.size += this.rules.size(key)
+      return [this.rules.text(key), this.value(value[key], depth)]
+    })
+    return this.#keep(value, this.rules.ordered(entries))
   }
 
   #map(value: Map<unknown, unknown>, depth: number): unknown {

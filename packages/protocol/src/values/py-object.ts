@@ -1,3 +1,5 @@
+import { expectThat } from './expect.ts'
+
 /** Python objects of classes we do not know, as data. Nothing of Python is ever imported, resolved or run. */
 
 /**
@@ -10,7 +12,15 @@ export class PyGlobal {
   readonly module: string
   readonly name: string
 
+  /** @throws OptionsError unless both are strings and not empty. */
   constructor(module: string, name: string) {
+    const isName = typeof module === 'string' && module !== '' && typeof name === 'string' && name !== ''
+    expectThat(
+      isName,
+      'a module and a name',
+      isName ? '' : `${module}, ${name}`,
+      "new PyGlobal('myapp.errors', 'Declined')",
+    )
     this.module = module
     this.name = name
   }
@@ -30,6 +40,8 @@ export type Construction = 'reduce' | 'new' | 'reconstruct'
  * An instance of a class this library does not know: how Python would make it. It is written back as it came; enum
  * members, dataclasses, named tuples and models travel through a TypeScript worker unharmed.
  */
+const EXAMPLE = "new PyObject(new PyGlobal('geo', 'Point'), 'reduce', [1, 2])"
+
 export class PyObject {
   /** What Python would call: a class, a function, or what another call gives. */
   readonly callee: PyGlobal | PyObject
@@ -46,7 +58,10 @@ export class PyObject {
   /** Pairs set afterwards, for subclasses of dict. */
   readonly dictItems: [unknown, unknown][] = []
 
+  /** @throws OptionsError unless `callee` is a PyGlobal or a PyObject and `args` an array. */
   constructor(callee: PyGlobal | PyObject, made: Construction, args: readonly unknown[], kwargs?: unknown) {
+    const isCallee = callee instanceof PyGlobal || callee instanceof PyObject
+    expectThat(isCallee && Array.isArray(args), 'a PyGlobal and its arguments', callee, EXAMPLE)
     this.callee = callee
     this.made = made
     this.args = args

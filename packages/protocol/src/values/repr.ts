@@ -1,5 +1,6 @@
 /** Values as Python's `repr` shows them. */
 import { escapeUnprintable, escaped, truncate } from './escape.ts'
+import { hasOrder, orderedEntries } from './key-order.ts'
 import {
   ByteArray,
   Complex,
@@ -238,7 +239,8 @@ class Repr extends TextWalk {
 
 /** One at a time: `Object.entries` of a large object would copy all of it. */
 function* ownPairs(value: object): Generator<[string, unknown]> {
-  for (const key in value) if (Object.hasOwn(value, key)) yield [key, (value as Record<string, unknown>)[key]]
+  if (hasOrder(value)) yield* orderedEntries(value as Record<string, unknown>)
+  else for (const key in value) if (Object.hasOwn(value, key)) yield [key, (value as Record<string, unknown>)[key]]
 }
 
 function* tuples(pairs: Iterable<[unknown, unknown]>): Generator<Tuple> {

@@ -1,6 +1,7 @@
 /** Values as JSON for programs and people to look at: always valid, bounded, and marked where something is left out. */
 import { base64 } from './bytes.ts'
 import { jsonString } from './escape.ts'
+import { orderedKeys } from './key-order.ts'
 import type { PyObject } from './py-object.ts'
 import { TextWalk, hasErrorFields, kindOf } from './walk.ts'
 
@@ -175,5 +176,5 @@ function* fieldsOf(value: PyObject): Generator<[string, unknown]> {
 
 /** One at a time: `Object.entries` of a large object would copy all of it. */
 function* ownPairs(value: object): Generator<[string, unknown]> {
-  for (const key of Object.keys(value)) yield [key, (value as Record<string, unknown>)[key]]
+  for (const key of orderedKeys(value)) yield [key, (value as Record<string, unknown>)[key]]
 }

@@ -1,6 +1,17 @@
 /** Python values that JavaScript has no type of its own for. All inert: nothing of Python is ever run. */
 export * from '../time/datetimes.ts'
+import { expectThat } from './expect.ts'
+
 export * from './py-object.ts'
+export { orderedEntries, orderedKeys } from './key-order.ts'
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+/** The grammar of Python's `Decimal`, but for its liberties with spaces and underscores. */
+const DECIMAL = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|s?nan\d*)$/i
+
+function isInteger(value: unknown): value is number | bigint {
+  return typeof value === 'bigint' || Number.isSafeInteger(value)
+}
 
 /** A Python tuple. An array in every other respect; what its methods make are plain arrays. */
 export class Tuple<T = unknown> extends Array<T> {
@@ -48,7 +59,9 @@ export class DefaultDict<K = unknown, V = unknown> extends Map<K, V> {
 export class Decimal {
   readonly text: string
 
+  /** @throws OptionsError unless `text` is a number as Python's `Decimal` writes it: `1.50`, `-1E+5`, `NaN`, `Infinity`. */
   constructor(text: string) {
+    expectThat(typeof text === 'string' && DECIMAL.test(text), 'a decimal number', text, "new Decimal('1.50')")
     this.text = text
   }
 
@@ -70,7 +83,10 @@ export class Fraction {
   readonly numerator: number | bigint
   readonly denominator: number | bigint
 
+  /** @throws OptionsError unless both are integers and `denominator` is positive. */
   constructor(numerator: number | bigint, denominator: number | bigint) {
+    const isFraction = isInteger(numerator) && isInteger(denominator) && denominator > 0
+    expectThat(isFraction, 'integers, the second one positive', denominator, 'new Fraction(1, 3)')
     this.numerator = numerator
     this.denominator = denominator
   }
@@ -93,7 +109,10 @@ export class Complex {
   readonly real: number
   readonly imaginary: number
 
+  /** @throws OptionsError unless both are numbers. */
   constructor(real: number, imaginary: number) {
+    const isComplex = typeof real === 'number' && typeof imaginary === 'number'
+    expectThat(isComplex, 'two numbers', isComplex ? 0 : real, 'new Complex(1.5, -0.5)')
     this.real = real
     this.imaginary = imaginary
   }
@@ -109,7 +128,10 @@ export class Range {
   readonly stop: number | bigint
   readonly step: number | bigint
 
+  /** @throws OptionsError unless all are integers and `step` is not 0. */
   constructor(start: number | bigint, stop: number | bigint, step: number | bigint = 1) {
+    const isRange = isInteger(start) && isInteger(stop) && isInteger(step) && Number(step) !== 0
+    expectThat(isRange, 'integers, the third one not 0', step, 'new Range(0, 10, 2)')
     this.start = start
     this.stop = stop
     this.step = step
@@ -126,8 +148,15 @@ export class Range {
 export class Uuid {
   readonly text: string
 
+  /** @throws OptionsError unless `text` is a UUID with dashes. */
   constructor(text = '00000000-0000-0000-0000-000000000000') {
-    this.text = text
+    expectThat(
+      typeof text === 'string' && UUID.test(text),
+      'a UUID with dashes',
+      text,
+      "new Uuid('6f1ed002-ab59-5b9c-8f1f-5c7a4b4e0f3a')",
+    )
+    this.text = text.toLowerCase()
   }
 
   toString(): string {

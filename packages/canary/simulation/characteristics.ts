@@ -53,7 +53,7 @@ export function characteristics(scale: number, report: (line: string) => void): 
     errorRates: [1, 10, 60, 300, 3_000].flatMap((perMinute) => {
       report(`error rates at ${perMinute} a minute`)
       return [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1].map((rate) =>
-        errorsAt(perMinute, rate, runs(40)),
+        errorsAt(perMinute, rate, runs(rate === ERROR_LIMIT ? 200 : 40)),
       )
     }),
     faults: (Object.keys(FAULTS) as Fault[]).flatMap((fault) =>

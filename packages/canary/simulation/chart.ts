@@ -25,7 +25,7 @@ export function chart({ errorRates, faults }: Characteristics): string {
   const looks: Panel = {
     left: 60,
     right: 450,
-    title: 'Looks until a fault is rolled back: median, and 99 % of deployments (dashed)',
+    title: 'Looks until roll-back: median, 99 % of runs dashed',
     xTitle: 'requests a minute to the new collection',
     yTitle: 'looks',
     x: (rate) => at(60, 450)(log(rate, 1, 3_000)),

@@ -69,7 +69,7 @@ ${table(
   )
   .join('\n\n')}
 
-A promotion here is one that was decided before the fault was seen in any request.
+A promotion here was decided before the fault showed in the last window: it had just begun, and few requests had come.
 
 ## Faults in the last window
 

@@ -7,6 +7,8 @@ import type { RulesInput } from './config.ts'
 import type { Aliases } from './driver.ts'
 import { keys } from './keys.ts'
 import { enqueueNotifications } from './notifications.ts'
+import { prometheusText, readMetrics } from './prometheus.ts'
+import type { MetricsSource } from './prometheus.ts'
 import { clockOf, keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
 import type { RedisTarget } from './redis.ts'
 import { RequestCounts } from './requests.ts'
@@ -91,6 +93,7 @@ export class CanaryDeployments {
   readonly #store: DeploymentStore
   readonly #counts: RequestCounts
   readonly #now: () => Promise<number>
+  readonly #metrics: MetricsSource
 
   /** @throws OptionsError */
   constructor(options: CanaryDeploymentsOptions) {
@@ -101,6 +104,8 @@ export class CanaryDeployments {
     this.#store = new DeploymentStore(this.#redis, keys(keyPrefix))
     this.#counts = new RequestCounts(this.#redis, keys(keyPrefix))
     this.#now = clockOf(this.#redis, now)
+    const read = { keys: keys(keyPrefix), store: this.#store, counts: this.#counts, now: this.#now }
+    this.#metrics = { redis: this.#redis, ...read }
   }
 
   /**
@@ -185,6 +190,11 @@ export class CanaryDeployments {
   async history(options: { limit?: number } = {}): Promise<DeploymentReport[]> {
     const { limit } = checkOptions('history', historySchema, options)
     return this.#reports(await this.#store.history(limit))
+  }
+
+  /** Prometheus metrics of all deployments that have not ended, as text. A worker's `--metrics-port` has them, too. */
+  async metrics(): Promise<string> {
+    return prometheusText(await readMetrics(this.#metrics))
   }
 
   async close(): Promise<void> {

@@ -21,6 +21,8 @@ export const keys = (prefix: string) => ({
   events: `${prefix}deployment:events`,
   /** Every decision with its reason. */
   decisions: `${prefix}canary:events`,
+  /** How many decisions there were, by `<alias>:<event>`: a hash. */
+  decided: `${prefix}canary:decided`,
   /** One deployment's state. */
   deployment: (id: string) => `${prefix}canary:deployment:${id}`,
   /** Which deployment an alias has under way. */

@@ -98,7 +98,10 @@ function watch(before: Deployment, stageStartedAtMs: number, observed: Observed,
   const doubt = verdict.doubt ?? (silent ? `check ${silent.name} gave no answer${because(silent)}` : null)
   const { inconclusive } = state.rules
   const mayPass = doubt === null && (verdict.missing === null || inconclusive === 'proceed')
-  if (!mayPass) return inconclusiveAt(state, (verdict.missing ?? doubt)!, doubt === null, endsAtMs, nowMs)
+  if (!mayPass) {
+    const why = inconclusive === 'proceed' ? doubt : (verdict.missing ?? doubt)
+    return inconclusiveAt(state, why!, doubt === null, endsAtMs, nowMs)
+  }
   if (stage.approval && state.approvedStage !== state.currentStage) return waitForApproval(state, nowMs)
   return advance(state, observed, nowMs)
 }

@@ -16,9 +16,10 @@ export const ROUTE_MS = 3_600_000
  * Replaces a deployment's state if it is still the one that was read, and with it all that follows from it: the alias is
  * its own until it is over, the route is what the state says, and its events are added. All or nothing.
  *
- * KEYS: deployment, active, history, Python's events, claim of the alias, route, all events. ARGV: tick that was read ('-1'
+ * KEYS: deployment, active, history, Python's events, claim of the alias, route, all events, their counts. ARGV: tick that was read ('-1'
  * for none), state, id, '1' when it is over, ms of its beginning or end, ms to keep it, events kept, the route ('' for none),
- * ms to keep that, then for each event the number of its stream's key, the number of its fields, and the fields.
+ * ms to keep that, then for each event the number of its stream's key, what it is counted as ('' for nothing), the number of
+ * its fields, and the fields.
  *
  * Output: 1; 0 when the state was changed since; the id of the deployment that has the alias, when it is another.
  */
@@ -53,9 +54,10 @@ end
 
 local at = 10
 while at <= #ARGV do
-  local stream, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
-  redis.call('XADD', stream, 'MAXLEN', '~', ARGV[7], '*', unpack(ARGV, at + 2, at + 1 + count))
-  at = at + count + 2
+  local stream, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 2])
+  redis.call('XADD', stream, 'MAXLEN', '~', ARGV[7], '*', unpack(ARGV, at + 3, at + 2 + count))
+  if ARGV[at + 1] ~= '' then redis.call('HINCRBY', KEYS[8], ARGV[at + 1], 1) end
+  at = at + count + 3
 end
 return 1
 `
@@ -90,17 +92,19 @@ export class DeploymentStore {
     nowMs: number,
   ): Promise<Written> {
     const over = isOver(next)
-    const entry = (stream: number, record: Record<string, string>) => {
+    const entry = (stream: number, countedAs: string, record: Record<string, string>) => {
       const fields = Object.entries(record).flat()
-      return [String(stream), String(fields.length), ...fields]
+      return [String(stream), countedAs, String(fields.length), ...fields]
     }
     const fields = [
-      ...events.flatMap((event) => entry(4, eventFields(next, event, nowMs))),
-      ...newDecisions(before, next).flatMap((decision) => entry(7, decisionFields(next, decision))),
+      ...events.flatMap((event) => entry(4, '', eventFields(next, event, nowMs))),
+      ...newDecisions(before, next).flatMap((decision) =>
+        entry(7, `${next.alias}:${decision.event}`, decisionFields(next, decision)),
+      ),
     ]
     const reply = await this.#redis.eval(
       SWAP,
-      7,
+      8,
       this.#keys.deployment(next.id),
       this.#keys.active,
       this.#keys.history,
@@ -108,6 +112,7 @@ export class DeploymentStore {
       this.#keys.claim(next.alias),
       this.#keys.route(next.alias),
       this.#keys.decisions,
+      this.#keys.decided,
       before === null ? '-1' : String(before.tick),
       JSON.stringify(next),
       next.id,

@@ -1,5 +1,14 @@
 import { checkOptions, cron, defineTask, NonRetryableError, Retry } from '@arq-ts/core'
-import type { CreateTasks, CronJob, JobContext, Logger, Task, TaskPackage } from '@arq-ts/core'
+import type {
+  CreateMetrics,
+  CreateTasks,
+  CronJob,
+  JobContext,
+  Logger,
+  Task,
+  TaskEnvironment,
+  TaskPackage,
+} from '@arq-ts/core'
 import { AliasManager } from '@arq-ts/qdrant'
 import { z } from 'zod'
 import { deploymentConfigSchema, newDeployment, requestOf, rulesOf, rulesSchema, withoutUndefined } from './config.ts'
@@ -11,6 +20,7 @@ import { keys } from './keys.ts'
 import type { CheckFunction } from './look-checks.ts'
 import { enqueueNotifications, notifyTask } from './notifications.ts'
 import type { NotifyInput } from './notifications.ts'
+import { prometheusText, readMetrics } from './prometheus.ts'
 import { clockOf, keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
 import type { RedisTarget } from './redis.ts'
 import { RequestCounts } from './requests.ts'
@@ -193,14 +203,37 @@ const packageSchema = z.strictObject({
  */
 export const createTasks: CreateTasks = (options, { keyPrefix, logger, redis }) => {
   const checked = checkOptions('@arq-ts/canary', packageSchema, options ?? {})
-  const { apiKey, keyPrefix: ownPrefix, notifySecret, redis: ownRedis, timeoutMs, url, ...rules } = checked
+  const { apiKey, keyPrefix: _, notifySecret, redis: __, timeoutMs, url, ...rules } = checked
   const aliases = new AliasManager({ qdrant: withoutUndefined({ url, apiKey, timeoutMs }) })
   return canaryTasks({
-    redis: ownRedis ?? (redis as RedisTarget),
-    keyPrefix: ownPrefix ?? (ownRedis === undefined ? keyPrefix : ''),
+    ...placeOf(checked, { keyPrefix, redis }),
     logger,
     rules: withoutUndefined(rules),
     aliases,
     ...(notifySecret === undefined ? {} : { notifySecret }),
   })
+}
+
+/** Prometheus metrics of deployments, as `arq-ts worker --metrics-port` serves them. @throws OptionsError */
+export const createMetrics: CreateMetrics = (options, environment) => {
+  const place = placeOf(checkOptions('@arq-ts/canary', packageSchema, options ?? {}), environment)
+  const redis = openRedis(place.redis)
+  const names = keys(place.keyPrefix)
+  const [store, counts] = [new DeploymentStore(redis, names), new RequestCounts(redis, names)]
+  return {
+    text: async () =>
+      prometheusText(await readMetrics({ redis, keys: names, store, counts, now: clockOf(redis, undefined) })),
+    close: async () => {
+      await redis.quit().catch(() => redis.disconnect())
+    },
+  }
+}
+
+/** Where routes and counts are: what `with` says, else the worker's own Redis. A Redis of its own has no prefix by default. */
+function placeOf(
+  options: { redis?: RedisTarget | undefined; keyPrefix?: string | undefined },
+  environment: Pick<TaskEnvironment, 'redis' | 'keyPrefix'>,
+): { redis: RedisTarget; keyPrefix: string } {
+  const keyPrefix = options.keyPrefix ?? (options.redis === undefined ? environment.keyPrefix : '')
+  return { redis: options.redis ?? (environment.redis as RedisTarget), keyPrefix }
 }

@@ -1,7 +1,14 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { boundsBroken, faultAt, healthyAt, lastWindowAt } from '../../simulation/characteristics.ts'
+import type { Characteristics } from '../../simulation/characteristics.ts'
+import { chart } from '../../simulation/chart.ts'
+import { page } from '../../simulation/page.ts'
 import { DEFAULT_STAGES } from '../../src/config.ts'
 import { simulate } from '../../simulation/simulate.ts'
+
+const docs = (extension: string) =>
+  readFileSync(new URL(`../../../../docs/reference/canary-simulation.${extension}`, import.meta.url), 'utf8')
 
 describe('simulated deployments', () => {
   test('of a healthy collection are promoted, at a trickle and at a flood', () => {
@@ -45,5 +52,16 @@ describe('simulated deployments', () => {
       'outage at 60 a minute: 50 % rolled back within 2 looks, at least 99 % needed',
       'outage at 60 a minute: 1 promoted',
     ])
+  })
+})
+
+describe('the committed figures', () => {
+  const figures = JSON.parse(docs('json')) as Characteristics
+  test('keep every bound', () => expect(boundsBroken(figures)).toEqual([]))
+  test('are those of the page and of the plot', () => {
+    expect(docs('md').replace(/ +\|/g, ' |').replace(/-+ \|/g, '--- |')).toBe(
+      page(figures).replace(/ +\|/g, ' |').replace(/-+ \|/g, '--- |'),
+    )
+    expect(docs('svg')).toBe(chart(figures))
   })
 })

@@ -1,17 +1,7 @@
 import { checkOptions, cron, defineTask, NonRetryableError, Retry } from '@arq-ts/core'
-import type {
-  CreateMetrics,
-  CreateTasks,
-  CronJob,
-  JobContext,
-  Logger,
-  Task,
-  TaskEnvironment,
-  TaskPackage,
-} from '@arq-ts/core'
-import { AliasManager } from '@arq-ts/qdrant'
+import type { CronJob, JobContext, Logger, Task, TaskPackage } from '@arq-ts/core'
 import { z } from 'zod'
-import { deploymentConfigSchema, newDeployment, requestOf, rulesOf, rulesSchema, withoutUndefined } from './config.ts'
+import { deploymentConfigSchema, newDeployment, requestOf, rulesOf, rulesSchema } from './config.ts'
 import type { DeploymentConfig, RulesInput } from './config.ts'
 import { aliasesSchema } from './deployments.ts'
 import { Driver } from './driver.ts'
@@ -20,7 +10,6 @@ import { keys } from './keys.ts'
 import type { CheckFunction } from './look-checks.ts'
 import { enqueueNotifications, notifyTask } from './notifications.ts'
 import type { NotifyInput } from './notifications.ts'
-import { prometheusText, readMetrics } from './prometheus.ts'
 import { clockOf, keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
 import type { RedisTarget } from './redis.ts'
 import { RequestCounts } from './requests.ts'
@@ -74,7 +63,7 @@ export interface CanaryTasks extends TaskPackage {
   cron: readonly [CronJob]
 }
 
-const secretSchema = z.string('Expected a text').min(16, 'Expected at least 16 characters')
+export const secretSchema = z.string('Expected a text').min(16, 'Expected at least 16 characters')
 
 const optionsSchema = z.strictObject({
   redis: redisSchema,
@@ -184,56 +173,4 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
     await redis.quit().catch(() => redis.disconnect())
   }
   return { tasks: [task, notifyTask(notifySecret)], cron: [watch], onShutdown: close }
-}
-
-const packageSchema = z.strictObject({
-  url: z.url({ protocol: /^https?$/, error: 'Expected a URL such as http://localhost:6333' }).optional(),
-  apiKey: z.string('Expected a text').min(1).optional(),
-  timeoutMs: z.number('Expected a number of milliseconds').int().min(1).max(2_147_483_647).optional(),
-  redis: redisSchema.optional(),
-  keyPrefix: keyPrefixSchema.optional(),
-  notifySecret: secretSchema.optional(),
-  ...rulesSchema.shape,
-})
-
-/**
- * What `arq-ts worker` loads: `tasks: [{ use: '@arq-ts/canary', with: { url: 'http://localhost:6333', minSamples: 50 } }]`.
- *
- * @throws OptionsError
- */
-export const createTasks: CreateTasks = (options, { keyPrefix, logger, redis }) => {
-  const checked = checkOptions('@arq-ts/canary', packageSchema, options ?? {})
-  const { apiKey, keyPrefix: _, notifySecret, redis: __, timeoutMs, url, ...rules } = checked
-  const aliases = new AliasManager({ qdrant: withoutUndefined({ url, apiKey, timeoutMs }) })
-  return canaryTasks({
-    ...placeOf(checked, { keyPrefix, redis }),
-    logger,
-    rules: withoutUndefined(rules),
-    aliases,
-    ...(notifySecret === undefined ? {} : { notifySecret }),
-  })
-}
-
-/** Prometheus metrics of deployments, as `arq-ts worker --metrics-port` serves them. @throws OptionsError */
-export const createMetrics: CreateMetrics = (options, environment) => {
-  const place = placeOf(checkOptions('@arq-ts/canary', packageSchema, options ?? {}), environment)
-  const redis = openRedis(place.redis)
-  const names = keys(place.keyPrefix)
-  const [store, counts] = [new DeploymentStore(redis, names), new RequestCounts(redis, names)]
-  return {
-    text: async () =>
-      prometheusText(await readMetrics({ redis, keys: names, store, counts, now: clockOf(redis, undefined) })),
-    close: async () => {
-      await redis.quit().catch(() => redis.disconnect())
-    },
-  }
-}
-
-/** Where routes and counts are: what `with` says, else the worker's own Redis. A Redis of its own has no prefix by default. */
-function placeOf(
-  options: { redis?: RedisTarget | undefined; keyPrefix?: string | undefined },
-  environment: Pick<TaskEnvironment, 'redis' | 'keyPrefix'>,
-): { redis: RedisTarget; keyPrefix: string } {
-  const keyPrefix = options.keyPrefix ?? (options.redis === undefined ? environment.keyPrefix : '')
-  return { redis: options.redis ?? (environment.redis as RedisTarget), keyPrefix }
 }

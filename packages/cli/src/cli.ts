@@ -6,6 +6,7 @@ import type { Io } from './io.ts'
 import { jsonText } from './json-value.ts'
 import { printable } from './style.ts'
 import { addCache } from './grammar/cache.ts'
+import { addCanary } from './grammar/canary.ts'
 import { addCollections } from './grammar/collections.ts'
 import { addDead } from './grammar/dead.ts'
 import { addConfig, addFleet, addHealth } from './grammar/fleet.ts'
@@ -136,7 +137,18 @@ function build(argv: readonly string[], run: Run): Argv {
       describe: 'what settings in the environment begin with [ARQ_TS_]',
     })
     .option('json', { boolean: true, global: true, describe: 'data as JSON' }) as unknown as Argv
-  const nouns = [addWorker, addHealth, addQueue, addJob, addDead, addCache, addCollections, addFleet, addConfig]
+  const nouns = [
+    addWorker,
+    addHealth,
+    addQueue,
+    addJob,
+    addDead,
+    addCache,
+    addCollections,
+    addCanary,
+    addFleet,
+    addConfig,
+  ]
   return nouns
     .reduce((cli, add) => add(cli, run), globals)
     .example('$0 worker ./tasks.ts --workers 4', 'a pool for the tasks of a module')

@@ -16,6 +16,7 @@ export const HELP = [
   "  arq-ts dead                 dead letters: ls, show, retry, purge",
   "  arq-ts cache                the write-behind cache: ls, show, flush",
   "  arq-ts collections          scheduled deletions of Qdrant collections: ls, keep, delete-now",
+  "  arq-ts canary               canary deployments: ls, show, start and decide",
   "  arq-ts workers              list live workers of both languages",
   "  arq-ts cron                 cron jobs: ls",
   "  arq-ts top                  watch queues, workers and running jobs live",

@@ -8,7 +8,7 @@ import { CommandError } from '../exit.ts'
 const DURATION =
   /^(\s*(\d+(\.\d+)?|\.\d+)\s*(ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)(?![a-z]))+\s*$/i
 
-const duration = (text: string): number => {
+export const duration = (text: string): number => {
   const ms = DURATION.test(text) ? parseDuration(text) : null
   if (ms === null) throw new CommandError(`expected a duration such as 30s, 5m or 2h, got '${text}'`)
   return Math.round(ms)

@@ -48,7 +48,10 @@ interface Deployments {
   close(): Promise<void>
 }
 interface CanaryModule {
-  createDeployments(options: unknown, environment: { client: Client; redis: unknown; keyPrefix: string }): Deployments
+  createDeployments: (
+    options: unknown,
+    environment: { client: Client; redis: unknown; keyPrefix: string },
+  ) => Deployments
 }
 
 const PACKAGE = '@arq-ts/canary'

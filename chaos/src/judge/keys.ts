@@ -54,6 +54,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ],
   ['arq:in-progress:', inProgress],
   ['arq:retry:', (_, id, { queued }) => (queued.has(id) ? ok('tries of a queued job') : wrong('tries without a job'))],
+  ['arq:error:', (key) => (key.ttlMs >= 0 ? ok('error of the last try') : wrong('error without expiry'))],
   ['arq:result:', (key) => (key.ttlMs >= 0 ? ok('kept result') : wrong('result without expiry'))],
   ['arq:dead:', (key, id, { dead }) => letter(key, id, dead)],
   ['arq:dead', () => ok('index of dead letters')],

@@ -8,6 +8,7 @@ import type { Worker } from '@arq-ts/core'
 import { CommandError, EXIT } from '../exit.ts'
 import type { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
+import { LEFT_PAUSED } from './pool-rules.ts'
 import { makeWorker } from './run-worker.ts'
 import { plainServed } from './served.ts'
 
@@ -65,7 +66,7 @@ async function start(plan: WorkerPlan): Promise<void> {
     await worker.run()
     // Jobs that ended since they were last asked for count too.
     if (metrics) await tellAndWait({ type: 'metrics', metrics: await metrics.read() })
-    process.exit(EXIT.ok)
+    process.exit(worker.pausedQueues.length > 0 ? LEFT_PAUSED : EXIT.ok)
   } catch (error) {
     const isKnown = error instanceof CommandError || error instanceof ArqError
     const message = isKnown ? error.message : ((error as Error).stack ?? String(error))

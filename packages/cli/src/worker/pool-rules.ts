@@ -6,6 +6,9 @@ export const WELL_AFTER_MS = 60_000
 export const MAX_QUICK_CRASHES = 5
 const MAX_BACKOFF_MS = 30_000
 
+/** Exit code of a burst that ended with jobs left in paused queues. */
+export const LEFT_PAUSED = 3
+
 /** How a worker process ended. */
 export interface ProcessEnd {
   code: number | null
@@ -41,7 +44,7 @@ export type NextStep =
  * @param quickCrashes - ends in a row before this one, none of which lived for `WELL_AFTER_MS`.
  */
 export function afterEnd(end: ProcessEnd, pool: { stopping: boolean; burst: boolean; quickCrashes: number }): NextStep {
-  if (pool.stopping || (pool.burst && end.code === 0)) return { kind: 'leave' }
+  if (pool.stopping || (pool.burst && (end.code === 0 || end.code === LEFT_PAUSED))) return { kind: 'leave' }
   if (end.refused !== undefined) return { kind: 'give up', message: end.refused, isRefusal: true }
   const quickCrashes = end.livedMs >= WELL_AFTER_MS ? 1 : pool.quickCrashes + 1
   if (quickCrashes >= MAX_QUICK_CRASHES) {

@@ -3,7 +3,7 @@ import { EXIT } from '../exit.ts'
 import { EndedTotals } from '../metrics/ended-totals.ts'
 import type { ReadMetric } from '../metrics/ended-totals.ts'
 import type { WorkerPlan } from './plan.ts'
-import { afterEnd, endText } from './pool-rules.ts'
+import { afterEnd, endText, LEFT_PAUSED } from './pool-rules.ts'
 import type { Served } from './served.ts'
 import { WorkerProcess } from './worker-process.ts'
 
@@ -121,6 +121,8 @@ export class Supervisor {
       if (place.worker !== worker) return
       place.worker = undefined
       const { burst } = this.#plan
+      // The worker has logged which queues are paused.
+      if (burst && end.code === LEFT_PAUSED) this.#exitCode = EXIT.no
       const next = afterEnd(end, { stopping: this.#stopping, burst, quickCrashes: place.quickCrashes })
       if (next.kind === 'restart') {
         place.quickCrashes = next.quickCrashes

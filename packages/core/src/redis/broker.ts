@@ -1,5 +1,6 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { EXPIRES_EXTRA_MS, RETRY_COUNTER_TTL_S } from '@arq-ts/protocol/jobs'
+import { RedisReplyError } from '../errors.ts'
 import { AbortedJobs } from './aborted-jobs.ts'
 import type { AbortedClaimOptions } from './aborted-jobs.ts'
 import { BatchGroups, finishGroupOf } from './batch-groups.ts'
@@ -14,6 +15,7 @@ import { sendId } from './id-bytes.ts'
 import { scoreOf } from './obstruction.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
+import { isTransient } from './transient.ts'
 import { Vigil } from './vigil.ts'
 
 /** How long a due job that Python runs is passed over before it is looked at again. */
@@ -285,6 +287,7 @@ export class Broker {
         const replied = runScript(client, name, keys, args)
         const reply = await (isBrief ? this.#vigil.for(replied) : replied)
         if (reportsTime.has(name)) this.clock.observe(Number(reply[0]), sent)
+        throwIfUnwell(reply)
         return reply
       },
       { timeoutMs, signal },
@@ -302,6 +305,19 @@ export class Broker {
       if (jobId !== undefined) faulty?.push(jobId)
       this.faults.report({ queueName, jobId, key: keys[Number(key) - 1]!, reason: String(reason) })
     }
+  }
+}
+
+/**
+ * Throws the reason of a fault that is the server's (out of memory, a demoted primary) and not the key's: the call is then
+ * sent again, as if the server had refused it as a whole.
+ */
+function throwIfUnwell(reply: readonly ScriptReply[]): void {
+  const faults = reply[reply.length - 1]
+  if (!Array.isArray(faults)) return
+  for (let at = 2; at < faults.length; at += 3) {
+    const error = new RedisReplyError(String(faults[at]))
+    if (isTransient(error)) throw error
   }
 }
 

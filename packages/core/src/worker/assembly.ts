@@ -101,6 +101,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     sharedCodec,
     log,
     reporter,
+    recordError: (jobId, error, ttlMs) => jobs.recordError(jobId, error, ttlMs),
     makeContext: (run) => makeContext(run, state, client),
     wrapHandler: (run, call) => tracedRun(jobs, run, call),
   })

@@ -115,6 +115,8 @@ describe("a user's own logger", () => {
       await client.enqueue('f')
       await redis.config('SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction')
       const error = await client.enqueue('f', [PAYLOAD]).catch((reason: unknown) => reason)
+      expect(String((error as Error).message)).toContain('OOM')
+      expect(text()).not.toContain('faulty')
       log.error({ err: error }, 'the caller logs it, too')
       expect(text()).toContain('redis call failed, trying again')
       expect(text()).toContain('OOM')

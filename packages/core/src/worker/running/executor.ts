@@ -19,6 +19,9 @@ import type { SettleBatcher } from './settle-batcher.ts'
 /** How long past its timeout and grace a job may take to be settled before others may take it. */
 const SETTLE_MARGIN_MS = 1_000
 
+/** How long past its due time the error of a job's last try is kept, in ms. */
+const LAST_ERROR_MS = 3_600_000
+
 /** `running`: its handler starts. `failed`: it ends without a run. `released`: it goes back, for a worker that has its function. */
 export type StartResult = 'running' | 'failed' | 'released'
 
@@ -41,6 +44,8 @@ export interface ExecutorOptions {
   sharedCodec: CodecName
   log: Logger
   reporter: Reporter
+  /** Keeps the error of a try that another one follows. */
+  recordError: (jobId: string, error: string, ttlMs: number) => Promise<void>
   makeContext: (run: HandlerRun) => JobContext
   /** Calls the handler, within whatever is to surround the call. */
   wrapHandler: (run: HandlerRun, call: () => unknown) => unknown
@@ -209,8 +214,15 @@ export class Executor {
     const due = ending.kind === 'release' || ending.delayMs === null ? { at: claim.score } : { in: ending.delayMs }
     const held = await settler.reschedule({ ...claim, due, uncount, payload: claim.payload as Buffer })
     if (!held) return this.#lost(claim, record)
+    if (ending.kind === 'reschedule') this.#recordError(claim.jobId, ending)
     reporter.returned(run, ending, outcome)
     return true
+  }
+
+  /** Operators see why a job waits for its next try; the try itself does not depend on it. */
+  #recordError(jobId: string, { delayMs, error }: Extract<Ending, { kind: 'reschedule' }>): void {
+    const ttlMs = (delayMs ?? 0) + LAST_ERROR_MS
+    this.#options.recordError(jobId, lines.describeError(error), ttlMs).catch(() => {})
   }
 
   async #finish(job: Ended, ending: Finished): Promise<boolean> {

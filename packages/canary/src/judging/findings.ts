@@ -6,7 +6,7 @@ export interface Breach {
   check: string
   /** For people: `error rate 30 % is above 5 %`. */
   reason: string
-  /** For people: `18 of 60 requests in the last 2 minutes; at least 12 % with 99.99 % confidence`. */
+  /** For people: `18 of 60 requests in the last 2 minutes, at least 12 % with a confidence of 1 - 5e-6`. */
   evidence: string
 }
 
@@ -34,7 +34,7 @@ export function found(
   return {
     check,
     reason,
-    evidence: `${counted} ${spanOf(minutes)}; ${side} ${bound} with a confidence of 1 - ${alpha.toExponential(0)}`,
+    evidence: `${counted} ${spanOf(minutes)}, ${side} ${bound} with a confidence of 1 - ${alpha.toExponential(0)}`,
   }
 }
 

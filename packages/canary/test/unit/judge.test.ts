@@ -71,7 +71,7 @@ describe('a breach is declared', () => {
   test('with the evidence in words', () => {
     const { breach } = judged([...healthy(0, 5), minute(5, { requests: 60, errors: 60, latencyMs: 50 })])
     expect(breach!.evidence).toMatch(
-      /^60 of 60 requests failed in the last minute; at least \d\d(\.\d+)? % with a confidence of 1 - \d+e-\d$/,
+      /^60 of 60 requests failed in the last minute, at least \d\d(\.\d+)? % with a confidence of 1 - \d+e-\d$/,
     )
   })
 

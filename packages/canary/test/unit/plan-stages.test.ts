@@ -12,7 +12,7 @@ describe('a breach', () => {
     const { next } = decide(running, failing, 5 * MINUTE)
     expect(next).toMatchObject({ ending: 'rollback', reason: 'error rate 50 % is above 5 %', looks: 1 })
     expect(next.decisions.at(-1)!.decision).toMatch(
-      /^roll back: error rate 50 % is above 5 %: 50 of 100 requests failed in the stage so far; at least \d/,
+      /^roll back: error rate 50 % is above 5 %: 50 of 100 requests failed in the stage so far, at least \d/,
     )
   })
   test('without automatic roll-back ends the deployment as failed', () => {

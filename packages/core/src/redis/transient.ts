@@ -52,7 +52,7 @@ export function withoutCommand(error: unknown): unknown {
   const reason = attached.previousErrors?.[0] ?? error
   if (reason.name === 'ReplyError') return new RedisReplyError(reason.message)
   // A cluster's client redirects a call 16 times; the last reply is the reason.
-  const redirected = /^Too many Cluster redirections\. Last error: (?:ReplyError: )?(.+)/.exec(reason.message)?.[1]
+  const redirected = /^Too many Cluster redirections\. Last error: (?:\w*Error: )?(.+)/.exec(reason.message)?.[1]
   if (redirected !== undefined) return new RedisReplyError(redirected)
   delete attached.command
   if (attached.lastNodeError) delete (attached.lastNodeError as Attached).command

@@ -205,7 +205,7 @@ describe('a pool', () => {
     expect(text).toContain('arq_jobs_dead_total{queue="default",function="bad"} 1')
     expect(text).toContain('arq_queue_jobs{queue="default",state="deferred"} 1')
     expect(text).toContain('arq_pool_processes 2')
-    expect(text).toMatch(/arq_process_nodejs_eventloop_lag_seconds \d/)
+    expect(text).toMatch(/arq_nodejs_eventloop_lag_seconds \d/)
     expect((await get('/healthz')).status).toBe(200)
     expect((await get('/')).status).toBe(404)
     const held = await client.enqueue('hold', [1_500])

@@ -16,11 +16,13 @@ export function readRecord(stamp: string | null, state: string | null, value: Ui
   return { state: { ...CLEAN, ...stored, pending }, stamp }
 }
 
-/** A state without its value, which has a field of its own. */
+/** A state without its value, which has a field of its own; what is as in a clean state is left out. */
 export function writeState(state: KeyState): string {
   const { pending } = state
-  return JSON.stringify({
-    ...state,
-    pending: pending && { version: pending.version, persister: pending.persister },
-  })
+  const kept: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(state)) {
+    if (value !== CLEAN[name as keyof KeyState]) kept[name] = value
+  }
+  if (pending) kept.pending = { version: pending.version, persister: pending.persister }
+  return JSON.stringify(kept)
 }

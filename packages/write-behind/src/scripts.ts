@@ -36,15 +36,15 @@ return 1
 /**
  * Reads the state of many keys.
  *
- * KEYS: one state per key. Output: stamp, state and value of each, one after the other; false where there is none, and
- * the state 'wrong' for a key of another type, which must not keep the others from being read.
+ * KEYS: one state per key. Output: of each its stamp and state as one string, and its value; false where there is none,
+ * and 'wrong' for a key of another type, which must not keep the others from being read.
  */
 export const READ_MANY = `
 local found = {}
 for i = 1, #KEYS do
   local fields = redis.pcall('HMGET', KEYS[i], 'stamp', 'state', 'value')
   if fields.err then fields = {'', 'wrong', false} end
-  found[3 * i - 2], found[3 * i - 1], found[3 * i] = fields[1], fields[2], fields[3]
+  found[2 * i - 1], found[2 * i] = fields[1] and fields[2] and fields[1] .. fields[2], fields[3]
 end
 return found
 `

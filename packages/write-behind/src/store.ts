@@ -14,6 +14,8 @@ import { BEGIN_LOAD, END_LOAD, READ_MANY, SWAP, SWAP_MANY } from './scripts.ts'
 const REMEMBER_MS = 7 * 86_400_000
 /** Two writers of one key meet; each try lets one of them through. */
 const MAX_TRIES = 200
+/** Of a UUID. */
+const STAMP_LENGTH = 36
 
 /** What happens to the cache entry with an event. */
 type CacheChange = { kind: 'set'; value: Uint8Array; ttlMs: number } | { kind: 'delete' }
@@ -279,9 +281,10 @@ export class Store {
     const readAt = performance.now()
     const fields = found as (Buffer | null)[]
     keys.forEach((key, i) => {
-      const [stamp, state, value] = fields.slice(3 * i, 3 * i + 3)
+      const text = fields[2 * i] ? String(fields[2 * i]) : null
       try {
-        records.set(key, readRecord(stamp ? String(stamp) : null, state ? String(state) : null, value ?? null))
+        const [stamp, state] = text === null ? [null, null] : [text.slice(0, STAMP_LENGTH), text.slice(STAMP_LENGTH)]
+        records.set(key, readRecord(stamp, state, fields[2 * i + 1] ?? null))
       } catch {
         // Not a state of ours: whoever handles this key alone says so.
       }

@@ -4,7 +4,7 @@ import type { BatchPersister, BatchWrite, Persisters } from '../options.ts'
 import { batchPersisterOf } from '../allow-list.ts'
 import { endOf } from '../end-of.ts'
 import type { Newer, Pending } from '../plan.ts'
-import type { Store } from '../store.ts'
+import type { Snapshot, Store } from '../store.ts'
 import { persistJobId } from '../jobs.ts'
 import { decode } from '../value.ts'
 import { errorOf, persistApart } from './persist-apart.ts'
@@ -41,12 +41,23 @@ export interface Host {
   remove: (jobId: string, queueName: string) => Promise<unknown>
 }
 
+/** Keys that are persisted together. */
+interface Batch {
+  /** Keys that jobs wait for, and how they are told. */
+  wanted: ReadonlyMap<string, ((version: number | null) => void)[]>
+  token: string
+  taken: Map<string, Pending>
+  /** The job that was asked for a key, where it is known. */
+  jobs: Map<string, { epoch: number; queueName: string }>
+  known: Snapshot | undefined
+}
+
 /**
  * Persists what is due in batches, ahead of the jobs of the keys: the first job takes many keys along, and the jobs of
  * those keys find nothing to do when they come.
  *
- * idle → gathering (keys that jobs wait for, and keys that are due) → persisting → gathering again until nothing is due →
- * idle; resting after a store that took nothing; closed.
+ * idle → taking a batch (keys that jobs wait for, and keys that are due) → persisting it, and taking the next meanwhile,
+ * until nothing is due → removing jobs that have nothing left to do → idle; resting after a store that took nothing; closed.
  *
  * A batch owns its keys as a flush does, and never decides that a value failed for good: a key that fails in a batch is
  * left to its own job, which persists it alone, with its tries and its dead letter.
@@ -57,6 +68,8 @@ export class Batcher {
   readonly #wanted = new Map<string, ((version: number | null) => void)[]>()
   /** Keys that failed in a batch, and until when (ms of this process) they are left alone. */
   readonly #apart = new Map<string, number>()
+  /** Keys of the batches at work. */
+  readonly #inFlight = new Set<string>()
   /** Ends the batch at work. */
   #cut: AbortController | undefined
   #isClosed = false
@@ -106,57 +119,75 @@ export class Batcher {
   async #run(host: Host): Promise<void> {
     // Jobs that start in the same turn are taken together.
     await new Promise((resolve) => setImmediate(resolve))
+    let atWork: Promise<void> = Promise.resolve()
     // Whoever joins up to the last look is served: nothing may come between that look and the end of the run.
     do {
-      await this.#next(host)
-      if (this.#wanted.size === 0 && this.#batchesLeft <= 0) await this.#removeDone(host)
+      const batch = await this.#take(host)
+      // While the store takes one batch, the next is taken from Redis, and no further one.
+      await atWork
+      atWork = this.#finish(batch, host)
+      if (this.#wanted.size === 0 && this.#batchesLeft <= 0) {
+        await atWork
+        if (this.#wanted.size === 0) await this.#removeDone(host)
+      }
     } while (this.#wanted.size > 0 || this.#batchesLeft > 0)
+    await atWork
+    if (this.#wanted.size > 0) return this.#run(host)
     this.#running = undefined
   }
 
-  async #next(host: Host): Promise<void> {
-    const wanted = [...this.#wanted.keys()].slice(0, this.#options.size)
-    const waiting = wanted.map((key) => [key, this.#wanted.get(key)!] as const)
-    for (const key of wanted) this.#wanted.delete(key)
+  /** Takes keys for a batch: those that jobs wait for, filled up with others that are due. */
+  async #take(host: Host): Promise<Batch> {
+    const { lockMs, store } = this.#options
+    const wanted = new Map([...this.#wanted].slice(0, this.#options.size))
+    for (const key of wanted.keys()) this.#wanted.delete(key)
     this.#batchesLeft--
-    const persisted = await this.#batch(wanted, host).catch((error: unknown) => {
-      host.log.warn({ err: error }, 'a batch of values could not be persisted; each is tried alone')
-      return new Map<string, number>()
-    })
-    if (persisted.size === 0) this.#batchesLeft = 0
-    for (const [key, resolves] of waiting) for (const resolve of resolves) resolve(persisted.get(key) ?? null)
+    const batch: Batch = { wanted, token: randomUUID(), taken: new Map(), jobs: new Map(), known: undefined }
+    try {
+      const keys = this.#isClosed ? [] : await this.#gather([...wanted.keys()])
+      if (keys.length < 2) return batch // alone it is not better off here than with its own job
+      const { after, outcomes } = await store.applyMany(keys, (key, { askedIn, epoch, lock, pending }, nowUs) => {
+        if (askedIn !== null) batch.jobs.set(key, { epoch, queueName: askedIn })
+        const isFree = (lock?.untilUs ?? 0) <= nowUs
+        const isOurs = pending && isFree && batchPersisterOf(this.#options.persisters, pending.persister)
+        return isOurs ? { kind: 'begin', token: batch.token, jobId: null, lockMs } : null
+      })
+      for (const [key, outcome] of outcomes) if (outcome.kind === 'persist') batch.taken.set(key, outcome.pending)
+      for (const key of batch.taken.keys()) this.#inFlight.add(key)
+      batch.known = after
+    } catch (error) {
+      host.log.warn({ err: error }, 'a batch of values could not be taken from Redis; each is tried alone')
+    }
+    return batch
   }
 
-  /** One batch; gives the versions that were persisted, by key. */
-  async #batch(wanted: readonly string[], host: Host): Promise<Map<string, number>> {
-    const { lockMs, store } = this.#options
-    const keys = this.#isClosed ? [] : await this.#gather(wanted)
-    const persisted = new Map<string, number>()
-    if (keys.length < 2) return persisted // alone it is not better off here than with its own job
-    const token = randomUUID()
-    const jobs = new Map<string, { epoch: number; queueName: string }>()
-    const begun = await store.applyMany(keys, (key, { askedIn, epoch, lock, pending }, nowUs) => {
-      if (askedIn !== null) jobs.set(key, { epoch, queueName: askedIn })
-      const isFree =
-        pending && (lock?.untilUs ?? 0) <= nowUs && batchPersisterOf(this.#options.persisters, pending.persister)
-      return isFree ? { kind: 'begin', token, jobId: null, lockMs } : null
-    })
-    const taken = new Map<string, Pending>()
-    for (const [key, outcome] of begun.outcomes) if (outcome.kind === 'persist') taken.set(key, outcome.pending)
+  /** Persists a batch, notes it, and tells the jobs that wait. Never throws. */
+  async #finish(batch: Batch, host: Host): Promise<void> {
+    const { taken, wanted } = batch
+    let persisted = new Map<string, number>()
+    try {
+      if (taken.size > 0) persisted = await this.#persistAndNote(batch, host)
+    } catch (error) {
+      host.log.warn({ err: error }, 'a batch of values was not noted in Redis; each is tried alone')
+    }
+    if (persisted.size === 0) this.#batchesLeft = 0
+    for (const key of taken.keys()) this.#inFlight.delete(key)
+    for (const [key, resolves] of wanted) for (const resolve of resolves) resolve(persisted.get(key) ?? null)
+  }
 
-    let known = begun.after
+  /** The versions that were persisted, by key. */
+  async #persistAndNote(batch: Batch, host: Host): Promise<Map<string, number>> {
+    const { jobs, taken, token, wanted } = batch
+    const { lockMs, store } = this.#options
     const renew = async () => {
-      const held = [...known.records.keys()].filter((key) => taken.has(key))
-      known = (await store.applyMany(held, () => ({ kind: 'renew', token, lockMs }), { known })).after
+      const event = { kind: 'renew', token, lockMs } as const
+      const { after } = await store.applyMany([...taken.keys()], () => event, batch.known ? { known: batch.known } : {})
+      batch.known = after
     }
     // One that fails is followed by the next.
     const renewing = setInterval(() => void renew().catch(() => {}), lockMs / 3)
-    let failed: Map<string, Error>
-    try {
-      failed = await this.#persist(taken, host)
-    } finally {
-      clearInterval(renewing)
-    }
+    const failed = await this.#persist(taken, host).finally(() => clearInterval(renewing))
+    const persisted = new Map<string, number>()
     const settle = async (keys: readonly string[], isDurable: boolean) => {
       const eventOf = (key: string) => {
         const { version } = taken.get(key)!
@@ -164,7 +195,10 @@ export class Batcher {
         return { kind: 'failed', token, version, error: 'left to its own job', then: 'leave' } as const
       }
       const counted = isDurable ? 'persisted' : 'failures'
-      const { outcomes } = await store.applyMany(keys, eventOf, { counted, known })
+      const { outcomes } = await store.applyMany(keys, eventOf, {
+        counted,
+        ...(batch.known ? { known: batch.known } : {}),
+      })
       for (const key of keys) {
         const outcome = outcomes.get(key) ?? (await store.apply(key, eventOf(key)))
         if (outcome.kind === 'newer') await host.bring(key, outcome)
@@ -172,7 +206,7 @@ export class Batcher {
         persisted.set(key, taken.get(key)!.version)
         const job = jobs.get(key)
         // One that a job waits for here runs.
-        if (job && !wanted.includes(key)) this.#done.set(persistJobId(key, job.epoch), job.queueName)
+        if (job && !wanted.has(key)) this.#done.set(persistJobId(key, job.epoch), job.queueName)
       }
     }
     await settle(
@@ -196,12 +230,12 @@ export class Batcher {
   /** The keys that jobs wait for, filled up with others that are due. */
   async #gather(wanted: readonly string[]): Promise<string[]> {
     const { size, store } = this.#options
-    const keys = new Set(wanted)
+    const keys = new Set(wanted.filter((key) => !this.#inFlight.has(key)))
     const now = performance.now()
     for (const [key, until] of this.#apart) if (until <= now) this.#apart.delete(key)
     for (let page = 0; page < MAX_PAGES && keys.size < size; page++) {
       const due = await store.overdue(0, { offset: page * size, limit: size })
-      for (const key of due) if (keys.size < size && !this.#apart.has(key)) keys.add(key)
+      for (const key of due) if (keys.size < size && !this.#apart.has(key) && !this.#inFlight.has(key)) keys.add(key)
       if (due.length < size) break
     }
     return [...keys]

@@ -3,6 +3,7 @@
  * on one Redis and one PostgreSQL: `npm run bench -w @arq-ts/write-behind`, after a build. `--keys`, `--rounds` and
  * `--max-jobs` change the measurement.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Client, createLogger } from '@arq-ts/core'
@@ -19,12 +20,15 @@ const { values: flags } = parseArgs({
   },
 })
 const [keys, rounds, maxJobs] = [flags.keys, flags.rounds, flags['max-jobs']].map(Number) as [number, number, number]
+const QUEUE = 'arq:queue'
+const WARM_UP = 2_000
+const WAIT = { timeoutMs: 300_000 }
 const WAYS = ['one by one', 'in batches'] as const
 type Way = (typeof WAYS)[number]
 const FIGURES = {
   durableMs: 'until all rows are in PostgreSQL',
   settledMs: 'until all jobs have ended',
-  cpuMs: 'processor time of the worker, start-up left out',
+  cpuMs: 'processor time of the worker',
 }
 type Result = Record<keyof typeof FIGURES, number>
 
@@ -37,33 +41,56 @@ const client = new Client({ redis: redis.url, logger: createLogger({ level: 'sil
 const cache = new WriteBehind({ client, redis: redis.url })
 const script = fileURLToPath(new URL('worker.mjs', import.meta.url))
 
-/** Writes the keys, starts a worker, and waits until the last row is there and the last job has ended. */
-async function round(way: Way): Promise<Result> {
-  await client.queues.purge('arq:queue')
-  await pool.query('drop table if exists entries')
-  await pool.query('create table entries (key text primary key, value jsonb not null, version bigint not null)')
+/** Makes keys dirty, all due at one time. */
+async function write(count: number, prefix: string, dueAt: number): Promise<void> {
   const lanes = Array.from({ length: 50 }, async (_, lane) => {
-    for (let i = lane; i < keys; i += 50) {
+    for (let i = lane; i < count; i += 50) {
       const value = { id: i, name: `user ${i}`, tags: ['a', 'b'], visits: i * 7 }
-      await cache.writeBehind(`user:${i}`, value, { persister: 'app:save', delayMs: 0 })
+      await cache.writeBehind(`${prefix}:${i}`, value, {
+        persister: 'app:save',
+        delayMs: Math.max(0, dueAt - Date.now()),
+      })
     }
   })
   await Promise.all(lanes)
+}
 
+const untilStored = (count: number) =>
+  eventually(async () => {
+    const { rows } = await pool.query<{ n: string }>('select count(*) as n from entries')
+    return Number(rows[0]!.n) === count
+  }, WAIT)
+const untilSettled = () =>
+  eventually(async () => {
+    const { deferred, pending, running } = await client.queues.stats(QUEUE)
+    return deferred + pending + running === 0
+  }, WAIT)
+
+/** One way, on a worker process of its own that has persisted some keys already: nobody's code is cold. */
+async function round(way: Way): Promise<Result> {
+  await client.queues.purge(QUEUE)
+  await pool.query('drop table if exists entries')
+  await pool.query('create table entries (key text primary key, value jsonb not null, version bigint not null)')
+  const beganWriting = Date.now()
+  await write(WARM_UP, 'warm', beganWriting)
+  const perKeyMs = (Date.now() - beganWriting) / WARM_UP
   const config = { url: redis.url, postgres: postgres.url, maxJobs, batch: way === 'in batches' }
   const worker = new Child(process.execPath, [script, JSON.stringify(config)])
   await worker.line(/^started/)
+  await untilStored(WARM_UP)
+  await untilSettled()
+
+  // All are written before the first is due, and the worker knows when that is.
+  const dueAt = Date.now() + 2_000 + 3 * keys * perKeyMs
+  await write(keys, 'user', dueAt)
+  if (Date.now() > dueAt) throw new Error('the keys were due before they were all written; the machine is too busy')
+  worker.kill('SIGUSR2') // counts its processor time from here
+  await worker.line(/^counting/)
+  await sleep(dueAt - Date.now())
   const began = performance.now()
-  const wait = { timeoutMs: 120_000 }
-  await eventually(async () => {
-    const { rows } = await pool.query<{ n: string }>('select count(*) as n from entries')
-    return Number(rows[0]!.n) === keys
-  }, wait)
+  await untilStored(WARM_UP + keys)
   const durableMs = performance.now() - began
-  await eventually(async () => {
-    const { pending, running } = await client.queues.stats('arq:queue')
-    return pending + running === 0
-  }, wait)
+  await untilSettled()
   const settledMs = performance.now() - began
   const left = await cache.dirtyKeys()
   if (left.length > 0) throw new Error(`${left.length} keys are still dirty`)

@@ -14,11 +14,12 @@ const worker = new Worker({
   maxJobs,
   ...persistCache({ redis: url, persisters: { app: { save } } }),
 })
-let before
-worker.on('started', () => {
+let before = process.cpuUsage()
+process.on('SIGUSR2', () => {
   before = process.cpuUsage()
-  console.log('started')
+  console.log('counting')
 })
+worker.on('started', () => console.log('started'))
 await worker.run()
 const { system, user } = process.cpuUsage(before)
 console.log(`cpu ${(system + user) / 1_000}`)

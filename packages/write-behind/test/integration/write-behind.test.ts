@@ -100,7 +100,7 @@ describe('a write', () => {
 
   test('that the job cannot carry is refused before anything is written', async () => {
     const cache = bench.cache({ codec: 'pickle' })
-    await expect(cache.writeBehind('k', new Set([1]), options)).rejects.toThrow('msgpack has no sets')
+    await expect(cache.writeBehind('k', new Set([1]), options)).rejects.toThrow(/^msgpack .*\bsets?\b/i)
     expect(await cache.dirtyKeys()).toEqual([])
     expect(await cache.get('k')).toBeUndefined()
   })

@@ -19,7 +19,10 @@ const SOON = { timeoutMs: 60_000 }
 
 /** Scrapes of one second share a collection. */
 const becomes = (series: string, value: number) =>
-  eventually(async () => expect([series, await valueOf(series)]).toEqual([series, value]) === undefined, SOON)
+  eventually(async () => {
+    expect([series, await valueOf(series)]).toEqual([series, value])
+    return true
+  }, SOON)
 
 async function startPool(size: number) {
   const args = ['--queue', 'default', '--workers', String(size), '--metrics-port', String(port)]

@@ -140,7 +140,7 @@ describe.skipIf(!python)(
       expect((await bench.run(['cron', 'ls'])).stderr).toBe('no live arq-ts worker has cron jobs\n')
       await serve(() => 1)
       expect((await bench.run(['cron', 'ls'])).stdout).toMatch(
-        /^cron:nightly +\d{4}-\d\d-\d\d \d\d:00:00 {2}\(in .*\) +default +1$/m,
+        /^cron:nightly +hour=2 minute=0 +\d{4}-\d\d-\d\d \d\d:00:00 {2}\(in .*\) +default +1$/m,
       )
     })
 

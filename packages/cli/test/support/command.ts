@@ -83,7 +83,8 @@ export function useCommand(): CommandBench {
     database: () => database,
     folder: () => folder,
     run: (args, { env = {}, redis = true } = {}) => {
-      if (!NEEDS_PROCESS.test(args.join(' '))) {
+      // Options of Node's are for a process of its own.
+      if (!NEEDS_PROCESS.test(args.join(' ')) && env.NODE_OPTIONS === undefined) {
         const words = redis ? withFlags(args, '--redis', database.url) : args
         return runHere(words, { env: { ...clean, ...env }, cwd: folder })
       }

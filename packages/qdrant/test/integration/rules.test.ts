@@ -43,9 +43,10 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
     })
   })
 
+  // Snapshots outlive their collection and are told apart by the second, so each test has a name of its own.
   describe('with a snapshot', () => {
     test('is carried out once that is made, and after another look at the aliases', async () => {
-      const collection = await bench.collection('old')
+      const collection = await bench.collection('old-1')
       await work({ snapshot: true })
       const result = await ended(await enqueue(collection))
       expect(result).toMatchObject({ status: 'success', snapshot: expect.stringContaining(collection) as string })
@@ -60,7 +61,7 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
     })
 
     test('is not carried out when an alias has come to the collection meanwhile', async () => {
-      const collection = await bench.collection('old')
+      const collection = await bench.collection('old-2')
       const making = bench.qdrant().faults.add({ kind: 'hang', call: /^POST .*snapshots/, when: 'after' })
       await work({ snapshot: true })
       const job = await enqueue(collection)
@@ -72,7 +73,7 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
     })
 
     test('that Qdrant refuses fails, and nothing is deleted', async () => {
-      const collection = await bench.collection('old')
+      const collection = await bench.collection('old-3')
       bench.qdrant().faults.add({ kind: 'error', call: /^POST .*snapshots/, status: 403 })
       await work({ snapshot: true })
       expect(await ended(await enqueue(collection))).toMatchObject({
@@ -85,7 +86,7 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
     test.each(['error', 'close'] as const)(
       'that fails (%s) is tried again, and nothing is deleted before',
       async (kind) => {
-        const collection = await bench.collection('old')
+        const collection = await bench.collection(`old-${kind}`)
         const fault = bench.qdrant().faults.add({ kind, call: /^POST .*snapshots/, times: 2 })
         await work({ snapshot: true })
         const job = await enqueue(collection)
@@ -97,7 +98,7 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
     )
 
     test('whose answer was lost uses the snapshot that was made, and makes no second', async () => {
-      const collection = await bench.collection('old')
+      const collection = await bench.collection('old-5')
       bench.qdrant().faults.add({ kind: 'close', call: /^POST .*snapshots/, when: 'after', times: 1 })
       await work({ snapshot: true })
       expect(await ended(await enqueue(collection))).toMatchObject({ status: 'success' })

@@ -100,7 +100,7 @@ describe('a write', () => {
 
   test('that the job cannot carry is refused before anything is written', async () => {
     const cache = bench.cache({ codec: 'pickle' })
-    await expect(cache.writeBehind('k', new Set([1]), options)).rejects.toThrow(/^msgpack .*\bsets?\b/i)
+    await expect(cache.writeBehind('k', new Set([1]), options)).rejects.toThrow(/msgpack cannot carry Set objects/)
     expect(await cache.dirtyKeys()).toEqual([])
     expect(await cache.get('k')).toBeUndefined()
   })

@@ -105,11 +105,11 @@ export class Store {
 
   /**
    * How long the one who persists a key holds it without a sign of life, in ms, where he has no job that comes again: a
-   * flush, or a batch. 0 where nobody does, or a job.
+   * flush, or a batch. 0 where that time is over, null where nobody holds it, or a job.
    */
-  async joblessHoldMs(key: string): Promise<number> {
+  async joblessHoldMs(key: string): Promise<number | null> {
     const { nowUs, state } = await this.#read(key)
-    return state.lock?.jobId === null ? Math.max(0, (state.lock.untilUs - nowUs) / 1_000) : 0
+    return state.lock?.jobId === null ? Math.max(0, (state.lock.untilUs - nowUs) / 1_000) : null
   }
 
   /** Redis's clock, in unix ms. */

@@ -126,8 +126,8 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
         return null
       }
       // Should a flush or a batch die with its process, nobody else would come for its key.
-      const holdMs = performance.now() < giveUpAt ? await store.joblessHoldMs(key) : 0
-      if (holdMs === 0) return null
+      const holdMs = performance.now() < giveUpAt ? await store.joblessHoldMs(key) : null
+      if (holdMs === null) return null
       await sleep(Math.min(holdMs + 1, HOLD_POLL_MS), undefined, { signal })
     }
   }

@@ -110,7 +110,7 @@ describe("a user's own logger", () => {
 
   test('gets no command of a call that is tried again', async () => {
     const { log, text } = plainLogger()
-    const client = new Client({ redis: server.url, logger: log, commandTimeoutMs: 300 })
+    const client = new Client({ redis: server.url, logger: log, commandTimeoutMs: 3_000 })
     try {
       await client.enqueue('f')
       await redis.config('SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction')

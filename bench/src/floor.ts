@@ -70,7 +70,8 @@ async function record(ids: readonly string[], batch: number): Promise<{ enqueue:
   for (const some of chunks(ids, batch)) {
     reply = [now, -1]
     await broker.reserve(QUEUE, some.length, [])
-    reply = [now, ...some.map(() => null), 0]
+    // All are taken: a broker that cannot claim what it finds looks elsewhere.
+    reply = [now, ...some.map(() => now), 0, ...some.map(() => payload)]
     await broker.claim(QUEUE, some, { token: TOKEN, leaseMs: LEASE_MS, honourAborts: true })
     reply = []
     const times = { startTimeMs: now, finishTimeMs: now }

@@ -65,7 +65,8 @@ export interface WorkerEventMessage extends JobEvent {
   missed?: number
 }
 
-const NAMES: readonly string[] = [
+/** The events that workers publish while somebody listens. */
+export const PUBLISHED_EVENTS = [
   'jobStarted',
   'jobFinished',
   'jobRetried',
@@ -73,7 +74,7 @@ const NAMES: readonly string[] = [
   'jobAbandoned',
   'leaseLost',
   'deadLettered',
-] satisfies WorkerEventMessage['event'][]
+] as const satisfies readonly WorkerEventMessage['event'][]
 
 /** Reads a message of the channel; null for one that no worker of ours has sent: anybody may publish there. */
 export function readWorkerEvent(message: string): WorkerEventMessage | null {
@@ -86,7 +87,7 @@ export function readWorkerEvent(message: string): WorkerEventMessage | null {
   if (typeof value !== 'object' || value === null) return null
   const { event, jobId, functionName, queueName, workerId, atMs, ...rest } = value as Record<string, unknown>
   const hasNames = [jobId, functionName, queueName, workerId].every((name) => typeof name === 'string')
-  if (!hasNames || !NAMES.includes(event as string) || !isTime(atMs)) return null
+  if (!hasNames || !(PUBLISHED_EVENTS as readonly string[]).includes(event as string) || !isTime(atMs)) return null
   const { jobTry, waitMs, runMs, delayMs, missed, outcome, reason, error } = rest
   const numbers = [jobTry, waitMs, runMs, delayMs, missed]
   if (!numbers.every((number) => number === undefined || Number.isFinite(number))) return null

@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts'
 import type { RunScript } from './due-jobs.ts'
 import type { Faults } from './faults.ts'
 import { readId, sendId } from './id-bytes.ts'
-import { scoreOf } from './obstruction.ts'
+import { readScore } from './scores.ts'
 
 /** Abort requests looked at, jobs that one call ends, and bytes of their payloads, at most. */
 const MAX_REQUESTS = 1_000
@@ -42,7 +42,7 @@ export class AbortedJobs {
     const ids = jobIds.map(sendId)
     const read = () => this.#connection.run((client) => client.zmscore(abort, ...ids), { signal })
     const scores = await this.#unlessFaulty(read, [])
-    return new Map(jobIds.flatMap((id, i) => (scores[i] == null ? [] : [[id, scoreOf(scores[i])] as const])))
+    return new Map(jobIds.flatMap((id, i) => (scores[i] == null ? [] : [[id, readScore(scores[i])] as const])))
   }
 
   /**
@@ -64,8 +64,8 @@ export class AbortedJobs {
         token,
         payload: payload as Buffer,
         jobTry: Number(jobTry),
-        abortAskedMs: scoreOf(String(asked)),
-        score: scoreOf(String(score)),
+        abortAskedMs: readScore(String(asked)),
+        score: readScore(String(score)),
         deaths: 0,
       })
     }
@@ -89,7 +89,8 @@ export class AbortedJobs {
       [],
     )
     const asked = new Map<string, number>()
-    for (let at = 0; at < requests.length; at += 2) asked.set(readId(requests[at]!), scoreOf(String(requests[at + 1])))
+    for (let at = 0; at < requests.length; at += 2)
+      asked.set(readId(requests[at]!), readScore(String(requests[at + 1])))
     if (asked.size === 0) return []
     const ids = [...asked.keys()]
     const queue = this.#keys.queue(queueName)

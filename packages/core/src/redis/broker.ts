@@ -12,7 +12,7 @@ import { asSkipped, DueJobs, RESERVE_MS } from './due-jobs.ts'
 import type { SkippedIds } from './due-jobs.ts'
 import { Faults } from './faults.ts'
 import { sendId } from './id-bytes.ts'
-import { scoreOf } from './obstruction.ts'
+import { readScore } from './scores.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 import { isTransient } from './transient.ts'
@@ -359,7 +359,7 @@ function readClaims(
     const claim = taken[Number(reply[at]) - 1]!
     const asked = reply[at + 2]!
     claim.jobTry = Number(reply[at + 1])
-    claim.abortAskedMs = asked === null ? null : scoreOf(String(asked))
+    claim.abortAskedMs = asked === null ? null : readScore(String(asked))
     claim.deaths = Number(reply[at + 3])
     at += 4
   }

@@ -5,7 +5,7 @@ import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
-import { scoreOf } from './jobs.ts'
+import { dueTimeIn } from './scores.ts'
 import { runScript } from './scripts.ts'
 
 /** A dead letter as Redis has it; null fields where the entry itself has expired. */
@@ -46,7 +46,7 @@ export class DeadLetterRecords {
     const damaged = await this.#damaged.among(entries)
     return ids.map((jobId, i) => {
       const own = damaged.filter(({ key }) => key === this.#keys.deadLetter(jobId))
-      return toDeadLetter(jobId, scoreOf(members[2 * i + 1]!.toString()), intact(entries[i], {}), own)
+      return toDeadLetter(jobId, dueTimeIn(members[2 * i + 1]!.toString()), intact(entries[i], {}), own)
     })
   }
 
@@ -58,7 +58,7 @@ export class DeadLetterRecords {
     ])
     const score = intact<string | null>(place, null)
     if (score === null) return null
-    return toDeadLetter(jobId, scoreOf(score), intact(entry, {}), await this.#damaged.among([entry]))
+    return toDeadLetter(jobId, dueTimeIn(score), intact(entry, {}), await this.#damaged.among([entry]))
   }
 
   /** The number of dead letters, of all queues. */

@@ -1,4 +1,4 @@
-import { deathsOf, dueTimeOf, EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
+import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { ObservedJob } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
@@ -6,6 +6,7 @@ import type { Call, Calls } from './calls.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
+import { deathsIn, dueTimeIn } from './scores.ts'
 import { runScript } from './scripts.ts'
 
 /** A job as Redis has it; bytes are null where there are none. */
@@ -364,19 +365,5 @@ export function isCounter(value: string | null): boolean {
 }
 
 function numberOf(score: string | null): number | null {
-  return score === null ? null : dueTimeOf(rawScoreOf(score))
-}
-
-function rawScoreOf(score: string): number {
-  return score.endsWith('inf') ? (score.startsWith('-') ? -Infinity : Infinity) : Number(score)
-}
-
-/** The due time in a score, in unix ms; Redis writes infinite ones as `inf`. */
-export function scoreOf(score: string): number {
-  return dueTimeOf(rawScoreOf(score))
-}
-
-/** The number of tries in a score that ended with the death of their worker. */
-export function deathsIn(score: string | null): number {
-  return score === null ? 0 : deathsOf(rawScoreOf(score))
+  return score === null ? null : dueTimeIn(score)
 }

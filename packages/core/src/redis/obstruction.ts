@@ -1,4 +1,5 @@
 import { idToBytes, showId } from '@arq-ts/protocol/jobs'
+import { readScore } from './scores.ts'
 
 /** A member of a queue by its place in the order: score, then id by bytes. */
 export interface Member {
@@ -201,18 +202,13 @@ function total({ held, expired, faulty, foreign }: Record<Obstacle, number>): nu
 
 /** Whether a member comes after another in their queue. */
 function isBehind(member: Member, other: Member): boolean {
-  const [a, b] = [scoreOf(member.score), scoreOf(other.score)]
+  const [a, b] = [readScore(member.score), readScore(other.score)]
   return a === b ? compareBytes(idToBytes(member.jobId), idToBytes(other.jobId)) > 0 : a > b
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
   return a.length - b.length
-}
-
-/** A score as Redis writes it, which is `inf` and `-inf` where it is infinite. */
-export function scoreOf(text: string | number): number {
-  return text === 'inf' ? Infinity : text === '-inf' ? -Infinity : Number(text)
 }
 
 /** The log line about a stretch that stands in the way. */

@@ -5,7 +5,7 @@ import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
-import { deathsIn, scoreOf } from './jobs.ts'
+import { deathsIn, dueTimeIn } from './scores.ts'
 import type { JobRecords, QueuePlace } from './jobs.ts'
 
 /** Members of a queue that are looked at to count running jobs, at the head and in the lease window each. */
@@ -163,7 +163,7 @@ export class QueueRecords {
         const [jobId, score] = [readId(reply[i]!), reply[i + 1]!.toString()]
         if (score !== from) [from, seen, offset] = [score, new Set(), 0]
         offset++
-        if (!seen.has(jobId)) page.push({ jobId, score: scoreOf(score), deaths: deathsIn(score) })
+        if (!seen.has(jobId)) page.push({ jobId, score: dueTimeIn(score), deaths: deathsIn(score) })
         seen.add(jobId)
       }
       if (page.length > 0) yield page
@@ -242,7 +242,7 @@ export class QueueRecords {
       const exists = await this.#calls.pipeline(ids.map((id) => ['exists', this.#keys.inProgress(id)]))
       const found = exists.filter((flag) => flag === 1).length
       const idle = exists.indexOf(0)
-      if (firstIdle === null && idle !== -1) firstIdle = scoreOf(members[2 * idle + 1]!.toString())
+      if (firstIdle === null && idle !== -1) firstIdle = dueTimeIn(members[2 * idle + 1]!.toString())
       running += found
       idlePages = found === 0 ? idlePages + 1 : 0
       if (ids.length < PAGE || (mayStop && idlePages === 2)) return { running, firstIdle, exact: true }
@@ -255,7 +255,7 @@ export class QueueRecords {
       ['zrangeBuffer', key, min, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'],
     ])
     const score = (answer as Buffer[])[1]
-    return score === undefined ? null : scoreOf(score.toString())
+    return score === undefined ? null : dueTimeIn(score.toString())
   }
 }
 

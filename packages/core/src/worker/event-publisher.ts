@@ -1,20 +1,11 @@
 import type { EventEmitter } from 'node:events'
+import { PUBLISHED_EVENTS } from '../fleet/events.ts'
 import type { WorkerEvents } from '../fleet/events.ts'
 import { describeError } from '../logging/log-lines.ts'
 import type { WorkerEventChannel } from '../redis/worker-events.ts'
 
 /** Told one by one at most; a burst of more is cut, and counted in `missed`. */
 const MAX_WAITING = 10_000
-
-const TOLD = [
-  'jobStarted',
-  'jobFinished',
-  'jobRetried',
-  'jobReleased',
-  'jobAbandoned',
-  'leaseLost',
-  'deadLettered',
-] as const satisfies (keyof WorkerEvents)[]
 
 /**
  * Publishes what a worker does while somebody listens, and costs nothing while nobody does.
@@ -26,7 +17,7 @@ export class EventPublisher {
   readonly #channel: WorkerEventChannel
   readonly #workerId: string
   readonly #now: () => number
-  readonly #listeners: [name: (typeof TOLD)[number], listener: (about: object) => void][]
+  readonly #listeners: [name: (typeof PUBLISHED_EVENTS)[number], listener: (about: object) => void][]
   #waiting: string[] = []
   #missed = 0
   #telling = false
@@ -41,7 +32,7 @@ export class EventPublisher {
     this.#workerId = options.workerId
     this.#channel = options.channel
     this.#now = options.now
-    this.#listeners = TOLD.map((name) => [name, (about) => this.#add(name, about)])
+    this.#listeners = PUBLISHED_EVENTS.map((name) => [name, (about) => this.#add(name, about)])
   }
 
   /** Begins or ends telling. */

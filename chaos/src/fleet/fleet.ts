@@ -8,7 +8,7 @@ import { Proxy } from '../servers/proxy.ts'
 import type { Servers } from '../servers/topology.ts'
 import { Member } from './member.ts'
 
-/** How long a process may take to stop after SIGTERM, in ms. */
+/** Time a process may take to stop after SIGTERM, in ms. */
 const STOP_MS = 20_000
 /** A process that died is replaced after this, in ms. */
 const RESTART_MS = 300

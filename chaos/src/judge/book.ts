@@ -12,13 +12,13 @@ export interface Run {
   settledMs: number | undefined
 }
 
-/** What the ledger says of one enqueued job. */
+/** Ledger entries of one enqueued job. */
 export interface Story {
   nonce: string
   /** Undefined until a producer or a run names it. */
   jobId: string | undefined
   task: string
-  /** When a producer was told that it is queued; undefined where none was. */
+  /** Moment a producer learned that it is queued; undefined where none did. */
   acceptedMs: number | undefined
   /** When it was to run; undefined where no producer says. */
   dueMs: number | undefined

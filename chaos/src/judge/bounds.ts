@@ -1,6 +1,6 @@
 import type { Case, Verdict } from './judge.ts'
 
-/** What a run found, of which some is bounded. */
+/** Findings of a run, some of which have a bound. */
 export interface Findings {
   verdict: Verdict
   /** Processes of ours that ended by themselves, or not when they were asked to. */
@@ -20,7 +20,7 @@ export interface Bound {
   broken: boolean
 }
 
-/** How much later than the lease a killed worker's job may run again, in ms. */
+/** Delay after the lease within which a killed worker's job must run again, in ms. */
 const RECOVERY_MARGIN_MS = 500
 
 /** A percentile of fewer samples says more about one of them than about recovery. */

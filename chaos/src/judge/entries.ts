@@ -1,6 +1,6 @@
-/** What the fleet, the supervisor and the injector write into the ledger. */
+/** Entries that the fleet, the supervisor and the injector write into the ledger. */
 
-/** How a run of a handler ended, by its own account. `retry` and `cancelled` are not the end of the job. */
+/** Ending of a handler's run, as the handler reports it. `retry` and `cancelled` are not the end of the job. */
 export type RunOutcome = 'returned' | 'raised' | 'retry' | 'cancelled'
 
 /** One line of the ledger. `atMs` is the ledger server's clock: the only clock that counts. */
@@ -21,7 +21,7 @@ export type LedgerEntry = { atMs: number } & (
   | { event: 'down'; worker: string }
   | { event: 'up'; worker: string }
   | { event: 'boot'; worker: string }
-  /** `cause`: the fault that ended it, `retired`, or empty when it ended by itself. */
+  /** `cause`: the fault that ended it, `retired`, or empty for a spontaneous exit. */
   | { event: 'exit'; worker: string; status: string; cause: string }
   | { event: 'fault'; fault: string; kind: string; target: string }
   | { event: 'healed'; fault: string }

@@ -1,7 +1,7 @@
-/** What the judge needs to know of a run beside its ledger. */
+/** Facts about a run that the judge needs in addition to its ledger. */
 export interface JudgeOptions {
   leaseMs: number
-  /** How long results of a task are kept, in ms; undefined for a task nobody knows. */
+  /** Time results of a task are kept, in ms; undefined for a task nobody knows. */
   keepResultMs: (task: string) => number | undefined
   /** Names of cron jobs. */
   tickNames: readonly string[]

@@ -1,6 +1,6 @@
 /** Judges why a key may stand in Redis after the fleet has drained and stopped. */
 
-/** What is known of one key. */
+/** Facts about one key. */
 export interface KeyFacts {
   name: string
   type: string

@@ -4,7 +4,7 @@ import type { Explainer } from './explain.ts'
 import type { JudgeOptions } from './judge-options.ts'
 import { percentile } from './percentile.ts'
 
-/** How soon jobs began after they were due, in ms. */
+/** Delay between the due time of jobs and their start, in ms. */
 export interface Pickup {
   p50Ms: number | undefined
   p99Ms: number | undefined

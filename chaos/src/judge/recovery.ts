@@ -3,7 +3,7 @@ import { describeRuns } from './describe.ts'
 import type { Explainer } from './explain.ts'
 import { percentile } from './percentile.ts'
 
-/** How soon jobs of killed workers of ours ran again. */
+/** Time until jobs of our killed workers ran again. */
 export interface Recovery {
   kills: number
   /** Jobs that ran when their worker was killed, and again later. */

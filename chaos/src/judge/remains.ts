@@ -1,14 +1,14 @@
-/** What a result key held: enough to say which run wrote it, in either codec. */
+/** Content of a result key: enough to name the run that wrote it, in either codec. */
 export interface StoredResult {
   /** The run whose value or error it is; undefined where no handler's is. */
   run: string | undefined
-  /** How the job ended, where no run is named. */
+  /** Ending of the job, where no run is named. */
   text: string
   /** In ms; -1 for ever. */
   ttlMs: number
 }
 
-/** What stood in Redis when the fleet had stopped. */
+/** Content of Redis after the fleet stopped. */
 export interface Remains {
   /** Queue name to members by score. */
   queues: Map<string, Map<string, number>>

@@ -40,7 +40,7 @@ export interface Fault {
   kind: FaultKind
   /** When it begins, in ms from the start of the faults. */
   atMs: number
-  /** How long it lasts, in ms; 0 for a blow such as a kill. */
+  /** Duration in ms; 0 for a blow such as a kill. */
   durationMs: number
   /** The slot of the fleet that it hits; null for Redis, or for all. */
   target: string | null

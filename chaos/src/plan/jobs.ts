@@ -21,7 +21,7 @@ export const TICK = 'cron:tick'
 /** A cron job of ours that must not overlap. */
 export const SKIPPING_TICK = 'cron:skipping'
 
-/** What a producer enqueues, before it has a nonce. */
+/** Job of a producer, before it has a nonce. */
 export interface JobPlan {
   task: TaskName
   ms: number

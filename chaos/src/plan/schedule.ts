@@ -3,7 +3,7 @@ import type { Fault, FaultKind, Topology } from './faults.ts'
 import { Random } from './random.ts'
 import type { Slot } from './slots.ts'
 
-/** How often each kind stands in the deck that faults are drawn from: a run of two minutes sees most of them. */
+/** Number of cards of each kind in the deck that faults are drawn from: a run of two minutes sees most kinds. */
 const DECK: Record<Exclude<FaultKind, 'clock'>, number> = {
   kill: 5,
   stop: 2,
@@ -38,7 +38,7 @@ export const WARM_UP_MS = 4_000
 
 export interface ScheduleOptions {
   seed: string
-  /** How long faults go on, in ms. */
+  /** Time during which faults occur, in ms. */
   durationMs: number
   kinds: readonly FaultKind[]
   topology: Topology

@@ -6,7 +6,7 @@ export type SlotKind = 'ts-worker' | 'ts-producer' | 'py-worker' | 'py-producer'
 export interface Slot {
   name: string
   kind: SlotKind
-  /** What its clock is off by, in ms. */
+  /** Offset of its clock, in ms. */
   clockShiftMs: number
   /** The queue it serves, for a Python worker, which reads one codec only. */
   queue?: string
@@ -21,7 +21,7 @@ export const MSGPACK_QUEUE = 'chaos:msgpack'
 
 export const QUEUES: readonly string[] = [PICKLE_QUEUE, MSGPACK_QUEUE]
 
-/** By how much the one clock that is off is off, in ms. */
+/** Offset of the one clock that is wrong, in ms. */
 const CLOCK_SHIFT_MS = 97_000
 
 /** The fleet of a run: three workers of ours, and with Python two of arq; a producer of each. */

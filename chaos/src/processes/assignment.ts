@@ -4,7 +4,7 @@ import type { Slot } from '../plan/slots.ts'
 import { CLUSTER_PREFIX } from '../servers/topology.ts'
 import type { Target } from '../servers/topology.ts'
 
-/** What a process of the fleet is given, as its one argument in JSON. */
+/** Assignment of a process of the fleet: its one argument, in JSON. */
 export interface Assignment {
   slot: Slot
   /** Name of this incarnation, such as `ts-worker-1#3`. */

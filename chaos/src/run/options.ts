@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { FAULT_KINDS, FAULTS, TOPOLOGIES } from '../plan/faults.ts'
 import type { FaultKind, Topology } from '../plan/faults.ts'
 
-/** What a run is asked for. */
+/** Settings of a run. */
 export interface RunOptions {
   minutes: number
   seed: string

@@ -10,7 +10,7 @@ import { LEDGER } from '../processes/ledger-client.ts'
 
 const PAGE = 2_000
 
-/** What was found when the fleet had stopped. */
+/** Findings of the scan after the fleet stopped. */
 export interface Scan {
   remains: Remains
   /** Keys with a reason to be there, by reason. */

@@ -12,7 +12,7 @@ import { isOver } from '../src/state.ts'
 import type { Deployment, Stage } from '../src/types.ts'
 import { binomial, poisson, uniform } from './random.ts'
 
-/** How a collection behaves. */
+/** Behaviour of a collection. */
 export interface Behaviour {
   /** True share of failed requests. */
   errorRate: number
@@ -107,7 +107,7 @@ function addRequests(random: () => number, into: Tally, expected: number, { erro
   }
 }
 
-/** What both collections counted, by the minute. */
+/** Counts of both collections, by the minute. */
 class Traffic {
   readonly #scenario: Scenario
   readonly #random: () => number

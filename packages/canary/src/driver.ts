@@ -38,7 +38,7 @@ export interface TickResult {
   isDriven: boolean
 }
 
-/** What a driver works with. */
+/** Dependencies of a driver. */
 export interface DriverOptions {
   store: DeploymentStore
   counts: RequestCounts

@@ -2,7 +2,7 @@
 import { withoutUndefined } from './config.ts'
 import type { CheckOutcome, Deployment, LookCheck } from './types.ts'
 
-/** What a check is asked about. */
+/** Context that a check gets. */
 export interface CheckContext {
   deploymentId: string
   alias: string

@@ -27,7 +27,7 @@ export interface CanaryMetric {
   values: readonly { labels: Readonly<Record<string, string>>; value: number }[]
 }
 
-/** What the metrics are read from. */
+/** Sources of the metrics. */
 export interface MetricsSource {
   redis: Redis
   keys: Keys

@@ -53,7 +53,7 @@ export interface CanaryRouterOptions {
   redis: RedisTarget
   /** Put before every key. Default none, as in Python. */
   keyPrefix?: string
-  /** How long Redis may take, in ms; `handle` then sends the request to the alias. Default 250. */
+  /** Time Redis may take, in ms; `handle` then sends the request to the alias. Default 250. */
   timeoutMs?: number
   /** Unix ms; default: this machine's clock. It decides which minute a request counts for. */
   now?: () => number

@@ -6,7 +6,7 @@ import type { Route } from './router.ts'
 import { isOver, newDecisions, shareOf, stageOf } from './state.ts'
 import type { Decision, Deployment, DeploymentEvent } from './types.ts'
 
-/** How long a deployment is kept after its end. */
+/** Time a deployment is kept after its end. */
 const KEEP_MS = 90 * 86_400_000
 const MAX_EVENTS = 10_000
 /** As in Python. Every look renews it: a deployment that nobody drives any more loses its share after an hour. */

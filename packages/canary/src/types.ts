@@ -41,7 +41,7 @@ export interface LookCheck {
   name: string
   /** Asked by POST; absent for a function of the worker. */
   url?: string
-  /** How long the answer may take. Default 5,000. */
+  /** Time the answer may take. Default 5,000. */
   timeoutMs: number
 }
 

@@ -14,7 +14,7 @@ export interface ListOptions {
   name: string
   /** Said where there are no rows. */
   none: string
-  /** What is missing from the rows, a sentence each. Not given: nothing is. */
+  /** Parts that are missing from the rows, a sentence each. Not given: nothing is missing. */
   incomplete?: readonly string[]
   /** More fields of the JSON. */
   extra?: Readonly<Record<string, unknown>>

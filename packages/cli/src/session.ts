@@ -11,7 +11,7 @@ import { addressOf, settingsOf } from './settings.ts'
 import { addressOfServed } from './worker/served.ts'
 import type { Served } from './worker/served.ts'
 
-/** How long a command waits for Redis. */
+/** Time a command waits for Redis. */
 const REDIS_WAIT_MS = 3_000
 /** Keys of the database that are scanned for queues unless a flag says more. */
 export const MANY_KEYS = 2_000_000

@@ -11,7 +11,7 @@ import { snapshotOf } from './snapshot.ts'
 /** The task's name on the wire. */
 export const DELETE_COLLECTION = 'delete_collection'
 
-/** How long a collection is kept by default, in minutes. */
+/** Time a collection is kept by default, in minutes. */
 export const DEFAULT_GRACE_MINUTES = 60
 
 /** What the task returns; `duration` is in seconds, of the run that ended it. */

@@ -5,7 +5,7 @@ export interface Deletion {
   collection: string
   /** When it was asked for, in unix ms. The grace period counts from here, once. */
   enqueuedAtMs: number
-  /** How long to wait, in ms. */
+  /** Time to wait, in ms. */
   graceMs: number
   /** The rules of this worker allow it to be deleted. */
   isDeletable: boolean

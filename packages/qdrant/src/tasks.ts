@@ -8,7 +8,7 @@ import type { QdrantConnection } from './qdrant.ts'
 
 /** What stands under `with` in a worker's configuration. */
 export interface QdrantTasksOptions extends QdrantConnection, DeleteCollectionOptions {
-  /** How long Qdrant may take for a snapshot, in ms. Default 3,600,000; the job's own timeout counts besides. */
+  /** Time Qdrant may take for a snapshot, in ms. Default 3,600,000; the job's own timeout counts besides. */
   snapshotTimeoutMs?: number
 }
 

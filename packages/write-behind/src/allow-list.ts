@@ -1,7 +1,7 @@
 import { NonRetryableError } from '@arq-ts/core'
 import type { BatchPersister, Persister, Persisters } from './options.ts'
 
-/** Whether a write can be persisted here. */
+/** True when a write can be persisted here. */
 export function hasPersister(persisters: Persisters, reference: string): boolean {
   return lookUp(persisters, reference) !== undefined
 }

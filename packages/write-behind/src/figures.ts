@@ -1,6 +1,6 @@
 import type { KeyEvent } from './plan.ts'
 
-/** What is counted, over the whole fleet. */
+/** Counters of the whole fleet. */
 export type Counted = 'writes' | 'persisted' | 'failures'
 /** The event that counts, by its kind. */
 export const COUNTED: Partial<Record<KeyEvent['kind'], Counted>> = {
@@ -9,15 +9,15 @@ export const COUNTED: Partial<Record<KeyEvent['kind'], Counted>> = {
   failed: 'failures',
 }
 
-/** What waits, in numbers. */
+/** Figures about the writes that wait. */
 export interface StoreFigures {
   /** Keys whose value waits to be persisted, those that failed for good included. */
   dirty: number
   /** Keys among them whose value failed for good. */
   dead: number
-  /** How long the value that waits longest has waited, in ms; 0 when none waits. Without those that failed for good. */
+  /** Time the value that waits longest has waited, in ms; 0 when none waits. Without those that failed for good. */
   oldestMs: number
-  /** How far past its time the most overdue value is, in ms; 0 when none is overdue. */
+  /** Time by which the most overdue value is late, in ms; 0 when none is overdue. */
   overdueMs: number
   /** Writes accepted since Redis was empty. */
   writes: number

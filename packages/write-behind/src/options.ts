@@ -67,11 +67,11 @@ export interface WriteBehindOptions {
    * write of a key that waits already is always taken. Default 100,000; `Infinity` for no limit.
    */
   maxPending?: number
-  /** How long such a write waits for room, in ms, before it is refused with CacheFullError. Default 5,000; 0 refuses at once. */
+  /** Time such a write waits for room, in ms, before it is refused with CacheFullError. Default 5,000; 0 refuses at once. */
   pendingWaitMs?: number
 }
 
-/** What a loader gets. */
+/** Context of a loader. */
 export interface LoadContext {
   key: string
   /**
@@ -85,11 +85,11 @@ export interface LoadContext {
 
 /** Options of one `getOrLoad`. */
 export interface LoadOptions {
-  /** How long the cache keeps what was loaded, in ms; 0 for ever. Default 3,600,000. */
+  /** Time the cache keeps what was loaded, in ms; 0 for ever. Default 3,600,000. */
   ttlMs?: number
-  /** How long others wait for a loader whose process has died, in ms. A living one extends it. Default 10,000. */
+  /** Time others wait for a loader whose process has died, in ms. A living one extends it. Default 10,000. */
   leaseMs?: number
-  /** How long the call may take, in ms, its waiting for others included. Default 30,000. */
+  /** Time the call may take, in ms, its waiting for others included. Default 30,000. */
   timeoutMs?: number
 }
 
@@ -97,9 +97,9 @@ export interface LoadOptions {
 export interface WriteOptions {
   /** `module:name` of the function that persists the value. */
   persister: string
-  /** How long the write may wait for others of its key, in ms. Default 1,000. */
+  /** Time the write may wait for others of its key, in ms. Default 1,000. */
   delayMs?: number
-  /** How long the cache keeps the value, in ms; 0 for ever. Default 3,600,000. The write itself waits until it is persisted. */
+  /** Time the cache keeps the value, in ms; 0 for ever. Default 3,600,000. The write itself waits until it is persisted. */
   ttlMs?: number
 }
 
@@ -117,7 +117,7 @@ export interface PersistCacheOptions {
   retryDelayMs?: number
   /** Values that a batch persister gets at once. Default 1,000, at most 5,000. */
   batchSize?: number
-  /** How long one batch may take, in ms, before its keys are persisted one by one. Default 10,000. */
+  /** Time one batch may take, in ms, before its keys are persisted one by one. Default 10,000. */
   batchTimeoutMs?: number
 }
 

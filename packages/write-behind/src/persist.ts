@@ -9,7 +9,7 @@ import { decode } from './value.ts'
 
 /** In a row without letting go of the key, for those who came meanwhile. */
 const MAX_ROUNDS = 20
-/** How long a persister may take to end once its signal has fired; after that the key goes to others. */
+/** Time a persister may take to end once its signal has fired; after that the key goes to others. */
 export const GRACE_MS = 1_000
 
 /** How persisting a key ended. */

@@ -10,7 +10,7 @@ import { decide } from './plan.ts'
 import type { KeyEvent, KeyState, Outcome } from './plan.ts'
 import { BEGIN_LOAD, END_LOAD, READ_MANY, SWAP, SWAP_MANY } from './scripts.ts'
 
-/** How long a clean key's last version is remembered: a write that comes late must not take an older one. */
+/** Time a clean key's last version is remembered: a write that comes late must not take an older one. */
 const REMEMBER_MS = 7 * 86_400_000
 /** Two writers of one key meet; each try lets one of them through. */
 const MAX_TRIES = 200
@@ -104,7 +104,7 @@ export class Store {
   }
 
   /**
-   * How long the one who persists a key holds it without a sign of life, in ms, where he has no job that comes again: a
+   * Time the one who persists a key holds it without a sign of life, in ms, where he has no job that comes again: a
    * flush, or a batch. 0 where that time is over, null where nobody holds it, or a job.
    */
   async joblessHoldMs(key: string): Promise<number | null> {

@@ -15,7 +15,7 @@ import { encode } from './value.ts'
 /** A write that waits for so long past its time has lost its job: its producer died between the write and the enqueue. */
 const OVERDUE_MS = 60_000
 const MAX_RETRY_DELAY_MS = 60_000
-/** How often a job looks whether the flush or the batch that holds its key is done. */
+/** Interval at which a job looks whether the flush or the batch that holds its key is done. */
 const HOLD_POLL_MS = 50
 const MARGIN_MS = 1_000
 

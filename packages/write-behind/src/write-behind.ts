@@ -30,7 +30,7 @@ const BUSY_MS = 50
 const MIN_PAUSE_MS = 20
 const MAX_PAUSE_MS = 250
 
-/** What waits in a cache, in numbers. */
+/** Figures about the writes that wait in a cache. */
 export type CacheStats = StoreFigures
 
 /** A write whose job is dead: `failed()` lists them. */

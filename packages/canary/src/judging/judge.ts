@@ -22,11 +22,11 @@ import type { Window } from './windows.ts'
 const SHARE_ALPHA = 0.01
 
 export interface Evidence {
-  /** What was counted in this stage, by the minute. */
+  /** Counts of this stage, by the minute. */
   minutes: readonly Minute[]
   /** The minute it is now. */
   nowMinute: number
-  /** How many looks were judged in this deployment, this one included. */
+  /** Number of looks in this deployment, this one included. */
   look: number
   plannedLooks: number
 }

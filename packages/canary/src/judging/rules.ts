@@ -1,4 +1,4 @@
-/** What a stage is judged by. */
+/** Rules by which a stage is judged. */
 
 /** One stage: a share of the traffic, for a time, within bounds. */
 export interface Stage {

@@ -3,7 +3,7 @@ import type { Minute, Tally } from './tally.ts'
 
 /** Whole minutes before the current one that windows reach back; the stage so far is one more. */
 const SPANS = [0, 1, 2, 3, 8, 30]
-/** How many windows there are: looking through several needs a correction. */
+/** Number of windows: judging by several needs a correction. */
 export const WINDOWS = SPANS.length + 1
 
 /** The last minutes of a stage, up to now. */

@@ -10,7 +10,7 @@ import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 import { loadPackage } from '../load-package.ts'
 
-/** What is used of @arq-ts/write-behind, which the CLI does not bring along. */
+/** Parts of @arq-ts/write-behind that the command uses; the CLI does not depend on it. */
 interface Cache {
   entries(filter: { status?: Entry['status'] }): Promise<Entry[]>
   entry(key: string): Promise<Entry | null>

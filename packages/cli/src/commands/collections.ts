@@ -9,7 +9,7 @@ import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 import { loadPackage } from '../load-package.ts'
 
-/** What is used of @arq-ts/qdrant, which the CLI does not bring along. */
+/** Parts of @arq-ts/qdrant that the command uses; the CLI does not depend on it. */
 interface Deletion {
   collection: string
   jobId: string

@@ -42,7 +42,7 @@ export interface View {
   asks: Action | null
 }
 
-/** What a key asks for. */
+/** Action of a key. */
 export type Action =
   | { kind: 'quit' }
   | { kind: 'pause'; queueName: string }

@@ -26,9 +26,9 @@ export interface CronJobOptions {
    * days runs when a worker starts, wakes up or gets its Redis back, once in the fleet. Needs `unique`.
    */
   missed?: 'skip' | 'latest'
-  /** How long a run may take, in ms, at least 1. Default: the worker's `jobTimeoutMs`. */
+  /** Time a run may take, in ms, at least 1. Default: the worker's `jobTimeoutMs`. */
   timeoutMs?: number
-  /** How long the result of a tick is kept, in ms. Default 0: none is stored. */
+  /** Time the result of a tick is kept, in ms. Default 0: none is stored. */
   keepResultMs?: number
   /** Keeps results for ever; wins over `keepResultMs`. Default false. */
   keepResultForever?: boolean

@@ -70,7 +70,7 @@ export function scheduleId(job: CronJob, zone: string | undefined): string {
   return `${job.name}@${job.timeZone ?? zone ?? systemTimeZone()} ${job.schedule}`
 }
 
-/** How long the record of a tick is kept, in ms: as long as the tick after it can still be made up for, and a day. */
+/** Time the record of a tick is kept, in ms: as long as the tick after it can still be made up for, and a day. */
 export function recordLifetimeMs(job: CronJob, atMs: number, nowMs: number, zone: string | undefined): number {
   const nextMs = job.next(atMs, zone) ?? atMs
   return Math.max(nextMs - nowMs, 0) + MISSED_WINDOW_MS + 86_400_000

@@ -49,9 +49,9 @@ export interface WorkerEventMessage extends JobEvent {
   workerId: string
   /** The try, from 1. */
   jobTry?: number
-  /** How long past its due time the job waited, in ms. */
+  /** Time the job waited past its due time, in ms. */
   waitMs?: number
-  /** How long the run took, in ms. */
+  /** Time the run took, in ms. */
   runMs?: number
   /** Until the next try, in ms. */
   delayMs?: number

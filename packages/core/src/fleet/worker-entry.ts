@@ -30,7 +30,7 @@ export interface WorkerEntry {
   functions: string[]
   /** How many jobs it runs at a time. */
   maxJobs: number
-  /** How long its claim on a job holds without a renewal, in ms. */
+  /** Time its claim on a job holds without a renewal, in ms. */
   leaseMs: number
   /** `draining` from a stop on: no new jobs, running ones may end. */
   state: 'running' | 'draining'
@@ -50,7 +50,7 @@ export interface WorkerEntry {
 export interface UnreadableWorker {
   /** Its id in the registry. */
   workerId: string
-  /** What is wrong with its entry. */
+  /** Problem with its entry. */
   reason: string
 }
 

@@ -38,7 +38,7 @@ export interface JobHolder {
   language: 'python' | 'arq-ts' | 'unknown'
   /** The id of the arq-ts worker; null where a Python worker holds it: they all write the same value. */
   workerId: string | null
-  /** Whether that worker is alive; null where nobody can know. */
+  /** True when that worker is alive; null where nobody can know. */
   alive: boolean | null
   /** When the run began, in unix ms of Redis; null unless a live arq-ts worker names it. */
   sinceMs: number | null

@@ -30,9 +30,9 @@ export interface DeadLetter {
 export interface DeadFilter {
   /** One of these. */
   jobIds?: readonly string[]
-  /** Of this function. */
+  /** Name of the function. */
   functionName?: string
-  /** Of this queue. */
+  /** Name of the queue. */
   queueName?: string
   /** A part of the error's line. */
   error?: string

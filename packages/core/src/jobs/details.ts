@@ -42,7 +42,7 @@ export interface JobDetails {
   deaths: number
   /** Null until it has ended. */
   success: boolean | null
-  /** What the handler returned; undefined unless it ended well. */
+  /** Return value of the handler; undefined unless it ended well. */
   result: unknown
   /** Why it failed, or why its last try did where that was recorded, in one line; null where nothing is known. */
   error: string | null

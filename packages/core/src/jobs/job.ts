@@ -48,7 +48,7 @@ export interface JobResult extends JobInfo {
   queueName: string
 }
 
-/** How long to wait for the end of a job. */
+/** Time to wait for the end of a job. */
 export interface WaitOptions {
   /** In ms; 0 asks once. Default: for ever, as arq does. */
   timeoutMs?: number

@@ -23,7 +23,7 @@ export interface ListedJob {
   score: number | null
   /** When it is due; of a running one when its lease ends, or when it was due where Python runs it. */
   due: Date | null
-  /** How often it was tried; of an ended one the try that ended it. */
+  /** Number of its tries; for an ended job, the try that ended it. */
   jobTry: number
   /** When it ended; null until then. */
   finishTime: Date | null

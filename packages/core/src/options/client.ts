@@ -12,7 +12,7 @@ import type { Defaults } from './defaults.ts'
 export interface ClientOptions extends ConnectionOptions {
   /** Queue for jobs that name none. Default `arq:queue`. */
   queueName?: string
-  /** How long a call waits for Redis before it rejects with RedisUnavailableError, in ms, at least 1. Default 10,000. */
+  /** Time a call waits for Redis before it rejects with RedisUnavailableError, in ms, at least 1. Default 10,000. */
   commandTimeoutMs?: number
 }
 

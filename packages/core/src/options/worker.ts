@@ -42,9 +42,9 @@ export interface WorkerOptions extends ConnectionOptions {
   queueOrder?: 'strict' | 'weighted'
   /** Jobs at work at a time, at least 1. Default 10. */
   maxJobs?: number
-  /** How long a run may take before its signal fires and it has failed, in ms, at least 1; a task's `timeoutMs` wins. Default 300,000. */
+  /** Time a run may take before its signal fires and it has failed, in ms, at least 1; a task's `timeoutMs` wins. Default 300,000. */
   jobTimeoutMs?: number
-  /** How long results are kept, in ms; 0 stores none. A task's own wins. Default 3,600,000. */
+  /** Time results are kept, in ms; 0 stores none. A task's own wins. Default 3,600,000. */
   keepResultMs?: number
   /** Keeps results for ever; wins over `keepResultMs`. Default false. */
   keepResultForever?: boolean
@@ -66,7 +66,7 @@ export interface WorkerOptions extends ConnectionOptions {
   burst?: boolean
   /** Jobs to start at most in a burst; negative for no limit. Default -1. */
   maxBurstJobs?: number
-  /** How long running jobs may go on after a stop, in ms. Default 0. */
+  /** Time running jobs may go on after a stop, in ms. Default 0. */
   jobCompletionWaitMs?: number
   /** Stop on SIGTERM and SIGINT. Default true. */
   handleSignals?: boolean
@@ -90,11 +90,11 @@ export interface WorkerOptions extends ConnectionOptions {
   afterJobEnd?: (ctx: JobContext) => unknown
   /** A dead worker's jobs run again after this, in ms, at least 1,000. Default 30,000. */
   leaseMs?: number
-  /** How long a handler may ignore its signal, or a hook at a job's end go on, before its slot is given up, in ms. Default 5,000. */
+  /** Time a handler may ignore its signal, or a hook at a job's end go on, before its slot is given up, in ms. Default 5,000. */
   abortGraceMs?: number
   /** Retries every error, up to `maxTries`; a task's own wins. Default: only `Retry` and a shutdown run again, as in arq. */
   retry?: RetryPolicy
-  /** How long (in ms) and how many final failures are kept as dead letters; false keeps none. Default 7 days, 10,000 jobs. */
+  /** Bounds of dead letters: age in ms, and number; false keeps none. Default 7 days, 10,000 jobs. */
   deadLetter?: false | { maxAgeMs?: number; maxCount?: number }
   /** A function this worker does not have: fail, as arq, or hand back for a worker that has it. Default `fail`. */
   unknownFunction?: 'fail' | 'release'

@@ -10,7 +10,7 @@ const MAX_CLOCK_OFFSET_MS = 2_000
 /** Due for longer without a worker: nobody works. */
 const IDLE_MS = 60_000
 
-/** What was found, and what can be done about it. */
+/** A problem, and its repair. */
 export interface Finding {
   check:
     | 'eviction-policy'
@@ -34,7 +34,7 @@ export interface Finding {
   /** Null where it is about the server, or about all queues. */
   queueName: string | null
   message: string
-  /** What a repair would do; null where only a person can. */
+  /** Effect of a repair; null where only a person can repair it. */
   repair: string | null
   /** The number of things it is about. */
   count: number

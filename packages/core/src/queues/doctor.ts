@@ -18,7 +18,7 @@ export interface Examination {
   queueNames: string[]
   /** The number of jobs that were looked at. */
   jobs: number
-  /** What was not looked at, a sentence each; empty when everything was. */
+  /** Parts that were not examined, a sentence each; empty when everything was. */
   incomplete: string[]
 }
 

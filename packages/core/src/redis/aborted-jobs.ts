@@ -13,7 +13,7 @@ const MAX_REQUESTS = 1_000
 const MAX_CLAIMS = 100
 const MAX_PAYLOAD_BYTES = 16_777_216
 
-/** How jobs that are asked to abort are taken. */
+/** Options for taking jobs that are asked to abort. */
 export interface AbortedClaimOptions {
   token: string
   leaseMs: number

@@ -1,12 +1,12 @@
 import type { Finish, FinishOutcome } from './broker-calls.ts'
 import type { ScriptValue } from './scripts.ts'
 
-/** How many groups back an equal one is looked for: jobs that go alike stand together. */
+/** Number of earlier groups that are compared with a new one: equal jobs stand together. */
 const LOOK_BACK = 8
 
 type Group = readonly ScriptValue[]
 
-/** What the jobs of a batch have in common, sent once for each group of them. */
+/** Arguments that jobs of a batch have in common, sent once for each group of them. */
 export class BatchGroups {
   readonly #all: Group[] = []
 
@@ -29,7 +29,7 @@ export class BatchGroups {
   }
 }
 
-/** How jobs of a batch ended, and which they are. */
+/** Jobs of a batch that ended alike, and their ending. */
 export interface FinishGroup {
   token: string
   jobTry: number

@@ -41,7 +41,7 @@ export interface Renewal extends Held {
   leaseMs: number
 }
 
-/** What is kept of a job that failed for good. */
+/** Content of the dead letter of a job that failed for good. */
 export interface DeadLetterEntry {
   ttlMs: number
   payload: Uint8Array
@@ -49,7 +49,7 @@ export interface DeadLetterEntry {
   error: string
 }
 
-/** How a job ended, as it is counted per queue. */
+/** Ending of a job, as it is counted per queue. */
 export type FinishOutcome = 'complete' | 'failed' | 'aborted'
 
 /** A job that ended for good. */
@@ -59,7 +59,7 @@ export interface Finish extends Held {
   result: Uint8Array | null
   /** Its lifetime in ms; 0 keeps it for ever. */
   resultTtlMs: number
-  /** How long the in-progress key stays; 0 deletes it. arq keeps a cron job's for 60 s. */
+  /** Time the in-progress key stays; 0 deletes it. arq keeps a cron job's for 60 s. */
   keepInProgressMs: number
   dead: DeadLetterEntry | null
 }

@@ -18,7 +18,7 @@ import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 import { isTransient } from './transient.ts'
 import { Vigil } from './vigil.ts'
 
-/** How long a due job that Python runs is passed over before it is looked at again. */
+/** Time a due job that Python runs is passed over before it is looked at again. */
 const PASS_OVER_MS = 1_000
 /** A call for so many is answered sooner than a process wakes up. */
 const FEW_JOBS = 16
@@ -35,9 +35,9 @@ export class Broker {
   readonly clock: RedisClock
   /** Whether workers may listen to keyspace events; claims then take care not to wake them. */
   hasKeyspaceListeners = true
-  /** What is wrong in Redis, as far as scripts have met it. */
+  /** Faults in Redis that scripts have met. */
   readonly faults = new Faults()
-  /** How due jobs are found; it is to be told which functions the worker has. */
+  /** Finder of due jobs; it needs the functions that the worker has. */
   readonly dueJobs: DueJobs
   readonly #aborts: AbortedJobs
   readonly #vigil = new Vigil()
@@ -132,7 +132,7 @@ export class Broker {
     })
     const { taken, expired } = readClaims(reply, jobIds, queueName, token)
     this.dueJobs.claimed(queueName, jobIds.length, taken.length)
-    // What was taken must start, whatever becomes of the rest, which is met again.
+    // The jobs that were taken must start, whatever becomes of the rest, which is met again.
     if (expired.length > 0) taken.push(...(await this.#claimExpired(queueName, expired, options).catch(() => [])))
     if (faulty.length > 0) await this.#setAside(queueName, faulty).catch(() => {})
     this.faults.forget(taken)
@@ -321,7 +321,7 @@ function throwIfUnwell(reply: readonly ScriptReply[]): void {
   }
 }
 
-/** How a script is called, and what its faults are about. */
+/** Options of a script call, and the jobs its faults are about. */
 interface RunOptions {
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined

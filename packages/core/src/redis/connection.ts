@@ -20,7 +20,7 @@ type Log = {
 
 /** The longest pause between two attempts of a call, in ms. */
 const MAX_RETRY_DELAY_MS = 1_000
-/** How often an outage that lasts is logged again, in ms. */
+/** Interval at which an outage that lasts is logged again, in ms. */
 const REPEAT_MS = 60_000
 /** A server that takes no writes is left at most this often: it may be the only one there is. */
 const LEAVE_REPLICA_MS = 1_000

@@ -7,7 +7,7 @@ import { Obstruction } from './obstruction.ts'
 import type { Look, Member, ObstructionReport, Sifted } from './obstruction.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 
-/** How long found jobs are set aside for the worker that found them, until it claims them, in ms. */
+/** Time found jobs are set aside for the worker that found them, until it claims them, in ms. */
 export const RESERVE_MS = 1_000
 /** One call in so many finds due jobs by looking over all that are set aside, the others look behind those. */
 const LOOK_OVER_ALL = 16
@@ -34,7 +34,7 @@ export type RunScript = (
   options: { signal?: AbortSignal | undefined; isBrief?: boolean; queueName?: string; jobIds?: readonly string[] },
 ) => Promise<ScriptReply[]>
 
-/** What is known of one queue. */
+/** State of one queue. */
 interface Queue {
   name: string
   /** Jobs in a row that could not be claimed. */

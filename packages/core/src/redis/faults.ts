@@ -44,7 +44,7 @@ export class Faults {
     this.#now = now
   }
 
-  /** How many faults there were since the start, by the kind of their key: `arq:retry`, `arq:dead`, `queue` … */
+  /** Number of faults since the start, by the kind of their key: `arq:retry`, `arq:dead`, `queue` … */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts
   }

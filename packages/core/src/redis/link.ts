@@ -24,7 +24,7 @@ export interface LinkOptions {
   keyPrefix: string
   expiresExtraMs: number
   log: Log
-  /** How long a call may wait for Redis, in ms; default: for ever. What a worker sends of itself always does. */
+  /** Time a call may wait for Redis, in ms; default: for ever. What a worker sends of itself always does. */
   timeoutMs?: number
   /** Limits of the payloads that go over it. Default: the protocol's. */
   limits?: PayloadLimits
@@ -45,7 +45,7 @@ export class Link {
   readonly events: WorkerEventChannel
   readonly ticks: TickRecords
   readonly server: Server
-  /** How long a call may wait for Redis, in ms. */
+  /** Time a call may wait for Redis, in ms. */
   readonly timeoutMs: number
   /** Limits of the payloads that go over it. */
   readonly limits: PayloadLimits

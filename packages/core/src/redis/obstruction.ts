@@ -11,15 +11,15 @@ export interface Member {
 /** Why a due job cannot be claimed by this worker. */
 export type Obstacle = 'held' | 'expired' | 'faulty' | 'foreign'
 
-/** What a look at one member found. */
+/** Result of a look at one member. */
 export interface Sifted extends Member {
   obstacle: Obstacle | undefined
 }
 
-/** What stands in the way in a queue. */
+/** Obstruction of a queue. */
 export interface ObstructionReport {
   queueName: string
-  /** How many jobs of each kind the last look over the whole stretch met. */
+  /** Number of jobs of each kind that the last look over the whole stretch met. */
   counts: Readonly<Record<Obstacle, number>>
   /** The first of them. */
   firstId: string
@@ -130,7 +130,7 @@ export class Obstruction {
     return this.#expired.splice(0, room)
   }
 
-  /** What stands in the way, where that is known and was not reported lately. */
+  /** Report of the obstruction, where it is known and was not reported lately. */
   report(nowMs: number): Omit<ObstructionReport, 'queueName'> | undefined {
     if (this.mode !== 'known' || nowMs < this.#reportAtMs || total(this.#counts) < FEW) return undefined
     this.#reportAtMs = nowMs + REPORT_AGAIN_MS
@@ -200,7 +200,7 @@ function total({ held, expired, faulty, foreign }: Record<Obstacle, number>): nu
   return held + expired + faulty + foreign
 }
 
-/** Whether a member comes after another in their queue. */
+/** True when a member comes after another in their queue. */
 function isBehind(member: Member, other: Member): boolean {
   const [a, b] = [readScore(member.score), readScore(other.score)]
   return a === b ? compareBytes(idToBytes(member.jobId), idToBytes(other.jobId)) > 0 : a > b

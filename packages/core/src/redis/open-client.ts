@@ -6,7 +6,7 @@ import type { TargetSettings } from './target.ts'
 
 type Warn = (message: string) => void
 
-/** How long a command may go without an answer before the connection is taken for dead, in ms. */
+/** Time a command may go without an answer before the connection is taken for dead, in ms. */
 const SOCKET_TIMEOUT_MS = 15_000
 const MAX_RECONNECT_DELAY_MS = 1_000
 

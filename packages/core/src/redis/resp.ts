@@ -1,6 +1,6 @@
 import { idToBytes, isWellFormed } from '@arq-ts/protocol/jobs'
 
-/** What a command is made of: strings, integers, bytes. */
+/** Part of a command: a string, an integer or bytes. */
 export type RespPart = string | number | Uint8Array
 
 const ROOM_BYTES = 65_536

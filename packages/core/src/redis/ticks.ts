@@ -18,9 +18,9 @@ export interface TickRules {
   dueMs: number
   /** The record of its schedule, and for how many ms it is kept; null for a tick that is not the clock's. */
   record: { schedule: string; lifetimeMs: number } | null
-  /** How late it may be enqueued, in ms. */
+  /** Delay up to which it may be enqueued, in ms. */
   lateMs: number
-  /** How far ahead of its due time a tick may be recorded, in ms; a record beyond is of a clock that was wrong. */
+  /** Time before its due time at which a tick may be recorded, in ms; a record beyond is of a clock that was wrong. */
   aheadMs: number
   /** True where all ticks of the job have one id. */
   isFixedId: boolean

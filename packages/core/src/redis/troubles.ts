@@ -1,6 +1,6 @@
 import type { RedisReplyError } from '../errors.ts'
 
-/** How often a trouble that lasts is logged again, in ms. */
+/** Interval at which a trouble that lasts is logged again, in ms. */
 const REPEAT_MS = 30_000
 
 interface Log {

@@ -12,7 +12,7 @@ export interface TaskOptions {
   maxTries?: number
   /** Milliseconds a run may take. */
   timeoutMs?: number
-  /** How long the result is kept, in ms; 0 stores none. */
+  /** Time the result is kept, in ms; 0 stores none. */
   keepResultMs?: number
   /** Keeps the result for ever; wins over `keepResultMs`. */
   keepResultForever?: boolean

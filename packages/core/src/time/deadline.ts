@@ -2,7 +2,7 @@ import { MAX_TIMER_MS } from './timer.ts'
 
 /** A moment up to which something is waited for. */
 export class Deadline {
-  /** How long that is in all, in ms; Infinity without a bound. */
+  /** The whole time, in ms; Infinity without a bound. */
   readonly ms: number
   readonly #atMs: number
 

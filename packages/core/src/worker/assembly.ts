@@ -28,7 +28,7 @@ import { StateHooks } from './state-hooks.ts'
  */
 const SHARED_CODEC = 'pickle'
 
-/** What the parts of a worker need of the worker itself. */
+/** Parts of the worker itself that its services need. */
 export interface AssemblyOptions {
   id: string
   log: Logger

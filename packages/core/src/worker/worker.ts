@@ -19,7 +19,7 @@ import { listenForWork } from './work-listener.ts'
 
 /** Past this a stopping worker no longer waits for Redis to settle what is left; leases bring those jobs back. */
 const SETTLE_WAIT_MS = 10_000
-/** How long a stopping worker waits for an `onStartup` that is at work, and for Redis to take its keys away. */
+/** Time a stopping worker waits for an `onStartup` that is at work, and for Redis to take its keys away. */
 const END_WAIT_MS = 10_000
 /** Running jobs that a registry entry names at most. */
 const MAX_RUNNING_NAMED = 100

@@ -11,10 +11,10 @@ import type { Scenario, Stage } from './scenarios.ts'
 import { recordOf, startWorker } from './workers.ts'
 import type { Side } from './workers.ts'
 
-/** What there was to see of one run. */
+/** Observations of one run. */
 export interface Observation {
   exit: number | string
-  /** What it logged, by job. */
+  /** Its log lines, by job. */
   lines: Map<string, string[]>
   /** What stood in Redis at the end, and when the scenario looked. */
   keys: SeenKeys

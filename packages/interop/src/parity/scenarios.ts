@@ -1,4 +1,4 @@
-/** What both workers are given to do, by what is compared. */
+/** Work for both workers, by the subject that is compared. */
 
 import type { Child } from '@arq-ts/testkit'
 import { eventually } from '@arq-ts/testkit'

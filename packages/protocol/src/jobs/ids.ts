@@ -86,7 +86,7 @@ export function parseId(shown: string): string {
   return idFromBytes(bytes)
 }
 
-/** How many bytes the valid UTF-8 character at this place has; 0 where there is none. */
+/** Length in bytes of the valid UTF-8 character at this place; 0 where there is none. */
 function validLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at]!
   const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0

@@ -11,7 +11,7 @@ import { isAbortError } from '../errors/abort-error.ts'
 import { isConstructible, isKnownException } from './known-exceptions.ts'
 import { PyGlobal } from './py-object.ts'
 
-/** What a pickle names and calls to make an exception: a class by module and name, its args and its `__dict__`. */
+/** An exception as a pickle makes it: a class by module and name, its args and its `__dict__`. */
 export interface PythonException {
   module: string
   name: string

@@ -13,14 +13,14 @@ import { errorOf, persistApart } from './persist-apart.ts'
 const BATCHES_PER_JOB = 20
 /** How far past the head of the dirty keys is looked for some that can go into a batch, in batches. */
 const MAX_PAGES = 4
-/** How long a key that failed in a batch is left to its own job. */
+/** Time a key that failed in a batch is left to its own job. */
 const APART_MS = 60_000
-/** How long batches rest when the store takes nothing; doubled with each time. */
+/** Time batches rest when the store takes nothing; doubled with each time. */
 const MIN_REST_MS = 1_000
 const MAX_REST_MS = 30_000
 const REMOVALS_AT_ONCE = 100
 
-/** What a batcher is made of. */
+/** Dependencies of a batcher. */
 export interface BatcherOptions {
   store: Store
   persisters: Persisters
@@ -31,7 +31,7 @@ export interface BatcherOptions {
   graceMs: number
 }
 
-/** What a job lends the batches that it sets off. */
+/** Parts of a job that the batches it starts use. */
 export interface Host {
   signal: AbortSignal
   log: Logger

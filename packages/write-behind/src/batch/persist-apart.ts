@@ -3,7 +3,7 @@ import type { BatchPersister, BatchWrite } from '../options.ts'
 /** Single writes that fail one after the other, none going well between them: the store is taken to be down. */
 const MAX_LONE_FAILURES = 3
 
-/** What became of many writes. */
+/** Outcomes of many writes. */
 export interface Apart {
   /** Why a write failed, by its key. All others are durable. */
   failed: Map<string, Error>

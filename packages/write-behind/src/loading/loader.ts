@@ -8,7 +8,7 @@ import type { Store } from '../store.ts'
 const MIN_POLL_MS = 10
 const MAX_POLL_MS = 250
 
-/** What a load needs. */
+/** Dependencies of a load. */
 export interface Load<Value> {
   load: (context: LoadContext) => Value | undefined | Promise<Value | undefined>
   encode: (value: Value) => Uint8Array

@@ -1,4 +1,4 @@
-/** What a look at a key to be loaded finds. */
+/** State of a key that is to be loaded. */
 export type LoadStep =
   | { kind: 'hit'; value: Uint8Array }
   /** Nothing is cached, but a write waits; `isHidden`: the key was deleted since, so that it must not be read. */
@@ -7,7 +7,7 @@ export type LoadStep =
   | { kind: 'held'; leftMs: number }
   | { kind: 'load'; token: number }
 
-/** How a load ends, or goes on. */
+/** Next step of a load. */
 export type LoadEnd =
   | { kind: 'store'; value: Uint8Array; ttlMs: number }
   | { kind: 'renew'; leaseMs: number }

@@ -20,7 +20,7 @@ export class PolledQueue {
     this.weight = weight
   }
 
-  /** How many jobs are set aside. */
+  /** Number of jobs that are set aside. */
   get prefetched(): number {
     return this.#prefetched.size
   }

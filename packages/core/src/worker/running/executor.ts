@@ -16,10 +16,10 @@ import type { EndedJob, Reporter } from './reporter.ts'
 import { encodeOutcome } from './result-encoder.ts'
 import type { SettleBatcher } from './settle-batcher.ts'
 
-/** How long past its timeout and grace a job may take to be settled before others may take it. */
+/** Margin past its timeout and grace within which a job may be settled before others may take it, in ms. */
 const SETTLE_MARGIN_MS = 1_000
 
-/** How long past its due time the error of a job's last try is kept, in ms. */
+/** Time for which the error of a job's last try is kept past its next due time, in ms. */
 const LAST_ERROR_MS = 3_600_000
 
 /** `running`: its handler starts. `failed`: it ends without a run. `released`: it goes back, for a worker that has its function. */

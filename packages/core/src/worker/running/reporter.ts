@@ -18,7 +18,7 @@ export interface ReporterOptions {
   logResults: boolean
   abortGraceMs: number
   emit: Emit
-  /** Whether an event has a listener: an event for each job is not free. */
+  /** True when an event has a listener: an event for each job is not free. */
   hasListeners: (event: keyof WorkerEvents) => boolean
 }
 

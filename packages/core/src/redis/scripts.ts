@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import { encodeCommand } from './resp.ts'
 import type { RespPart } from './resp.ts'
 import { luaShas, luaSources } from './scripts.generated.ts'
+import { replyOf } from './transient.ts'
 
 export type ScriptName = keyof typeof luaSources
 
@@ -39,7 +40,7 @@ export async function runScript(
   try {
     return await send(client, 'evalsha', luaShas[name], keys, args)
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+    if (!(error instanceof Error) || !replyOf(error).startsWith('NOSCRIPT')) throw error
     return send(client, 'eval', luaSources[name], keys, args)
   }
 }

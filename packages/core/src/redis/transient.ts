@@ -42,6 +42,11 @@ export function isWrongPassword(error: RedisReplyError): boolean {
   return error.prefix === 'WRONGPASS' || error.prefix === 'NOAUTH' || error.message === 'ERR invalid password'
 }
 
+/** The reply in an error of ioredis: a cluster's client redirects a call 16 times, and names the last reply then. */
+export function replyOf({ message }: Error): string {
+  return /^Too many Cluster redirections\. Last error: (?:\w*Error: )?(.+)/.exec(message)?.[1] ?? message
+}
+
 /**
  * An error of ioredis as it may be logged and thrown: replies of the server by their code, and nothing with the command,
  * whose arguments are nobody's business.
@@ -51,9 +56,8 @@ export function withoutCommand(error: unknown): unknown {
   const attached = error as Attached
   const reason = attached.previousErrors?.[0] ?? error
   if (reason.name === 'ReplyError') return new RedisReplyError(reason.message)
-  // A cluster's client redirects a call 16 times; the last reply is the reason.
-  const redirected = /^Too many Cluster redirections\. Last error: (?:\w*Error: )?(.+)/.exec(reason.message)?.[1]
-  if (redirected !== undefined) return new RedisReplyError(redirected)
+  const reply = replyOf(reason)
+  if (reply !== reason.message) return new RedisReplyError(reply)
   delete attached.command
   if (attached.lastNodeError) delete (attached.lastNodeError as Attached).command
   return error

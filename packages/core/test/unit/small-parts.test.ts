@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { healthLine, parseHealthLine, retryDelayMs, statusOf } from '@arq-ts/protocol'
 import { RedisClock } from '../../src/redis/clock.ts'
-import { isTransient } from '../../src/redis/transient.ts'
+import { isTransient, replyOf } from '../../src/redis/transient.ts'
 import { VERSION } from '../../src/version.ts'
 import { StartRate } from '../../src/worker/claiming/start-rate.ts'
 import { queueOrder } from '../../src/worker/claiming/queue-order.ts'
@@ -169,4 +169,17 @@ describe('a wake-up', () => {
 
 test("the version told in the registry is the package's", () => {
   expect(VERSION).toBe(manifest.version)
+})
+
+describe('the reply in an error of ioredis', () => {
+  test.each([
+    ['NOSCRIPT No matching script.', 'NOSCRIPT No matching script.'],
+    [
+      'Too many Cluster redirections. Last error: ReplyError: NOSCRIPT No matching script.',
+      'NOSCRIPT No matching script.',
+    ],
+    ['Too many Cluster redirections. Last error: Error: Connection is closed.', 'Connection is closed.'],
+  ])('of %j is the last one that the server gave', (message, reply) => {
+    expect(replyOf(new Error(message))).toBe(reply)
+  })
 })

@@ -18,7 +18,7 @@ export function normalLine({ level, message, hasError, extra }: LogRecord): stri
     .replace(/\b\d{13}\b/g, '<ms>')
     .replace(/\b[0-9a-f]{32}\b/g, '<id>')
     .replace(/: [A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d j_/, ': <time> j_')
-    .replace(/^redis_version=\S+ mem_usage=\S+ clients_connected=\d+ db_keys=\d+$/, 'redis_version=<…>')
+    .replace(/^(?:redis|valkey)_version=\S+ mem_usage=\S+ clients_connected=\d+ db_keys=\d+$/, 'redis_version=<…>')
   const suffix = extra === undefined ? '' : ` extra=${JSON.stringify(extra)}`
   return `${level} ${text}${hasError ? ' (with traceback)' : ''}${suffix}`
 }

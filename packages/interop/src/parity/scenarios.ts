@@ -244,7 +244,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'a shutdown that waits for running jobs': stopped({ job_completion_wait: 30 }, 1),
   'a shutdown that waits in vain': stopped({ job_completion_wait: 0.3 }),
   'a shutdown with retry_jobs off': stopped({ retry_jobs: false }),
-  'a shutdown without jobs': { drive: ({ worker }) => worker.line(/redis_version/, PATIENT) },
+  'a shutdown without jobs': { drive: ({ worker }) => worker.line(/(redis|valkey)_version/, PATIENT) },
   'the record of health': {
     jobs: { 'job-01': job('echo', '1') },
     options: { health_check_interval: 0.2 },
@@ -252,10 +252,10 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   'one of two workers stops': {
     drive: async ({ another, redis, worker, look }) => {
-      await worker.line(/redis_version/, PATIENT)
+      await worker.line(/(redis|valkey)_version/, PATIENT)
       await eventually(() => redis.exists('arq:queue:health-check'), PATIENT)
       const other = await another()
-      await other.line(/redis_version/, PATIENT)
+      await other.line(/(redis|valkey)_version/, PATIENT)
       await other.stop()
       await look('with one left')
     },

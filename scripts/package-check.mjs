@@ -6,7 +6,9 @@ import { quietly, root } from './lib/command.mjs'
 import { say } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies, pnpm } from './lib/setup.mjs'
 
-const packages = ['protocol', 'core', 'cli', 'qdrant', 'write-behind', 'canary'].map((name) => `packages/${name}`)
+const packages = ['protocol', 'core', 'cli', 'qdrant', 'write-behind', 'canary', 'dashboard'].map(
+  (name) => `packages/${name}`,
+)
 const imports = packages
   .flatMap((folder) => {
     // What is published: entries of the workspace alone are in `exports` only.

@@ -4,6 +4,7 @@ import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
 import { Deadline } from '../time/deadline.ts'
 import { openClient } from './open-client.ts'
 import { isVague, reasonOf } from './reasons.ts'
+import { listeningPlace, readRefusal } from './refusal.ts'
 import { SentinelWatch } from './sentinel-watch.ts'
 import { addressOf, readTarget } from './target.ts'
 import type { RedisTarget } from './target.ts'
@@ -39,6 +40,8 @@ export class Connection {
   readonly #isCluster: boolean
   readonly #troubles: Troubles
   readonly #sentinels: SentinelWatch | undefined
+  readonly #place: ReturnType<typeof listeningPlace>
+  #isReadingRefusal = false
   #closed = false
   #down = false
   /** The server is there, and so is our database. */
@@ -68,12 +71,15 @@ export class Connection {
     this.address = addressOf(settings)
     this.#troubles = new Troubles(log, this.address)
     this.client = openClient(settings, use, (message) => log.warn(message))
+    this.#place = listeningPlace(settings)
     this.#sentinels = SentinelWatch.of(settings, () => this.#leave())
     this.client.on('ready', () => void this.#opened())
     this.client.on('error', (error: Error) => this.#failed(withoutCommand(error) as Error))
     this.client.on('close', () => {
+      const wasOpen = this.#isOpen
       this.#isOpen = false
       this.#lost(this.#failure ?? new RedisUnavailableError('the connection was closed'))
+      if (!wasOpen) void this.#findRefusal()
     })
     this.client.connect().catch(() => {}) // reported by the 'error' event; retried by the retry strategy
   }
@@ -115,6 +121,16 @@ export class Connection {
       this.#refuse(reply, `Redis refuses the user or the password at ${this.address}`)
       for (const wake of this.#waiters) wake()
     } else this.#lost(error)
+  }
+
+  /** A connection that ended before it was open, without a reason, may have been refused with one that was never read. */
+  async #findRefusal(): Promise<void> {
+    if (!this.#place || this.#closed || this.#isReadingRefusal) return
+    if (this.#failure !== undefined && !isVague(this.#failure)) return
+    this.#isReadingRefusal = true
+    const refusal = await readRefusal(this.#place).catch(() => undefined)
+    this.#isReadingRefusal = false
+    if (refusal && !this.#isOpen) this.#failed(refusal)
   }
 
   #refuse(error: RedisReplyError, what: string): void {

@@ -34,6 +34,8 @@ export function reasonOf(error: Error): string {
 export function isVague(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
   return (
-    code === 'EPIPE' || /^(Connection is closed|Stream isn't writeable|the connection was closed)/.test(error.message)
+    code === 'EPIPE' ||
+    code === 'ECONNRESET' ||
+    /^(Connection is closed|Stream isn't writeable|the connection was closed)/.test(error.message)
   )
 }

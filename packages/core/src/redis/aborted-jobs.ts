@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts'
 import type { RunScript } from './due-jobs.ts'
 import type { Faults } from './faults.ts'
 import { readId, sendId } from './id-bytes.ts'
-import { readScore } from './scores.ts'
+import { dueTimeIn, readScore } from './scores.ts'
 
 /** Abort requests looked at, jobs that one call ends, and bytes of their payloads, at most. */
 const MAX_REQUESTS = 1_000
@@ -56,8 +56,8 @@ export class AbortedJobs {
     const keys = [this.#keys.queue(queueName), this.#keys.abort, ...jobIds.flatMap((id) => this.#jobKeys(id))]
     const reply = await this.#run('claimAborted', keys, [token, leaseMs, RETRY_COUNTER_TTL_S, idAt], { signal })
     const claims: Claim[] = []
-    for (let at = 0; at < reply.length; at += 5) {
-      const [number, score, jobTry, asked, payload] = reply.slice(at, at + 5)
+    for (let at = 0; at < reply.length; at += 6) {
+      const [number, score, jobTry, asked, payload, deaths] = reply.slice(at, at + 6)
       claims.push({
         jobId: jobIds[Number(number) - 1]!,
         queueName,
@@ -65,8 +65,8 @@ export class AbortedJobs {
         payload: payload as Buffer,
         jobTry: Number(jobTry),
         abortAskedMs: readScore(String(asked)),
-        score: readScore(String(score)),
-        deaths: 0,
+        score: dueTimeIn(String(score)),
+        deaths: Number(deaths),
       })
     }
     return claims

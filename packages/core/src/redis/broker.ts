@@ -150,9 +150,10 @@ export class Broker {
     const args = [token, leaseMs, RETRY_COUNTER_TTL_S, this.#idAt]
     const reply = await this.#run('claimExpired', keys, args, { signal, queueName, jobIds })
     return jobIds.flatMap((jobId, i) => {
-      const [score, jobTry] = [reply[2 * i], reply[2 * i + 1]]
+      const [score, jobTry, deaths] = reply.slice(3 * i, 3 * i + 3)
       if (typeof score !== 'number') return []
-      return { jobId, queueName, token, payload: null, jobTry: Number(jobTry), abortAskedMs: null, score, deaths: 0 }
+      const counted = { jobTry: Number(jobTry), deaths: Number(deaths) }
+      return { jobId, queueName, token, payload: null, abortAskedMs: null, score, ...counted }
     })
   }
 

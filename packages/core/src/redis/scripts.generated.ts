@@ -14,6 +14,7 @@ return { 1 }`,
   claimAborted: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease = ARGV[1], ARGV[2]
+local max_deaths = 63
 local out = {}
 for k = 3, #KEYS, 3 do
   local in_progress, job, retry = unpack(KEYS, k, k + 2)
@@ -22,6 +23,9 @@ for k = 3, #KEYS, 3 do
   local asked = score and redis.call('ZSCORE', KEYS[2], id)
   local payload = asked and redis.pcall('GET', job)
   local try
+  local at = score and tonumber(score)
+  local units = at and math.abs(at) < 9e15 and math.floor(at % 1 * 128 + 0.5) or 0
+  local deaths = math.floor(units / 2)
   if type(payload) == 'string' then
     if redis.pcall('GET', in_progress) == token then
       local counted = redis.pcall('GET', retry)
@@ -31,19 +35,21 @@ for k = 3, #KEYS, 3 do
       if type(try) == 'number' then
         redis.call('EXPIRE', retry, ARGV[3])
         redis.call('SET', in_progress, token, 'PX', lease)
-        redis.call('ZADD', KEYS[1], 'XX', string.format('%.0f', now + lease), id)
+        deaths = math.min(deaths + units % 2, max_deaths)
+        redis.call('ZADD', KEYS[1], 'XX', string.format('%.7f', now + lease + (2 * deaths + 1) / 128), id)
       end
     end
   end
   if type(try) == 'number' then
     local n = #out
-    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = k / 3, score, try, asked, payload
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5], out[n + 6] = k / 3, score, try, asked, payload, deaths
   end
 end
 return out`,
   claimExpired: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local token, lease = ARGV[1], ARGV[2]
+local max_deaths = 63
 local out, faults = {}, {}
 for k = 3, #KEYS, 4 do
   local in_progress, job, retry, result = unpack(KEYS, k, k + 3)
@@ -51,6 +57,8 @@ for k = 3, #KEYS, 4 do
   local score = tonumber(redis.call('ZSCORE', KEYS[1], id))
   local number = (k + 1) / 4
   local taken, try = false, 0
+  local units = score and math.abs(score) < 9e15 and math.floor(score % 1 * 128 + 0.5) or 0
+  local deaths = math.floor(units / 2)
   local holder = redis.pcall('GET', in_progress)
   if score and holder == token then
     local counted = redis.pcall('GET', retry)
@@ -68,12 +76,13 @@ for k = 3, #KEYS, 4 do
       else
         redis.call('EXPIRE', retry, ARGV[3])
         redis.call('SET', in_progress, token, 'PX', lease)
-        redis.call('ZADD', KEYS[1], 'XX', string.format('%.0f', now + lease), id)
+        deaths = math.min(deaths + units % 2, max_deaths)
+        redis.call('ZADD', KEYS[1], 'XX', string.format('%.7f', now + lease + (2 * deaths + 1) / 128), id)
         taken = score
       end
     end
   end
-  out[2 * number - 1], out[2 * number] = taken, try
+  out[3 * number - 2], out[3 * number - 1], out[3 * number] = taken, try, taken and deaths or 0
 end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
@@ -448,7 +457,7 @@ for i = 0, #KEYS / 4 - 1 do
       -- By whole milliseconds: the fraction counts deaths, see claim.lua.
       redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - math.floor(at)), id)
     elseif at then
-      redis.call('ZADD', queue, 'XX', string.format('%.0f', now + lease), id)
+      redis.call('ZADD', queue, 'XX', string.format('%.7f', now + lease + 1 / 128), id)
     end
     local ttl = redis.call('PTTL', job)
     if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + ARGV[1]) end
@@ -698,8 +707,8 @@ return 'queued'`,
 
 export const luaShas = {
   abort: '719d49cbdef70511855f3098e6418e8ffacfcded',
-  claimAborted: '981bc8f9215942b2d3cbba93e902c3f36ff2fd80',
-  claimExpired: '1bddac83b6be59bcd0f56897e21f00da16aa55d4',
+  claimAborted: '22a16b7aebb2ebd9c76de6ff7eb2b8b1daaa9ed0',
+  claimExpired: 'a34ca85f3891a0b223a8fd05f03b34a5ccb1f544',
   claim: '5dc19212eb03fed1e2629e29eed290a9a23f1248',
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
   finish: '73abafdea9ee6d0b7702054ddfba49134eebb14f',
@@ -707,7 +716,7 @@ export const luaShas = {
   move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
-  renew: 'a5d71a33ae283fc8255858110ad77465177ab5fd',
+  renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: 'bdcf473bb02239452ea426dc5275988e55640b5d',
   reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',

@@ -126,6 +126,62 @@ describe('the broker', () => {
     expect(await broker.claimAborted(queueName, options)).toEqual([])
   })
 
+  describe('the death of a worker', () => {
+    const asked = { token: 'w/2', leaseMs: 5_000, isAsked: () => true }
+    /** As if the worker had died and its lease had lapsed: its key is gone, and the job is due. */
+    const killed = async (jobId: string) => {
+      await redis.del(`arq:in-progress:${jobId}`)
+      const score = Number(await redis.zscore(queueName, jobId))
+      await redis.zadd(queueName, score - 3_600_000, jobId)
+    }
+    const takers: Record<string, (jobId: string) => Promise<Claim[]>> = {
+      'a job that is to run': (jobId) => claim([jobId]),
+      'a job whose payload is gone': async (jobId) => {
+        await redis.del(`arq:job:${jobId}`)
+        return claim([jobId])
+      },
+      'a job that is asked to abort': async (jobId) => {
+        await redis.zadd('arq:abort', Date.now(), jobId)
+        return broker.claimAborted(queueName, asked)
+      },
+    }
+
+    test.each(Object.entries(takers))('is counted by the next claim of %s, and so is the next one', async (_, take) => {
+      await enqueue(['j'])
+      expect(await take('j')).toMatchObject([{ jobId: 'j', deaths: 0 }])
+      for (const deaths of [1, 2]) {
+        await killed('j')
+        const [taken] = await take('j')
+        expect(taken).toMatchObject({ jobId: 'j', deaths, jobTry: deaths + 1 })
+        expect(Number.isInteger(taken!.score)).toBe(true)
+      }
+    })
+
+    test.each(Object.entries(takers))('is not counted by a claim of %s that is sent again', async (_, take) => {
+      await enqueue(['j'])
+      await take('j')
+      await killed('j')
+      const again = await sentAgain(() => take('j'))
+      expect(again).toMatchObject([{ jobId: 'j', deaths: 1, jobTry: 2 }])
+    })
+
+    test('is counted over all kinds of claims', async () => {
+      await enqueue(['j'])
+      await claim(['j'])
+      await killed('j')
+      expect(await takers['a job that is asked to abort']!('j')).toMatchObject([{ deaths: 1 }])
+      await killed('j')
+      expect(await takers['a job whose payload is gone']!('j')).toMatchObject([{ deaths: 2 }])
+    })
+
+    test.each(['+inf', '1e300'])('is none where the score of an aborted job was %s', async (score) => {
+      await enqueue(['j'])
+      await redis.zadd(queueName, score, 'j')
+      expect(await takers['a job that is asked to abort']!('j')).toMatchObject([{ jobId: 'j', deaths: 0 }])
+      expect(Number(await redis.zscore(queueName, 'j'))).toBeLessThan(Date.now() + 3_600_000)
+    })
+  })
+
   test('queues each job of a batch where and when it belongs', async () => {
     const call = (jobId: string, to: string, at: number, expiresMs?: number) => ({
       jobId,

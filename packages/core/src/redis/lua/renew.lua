@@ -36,7 +36,7 @@ for i = 0, #KEYS / 4 - 1 do
       -- By whole milliseconds: the fraction counts deaths, see claim.lua.
       redis.call('ZADD', queue, 'XX', 'INCR', string.format('%.0f', now + lease - math.floor(at)), id)
     elseif at then
-      redis.call('ZADD', queue, 'XX', string.format('%.0f', now + lease), id)
+      redis.call('ZADD', queue, 'XX', string.format('%.7f', now + lease + 1 / 128), id)
     end
     local ttl = redis.call('PTTL', job)
     if ttl >= 0 and ttl < lease + 60000 then redis.call('PEXPIRE', job, lease + ARGV[1]) end

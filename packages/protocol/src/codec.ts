@@ -27,6 +27,7 @@ export function codecOf(bytes: Uint8Array): CodecName | undefined {
  * Any value by a codec.
  *
  * @param maxBytes - Bytes of the payload at most. Default 64 MiB.
+ * @returns A Buffer; in a browser, which has none, a plain Uint8Array.
  * @throws EncodeError for what the codec has no form for, and beyond `maxBytes` and 500 levels of nesting.
  */
 export function encodeValue(value: unknown, codec: CodecName, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {

@@ -1,12 +1,12 @@
 import { ArgumentsError } from '../errors.ts'
 import { showName } from '../values/escape.ts'
-import { hasAtMost } from '../values/walk.ts'
+import { repeatsAtMost } from '../values/walk.ts'
 
 /**
- * Values that a schema may have to look at, each counted at every place where it stands: a pickle of 53 bytes can hold
- * millions. JSON and msgpack share nothing, and arguments of this many values take 2 MiB of them at least.
+ * Values that a schema may have to look at again, because they are shared: a pickle of 53 bytes can hold millions. JSON
+ * and msgpack share nothing.
  */
-const MAX_ARGUMENT_VALUES = 2_000_000
+const MAX_REPEATED = 100_000
 
 /**
  * Binds a call's arguments to parameter names as Python would: positional ones in order, keywords by name, both mixed.
@@ -27,10 +27,10 @@ export function bindArguments(
       `${functionName}() takes ${takes} but ${args.length} ${args.length === 1 ? 'was' : 'were'} given`,
     )
   }
-  if (!hasAtMost(MAX_ARGUMENT_VALUES, [args, kwargs])) {
+  if (!repeatsAtMost(MAX_REPEATED, [args, kwargs])) {
     throw new ArgumentsError(
-      `${functionName}() takes at most ${MAX_ARGUMENT_VALUES} values where it has a schema, shared ones counted each ` +
-        'time, and none that contains itself; define the task without `params` to take them as they come',
+      `${functionName}() has a schema, and takes no value that contains itself, nor values that are shared more than ` +
+        `${MAX_REPEATED} times in all; define the task without \`params\` to take them as they come`,
     )
   }
   const bound: Record<string, unknown> = {}

@@ -4,6 +4,7 @@ import type { PayloadLimits } from '../values/limits.ts'
 import { toPlain } from '../values/plain.ts'
 import type { PlainRules } from '../values/plain.ts'
 import { narrow, smallIndex } from '../values/integers.ts'
+import { utf8Bytes } from '../values/bytes.ts'
 import { fromEntries, isIndex, orderedKeys } from '../values/key-order.ts'
 import { parseExactly, stringifyExactly } from './parse.ts'
 
@@ -22,7 +23,7 @@ export interface JsonLiberties {
 
 /** Dates become ISO strings; integers keep every digit. @throws EncodeError */
 export function encodeJson(value: unknown, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
-  return Buffer.from(jsonText(value, { maxBytes }))
+  return utf8Bytes(jsonText(value, { maxBytes }))
 }
 
 /**

@@ -3,6 +3,7 @@ import { DecodeError, EncodeError } from '../errors.ts'
 import { DecodeBudget, MAX_PAYLOAD_BYTES } from '../values/limits.ts'
 import type { PayloadLimits } from '../values/limits.ts'
 import { checkMsgpack } from './check.ts'
+import { viewOf } from '../values/bytes.ts'
 import { narrow } from '../values/integers.ts'
 import { fromEntries } from '../values/key-order.ts'
 import { isWellFormed } from '../pickle/text.ts'
@@ -55,7 +56,7 @@ export function encodeMsgpack(value: unknown, maxBytes: number = MAX_PAYLOAD_BYT
 export function decodeMsgpack(bytes: Uint8Array, limits?: PayloadLimits): unknown {
   const simple = checkMsgpack(bytes, new DecodeBudget(bytes.byteLength, limits))
   // A view of its own: msgpackr leaves a mark on what it reads.
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const view = viewOf(bytes)
   try {
     return simple ? unpackObjects.unpack(view) : settle(unpackMaps.unpack(view))
   } catch (error) {

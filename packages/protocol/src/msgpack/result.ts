@@ -1,3 +1,4 @@
+import { allocate } from '../values/bytes.ts'
 import { tooLarge } from '../values/limits.ts'
 
 /** Heads of maps: a job's five fields, a result's other six, and all eleven. */
@@ -23,7 +24,7 @@ const REST = 4
 export function joinMsgpackResult(
   job: Uint8Array,
   jobTry: number | null,
-  outcome: Buffer,
+  outcome: Uint8Array,
   maxBytes: number,
 ): Buffer | undefined {
   const given = job[3]!
@@ -32,7 +33,7 @@ export function joinMsgpackResult(
   if (!isUsual || !isTryShort || outcome[0] !== OUTCOME) return undefined
   const size = job.length + outcome.length - 1
   if (size > maxBytes) throw tooLarge(maxBytes)
-  const bytes = Buffer.allocUnsafe(size)
+  const bytes = allocate(size)
   bytes[0] = RESULT
   bytes[1] = TEXT_1
   bytes[2] = T

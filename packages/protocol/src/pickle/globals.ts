@@ -5,6 +5,7 @@
 import { DecodeError, RemoteError } from '../errors.ts'
 import { readException } from '../values/exceptions.ts'
 import { isKnownException } from '../values/known-exceptions.ts'
+import { latin1Bytes } from '../values/bytes.ts'
 import { narrow } from '../values/integers.ts'
 import { COST } from '../values/limits.ts'
 import type { DecodeBudget } from '../values/limits.ts'
@@ -174,7 +175,7 @@ function bytesOf(args: Args, budget: DecodeBudget, type: BytesType): Uint8Array 
   }
   if (typeof value !== 'string' || (encoding !== 'latin1' && encoding !== 'latin-1')) return undefined
   budget.take(COST.bytes + value.length)
-  return new type(Buffer.from(value, 'latin1'))
+  return new type(latin1Bytes(value))
 }
 
 function deque([items, max = null]: Args): unknown {

@@ -3,9 +3,14 @@ import { DecodeError } from '../errors.ts'
 import { COST, MAX_INTEGER_BYTES, MAX_INTEGER_DIGITS } from '../values/limits.ts'
 import type { DecodeBudget } from '../values/limits.ts'
 import { readText } from './text.ts'
-import type { Bytes } from './text.ts'
+import { littleEndianHex, viewOf } from '../values/bytes.ts'
+import type { Bytes } from '../values/bytes.ts'
 import { narrow } from '../values/integers.ts'
 import type { BytesType } from './globals.ts'
+
+/** One for all: to make a view of each payload would cost more than to copy the few floats. */
+const floatBytes = new Uint8Array(8)
+const float = new DataView(floatBytes.buffer)
 
 export class PickleSource {
   readonly bytes: Bytes
@@ -14,7 +19,7 @@ export class PickleSource {
 
   constructor(bytes: Uint8Array, budget: DecodeBudget) {
     this.#budget = budget
-    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) as Bytes
+    this.bytes = viewOf(bytes)
   }
 
   byte(): number {
@@ -24,20 +29,23 @@ export class PickleSource {
   }
 
   uint16(): number {
-    return this.bytes.readUInt16LE(this.#skip(2))
+    const from = this.#skip(2)
+    return this.bytes[from]! | (this.bytes[from + 1]! << 8)
   }
 
   int32(): number {
-    return this.bytes.readInt32LE(this.#skip(4))
+    return this.#int32At(this.#skip(4))
   }
 
   uint32(): number {
-    return this.bytes.readUInt32LE(this.#skip(4))
+    return this.#int32At(this.#skip(4)) >>> 0
   }
 
   double(): number {
     this.#budget.take(COST.number)
-    return this.bytes.readDoubleBE(this.#skip(8))
+    const from = this.#skip(8)
+    for (let i = 0; i < 8; i++) floatBytes[i] = this.bytes[from + i]!
+    return float.getFloat64(0)
   }
 
   /** A length of eight bytes; one beyond what is left fails here, whatever its size. */
@@ -106,15 +114,25 @@ export class PickleSource {
     const from = this.#skip(length)
     if (length === 0) return 0
     this.#budget.take(COST.bigint + length)
-    if (length <= 6) return this.bytes.readIntLE(from, length)
+    if (length <= 6) return this.#short(from, length)
     if (length === 8) {
-      const high = this.bytes.readInt32LE(from + 4)
-      if (high >= -0x200000 + 1 && high < 0x200000) return high * 0x1_0000_0000 + this.bytes.readUInt32LE(from)
+      const high = this.#int32At(from + 4)
+      if (high >= -0x200000 + 1 && high < 0x200000) return high * 0x1_0000_0000 + (this.#int32At(from) >>> 0)
     }
-    const hex = Buffer.from(this.bytes.subarray(from, from + length))
-      .reverse()
-      .toString('hex')
+    const hex = littleEndianHex(this.bytes, from, from + length)
     return narrow(BigInt.asIntN(length * 8, BigInt(`0x${hex}`)))
+  }
+
+  #int32At(from: number): number {
+    const { bytes } = this
+    return bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)
+  }
+
+  /** Two's complement of up to six bytes. */
+  #short(from: number, length: number): number {
+    let value = 0
+    for (let i = from + length - 1; i >= from; i--) value = value * 256 + this.bytes[i]!
+    return this.bytes[from + length - 1]! > 0x7f ? value - 256 ** length : value
   }
 
   /** `INT`'s line: 00 and 01 are the booleans of protocol 0. */

@@ -1,11 +1,7 @@
 /** Python's texts: UTF-8 in which lone surrogates may stand (`surrogatepass`), and the escapes of protocol 0. */
 import { DecodeError } from '../errors.ts'
-
-/** A Buffer by the methods its `toString` ends in; calling that costs as much as the short texts themselves. */
-export type Bytes = Buffer & {
-  latin1Slice(from: number, to: number): string
-  utf8Slice(from: number, to: number): string
-}
+import { utf8Bytes } from '../values/bytes.ts'
+import type { Bytes } from '../values/bytes.ts'
 
 const SHORT = 24
 const SLOTS = 2_048
@@ -41,8 +37,7 @@ function readUtf8(bytes: Bytes, from: number, to: number): string {
 
 /** Character by character; Python too is strict here. */
 function readExactly(bytes: Uint8Array): string {
-  const units = Buffer.allocUnsafe(bytes.length * 2)
-  let end = 0
+  let text = ''
   let at = 0
   const next = (): number => {
     const byte = bytes[at++] ?? 0
@@ -59,12 +54,9 @@ function readExactly(bytes: Uint8Array): string {
     else if (lead >= 0xf0 && lead < 0xf5)
       [point, least] = [((lead & 0x07) << 18) | (next() << 12) | (next() << 6) | next(), 0x10000]
     if (point < least || point > 0x10ffff) throw new DecodeError('not a valid pickle: a text is no UTF-8')
-    if (point > 0xffff) {
-      end = units.writeUInt16LE(0xd7c0 + (point >> 10), end)
-      end = units.writeUInt16LE(0xdc00 | (point & 0x3ff), end)
-    } else end = units.writeUInt16LE(point, end)
+    text += String.fromCodePoint(point)
   }
-  return units.toString('utf16le', 0, end)
+  return text
 }
 
 /** True where UTF-8 can say it: no surrogate stands alone. */
@@ -76,7 +68,7 @@ const LEADS = [0, 0xc0, 0xe0, 0xf0]
 
 /** Writes UTF-8 in which lone surrogates stand as Python writes them. */
 export function textBytes(text: string): Uint8Array {
-  if (isWellFormed(text)) return Buffer.from(text, 'utf8')
+  if (isWellFormed(text)) return utf8Bytes(text)
   const bytes = new Uint8Array(text.length * 3)
   let end = 0
   for (const character of text) {
@@ -95,24 +87,23 @@ export function textBytes(text: string): Uint8Array {
 export function unescapeRaw(text: string): string {
   let at = text.indexOf('\\')
   if (at === -1) return text
-  const units = Buffer.allocUnsafe(text.length * 2)
-  let end = units.write(text.slice(0, at), 'utf16le')
+  let out = text.slice(0, at)
   while (at < text.length) {
     const width = text[at] !== '\\' ? 0 : text[at + 1] === 'u' ? 4 : text[at + 1] === 'U' ? 8 : 0
     if (width === 0) {
       // A backslash before anything else stands for itself, and takes that with it.
       const count = text[at] === '\\' ? 2 : 1
-      end += units.write(text.slice(at, at + count), end, 'utf16le')
+      out += text.slice(at, at + count)
       at += count
       continue
     }
     const digits = text.slice(at + 2, at + 2 + width)
     const point = digits.length === width && /^[0-9a-fA-F]+$/.test(digits) ? parseInt(digits, 16) : Infinity
     if (point > 0x10ffff) throw new DecodeError('not a valid pickle: a text has a broken escape')
-    end += units.write(String.fromCodePoint(point), end, 'utf16le')
+    out += String.fromCodePoint(point)
     at += 2 + width
   }
-  return units.toString('utf16le', 0, end)
+  return out
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 /** Writes pickles of protocol 4, which every Python from 3.4 reads. Shared values and cycles keep their identity. */
 import { EncodeError } from '../errors.ts'
+import { littleEndianBytes } from '../values/bytes.ts'
 import { ByteWriter } from '../values/byte-writer.ts'
 import { toPythonException } from '../values/exceptions.ts'
 import { MAX_DEPTH, MAX_INTEGER_BYTES } from '../values/limits.ts'
@@ -321,8 +322,8 @@ class PickleWriter extends ByteWriter {
       const isShort = high >= -0x8000 && high <= 0x7fff
       this.pair(op.LONG1, isShort ? 6 : 8)
       this.reserve(8)
-      this.at = this.buffer.writeInt32LE(value | 0, this.at)
-      this.at = isShort ? this.buffer.writeInt16LE(high, this.at) : this.buffer.writeInt32LE(high, this.at)
+      this.put(value | 0, 4)
+      this.put(high, isShort ? 2 : 4)
     }
   }
 
@@ -338,7 +339,7 @@ class PickleWriter extends ByteWriter {
     const hex = BigInt.asUintN(length * 8, value)
       .toString(16)
       .padStart(length * 2, '0')
-    this.sized(op.LONG1, op.LONG4, Buffer.from(hex, 'hex').reverse())
+    this.sized(op.LONG1, op.LONG4, littleEndianBytes(hex, length))
   }
 
   #recall(value: object): boolean {

@@ -3,7 +3,7 @@ import { toExceptionMap } from './exceptions.ts'
 import { MAX_DEPTH, tooLarge } from './limits.ts'
 import { refusal } from './refusal.ts'
 import { hasOrder, orderedKeys } from './key-order.ts'
-import { kindOf } from './walk.ts'
+import { isShared, kindOf } from './walk.ts'
 
 /** The differences between the codecs that know maps, arrays and scalars only. Each gives what the codec writes, or throws. */
 export interface PlainRules {
@@ -31,11 +31,15 @@ export interface PlainValue {
   size: number
 }
 
-/** Up to here a value is taken for a tree: it costs less to walk what is shared again than to remember each place. */
-const TREE_NODES = 500_000
+/**
+ * Up to here a value is taken for a tree: it costs less to walk again what is shared than to remember each place. From
+ * here on, and at 16 times as many values each time, the part that was walked is searched for values that are shared.
+ */
+const TREE_NODES = 16_384
+const TREE_GROWTH = 16
 const TREE_DEPTH = 200
 /** Values that may be written beyond the first place of each, since they are shared. */
-const MAX_REPEATED = 1_000_000
+const MAX_REPEATED = 100_000
 
 /**
  * Makes a value ready for such a codec: the same reference where nothing has to change. The codec writes a shared value
@@ -44,13 +48,13 @@ const MAX_REPEATED = 1_000_000
  * @throws EncodeError for what the codec cannot carry, for a value within itself, and beyond the limits.
  */
 export function toPlain(value: unknown, rules: PlainRules): PlainValue {
-  const tree = new Plain(rules)
+  const tree = new Plain(rules, value)
   try {
     return within(tree.value(value, 0), tree.size, rules)
   } catch (error) {
     if (error !== notSmall) throw error
   }
-  const graph = new PlainGraph(rules)
+  const graph = new PlainGraph(rules, value)
   return within(graph.value(value, 0), graph.size, rules)
 }
 
@@ -59,18 +63,21 @@ function within(value: unknown, size: number, { maxBytes }: PlainRules): PlainVa
   return { value, size }
 }
 
-/** Thrown by the walk over a tree that turns out to be large, deep or a graph. */
-const notSmall = new Error('not a small tree')
+/** Thrown by the walk over a tree that turns out to be deep, or a graph. */
+const notSmall = new Error('not a tree')
 
 class Plain {
   size = 0
   protected nodes = 0
   protected readonly rules: PlainRules
+  readonly #root: unknown
+  #nextSearch = TREE_NODES
   /** Containers that had to change, and what they became: shared ones stay shared. */
   readonly #changed = new Map<object, unknown>()
 
-  constructor(rules: PlainRules) {
+  constructor(rules: PlainRules, root: unknown) {
     this.rules = rules
+    this.#root = root
   }
 
   value(value: unknown, depth: number): unknown {
@@ -96,7 +103,11 @@ class Plain {
   }
 
   protected object(value: object, depth: number): unknown {
-    if (depth > TREE_DEPTH || this.nodes > TREE_NODES) throw notSmall
+    if (depth > TREE_DEPTH) throw notSmall
+    if (this.nodes > this.#nextSearch) {
+      if (isShared(this.#root, this.nodes)) throw notSmall
+      this.#nextSearch *= TREE_GROWTH
+    }
     return this.container(value, depth)
   }
 

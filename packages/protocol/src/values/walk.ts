@@ -80,37 +80,52 @@ export interface Extent {
   nodes: number
   /** Characters of its strings and bytes of its bytes, at least one for each value; Infinity as above. */
   bytes: number
+  /** Values without repetitions. */
+  distinct: number
   /** Levels below it; more than `MAX_DEPTH` where the walk went no deeper. */
   levels: number
 }
 
 /** The extent of a value, in time that grows with what is there and not with the places where it stands. */
 export function measure(value: unknown): Extent {
-  const known = new Map<object, Extent>()
-  const extentOf = (of: unknown, depth: number): Extent => {
+  const known = new Map<object, Size>()
+  let distinct = 0
+  const sizeOf = (of: unknown, depth: number): Size => {
+    if (typeof of === 'object' && of !== null) {
+      const before = known.get(of)
+      if (before) return before
+    }
+    distinct++
     if (typeof of === 'string') return { nodes: 1, bytes: of.length + 1, levels: 0 }
     if (typeof of !== 'object' || of === null) return { nodes: 1, bytes: 1, levels: 0 }
-    const before = known.get(of)
-    if (before) return before
     if (depth > MAX_DEPTH) return { nodes: 1, bytes: 1, levels: 1 }
     // Met again before it is done, it is within itself.
     known.set(of, { nodes: Infinity, bytes: Infinity, levels: 0 })
-    const extent = { nodes: 1, bytes: of instanceof Uint8Array ? of.length + 1 : 1, levels: 0 }
+    const size = { nodes: 1, bytes: of instanceof Uint8Array ? of.length + 1 : 1, levels: 0 }
     eachChild(of, (child) => {
-      const { nodes, bytes, levels } = extentOf(child, depth + 1)
-      extent.nodes += nodes
-      extent.bytes += bytes
-      extent.levels = Math.max(extent.levels, levels + 1)
+      const { nodes, bytes, levels } = sizeOf(child, depth + 1)
+      size.nodes += nodes
+      size.bytes += bytes
+      size.levels = Math.max(size.levels, levels + 1)
     })
-    known.set(of, extent)
-    return extent
+    known.set(of, size)
+    return size
   }
-  return extentOf(value, 0)
+  const { bytes, levels, nodes } = sizeOf(value, 0)
+  return { nodes, distinct, bytes, levels }
 }
 
-/** True where a value has at most so many values in it, each counted wherever it stands. Cheap for small values. */
-export function hasAtMost(limit: number, value: unknown): boolean {
-  let left = limit
+type Size = Omit<Extent, 'distinct'>
+
+/** Up to here, places are counted one by one: that costs less than to remember values. */
+const FEW = 10_000
+
+/**
+ * True where at most so many places are repetitions: each value counts at every place where it stands but the first. False
+ * for a value that contains itself. Cheap for small values.
+ */
+export function repeatsAtMost(limit: number, value: unknown): boolean {
+  let left = FEW
   const look = (at: unknown, depth: number): void => {
     left--
     if (typeof at === 'object' && at !== null && left >= 0) {
@@ -119,7 +134,27 @@ export function hasAtMost(limit: number, value: unknown): boolean {
     }
   }
   look(value, 0)
-  return left >= 0 || measure(value).nodes <= limit
+  if (left >= 0) return true
+  const { distinct, nodes } = measure(value)
+  return nodes - distinct <= limit
+}
+
+/** True where a container stands at two places among the first values, as many as `limit`. */
+export function isShared(value: unknown, limit: number): boolean {
+  const seen = new Set<object>()
+  let left = limit
+  const look = (at: unknown, depth: number): boolean => {
+    if (typeof at !== 'object' || at === null || left < 0) return false
+    if (seen.has(at) || depth > MAX_DEPTH) return true
+    seen.add(at)
+    let found = false
+    eachChild(at, (child) => {
+      left--
+      found ||= look(child, depth + 1)
+    })
+    return found
+  }
+  return look(value, 0)
 }
 
 /**

@@ -182,7 +182,7 @@ describe('JSON for operators', () => {
 describe('a measured value', () => {
   test('counts what is shared wherever it stands', () => {
     const part = ['x', 'y']
-    expect(measure([part, part])).toEqual({ nodes: 7, bytes: 11, levels: 2 })
+    expect(measure([part, part])).toEqual({ nodes: 7, distinct: 4, bytes: 11, levels: 2 })
     expect(measure(pairs(60)).nodes).toBe(2 ** 61 - 1)
     expect(measure(cycles().list).nodes).toBe(Infinity)
   })

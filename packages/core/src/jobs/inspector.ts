@@ -9,6 +9,8 @@ import type { Reason } from './explain.ts'
 import type { JobDetails } from './details.ts'
 import { listJobs } from './listing.ts'
 import type { JobFilter, ListedJob } from './listing.ts'
+import { pageOfJobs } from './pages.ts'
+import type { JobPageRequest, PageOfJobs } from './pages.ts'
 import type { Queues } from '../queues/queues.ts'
 import type { Link } from '../redis/link.ts'
 import { readWorkerEvent } from '../fleet/events.ts'
@@ -145,13 +147,29 @@ export class Inspector {
     yield* listJobs(this.#link, names, await this.workers(), rest, everyQueue)
   }
 
+  /**
+   * One page of jobs of these queues in any state: waiting and running ones, then dead letters, then kept results. Its
+   * cost is bounded by `budget`, and does not grow with the number of pages before it.
+   *
+   * @throws OptionsError for a cursor that no page has given.
+   */
+  async page(request: JobPageRequest): Promise<PageOfJobs> {
+    return pageOfJobs(this.#link, await this.workers(), request)
+  }
+
+  /** The number of jobs that `page` looks at in these queues, without kept results; `dead` counts dead letters of all queues. */
+  sizeOf(queueNames: readonly string[], options: { dead?: boolean } = {}): Promise<number> {
+    return this.#link.jobPages.size(queueNames, options.dead === true)
+  }
+
   /** The queue that has the job as a member; undefined when none has. */
   async queueOf(jobId: string): Promise<string | undefined> {
     return (await this.queuesOf([jobId])).get(jobId)
   }
 
-  /** The queues that have these jobs as members; a job that is in none is left out. Scans the database once at most. */
-  async queuesOf(jobIds: readonly string[]): Promise<Map<string, string>> {
+  /** The queues that have these jobs as members; a job that is in none is left out. Scans the database once at most; with `among` only these queues are asked. */
+  async queuesOf(jobIds: readonly string[], options: { among?: readonly string[] } = {}): Promise<Map<string, string>> {
+    if (options.among) return this.#link.jobs.queuesOf(jobIds, options.among)
     const near = await this.#queues.names({ scanKeys: 0 })
     const found = await this.#link.jobs.queuesOf(jobIds, near.names)
     const left = jobIds.filter((id) => !found.has(id))

@@ -50,7 +50,8 @@ export interface JobFilter {
   onProgress?: (looked: number) => void
 }
 
-const WAITING: readonly JobState[] = ['queued', 'deferred', 'retrying', 'running']
+/** @internal */
+export const WAITING: readonly JobState[] = ['queued', 'deferred', 'retrying', 'running']
 
 /**
  * @internal Jobs of these queues: waiting and running ones in the order they are due, then dead letters, newest first,
@@ -100,8 +101,8 @@ export async function* listJobs(
   }
 }
 
-/** No member outside of this range is in one of the states. */
-function rangeOf(statuses: ReadonlySet<JobState>, workers: readonly WorkerEntry[], nowMs: number): ScoreRange {
+/** @internal No member outside of this range is in one of the states. */
+export function rangeOf(statuses: ReadonlySet<JobState>, workers: readonly WorkerEntry[], nowMs: number): ScoreRange {
   if (statuses.has('retrying')) return {}
   const min = statuses.has('queued') || statuses.has('running') ? '-inf' : `(${nowMs}`
   if (statuses.has('deferred')) return { min }
@@ -124,7 +125,8 @@ function fitting(filter: JobFilter, nowMs: number): (job: ListedJob) => boolean 
   }
 }
 
-function toListed(
+/** @internal */
+export function toListed(
   job: ExaminedJob,
   queueName: string,
   { workers, nowMs, limits }: { workers: readonly WorkerEntry[]; nowMs: number; limits: PayloadLimits },
@@ -147,7 +149,8 @@ function toListed(
   }
 }
 
-async function withErrors(link: Link, jobs: ListedJob[]): Promise<ListedJob[]> {
+/** @internal */
+export async function withErrors(link: Link, jobs: ListedJob[]): Promise<ListedJob[]> {
   const tried = jobs.filter((job) => job.jobTry > 0)
   if (tried.length === 0) return jobs
   const errors = await link.jobs.lastErrors(tried.map(({ jobId }) => jobId))
@@ -155,7 +158,8 @@ async function withErrors(link: Link, jobs: ListedJob[]): Promise<ListedJob[]> {
   return jobs
 }
 
-function toEnded(
+/** @internal */
+export function toEnded(
   stored: {
     jobId: string
     result: Buffer | null

@@ -129,6 +129,11 @@ export class Queues {
     }
   }
 
+  /** For each time (unix ms), the number of jobs of the queue that are due by then, running ones included. */
+  dueBy(queueName: string, timesMs: readonly number[]): Promise<number[]> {
+    return this.#link.jobPages.dueBy(queueName, timesMs)
+  }
+
   /**
    * Lets arq-ts workers start no more jobs of this queue, cron ticks included, until `resume`; jobs at work go on.
    * Python workers know of no pause. False when it was paused before.

@@ -1,6 +1,7 @@
 import { Cluster } from 'ioredis'
 import type { Connection } from './connection.ts'
 import { readId, sendId } from './id-bytes.ts'
+import { countCommands } from './meter.ts'
 
 /** Keys read per round trip when many are read. */
 export const PAGE = 500
@@ -27,7 +28,9 @@ export class Calls {
     this.#timeoutMs = timeoutMs
   }
 
-  run<T>(operation: (client: Connection['client']) => Promise<T>): Promise<T> {
+  /** Runs an operation that sends `commands` commands. */
+  run<T>(operation: (client: Connection['client']) => Promise<T>, commands = 1): Promise<T> {
+    countCommands(commands)
     return this.#connection.run(operation, { timeoutMs: this.#timeoutMs })
   }
 
@@ -72,14 +75,36 @@ export class Calls {
     }
   }
 
+  /**
+   * One step of a scan that a later call continues: `cursor` is null at the start, and the answer's is null at the end.
+   * It names the primary by its place, so a cluster that changes meanwhile may have parts scanned twice, or not at all.
+   */
+  async scanStep(
+    prefix: string,
+    cursor: string | null,
+    count = PAGE,
+  ): Promise<{ keys: string[]; cursor: string | null }> {
+    const [place = '0', at = '0'] = (cursor ?? '0/0').split('/')
+    const nodes = await this.run(async (client) =>
+      (client as unknown) instanceof Cluster ? (client as unknown as Cluster).nodes('master') : [client],
+    )
+    const node = nodes[Number(place)]
+    if (!node) return { keys: [], cursor: null }
+    const filter = ['MATCH', `${escapeGlob(prefix)}*`, 'COUNT', String(count)]
+    const [next, keys] = (await this.run(() => node.callBuffer('SCAN', at, ...filter))) as [Buffer, Buffer[]]
+    const isOver = next.toString() === '0'
+    const following = isOver ? (Number(place) + 1 < nodes.length ? `${Number(place) + 1}/0` : null) : `${place}/${next}`
+    return { keys: keys.map(readId), cursor: following }
+  }
+
   // Errors are thrown within `run`, which knows which of them pass.
   #send(calls: readonly Call[], read: Reader): Promise<unknown[]> {
     if (calls.length === 0) return Promise.resolve([])
-    return this.run(async (client) => read(await client.pipeline(bytesOf(calls)).exec(), calls))
+    return this.run(async (client) => read(await client.pipeline(bytesOf(calls)).exec(), calls), calls.length)
   }
 
   #exec(calls: readonly Call[], read: Reader): Promise<unknown[]> {
-    return this.run(async (client) => read(await client.multi(bytesOf(calls)).exec(), calls))
+    return this.run(async (client) => read(await client.multi(bytesOf(calls)).exec(), calls), calls.length + 2)
   }
 }
 

@@ -8,6 +8,7 @@ import type { RedisTarget } from './connection.ts'
 import { DamagedKeys } from './damage.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
+import { JobPages } from './job-pages.ts'
 import { JobRecords } from './jobs.ts'
 import { describeObstruction } from './obstruction.ts'
 import { QueueRecords } from './queues.ts'
@@ -39,6 +40,7 @@ export class Link {
   readonly broker: Broker
   readonly damaged: DamagedKeys
   readonly jobs: JobRecords
+  readonly jobPages: JobPages
   readonly deadLetters: DeadLetterRecords
   readonly queues: QueueRecords
   readonly registry: WorkerRegistry
@@ -64,6 +66,7 @@ export class Link {
     const calls = new Calls(this.connection, this.timeoutMs)
     this.damaged = new DamagedKeys(calls, this.keys)
     this.jobs = new JobRecords(calls, this.keys, this.damaged)
+    this.jobPages = new JobPages(calls, this.keys, this.damaged)
     this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock, this.damaged)
     this.queues = new QueueRecords(calls, this.keys, this.clock, { jobs: this.jobs, damaged: this.damaged })
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)

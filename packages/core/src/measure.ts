@@ -1,0 +1,1 @@
+export { measureCommands } from './redis/meter.ts'

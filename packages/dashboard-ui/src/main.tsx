@@ -1,0 +1,12 @@
+import { render } from 'preact'
+import { App } from './app.tsx'
+import { follow } from './router.ts'
+import { listenToKeys } from './shell/keys.ts'
+import { loadSession } from './state/session.ts'
+import { applyTheme } from './state/settings.ts'
+
+applyTheme()
+follow()
+listenToKeys()
+void loadSession()
+render(<App />, document.getElementById('app')!)

@@ -12,6 +12,7 @@ const node = process.execPath
 const checks = [
   ['generated Lua module', node, ['packages/core/scripts/generate-lua.mjs', '--check']],
   ['type check', bin('tsc'), ['-b']],
+  ['pages of the dashboard', node, ['packages/dashboard-ui/scripts/build.mjs']],
   ['generated references', node, ['packages/core/scripts/config-reference.mjs', '--check']],
   ['generated help', node, ['packages/cli/scripts/generate-help.mjs', '--check']],
   ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],

@@ -22,7 +22,10 @@ export async function ensureDependencies() {
   writeFileSync(stamp, lock)
 }
 
-/** Compiles what has changed. */
+/** Compiles what has changed, and the pages of the dashboard. */
 export async function ensureBuild() {
   await step('building', () => quietly(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b']))
+  await step('building the pages of the dashboard', () =>
+    quietly(process.execPath, [join(root, 'packages/dashboard-ui/scripts/build.mjs')]),
+  )
 }

@@ -63,9 +63,7 @@ export function App() {
               </div>
             </Page>
           ) : session.value ? (
-            
-              <Shown key={path.value} />
-            
+            <Shown key={path.value} />
           ) : null}
         </main>
       </div>

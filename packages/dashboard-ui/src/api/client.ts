@@ -15,17 +15,25 @@ export class ApiFailure extends Error {
   }
 }
 
-async function call<T>(path: string, init: RequestInit): Promise<T> {
+async function call<T>(
+  path: string,
+  init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> },
+): Promise<T> {
   let response: Response
   try {
-    response = await fetch(path, { ...init, credentials: 'same-origin', headers: { accept: 'application/json', ...init.headers } })
+    response = await fetch(path, {
+      ...init,
+      credentials: 'same-origin',
+      headers: { accept: 'application/json', ...init.headers },
+    })
   } catch (error) {
     if (init.signal?.aborted) throw error
     throw new ApiFailure('unreachable', 'The dashboard server does not answer. The page shows what it knew last.', 0)
   }
   const body = (await response.json().catch(() => undefined)) as T | ApiError | undefined
   if (response.ok && body !== undefined) return body as T
-  const { code = 'internal', message = `The server answered ${response.status}.` } = (body as ApiError | undefined)?.error ?? {}
+  const { code = 'internal', message = `The server answered ${response.status}.` } =
+    (body as ApiError | undefined)?.error ?? {}
   throw new ApiFailure(code, message, response.status)
 }
 
@@ -36,7 +44,11 @@ export function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 
 /** Posts JSON to `api/<path>`. */
 export function post<T>(path: string, body: object = {}): Promise<T> {
-  return call<T>(`api/${path}`, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
+  return call<T>(`api/${path}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  })
 }
 
 /** A path of segments, each encoded. */

@@ -31,14 +31,21 @@ interface Options {
 /** Loads `api/<path>`; null loads nothing. */
 export function useResource<T>(path: string | null, { topic, everyMs }: Options = {}): Resource<T> {
   const [, draw] = useState(0)
-  const state = useRef<{ path: string | null; data: T | undefined; failure: ApiFailure | undefined; loading: boolean }>({
-    path: null,
-    data: undefined,
-    failure: undefined,
-    loading: false,
-  })
+  const state = useRef<{ path: string | null; data: T | undefined; failure: ApiFailure | undefined; loading: boolean }>(
+    {
+      path: null,
+      data: undefined,
+      failure: undefined,
+      loading: false,
+    },
+  )
   if (state.current.path !== path) {
-    state.current = { path, data: path === null ? undefined : (known.get(path) as T), failure: undefined, loading: path !== null }
+    state.current = {
+      path,
+      data: path === null ? undefined : (known.get(path) as T),
+      failure: undefined,
+      loading: path !== null,
+    }
   }
   const abort = useRef<AbortController | undefined>(undefined)
   const load = useCallback(() => {

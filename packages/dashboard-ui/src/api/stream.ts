@@ -76,7 +76,7 @@ export function useTopic<T extends StreamTopic>(topic: T | null, handler: (messa
 }
 
 /** Redis's time now, as the newest answer and this page's clock have it. */
-export function redisNow(): number {
+export function redisNow(localMs = Date.now()): number {
   const at = heard.value
-  return at ? at.redisMs + (Date.now() - at.localMs) : Date.now()
+  return at ? at.redisMs + Math.max(0, localMs - at.localMs) : localMs
 }

@@ -30,29 +30,58 @@ interface Props {
 const pointed = signal<number | null>(null)
 
 /** Lines over time. Each ends in its name and newest value; the pointer shows earlier values at the same place. */
-export function LineChart({ title, unit, fromMs, stepMs, series, marks = [], log, format, axis = format, height = 104 }: Props) {
-  const [ref, width] = useWidth<HTMLDivElement>()
+export function LineChart({
+  title,
+  unit,
+  fromMs,
+  stepMs,
+  series,
+  marks = [],
+  log,
+  format,
+  axis = format,
+  height = 104,
+}: Props) {
+  const [ref, width] = useWidth()
   const length = Math.max(1, ...series.map((line) => line.values.length))
   const toMs = fromMs + (length - 1) * stepMs
   const values = series.flatMap((line) => line.values).filter((value) => value !== null)
   const largest = Math.max(0, ...values)
-  const { y, ticks } = log ? logarithmic(Math.min(...values, 1e9), Math.max(largest, 10), height) : linear(largest, height)
+  const { y, ticks } = log ? logarithmic(values, height) : linear(largest, height)
 
-  const shownAt = pointed.value !== null && pointed.value >= fromMs && pointed.value <= toMs + stepMs ? pointed.value : null
+  const shownAt =
+    pointed.value !== null && pointed.value >= fromMs && pointed.value <= toMs + stepMs ? pointed.value : null
   const index = shownAt === null ? length - 1 : Math.min(length - 1, Math.round((shownAt - fromMs) / stepMs))
-  const newest = (line: Series) => (shownAt === null ? line.values.findLast((value) => value !== null) : line.values[index]) ?? null
-  const ends = series.map((line) => ({ line, value: newest(line) })).filter(({ value }) => value !== null || shownAt !== null)
+  const newest = (line: Series) =>
+    (shownAt === null ? line.values.findLast((value) => value !== null) : line.values[index]) ?? null
+  const ends = series
+    .map((line) => ({ line, value: newest(line) }))
+    .filter(({ value }) => value !== null || shownAt !== null)
   const text = (name: string, value: number | null) => `${name} ${value === null ? '–' : format(value)}`
 
   const left = Math.max(...ticks.map((tick) => labelWidth(axis(tick)))) + 8
-  const right = Math.min(width * 0.36, Math.max(24, ...ends.map(({ line, value }) => labelWidth(text(line.name, value)) + 10)))
+  const right = Math.min(
+    width * 0.36,
+    Math.max(24, ...ends.map(({ line, value }) => labelWidth(text(line.name, value)) + 10)),
+  )
   const plot = Math.max(40, width - left - right)
   const x = (i: number) => left + (length === 1 ? plot : (i / (length - 1)) * plot)
   const xTime = (at: number) => left + (toMs === fromMs ? plot : ((at - fromMs) / (toMs - fromMs)) * plot)
   const top = 22
   const order = [...series].sort((a, b) => weight(a) - weight(b))
-  const ys = place(ends.map(({ value }) => y(value ?? 0)), 14, -4, height)
-  const times = timeTicks(fromMs, toMs, Math.max(2, Math.floor(plot / 64)), zoneShift(toMs), (toMs - fromMs) * (40 / plot))
+  const ys = place(
+    ends.map(({ value }) => y(value ?? 0)),
+    14,
+    -4,
+    height,
+  )
+  const times = timeTicks(
+    fromMs,
+    toMs,
+    Math.max(2, Math.floor(plot / 64)),
+    zoneShift(toMs),
+    (toMs - fromMs) * (40 / plot),
+  )
 
   const move = (event: PointerEvent) => {
     const box = (event.currentTarget as Element).getBoundingClientRect()
@@ -78,24 +107,51 @@ export function LineChart({ title, unit, fromMs, stepMs, series, marks = [], log
             <rect x={left} y={-top} width={plot} height={height + top} fill="transparent" />
             {ticks.map((tick, i) => (
               <g key={tick}>
-                <line class={i ? 'grid' : 'base'} x1={left} x2={left + plot} y1={Math.round(y(tick)) + 0.5} y2={Math.round(y(tick)) + 0.5} />
+                <line
+                  class={i || log ? 'grid' : 'base'}
+                  x1={left}
+                  x2={left + plot}
+                  y1={Math.round(y(tick)) + 0.5}
+                  y2={Math.round(y(tick)) + 0.5}
+                />
                 <text x={left - 8} y={y(tick) + 4} text-anchor="end">
                   {axis(tick)}
                 </text>
               </g>
             ))}
+            {log && <line class="base" x1={left} x2={left + plot} y1={height + 0.5} y2={height + 0.5} />}
             {times.map((at) => (
               <text key={at} x={xTime(at)} y={height + 18} text-anchor="middle">
                 {toMs - fromMs > 26 * 3_600_000 ? moment(at, 0).split(' ').slice(0, 2).join(' ') : clock(at)}
               </text>
             ))}
-            <text class="now" x={shownAt === null ? left + plot : x(index)} y={height + 18} text-anchor="middle" paint-order="stroke">
+            <text
+              class="now"
+              x={shownAt === null ? left + plot : x(index)}
+              y={height + 18}
+              text-anchor="middle"
+              paint-order="stroke"
+            >
               {shownAt === null ? 'now' : ''}
             </text>
             {named(marks, fromMs, toMs).map((mark) => (
               <g key={mark.atMs}>
-                <line class="dots" x1={Math.round(xTime(mark.atMs)) + 0.5} x2={Math.round(xTime(mark.atMs)) + 0.5} y1={-6} y2={height} />
-                <text class="said" x={Math.min(Math.max(xTime(mark.atMs), left + labelWidth(mark.name) / 2), width - labelWidth(mark.name) / 2)} y={-10} text-anchor="middle">
+                <line
+                  class="dots"
+                  x1={Math.round(xTime(mark.atMs)) + 0.5}
+                  x2={Math.round(xTime(mark.atMs)) + 0.5}
+                  y1={-6}
+                  y2={height}
+                />
+                <text
+                  class="said"
+                  x={Math.min(
+                    Math.max(xTime(mark.atMs), left + labelWidth(mark.name) / 2),
+                    width - labelWidth(mark.name) / 2,
+                  )}
+                  y={-10}
+                  text-anchor="middle"
+                >
                   {mark.name}
                 </text>
               </g>
@@ -122,7 +178,13 @@ export function LineChart({ title, unit, fromMs, stepMs, series, marks = [], log
             )}
             {shownAt !== null && (
               <>
-                <line class="hair" x1={Math.round(x(index)) + 0.5} x2={Math.round(x(index)) + 0.5} y1={-4} y2={height} />
+                <line
+                  class="hair"
+                  x1={Math.round(x(index)) + 0.5}
+                  x2={Math.round(x(index)) + 0.5}
+                  y1={-4}
+                  y2={height}
+                />
                 <text class="now" x={x(index)} y={-10} text-anchor="middle">
                   {clock(fromMs + index * stepMs)}
                 </text>
@@ -142,7 +204,9 @@ export function LineChart({ title, unit, fromMs, stepMs, series, marks = [], log
         rows={() =>
           Array.from({ length }, (_, i) => [
             moment(fromMs + i * stepMs, toMs),
-            ...series.map((line) => (line.values[i] === null || line.values[i] === undefined ? '–' : format(line.values[i]))),
+            ...series.map((line) =>
+              line.values[i] === null || line.values[i] === undefined ? '–' : format(line.values[i]),
+            ),
           ])
         }
       />

@@ -11,10 +11,10 @@ export function linear(largest: number, height: number, most = 3): { y: Scale; t
   return { y: (value) => height - (value / top) * height, ticks: Array.from({ length: count + 1 }, (_, i) => i * step) }
 }
 
-/** The smallest of 1, 2, 2.5, 3, 5 times a power of ten that reaches `largest` in `most` steps; whole from 1 on. */
+/** The smallest of 1, 2, 2.5, 3, 4, 5 times a power of ten that reaches `largest` in `most` steps; whole from 1 on. */
 function niceStep(largest: number, most: number): number {
   const power = 10 ** Math.floor(Math.log10(largest / most))
-  for (const factor of [1, 2, 2.5, 3, 5, 10, 20]) {
+  for (const factor of [1, 2, 2.5, 3, 4, 5, 10, 20]) {
     const step = factor * power
     if (step >= 1 && Number.isInteger(step) && step * most >= largest) return step
   }
@@ -23,18 +23,19 @@ function niceStep(largest: number, most: number): number {
 
 const ladder = [1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 259_200_000]
 
-/** A logarithmic scale of durations in ms, with its ticks at 1, 10, 100 ms, 1, 10 s, 1, 10 min, 1, 10 h. */
-export function logarithmic(smallest: number, largest: number, height: number): { y: Scale; ticks: number[] } {
-  const low = Math.max(1, smallest)
-  const from = ladder.findLast((step) => step <= low) ?? 1
-  const to = ladder.find((step) => step >= largest && step > from) ?? ladder.at(-1)!
+/** A logarithmic scale of durations in ms around the values, with ticks at 1, 10, 100 ms, 1, 10 s, 1, 10 min, 1, 10 h. */
+export function logarithmic(values: readonly number[], height: number): { y: Scale; ticks: number[] } {
+  const from = Math.max(0.5, Math.min(...values, 1e12) === 1e12 ? 1 : Math.min(...values) * 0.6)
+  const to = Math.max(from * 100, Math.max(...values, 1) * 1.3)
   const y: Scale = (value) => {
     const clamped = Math.min(Math.max(value, from), to)
     return height - (Math.log(clamped / from) / Math.log(to / from)) * height
   }
-  const ticks = ladder.filter((step) => step >= from && step <= to)
-  // A tick needs 15 px of its own; the ends stay.
-  return { y, ticks: ticks.filter((tick, i) => i === 0 || i === ticks.length - 1 || (y(ticks[i - 1]!) - y(tick) > 15 && y(tick) > 15)) }
+  const ticks: number[] = []
+  // A tick needs 15 px of its own.
+  for (const tick of ladder)
+    if (tick >= from && tick <= to && (ticks.length === 0 || y(ticks.at(-1)!) - y(tick) > 15)) ticks.push(tick)
+  return { y, ticks }
 }
 
 const minute = 60_000

@@ -3,7 +3,15 @@ import { linePath } from './scale.ts'
 type Tone = 'other' | 'warning' | 'failing' | 'accent'
 
 /** A line without axes, scaled to its own largest value; the number stands beside it. */
-export function Sparkline({ values, tone = 'other', label }: { values: (number | null)[]; tone?: Tone; label: string }) {
+export function Sparkline({
+  values,
+  tone = 'other',
+  label,
+}: {
+  values: (number | null)[]
+  tone?: Tone
+  label: string
+}) {
   const [width, height] = [104, 22]
   const top = Math.max(1, ...values.map((value) => value ?? 0))
   const x = (i: number) => 1 + (i / Math.max(1, values.length - 1)) * (width - 6)
@@ -19,7 +27,17 @@ export function Sparkline({ values, tone = 'other', label }: { values: (number |
 }
 
 /** Bars without axes over a dashed base line. */
-export function Sparkbars({ values, tone = 'other', label, width = 108 }: { values: (number | null)[]; tone?: Tone; label: string; width?: number }) {
+export function Sparkbars({
+  values,
+  tone = 'other',
+  label,
+  width = 108,
+}: {
+  values: (number | null)[]
+  tone?: Tone
+  label: string
+  width?: number
+}) {
   const height = 24
   const top = Math.max(1, ...values.map((value) => value ?? 0))
   const step = width / Math.max(1, values.length)

@@ -1,9 +1,8 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { RefObject } from 'preact'
 
 /** The width of an element in px, followed as it changes. */
-export function useWidth<T extends Element>(initial = 360): [RefObject<T>, number] {
-  const ref = useRef<T>(null)
+export function useWidth(initial = 360) {
+  const ref = useRef<HTMLDivElement>(null)
   const [width, setWidth] = useState(initial)
   useLayoutEffect(() => {
     const element = ref.current
@@ -13,5 +12,5 @@ export function useWidth<T extends Element>(initial = 360): [RefObject<T>, numbe
     observer.observe(element)
     return () => observer.disconnect()
   }, [initial])
-  return [ref, width]
+  return [ref, width] as const
 }

@@ -14,14 +14,20 @@ export function rate(value: number | null | undefined): string {
 
 /** A share as a percentage. */
 export function percent(share: number): string {
+  if (share > 0 && share < 0.001) return '<0.1%'
   return `${share < 0.1 ? one.format(share * 100) : Math.round(share * 100)}%`
 }
 
-const words = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine']
+const small = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine']
+
+/** A number in words below ten. */
+export function words(n: number): string {
+  return small[n] ?? number(n)
+}
 
 /** A count with its noun, in words below ten: "two queues", "1,960 jobs". */
 export function count(n: number, noun: string, nouns = `${noun}s`): string {
-  return `${words[n] ?? number(n)} ${n === 1 ? noun : nouns}`
+  return `${words(n)} ${n === 1 ? noun : nouns}`
 }
 
 /** A count with its noun, in digits: "1 job", "412 jobs". */

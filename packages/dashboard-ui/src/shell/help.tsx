@@ -30,9 +30,7 @@ export function Help() {
         {[...keys, ...entries.map((entry) => [`g ${entry.key}`, entry.name] as const)].map(([key, text]) => (
           <div key={key}>
             <span>{text}</span>
-            <span>
-              {key.split(' ').map((part) => part && <kbd key={part}>{part}</kbd>)}
-            </span>
+            <span>{key.split(' ').map((part) => part && <kbd key={part}>{part}</kbd>)}</span>
           </div>
         ))}
       </div>

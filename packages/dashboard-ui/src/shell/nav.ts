@@ -21,7 +21,8 @@ export const groups: Entry[][] = [
       name: 'Errors',
       icon: 'circle-alert',
       key: 'e',
-      badge: ({ errorsOpen }) => (errorsOpen ? { text: `${errorsOpen} open`, short: String(errorsOpen), tone: 'failing' } : null),
+      badge: ({ errorsOpen }) =>
+        errorsOpen ? { text: `${errorsOpen} open`, short: String(errorsOpen), tone: 'failing' } : null,
     },
   ],
   [
@@ -30,7 +31,8 @@ export const groups: Entry[][] = [
       name: 'Functions',
       icon: 'braces',
       key: 'f',
-      badge: ({ unserved }) => (unserved ? { text: `${unserved} unserved`, short: String(unserved), tone: 'warning' } : null),
+      badge: ({ unserved }) =>
+        unserved ? { text: `${unserved} unserved`, short: String(unserved), tone: 'warning' } : null,
     },
     { path: '/workers', name: 'Workers', icon: 'cpu', key: 'w' },
     { path: '/cron', name: 'Cron', icon: 'clock', key: 'c' },

@@ -15,7 +15,16 @@ function Badge({ entry, short }: { entry: Entry; short?: boolean }) {
 /** The mark of arq-ts: two lines that cross. */
 export function Brand() {
   return (
-    <svg width={20} height={20} viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width={2.4} stroke-linecap="round" aria-hidden="true">
+    <svg
+      width={20}
+      height={20}
+      viewBox="0 0 24 24"
+      fill="none"
+      stroke="currentColor"
+      stroke-width={2.4}
+      stroke-linecap="round"
+      aria-hidden="true"
+    >
       <path d="M3 6h3c6 0 6 12 12 12h3M3 18h3c6 0 6-12 12-12h3" />
     </svg>
   )
@@ -47,7 +56,12 @@ export function Rail() {
           <ul key={i}>
             {group.map((entry) => (
               <li key={entry.path}>
-                <a href={to(entry.path)} aria-current={current.value === entry ? 'page' : undefined} aria-label={entry.name} title={`${entry.name} (g ${entry.key})`}>
+                <a
+                  href={to(entry.path)}
+                  aria-current={current.value === entry ? 'page' : undefined}
+                  aria-label={entry.name}
+                  title={`${entry.name} (g ${entry.key})`}
+                >
                   <Icon name={entry.icon} />
                   <span>{entry.name}</span>
                   <Badge entry={entry} />
@@ -92,7 +106,12 @@ export function BottomBar({ more }: { more: () => void }) {
           </a>
         )
       })}
-      <button type="button" onClick={more} aria-haspopup="dialog" aria-current={current.value && !narrow.includes(current.value.path) ? 'page' : undefined}>
+      <button
+        type="button"
+        onClick={more}
+        aria-haspopup="dialog"
+        aria-current={current.value && !narrow.includes(current.value.path) ? 'page' : undefined}
+      >
         <Icon name="ellipsis" size={18} />
         More
       </button>

@@ -20,7 +20,10 @@ let last = 0
 export const changed = signal(0)
 
 /** Shows a message for a while: 20 s where it can be undone, 8 s otherwise; failures stay until they are closed. */
-export function say(text: string, { shape = 'on-time', undo: offer = null }: { shape?: Shape; undo?: UndoOffer | null } = {}): void {
+export function say(
+  text: string,
+  { shape = 'on-time', undo: offer = null }: { shape?: Shape; undo?: UndoOffer | null } = {},
+): void {
   const id = ++last
   toasts.value = [...toasts.value.slice(-2), { id, shape, text, undo: offer }]
   if (shape !== 'failing') setTimeout(() => close(id), offer ? 20_000 : 8_000)
@@ -73,11 +76,21 @@ export function Toasts() {
           <Mark shape={toast.shape} />
           <span>{toast.text}</span>
           {toast.undo && (
-            <button type="button" class="button" title={`Until ${clock(toast.undo.untilMs)}: ${toast.undo.limits}`} onClick={() => void takeBack(toast)}>
+            <button
+              type="button"
+              class="button"
+              title={`Until ${clock(toast.undo.untilMs)}: ${toast.undo.limits}`}
+              onClick={() => void takeBack(toast)}
+            >
               <Icon name="undo-2" /> Undo
             </button>
           )}
-          <button type="button" class="button plain square" aria-label="Close the message" onClick={() => close(toast.id)}>
+          <button
+            type="button"
+            class="button plain square"
+            aria-label="Close the message"
+            onClick={() => close(toast.id)}
+          >
             <Icon name="x" />
           </button>
         </div>

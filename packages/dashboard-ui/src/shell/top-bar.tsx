@@ -19,7 +19,7 @@ function Live() {
     const timer = setInterval(() => document.hidden || (ticking.value = Date.now()), 1_000)
     return () => clearInterval(timer)
   }, [])
-  const now = redisNow() + 0 * ticking.value
+  const now = redisNow(ticking.value)
   const late = heard.value !== null && Date.now() - heard.value.localMs > 30_000
   const state = live.value === 'off' ? 'off' : late ? 'late' : 'live'
   return (
@@ -45,7 +45,12 @@ export function TopBar() {
       </button>
       <div class="side">
         {ranged.has(path.value) && (
-          <Segmented label="Range of the charts" options={names.map((name) => [name, words[name]] as const)} value={range.value} pick={(name) => setQuery({ range: name === '1h' ? null : name }, { replace: true })} />
+          <Segmented
+            label="Range of the charts"
+            options={names.map((name) => [name, words[name]] as const)}
+            value={range.value}
+            pick={(name) => setQuery({ range: name === '1h' ? null : name }, { replace: true })}
+          />
         )}
         <Live />
       </div>

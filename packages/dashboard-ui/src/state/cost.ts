@@ -6,7 +6,10 @@ const answers = signal<{ path: string; atMs: number; commands: number; tookMs: n
 /** Notes the cost of an answer. */
 export function spent(path: string, cost: { commands: number; tookMs: number }): void {
   const now = Date.now()
-  answers.value = [...answers.value.filter((answer) => now - answer.atMs < 60_000).slice(-99), { path, atMs: now, ...cost }]
+  answers.value = [
+    ...answers.value.filter((answer) => now - answer.atMs < 60_000).slice(-99),
+    { path, atMs: now, ...cost },
+  ]
 }
 
 /** Commands and server time that this page took within the last minute. */

@@ -16,7 +16,12 @@ export const range = computed<RangeName>(() => {
 })
 
 /** The range in words: "last hour". */
-export const rangeWords: Record<RangeName, string> = { '1h': 'last hour', '6h': 'last 6 hours', '24h': 'last 24 hours', '7d': 'last 7 days' }
+export const rangeWords: Record<RangeName, string> = {
+  '1h': 'last hour',
+  '6h': 'last 6 hours',
+  '24h': 'last 24 hours',
+  '7d': 'last 7 days',
+}
 
 /** Width of a point for a range, as the recorder keeps them, in ms. */
 export const steps: Record<RangeName, number> = { '1h': 60_000, '6h': 600_000, '24h': 600_000, '7d': hour }

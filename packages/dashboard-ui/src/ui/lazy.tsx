@@ -27,6 +27,17 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
       return <Component {...props} />
     }
     if (!failed) return <Waiting />
-    return <Failure of={new ApiFailure('unreachable', 'This part of the dashboard could not be loaded; the server may have been updated. Load the page again.', 0)} retry={start} />
+    return (
+      <Failure
+        of={
+          new ApiFailure(
+            'unreachable',
+            'This part of the dashboard could not be loaded; the server may have been updated. Load the page again.',
+            0,
+          )
+        }
+        retry={start}
+      />
+    )
   }
 }

@@ -33,7 +33,17 @@ export function Page({
 }
 
 /** A section with its title, a remark beside it, and a link at its end. */
-export function Section({ title, remark, more, children }: { title: ComponentChildren; remark?: ComponentChildren; more?: ComponentChildren; children: ComponentChildren }) {
+export function Section({
+  title,
+  remark,
+  more,
+  children,
+}: {
+  title: ComponentChildren
+  remark?: ComponentChildren
+  more?: ComponentChildren
+  children: ComponentChildren
+}) {
   return (
     <section class="section">
       <header>
@@ -102,7 +112,17 @@ export function Waiting() {
 }
 
 /** One choice of a few. */
-export function Segmented<T extends string>({ label, options, value, pick }: { label: string; options: readonly (readonly [T, string])[]; value: T; pick: (value: T) => void }) {
+export function Segmented<T extends string>({
+  label,
+  options,
+  value,
+  pick,
+}: {
+  label: string
+  options: readonly (readonly [T, string])[]
+  value: T
+  pick: (value: T) => void
+}) {
   return (
     <div class="segmented" role="group" aria-label={label}>
       {options.map(([name, text]) => (

@@ -24,7 +24,12 @@ export function Mark({ shape, size = 16 }: { shape: Shape; size?: number }) {
 }
 
 const ring = { cx: 8, cy: 8, r: 5.6, stroke: 'currentColor', 'stroke-width': 1.7 }
-const cross = { d: 'm5.7 5.7 4.6 4.6m0-4.6-4.6 4.6', stroke: 'var(--page)', 'stroke-width': 1.7, 'stroke-linecap': 'round' as const }
+const cross = {
+  d: 'm5.7 5.7 4.6 4.6m0-4.6-4.6 4.6',
+  stroke: 'var(--page)',
+  'stroke-width': 1.7,
+  'stroke-linecap': 'round' as const,
+}
 const drawings: Record<Shape, ComponentChildren> = {
   failing: (
     <>
@@ -34,12 +39,26 @@ const drawings: Record<Shape, ComponentChildren> = {
   ),
   warning: (
     <>
-      <path d="M8 1.6 15.2 14.2H.8z" fill="currentColor" stroke="currentColor" stroke-width={1.2} stroke-linejoin="round" />
+      <path
+        d="M8 1.6 15.2 14.2H.8z"
+        fill="currentColor"
+        stroke="currentColor"
+        stroke-width={1.2}
+        stroke-linejoin="round"
+      />
       <path d="M8 6v4" stroke="var(--page)" stroke-width={1.7} stroke-linecap="round" />
       <circle cx={8} cy={12.2} r={1} fill="var(--page)" />
     </>
   ),
-  'on-time': <path d="m2.5 8.5 3.6 3.6L13.5 4" stroke="currentColor" stroke-width={1.8} stroke-linecap="round" stroke-linejoin="round" />,
+  'on-time': (
+    <path
+      d="m2.5 8.5 3.6 3.6L13.5 4"
+      stroke="currentColor"
+      stroke-width={1.8}
+      stroke-linecap="round"
+      stroke-linejoin="round"
+    />
+  ),
   running: (
     <>
       <circle {...ring} />
@@ -73,8 +92,19 @@ const drawings: Record<Shape, ComponentChildren> = {
 }
 
 /** A shape and its word. */
-export function Status({ shape, tinted, calm, children }: { shape: Shape; tinted?: boolean; calm?: boolean; children: ComponentChildren }) {
-  const tone = shape === 'failing' || shape === 'dead' ? 'failing' : shape === 'warning' || shape === 'paused' ? 'warning' : ''
+export function Status({
+  shape,
+  tinted,
+  calm,
+  children,
+}: {
+  shape: Shape
+  tinted?: boolean
+  calm?: boolean
+  children: ComponentChildren
+}) {
+  const tone =
+    shape === 'failing' || shape === 'dead' ? 'failing' : shape === 'warning' || shape === 'paused' ? 'warning' : ''
   return (
     <span class={`status ${tinted ? `tinted ${tone}` : ''} ${calm ? 'calm' : ''}`}>
       <Mark shape={shape} />

@@ -1,0 +1,80 @@
+/** The sentences of the overview. Pure. */
+
+import type { Headline, Overview, QueueRow } from '@arq-ts/dashboard/api'
+import { capital, count, list, words } from '../format/number.ts'
+
+/** A piece of a sentence; code stands for a name of a function. */
+export interface Piece {
+  text: string
+  code?: boolean
+}
+
+const verbs: Record<Headline['kind'], (name: string) => string> = {
+  failing: () => ' fails',
+  growing: () => ' is falling behind',
+  unserved: () => ' has no worker',
+  stalled: () => ' stands still',
+  paused: () => ' is paused',
+  damaged: () => ' is damaged',
+}
+
+/** The page's sentence: the first two findings, and how many follow. */
+export function title({ headlines, queues }: Pick<Overview, 'headlines' | 'queues'>): Piece[] {
+  if (headlines.length === 0) return [{ text: calm(queues) }]
+  const seen = new Set<string>()
+  const told = headlines.filter(
+    ({ kind, subject }) => !seen.has(`${kind} ${subject.name}`) && seen.add(`${kind} ${subject.name}`),
+  )
+  const pieces: Piece[] = []
+  const most = 2
+  told.slice(0, most).forEach(({ kind, subject }, i) => {
+    if (i) pieces.push({ text: told.length > most ? ', ' : ', and ' })
+    const server = subject.type === 'server'
+    const name = server ? 'Redis' : subject.name
+    pieces.push({
+      text: i === 0 && subject.type === 'queue' && /^[a-z]+$/.test(name) ? capital(name) : name,
+      code: subject.type === 'function',
+    })
+    pieces.push({ text: verbs[kind](name) })
+  })
+  const rest = told.length - most
+  if (rest > 0) pieces.push({ text: `, and ${count(rest, 'more thing needs', 'more things need')} you` })
+  return [...pieces, { text: '.' }]
+}
+
+function calm(queues: QueueRow[]): string {
+  if (queues.length === 0) return 'No job has been enqueued yet.'
+  if (queues.length === 1) return `${capital(queues[0]!.queueName)} is on time.`
+  return `All ${count(queues.length, 'queue')} are on time.`
+}
+
+/** The line below: what is well, and who works. */
+export function lede({ headlines, queues, totals }: Pick<Overview, 'headlines' | 'queues' | 'totals'>): string {
+  const live = totals.workers + totals.pythonWorkers
+  const workers =
+    live === 0
+      ? 'No worker is live'
+      : `${capital(count(totals.workers, 'TypeScript worker'))} and ${count(totals.pythonWorkers, 'Python queue')} ${live === 1 ? 'is' : 'are'} live`
+  if (queues.length === 0) return `${workers}. A queue appears here with its first job.`
+  const well = queues.filter(({ state }) => state === 'on-time' || state === 'empty').length
+  const dead =
+    totals.dead === 0 ? 'no job is a dead letter' : count(totals.dead, 'job is a dead letter', 'jobs are dead letters')
+  if (headlines.length === 0) return `${workers}, and ${dead}.`
+  const bad = queues.filter(({ state }) => state !== 'on-time' && state !== 'empty')
+  const most =
+    well === queues.length
+      ? `All ${count(queues.length, 'queue')} are on time`
+      : `${capital(words(well))} of ${count(queues.length, 'queue')} ${well === 1 ? 'is' : 'are'} on time`
+  return `${most}${bad.length > 2 ? `; ${list(bad.map(({ queueName }) => queueName))} ${bad.length === 1 ? 'is' : 'are'} not` : ''}. ${workers}, and ${dead}.`
+}
+
+/** A finding in two parts: the claim, which is bold, and the rest. */
+export function split(text: string): [string, string] {
+  const at = /(?:[;.] | and |, )/.exec(text)
+  return at
+    ? [
+        text.slice(0, at.index + (at[0].startsWith('.') ? 1 : 0)),
+        text.slice(at.index + (at[0].startsWith('.') ? 1 : 0)),
+      ]
+    : [text, '']
+}

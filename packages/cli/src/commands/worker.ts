@@ -21,6 +21,7 @@ export interface WorkerArgs extends GlobalArgs {
   settings?: readonly string[] | undefined
   workers?: number | undefined
   maxJobs?: number | undefined
+  recorder?: boolean | undefined
   queue?: readonly string[] | undefined
   queueOrder?: 'strict' | 'weighted' | undefined
   use?: readonly string[] | undefined
@@ -83,6 +84,7 @@ function flagsOf(args: WorkerArgs): Record<string, unknown> {
   return {
     worker_pool_size: args.workers,
     max_jobs: args.maxJobs,
+    recorder: args.recorder,
     queue_name: isOne ? queues[0]!.name : undefined,
     queues: queues && !isOne ? queues : undefined,
     // Weights are given to be used.

@@ -38,6 +38,7 @@ export function addWorker(yargs: Argv, run: Run): Argv {
             choices: ['pretty', 'json'] as const,
             describe: 'default: pretty on a terminal, else json',
           },
+          recorder: { boolean: true, describe: 'record what jobs did; --no-recorder to record nothing [true]' },
           verbose: { alias: 'v', count: true, describe: 'more log lines; -vv for all' },
           quiet: { boolean: true, describe: 'warnings and errors only' },
         })

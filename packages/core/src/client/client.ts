@@ -14,6 +14,7 @@ import { decodeJob, decodeResult, encodeJob, readable } from '@arq-ts/protocol/j
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
 import type { Due, EnqueueCall } from '../redis/broker.ts'
 import { Queues } from '../queues/queues.ts'
+import { History } from '../recorder/history.ts'
 import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
 import { Link } from '../redis/link.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
@@ -58,6 +59,8 @@ export class Client {
   readonly queues: Queues
   /** What is wrong with the fleet, and its repair. */
   readonly doctor: Doctor
+  /** What workers recorded: counts and durations over time, errors, recent jobs, events. */
+  readonly history: History
   readonly #link: Link
   readonly #batcher: EnqueueBatcher
   readonly #ownsLink: boolean
@@ -79,6 +82,7 @@ export class Client {
     this.queues = new Queues(link, queueName)
     this.inspector = new Inspector(link, this.queues)
     this.doctor = new Doctor(link, this.queues)
+    this.history = new History(link)
   }
 
   /** @internal A client over a worker's connection. */

@@ -175,6 +175,7 @@ export const taskQueueSchema = z.strictObject({
   allow_abort_jobs: z.boolean().default(true).describe('Honour requests to abort; arq has false.'),
   log_results: z.boolean().default(true).describe('Show results in log lines.'),
   log_arguments: z.boolean().default(true).describe('Show arguments in log lines.'),
+  recorder: z.boolean().default(true).describe('Record what jobs did, for the history and the dashboard.'),
 })
 
 /** The settings as they may be written: every key optional. */

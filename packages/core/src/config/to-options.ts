@@ -79,6 +79,7 @@ const OPTIONS = {
   allow_abort_jobs: 'allowAbortJobs',
   log_results: 'logResults',
   log_arguments: 'logArguments',
+  recorder: 'recorder',
 } as const satisfies Partial<Record<keyof TaskQueueConfig, keyof WorkerOptions>>
 
 /**
@@ -117,6 +118,7 @@ function allWorkerOptionsOf(config: TaskQueueConfig): WorkerOptions {
     allowAbortJobs: config.allow_abort_jobs,
     logResults: config.log_results,
     logArguments: config.log_arguments,
+    recorder: config.recorder,
     ...(config.time_zone === undefined ? {} : { timeZone: config.time_zone }),
   }
 }

@@ -104,6 +104,11 @@ export interface WorkerOptions extends ConnectionOptions {
   eventLoopLagWarnMs?: number
   /** Whether to use the server's keyspace events, where it has them on. Default `auto`. */
   keyspaceNotifications?: 'auto' | false
+  /**
+   * Whether it records what jobs did, for `client.history` and the dashboard: counts, durations, errors, written every
+   * `intervalMs` (at least 100, default 10,000). Default true.
+   */
+  recorder?: boolean | { intervalMs?: number }
 }
 
 /** @internal */
@@ -146,8 +151,10 @@ export const workerDefaults = {
   name: undefined,
   eventLoopLagWarnMs: 1_000,
   keyspaceNotifications: 'auto',
+  recorder: true,
 } satisfies { [K in keyof WorkerOptions]-?: WorkerOptions[K] | undefined }
 
+const recorderDefaults = { intervalMs: 10_000 }
 const deadLetterDefaults = { maxAgeMs: 7 * 86_400_000, maxCount: 10_000 }
 
 const isNamed = (value: unknown) => typeof (value as { name?: unknown }).name === 'string'
@@ -209,16 +216,18 @@ export const workerSchema = z.strictObject({
   name: z.string().min(1).optional(),
   eventLoopLagWarnMs: duration(1).optional(),
   keyspaceNotifications: z.union([z.literal('auto'), z.literal(false)]).optional(),
+  recorder: z.union([z.boolean(), z.strictObject({ intervalMs: timer(100).optional() })]).optional(),
 })
 
 /** With every default in place, and durations in whole ms. */
 export type ResolvedWorkerOptions = Omit<
   Defaults<WorkerOptions, typeof workerDefaults>,
-  'queues' | 'queueName' | 'queueReadLimit' | 'deadLetter'
+  'queues' | 'queueName' | 'queueReadLimit' | 'deadLetter' | 'recorder'
 > & {
   queues: { name: string; weight: number }[]
   queueReadLimit: number
   deadLetter: false | { maxAgeMs: number; maxCount: number }
+  recorder: false | { intervalMs: number }
 }
 
 /**
@@ -255,6 +264,10 @@ export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOpti
     queueReadLimit: checked.queueReadLimit ?? Math.max(5 * resolved.maxJobs, 100),
     deadLetter:
       checked.deadLetter === false ? false : { ...deadLetterDefaults, ...(given(checked.deadLetter ?? {}) as object) },
+    recorder:
+      checked.recorder === false
+        ? false
+        : { ...recorderDefaults, ...(typeof checked.recorder === 'object' ? (given(checked.recorder) as object) : {}) },
   }
 }
 

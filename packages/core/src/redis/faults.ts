@@ -98,7 +98,8 @@ export function describeFault({ queueName, jobId, key, reason }: Fault, others: 
   return `${job}Redis key '${showId(key)}' is faulty and stops what needs it: ${reason}${more}; see arq-ts doctor`
 }
 
-const KINDS = /arq:(?:in-progress|job|retry|result|trace|dead|worker)(?=:)|arq:(?:abort|dead|paused|workers|stats)\b/
+const KINDS =
+  /arq:(?:in-progress|job|retry|result|trace|dead|worker|obs)(?=:)|arq:(?:abort|dead|paused|workers|stats)\b/
 
 /** A key without what is particular to it: metrics must not get a series for each job. */
 function kindOf(key: string): string {

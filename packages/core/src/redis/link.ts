@@ -12,6 +12,7 @@ import { JobPages } from './job-pages.ts'
 import { JobRecords } from './jobs.ts'
 import { describeObstruction } from './obstruction.ts'
 import { QueueRecords } from './queues.ts'
+import { Recordings } from './recordings.ts'
 import { Server } from './server.ts'
 import { Subscriber } from './subscriber.ts'
 import { TickRecords } from './ticks.ts'
@@ -46,6 +47,7 @@ export class Link {
   readonly registry: WorkerRegistry
   readonly events: WorkerEventChannel
   readonly ticks: TickRecords
+  readonly recordings: Recordings
   readonly server: Server
   /** Time a call may wait for Redis, in ms. */
   readonly timeoutMs: number
@@ -72,6 +74,8 @@ export class Link {
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)
     this.events = new WorkerEventChannel(calls, this.keys)
     this.ticks = new TickRecords(this.connection, this.keys, options.expiresExtraMs)
+    const { connection, keys } = this
+    this.recordings = new Recordings({ calls, connection, keys, faults: this.broker.faults })
     this.server = new Server(calls)
   }
 

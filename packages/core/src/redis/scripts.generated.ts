@@ -406,6 +406,152 @@ for i = 1, #members, 2 do
   out[i + 1], out[i + 2] = members[i], members[i + 1]
 end
 return out`,
+  recordSeries: `local key, most, oldest = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[3])
+local out, size = {}, redis.pcall('HLEN', KEYS[1])
+local reason = type(size) == 'table' and size.err
+for i = 4, #ARGV, 2 do
+  local has = 0
+  if not reason then
+    if redis.call('HEXISTS', key, ARGV[i]) == 1 then
+      has = 1
+    else
+      if size >= most then
+        local entries = redis.call('HGETALL', key)
+        for e = 1, #entries, 2 do
+          local seen = tonumber(string.match(entries[e + 1], '%d+$') or 0)
+          if seen < oldest then size = size - redis.call('HDEL', key, entries[e]) end
+        end
+      end
+      if size < most then
+        size = size + redis.call('HSET', key, ARGV[i], ARGV[i + 1] .. ' ' .. ARGV[2])
+        has = 1
+      end
+    end
+  end
+  out[#out + 1] = has
+end
+if reason then out[#out + 1] = reason end
+return out`,
+  record: `local faults = {}
+local function fault(key, reply)
+  if type(reply) == 'table' and reply.err then
+    faults[#faults + 1], faults[#faults + 2] = key, reply.err
+    return true
+  end
+end
+local number, last = tonumber(ARGV[1]), redis.pcall('GET', KEYS[1])
+if type(last) == 'string' and (tonumber(last) or 0) >= number then return {} end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+
+local MOST_BYTES, MOST_BUCKET = 48, 256
+local floor, byte, char = math.floor, string.byte, string.char
+
+local function read(bytes, at)
+  local values, value, unit = {}, 0, 1
+  for i = at, #bytes do
+    local b = byte(bytes, i)
+    if b >= 128 then
+      value, unit = value + (b - 128) * unit, unit * 128
+    else
+      values[#values + 1], value, unit = value + b * unit, 0, 1
+    end
+  end
+  return values
+end
+
+local function write(out, value)
+  while value >= 128 do
+    out[#out + 1] = value % 128 + 128
+    value = floor(value / 128)
+  end
+  out[#out + 1] = value
+end
+
+local function merge_measures(a, b)
+  local sums = byte(b, 1)
+  if byte(a, 1) ~= sums then return b end
+  local mine, other, out = read(a, 2), read(b, 2), { sums }
+  for i = 1, math.max(#mine, #other) do
+    local x, y = mine[i] or 0, other[i] or 0
+    write(out, i <= sums and x + y or math.max(x, y))
+  end
+  return char(unpack(out))
+end
+
+local function coarser(h)
+  local from, counts = floor(h.offset / 2), {}
+  for i = 1, #h.counts do
+    local at = floor((h.offset + i - 1) / 2) - from + 1
+    counts[at] = (counts[at] or 0) + h.counts[i]
+  end
+  h.scale, h.offset, h.counts = h.scale - 1, from, counts
+end
+
+local function histogram(bytes)
+  if #bytes < 3 or #bytes > MOST_BYTES then return nil end
+  local values = read(bytes, 2)
+  local offset = values[2] or 0
+  if offset >= MOST_BUCKET or byte(bytes, 1) > 11 then return nil end
+  local counts = {}
+  for i = 3, #values do counts[i - 2] = values[i] end
+  return { scale = byte(bytes, 1), zeros = values[1] or 0, offset = offset, counts = counts }
+end
+
+local function merge_histograms(a, b)
+  local x, y = histogram(a), histogram(b)
+  if not x or not y then return b end
+  while x.scale > y.scale do coarser(x) end
+  while y.scale > x.scale do coarser(y) end
+  y.zeros = x.zeros + y.zeros
+  if #x.counts > 0 and #y.counts == 0 then
+    y.offset, y.counts = x.offset, x.counts
+  elseif #x.counts > 0 then
+    local from = math.min(x.offset, y.offset)
+    local last = math.max(x.offset + #x.counts, y.offset + #y.counts) - 1
+    local counts = {}
+    for i = from, last do
+      counts[i - from + 1] = (x.counts[i - x.offset + 1] or 0) + (y.counts[i - y.offset + 1] or 0)
+    end
+    y.offset, y.counts = from, counts
+  end
+  while true do
+    local out = { y.scale }
+    write(out, y.zeros)
+    write(out, y.offset)
+    for i = 1, #y.counts do write(out, y.counts[i]) end
+    if #out <= MOST_BYTES then return char(unpack(out)) end
+    coarser(y)
+  end
+end
+
+local at = 3
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+local operations = {
+  merge = function()
+    local merged = take() == 'h' and merge_histograms or merge_measures
+    local value = take()
+    for _ = 1, tonumber(take()) do
+      local key, field = tonumber(take()), take()
+      local stored = redis.pcall('HGET', KEYS[key], field)
+      if not fault(key, stored) then
+        redis.call('HSET', KEYS[key], field, stored and stored ~= '' and merged(stored, value) or value)
+      end
+    end
+  end,
+  expire = function()
+    local key = tonumber(take())
+    redis.call('PEXPIRE', KEYS[key], take())
+  end,
+  hset = function()
+    local key, field, value = tonumber(take()), take(), take()
+    fault(key, redis.pcall('HSET', KEYS[key], field, value))
+  end,
+}
+while at <= #ARGV do operations[take()]() end
+return faults`,
   remove: `local out = {}
 local function drop(set, id)
   local removed = redis.pcall('ZREM', set, id)
@@ -715,6 +861,8 @@ export const luaShas = {
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
+  recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
+  record: 'df38a5c122d0167d3908c2d826e69d4275c64c11',
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: 'bdcf473bb02239452ea426dc5275988e55640b5d',

@@ -5,6 +5,8 @@ import type { JobEvent, WorkerEvents } from '../fleet/events.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { ResolvedWorkerOptions } from '../options/worker.ts'
+import { QueueGauges } from '../recorder/queue-gauges.ts'
+import { Recorder } from '../recorder/recorder.ts'
 import { Link } from '../redis/link.ts'
 import { AbortListener } from './abort-listener.ts'
 import { Burst } from './claiming/burst.ts'
@@ -79,7 +81,28 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
 
   const slots = new Slots(settings.maxJobs)
   const { logArguments, logResults, abortGraceMs } = settings
-  const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners })
+  const recorder = settings.recorder
+    ? new Recorder({
+        recordings: link.recordings,
+        keys: link.keys,
+        workerId: id,
+        intervalMs: settings.recorder.intervalMs,
+        log,
+        now,
+        hasFunction: (name) => tasks.has(name),
+        parts: [
+          new QueueGauges({
+            keys: link.keys,
+            recordings: link.recordings,
+            queues,
+            registry,
+            queueNames,
+            leaseMs: settings.leaseMs,
+          }),
+        ],
+      })
+    : undefined
+  const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recorder, now })
   const leases: LeaseKeeper = new LeaseKeeper({
     broker,
     slots,
@@ -180,6 +203,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     leases,
     link,
     queueNames,
+    recorder,
     reporter,
     slots,
     tasks,

@@ -1,5 +1,7 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { ChainableCommander, Redis } from 'ioredis'
+import { seriesId } from '../../src/recorder/series-name.ts'
+import { placeOf, RESOLUTIONS } from '../../src/recorder/slots.ts'
 
 /** What a fault is made for: one job of a queue, and what stands beside it. */
 export interface Victim {
@@ -8,6 +10,10 @@ export interface Victim {
   cronName: string
   workerId: string
 }
+
+/** The series of the handler that all operations share, and the block of the finest slots that is written now. */
+const echoOf = (queue: string) => seriesId({ queue, function: 'echo', language: 'typescript' })
+const blockNow = () => placeOf(RESOLUTIONS[0], Date.now()).block
 
 type KeyOf = (keys: Keys, victim: Victim) => string
 
@@ -40,6 +46,10 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   lastTick: (keys, { cronName }) => keys.lastTick(cronName),
   tickRecord: (keys, { cronName }) => keys.tickRecord(cronName),
   worker: (keys, { workerId }) => keys.worker(workerId),
+  obsSeries: (keys) => keys.obsSeries,
+  obsNumbers: (keys, { queueName }) => keys.obsNumbers('1m', echoOf(queueName), blockNow()),
+  obsDepth: (keys, { queueName }) => keys.obsDepth('1m', queueName, blockNow()),
+  obsFlush: (keys, { workerId }) => keys.obsFlush(workerId),
 }
 
 /** Puts a value at a key, in place of what is there. */

@@ -31,6 +31,8 @@ export class Keys {
   readonly paused: string
   /** Channel on which workers tell of their jobs while somebody listens. */
   readonly events: string
+  /** Table of recorded series: hash of name to id and time last seen. */
+  readonly obsSeries: string
   readonly #database: number
 
   /** @param database Part of every channel's name but a result's: Redis's channels know no databases. */
@@ -42,6 +44,7 @@ export class Keys {
     this.workers = `${prefix}arq:workers`
     this.paused = `${prefix}arq:paused`
     this.events = `${prefix}arq:events@${database}`
+    this.obsSeries = `${prefix}arq:obs:series`
   }
 
   /** A queue: sorted set of job ids by due time. */
@@ -88,6 +91,18 @@ export class Keys {
   /** When the last tick of a schedule was due; named by the cron job, its zone and its schedule. */
   tickRecord(schedule: string): string {
     return `${this.prefix}arq:obs:cron:${schedule}`
+  }
+  /** Numbers of a recorded series: hash of 40 slots of one resolution, `1m`, `10m` or `1h`. */
+  obsNumbers(resolution: string, seriesId: string, block: number): string {
+    return `${this.prefix}arq:obs:${resolution}:${seriesId}:${block}`
+  }
+  /** Length and age of a queue: hash of 40 slots of one resolution. */
+  obsDepth(resolution: string, queueName: string, block: number): string {
+    return `${this.prefix}arq:obs:depth:${queueName}:${resolution}:${block}`
+  }
+  /** Number of the last call by which a worker wrote what it recorded. */
+  obsFlush(workerId: string): string {
+    return `${this.prefix}arq:obs:flush:${workerId}`
   }
   /** The error of a job's last try, while another try is to follow. */
   lastError(jobId: string): string {

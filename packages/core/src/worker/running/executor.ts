@@ -129,7 +129,7 @@ export class Executor {
     // arq's finish_failed_job keeps no in-progress key, of a cron job either.
     const { jobTry } = admission
     await this.#finish(
-      { claim, record, jobTry, codec, task, startedMs: now, finishedMs: now, keepInProgressMs: 0 },
+      { claim, record, jobTry, hasRun: false, codec, task, startedMs: now, finishedMs: now, keepInProgressMs: 0 },
       ending,
     )
   }
@@ -200,14 +200,22 @@ export class Executor {
   }
 
   #settle(run: HandlerRun, ending: Ending, outcome: Outcome, finishedMs: number): Promise<boolean> {
-    if (ending.kind !== 'finish') return this.#giveBack(run, ending, outcome)
+    if (ending.kind !== 'finish') return this.#giveBack(run, ending, outcome, finishedMs)
     const { claim, codec, record, startedMs, task } = run
     const keepInProgressMs = task.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0
     const { jobTry } = claim
-    return this.#finish({ claim, record, jobTry, codec, task, startedMs, finishedMs, keepInProgressMs }, ending)
+    return this.#finish(
+      { claim, record, jobTry, hasRun: true, codec, task, startedMs, finishedMs, keepInProgressMs },
+      ending,
+    )
   }
 
-  async #giveBack(run: HandlerRun, ending: Exclude<Ending, Finished>, outcome: Outcome): Promise<boolean> {
+  async #giveBack(
+    run: HandlerRun,
+    ending: Exclude<Ending, Finished>,
+    outcome: Outcome,
+    finishedMs: number,
+  ): Promise<boolean> {
     const { reporter, settler } = this.#options
     const { claim, record } = run
     const uncount = ending.kind === 'release'
@@ -215,7 +223,7 @@ export class Executor {
     const held = await settler.reschedule({ ...claim, due, uncount, payload: claim.payload as Buffer })
     if (!held) return this.#lost(claim, record)
     if (ending.kind === 'reschedule') this.#recordError(claim.jobId, ending)
-    reporter.returned(run, ending, outcome)
+    reporter.returned(run, ending, outcome, finishedMs)
     return true
   }
 

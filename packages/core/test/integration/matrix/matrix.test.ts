@@ -59,6 +59,7 @@ class Stage {
       pollDelayMs: 50,
       leaseMs: 1_000,
       abortGraceMs: 50,
+      recorder: { intervalMs: 100 },
     })
     this.#release = release
     this.#run = this.worker.run().finally(() => (this.hasEnded = true))

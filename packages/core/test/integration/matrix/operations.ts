@@ -106,6 +106,11 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     await allowed(client.allJobResults())
     await client.inspector.deadLetters()
   }, later),
+  'read the history': planted(async ({ client }) => {
+    await allowed(client.history.totals({ by: 'function' }))
+    await allowed(client.history.series({ metric: 'depth' }))
+    await allowed(client.history.functions())
+  }, later),
   'show a job': planted(({ client, jobId }) => client.inspector.job(jobId), later),
   'listen to events': planted(async ({ client }) => {
     const stop = await client.inspector.listen(() => {})

@@ -1,0 +1,227 @@
+import { liveWorkers } from '../fleet/live-workers.ts'
+import type { Link } from '../redis/link.ts'
+import { heatmapOf } from './heatmap.ts'
+import type { Heatmap } from './heatmap.ts'
+import { unpackHistogram } from './histogram.ts'
+import { mergeMeasures, NO_MEASURES, unpackMeasures } from './measures.ts'
+import { checkMetric, gaugeOf, isGauge, valueOf } from './metrics.ts'
+import type { GaugeMetric, Metric } from './metrics.ts'
+import { addNumbers, countsOf, gridOf, isWanted, latencyOf, lineKey, NO_NUMBERS, slotsOf } from './query.ts'
+import type { Counts, Dimension, Grid, HistoryFilter, HistoryRange, Latency, LineKey, Numbers } from './query.ts'
+import { FOLDED_ID, OTHERS, readSeriesField } from './series-name.ts'
+import type { Language, SeriesName } from './series-name.ts'
+import { placeOf } from './slots.ts'
+
+type Range = HistoryRange & HistoryFilter
+
+/** Lines of one metric. `points[i]` is of the step that begins at `fromMs + i × stepMs`. */
+export interface SeriesResult {
+  fromMs: number
+  toMs: number
+  stepMs: number
+  /** Counts are 0 where nothing was recorded; latencies and gauges are null. */
+  lines: { key: LineKey; points: (number | null)[] }[]
+}
+
+/** All numbers of a range. */
+export interface Totals {
+  key: LineKey
+  counts: Counts
+  run: Latency
+  wait: Latency
+}
+
+/** A function that jobs called, or that a worker has. */
+export interface RecordedFunction {
+  name: string
+  queues: string[]
+  languages: Language[]
+  /** When a job of it last ended, in unix ms; null where none was recorded. */
+  lastSeenMs: number | null
+}
+
+/** Series that are read: name and id. */
+interface KnownSeries {
+  name: SeriesName
+  id: string
+}
+
+/**
+ * Reads what workers recorded. Use `client.history`. Times are unix ms of Redis. Every method rejects with
+ * RedisUnavailableError when Redis does not answer within the client's `commandTimeoutMs`, and with RedisReplyError when
+ * it refuses.
+ */
+export class History {
+  readonly #link: Link
+
+  /** @internal */
+  constructor(link: Link) {
+    this.#link = link
+  }
+
+  /**
+   * One metric over time, as one line or one for each value of `by`.
+   *
+   * @throws ArgumentsError for an unknown metric.
+   */
+  async series(query: { metric: Metric; by?: Dimension | readonly Dimension[] } & Range): Promise<SeriesResult> {
+    const { metric } = query
+    checkMetric(metric)
+    const grid = await this.#grid(query)
+    const lines = isGauge(metric)
+      ? await this.#gauges(metric, grid, query)
+      : [...(await this.#numbers(grid, query, grid.stepMs)).values()].map(({ key, steps }) => ({
+          key,
+          points: steps.map((numbers) => valueOf(metric, numbers)),
+        }))
+    const { fromMs, stepMs, toMs } = grid
+    return { fromMs, stepMs, toMs, lines }
+  }
+
+  /**
+   * Counts and durations of a range, as one entry or one for each value of `by`. A slot that the range cuts, of a minute,
+   * ten minutes or an hour, counts as a whole.
+   */
+  async totals(query: { by?: Dimension | readonly Dimension[] } & Range = {}): Promise<Totals[]> {
+    const grid = await this.#grid(query)
+    return [...(await this.#numbers(grid, query, grid.toMs - grid.fromMs)).values()].map(({ key, steps }) => {
+      const [numbers = NO_NUMBERS] = steps
+      return { key, counts: countsOf(numbers), run: latencyOf(numbers, 'run'), wait: latencyOf(numbers, 'wait') }
+    })
+  }
+
+  /** Runs by time and duration. */
+  async heatmap(query: { of?: 'run' | 'wait' } & Range = {}): Promise<Heatmap> {
+    const grid = await this.#grid(query)
+    const [line] = (await this.#numbers(grid, query, grid.stepMs)).values()
+    const of = query.of ?? 'run'
+    return heatmapOf(grid, line?.steps.map((numbers) => numbers[of]) ?? [])
+  }
+
+  /** Functions that live workers have or whose jobs were recorded, by name. */
+  async functions(): Promise<RecordedFunction[]> {
+    const functions = new Map<string, RecordedFunction>()
+    const entry = (name: string) => {
+      let found = functions.get(name)
+      if (!found) functions.set(name, (found = { name, queues: [], languages: [], lastSeenMs: null }))
+      return found
+    }
+    const add = <T>(list: T[], value: T) => void (list.includes(value) || list.push(value))
+    for (const { field, seenMs } of await this.#link.recordings.series()) {
+      const name = readSeriesField(field)
+      if (!name || name.function === OTHERS) continue
+      const known = entry(name.function)
+      add(known.queues, name.queue)
+      add(known.languages, name.language)
+      known.lastSeenMs = Math.max(known.lastSeenMs ?? 0, seenMs)
+    }
+    for (const worker of await liveWorkers(this.#link)) {
+      for (const name of worker.functions) {
+        const known = entry(name)
+        for (const queue of worker.queues) add(known.queues, queue)
+        add(known.languages, 'typescript')
+      }
+    }
+    return [...functions.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async #grid(range: HistoryRange): Promise<Grid> {
+    await this.#link.syncClock()
+    return gridOf(range, this.#link.clock.now())
+  }
+
+  async #known(filter: HistoryFilter): Promise<KnownSeries[]> {
+    const table = (await this.#link.recordings.series()).flatMap(({ field, id }) => {
+      const name = readSeriesField(field)
+      return name ? [{ name, id }] : []
+    })
+    const folded = { name: { queue: OTHERS, function: OTHERS, language: 'typescript' }, id: FOLDED_ID } as const
+    return [...table, folded].filter(({ name }) => isWanted(name, filter))
+  }
+
+  /** Numbers by line and step. Lines without any number are left out, but for the one of everything. */
+  async #numbers(
+    grid: Grid,
+    query: { by?: Dimension | readonly Dimension[] } & HistoryFilter,
+    stepMs: number,
+  ): Promise<Map<string, { key: LineKey; steps: Numbers[] }>> {
+    const by = dimensionsOf(query.by)
+    const series = await this.#known(query)
+    const blocks = blocksOf(grid)
+    const { name: resolution } = grid.resolution
+    const requests = series.flatMap(({ id }) =>
+      blocks.map(({ block, slots }) => ({
+        key: this.#link.keys.obsNumbers(resolution, id, block),
+        fields: slots.flatMap(({ slot }) => [`${slot}c`, `${slot}r`, `${slot}w`]),
+      })),
+    )
+    const replies = await this.#link.recordings.fields(requests)
+    const length = Math.round((grid.toMs - grid.fromMs) / stepMs)
+    const lines = new Map<string, { key: LineKey; steps: Numbers[] }>()
+    const lineOf = (key: LineKey) => {
+      const name = JSON.stringify(key)
+      let line = lines.get(name)
+      if (!line) lines.set(name, (line = { key, steps: Array.from({ length }, () => NO_NUMBERS) }))
+      return line
+    }
+    if (by.length === 0) lineOf({})
+    replies.forEach((fields, i) => {
+      const { name } = series[Math.floor(i / blocks.length)]!
+      const { slots } = blocks[i % blocks.length]!
+      for (const [at, { atMs }] of slots.entries()) {
+        const [c, r, w] = fields.slice(3 * at, 3 * at + 3)
+        if (!c && !r && !w) continue
+        const numbers = { measures: unpackMeasures(c), run: unpackHistogram(r), wait: unpackHistogram(w) }
+        const { steps } = lineOf(lineKey(name, by))
+        const step = Math.floor((atMs - grid.fromMs) / stepMs)
+        steps[step] = addNumbers(steps[step]!, numbers)
+      }
+    })
+    return lines
+  }
+
+  async #gauges(metric: GaugeMetric, grid: Grid, { queue }: HistoryFilter): Promise<SeriesResult['lines']> {
+    const { keys, recordings } = this.#link
+    const recorded = (await this.#known({ queue })).map(({ name }) => name.queue)
+    const served = (await liveWorkers(this.#link)).flatMap((worker) => worker.queues)
+    const names = [...new Set([...recorded, ...served])]
+      .filter((name) => name !== OTHERS && (queue === undefined || name === queue))
+      .sort()
+    const blocks = blocksOf(grid)
+    const requests = names.flatMap((name) =>
+      blocks.map(({ block, slots }) => ({
+        key: keys.obsDepth(grid.resolution.name, name, block),
+        fields: slots.map(({ slot }) => String(slot)),
+      })),
+    )
+    const replies = await recordings.fields(requests)
+    return names.flatMap((name, n) => {
+      const steps = Array.from({ length: Math.round((grid.toMs - grid.fromMs) / grid.stepMs) }, () => NO_MEASURES)
+      for (const [b, { slots }] of blocks.entries()) {
+        const fields = replies[n * blocks.length + b]!
+        for (const [at, { atMs }] of slots.entries()) {
+          const step = Math.floor((atMs - grid.fromMs) / grid.stepMs)
+          steps[step] = mergeMeasures(steps[step]!, unpackMeasures(fields[at]))
+        }
+      }
+      const points = steps.map((measures) => gaugeOf(metric, measures))
+      return points.some((point) => point !== null) ? [{ key: { queue: name }, points }] : []
+    })
+  }
+}
+
+function dimensionsOf(by: Dimension | readonly Dimension[] | undefined): readonly Dimension[] {
+  return by === undefined ? [] : typeof by === 'string' ? [by] : by
+}
+
+/** The slots of a grid by the block that holds them. */
+function blocksOf(grid: Grid): { block: number; slots: { slot: number; atMs: number }[] }[] {
+  const blocks = new Map<number, { slot: number; atMs: number }[]>()
+  for (const atMs of slotsOf(grid)) {
+    const { block, slot } = placeOf(grid.resolution, atMs)
+    const slots = blocks.get(block)
+    if (slots) slots.push({ slot, atMs })
+    else blocks.set(block, [{ slot, atMs }])
+  }
+  return [...blocks].map(([block, slots]) => ({ block, slots }))
+}

@@ -1,0 +1,131 @@
+-- Adds what a worker recorded since its last call: numbers are merged, so that workers write into the same fields.
+-- Counts once: each call of a worker has a number, and one that is not above the last is a repetition whose reply was
+-- lost. The number is stored first: a call that is cut short is not added twice.
+-- A key of another type is reported, and costs what it would hold.
+--
+-- KEYS[1] -> arq:obs:flush:<worker>: number of its last call, KEYS[2..] -> what the operations name by number
+-- ARGV[1] -> number of the call, ARGV[2] -> ms for which that is kept, then operations, each with its arguments:
+--   merge, v (sums and maxima) or h (histogram), value, how many places, then for each: key, field
+--   expire, key, ms
+--   hset, key, field, value
+-- Output: faults, two values each: number of the key, reason
+local faults = {}
+local function fault(key, reply)
+  if type(reply) == 'table' and reply.err then
+    faults[#faults + 1], faults[#faults + 2] = key, reply.err
+    return true
+  end
+end
+local number, last = tonumber(ARGV[1]), redis.pcall('GET', KEYS[1])
+if type(last) == 'string' and (tonumber(last) or 0) >= number then return {} end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+
+local MOST_BYTES, MOST_BUCKET = 48, 256
+local floor, byte, char = math.floor, string.byte, string.char
+
+local function read(bytes, at)
+  local values, value, unit = {}, 0, 1
+  for i = at, #bytes do
+    local b = byte(bytes, i)
+    if b >= 128 then
+      value, unit = value + (b - 128) * unit, unit * 128
+    else
+      values[#values + 1], value, unit = value + b * unit, 0, 1
+    end
+  end
+  return values
+end
+
+local function write(out, value)
+  while value >= 128 do
+    out[#out + 1] = value % 128 + 128
+    value = floor(value / 128)
+  end
+  out[#out + 1] = value
+end
+
+local function merge_measures(a, b)
+  local sums = byte(b, 1)
+  if byte(a, 1) ~= sums then return b end
+  local mine, other, out = read(a, 2), read(b, 2), { sums }
+  for i = 1, math.max(#mine, #other) do
+    local x, y = mine[i] or 0, other[i] or 0
+    write(out, i <= sums and x + y or math.max(x, y))
+  end
+  return char(unpack(out))
+end
+
+local function coarser(h)
+  local from, counts = floor(h.offset / 2), {}
+  for i = 1, #h.counts do
+    local at = floor((h.offset + i - 1) / 2) - from + 1
+    counts[at] = (counts[at] or 0) + h.counts[i]
+  end
+  h.scale, h.offset, h.counts = h.scale - 1, from, counts
+end
+
+local function histogram(bytes)
+  if #bytes < 3 or #bytes > MOST_BYTES then return nil end
+  local values = read(bytes, 2)
+  local offset = values[2] or 0
+  if offset >= MOST_BUCKET or byte(bytes, 1) > 11 then return nil end
+  local counts = {}
+  for i = 3, #values do counts[i - 2] = values[i] end
+  return { scale = byte(bytes, 1), zeros = values[1] or 0, offset = offset, counts = counts }
+end
+
+local function merge_histograms(a, b)
+  local x, y = histogram(a), histogram(b)
+  if not x or not y then return b end
+  while x.scale > y.scale do coarser(x) end
+  while y.scale > x.scale do coarser(y) end
+  y.zeros = x.zeros + y.zeros
+  if #x.counts > 0 and #y.counts == 0 then
+    y.offset, y.counts = x.offset, x.counts
+  elseif #x.counts > 0 then
+    local from = math.min(x.offset, y.offset)
+    local last = math.max(x.offset + #x.counts, y.offset + #y.counts) - 1
+    local counts = {}
+    for i = from, last do
+      counts[i - from + 1] = (x.counts[i - x.offset + 1] or 0) + (y.counts[i - y.offset + 1] or 0)
+    end
+    y.offset, y.counts = from, counts
+  end
+  while true do
+    local out = { y.scale }
+    write(out, y.zeros)
+    write(out, y.offset)
+    for i = 1, #y.counts do write(out, y.counts[i]) end
+    if #out <= MOST_BYTES then return char(unpack(out)) end
+    coarser(y)
+  end
+end
+
+local at = 3
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+local operations = {
+  merge = function()
+    local merged = take() == 'h' and merge_histograms or merge_measures
+    local value = take()
+    for _ = 1, tonumber(take()) do
+      local key, field = tonumber(take()), take()
+      local stored = redis.pcall('HGET', KEYS[key], field)
+      if not fault(key, stored) then
+        redis.call('HSET', KEYS[key], field, stored and stored ~= '' and merged(stored, value) or value)
+      end
+    end
+  end,
+  expire = function()
+    local key = tonumber(take())
+    redis.call('PEXPIRE', KEYS[key], take())
+  end,
+  hset = function()
+    local key, field, value = tonumber(take()), take(), take()
+    fault(key, redis.pcall('HSET', KEYS[key], field, value))
+  end,
+}
+while at <= #ARGV do operations[take()]() end
+return faults

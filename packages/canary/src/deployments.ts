@@ -1,5 +1,7 @@
 import { ArgumentsError, ArqError, checkOptions } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
+import { keyPrefixOption, openRedis, redisOption } from '@arq-ts/core/task-kit'
+import type { RedisTarget } from '@arq-ts/core/task-kit'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { DEFAULT_STAGES, nameSchema, newDeployment, rulesOf, startSchema, withoutUndefined } from './config.ts'
@@ -9,8 +11,7 @@ import { keys } from './keys.ts'
 import { enqueueNotifications } from './notifications.ts'
 import { prometheusText, readMetrics } from './prometheus.ts'
 import type { MetricsSource } from './prometheus.ts'
-import { clockOf, keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
-import type { RedisTarget } from './redis.ts'
+import { clockOf, nowSchema } from './clock.ts'
 import { RequestCounts } from './requests.ts'
 import { countStage, figuresOf } from './stage-counts.ts'
 import { approved, ending, isOver, paused, resumed, sealed, shareOf, stageOf } from './state.ts'
@@ -70,9 +71,9 @@ export const aliasesSchema = z.custom<Aliases>(
 
 const optionsSchema = z.strictObject({
   client: z.custom<Client>((value) => typeof (value as Client | null)?.enqueue === 'function', 'Expected a Client'),
-  redis: redisSchema,
+  redis: redisOption,
   aliases: aliasesSchema,
-  keyPrefix: keyPrefixSchema.optional(),
+  keyPrefix: keyPrefixOption.optional(),
   now: nowSchema.optional(),
 })
 

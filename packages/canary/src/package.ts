@@ -1,14 +1,15 @@
 /** The package as a configuration names it: `use: '@arq-ts/canary'`. */
 import { checkOptions } from '@arq-ts/core'
 import type { Client, CreateMetrics, CreateTasks, TaskEnvironment } from '@arq-ts/core'
+import { keyPrefixOption, openRedis, redisOption } from '@arq-ts/core/task-kit'
+import type { RedisTarget } from '@arq-ts/core/task-kit'
 import { AliasManager } from '@arq-ts/qdrant'
 import { z } from 'zod'
 import { rulesSchema, withoutUndefined } from './config.ts'
 import { CanaryDeployments } from './deployments.ts'
 import { keys } from './keys.ts'
 import { prometheusText, readMetrics } from './prometheus.ts'
-import { clockOf, keyPrefixSchema, openRedis, redisSchema } from './redis.ts'
-import type { RedisTarget } from './redis.ts'
+import { clockOf } from './clock.ts'
 import { RequestCounts } from './requests.ts'
 import { DeploymentStore } from './store.ts'
 import { canaryTasks, secretSchema } from './tasks.ts'
@@ -17,8 +18,8 @@ const packageSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'Expected a URL such as http://localhost:6333' }).optional(),
   apiKey: z.string('Expected a text').min(1).optional(),
   timeoutMs: z.number('Expected a number of milliseconds').int().min(1).max(2_147_483_647).optional(),
-  redis: redisSchema.optional(),
-  keyPrefix: keyPrefixSchema.optional(),
+  redis: redisOption.optional(),
+  keyPrefix: keyPrefixOption.optional(),
   notifySecret: secretSchema.optional(),
   ...rulesSchema.shape,
 })

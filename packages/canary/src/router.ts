@@ -1,12 +1,13 @@
 import { ArgumentsError, checkOptions, RedisUnavailableError } from '@arq-ts/core'
+import { keyPrefixOption, openRedis, redisOption } from '@arq-ts/core/task-kit'
+import type { RedisTarget } from '@arq-ts/core/task-kit'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { keys } from './keys.ts'
 import type { Keys } from './keys.ts'
 import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
 import type { Metrics } from './judging/tally.ts'
-import { keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
-import type { RedisTarget } from './redis.ts'
+import { nowSchema } from './clock.ts'
 import { RequestCounts } from './requests.ts'
 import type { RequestOutcome } from './requests.ts'
 import { bucketOf, SESSION_S, sessionCollection, sessionText } from './sessions.ts'
@@ -60,8 +61,8 @@ export interface CanaryRouterOptions {
 }
 
 const optionsSchema = z.strictObject({
-  redis: redisSchema,
-  keyPrefix: keyPrefixSchema.optional(),
+  redis: redisOption,
+  keyPrefix: keyPrefixOption.optional(),
   timeoutMs: z.number('Expected a number of milliseconds').min(1).max(2_147_483_647).optional(),
   now: nowSchema.optional(),
 })

@@ -1,5 +1,7 @@
 import { checkOptions, cron, defineTask, NonRetryableError, Retry } from '@arq-ts/core'
 import type { CronJob, JobContext, Logger, Task, TaskPackage } from '@arq-ts/core'
+import { keyPrefixOption, openRedis, redisOption } from '@arq-ts/core/task-kit'
+import type { RedisTarget } from '@arq-ts/core/task-kit'
 import { z } from 'zod'
 import { deploymentConfigSchema, newDeployment, requestOf, rulesOf, rulesSchema } from './config.ts'
 import type { DeploymentConfig, RulesInput } from './config.ts'
@@ -10,8 +12,7 @@ import { keys } from './keys.ts'
 import type { CheckFunction } from './look-checks.ts'
 import { enqueueNotifications, notifyTask } from './notifications.ts'
 import type { NotifyInput } from './notifications.ts'
-import { clockOf, keyPrefixSchema, nowSchema, openRedis, redisSchema } from './redis.ts'
-import type { RedisTarget } from './redis.ts'
+import { clockOf, nowSchema } from './clock.ts'
 import { RequestCounts } from './requests.ts'
 import { Sessions } from './sessions.ts'
 import { isOver, resumed, sealed } from './state.ts'
@@ -66,9 +67,9 @@ export interface CanaryTasks extends TaskPackage {
 export const secretSchema = z.string('Expected a text').min(16, 'Expected at least 16 characters')
 
 const optionsSchema = z.strictObject({
-  redis: redisSchema,
+  redis: redisOption,
   aliases: aliasesSchema,
-  keyPrefix: keyPrefixSchema.optional(),
+  keyPrefix: keyPrefixOption.optional(),
   rules: rulesSchema.prefault({}),
   checks: z
     .record(

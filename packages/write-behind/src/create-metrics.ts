@@ -1,7 +1,7 @@
 import type { CreateMetrics } from '@arq-ts/core'
 import type { Counted, StoreFigures } from './figures.ts'
 import { Store } from './store.ts'
-import type { RedisTarget } from './store.ts'
+import type { RedisTarget } from '@arq-ts/core/task-kit'
 
 const GAUGES: readonly [name: string, help: string, value: (figures: StoreFigures) => number][] = [
   ['arq_cache_dirty_keys', 'Keys whose value waits to be persisted, dead ones included.', ({ dirty }) => dirty],

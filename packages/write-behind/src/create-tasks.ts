@@ -4,7 +4,7 @@ import { OptionsError } from '@arq-ts/core'
 import type { CreateTasks } from '@arq-ts/core'
 import { checked, packageSchema } from './options.ts'
 import type { Persister } from './options.ts'
-import type { RedisTarget } from './store.ts'
+import type { RedisTarget } from '@arq-ts/core/task-kit'
 import { persistCache } from './tasks.ts'
 
 /**

@@ -1,6 +1,8 @@
 import { CLEAN } from './plan.ts'
 import type { KeyState } from './plan.ts'
 
+const FIELDS = Object.keys(CLEAN) as (keyof KeyState)[]
+
 /** A key's state as Redis has it. The stamp is new with every change, so that a change to an older state is refused. */
 export interface KeyRecord {
   state: KeyState
@@ -20,9 +22,7 @@ export function readRecord(stamp: string | null, state: string | null, value: Ui
 export function writeState(state: KeyState): string {
   const { pending } = state
   const kept: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(state)) {
-    if (value !== CLEAN[name as keyof KeyState]) kept[name] = value
-  }
+  for (const name of FIELDS) if (state[name] !== CLEAN[name]) kept[name] = state[name]
   if (pending) kept.pending = { version: pending.version, persister: pending.persister }
   return JSON.stringify(kept)
 }

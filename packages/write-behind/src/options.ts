@@ -1,7 +1,9 @@
 import type { Client } from '@arq-ts/core'
 import { OptionsError } from '@arq-ts/core'
+import { isWellFormed } from '@arq-ts/protocol/jobs'
 import { z } from 'zod'
-import type { RedisTarget } from './store.ts'
+import { keyPrefixOption, redisOption } from '@arq-ts/core/task-kit'
+import type { RedisTarget } from '@arq-ts/core/task-kit'
 
 /** What a persister gets of a write beside its key and value. */
 export interface Write {
@@ -126,12 +128,8 @@ const hasMethod = (name: string, expected: string) =>
   z.custom<object>((value) => typeof (value as Record<string, unknown> | null)?.[name] === 'function', expected)
 
 const shared = {
-  redis: z.custom<RedisTarget>(
-    (value) =>
-      typeof value === 'string' ? /^(rediss?|unix):\/\/|^\//.test(value) : typeof value === 'object' && value !== null,
-    'Expected a URL, ioredis options or an ioredis client',
-  ),
-  keyPrefix: z.string().default(''),
+  redis: redisOption,
+  keyPrefix: keyPrefixOption.default(''),
   persisters: z.record(
     z.string(),
     z.record(
@@ -142,7 +140,11 @@ const shared = {
   lockMs: ms(1_000).default(30_000),
 }
 
-export const keySchema = z.string('Expected a string that is not empty').min(1, 'Expected a string that is not empty')
+/** A key is part of names in Redis, which are UTF-8. */
+export const keySchema = z
+  .string('Expected a string that is not empty')
+  .min(1, 'Expected a string that is not empty')
+  .refine(isWellFormed, 'Expected a string without halves of surrogate pairs')
 export const optionsSchema = z.strictObject({
   ...shared,
   client: hasMethod('enqueue', 'Expected a Client of @arq-ts/core'),

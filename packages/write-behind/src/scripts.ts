@@ -1,3 +1,5 @@
+import { defineScript } from '@arq-ts/core/task-kit'
+
 /**
  * Replaces the state of one key if it is still the one that was read, with the cache entry and the sets of dirty keys.
  *
@@ -7,7 +9,7 @@
  * now in ms, ms for which a clean key is remembered, what is counted ('' for nothing), most dirty keys (0 for any number).
  * Output: 0 (another was faster), 1 (done), 2 (done, and there was an entry to delete), -1 (the dirty keys are full).
  */
-export const SWAP = `
+export const SWAP = defineScript(`
 if (redis.call('HGET', KEYS[1], 'stamp') or '') ~= ARGV[1] then return 0 end
 local limit = tonumber(ARGV[14])
 if limit > 0 and not redis.call('ZSCORE', KEYS[4], ARGV[10]) and redis.call('ZCARD', KEYS[4]) >= limit then return -1 end
@@ -31,7 +33,7 @@ end
 if ARGV[6] ~= '' then redis.call('DEL', KEYS[3]) end
 if ARGV[6] == 'delete' then return 1 + redis.call('DEL', KEYS[2]) end
 return 1
-`
+`)
 
 /**
  * Reads the state of many keys.
@@ -39,7 +41,7 @@ return 1
  * KEYS: one state per key. Output: of each its stamp and state as one string, and its value; false where there is none,
  * and 'wrong' for a key of another type, which must not keep the others from being read.
  */
-export const READ_MANY = `
+export const READ_MANY = defineScript(`
 local found = {}
 for i = 1, #KEYS do
   local fields = redis.pcall('HMGET', KEYS[i], 'stamp', 'state', 'value')
@@ -47,43 +49,51 @@ for i = 1, #KEYS do
   found[2 * i - 1], found[2 * i] = fields[1] and fields[2] and fields[1] .. fields[2], fields[3]
 end
 return found
-`
+`)
 
 /**
  * Replaces the states of many keys, each if it is still the one that was read. Values stay as they are, or go: an event
  * that brings a value, or changes the cache, is SWAP's.
  *
- * KEYS: dirty, waiting, totals, then one state per key.
- * ARGV: new stamp, ms for which a clean key is remembered, what is counted ('' for nothing), then for each key: key,
- * stamp that was read, state, score ('' for a key that is clean now).
+ * KEYS: dirty, waiting, totals, then one state per key, which is named as `dirty` is, with `state:` and the key at the end.
+ * ARGV: new stamp, ms for which a clean key is remembered, what is counted ('' for nothing), then one string for each key:
+ * the stamp that was read (36 characters, spaces for none), the score ('' for a key that is clean now, '=' for the one it
+ * has), '|' and the state.
  * Output: for each key 0 (another was faster) or 1 (done).
  */
-export const SWAP_MANY = `
-local done, count = {}, 0
+export const SWAP_MANY = defineScript(`
+local done, clean, dead, count = {}, {}, {}, 0
+local first = #KEYS[1] - #'dirty' + #'state:' + 1
 for i = 4, #KEYS do
-  local at = 4 * (i - 3)
-  local key, score = ARGV[at], ARGV[at + 3]
-  local stamp = redis.pcall('HGET', KEYS[i], 'stamp')
-  if (stamp or '') ~= ARGV[at + 1] then
+  local change = ARGV[i]
+  local stamp = redis.pcall('HGET', KEYS[i], 'stamp') or string.rep(' ', 36)
+  if stamp ~= string.sub(change, 1, 36) then
     done[i - 3] = 0
   else
-    redis.call('HSET', KEYS[i], 'stamp', ARGV[1], 'state', ARGV[at + 2])
+    local bar = string.find(change, '|', 37, true)
+    local score, key = string.sub(change, 37, bar - 1), string.sub(KEYS[i], first)
+    redis.call('HSET', KEYS[i], 'stamp', ARGV[1], 'state', string.sub(change, bar + 1))
     if score == '' then
       redis.call('HDEL', KEYS[i], 'value')
       redis.call('PEXPIRE', KEYS[i], ARGV[2])
-      redis.call('ZREM', KEYS[1], key)
-      redis.call('ZREM', KEYS[2], key)
-    else
+      clean[#clean + 1] = key
+    elseif score ~= '=' then
       redis.call('ZADD', KEYS[1], score, key)
-      if score == '+inf' then redis.call('ZREM', KEYS[2], key) end
+      if score == '+inf' then dead[#dead + 1] = key end
     end
     done[i - 3] = 1
     count = count + 1
   end
 end
+local function remove(from, keys)
+  for i = 1, #keys, 1000 do redis.call('ZREM', from, unpack(keys, i, math.min(i + 999, #keys))) end
+end
+remove(KEYS[1], clean)
+remove(KEYS[2], clean)
+remove(KEYS[2], dead)
 if ARGV[3] ~= '' and count > 0 then redis.call('HINCRBY', KEYS[3], ARGV[3], count) end
 return done
-`
+`)
 
 /**
  * Begins to load a key for which the cache has nothing, unless another loads it.
@@ -92,7 +102,7 @@ return done
  * Output: ['hit', value], ['waits', state, value of a write that waits], ['held', ms the lease still holds] or
  * ['load', token]. A token is larger than all before it, though Redis has lost them: it is the time in microseconds.
  */
-export const BEGIN_LOAD = `
+export const BEGIN_LOAD = defineScript(`
 local value = redis.call('GET', KEYS[1])
 if value then return {'hit', value} end
 local pending = redis.call('HMGET', KEYS[2], 'state', 'value')
@@ -105,7 +115,7 @@ local token = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last +
 redis.call('SET', KEYS[4], token)
 redis.call('SET', KEYS[3], token, 'PX', ARGV[1])
 return {'load', token}
-`
+`)
 
 /**
  * Ends or extends a load, if its lease is still the caller's. A write or a deletion of the key takes the lease away, as a
@@ -114,7 +124,7 @@ return {'load', token}
  * KEYS: cache entry, lease. ARGV: token, 'store', 'renew' or 'release', then value and ttl in ms (0 for none), or the ms
  * the lease holds. Output: 1 (done), 0 (the lease is not the caller's).
  */
-export const END_LOAD = `
+export const END_LOAD = defineScript(`
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 if ARGV[2] == 'renew' then return redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
 redis.call('DEL', KEYS[2])
@@ -122,4 +132,4 @@ if ARGV[2] == 'store' then
   if ARGV[4] == '0' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]) end
 end
 return 1
-`
+`)

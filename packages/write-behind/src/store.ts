@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { Cluster, Redis } from 'ioredis'
-import type { RedisOptions } from 'ioredis'
+import { openRedis, redisNowMs } from '@arq-ts/core/task-kit'
+import type { RedisTarget } from '@arq-ts/core/task-kit'
+import type { Redis } from 'ioredis'
 import { COUNTED } from './figures.ts'
 import type { Counted, StoreFigures } from './figures.ts'
 import type { LoadEnd, LoadStep } from './loading/steps.ts'
@@ -20,9 +21,6 @@ const STAMP_LENGTH = 36
 /** What happens to the cache entry with an event. */
 type CacheChange = { kind: 'set'; value: Uint8Array; ttlMs: number } | { kind: 'delete' }
 
-/** Where Redis is: a URL, ioredis options, or a client whose settings are copied. */
-export type RedisTarget = string | RedisOptions | Redis | Cluster
-
 /** States of keys as they were read, or left by a change. */
 export interface Snapshot {
   /** Redis's clock, told by this machine's since the look. */
@@ -38,8 +36,7 @@ export class Store {
   /** @param prefix - put before every key; a hash tag for Redis Cluster. */
   constructor(target: RedisTarget, prefix: string) {
     this.#prefix = prefix
-    this.#redis = open(target)
-    this.#redis.on('error', () => {}) // told by the call that fails; ioredis reconnects by itself
+    this.#redis = openRedis(target)
   }
 
   /** The cached value, or else the one that waits to be persisted. */
@@ -113,8 +110,8 @@ export class Store {
   }
 
   /** Redis's clock, in unix ms. */
-  async nowMs(): Promise<number> {
-    return Math.floor(toUs(await this.#redis.time()) / 1_000)
+  nowMs(): Promise<number> {
+    return redisNowMs(this.#redis)
   }
 
   /** What waits, in numbers, at the cost of one round trip. */
@@ -193,13 +190,13 @@ export class Store {
       if (next === record.state) outcomes.set(key, outcome)
       else {
         changed.push({ key, outcome })
-        args.push(key, record.stamp, writeState(next), next.pending ? scoreOf(next) : '')
+        args.push(`${record.stamp.padEnd(STAMP_LENGTH)}${scoreChange(record.state, next)}|${writeState(next)}`)
       }
     }
     if (changed.length === 0) return { outcomes, after }
     const states = changed.map(({ key }) => this.#key('state', key))
     const sets = [this.#key('dirty'), this.#key('waiting'), this.#key('totals')]
-    const done = (await this.#redis.eval(SWAP_MANY, 3 + states.length, ...sets, ...states, ...args)) as number[]
+    const done = (await SWAP_MANY(this.#redis, [...sets, ...states], args)) as number[]
     changed.forEach(({ key, outcome }, i) => {
       if (done[i] === 1) outcomes.set(key, outcome)
       else after.records.delete(key)
@@ -210,7 +207,7 @@ export class Store {
   /** Looks a key up, and takes the lease to load it where nothing is there and nobody else loads it. */
   async beginLoad(key: string, leaseMs: number): Promise<LoadStep> {
     const keys = [this.#cacheKey(key), this.#key('state', key), this.#key('load', key), this.#key('tokens')]
-    const [kind, first, second] = (await this.#redis.callBuffer('EVAL', BEGIN_LOAD, 4, ...keys, leaseMs)) as [
+    const [kind, first, second] = (await BEGIN_LOAD(this.#redis, keys, [leaseMs])) as [
       Buffer,
       Buffer | number | null,
       Buffer?,
@@ -231,7 +228,7 @@ export class Store {
   async endLoad(key: string, token: number, end: LoadEnd): Promise<boolean> {
     const more = end.kind === 'store' ? [Buffer.from(end.value), end.ttlMs] : end.kind === 'renew' ? [end.leaseMs] : []
     const keys = [this.#cacheKey(key), this.#key('load', key)]
-    return (await this.#redis.eval(END_LOAD, 2, ...keys, token, end.kind, ...more)) === 1
+    return (await END_LOAD(this.#redis, keys, [token, end.kind, ...more])) === 1
   }
 
   async #change(
@@ -276,7 +273,11 @@ export class Store {
     if (keys.length === 0) return { timeUs: () => 0, records }
     const [time, found] = await Promise.all([
       this.#redis.time(),
-      this.#redis.callBuffer('EVAL', READ_MANY, keys.length, ...keys.map((key) => this.#key('state', key))),
+      READ_MANY(
+        this.#redis,
+        keys.map((key) => this.#key('state', key)),
+        [],
+      ),
     ])
     const readAt = performance.now()
     const fields = found as (Buffer | null)[]
@@ -312,29 +313,26 @@ export class Store {
   ): Promise<number> {
     const { pending } = next
     const entry = cache?.kind === 'set' ? cache : { value: '', ttlMs: 0 }
-    return this.#redis.eval(
-      SWAP,
-      6,
-      this.#key('state', key),
-      this.#cacheKey(key),
-      this.#key('load', key),
-      this.#key('dirty'),
-      this.#key('waiting'),
-      this.#key('totals'),
-      stamp,
-      randomUUID(),
-      writeState(next),
-      pending ? '1' : '0',
-      Buffer.from(pending?.value ?? ''),
-      cache?.kind ?? '',
-      Buffer.from(entry.value),
-      entry.ttlMs,
-      scoreOf(next),
-      key,
-      Math.floor(nowUs / 1_000),
-      REMEMBER_MS,
-      counted,
-      Number.isFinite(maxDirty) ? maxDirty : 0,
+    const sets = [this.#key('dirty'), this.#key('waiting'), this.#key('totals')]
+    return SWAP(
+      this.#redis,
+      [this.#key('state', key), this.#cacheKey(key), this.#key('load', key), ...sets],
+      [
+        stamp,
+        randomUUID(),
+        writeState(next),
+        pending ? '1' : '0',
+        pending?.value ?? '',
+        cache?.kind ?? '',
+        entry.value,
+        entry.ttlMs,
+        scoreOf(next),
+        key,
+        Math.floor(nowUs / 1_000),
+        REMEMBER_MS,
+        counted,
+        Number.isFinite(maxDirty) ? maxDirty : 0,
+      ],
     ) as Promise<number>
   }
 
@@ -351,6 +349,13 @@ function scoreOf({ dead, dueMs }: KeyState): string {
   return dead ? '+inf' : String(dueMs)
 }
 
+/** The score that a changed key gets among the dirty ones: '' for none, '=' for the one it has. */
+function scoreChange(before: KeyState, after: KeyState): string {
+  if (!after.pending) return ''
+  const score = scoreOf(after)
+  return before.pending && scoreOf(before) === score ? '=' : score
+}
+
 function toUs([seconds, micros]: readonly (string | number)[]): number {
   return Number(seconds) * 1_000_000 + Number(micros)
 }
@@ -361,13 +366,4 @@ function values(replies: [Error | null, unknown][] | null): unknown[] {
     if (error) throw error
     return reply
   })
-}
-
-function open(target: RedisTarget): Redis {
-  if (target instanceof Redis) return target.duplicate()
-  // A Cluster client has the same commands.
-  if (target instanceof Cluster) return target.duplicate() as unknown as Redis
-  if (typeof target === 'string') return new Redis(target, { protocol: 2 })
-  const { replyMapping: _, ...theirs } = target
-  return new Redis({ ...theirs, protocol: 2 })
 }

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { aftermathOf } from './aftermath.ts'
 import { Batcher } from './batch/batcher.ts'
 import { bringPending, bringsPending, epochOf } from './jobs.ts'
-import { checked, tasksSchema } from './options.ts'
+import { checked, keySchema, tasksSchema } from './options.ts'
 import type { PersistCacheOptions } from './options.ts'
 import { GRACE_MS, persistKey } from './persist.ts'
 import type { Aftermath, Newer, Pending } from './plan.ts'
@@ -66,7 +66,7 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
   const task = defineTask({
     name: 'persist_cache',
     params: z.object({
-      key: z.string().min(1),
+      key: keySchema,
       value: z.unknown(),
       persist_func_module: z.string().min(1),
       persist_func_name: z.string().min(1),

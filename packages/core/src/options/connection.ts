@@ -7,6 +7,7 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { z } from 'zod'
 import type { Logger, LogLevel } from '../logging/logger.ts'
 import { readTarget, TargetError } from '../redis/target.ts'
+import type { RedisTarget } from '../redis/target.ts'
 import { count, duration, hasMethods } from './check.ts'
 
 /** Options of a client and of a worker. */
@@ -51,8 +52,8 @@ const aLogger = z.custom<Logger>(
   (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
   'Expected a pino logger',
 )
-/** A target that `readTarget` reads; an unknown option of ioredis is refused like one of ours. */
-const aTarget = z.custom<string | object>().superRefine((target, context) => {
+/** The option `redis`: a target that can be opened. An unknown option of ioredis is refused like one of ours. */
+export const redisOption: z.ZodType<RedisTarget> = z.custom<RedisTarget>().superRefine((target, context) => {
   try {
     readTarget(target)
   } catch (error) {
@@ -63,10 +64,13 @@ const aTarget = z.custom<string | object>().superRefine((target, context) => {
   }
 })
 
+/** The option `keyPrefix`: a string that is put before every key. */
+export const keyPrefixOption = z.string()
+
 /** @internal */
 export const connectionShape = {
-  redis: aTarget.optional(),
-  keyPrefix: z.string().optional(),
+  redis: redisOption.optional(),
+  keyPrefix: keyPrefixOption.optional(),
   expiresExtraMs: duration(1).optional(),
   logger: aLogger.optional(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),

@@ -37,11 +37,21 @@ export async function runScript(
   keys: readonly string[],
   args: readonly ScriptValue[],
 ): Promise<ScriptReply[]> {
+  return evaluate(client, { sha: luaShas[name], source: luaSources[name] }, keys, args)
+}
+
+/** Runs a script that is not among our files: those of task packages. */
+export async function evaluate(
+  client: Redis,
+  { sha, source }: { sha: string; source: string },
+  keys: readonly string[],
+  args: readonly ScriptValue[],
+): Promise<ScriptReply[]> {
   try {
-    return await send(client, 'evalsha', luaShas[name], keys, args)
+    return await send(client, 'evalsha', sha, keys, args)
   } catch (error) {
     if (!(error instanceof Error) || !replyOf(error).startsWith('NOSCRIPT')) throw error
-    return send(client, 'eval', luaSources[name], keys, args)
+    return send(client, 'eval', source, keys, args)
   }
 }
 

@@ -56,8 +56,8 @@ interface Batch {
  * Persists what is due in batches, ahead of the jobs of the keys: the first job takes many keys along, and the jobs of
  * those keys find nothing to do when they come.
  *
- * idle → taking a batch (keys that jobs wait for, and keys that are due) → persisting it, and taking the next meanwhile,
- * until nothing is due → removing jobs that have nothing left to do → idle; resting after a store that took nothing; closed.
+ * idle → taking a batch (keys that jobs wait for, and keys that are due) → persisting it, and meanwhile taking the next and
+ * noting the one before, until nothing is due → removing jobs that have nothing left to do → idle; resting after a store that took nothing; closed.
  *
  * A batch owns its keys as a flush does, and never decides that a value failed for good: a key that fails in a batch is
  * left to its own job, which persists it alone, with its tries and its dead letter.
@@ -119,19 +119,24 @@ export class Batcher {
   async #run(host: Host): Promise<void> {
     // Jobs that start in the same turn are taken together.
     await new Promise((resolve) => setImmediate(resolve))
-    let atWork: Promise<void> = Promise.resolve()
+    let [stored, noted, notedBefore]: Promise<unknown>[] = [undefined, undefined, undefined].map(() =>
+      Promise.resolve(),
+    )
     // Whoever joins up to the last look is served: nothing may come between that look and the end of the run.
     do {
       const batch = await this.#take(host)
-      // While the store takes one batch, the next is taken from Redis, and no further one.
-      await atWork
-      atWork = this.#finish(batch, host)
+      // While the store has one batch, the next is taken from Redis and the one before is noted there, and no others.
+      await Promise.all([stored, notedBefore])
+      notedBefore = noted
+      const storing = this.#persist(batch.taken, host)
+      noted = this.#finish(batch, storing, host)
+      stored = storing.catch(() => {}) // for the one who notes it
       if (this.#wanted.size === 0 && this.#batchesLeft <= 0) {
-        await atWork
+        await Promise.all([notedBefore, noted])
         if (this.#wanted.size === 0) await this.#removeDone(host)
       }
     } while (this.#wanted.size > 0 || this.#batchesLeft > 0)
-    await atWork
+    await Promise.all([notedBefore, noted])
     if (this.#wanted.size > 0) return this.#run(host)
     this.#running = undefined
   }
@@ -161,12 +166,12 @@ export class Batcher {
     return batch
   }
 
-  /** Persists a batch, notes it, and tells the jobs that wait. Never throws. */
-  async #finish(batch: Batch, host: Host): Promise<void> {
+  /** Notes a batch once the store has taken it, and tells the jobs that wait. Never throws. */
+  async #finish(batch: Batch, storing: Promise<Map<string, Error>>, host: Host): Promise<void> {
     const { taken, wanted } = batch
     let persisted = new Map<string, number>()
     try {
-      if (taken.size > 0) persisted = await this.#persistAndNote(batch, host)
+      if (taken.size > 0) persisted = await this.#note(batch, storing, host)
     } catch (error) {
       host.log.warn({ err: error }, 'a batch of values was not noted in Redis; each is tried alone')
     }
@@ -176,7 +181,7 @@ export class Batcher {
   }
 
   /** The versions that were persisted, by key. */
-  async #persistAndNote(batch: Batch, host: Host): Promise<Map<string, number>> {
+  async #note(batch: Batch, storing: Promise<Map<string, Error>>, host: Host): Promise<Map<string, number>> {
     const { jobs, taken, token, wanted } = batch
     const { lockMs, store } = this.#options
     const renew = async () => {
@@ -186,7 +191,7 @@ export class Batcher {
     }
     // One that fails is followed by the next.
     const renewing = setInterval(() => void renew().catch(() => {}), lockMs / 3)
-    const failed = await this.#persist(taken, host).finally(() => clearInterval(renewing))
+    const failed = await storing.finally(() => clearInterval(renewing))
     const persisted = new Map<string, number>()
     const settle = async (keys: readonly string[], isDurable: boolean) => {
       const eventOf = (key: string) => {
@@ -233,10 +238,12 @@ export class Batcher {
     const keys = new Set(wanted.filter((key) => !this.#inFlight.has(key)))
     const now = performance.now()
     for (const [key, until] of this.#apart) if (until <= now) this.#apart.delete(key)
+    // Keys of batches at work stay at the head until they are noted.
+    const limit = size + this.#inFlight.size
     for (let page = 0; page < MAX_PAGES && keys.size < size; page++) {
-      const due = await store.overdue(0, { offset: page * size, limit: size })
+      const due = await store.overdue(0, { offset: page * limit, limit })
       for (const key of due) if (keys.size < size && !this.#apart.has(key) && !this.#inFlight.has(key)) keys.add(key)
-      if (due.length < size) break
+      if (due.length < limit) break
     }
     return [...keys]
   }
@@ -244,6 +251,7 @@ export class Batcher {
   /** Runs the persisters of a batch beside each other; gives the errors of the keys that failed. */
   async #persist(taken: ReadonlyMap<string, Pending>, host: Host): Promise<Map<string, Error>> {
     const failed = new Map<string, Error>()
+    if (taken.size === 0) return failed
     const groups = new Map<BatchPersister, BatchWrite[]>()
     for (const [key, { persister, value, version }] of taken) {
       const persistMany = batchPersisterOf(this.#options.persisters, persister)!
@@ -292,7 +300,10 @@ export class Batcher {
   }
 
   #rest(isDown: boolean): void {
-    if (isDown) this.#restUntil = performance.now() + this.#restMs
+    if (isDown) {
+      this.#restUntil = performance.now() + this.#restMs
+      this.#batchesLeft = 0
+    }
     this.#restMs = isDown ? Math.min(this.#restMs * 2, MAX_REST_MS) : MIN_REST_MS
   }
 }

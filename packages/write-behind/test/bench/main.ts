@@ -1,6 +1,6 @@
 /**
  * Measures how long 10,000 dirty keys take to reach PostgreSQL, one INSERT per key and in batches, in interleaved rounds
- * on one Redis and one PostgreSQL: `npm run bench -w @arq-ts/write-behind`, after a build. `--keys`, `--rounds` and
+ * on one Redis and one PostgreSQL: `npm run bench:write-behind`. `--keys`, `--rounds` and
  * `--max-jobs` change the measurement.
  */
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -19,7 +19,10 @@ describe('what is wrong is refused by name', () => {
 
   test.each<[Partial<WriteBehindOptions>, RegExp]>([
     [{ client: {} as never }, /`client`: Expected a Client/],
-    [{ redis: 'http://x' }, /`redis`: Expected a URL, ioredis options or an ioredis client, got "http:\/\/x"/],
+    [
+      { redis: 'http://x' },
+      /`redis`: Expected a URL such as redis:.*, ioredis options, or an ioredis client, got "http:\/\/x"/,
+    ],
     [{ redis: 6379 as never }, /`redis`/],
     [{ persisters: { a: { b: 1 as never } } }, /`persisters\.a\.b`: Expected a function, got 1/],
     [{ lockMs: 10 }, /`lockMs`/],

@@ -6,40 +6,46 @@ import { noPython, pythonOf } from '../python.ts'
 import { keyDifferences, lineDifferences, readTable, rowOf } from './differences.ts'
 import type { Difference } from './differences.ts'
 import { observe, Onlooker } from './run.ts'
+import type { Observation } from './run.ts'
 import { scenarios } from './scenarios.ts'
 import type { Scenario } from './scenarios.ts'
 
 const PAGE = 'docs/reference/differences-from-arq.md'
 
-/** Runs the same jobs through arq's worker and ours, and holds every difference against the page of differences. */
-export function proveParityWith(version: string): void {
-  const title = `arq ${version} and arq-ts, side by side`
+/**
+ * Runs the same jobs through the worker of each arq and ours, and holds every difference against the page of differences.
+ * Jobs come from the newest arq's producer, and ours runs them once for all.
+ */
+export function proveParityWith(...versions: [string, ...string[]]): void {
+  const title = `arq ${versions.join(', ')} and arq-ts, side by side`
   describe(noPython ? `${title} (left out: ${noPython})` : title, { skip: noPython !== undefined }, () => {
     const rows = readTable(readFileSync(new URL(`../../../../${PAGE}`, import.meta.url), 'utf8'))
-    const interpreter = pythonOf(version) as string
-    const seen: Difference[] = []
+    const seen = new Map(versions.map((version) => [version, new Set<Difference>()]))
     let compared = 0
     let onlooker: Onlooker
     beforeAll(() => {
-      onlooker = new Onlooker(interpreter)
+      onlooker = new Onlooker(pythonOf(versions.at(-1)!)!)
     })
     afterAll(() => onlooker?.close())
 
     describe('say and leave the same, but for the table of differences', { concurrent: true }, () => {
       test.each(Object.entries(scenarios))('%s', { timeout: 120_000 }, async (_, scenario) => {
-        const differences = await compare(scenario, { interpreter, onlooker })
-        seen.push(...differences)
-        compared++
-        const unexplained = differences.filter((difference) => !rows.some((row) => row.fits(difference)))
-        if (unexplained.length > 0) {
-          expect.fail(`${PAGE} has no row for:\n${unexplained.map(rowOf).join('\n')}`)
+        const unexplained: string[] = []
+        for (const [version, differences] of await compare(scenario, versions, onlooker)) {
+          for (const difference of differences) {
+            seen.get(version)!.add(difference)
+            if (!rows.some((row) => row.fits(difference))) unexplained.push(`arq ${version}: ${rowOf(difference)}`)
+          }
         }
+        compared++
+        if (unexplained.length > 0) expect.fail(`${PAGE} has no row for:\n${unexplained.join('\n')}`)
       })
     })
 
-    test('every row of the table is a difference that was seen', ({ skip }) => {
+    test.for(versions)('every row of the table is a difference that was seen: arq %s', (version, { skip }) => {
       if (compared < Object.keys(scenarios).length) skip('not every scenario was compared')
-      const unseen = rows.filter((row) => !seen.some((difference) => row.fits(difference)))
+      const differences = [...seen.get(version)!]
+      const unseen = rows.filter((row) => !differences.some((difference) => row.fits(difference)))
       if (unseen.length > 0) {
         expect.fail(`${PAGE} has rows without a difference:\n${unseen.map((row) => row.text).join('\n')}`)
       }
@@ -47,11 +53,15 @@ export function proveParityWith(version: string): void {
   })
 }
 
-async function compare(scenario: Scenario, python: { interpreter: string; onlooker: Onlooker }): Promise<Difference[]> {
+async function compare(
+  scenario: Scenario,
+  versions: readonly string[],
+  onlooker: Onlooker,
+): Promise<[version: string, Difference[]][]> {
   const database = await takeDatabase()
   const { redis, url } = database
   try {
-    const producer = await pythonProducer(python.interpreter, url, scenario.codec ?? 'pickle')
+    const producer = await pythonProducer(pythonOf(versions.at(-1)!)!, url, scenario.codec ?? 'pickle')
     try {
       for (const [id, { call, args, kwargs, options }] of Object.entries(scenario.jobs ?? {})) {
         await producer.enqueueSource(
@@ -63,18 +73,22 @@ async function compare(scenario: Scenario, python: { interpreter: string; onlook
     } finally {
       await producer.close()
     }
-    const [arq, ours] = await Promise.all([
-      observe('arq', scenario, redis, python),
-      observe('arq-ts', scenario, redis, python),
+    const [ours, ...theirs] = await Promise.all([
+      observe('arq-ts', scenario, redis, onlooker),
+      ...versions.map((version) => observe({ arq: version }, scenario, redis, onlooker)),
     ])
-    const jobs = [...new Set([...arq.lines.keys(), ...ours.lines.keys()])]
-    const exits = { where: 'exit code', arq: String(arq.exit), ours: String(ours.exit) }
-    return [
-      ...(exits.arq === exits.ours ? [] : [exits]),
-      ...jobs.flatMap((job) => lineDifferences(arq.lines.get(job) ?? [], ours.lines.get(job) ?? [])),
-      ...keyDifferences(arq.keys, ours.keys),
-    ]
+    return versions.map((version, i) => [version, differencesOf(theirs[i]!, ours)])
   } finally {
     await database.release()
   }
+}
+
+function differencesOf(arq: Observation, ours: Observation): Difference[] {
+  const jobs = [...new Set([...arq.lines.keys(), ...ours.lines.keys()])]
+  const exits = { where: 'exit code', arq: String(arq.exit), ours: String(ours.exit) }
+  return [
+    ...(exits.arq === exits.ours ? [] : [exits]),
+    ...jobs.flatMap((job) => lineDifferences(arq.lines.get(job) ?? [], ours.lines.get(job) ?? [])),
+    ...keyDifferences(arq.keys, ours.keys),
+  ]
 }

@@ -45,17 +45,12 @@ export class Onlooker {
 
 const OPTIONS = { poll_delay: 0.05, job_timeout: 300 }
 
-export async function observe(
-  side: Side,
-  scenario: Scenario,
-  from: Redis,
-  python: { interpreter: string; onlooker: Onlooker },
-): Promise<Observation> {
+export async function observe(side: Side, scenario: Scenario, from: Redis, onlooker: Onlooker): Promise<Observation> {
   const database = await takeDatabase()
   const { redis, url } = database
   const keys = new Map<string, ReadonlyMap<string, string>>()
   const look = async (when?: string) => {
-    const seen = await python.onlooker.look(url)
+    const seen = await onlooker.look(url)
     for (const [where, what] of seen) keys.set(when === undefined ? where : `${when}: ${where}`, what)
   }
   const request = {
@@ -67,7 +62,7 @@ export async function observe(
   } as const
   const workers: Child[] = []
   const start = () => {
-    const worker = startWorker(side, python.interpreter, request)
+    const worker = startWorker(side, request)
     workers.push(worker)
     return worker
   }

@@ -57,6 +57,10 @@ const stopped = (options: ArqOptions, seconds = LONG): Scenario => ({
 })
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
+  // It takes longest, and waits most of the time.
+  'a deferral beyond the lifetime of the job': {
+    jobs: { 'job-01': job('outlive_payload') },
+  },
   'results of every lifetime': {
     jobs: {
       'job-01': job('echo', "'value'"),
@@ -150,9 +154,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       'job-06': job('cancel_itself', '9'),
       'job-07': job('tries_twice_keep_none', '9'),
     },
-  },
-  'a deferral beyond the lifetime of the job': {
-    jobs: { 'job-01': job('outlive_payload') },
   },
   'retry_jobs off': {
     jobs: {

@@ -2,9 +2,10 @@
 
 import { fileURLToPath } from 'node:url'
 import { Child } from '@arq-ts/testkit'
-import { pythonScript } from '../python.ts'
+import { pythonOf, pythonScript } from '../python.ts'
 
-export type Side = 'arq' | 'arq-ts'
+/** The worker of a version of arq, or ours. */
+export type Side = { arq: string } | 'arq-ts'
 
 /** arq's options, durations in seconds. */
 export type ArqOptions = Readonly<Record<string, number | boolean | string>>
@@ -22,8 +23,8 @@ export interface WorkerRequest {
 
 const DURATIONS = new Set(['poll_delay', 'job_timeout', 'keep_result', 'health_check_interval', 'job_completion_wait'])
 
-export function startWorker(side: Side, interpreter: string, request: WorkerRequest): Child {
-  if (side === 'arq') return pythonScript(interpreter, 'parity_worker', request)
+export function startWorker(side: Side, request: WorkerRequest): Child {
+  if (side !== 'arq-ts') return pythonScript(pythonOf(side.arq)!, 'parity_worker', request)
   const script = fileURLToPath(new URL('../../fixtures/parity-worker.mjs', import.meta.url))
   const codec = request.codec === 'default' ? {} : { codec: request.codec }
   const options = { ...ourOptions(request.options), ...codec }

@@ -1,12 +1,6 @@
 import { ArgumentsError } from '../errors.ts'
 import { showName } from '../values/escape.ts'
-import { repeatsAtMost } from '../values/walk.ts'
-
-/**
- * Values that a schema may have to look at again, because they are shared: a pickle of 53 bytes can hold millions. JSON
- * and msgpack share nothing.
- */
-const MAX_REPEATED = 100_000
+import { sharesModestly } from '../values/walk.ts'
 
 /**
  * Binds a call's arguments to parameter names as Python would: positional ones in order, keywords by name, both mixed.
@@ -27,10 +21,11 @@ export function bindArguments(
       `${functionName}() takes ${takes} but ${args.length} ${args.length === 1 ? 'was' : 'were'} given`,
     )
   }
-  if (!repeatsAtMost(MAX_REPEATED, [args, kwargs])) {
+  // A schema looks at a shared value again at each place. JSON and msgpack share nothing.
+  if (!sharesModestly([args, kwargs])) {
     throw new ArgumentsError(
-      `${functionName}() has a schema, and takes no value that contains itself, nor values that are shared more than ` +
-        `${MAX_REPEATED} times in all; define the task without \`params\` to take them as they come`,
+      `${functionName}() has a schema, and takes no value that contains itself, nor values that are shared at more than ` +
+        `100,000 places; define the task without \`params\` to take them as they come`,
     )
   }
   const bound: Record<string, unknown> = {}

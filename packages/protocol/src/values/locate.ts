@@ -3,6 +3,8 @@ import { hasErrorFields, kindOf } from './walk.ts'
 
 /** Places to look at before the search is given up: it is for a message only. */
 const MAX_PLACES = 20_000
+/** Characters or bytes that take as long as a place: the same long string may stand at thousands of them. */
+const PLACE_LENGTH = 64
 const MAX_LENGTH = 200
 
 /**
@@ -20,7 +22,8 @@ export function locate(
   const seen = new Set<object>()
   let left = MAX_PLACES
   const search = (value: unknown, path: string): string | undefined => {
-    if (--left < 0) return undefined
+    left -= 1 + lengthOf(value) / PLACE_LENGTH
+    if (left < 0) return undefined
     if (typeof value !== 'object' || value === null) return isRefused(value) ? path : undefined
     if (seen.has(value) || path.length > MAX_LENGTH) return undefined
     seen.add(value)
@@ -33,6 +36,10 @@ export function locate(
     return undefined
   }
   return search(root, '')
+}
+
+function lengthOf(value: unknown): number {
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0
 }
 
 /** A container without what it holds; another value as it is. */

@@ -3,7 +3,7 @@ import { toExceptionMap } from './exceptions.ts'
 import { MAX_DEPTH, tooLarge } from './limits.ts'
 import { refusal } from './refusal.ts'
 import { hasOrder, orderedKeys } from './key-order.ts'
-import { isShared, kindOf } from './walk.ts'
+import { isShared, kindOf, mayRepeat } from './walk.ts'
 
 /** The differences between the codecs that know maps, arrays and scalars only. Each gives what the codec writes, or throws. */
 export interface PlainRules {
@@ -38,8 +38,6 @@ export interface PlainValue {
 const TREE_NODES = 16_384
 const TREE_GROWTH = 16
 const TREE_DEPTH = 200
-/** Values that may be written beyond the first place of each, since they are shared. */
-const MAX_REPEATED = 100_000
 
 /**
  * Makes a value ready for such a codec: the same reference where nothing has to change. The codec writes a shared value
@@ -248,7 +246,7 @@ class PlainGraph extends Plain {
     this.size += size
     this.#repeated += nodes
     if (this.size > this.rules.maxBytes) throw tooLarge(this.rules.maxBytes)
-    if (this.#repeated <= MAX_REPEATED) return ready
+    if (mayRepeat(this.#repeated, this.nodes - this.#repeated)) return ready
     throw new EncodeError(
       `values are shared so often that ${this.rules.codec}, which has no references, would write ${this.nodes} of them; ` +
         "use codec 'pickle', or send each shared value once",

@@ -3,7 +3,7 @@ import { base64 } from './bytes.ts'
 import { jsonString } from './escape.ts'
 import { orderedKeys } from './key-order.ts'
 import type { PyObject } from './py-object.ts'
-import { TextWalk, hasErrorFields, kindOf } from './walk.ts'
+import { TextWalk, hasErrorFields, kindOf, mayRepeat } from './walk.ts'
 
 /** Limits of `showJson`. */
 export interface ShowJsonOptions {
@@ -23,7 +23,7 @@ const CUT = '$cut'
  * A value as JSON: dates in ISO form, integers beyond 2^53 and bytes (base64) as strings, sets and tuples as arrays, maps
  * as objects where their keys are strings and as pairs where not, errors by type and message. Control and format
  * characters are escaped. What is left out is marked by an object with the key `$cut`: a value within itself, one deeper
- * than 500 levels, and whatever comes after `maxLength`.
+ * than 500 levels, a shared one that was shown often enough, and whatever comes after `maxLength`.
  */
 export function showJson(value: unknown, options: ShowJsonOptions = {}): string {
   const walk = new JsonWalk(options.maxLength ?? DEFAULT_LENGTH, options.indent ?? 0)
@@ -33,6 +33,11 @@ export function showJson(value: unknown, options: ShowJsonOptions = {}): string 
 
 class JsonWalk extends TextWalk {
   readonly #indent: number
+  readonly #shown = new Set<object>()
+  #values = 0
+  #repeated = 0
+  /** True within a container that was shown before. */
+  #isRepeating = false
 
   constructor(limit: number, indent: number) {
     super(limit)
@@ -44,6 +49,8 @@ class JsonWalk extends TextWalk {
   }
 
   value(value: unknown): void {
+    if (this.#isRepeating) this.#repeated++
+    else this.#values++
     switch (typeof value) {
       case 'string':
         return this.#string(value)
@@ -131,6 +138,11 @@ class JsonWalk extends TextWalk {
   }
 
   #container(value: object, open: string, close: string, write: (next: () => void) => void): void {
+    const isAgain = this.#shown.has(value)
+    if (isAgain && !mayRepeat(this.#repeated, this.#values)) return this.#cut('shared, and shown often enough above')
+    this.#shown.add(value)
+    const isWithin = this.#isRepeating
+    this.#isRepeating ||= isAgain
     this.enter(
       value,
       () => {
@@ -145,6 +157,7 @@ class JsonWalk extends TextWalk {
       },
       (why) => this.#cut(why === 'cycle' ? 'it contains itself' : 'it nests deeper than 500 levels'),
     )
+    this.#isRepeating = isWithin
   }
 
   /** What is left out, in words; `start` is the part of a string that there is room for. */

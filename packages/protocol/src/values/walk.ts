@@ -120,11 +120,23 @@ type Size = Omit<Extent, 'distinct'>
 /** Up to here, places are counted one by one: that costs less than to remember values. */
 const FEW = 10_000
 
+/** Repetitions that any value may have, and for each of its distinct values beyond. */
+const MAX_REPEATED = 100_000
+const MAX_REPEATED_EACH = 8
+
 /**
- * True where at most so many places are repetitions: each value counts at every place where it stands but the first. False
- * for a value that contains itself. Cheap for small values.
+ * The bound of shared values, wherever they are written or looked at once per place: rows that share their settings are
+ * within it, a pickle of 53 bytes that stands for millions of places is not.
  */
-export function repeatsAtMost(limit: number, value: unknown): boolean {
+export function mayRepeat(repeated: number, distinct: number): boolean {
+  return repeated <= Math.max(MAX_REPEATED, MAX_REPEATED_EACH * distinct)
+}
+
+/**
+ * True where the places of a value that repeat another are within that bound: each value counts at every place where it
+ * stands but the first. False for a value that contains itself. Cheap for small values.
+ */
+export function sharesModestly(value: unknown): boolean {
   let left = FEW
   const look = (at: unknown, depth: number): void => {
     left--
@@ -136,7 +148,7 @@ export function repeatsAtMost(limit: number, value: unknown): boolean {
   look(value, 0)
   if (left >= 0) return true
   const { distinct, nodes } = measure(value)
-  return nodes - distinct <= limit
+  return mayRepeat(nodes - distinct, distinct)
 }
 
 /** True where a container stands at two places among the first values, as many as `limit`. */

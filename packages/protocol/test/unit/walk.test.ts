@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ArgumentsError, EncodeError, RemoteError } from '../../src/errors.ts'
-import { Decimal, PyGlobal, PyObject, Tuple, encodeValue } from '../../src/index.ts'
+import { Decimal, PyGlobal, PyObject, Tuple, decodeValue, encodeValue } from '../../src/index.ts'
 import { bindArguments } from '../../src/jobs/binding.ts'
 import { decodePickle } from '../../src/pickle/read.ts'
 import { jsonText, measure, repr, showJson } from '../../src/show.ts'
@@ -65,6 +65,9 @@ const BOUND_MS = 5_000
 const WALKS: Readonly<Record<string, (value: unknown) => unknown>> = {
   repr: (value) => repr(value),
   'JSON for operators': (value) => JSON.parse(showJson(value, { maxLength: 100_000 })),
+  'JSON for operators, of any length': (value) => {
+    expect(showJson(value).length).toBeLessThan(8e6)
+  },
   'JSON for stores': (value) => refusable(() => jsonText(value, { lenient: true })),
   msgpack: (value) => refusable(() => encodeValue({ value }, 'msgpack')),
   json: (value) => refusable(() => encodeValue({ value }, 'json')),
@@ -104,6 +107,21 @@ describe.each(Object.entries(WALKS))('%s', (_, walk) => {
 })
 
 describe.each(['msgpack', 'json'] as const)('%s', (codec) => {
+  test('refuses a long string that stands at thousands of places, in the time that one refusal takes', () => {
+    const value = Array.from({ length: 15_000 }, () => 'x'.repeat(30_000))
+    const refused = cpuMs(() => expect(() => encodeValue({ value }, codec)).toThrow(/at most 67108864 bytes/))
+    expect(refused).toBeLessThan(BOUND_MS)
+  })
+
+  test('writes rows that share their settings', () => {
+    const settings = Array.from({ length: 50 }, (_, i) => i)
+    const rows = Array.from({ length: 5_000 }, (_, id) => ({ id, a: 1, b: 2, settings }))
+    const bytes = encodeValue({ t: 1, f: 'f', a: rows, k: {}, et: 1 }, codec)
+    expect(decodeValue(bytes).value).toMatchObject({ a: { length: 5_000, 4_999: { id: 4_999, settings } } })
+    expect(bindArguments('f', ['rows'], [rows], {}, false)).toEqual({ rows })
+    expect(showJson(rows)).toBe(JSON.stringify(rows))
+  })
+
   test('refuses a value that contains itself, and says so', () => {
     const { dict, list } = cycles()
     for (const value of [dict, list]) expect(() => encodeValue({ value }, codec)).toThrow(/a value contains itself/)

@@ -1,3 +1,3 @@
 import { proveParityWith } from '../../src/parity/prove.ts'
 
-proveParityWith('0.28.0')
+proveParityWith('0.26.1', '0.26.3', '0.28.0')

@@ -1,3 +1,0 @@
-import { proveParityWith } from '../../src/parity/prove.ts'
-
-proveParityWith('0.26.1')

@@ -85,11 +85,9 @@ export async function findJobs(
       names = found.names
       if (!found.complete) incomplete.push(incompleteQueues(MANY_KEYS).replace(/; --scan.*/, '; --queue names one'))
     }
-    const damaged = (await client.queues.statsOf(names)).filter((queue) => queue.problems.length > 0)
-    incomplete.push(...damaged.flatMap((queue) => queue.problems))
-    const isReadable = (name: string) => !damaged.some((queue) => queue.queueName === name)
-    const readable = []
-    for (const name of names) if (isReadable(name) || (await client.queues.exists(name))) readable.push(name)
+    const unreadable = await client.queues.unreadable(names)
+    incomplete.push(...unreadable.map(({ problem }) => problem))
+    const readable = names.filter((name) => !unreadable.some(({ queueName }) => queueName === name))
     const all = args.queue === undefined
     for await (const job of client.inspector.list({ ...filter, queueNames: readable, everyQueue: all })) {
       isMore = jobs.length >= limit

@@ -17,15 +17,20 @@ const columns = (nowMs: number): readonly Column<QueueStats>[] => [
       showId(queue.queueName) + (queue.problems.length > 0 ? ' (damaged)' : '') + (queue.paused ? ' (paused)' : ''),
     min: 12,
   },
-  { title: 'queued', cell: (queue) => countText(queue.pending), align: 'right' },
-  { title: 'deferred', cell: (queue) => countText(queue.deferred), align: 'right' },
-  { title: 'running', cell: (queue) => (queue.exact ? '' : '≥ ') + countText(queue.running), align: 'right' },
+  { title: 'queued', cell: (queue) => jobsIn(queue, queue.pending, '≤ '), align: 'right' },
+  { title: 'deferred', cell: (queue) => jobsIn(queue, queue.deferred, '≤ '), align: 'right' },
+  { title: 'running', cell: (queue) => jobsIn(queue, queue.running, '≥ '), align: 'right' },
   { title: 'complete', cell: (queue) => countText(queue.complete), align: 'right', drop: 3 },
   { title: 'failed', cell: (queue) => countText(queue.failed), align: 'right', drop: 2 },
   { title: 'dead', cell: (queue) => countText(queue.dead), align: 'right' },
   { title: 'oldest due', cell: (queue) => oldestText(queue, nowMs), align: 'right', drop: 1 },
   { title: 'workers', cell: (queue) => `${queue.workers}${queue.python ? ' + Python' : ''}`, align: 'right' },
 ]
+
+/** A number of jobs, with a sign where it is a bound; unknown where the queue cannot be read. */
+export function jobsIn({ readable, exact }: QueueStats, count: number, bound: '≤ ' | '≥ '): string {
+  return readable ? (exact ? '' : bound) + countText(count) : '?'
+}
 
 function oldestText({ oldestDueMs }: QueueStats, nowMs: number): string {
   return oldestDueMs === null ? '–' : whenText(oldestDueMs, nowMs)
@@ -39,8 +44,13 @@ export function list(args: GlobalArgs & { scan?: boolean | undefined }): Promise
     const all = await client.queues.statsOf(names)
     const rows = all.filter((queue) => queueNames.includes(queue.queueName) || isUsed(queue))
     const incomplete = complete ? [] : [incompleteQueues(scanKeys)]
+    for (const { readable, problems } of rows) if (!readable) incomplete.push(...problems)
     out.list(rows, columns(nowMs), { name: 'queues', none: `no queues at ${address}`, incomplete })
-    if (!out.json) noteProblems(rows, out)
+    if (!out.json)
+      noteProblems(
+        rows.filter(({ readable }) => readable),
+        out,
+      )
     return EXIT.ok
   })
 }
@@ -86,9 +96,9 @@ export function show(args: GlobalArgs & { name?: string | undefined }): Promise<
 export function queueFields(queue: QueueStats, nowMs: number): Fields {
   return [
     ['queue', styles.bold(showId(queue.queueName)) + (queue.paused ? styles.yellow('  paused') : '')],
-    ['queued', countText(queue.pending)],
-    ['deferred', countText(queue.deferred)],
-    ['running', (queue.exact ? '' : 'at least ') + countText(queue.running)],
+    ['queued', jobsIn(queue, queue.pending, '≤ ')],
+    ['deferred', jobsIn(queue, queue.deferred, '≤ ')],
+    ['running', jobsIn(queue, queue.running, '≥ ')],
     ['complete', countText(queue.complete)],
     ['failed', countText(queue.failed)],
     ['aborted', countText(queue.aborted)],

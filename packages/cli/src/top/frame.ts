@@ -1,5 +1,6 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import type { DeadLetter, QueueStats } from '@arq-ts/core'
+import { jobsIn } from '../commands/queue.ts'
 import { countText, spanText, whenText } from '../output.ts'
 import type { Column } from '../output.ts'
 import { styles } from '../style.ts'
@@ -115,9 +116,9 @@ function sectionLines<T>(
 
 const queueColumns = (view: View): Column<QueueStats>[] => [
   { title: 'queue', cell: (queue) => showId(queue.queueName) + (queue.paused ? ' (paused)' : ''), min: 10 },
-  { title: 'queued', cell: (queue) => countText(queue.pending), align: 'right' },
-  { title: 'deferred', cell: (queue) => countText(queue.deferred), align: 'right' },
-  { title: 'running', cell: (queue) => countText(queue.running), align: 'right' },
+  { title: 'queued', cell: (queue) => jobsIn(queue, queue.pending, '≤ '), align: 'right' },
+  { title: 'deferred', cell: (queue) => jobsIn(queue, queue.deferred, '≤ '), align: 'right' },
+  { title: 'running', cell: (queue) => jobsIn(queue, queue.running, '≥ '), align: 'right' },
   { title: 'jobs/s', cell: (queue) => (view.rates.get(queue.queueName) ?? 0).toFixed(1), align: 'right', drop: 2 },
   { title: 'failed', cell: (queue) => countText(queue.failed), align: 'right', drop: 3 },
   { title: 'oldest due', cell: (queue) => whenText(queue.oldestDueMs, view.now.atMs), align: 'right', drop: 1 },

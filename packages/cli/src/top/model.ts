@@ -10,6 +10,8 @@ export interface Snapshot {
   /** The newest dead letters. */
   dead: readonly DeadLetter[]
   countDead: number
+  /** False where something was not looked at. */
+  complete: boolean
   /** What was not looked at, a sentence each. */
   incomplete: readonly string[]
 }

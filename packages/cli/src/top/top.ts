@@ -56,7 +56,9 @@ async function look({ client, queueNames }: Session, seen?: Snapshot): Promise<S
     for (const { workerId, reason } of fleet.unreadable) incomplete.push(`the worker ${showId(workerId)}: ${reason}`)
     incomplete.push(...queues.flatMap((queue) => queue.problems))
   }
-  return { atMs, queues, workers: fleet.workers, python: fleet.python, dead, countDead, incomplete }
+  const isComplete = incomplete.length === 0
+  const { workers, python } = fleet
+  return { atMs, queues, workers, python, dead, countDead, complete: isComplete, incomplete }
 }
 
 async function live(session: Session, intervalMs: number): Promise<void> {

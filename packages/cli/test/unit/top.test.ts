@@ -27,6 +27,7 @@ const queue = (queueName: string, numbers: Partial<QueueStats> = {}): QueueStats
   workers: 0,
   python: null,
   exact: true,
+  readable: true,
   problems: [],
   ...numbers,
 })
@@ -71,6 +72,7 @@ const now: Snapshot = {
   queues: [queue('a', { pending: 3, complete: 30 }), queue('b', { paused: true })],
   workers: [worker],
   python: [],
+  complete: true,
   incomplete: [],
   dead: [letter],
   countDead: 1,

@@ -128,10 +128,10 @@ export function problemsOf(job: ExaminedJob, read: ReadPayload, holder: JobHolde
     problems.push(`its enqueue time ${numberText(read.record.enqueueTimeMs)} is no time`)
   }
   if (!isCounter(job.tries)) problems.push(`its try counter holds ${JSON.stringify(job.tries)}, which is no number`)
-  if (job.score !== null && !Number.isFinite(job.score)) {
-    problems.push(
-      job.score > 0 ? 'its score is +inf: it is never due' : 'its score is -inf: it was due before any other',
-    )
+  if (job.score !== null && !isDate(job.score)) {
+    const score = `its score is ${job.score === Infinity ? '+inf' : numberText(job.score)}`
+    const what = 'it was due before any other, and a Python worker that reads it ends with an error'
+    problems.push(`${score}: ${job.score > 0 ? 'it is never due' : what}`)
   }
   if (!isWellFormed(job.jobId)) problems.push('its id is not UTF-8: a Python worker that reads it ends with an error')
   if (holder?.alive === false) {

@@ -134,6 +134,8 @@ export function toListed(
   const { jobId, score } = job
   const read = readPayload(job.payload, limits)
   const holder = holderOf(jobId, job, workers, null)
+  const problems = problemsOf(job, read, null)
+  if (holder?.alive === false) problems.push(`the worker ${holder.workerId} that holds it is gone`)
   return {
     jobId,
     queueName,
@@ -145,7 +147,7 @@ export function toListed(
     error: null,
     holder: holder && (holder.workerId ?? holder.language),
     info: read.kind === 'record' ? toJobInfo(read.record, jobId, score) : null,
-    problems: problemsOf(job, read, holder?.alive === false ? null : holder),
+    problems,
   }
 }
 

@@ -26,6 +26,9 @@ export interface Finding {
     | 'wrong-type'
     | 'bad-counter'
     | 'never-due'
+    | 'always-due'
+    | 'stale-hold'
+    | 'bad-health-line'
     | 'foreign-id'
     | 'unreadable-worker'
     | 'empty-dead-letter'
@@ -54,6 +57,8 @@ export interface Observed {
   staleAborts: readonly string[]
   damaged?: readonly Damage[]
   emptyDeadLetters?: readonly string[]
+  /** Jobs whose in-progress keys never lapse, though nobody runs them. */
+  staleHolds?: readonly string[]
   nowMs: number
 }
 
@@ -62,6 +67,8 @@ export interface ObservedQueue {
   stats: QueueStats
   first: QueueExamination
   again: QueueExamination
+  /** True where its health key holds a string that is no health line. */
+  hasBadLine: boolean
 }
 
 type Found = Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Finding>
@@ -101,7 +108,7 @@ function* serverFindings(server: ServerSettings): Generator<Found> {
 }
 
 function* fleetFindings(observed: Observed): Generator<Found> {
-  const { damaged = [], unreadableWorkers = [], emptyDeadLetters = [], staleAborts } = observed
+  const { damaged = [], unreadableWorkers = [], emptyDeadLetters = [], staleAborts, staleHolds = [] } = observed
   if (damaged.length > 0) {
     const first = damageText(damaged[0]!)
     const message = damaged.length === 1 ? first : `${count(damaged.length, 'key')} of a wrong type: ${first}`
@@ -116,6 +123,10 @@ function* fleetFindings(observed: Observed): Generator<Found> {
     const message = `${count(emptyDeadLetters.length, 'dead letter')} whose entries are gone`
     yield { ...noted('empty-dead-letter', 'warning', message, emptyDeadLetters), repair: 'remove them from the list' }
   }
+  if (staleHolds.length > 0) {
+    const message = `${count(staleHolds.length, 'in-progress key')} that no worker renews and that never lapse: a job of that id never starts`
+    yield { ...noted('stale-hold', 'error', message, staleHolds), repair: 'remove the keys' }
+  }
   if (staleAborts.length > 0) {
     const message = `${count(staleAborts.length, 'abort request')} for jobs that are neither queued nor running`
     yield { ...noted('stale-abort', 'warning', message, staleAborts), repair: 'drop the requests' }
@@ -126,7 +137,7 @@ function noted(check: Finding['check'], severity: Finding['severity'], message: 
   return { check, severity, message, jobIds: [...ids], count: ids.length }
 }
 
-function* queueFindings({ stats, first, again }: ObservedQueue, observed: Observed): Generator<Found> {
+function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, observed: Observed): Generator<Found> {
   const { workers, nowMs } = observed
   const here = workers.filter((worker) => worker.queues.includes(stats.queueName))
   const hasPython = stats.python !== null
@@ -134,6 +145,10 @@ function* queueFindings({ stats, first, again }: ObservedQueue, observed: Observ
   if (here.length === 0 && !hasPython && stats.pending > 0 && waitedMs > IDLE_MS) {
     const message = `${count(stats.pending, 'job')} due, the oldest for ${durationText(waitedMs)}, and no live worker serves the queue`
     yield { check: 'no-workers', severity: 'error', message, count: stats.pending }
+  }
+  if (hasBadLine) {
+    const message = "its health key holds no line of arq's: `arq --check` takes it for a live worker"
+    yield { check: 'bad-health-line', severity: 'warning', message, repair: 'remove the line' }
   }
   if (stats.paused) {
     yield { check: 'paused', severity: 'warning', message: `paused, with ${stats.pending} due` }
@@ -174,7 +189,10 @@ function* queueFindings({ stats, first, again }: ObservedQueue, observed: Observ
   const reason = `whose payload no codec reads: ${again.unreadableReason}`
   yield* job(again.unreadable, 'unreadable-payload', 'error', reason, 'move them to the dead letters as they are')
   yield* job(again.badCounter, 'bad-counter', 'error', 'whose try counter is no number', 'remove the counters')
-  yield* job(again.neverDue, 'never-due', 'error', 'with the score +inf: they are never due', 'make them due now')
+  const never = 'with a score beyond any date, or +inf: they are never due'
+  yield* job(again.neverDue, 'never-due', 'error', never, 'make them due now')
+  const always = 'with the score -inf: a Python worker that reads one ends with OverflowError'
+  yield* job(again.alwaysDue, 'always-due', 'error', always, 'make them due now')
   const foreign = 'whose ids are not UTF-8: a Python worker that reads one ends with UnicodeDecodeError'
   yield* job(first.foreignId, 'foreign-id', hasPython ? 'error' : 'warning', foreign, null)
   // Nobody knows the functions of Python's workers. Beside ours their health line is overwritten, but not what they run.

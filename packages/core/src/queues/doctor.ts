@@ -1,5 +1,6 @@
 import { liveWorkers, pythonWorkers, registeredWorkers } from '../fleet/live-workers.ts'
-import { readPayload } from '../jobs/condition.ts'
+import { parseHealthLine } from '@arq-ts/protocol/jobs'
+import { readPayload, workerIdOf } from '../jobs/condition.ts'
 import { deadLetters } from '../jobs/dead-letters.ts'
 import type { ExaminedJob } from '../redis/jobs.ts'
 import type { Link } from '../redis/link.ts'
@@ -61,10 +62,14 @@ export class Doctor {
     let jobs = 0
     const queues: ObservedQueue[] = []
     const stats = await this.#queues.statsOf(queueNames)
+    const lines = await link.registry.readHealth(queueNames)
     for (const [i, name] of queueNames.entries()) {
       const seen = jobs
       const onProgress = (count: number) => options.onProgress?.(seen + count)
-      const observed = await this.#examineQueue(name, stats[i]!, { limit: options.limit ?? Infinity, onProgress })
+      const line = lines[i]?.line
+      const hasBadLine = line !== undefined && parseHealthLine(line) === undefined
+      const limit = options.limit ?? Infinity
+      const observed = await this.#examineQueue(name, stats[i]!, { hasBadLine, limit, onProgress })
       queues.push(observed.queue)
       jobs += observed.queue.first.jobs
       if (observed.why !== null) incomplete.push(`the queue "${name}": ${observed.why}`)
@@ -78,6 +83,7 @@ export class Doctor {
         emptyDeadLetters.push(letter.jobId)
       }
     }
+    const staleHolds = scanKeys > 0 ? await this.#staleHolds([...new Set([...found, ...queueNames])]) : []
     const staleAborts = complete ? await this.#staleAborts([...new Set([...found, ...queueNames])]) : []
     if (!complete) incomplete.push('abort requests: a queue that was not found may have their jobs')
     const findings = diagnose({
@@ -89,6 +95,7 @@ export class Doctor {
       staleAborts,
       damaged: damage.damaged,
       emptyDeadLetters,
+      staleHolds,
       nowMs: link.clock.now(),
     })
     return { findings, queueNames, jobs, incomplete }
@@ -97,12 +104,13 @@ export class Doctor {
   async #examineQueue(
     queueName: string,
     stats: QueueStats,
-    { limit, onProgress }: { limit: number; onProgress: (jobs: number) => void },
+    { hasBadLine, limit, onProgress }: { hasBadLine: boolean; limit: number; onProgress: (jobs: number) => void },
   ): Promise<{ queue: ObservedQueue; why: string | null }> {
     const link = this.#link
     const first = new QueueExamination(link.limits)
     const again = new QueueExamination(link.limits)
-    if (stats.problems.length > 0) return { queue: { stats, first, again }, why: stats.problems.join('; ') }
+    const queue = { stats, first, again, hasBadLine }
+    if (!stats.readable) return { queue, why: stats.problems.join('; ') }
     let isAll = true
     for await (const page of limit > 0 ? link.queues.members(queueName) : []) {
       if (first.jobs + page.length > limit) isAll = false
@@ -115,7 +123,25 @@ export class Doctor {
     for (const job of await link.jobs.examineAgain(queueName, suspects)) again.add(job)
     const why =
       isAll && limit > 0 ? null : `only ${first.jobs.toLocaleString('en-US')} of its jobs were looked at (limit)`
-    return { queue: { stats, first, again }, why }
+    return { queue, why }
+  }
+
+  /**
+   * Jobs whose in-progress keys never lapse: those that arq-ts workers left behind in a queue are found there, by the
+   * worker's id; the others are in no queue, or held by a word that is no worker's.
+   */
+  async #staleHolds(queueNames: readonly string[]): Promise<string[]> {
+    const stale: string[] = []
+    for await (const holds of this.#link.holds.endless()) {
+      const queued = await this.#link.jobs.queuesOf(
+        holds.map(({ jobId }) => jobId),
+        queueNames,
+      )
+      for (const { jobId, holder } of holds) {
+        if (!queued.has(jobId) || workerIdOf(holder) === null) stale.push(jobId)
+      }
+    }
+    return stale
   }
 
   /** Those that are stale twice: between the two looks a job may have been enqueued, or have ended with its request. */
@@ -141,6 +167,14 @@ export class Doctor {
         return 1
       case 'stale-abort':
         return records.dropAborts(jobIds)
+      case 'stale-hold':
+        return this.#link.holds.drop(jobIds)
+      case 'bad-health-line': {
+        const [health] = await registry.readHealth([queueName])
+        if (!health || parseHealthLine(health.line)) return 0
+        await registry.removeHealth([`${queueName}:health-check`])
+        return 1
+      }
       case 'wrong-type':
         return damaged.putAside(finding.damaged ?? [])
       case 'unreadable-worker':
@@ -150,7 +184,8 @@ export class Doctor {
         return letters.purge(jobIds)
       case 'bad-counter':
         return records.dropCounters(jobIds)
-      case 'never-due': {
+      case 'never-due':
+      case 'always-due': {
         await this.#link.syncClock()
         const outcomes = await records.move(queueName, queueName, jobIds, this.#link.clock.now())
         return outcomes.filter((outcome) => outcome === 'moved').length

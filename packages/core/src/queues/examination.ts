@@ -1,7 +1,7 @@
 import { PYTHON_IN_PROGRESS, isWellFormed } from '@arq-ts/protocol/jobs'
 import type { PayloadLimits } from '@arq-ts/protocol'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
-import { readPayload, workerIdOf } from '../jobs/condition.ts'
+import { isDate, readPayload, workerIdOf } from '../jobs/condition.ts'
 import type { ReadPayload } from '../jobs/condition.ts'
 import { isCounter } from '../redis/jobs.ts'
 import type { ExaminedJob } from '../redis/jobs.ts'
@@ -30,6 +30,7 @@ export class QueueExamination {
   readonly unreadable = new Noted()
   readonly badCounter = new Noted()
   readonly neverDue = new Noted()
+  readonly alwaysDue = new Noted()
   readonly foreignId = new Noted()
   /** Jobs that workers of ours hold, by the worker's id. */
   readonly held = new Map<string, { jobId: string; score: number }[]>()
@@ -48,7 +49,8 @@ export class QueueExamination {
     this.jobs++
     if (!isWellFormed(jobId)) this.foreignId.add(jobId)
     if (!isCounter(job.tries)) this.badCounter.add(jobId)
-    if (score === Infinity) this.neverDue.add(jobId)
+    if (score === -Infinity) this.alwaysDue.add(jobId)
+    else if (score !== null && !isDate(score)) this.neverDue.add(jobId)
     if (job.isHeld) {
       const workerId = holder === null || holder === PYTHON_IN_PROGRESS ? null : workerIdOf(holder)
       if (holder === PYTHON_IN_PROGRESS) this.pythonRuns = true
@@ -80,7 +82,7 @@ export class QueueExamination {
 
   /** Ids that have to be looked at again: they may have been seen half enqueued or half settled. */
   suspects(workers: readonly WorkerEntry[], nowMs: number): string[] {
-    const noted = [this.missing, this.unreadable, this.badCounter, this.neverDue]
+    const noted = [this.missing, this.unreadable, this.badCounter, this.neverDue, this.alwaysDue]
     return [...new Set([...noted.flatMap(({ jobIds }) => jobIds), ...this.lost(workers, nowMs).jobIds])]
   }
 

@@ -1,6 +1,5 @@
-import { parseHealthLine } from '@arq-ts/protocol/jobs'
+import { DEFAULT_QUEUE_NAME, parseHealthLine, showId } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
-import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
 import type { Link } from '../redis/link.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
@@ -45,8 +44,13 @@ export interface QueueStats {
    * arq-ts worker of the queue has told since: both write the same key.
    */
   python: HealthCounts | null
-  /** False where `running` is a lower bound: more than 20,000 jobs had to be looked at. */
+  /**
+   * False where `running` is a lower bound, and `pending` and `deferred` are upper ones: of the jobs that are due, or
+   * that a lease may have moved, the first 5,000 each are looked at.
+   */
   exact: boolean
+  /** False where its key holds no sorted set: its jobs are not known, and are counted as 0. */
+  readable: boolean
   /** Everything that is wrong with the keys of the queue, a sentence each; what they would say is missing above. */
   problems: string[]
 }
@@ -71,6 +75,7 @@ export class Queues {
     options: { known?: readonly string[]; scanKeys?: number } = {},
   ): Promise<{ names: string[]; complete: boolean }> {
     const { queues } = this.#link
+    await this.#link.syncClock()
     const [found, paused, workers] = await Promise.all([
       queues.find(options.scanKeys ?? DEFAULT_SCAN_KEYS),
       queues.paused(),
@@ -125,7 +130,8 @@ export class Queues {
       workers: workers.filter((worker) => worker.queues.includes(queueName)).length,
       python,
       exact: counts.exact,
-      problems: counts.damaged.map(damageText),
+      readable: counts.readable,
+      problems: [...counts.damaged.map(damageText), ...lineProblems(queueName, line)],
     }
   }
 
@@ -152,6 +158,12 @@ export class Queues {
     return this.#link.queues.exists(queueName)
   }
 
+  /** Those of these queues whose keys hold no sorted set, each with a sentence that says so. */
+  async unreadable(queueNames: readonly string[]): Promise<{ queueName: string; problem: string }[]> {
+    const damaged = await this.#link.damaged.amongQueues(queueNames)
+    return damaged.map((damage) => ({ queueName: damage.queueName, problem: damageText(damage) }))
+  }
+
   /** Names of paused queues. */
   paused(): Promise<string[]> {
     return this.#link.queues.paused()
@@ -161,6 +173,14 @@ export class Queues {
   purge(queueName: string, onProgress?: (removed: number) => void): Promise<number> {
     return this.#link.queues.purge(queueName, onProgress)
   }
+}
+
+/** A line that arq does not read says nothing of any worker, though `arq --check` takes it for a sign of life. */
+function lineProblems(queueName: string, line: string | null): string[] {
+  if (line === null || parseHealthLine(line)) return []
+  return [
+    `the health key of "${showId(queueName)}" holds ${JSON.stringify(line.slice(0, 100))}, which is no line of arq's`,
+  ]
 }
 
 function dateOf(ms: number | null): Date | null {

@@ -29,9 +29,9 @@ export class DamagedKeys {
 
   /** The damaged keys among these answers, with their types; keys that are gone meanwhile are left out. */
   async among(answers: readonly unknown[]): Promise<Damage[]> {
-    const keys = answers.filter((answer) => answer instanceof WrongType).map((answer) => answer.key)
-    if (keys.length === 0) return []
-    return (await this.#typesOf(keys)).filter(({ type }) => type !== 'none')
+    const keys = new Set(answers.filter((answer) => answer instanceof WrongType).map((answer) => answer.key))
+    if (keys.size === 0) return []
+    return (await this.#typesOf([...keys])).filter(({ type }) => type !== 'none')
   }
 
   /**
@@ -91,6 +91,14 @@ export class DamagedKeys {
       }
     }
     return moved
+  }
+
+  /** Those of these queues whose key holds something else than a sorted set. */
+  async amongQueues(queueNames: readonly string[]): Promise<(Damage & { queueName: string })[]> {
+    const types = await this.#typesOf(queueNames.map((name) => this.#keys.queue(name)))
+    return types
+      .map((damage, i) => ({ ...damage, queueName: queueNames[i]! }))
+      .filter(({ type }) => type !== 'none' && type !== 'zset')
   }
 
   async #typesOf(keys: readonly string[]): Promise<Damage[]> {

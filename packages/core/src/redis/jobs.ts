@@ -306,8 +306,10 @@ export class JobRecords {
           ...queueNames.map((name): Call => ['zscore', this.#keys.queue(name), id]),
         ]),
       )
-      // A queue that cannot be read may have the job.
-      stale.push(...page.filter((_, i) => replies.slice(i * width, (i + 1) * width).every((reply) => reply === null)))
+      // An in-progress key of another type holds the job as well; a queue key of another type has no members.
+      const isStale = (holder: unknown, ...scores: unknown[]) =>
+        holder === null && scores.every((score) => intact(score, null) === null)
+      stale.push(...page.filter((_, i) => isStale(...(replies.slice(i * width, (i + 1) * width) as [unknown]))))
     }
     return stale
   }

@@ -8,6 +8,7 @@ import type { RedisTarget } from './connection.ts'
 import { DamagedKeys } from './damage.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
+import { Holds } from './holds.ts'
 import { JobPages } from './job-pages.ts'
 import { JobRecords } from './jobs.ts'
 import { describeObstruction } from './obstruction.ts'
@@ -40,6 +41,7 @@ export class Link {
   readonly subscriber: Subscriber
   readonly broker: Broker
   readonly damaged: DamagedKeys
+  readonly holds: Holds
   readonly jobs: JobRecords
   readonly jobPages: JobPages
   readonly deadLetters: DeadLetterRecords
@@ -67,6 +69,7 @@ export class Link {
     this.broker.faults.listen((fault, others) => options.log.warn({ fault }, describeFault(fault, others)))
     const calls = new Calls(this.connection, this.timeoutMs)
     this.damaged = new DamagedKeys(calls, this.keys)
+    this.holds = new Holds(calls, this.keys)
     this.jobs = new JobRecords(calls, this.keys, this.damaged)
     this.jobPages = new JobPages(calls, this.keys, this.damaged)
     this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock, this.damaged)

@@ -1,6 +1,6 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
-import { PAGE } from './calls.ts'
-import type { Calls } from './calls.ts'
+import { PAGE, WrongType } from './calls.ts'
+import type { Call, Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
@@ -9,7 +9,11 @@ import { deathsIn, dueTimeIn } from './scores.ts'
 import type { JobRecords, QueuePlace } from './jobs.ts'
 
 /** Members of a queue that are looked at to count running jobs, at the head and in the lease window each. */
-const MAX_LOOKED_AT = 20_000
+const MAX_LOOKED_AT = 5_000
+/** Ends the name of a set of reservations, and of queues that happen to be called so. */
+const RESERVED_SUFFIX = ':reserved'
+/** A reservation lapses within a second: what is due later is a job. */
+const RESERVED_MS = 60_000
 /** Keys per step of a scan for queues; larger steps hold the server longer. */
 const SCAN_STEP = 1_000
 /** Follows the name of a queue in the key of its health line. */
@@ -31,8 +35,10 @@ export interface QueueCounts {
   runningDue: number
   /** Running jobs among those not due: ours are moved to the end of their lease. */
   runningLater: number
-  /** False where more members had to be looked at than are; both numbers are then lower bounds. */
+  /** False where there are more members than are looked at; both numbers are then lower bounds. */
   exact: boolean
+  /** False where the queue's own key holds no sorted set: nothing is known of its jobs. */
+  readable: boolean
   /** Score of the first member that is due and does not run, in unix ms. */
   oldestDueMs: number | null
   /** Score of the first member that is not due and does not run. */
@@ -66,19 +72,40 @@ export class QueueRecords {
   async find(maxKeys: number): Promise<{ names: string[]; complete: boolean }> {
     const { prefix, abort, dead, workers } = this.#keys
     const others = new Set([abort, dead, workers])
-    const isQueue = (key: string) =>
-      !others.has(key) && !key.endsWith(':reserved') && !/^arq:(obs|damaged):/.test(key.slice(prefix.length))
+    const isQueue = (key: string) => !others.has(key) && !/^arq:(obs|damaged):/.test(key.slice(prefix.length))
     const [sets, lines] = await Promise.all([
       this.#scan(maxKeys, { type: 'zset' }),
       this.#scan(maxKeys, { type: 'string', suffix: HEALTH_SUFFIX }),
     ])
-    const queues = sets.keys.filter(isQueue)
+    const queues: string[] = []
+    for (const key of sets.keys.filter(isQueue)) if (!(await this.#isReservations(key))) queues.push(key)
     const served = lines.keys.filter((key) => !NO_QUEUES.test(key.slice(prefix.length)))
     const names = [...queues, ...served.map((key) => key.slice(0, -HEALTH_SUFFIX.length))]
     return {
       names: [...new Set(names.map((key) => key.slice(prefix.length)))],
       complete: sets.complete && lines.complete,
     }
+  }
+
+  /**
+   * True for the set of reservations of a queue. A queue may have a name that ends so: its members are due later than any
+   * reservation lapses, or have a payload and are no members of the other queue.
+   */
+  async #isReservations(key: string): Promise<boolean> {
+    if (!key.endsWith(RESERVED_SUFFIX)) return false
+    const [head, last] = (await this.#calls.attempt([
+      ['zrangeBuffer', key, 0, 99],
+      ['zrangeBuffer', key, -1, -1, 'WITHSCORES'],
+    ])) as [Buffer[], Buffer[]]
+    if (last[1] && dueTimeIn(last[1].toString()) > this.#clock.now() + RESERVED_MS) return false
+    const base = key.slice(0, -RESERVED_SUFFIX.length)
+    const answers = await this.#calls.attempt(
+      head.map(readId).flatMap((id): Call[] => [
+        ['exists', this.#keys.job(id)],
+        ['zscore', base, id],
+      ]),
+    )
+    return head.every((_, i) => answers[2 * i] === 0 || typeof answers[2 * i + 1] === 'string')
   }
 
   async #scan(
@@ -180,13 +207,14 @@ export class QueueRecords {
       ['zcount', key, '-inf', now],
       ['sismember', this.#keys.paused, key],
       ['hgetall', this.#keys.stats(queueName)],
+      ['strlen', this.#keys.healthCheck(queueName)],
     ])
     const [total, due, paused] = answers.map((answer) => intact(answer, 0)) as [number, number, number]
     const ended = intact<Record<string, string>>(answers[3], {})
     const none = { running: 0, firstIdle: null, exact: true }
     // A lease that was just renewed ends a full lease from now; a second more for what the clocks disagree.
-    const head = total === 0 ? none : await this.#running(key, '-inf', String(now), true)
-    const window = total === 0 ? none : await this.#running(key, `(${now}`, String(now + leaseMs + 1_000), false)
+    const head = total === 0 ? none : await this.#running(key, '-inf', String(now))
+    const window = total === 0 ? none : await this.#running(key, `(${now}`, String(now + leaseMs + 1_000))
     const later = total === 0 ? null : (window.firstIdle ?? (await this.#first(key, `(${now + leaseMs + 1_000}`)))
     return {
       total,
@@ -194,6 +222,7 @@ export class QueueRecords {
       runningDue: head.running,
       runningLater: window.running,
       exact: head.exact && window.exact,
+      readable: !(answers[0] instanceof WrongType),
       oldestDueMs: head.firstIdle,
       nextDueMs: later,
       paused: paused === 1,
@@ -220,34 +249,37 @@ export class QueueRecords {
     return removed
   }
 
-  /**
-   * Counts members in a range of scores that run, a page at a time. `mayStop`: running ones stand at the head, so that
-   * two pages without any end the search.
-   */
+  /** Counts members in a range of scores that run, up to a bound, a page at a time. */
   async #running(
     key: string,
     min: string,
     max: string,
-    mayStop: boolean,
   ): Promise<{ running: number; firstIdle: number | null; exact: boolean }> {
     let running = 0
     let firstIdle: number | null = null
-    let idlePages = 0
     for (let offset = 0; offset < MAX_LOOKED_AT; offset += PAGE) {
       const [answer] = await this.#calls.pipeline([
         ['zrangeBuffer', key, min, max, 'BYSCORE', 'LIMIT', offset, PAGE, 'WITHSCORES'],
       ])
       const members = answer as Buffer[]
       const ids = members.filter((_, i) => i % 2 === 0).map(readId)
-      const exists = await this.#calls.pipeline(ids.map((id) => ['exists', this.#keys.inProgress(id)]))
-      const found = exists.filter((flag) => flag === 1).length
-      const idle = exists.indexOf(0)
+      const held = await this.#held(ids)
+      const idle = held.indexOf(false)
       if (firstIdle === null && idle !== -1) firstIdle = dueTimeIn(members[2 * idle + 1]!.toString())
-      running += found
-      idlePages = found === 0 ? idlePages + 1 : 0
-      if (ids.length < PAGE || (mayStop && idlePages === 2)) return { running, firstIdle, exact: true }
+      running += held.filter(Boolean).length
+      if (ids.length < PAGE) return { running, firstIdle, exact: true }
     }
     return { running, firstIdle, exact: false }
+  }
+
+  /** For each job: true when its in-progress key exists. Where none does, one command tells. */
+  async #held(jobIds: readonly string[]): Promise<boolean[]> {
+    if (jobIds.length === 0) return []
+    const keys = jobIds.map((id) => this.#keys.inProgress(id))
+    const [some] = await this.#calls.pipeline([['exists', ...keys]])
+    if (some === 0) return keys.map(() => false)
+    const flags = await this.#calls.pipeline(keys.map((key) => ['exists', key]))
+    return flags.map((flag) => flag === 1)
   }
 
   async #first(key: string, min: string): Promise<number | null> {

@@ -183,7 +183,7 @@ describe('the numbers of a queue', () => {
     })
   })
 
-  test('cost the same on a hundred thousand jobs as on ten thousand', async () => {
+  test('cost the same on a hundred thousand jobs as on twenty thousand, and say that not all were looked at', async () => {
     const server = await RedisServer.start() // of its own: its commands are counted
     const alone = new Redis(server.url)
     const counted = await open({ redis_url: server.url, redis_database: 0 })
@@ -195,17 +195,17 @@ describe('the numbers of a queue', () => {
     }
     const cost = async (pending: number, deferred: number) => {
       const before = await commands()
-      expect(await counted.getQueueStats()).toMatchObject({ pending, deferred, running: 1, exact: true })
+      expect(await counted.getQueueStats()).toMatchObject({ pending, deferred, running: 1, exact: false })
       return (await commands()) - before
     }
     try {
       await alone.set('arq:in-progress:job3', '1')
-      await fill(10_000)
-      const small = await cost(4_999, 5_000)
+      await fill(20_000)
+      const small = await cost(9_999, 10_000)
       await fill(100_000)
       const large = await cost(49_999, 50_000)
       expect(large).toBeLessThan(1.1 * small)
-      expect(large).toBeLessThan(3_000)
+      expect(large).toBeLessThan(600)
     } finally {
       await counted.cleanup()
       alone.disconnect()

@@ -1,10 +1,15 @@
 import { encodeJob, encodeResult } from '@arq-ts/protocol/jobs'
+import { RemoteError } from '@arq-ts/protocol/errors'
 import { pythonBytes } from './python-bytes.ts'
 import type { PythonFields } from './python-bytes.ts'
 import type { PlannedJob } from './shape.ts'
 
 /** Bytes that begin as a pickle does, and end too soon. */
 const TORN = Buffer.from('80049549000000', 'hex')
+
+/** Exceptions as arq-ts writes them for Python: their type, and what it was made with. */
+const CANCELLED = ['asyncio.exceptions.CancelledError', []] as const
+const VALUE_ERROR = ['builtins.ValueError', ['no good', 7]] as const
 
 /** Text of the error that ended a failed or dead job. */
 export const ERROR = 'ValueError: no good'
@@ -28,7 +33,8 @@ export function resultOf(job: PlannedJob): Buffer {
     return pythonBytes(call.functionName, state as 'complete', { ...fieldsOf(job), ...ended })
   }
   const success = state === 'complete'
-  const result = success ? { ok: true } : state === 'aborted' ? cancelled() : valueError()
+  const [type, args] = state === 'aborted' ? CANCELLED : VALUE_ERROR
+  const result = success ? { ok: true } : new RemoteError(type, args)
   return encodeResult(
     {
       jobTry: tries,
@@ -49,12 +55,4 @@ function fieldsOf({ call, enqueuedMs }: PlannedJob): PythonFields {
   const number = call.args.find((arg) => typeof arg === 'number')
   const address = call.functionName === 'send_mail' ? String(call.args[0]) : undefined
   return { enqueuedMs, number, address }
-}
-
-function valueError(): Error {
-  return Object.assign(new Error('no good'), { name: 'ValueError' })
-}
-
-function cancelled(): Error {
-  return Object.assign(new Error('aborted'), { name: 'CancelledError' })
 }

@@ -8,6 +8,7 @@ import { printable } from './style.ts'
 import { addCache } from './grammar/cache.ts'
 import { addCanary } from './grammar/canary.ts'
 import { addCollections } from './grammar/collections.ts'
+import { addDashboard } from './grammar/dashboard.ts'
 import { addDead } from './grammar/dead.ts'
 import { addConfig, addFleet, addHealth } from './grammar/fleet.ts'
 import { addJob } from './grammar/job.ts'
@@ -147,6 +148,7 @@ function build(argv: readonly string[], run: Run): Argv {
     addCollections,
     addCanary,
     addFleet,
+    addDashboard,
     addConfig,
   ]
   return nouns

@@ -22,6 +22,7 @@ export const HELP = [
   "  arq-ts top                  watch queues, workers and running jobs live",
   "  arq-ts events               print what arq-ts workers do, as it happens",
   "  arq-ts exporter             serve metrics of all queues for Prometheus",
+  "  arq-ts dashboard            serve the web dashboard until a signal",
   "  arq-ts config               the settings: show, check, schema",
   "  arq-ts completion           a completion script for bash or zsh",
   "",

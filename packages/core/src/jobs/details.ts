@@ -86,7 +86,7 @@ export async function describeJob(link: Link, jobId: string, queueName: string |
   return {
     jobId,
     status,
-    queueName: ended?.queueName ?? queueName ?? letter?.queueName ?? null,
+    queueName: ended?.queueName ?? (queueName || letter?.queueName) ?? null,
     functionName: known?.functionName ?? letter?.functionName ?? null,
     args: known?.args ?? [],
     kwargs: known?.kwargs ?? {},

@@ -95,6 +95,8 @@ export interface JobView {
   status: JobStateName
   queueName: string | null
   functionName: string | null
+  /** The call as Python writes it: `send_mail('ada', template='welcome')`; at most 16 KiB. */
+  call: string
   args: ShownValue
   kwargs: ShownValue
   codec: 'pickle' | 'msgpack' | 'json' | null

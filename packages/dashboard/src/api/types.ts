@@ -136,8 +136,11 @@ export interface QueueRow {
   exact: boolean
   /** State in one word; `unserved`: jobs are due and nobody serves it. */
   state: 'on-time' | 'falling-behind' | 'paused' | 'unserved' | 'empty' | 'damaged'
-  /** Rates by this process's own measurement (jobs a minute); null until it has two samples, or no recorder has any. */
-  rates: { inPerMinute: number; outPerMinute: number; overMs: number } | null
+  /**
+   * Rates in jobs a minute, over the time that was watched; null until ten seconds were. `in` and `out` are null where a
+   * Python worker serves the queue, which reports its counters once an hour; `net` is the change of what is due.
+   */
+  rates: { inPerMinute: number | null; outPerMinute: number | null; netPerMinute: number; overMs: number } | null
   /** When it empties at those rates: unix ms, `never`, `empty`, or null where no rates are known. */
   emptiesAt: number | 'never' | 'empty' | null
   problems: string[]

@@ -1,0 +1,95 @@
+import type { Headline, Overview, QueueRow } from '../api/types.ts'
+import type { Board } from '../board.ts'
+import { sampleFunctions, unservedFunctions } from './functions.ts'
+import { snapshot } from './queues.ts'
+import type { Snapshot } from './queues.ts'
+
+/** The overview: what is wrong now, and every queue in numbers. */
+export async function overview(board: Board, seen?: Snapshot): Promise<Omit<Overview, 'cost'>> {
+  const now = seen ?? (await snapshot(board))
+  const sample = await sampleFunctions(board, now)
+  const unserved = unservedFunctions(now, sample)
+  const incomplete: string[] = []
+  if (!now.complete) incomplete.push('Queues are still being looked for: there may be more.')
+  if (!sample.complete) {
+    incomplete.push(`Functions: only the first ${count(sample.jobs, 'waiting job')} were looked at.`)
+  }
+  const sum = (of: (row: QueueRow) => number) => now.queues.reduce((total, row) => total + of(row), 0)
+  return {
+    nowMs: now.nowMs,
+    headlines: headlinesOf(now, unserved),
+    queues: now.queues,
+    totals: {
+      pending: sum((row) => row.pending),
+      deferred: sum((row) => row.deferred),
+      running: sum((row) => row.running),
+      dead: await board.client.inspector.countDead(),
+      workers: now.workers.length,
+      pythonWorkers: now.python.length,
+    },
+    unserved,
+    incomplete,
+  }
+}
+
+/** What is wrong, the most severe first. */
+export function headlinesOf(seen: Snapshot, unserved: Overview['unserved']): Headline[] {
+  const headlines: Headline[] = []
+  for (const row of seen.queues) headlines.push(...queueHeadlines(row))
+  for (const { functionName, queueName, waiting } of unserved) {
+    const row = seen.queues.find((each) => each.queueName === queueName)
+    // A queue without any worker says so itself, once a job is due there.
+    if (row?.workers === 0) continue
+    headlines.push({
+      kind: 'unserved',
+      severity: 'warning',
+      subject: { type: 'function', name: functionName },
+      text: `${count(waiting, 'job')} of "${functionName}" ${waiting === 1 ? 'waits' : 'wait'} in "${queueName}", and no live worker of the queue has the function`,
+      sinceMs: null,
+    })
+  }
+  for (const { workerId, reason } of seen.unreadable) {
+    headlines.push({
+      kind: 'damaged',
+      severity: 'warning',
+      subject: { type: 'server', name: workerId },
+      text: `the worker "${workerId}" is registered, and ${reason}`,
+      sinceMs: null,
+    })
+  }
+  return headlines.sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'))
+}
+
+function queueHeadlines(row: QueueRow): Headline[] {
+  const subject = { type: 'queue', name: row.queueName } as const
+  const due = `${count(row.pending, 'job')} ${row.pending === 1 ? 'is' : 'are'} due`
+  switch (row.state) {
+    case 'damaged':
+      return row.problems.map((text) => ({ kind: 'damaged', severity: 'error', subject, text, sinceMs: null }))
+    case 'unserved':
+      return [
+        {
+          kind: 'stalled',
+          severity: 'error',
+          subject,
+          text: `${due} in "${row.queueName}", and no live worker of either language serves it`,
+          sinceMs: row.oldestDueMs,
+        },
+      ]
+    case 'falling-behind': {
+      const net = Math.round(row.rates!.netPerMinute)
+      const text = `"${row.queueName}" grows by ${count(net, 'job')} a minute and never empties at this rate`
+      return [{ kind: 'growing', severity: 'warning', subject, text, sinceMs: null }]
+    }
+    case 'paused':
+      return [
+        { kind: 'paused', severity: 'warning', subject, text: `"${row.queueName}" is paused; ${due}`, sinceMs: null },
+      ]
+    default:
+      return []
+  }
+}
+
+function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
+}

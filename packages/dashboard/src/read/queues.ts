@@ -1,0 +1,119 @@
+import type { PythonWorker, QueueStats, UnreadableWorker, WorkerEntry } from '@arq-ts/core'
+import type { PythonWorkerRow, QueueRow, WorkerRow } from '../api/types.ts'
+import type { Board } from '../board.ts'
+import { emptiesAt } from './pulse.ts'
+
+/** Waiting for longer than this, while more becomes due, is falling behind. */
+const BEHIND_MS = 10_000
+/** Due for longer than this with nobody to serve it is unserved. */
+const UNSERVED_MS = 5_000
+
+/** Everything that is seen of queues and workers at one moment. */
+export interface Snapshot {
+  nowMs: number
+  queues: QueueRow[]
+  workers: WorkerEntry[]
+  python: PythonWorker[]
+  unreadable: UnreadableWorker[]
+  /** False where there may be queues that were not found yet. */
+  complete: boolean
+}
+
+/** Looks at all queues, or at these, and at the workers of both languages. */
+export async function snapshot(board: Board, only?: readonly string[]): Promise<Snapshot> {
+  const { client, pulse } = board
+  const known = only ? { names: [...only], complete: true } : await board.names.known()
+  const nowMs = await client.inspector.now()
+  const [stats, fleet] = await Promise.all([client.queues.statsOf(known.names), client.inspector.fleet(known.names)])
+  for (const each of stats) pulse.note(each, nowMs)
+  const queues = stats.map((each) => {
+    const python = fleet.python.some(({ queueName }) => queueName === each.queueName)
+    return rowOf(each, { workers: fleet.workers, python, nowMs, rates: pulse.rates(each.queueName, python) })
+  })
+  return { nowMs, queues, ...fleet, complete: known.complete }
+}
+
+interface Around {
+  workers: readonly WorkerEntry[]
+  python: boolean
+  nowMs: number
+  rates: QueueRow['rates']
+}
+
+/** A queue's numbers with what follows from them. */
+export function rowOf(stats: QueueStats, { workers, python, nowMs, rates }: Around): QueueRow {
+  const here = workers.filter(({ queues }) => queues.includes(stats.queueName))
+  const { queueName, pending, deferred, running, complete, failed, aborted, dead, paused, exact, problems } = stats
+  const languages: QueueRow['languages'] = []
+  if (python) languages.push('python')
+  if (here.length > 0) languages.push('arq-ts')
+  const row: QueueRow = {
+    queueName,
+    pending,
+    deferred,
+    running,
+    complete,
+    failed,
+    aborted,
+    dead,
+    paused,
+    exact,
+    problems,
+    languages,
+    oldestDueMs: timeOf(stats.oldestDueMs),
+    nextDueMs: timeOf(stats.nextDueMs),
+    workers: here.length,
+    slots: here.filter(({ state }) => state === 'running').reduce((sum, { maxJobs }) => sum + maxJobs, 0),
+    python,
+    state: 'on-time',
+    rates,
+    emptiesAt: emptiesAt(pending, rates, nowMs),
+  }
+  return { ...row, state: stateOf(row, nowMs) }
+}
+
+function stateOf(row: QueueRow, nowMs: number): QueueRow['state'] {
+  if (row.problems.length > 0) return 'damaged'
+  if (row.paused) return 'paused'
+  const waitedMs = row.oldestDueMs === null ? 0 : nowMs - row.oldestDueMs
+  if (row.pending > 0 && row.languages.length === 0 && waitedMs > UNSERVED_MS) return 'unserved'
+  if (row.rates && row.rates.netPerMinute > 0 && waitedMs > BEHIND_MS) return 'falling-behind'
+  return row.pending + row.deferred + row.running === 0 ? 'empty' : 'on-time'
+}
+
+/** A score as a time; null for one that is infinite, or none. */
+function timeOf(score: number | null): number | null {
+  return score !== null && Number.isFinite(score) ? score : null
+}
+
+/** A worker of ours, for the page. */
+export function workerRow(worker: WorkerEntry): WorkerRow {
+  const { id, name, host, pid, version, startedAtMs, state, queues, functions, maxJobs, rssBytes, leaseMs } = worker
+  const { complete, failed, retried, ongoing } = worker.counters
+  return {
+    id,
+    name,
+    host,
+    pid,
+    version,
+    startedAtMs,
+    state,
+    queues,
+    functions,
+    maxJobs,
+    rssBytes,
+    leaseMs,
+    language: 'arq-ts',
+    complete,
+    failed,
+    retried,
+    ongoing,
+    running: worker.running,
+  }
+}
+
+/** The Python workers of a queue, for the page. */
+export function pythonRow({ queueName, counts, line, expiresInMs }: PythonWorker): PythonWorkerRow {
+  const { complete, failed, retried, ongoing, queued } = counts
+  return { language: 'python', queueName, ongoing, complete, failed, retried, queued, line, expiresInMs }
+}

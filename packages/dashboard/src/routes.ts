@@ -1,0 +1,156 @@
+import { measureCommands } from '@arq-ts/core'
+import type { ActionName, Bootstrap, QueueDetails, QueueList, WorkerList } from './api/types.ts'
+import type { Board } from './board.ts'
+import { Refusal } from './http/refusal.ts'
+import type { Route } from './http/router.ts'
+import type { Resource } from './options.ts'
+import { cronCalendar } from './read/cron.ts'
+import { doctorReport } from './read/doctor.ts'
+import { errorDetails, errorList } from './read/errors.ts'
+import { forecast } from './read/forecast.ts'
+import { functionMap } from './read/functions.ts'
+import { jobExplanation, jobPage, jobView, sensibleActs } from './read/jobs.ts'
+import { overview } from './read/overview.ts'
+import { pythonRow, snapshot, workerRow } from './read/queues.ts'
+import { audit, events, heatmap, history, logs, numberIn, series } from './read/recorded.ts'
+import { openApi } from './openapi.ts'
+import { shownUser } from './users/access.ts'
+import type { Access, Guarded } from './users/access.ts'
+import type { DashboardUser } from './users/authenticators.ts'
+import { version } from './version.ts'
+
+/** One request, once it is let through. */
+export interface Context {
+  request: Request
+  user: DashboardUser
+  params: Readonly<Record<string, string>>
+  body: Record<string, unknown>
+  query: URLSearchParams
+  basePath: string
+  access: Access
+}
+
+/** What a route does, and what a user needs to be allowed. */
+export interface Handler extends Guarded {
+  run: (context: Context) => Promise<unknown>
+}
+
+/** Every route of the API. */
+export function routesOf(board: Board): Route<Handler>[] {
+  const job = ({ params }: Context) => params.id!
+  const queue = ({ query }: Context) => query.get('queue')
+  return [
+    view('/api/bootstrap', (context) => bootstrap(board, context)),
+    view('/api/overview', () => overview(board)),
+    view('/api/forecast', () => forecast(board, null)),
+    view('/api/queues', () => queueList(board)),
+    view('/api/queues/:id', ({ params }) => queueDetails(board, params.id!), 'queue'),
+    view('/api/queues/:id/forecast', ({ params }) => forecast(board, params.id!), 'queue'),
+    view('/api/jobs', ({ query }) => {
+      const limit = Math.floor(numberIn(query, 'limit') ?? 50)
+      return jobPage(board, { q: query.get('q') ?? '', cursor: query.get('cursor'), limit })
+    }),
+    view('/api/jobs/:id', (context) => jobWithActs(board, context), 'job'),
+    view('/api/jobs/:id/explain', (context) => jobExplanation(board, job(context), queue(context)), 'job'),
+    view('/api/jobs/:id/history', (context) => history(board, job(context)), 'job'),
+    view('/api/jobs/:id/logs', (context) => logs(board, job(context), context.query.get('after')), 'job'),
+    view('/api/functions', () => functionMap(board)),
+    view('/api/workers', () => workerList(board)),
+    view('/api/cron', ({ query }) => cronCalendar(board, query)),
+    view('/api/errors', ({ query }) => errorList(board, query.get('state'))),
+    view('/api/errors/:id', ({ params }) => errorDetails(board, params.id!), 'error'),
+    view('/api/series', ({ query }) => series(board, query)),
+    view('/api/heatmap', ({ query }) => heatmap(board, query)),
+    view('/api/events', ({ query }) => events(board, query)),
+    view('/api/audit', ({ query }) => audit(board, query)),
+    view('/api/doctor', ({ query }) => {
+      const limit = Math.floor(numberIn(query, 'limit') ?? 10_000)
+      return doctorReport(board, Math.min(1_000_000, Math.max(0, limit)))
+    }),
+    {
+      method: 'GET',
+      path: '/api/openapi.json',
+      handler: handler('view', 'dashboard', () => Promise.resolve(openApi())),
+    },
+  ]
+}
+
+/** A route that changes nothing; its answer says what it has cost. */
+function view(
+  path: string,
+  run: (context: Context) => Promise<object>,
+  type: Resource['type'] = 'dashboard',
+): Route<Handler> {
+  return { method: 'GET', path, handler: handler('view', type, (context) => withCost(() => run(context))) }
+}
+
+/** Makes a handler about what the path names. */
+export function handler(
+  action: 'view' | ActionName | 'later',
+  type: Resource['type'],
+  run: (context: Context) => Promise<unknown>,
+): Handler {
+  return { action, resource: (params) => ({ type, name: params.id ?? '' }), run }
+}
+
+/** The answer with the commands that it has cost Redis. */
+export async function withCost<T extends object>(
+  work: () => Promise<T>,
+): Promise<T & { cost: { commands: number; tookMs: number } }> {
+  const startedMs = performance.now()
+  const { value, commands } = await measureCommands(work)
+  return { ...value, cost: { commands, tookMs: Math.round(performance.now() - startedMs) } }
+}
+
+async function bootstrap(board: Board, { user, basePath, access }: Context): Promise<Bootstrap> {
+  const { settings, client, recorder } = board
+  const { names } = await board.names.known()
+  const dead = await client.inspector.countDead()
+  return {
+    api: 1,
+    version,
+    title: settings.title,
+    redis: settings.address,
+    basePath,
+    user: shownUser(user),
+    readOnly: settings.readOnly,
+    actions: await access.actionsOf(user, { type: 'dashboard', name: '' }),
+    nowMs: await client.inspector.now(),
+    queues: names,
+    badges: { errorsOpen: null, unserved: null, dead },
+    features: { recorder: recorder !== null, progress: recorder !== null, stream: true },
+    traceUrl: settings.traceUrl ?? null,
+  }
+}
+
+async function queueList(board: Board): Promise<Omit<QueueList, 'cost'>> {
+  const { nowMs, queues, complete } = await snapshot(board)
+  return { nowMs, queues, complete }
+}
+
+async function queueDetails(board: Board, queueName: string): Promise<Omit<QueueDetails, 'cost'>> {
+  const { names } = await board.names.known()
+  if (!names.includes(queueName) && !(await board.client.queues.exists(queueName))) {
+    throw new Refusal('not_found', `there is no queue "${queueName.slice(0, 200)}": it is empty and nobody serves it`)
+  }
+  const { nowMs, queues, workers, python } = await snapshot(board, [queueName])
+  return {
+    nowMs,
+    queue: queues[0]!,
+    workers: workers.filter((worker) => worker.queues.includes(queueName)).map(workerRow),
+    python: python.map(pythonRow),
+  }
+}
+
+async function workerList(board: Board): Promise<Omit<WorkerList, 'cost'>> {
+  const { names } = await board.names.known()
+  const { workers, python, unreadable } = await board.client.inspector.fleet(names)
+  const nowMs = await board.client.inspector.now()
+  return { nowMs, workers: workers.map(workerRow), python: python.map(pythonRow), unreadable }
+}
+
+async function jobWithActs(board: Board, { params, query, user, access }: Context) {
+  const view = await jobView(board, params.id!, query.get('queue'))
+  const acts = sensibleActs(view.status, view.functionName !== null)
+  return { ...view, actions: await access.actionsOf(user, { type: 'job', name: view.jobId }, acts) }
+}

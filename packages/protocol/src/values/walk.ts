@@ -122,7 +122,7 @@ const FEW = 10_000
 
 /** Repetitions that any value may have, and for each of its distinct values beyond. */
 const MAX_REPEATED = 100_000
-const MAX_REPEATED_EACH = 8
+const MAX_REPEATED_EACH = 16
 
 /**
  * The bound of shared values, wherever they are written or looked at once per place: rows that share their settings are

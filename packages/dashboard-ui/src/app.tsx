@@ -3,6 +3,7 @@ import { lazy } from './ui/lazy.tsx'
 import { useEffect, useRef } from 'preact/hooks'
 import type { ComponentType } from 'preact'
 import { arrived, path, to } from './router.ts'
+import { planned } from './state/plan.ts'
 import { refusal, session } from './state/session.ts'
 import { BottomBar, Rail } from './shell/rail.tsx'
 import { TopBar } from './shell/top-bar.tsx'
@@ -13,12 +14,29 @@ import { Overview } from './pages/overview.tsx'
 import { Failure, Page } from './ui/parts.tsx'
 import { loadSession } from './state/session.ts'
 
+const runs = () => import('./pages/task-runs.tsx')
+
 const pages: Record<string, ComponentType> = {
   '/': Overview,
+  '/jobs': lazy(() => import('./pages/jobs.tsx').then((m) => m.Jobs)),
+  '/job': lazy(() => import('./pages/job.tsx').then((m) => m.Job)),
+  '/queues': lazy(() => import('./pages/queues.tsx').then((m) => m.Queues)),
+  '/queue': lazy(() => import('./pages/queue.tsx').then((m) => m.Queue)),
+  '/errors': lazy(() => import('./pages/errors.tsx').then((m) => m.Errors)),
+  '/error': lazy(() => import('./pages/error.tsx').then((m) => m.ErrorPage)),
+  '/functions': lazy(() => import('./pages/functions.tsx').then((m) => m.Functions)),
+  '/workers': lazy(() => import('./pages/workers.tsx').then((m) => m.Workers)),
+  '/cron': lazy(() => import('./pages/cron.tsx').then((m) => m.Cron)),
+  '/canaries': lazy(() => runs().then((m) => m.Canaries)),
+  '/cache': lazy(() => runs().then((m) => m.Cache)),
+  '/doctor': lazy(() => import('./pages/doctor.tsx').then((m) => m.Doctor)),
+  '/audit': lazy(() => import('./pages/audit.tsx').then((m) => m.Audit)),
+  '/settings': lazy(() => import('./pages/settings.tsx').then((m) => m.Settings)),
 }
 
 const Palette = lazy(() => import('./shell/palette.tsx').then((m) => m.Palette))
 const Help = lazy(() => import('./shell/help.tsx').then((m) => m.Help))
+const PlanSheet = lazy(() => import('./shell/plan-sheet.tsx').then((m) => m.PlanSheet))
 const More = lazy(() => import('./shell/more.tsx').then((m) => m.More))
 
 function Missing() {
@@ -70,6 +88,7 @@ export function App() {
       <BottomBar more={() => (more.value = true)} />
       {palette.value !== null && <Palette />}
       {help.value && <Help />}
+      {planned.value && <PlanSheet />}
       {more.value && <More close={() => (more.value = false)} />}
       <Toasts />
     </div>

@@ -90,3 +90,8 @@ export function full(ms: number): string {
 export function ago(ms: number, now: number): string {
   return now - ms < 2 * second ? 'now' : `${brief(now - ms)} ago`
 }
+
+/** A moment as a time of day, with its day where that is another. */
+export function timeZoneDay(ms: number, now: number): string {
+  return dayMonth(ms) === dayMonth(now) ? clock(ms) : `${dayMonth(ms)} ${clock(ms)}`
+}

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
 import type { ActAnswer, UndoOffer } from '@arq-ts/dashboard/api'
 import { ApiFailure, act, undo } from '../api/client.ts'
 import { loadSession } from '../state/session.ts'
@@ -97,4 +98,14 @@ export function Toasts() {
       ))}
     </div>
   )
+}
+
+/** Calls `reload` after each act that changed something while the page is shown. */
+export function useChanged(reload: () => void): void {
+  const known = useRef(changed.value)
+  useEffect(() => {
+    if (changed.value === known.current) return
+    known.current = changed.value
+    reload()
+  }, [changed.value])
 }

@@ -1,0 +1,84 @@
+import type { CronRow } from '@arq-ts/dashboard/api'
+import { clock, dayMonth, zoneShift } from '../format/time.ts'
+import { timeTicks } from './scale.ts'
+import { useWidth } from './use-width.ts'
+
+interface Span {
+  from: number
+  to: number
+  now: number
+}
+
+/** The hours over the strips of the calendar. */
+export function StripHead({ from, to, now }: Span) {
+  const [ref, width] = useWidth(640)
+  const x = (at: number) => ((at - from) / (to - from)) * width
+  return (
+    <div class="strip-head" aria-hidden="true">
+      <span />
+      <div class="plot" ref={ref}>
+        <svg class="chart" height={20}>
+          {timeTicks(from, to, Math.max(2, Math.floor(width / 80)), zoneShift(now), 0)
+            .filter((at) => Math.abs(x(at) - x(now)) > 44 && x(at) > 20 && x(at) < width - 20)
+            .map((at) => (
+              <text key={at} x={x(at)} y={14} text-anchor="middle">
+                {clock(at) === '00:00' ? dayMonth(at) : clock(at)}
+              </text>
+            ))}
+          <text class="now strong" x={x(now)} y={14} text-anchor="middle">
+            now
+          </text>
+        </svg>
+      </div>
+      <span />
+      <span />
+    </div>
+  )
+}
+
+/** The ticks of one cron job: those that ran, failed, were missed, and those to come. */
+export function CronStrip({ job, from, to, now }: Span & { job: CronRow }) {
+  const [ref, width] = useWidth(640)
+  const x = (at: number) => Math.min(width - 3, Math.max(3, ((at - from) / (to - from)) * width))
+  const many = job.past.length + job.coming.length > width / 5
+  const radius = many ? 1.8 : 3.2
+  const failed = job.past.filter(({ status }) => status === 'failed' || status === 'dead' || status === 'aborted')
+  const words = [
+    `${job.past.length} ran`,
+    failed.length && `${failed.length} of them failed`,
+    job.missed.length && `${job.missed.length} were missed`,
+    `${job.coming.length} to come`,
+  ]
+    .filter(Boolean)
+    .join(', ')
+  return (
+    <div class="plot" ref={ref}>
+      <svg class="chart strip" height={28} role="img" aria-label={`Ticks of ${job.name}: ${words}`}>
+        <line class="grid" x1={0} x2={width} y1={14.5} y2={14.5} />
+        <line class="today" x1={Math.round(x(now)) + 0.5} x2={Math.round(x(now)) + 0.5} y1={0} y2={28} />
+        {job.coming.map((at) => (
+          <circle key={at} class="coming" cx={x(at)} cy={14.5} r={radius}>
+            <title>{clock(at)}</title>
+          </circle>
+        ))}
+        {job.past.map(({ atMs, status }) => {
+          const bad = status === 'failed' || status === 'dead' || status === 'aborted'
+          return bad ? (
+            <rect key={atMs} class="failed" x={x(atMs) - 3.5} y={11} width={7} height={7}>
+              <title>{`${clock(atMs)} ${status}`}</title>
+            </rect>
+          ) : (
+            <circle key={atMs} class="past" cx={x(atMs)} cy={14.5} r={radius}>
+              <title>{`${clock(atMs)} ${status}`}</title>
+            </circle>
+          )
+        })}
+        {job.missed.map((at) => (
+          <path key={at} class="missed" d={`M${x(at)} 8.5l5.5 10h-11z`}>
+            <title>{`${clock(at)} missed`}</title>
+          </path>
+        ))}
+      </svg>
+    </div>
+  )
+}

@@ -1,0 +1,117 @@
+import type { CronCalendar, CronRow } from '@arq-ts/dashboard/api'
+import { segments } from '../api/client.ts'
+import { useResource } from '../api/resource.ts'
+import { capital, count, digits } from '../format/number.ts'
+import { brief, clock, moment, timeZoneDay } from '../format/time.ts'
+import { to } from '../router.ts'
+import { perform, useChanged } from '../shell/toasts.tsx'
+import { may } from '../state/session.ts'
+import { Icon } from '../ui/icon.tsx'
+import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
+import { Languages, Mark } from '../ui/status.tsx'
+import { CronStrip, StripHead } from '../charts/cron-strip.tsx'
+
+/** Cron jobs of both languages, a day back and a day ahead. */
+export function Cron() {
+  const cron = useResource<CronCalendar>('cron', { everyMs: 30_000 })
+  useChanged(cron.reload)
+  return <Loaded of={cron}>{(data) => <Shown data={data} />}</Loaded>
+}
+
+function Shown({ data }: { data: CronCalendar }) {
+  const missed = data.jobs.filter((job) => job.missed.length > 0)
+  const failed = data.jobs.filter((job) => job.past.at(-1)?.status === 'failed' || job.past.at(-1)?.status === 'dead')
+  const next = data.jobs.filter(({ nextMs }) => nextMs !== null).sort((a, b) => a.nextMs! - b.nextMs!)[0]
+  const sorted = [...data.jobs].sort(
+    (a, b) => b.missed.length - a.missed.length || (a.nextMs ?? Infinity) - (b.nextMs ?? Infinity),
+  )
+  const title =
+    data.jobs.length === 0
+      ? 'No cron job is known.'
+      : missed.length
+        ? `${capital(count(missed.length, 'cron job'))} missed ${count(
+            missed.reduce((sum, job) => sum + job.missed.length, 0),
+            'tick',
+          )}.`
+        : failed.length
+          ? `${failed[0]!.name} failed at its last tick.`
+          : 'No tick was missed.'
+  return (
+    <Page
+      title={title}
+      lede={
+        next
+          ? `${next.name} is next, at ${moment(next.nextMs!, data.nowMs)}, in ${brief(next.nextMs! - data.nowMs)}.`
+          : ''
+      }
+    >
+      {data.jobs.length === 0 ? (
+        <div class="section">
+          <Empty title="Cron jobs belong to workers.">
+            <p>
+              A TypeScript worker lists its own as{' '}
+              <code>cron: [cron('cron:nightly', {'{ hour: 2, minute: 0 }'}, nightly)]</code>. Python’s appear with their
+              first tick, whose job id is <code>cron:name:time</code>.
+            </p>
+          </Empty>
+        </div>
+      ) : (
+        <div class="section">
+          <StripHead from={data.fromMs} to={data.toMs} now={data.nowMs} />
+          <ul class="crons">
+            {sorted.map((job) => (
+              <Row key={`${job.language} ${job.name}`} job={job} data={data} />
+            ))}
+          </ul>
+        </div>
+      )}
+      <Limits of={data.limits} />
+    </Page>
+  )
+}
+
+function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
+  const last = job.past.at(-1)
+  return (
+    <li>
+      <div class="who">
+        <p>
+          {job.missed.length > 0 && <Mark shape="warning" size={14} />} <b>{job.name}</b>
+          <Languages of={[job.language]} />
+        </p>
+        <p class="muted">
+          {job.schedule ?? 'schedule known to Python alone'}
+          {last && (
+            <>
+              {' · '}
+              <a href={to('/job', { id: last.jobId })} data-row>
+                last {clock(last.atMs)}
+              </a>
+              {last.tookMs !== null && `, ${brief(last.tookMs)}`}
+            </>
+          )}
+        </p>
+        {job.missed.length > 0 && (
+          <p class="warning">
+            {digits(job.missed.length, 'tick')} missed, the last at {timeZoneDay(job.missed.at(-1)!, data.nowMs)}
+          </p>
+        )}
+      </div>
+      <CronStrip job={job} from={data.fromMs} to={data.toMs} now={data.nowMs} />
+      <span class="n next">{job.nextMs === null ? '–' : `in ${brief(job.nextMs - data.nowMs)}`}</span>
+      {may('run-cron') && job.workers.length > 0 ? (
+        <button
+          type="button"
+          class="button"
+          onClick={() =>
+            void perform(`cron/${segments(job.name)}/run`, job.queues[0] ? { queueName: job.queues[0] } : {})
+          }
+        >
+          <Icon name="play" /> Run now
+        </button>
+      ) : (
+        <span />
+      )}
+    </li>
+  )
+}

@@ -1,0 +1,197 @@
+import { useState } from 'preact/hooks'
+import type { FunctionMap, FunctionRow, HeatmapAnswer } from '@arq-ts/dashboard/api'
+import { withQuery } from '../api/client.ts'
+import { useResource } from '../api/resource.ts'
+import { redisNow } from '../api/stream.ts'
+import { cellWords, HeatMap, HeatScale, type Cell } from '../charts/heat-map.tsx'
+import { trimmed } from '../charts/heat.ts'
+import { capital, count, digits, list } from '../format/number.ts'
+import { duration } from '../format/time.ts'
+import { place, setQuery, to } from '../router.ts'
+import { range, ranges, rangeWords } from '../state/range.ts'
+import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
+import { CapabilityMap } from './capability-map.tsx'
+import { useMarks } from './overview-charts.tsx'
+
+const waiting = (row: FunctionRow): number => row.queues.reduce((sum, queue) => sum + queue.waiting, 0)
+
+/** Who can run what, and how long it takes. */
+export function Functions() {
+  const functions = useResource<FunctionMap>('functions', { everyMs: 15_000 })
+  return <Loaded of={functions}>{(data) => <Shown data={data} />}</Loaded>
+}
+
+function Shown({ data }: { data: FunctionMap }) {
+  const unserved = data.functions.filter((row) => row.unserved)
+  const sorted = [...data.functions].sort(
+    (a, b) =>
+      Number(b.unserved ?? 0) - Number(a.unserved ?? 0) ||
+      waiting(b) - waiting(a) ||
+      a.functionName.localeCompare(b.functionName),
+  )
+  const wanted = place.value.query.get('function')
+  const chosen =
+    data.functions.find(({ functionName }) => functionName === wanted) ??
+    sorted.find((row) => row.unserved !== true && (row.workers.length > 0 || row.python === 'seen')) ??
+    sorted[0]
+  const first = unserved[0]
+  return (
+    <Page
+      title={
+        first ? (
+          <>
+            <code>{first.functionName}</code>{' '}
+            {unserved.length > 1 ? `and ${count(unserved.length - 1, 'more function')} are` : 'is'} queued, but no live
+            worker has {unserved.length > 1 ? 'them' : 'it'}.
+          </>
+        ) : data.functions.length === 0 ? (
+          'No function is known yet.'
+        ) : (
+          `Each of ${count(data.functions.length, 'function')} has a worker.`
+        )
+      }
+      lede={
+        first ? (
+          <>
+            {capital(digits(waiting(first), 'job'))} {waiting(first) === 1 ? 'waits' : 'wait'} in{' '}
+            {list(first.queues.map((queue) => queue.queueName))}. Start a worker that has the function, or{' '}
+            <a href={to('/jobs', { q: `function:${first.functionName}` })}>move the jobs out</a>.
+          </>
+        ) : (
+          'Declared by workers, seen in results, or queued.'
+        )
+      }
+    >
+      {data.functions.length === 0 ? (
+        <div class="section">
+          <Empty title="A function appears with its first worker or job.">
+            <p>TypeScript workers declare theirs. Python workers declare none; theirs appear as they run.</p>
+          </Empty>
+        </div>
+      ) : (
+        <>
+          <CapabilityMap
+            rows={sorted}
+            chosen={chosen?.functionName ?? null}
+            pick={(name) => setQuery({ function: name }, { replace: true })}
+          />
+          <Limits
+            of={[
+              !data.sampled.complete &&
+                `Queued counts are of ${digits(data.sampled.jobs, 'job')} that were read, not of all`,
+              ...data.limits,
+            ]}
+          />
+          {chosen && <RunTimes row={chosen} />}
+        </>
+      )}
+    </Page>
+  )
+}
+
+const columns = { '1h': 60, '6h': 36, '24h': 72, '7d': 84 } as const
+
+function RunTimes({ row }: { row: FunctionRow }) {
+  const [cell, setCell] = useState<Cell | null>(null)
+  const marks = useMarks()
+  const span = ranges[range.value]
+  const stepMs = Math.max(60_000, span / columns[range.value])
+  const heat = useResource<HeatmapAnswer>(
+    withQuery('heatmap', {
+      function: row.functionName,
+      from: Math.floor((redisNow() - span) / stepMs) * stepMs,
+      step: stepMs >= 3_600_000 ? 3_600_000 : stepMs >= 600_000 ? 600_000 : 60_000,
+    }),
+    { everyMs: 60_000 },
+  )
+  const title = (
+    <>
+      Run time of <code>{row.functionName}</code>
+    </>
+  )
+  if (!heat.data) return null
+  if (!heat.data.available || heat.data.counts.every((column) => column.every((n) => n === 0))) {
+    return (
+      <Section title={title} remark={rangeWords[range.value]}>
+        <p class="muted">
+          {heat.data.available ? `No run of it was recorded within the ${rangeWords[range.value]}.` : heat.data.why}
+        </p>
+      </Section>
+    )
+  }
+  const data = heat.data
+  const { most } = trimmed(data)
+  const picked = cell && data.counts[cell.column] ? cell : busiest(data.counts, data.samples)
+  return (
+    <div class="columns">
+      <Section title={title} remark={`${rangeWords[range.value]}, log scale`} more={<HeatScale most={most} />}>
+        <HeatMap of={data} cell={picked} pick={setCell} marks={marks} key={row.functionName} />
+      </Section>
+      <aside>
+        <Section title={picked ? capital(cellWords(data, picked)) : 'Jobs'}>
+          {picked && <Samples data={data} cell={picked} name={row.functionName} />}
+        </Section>
+      </aside>
+    </div>
+  )
+}
+
+/** The slowest cell that has a sample, else the fullest one. */
+function busiest(counts: number[][], samples: (Cell & { runMs: number })[]): Cell | null {
+  const slowest = samples.reduce<(Cell & { runMs: number }) | null>(
+    (most, one) => (most === null || one.runMs > most.runMs ? one : most),
+    null,
+  )
+  if (slowest) return slowest
+  let best: Cell | null = null
+  counts.forEach((column, c) =>
+    column.forEach(
+      (n, row) => n > 0 && (best === null || n >= counts[best.column]![best.row]!) && (best = { column: c, row }),
+    ),
+  )
+  return best
+}
+
+function Samples({ data, cell, name }: { data: HeatmapAnswer & { available: true }; cell: Cell; name: string }) {
+  const jobs = data.samples.filter(({ column, row }) => column === cell.column && row === cell.row)
+  const total = data.counts[cell.column]?.[cell.row] ?? 0
+  return (
+    <>
+      <p class="muted">
+        {capital(digits(total, 'job'))} fell in this cell.{' '}
+        {jobs.length
+          ? `${capital(count(jobs.length, 'was sampled', 'were sampled'))}.`
+          : total
+            ? 'None was sampled.'
+            : ''}
+      </p>
+      {jobs.length > 0 && (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Job</th>
+              <th scope="col" class="n">
+                Ran
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {jobs.slice(0, 8).map((job) => (
+              <tr key={job.jobId}>
+                <td>
+                  <a class="id mono" href={to('/job', { id: job.jobId })} data-row>
+                    {job.jobId.slice(0, 20)}
+                  </a>
+                </td>
+                <td class="n">{duration(job.runMs)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <p class="limits">
+        <a href={to('/jobs', { q: `function:${name}` })}>Jobs of this function that have not ended</a>
+      </p>
+    </>
+  )
+}

@@ -1,0 +1,233 @@
+import type { Forecast, QueueDetails, QueueRow, SeriesAnswer } from '@arq-ts/dashboard/api'
+import { segments } from '../api/client.ts'
+import { useResource } from '../api/resource.ts'
+import { redisNow, useTopic } from '../api/stream.ts'
+import { ForecastChart } from '../charts/forecast-chart.tsx'
+import { LineChart, type Series } from '../charts/line-chart.tsx'
+import { capital, count, digits, number, rate } from '../format/number.ts'
+import { brief, duration, moment } from '../format/time.ts'
+import { place, to } from '../router.ts'
+import { perform, useChanged } from '../shell/toasts.tsx'
+import { range, ranges, steps } from '../state/range.ts'
+import { may } from '../state/session.ts'
+import { Icon } from '../ui/icon.tsx'
+import { Empty, Facts, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
+import { Languages, QueueState } from '../ui/status.tsx'
+import { useMarks, useSeries } from './overview-charts.tsx'
+import { empties } from './queue-table.tsx'
+import { PythonTable, WorkerTable } from './worker-tables.tsx'
+
+/** One queue: whether it keeps up, what comes next, and who serves it. */
+export function Queue() {
+  const name = place.value.query.get('name') ?? ''
+  const path = `queues/${segments(name)}`
+  const details = useResource<QueueDetails>(path, { everyMs: 10_000 })
+  const forecast = useResource<Forecast>(`${path}/forecast`, { everyMs: 60_000 })
+  useChanged(details.reload)
+  useTopic('queues', ({ queues, nowMs }) => {
+    const fresh = queues.find(({ queueName }) => queueName === name)
+    if (fresh && details.data) Object.assign(details.data, { queue: fresh, nowMs })
+  })
+  return <Loaded of={details}>{(data) => <Shown data={data} forecast={forecast.data} />}</Loaded>
+}
+
+function sentence(queue: QueueRow, now: number): string {
+  const name = /^[a-z]+$/.test(queue.queueName) ? capital(queue.queueName) : queue.queueName
+  switch (queue.state) {
+    case 'paused':
+      return `${name} is paused. ${capital(digits(queue.pending, 'job'))} ${queue.pending === 1 ? 'waits' : 'wait'}.`
+    case 'unserved':
+      return `${name} has ${digits(queue.pending, 'due job')} and no worker.`
+    case 'falling-behind':
+      return `${name} is falling behind${queue.rates ? ` by ${number(Math.max(0, queue.rates.inPerMinute - queue.rates.outPerMinute))} jobs a minute` : ''}.`
+    case 'damaged':
+      return `${name} is damaged.`
+    case 'empty':
+      return queue.deferred
+        ? `${name} has nothing due; ${digits(queue.deferred, 'job')} ${queue.deferred === 1 ? 'is' : 'are'} deferred.`
+        : `${name} is empty.`
+    default:
+      return typeof queue.emptiesAt === 'number'
+        ? `${name} is on time, and empties at ${moment(queue.emptiesAt, now)}.`
+        : `${name} is on time.`
+  }
+}
+
+function under(queue: QueueRow, forecast: Forecast | undefined, now: number): string {
+  const parts = []
+  if (queue.oldestDueMs !== null)
+    parts.push(`The oldest due job waits for ${duration(Math.max(0, now - queue.oldestDueMs))}`)
+  if (queue.nextDueMs !== null && queue.nextDueMs > now)
+    parts.push(`the next deferred one is due at ${moment(queue.nextDueMs, now)}`)
+  if (forecast?.workersNeeded && queue.state === 'falling-behind')
+    parts.push(`${count(forecast.workersNeeded, 'worker')} of the present kind would keep up`)
+  return parts.length ? `${capital(parts.join('; '))}.` : ''
+}
+
+function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | undefined }) {
+  const { queue, nowMs } = data
+  const path = `queues/${segments(queue.queueName)}`
+  return (
+    <Page
+      before={
+        <nav class="crumbs" aria-label="Where this page lies">
+          <a href={to('/queues')}>Queues</a>
+          <Icon name="chevron-right" size={12} />
+          <span>{queue.queueName}</span>
+        </nav>
+      }
+      title={sentence(queue, nowMs)}
+      lede={under(queue, forecast, nowMs)}
+      acts={
+        <>
+          {queue.paused
+            ? may('resume') && (
+                <button
+                  type="button"
+                  class="button primary"
+                  data-key="p"
+                  onClick={() => void perform(`${path}/resume`)}
+                >
+                  <Icon name="play" /> Resume
+                </button>
+              )
+            : may('pause') && (
+                <button type="button" class="button" data-key="p" onClick={() => void perform(`${path}/pause`)}>
+                  <Icon name="pause" /> Pause
+                </button>
+              )}
+          <a
+            class="button"
+            href={to('/jobs', {
+              q: `queue:${queue.queueName.includes(' ') ? `"${queue.queueName}"` : queue.queueName}`,
+            })}
+            data-row
+          >
+            <Icon name="list" /> Its jobs
+          </a>
+        </>
+      }
+    >
+      {queue.problems.length > 0 && <Limits of={queue.problems} />}
+      <QueueCharts name={queue.queueName} row={queue} />
+      <div class="columns">
+        <div>
+          <Section title="Workers">
+            {data.workers.length === 0 && data.python.length === 0 ? (
+              <Empty title="No live worker serves this queue.">
+                <p>
+                  Start one with <code>queueName: '{queue.queueName}'</code>, or <code>arq worker.WorkerSettings</code>{' '}
+                  with <code>queue_name</code>. Jobs wait meanwhile, until their payload expires.
+                </p>
+              </Empty>
+            ) : (
+              <>
+                {data.workers.length > 0 && <WorkerTable workers={data.workers} now={nowMs} />}
+                {data.python.length > 0 && <PythonTable rows={data.python} />}
+              </>
+            )}
+          </Section>
+        </div>
+        <aside>
+          <Section title="Facts">
+            <Facts
+              of={[
+                ['State', <QueueState key="s" state={queue.state} />],
+                ['Languages', queue.languages.length ? <Languages of={queue.languages} /> : 'none'],
+                ['Due', number(queue.pending)],
+                ['Deferred', number(queue.deferred)],
+                ['Running', `${queue.exact ? '' : 'at least '}${number(queue.running)}`],
+                ['Slots', queue.slots ? number(queue.slots) : null],
+                ['In / min', rate(queue.rates?.inPerMinute)],
+                ['Out / min', rate(queue.rates?.outPerMinute)],
+                ['Empties', empties(queue, nowMs)],
+                ['Complete', number(queue.complete)],
+                ['Failed', number(queue.failed)],
+                ['Aborted', number(queue.aborted)],
+                [
+                  'Dead letters',
+                  queue.dead > 0 ? (
+                    <a href={to('/jobs', { q: `status:dead queue:${queue.queueName}` })}>{number(queue.dead)}</a>
+                  ) : (
+                    '0'
+                  ),
+                ],
+              ]}
+            />
+          </Section>
+        </aside>
+      </div>
+      {forecast && (
+        <Section
+          title="Arrivals already known, next 24 hours"
+          remark={forecast.capacityBasis ?? 'Exact, by half hour: read from due times and cron rules.'}
+        >
+          <ForecastChart of={forecast} />
+          <Limits
+            of={[
+              forecast.later > 0 && `${digits(forecast.later, 'job')} ${forecast.later === 1 ? 'is' : 'are'} due later`,
+              ...forecast.limits,
+            ]}
+          />
+        </Section>
+      )}
+    </Page>
+  )
+}
+
+function QueueCharts({ name, row }: { name: string; row: QueueRow }) {
+  const depth = useSeries('depth', 'queue')
+  const p50 = useSeries('wait-p50', 'queue')
+  const p95 = useSeries('wait-p95', 'queue')
+  const ended = useSeries('ended', 'queue')
+  const failed = useSeries('failed', 'queue')
+  const marks = useMarks()
+  if (depth.data && !depth.data.available) {
+    return (
+      <div class="section">
+        <Empty title="Charts begin with the recorder.">
+          <p>{depth.data.why}</p>
+        </Empty>
+      </div>
+    )
+  }
+  const ill = row.state === 'falling-behind' || row.state === 'unserved'
+  const line = (of: SeriesAnswer | undefined, label: string, tone: Series['tone'], bars = false): Series[] =>
+    of?.available
+      ? of.series.filter((one) => one.name === name).map(({ values }) => ({ name: label, values, tone, bars }))
+      : []
+  const frame = (data: SeriesAnswer | undefined) =>
+    data?.available
+      ? { fromMs: data.fromMs, stepMs: data.stepMs }
+      : { fromMs: redisNow() - ranges[range.value], stepMs: steps[range.value] }
+  return (
+    <div class="section thirds">
+      <LineChart
+        title="Jobs ended"
+        unit="per minute"
+        {...frame(ended.data)}
+        series={[...line(ended.data, 'ended', 'accent'), ...line(failed.data, 'failed', 'failing', true)]}
+        marks={marks}
+        format={rate}
+        axis={number}
+      />
+      <LineChart
+        title="Wait before start"
+        unit="log scale"
+        log
+        {...frame(p95.data)}
+        series={[...line(p95.data, '95th', ill ? 'warning' : 'accent'), ...line(p50.data, 'median', 'other')]}
+        marks={marks}
+        format={brief}
+      />
+      <LineChart
+        title="Jobs due"
+        unit="at each moment"
+        {...frame(depth.data)}
+        series={line(depth.data, 'due', ill ? 'warning' : 'accent')}
+        marks={marks}
+        format={number}
+      />
+    </div>
+  )
+}

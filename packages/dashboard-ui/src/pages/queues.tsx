@@ -1,0 +1,58 @@
+import type { QueueList, SeriesAnswer } from '@arq-ts/dashboard/api'
+import { useResource } from '../api/resource.ts'
+import { capital, count, digits, list, number } from '../format/number.ts'
+import { range, rangeWords } from '../state/range.ts'
+import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
+import { useSteady } from '../ui/steady.ts'
+import { seriesPath } from './overview-charts.tsx'
+import { ill, QueueTable } from './queue-table.tsx'
+
+/** All queues, the ill ones first. */
+export function Queues() {
+  const queues = useResource<QueueList>('queues', { topic: 'queues' })
+  return <Loaded of={queues}>{(data) => <Shown data={data} />}</Loaded>
+}
+
+function Shown({ data }: { data: QueueList }) {
+  const depth = useResource<SeriesAnswer>(seriesPath('depth', 'queue'), { everyMs: 60_000 })
+  const sorted = [...data.queues].sort(
+    (a, b) => Number(ill(b)) - Number(ill(a)) || b.pending - a.pending || a.queueName.localeCompare(b.queueName),
+  )
+  const { rows, hold } = useSteady(sorted, (queue) => queue.queueName)
+  const sick = data.queues.filter(ill)
+  const due = data.queues.reduce((sum, queue) => sum + queue.pending, 0)
+  const deferred = data.queues.reduce((sum, queue) => sum + queue.deferred, 0)
+  const title =
+    data.queues.length === 0
+      ? 'No job has been enqueued yet.'
+      : sick.length === 0
+        ? `${data.queues.length === 1 ? 'The queue is' : `All ${count(data.queues.length, 'queue')} are`} on time.`
+        : `${capital(list(sick.map((queue) => queue.queueName)))} ${sick.length === 1 ? 'needs' : 'need'} you.`
+  return (
+    <Page
+      title={title}
+      lede={`${digits(due, 'job')} due, ${number(deferred)} deferred, in ${count(data.queues.length, 'queue')}.`}
+    >
+      {data.queues.length === 0 ? (
+        <div class="section">
+          <Empty title="A queue is a sorted set of due times.">
+            <p>
+              It exists while jobs are in it. Its name is the producer’s <code>queueName</code> (Python:{' '}
+              <code>_queue_name</code>), by default <code>arq:queue</code>.
+            </p>
+          </Empty>
+        </div>
+      ) : (
+        <div class="section" {...hold}>
+          <QueueTable queues={rows} depth={depth.data} now={data.nowMs} range={rangeWords[range.value]} />
+        </div>
+      )}
+      <Limits
+        of={[
+          !data.complete && 'The database has more keys than were scanned; an idle queue may be missing',
+          ...data.queues.flatMap(({ queueName, problems }) => problems.map((problem) => `${queueName}: ${problem}`)),
+        ]}
+      />
+    </Page>
+  )
+}

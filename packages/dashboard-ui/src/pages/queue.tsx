@@ -39,7 +39,7 @@ function sentence(queue: QueueRow, now: number): string {
     case 'unserved':
       return `${name} has ${digits(queue.pending, 'due job')} and no worker.`
     case 'falling-behind':
-      return `${name} is falling behind${queue.rates ? ` by ${number(Math.max(0, queue.rates.inPerMinute - queue.rates.outPerMinute))} jobs a minute` : ''}.`
+      return `${name} is falling behind${queue.rates && queue.rates.netPerMinute > 0 ? ` by ${digits(Math.round(queue.rates.netPerMinute), 'job')} a minute` : ''}.`
     case 'damaged':
       return `${name} is damaged.`
     case 'empty':
@@ -140,6 +140,7 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
                 ['Slots', queue.slots ? number(queue.slots) : null],
                 ['In / min', rate(queue.rates?.inPerMinute)],
                 ['Out / min', rate(queue.rates?.outPerMinute)],
+                ['Change / min', queue.rates && rate(queue.rates.netPerMinute)],
                 ['Empties', empties(queue, nowMs)],
                 ['Complete', number(queue.complete)],
                 ['Failed', number(queue.failed)],

@@ -13,6 +13,10 @@ RUN node -p "require('./package.json').packageManager" > /tmp/pnpm \
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
+# PID 1: waits for the children of processes that handlers start and leave behind, which would stay as zombies.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends tini=0.19.* \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=build --chown=root:root /out /app
 ENV PATH=/app/node_modules/.bin:$PATH
@@ -25,7 +29,7 @@ VOLUME /data
 USER 1000
 # As arq --check: fails when no worker of the queue has told of itself within its health_check_interval.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 CMD ["arq-ts", "health"]
-# The supervisor is the only process that signals reach: it drains all others.
+# tini passes signals on to the supervisor, which drains all others. -s: also where Docker runs an init of its own.
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["arq-ts"]
+ENTRYPOINT ["tini", "-s", "--", "arq-ts"]
 CMD ["worker"]

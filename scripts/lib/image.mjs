@@ -91,7 +91,16 @@ export async function reapsOrphans({ app, redisUrl, entrypoint = imageEntrypoint
   const run = (program, args) => quietly(program, [...args, ...queue], { cwd: app, env, timeout: WORKER_LIMIT_MS })
   await run('arq-ts', ['job', 'enqueue', 'leave_orphan'])
   const inNamespace = ['--pid', '--fork', '--mount-proc', '--kill-child', ...entrypoint]
-  const log = await run('unshare', [...inNamespace, 'worker', './orphans.mjs', '--workers', '1', '--burst', '--log-format', 'json'])
+  const log = await run('unshare', [
+    ...inNamespace,
+    'worker',
+    './orphans.mjs',
+    '--workers',
+    '1',
+    '--burst',
+    '--log-format',
+    'json',
+  ])
   if (!log.includes('the orphan is gone')) throw new Error(`a process that a handler left is not reaped:\n${log}`)
 }
 

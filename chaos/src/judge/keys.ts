@@ -27,6 +27,8 @@ export type KeyVerdict = { ok: true; reason: string } | { ok: false; fault: stri
 
 /** arq keeps a cron job's in-progress key for a minute, and its try counter for a day. */
 const CRON_KEEP_MS = 60_000
+/** Where aborts are asked for, the key of an ended job stays for this long, so that arq does not start it again. */
+const FENCE_MS = 2_000
 
 const ok = (reason: string): KeyVerdict => ({ ok: true, reason })
 const wrong = (fault: string): KeyVerdict => ({ ok: false, fault })
@@ -70,6 +72,7 @@ function inProgress({ ttlMs }: KeyFacts, id: string, { queued }: KeyContext): Ke
   if (ttlMs < 0) return wrong('in-progress key without expiry')
   if (queued.has(id)) return ok('claim on a queued job')
   if (id.startsWith('cron:') && ttlMs <= CRON_KEEP_MS) return ok('minute after a tick')
+  if (ttlMs <= FENCE_MS) return ok('moment after an end')
   return wrong('in-progress key without a job')
 }
 

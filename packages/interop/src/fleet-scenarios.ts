@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createLogger, defineTask, Worker } from '@arq-ts/core'
@@ -45,6 +46,32 @@ export const codecScenarios: Record<string, (fleet: Fleet, codec: CodecName) => 
     const runs = await Promise.all(jobs.map((_, i) => redis.lrange(`ran:race-${i}`, 0, -1)))
     expect(runs.filter((names) => names.length !== 1)).toEqual([])
     expect(new Set(runs.flat())).toEqual(new Set(['python', 'typescript']))
+  },
+
+  'keeps each result when the abort of a Python producer meets the end of its job': async (fleet, codec) => {
+    const { redis } = fleet
+    // Channels know no databases: other tests end jobs on this server too.
+    const name = randomUUID()
+    const ids = Array.from({ length: 200 }, (_, i) => `${name}-${i}`)
+    // An earlier request says that aborts are asked for in this fleet.
+    await redis.zadd('arq:abort', Date.now(), 'another')
+    // arq takes a job that ours runs for a deferred one, and puts its id to the front of the queue.
+    const ends = redis.duplicate()
+    fleet.endWith(async () => ends.disconnect())
+    await ends.psubscribe('arq:result:*')
+    ends.on('pmessage', (_pattern, _channel, id: string) => {
+      if (id.startsWith(name)) void redis.zadd('arq:queue', 1, id)
+    })
+    await fleet.typescriptWorker({ codec })
+    await fleet.pythonWorker({ codec })
+    const jobs = await fleet.client(codec).enqueueMany(ids.map((jobId) => ['record', [jobId], { jobId }]) as never)
+    expect(jobs).toHaveLength(ids.length)
+    const ran = async (id: string) => (await redis.llen(`ran:${id}`)) === 1 && (await redis.exists(`arq:result:${id}`))
+    await eventually(async () => (await Promise.all(ids.map(ran))).every(Boolean), { timeoutMs: 30_000 })
+    await eventually(async () => (await redis.zcard('arq:queue')) === 0, { timeoutMs: 30_000 })
+    const client = fleet.client(codec)
+    const infos = await Promise.all(ids.map((id) => client.job(id).resultInfo()))
+    expect(infos.filter((info) => info?.success !== true)).toEqual([])
   },
 
   'runs each cron tick once, under the ids Python gives': async (fleet, codec) => {

@@ -1,7 +1,7 @@
 import { DecodeError } from '../errors.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import type { PayloadLimits } from '@arq-ts/protocol'
-import { decodeJob, isWellFormed, PYTHON_IN_PROGRESS, showId } from '@arq-ts/protocol/jobs'
+import { decodeJob, ENDED_IN_PROGRESS, isWellFormed, PYTHON_IN_PROGRESS, showId } from '@arq-ts/protocol/jobs'
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
 import type { Damage } from '../redis/damage.ts'
 import { isCounter } from '../redis/jobs.ts'
@@ -89,6 +89,7 @@ export function holderOf(
   if (!isHeld) return null
   const unknown = { workerId: null, alive: null, sinceMs: null, expiresInMs: ttlMs }
   if (holder === null) return { language: 'unknown', ...unknown }
+  if (holder === ENDED_IN_PROGRESS) return null
   if (holder === PYTHON_IN_PROGRESS) return { language: 'python', ...unknown }
   const workerId = workerIdOf(holder)
   const worker = workers.find((each) => each.id === workerId)

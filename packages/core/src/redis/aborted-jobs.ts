@@ -12,6 +12,8 @@ import { dueTimeIn, readScore } from './scores.ts'
 const MAX_REQUESTS = 1_000
 const MAX_CLAIMS = 100
 const MAX_PAYLOAD_BYTES = 16_777_216
+/** Time for which one abort request makes more of them likely, in ms. */
+const LATELY_MS = 86_400_000
 
 /** Options for taking jobs that are asked to abort. */
 export interface AbortedClaimOptions {
@@ -28,12 +30,18 @@ export class AbortedJobs {
   readonly #keys: Keys
   readonly #faults: Faults
   readonly #run: RunScript
+  #seenAtMs = -Infinity
 
   constructor(options: { connection: Connection; keys: Keys; faults: Faults; run: RunScript }) {
     this.#connection = options.connection
     this.#keys = options.keys
     this.#faults = options.faults
     this.#run = options.run
+  }
+
+  /** True in a fleet that makes use of aborts: a request was seen within a day. */
+  get wereAskedLately(): boolean {
+    return performance.now() - this.#seenAtMs < LATELY_MS
   }
 
   /** Which of these running jobs are asked to abort, and since when. The requests stay until the jobs are settled. */
@@ -92,6 +100,7 @@ export class AbortedJobs {
     for (let at = 0; at < requests.length; at += 2)
       asked.set(readId(requests[at]!), readScore(String(requests[at + 1])))
     if (asked.size === 0) return []
+    this.#seenAtMs = performance.now()
     const ids = [...asked.keys()]
     const queue = this.#keys.queue(queueName)
     const scores = await this.#connection.run((client) => client.zmscore(queue, ...ids.map(sendId)), waiting)

@@ -216,7 +216,8 @@ export class Broker {
       ttlMs,
       keepMs,
     ])
-    const args = ['0', queueName, this.#idAt, order.length, groups.length, ...ended, ...results, ...dead]
+    const asked = this.#aborts.wereAskedLately ? '1' : '0'
+    const args = ['0', queueName, this.#idAt, order.length, groups.length, asked, ...ended, ...results, ...dead]
     const reply = await this.#run('finish', [...keys, ...letters], args, {
       resentFlag: true,
       isBrief: endings.length <= FEW_JOBS,

@@ -4,7 +4,8 @@ export const luaSources = {
   abort: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
-local running = redis.call('EXISTS', KEYS[3]) == 1
+local holder = redis.pcall('GET', KEYS[3])
+local running = holder and holder ~= 'ended'
 if not score and not running then return { 0 } end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 if score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[2], 1, ARGV[1]) end
@@ -63,8 +64,14 @@ for k = 3, #KEYS, 4 do
   if score and holder == token then
     local counted = redis.pcall('GET', retry)
     taken, try = score, type(counted) == 'string' and tonumber(counted) or 1
-  elseif score and score <= now and score ~= -math.huge and not holder and redis.call('EXISTS', job) == 0 then
-    if redis.call('EXISTS', result) == 1 then
+  elseif
+    score
+    and score <= now
+    and score ~= -math.huge
+    and (not holder or holder == 'ended')
+    and redis.call('EXISTS', job) == 0
+  then
+    if holder or redis.call('EXISTS', result) == 1 then
       redis.call('ZREM', KEYS[1], id)
       redis.pcall('ZREM', KEYS[2], id)
     else
@@ -102,6 +109,8 @@ local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
 local out, more, payloads = { now }, {}, {}
 
 local function obstacle(job, k, holder, stored)
+  -- The fence of an ended job, see finish.lua.
+  if holder == 'ended' and not stored then return false end
   if type(holder) == 'string' then return true end
   if holder then
     fault(job, k, holder.err)
@@ -247,9 +256,12 @@ end
 return out`,
   finish: `local queue = KEYS[3]
 local resent = ARGV[1] == '1'
-local aborts = redis.call('EXISTS', KEYS[1]) == 1
+local requests = redis.pcall('ZCARD', KEYS[1])
+local aborts = requests ~= 0
 local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local values = 5 + 6 * ways
+local values = 6 + 6 * ways
+local asked = ARGV[6] == '1' or (aborts and type(requests) == 'number')
+local fence_ms = asked and 2000 or 0
 local counts, out, holders, faults = {}, {}, {}, {}
 local done, gone, fresh = {}, {}, {}
 local function fault(job, key, reply)
@@ -273,8 +285,10 @@ for from = 1, jobs, 1000 do
 end
 local i = 0
 for way = 1, ways do
-  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way, 6 * way + 5)
+  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way + 1, 6 * way + 6)
   local ended = 0
+  local fence = keep == '0' and fence_ms > 0 and ttl ~= '-1'
+  local fenced_ms = fence and (ttl == '0' and fence_ms or math.min(fence_ms, tonumber(ttl)))
   for _ = 1, tonumber(count) do
     i = i + 1
     local in_progress, job, retry, result = unpack(KEYS, 4 * i + 1, 4 * i + 4)
@@ -293,7 +307,10 @@ for way = 1, ways do
         stored = kept == value
       end
       gone[#gone + 1], gone[#gone + 2] = job, retry
-      if keep == '0' then
+      if fence and stored then
+        redis.call('SET', in_progress, 'ended', 'PX', fenced_ms)
+        ended = ended + 1
+      elseif keep == '0' then
         gone[#gone + 1] = in_progress
         if stored then ended = ended + 1 end
       else
@@ -304,7 +321,7 @@ for way = 1, ways do
       if stored then fresh[i] = id end
       held = stored
       redis.pcall('PUBLISH', result, id)
-    elseif not holder then
+    elseif not holder or holder == 'ended' then
       -- Our own call, come a second time? Its result tells; where none is kept, that nobody has the job any more.
       if ttl == '-1' then
         held = resent and not redis.pcall('ZSCORE', queue, id)
@@ -613,12 +630,13 @@ for i = 0, #KEYS / 4 - 1 do
 end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
-  replay: `if redis.call('EXISTS', KEYS[3], KEYS[7]) > 0 then return { 0 } end
+  replay: `local holder = redis.pcall('GET', KEYS[7])
+if redis.call('EXISTS', KEYS[3]) == 1 or (holder and holder ~= 'ended') then return { 0 } end
 local time = redis.call('TIME')
 local due = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
 redis.call('ZADD', KEYS[6], string.format('%.0f', due), ARGV[1])
 redis.call('SET', KEYS[3], ARGV[4], 'PX', string.format('%.0f', ARGV[2] + ARGV[3]))
-redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
+redis.call('DEL', KEYS[2], KEYS[4], KEYS[5], KEYS[7])
 redis.pcall('ZREM', KEYS[1], ARGV[1])
 redis.pcall('ZREM', KEYS[8], ARGV[1])
 redis.pcall('PUBLISH', ARGV[5], string.format('%.0f', due))
@@ -791,9 +809,10 @@ for from = 1, #KEYS, 1500 do
     local k = from + 3 * i - 3
     local holder, try = holders[i], tries[i]
     local verdict = 0
-    if type(holder) == 'string' then
+    -- A fence holds nothing, see finish.lua.
+    if type(holder) == 'string' and holder ~= 'ended' then
       verdict = 1
-    elseif holder then
+    elseif holder and holder ~= 'ended' then
       verdict = faulty(k, holder)
     else
       local size = redis.pcall('STRLEN', KEYS[k + 1])
@@ -852,12 +871,12 @@ return 'queued'`,
 } as const
 
 export const luaShas = {
-  abort: '719d49cbdef70511855f3098e6418e8ffacfcded',
+  abort: '3ffa19cbb5a4fb86bde4767dc89657b1058ae79c',
   claimAborted: '22a16b7aebb2ebd9c76de6ff7eb2b8b1daaa9ed0',
-  claimExpired: 'a34ca85f3891a0b223a8fd05f03b34a5ccb1f544',
-  claim: '5dc19212eb03fed1e2629e29eed290a9a23f1248',
+  claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
+  claim: '45dd3fc787e45305d1f3a34d34dbaab6dc8d1264',
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
-  finish: '73abafdea9ee6d0b7702054ddfba49134eebb14f',
+  finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
@@ -865,10 +884,10 @@ export const luaShas = {
   record: 'df38a5c122d0167d3908c2d826e69d4275c64c11',
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
-  replay: 'bdcf473bb02239452ea426dc5275988e55640b5d',
+  replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',
   reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
-  sift: 'edc55ec24973d6174fb5424d339d51005478777e',
+  sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',
   tick: 'd5df54c8eebaa52dd6541eb8e7c0c70f911cabb9',
 } as const

@@ -3,6 +3,7 @@ import { encodeJob } from '@arq-ts/protocol'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach } from 'vitest'
 import type { Broker, Claim, EnqueueCall, Finish, Reschedule } from '../../src/redis/broker.ts'
+import type { DeadLetterRecords } from '../../src/redis/dead-letters.ts'
 import type { Fault } from '../../src/redis/faults.ts'
 import { Link } from '../../src/redis/link.ts'
 import { silent } from './support.ts'
@@ -13,6 +14,7 @@ export const payload = encodeJob({ jobTry: null, functionName: 'f', args: [], kw
 export interface BrokerHarness {
   redis: Redis
   broker: Broker
+  deadLetters: DeadLetterRecords
   /** What was reported so far. */
   faults: Fault[]
   enqueue(jobIds: readonly string[], changes?: Partial<EnqueueCall>): Promise<boolean[]>
@@ -39,6 +41,7 @@ export function useBroker(): BrokerHarness {
     Object.assign(harness, {
       redis,
       broker,
+      deadLetters: link.deadLetters,
       faults,
       enqueue: (jobIds, changes = {}) =>
         broker.enqueue(

@@ -104,7 +104,8 @@ describe('the broker', () => {
     expect(await broker.finish(queueName, [success(taken)])).toEqual([true])
     expect(await redis.getBuffer(key('result'))).toEqual(Buffer.from('done'))
     expect(await redis.zcard(queueName)).toBe(0)
-    expect(await redis.exists('arq:abort', key('in-progress'), key('job'), key('retry'))).toBe(0)
+    expect(await redis.exists('arq:abort', key('job'), key('retry'))).toBe(0)
+    expect(await redis.get(key('in-progress'))).toBe('ended')
   })
 
   test('takes jobs that are asked to abort and do not run, due or not, and no others', async () => {

@@ -165,6 +165,56 @@ describe('what stood before a job', () => {
     expect((await on.redis.keys('*ended*')).sort()).toEqual(['arq:result:ended'])
   })
 
+  describe('is one whose abort meets its end, in a fleet that asks for aborts', () => {
+    const end = async (changes = {}) => {
+      await on.redis.zadd('arq:abort', Date.now(), 'another')
+      await on.enqueue(['met'])
+      const [taken] = await on.claim(['met'])
+      expect(await on.broker.finish('q', [on.success(taken!, changes)])).toEqual([true])
+      return taken!
+    }
+
+    test('the in-progress key stays for a moment, so that Python starts nothing; the id that comes back goes', async () => {
+      await end()
+      expect(await on.redis.get('arq:in-progress:met')).toBe('ended')
+      expect(await on.redis.pttl('arq:in-progress:met')).toBeGreaterThan(0)
+      await on.redis.zadd('q', 1, 'met')
+      expect(await on.claim(['met'])).toEqual([])
+      expect(await on.redis.exists('q')).toBe(0)
+      expect(await on.redis.get('arq:result:met')).toBe('done')
+      expect(on.faults).toEqual([])
+    })
+
+    test('it is no longer than the result is kept, and none where no result is', async () => {
+      await end({ resultTtlMs: 500 })
+      expect(await on.redis.pttl('arq:in-progress:met')).toBeLessThanOrEqual(500)
+      await on.redis.del('arq:result:met', 'arq:in-progress:met')
+      await end({ result: null })
+      expect(await on.redis.exists('arq:in-progress:met')).toBe(0)
+    })
+
+    test('a cron tick keeps its own key', async () => {
+      const { token } = await end({ keepInProgressMs: 60_000 })
+      expect(await on.redis.get('arq:in-progress:met')).toBe(token)
+    })
+
+    test('a finish that is sent again, an abort and a replay are answered as without it', async () => {
+      const taken = await end()
+      expect(await on.broker.finish('q', [on.success(taken)])).toEqual([true])
+      expect(await on.broker.requestAbort('met', 'q')).toBe(false)
+      const { deadLetters } = on
+      expect(await deadLetters.replay('met', 'q', payload, 0, 60_000)).toBe(true)
+      expect(await on.claim(['met'])).toMatchObject([{ jobId: 'met', jobTry: 1 }])
+    })
+
+    test('is unknown to a fleet that asks for none', async () => {
+      await on.enqueue(['met'])
+      const [taken] = await on.claim(['met'])
+      await on.broker.finish('q', [on.success(taken!)])
+      expect(await on.redis.keys('*met*')).toEqual(['arq:result:met'])
+    })
+  })
+
   test('is a result that a late finish leaves as it is', async () => {
     await on.enqueue(['a'])
     const [taken] = await on.claim(['a'])

@@ -16,6 +16,12 @@ export const KEEP_CRON_IN_PROGRESS_MS = 60_000
 export const PYTHON_IN_PROGRESS = '1'
 
 /**
+ * Content of the in-progress key of a job that has ended and whose id Python's `Job.abort()` may put back into its queue:
+ * arq starts no job that has such a key.
+ */
+export const ENDED_IN_PROGRESS = 'ended'
+
+/**
  * Key names under an optional prefix. Python's names are fixed, so a prefix (for Redis Cluster a hash tag, `'{orders}:'`)
  * makes queues that only arq-ts shares.
  */

@@ -8,7 +8,9 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
-local running = redis.call('EXISTS', KEYS[3]) == 1
+local holder = redis.pcall('GET', KEYS[3])
+-- The fence of an ended job, see finish.lua, is no run.
+local running = holder and holder ~= 'ended'
 if not score and not running then return { 0 } end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 if score and not running and tonumber(score) > now then redis.call('ZADD', KEYS[2], 1, ARGV[1]) end

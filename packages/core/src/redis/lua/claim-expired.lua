@@ -1,5 +1,6 @@
 -- Takes due jobs whose payload is gone, so that they end as arq's "job expired". A job that has a kept result ended
--- before: Python's Job.abort() may have put its id back afterwards. It leaves the queue, and nothing else changes.
+-- before: Python's Job.abort() may have put its id back afterwards. It leaves the queue, and nothing else changes; the
+-- fence of finish.lua may still stand.
 -- The new score has the mark of a lease and the deaths, as claim.lua writes them.
 -- Repeating a call whose reply was lost gives the same jobs without counting another try.
 --
@@ -26,8 +27,14 @@ for k = 3, #KEYS, 4 do
   if score and holder == token then
     local counted = redis.pcall('GET', retry)
     taken, try = score, type(counted) == 'string' and tonumber(counted) or 1
-  elseif score and score <= now and score ~= -math.huge and not holder and redis.call('EXISTS', job) == 0 then
-    if redis.call('EXISTS', result) == 1 then
+  elseif
+    score
+    and score <= now
+    and score ~= -math.huge
+    and (not holder or holder == 'ended')
+    and redis.call('EXISTS', job) == 0
+  then
+    if holder or redis.call('EXISTS', result) == 1 then
       redis.call('ZREM', KEYS[1], id)
       redis.pcall('ZREM', KEYS[2], id)
     else

@@ -38,6 +38,8 @@ local out, more, payloads = { now }, {}, {}
 
 -- Why a due job that was not claimed is left to itself for a while; nothing where its payload is gone.
 local function obstacle(job, k, holder, stored)
+  -- The fence of an ended job, see finish.lua.
+  if holder == 'ended' and not stored then return false end
   if type(holder) == 'string' then return true end
   if holder then
     fault(job, k, holder.err)

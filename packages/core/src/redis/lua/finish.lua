@@ -4,6 +4,9 @@
 -- overwritten with another type, but that nobody else took since (same try, still queued) still counts as held; a
 -- repeated call whose reply was lost counts as done. A result that is there already is never overwritten: the job
 -- leaves the queue, and its end counts as lost.
+-- Python's Job.abort() that meets the end of a job puts its id back without a payload, and arq's worker would replace
+-- the result by "job expired". Where aborts are asked for, the in-progress key of a job whose result is kept stays for
+-- a moment, as a fence: arq starts nothing that has one, and claim-expired.lua removes the id.
 -- A key of a wrong type is reported and costs the job no more than what that key would hold: a letter, a count.
 -- Jobs of a batch mostly end alike: they come by the way they ended. What can be asked or done at once is.
 --
@@ -11,7 +14,8 @@
 -- then for each job: arq:in-progress:<id>, arq:job:<id>, arq:retry:<id>, arq:result:<id>
 -- then for each dead letter: arq:dead:<id>
 -- ARGV[1] -> '1' when the batch is sent again after a lost reply, ARGV[2] -> queue name, ARGV[3] -> where the id begins
---   in arq:in-progress:<id>, from 1, ARGV[4] -> number of jobs, ARGV[5] -> number of ways
+--   in arq:in-progress:<id>, from 1, ARGV[4] -> number of jobs, ARGV[5] -> number of ways, ARGV[6] -> '1' where aborts
+--   were asked for lately
 -- then for each way: how many jobs, token, try, outcome (complete, failed or aborted: what is counted), result TTL in ms
 --   (0 for ever, -1 none), ms to keep the in-progress key (0 none)
 -- then for each job, those of the first way first: result
@@ -20,9 +24,12 @@
 --   job or 0, of the key, reason
 local queue = KEYS[3]
 local resent = ARGV[1] == '1'
-local aborts = redis.call('EXISTS', KEYS[1]) == 1
+local requests = redis.pcall('ZCARD', KEYS[1])
+local aborts = requests ~= 0
 local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local values = 5 + 6 * ways
+local values = 6 + 6 * ways
+local asked = ARGV[6] == '1' or (aborts and type(requests) == 'number')
+local fence_ms = asked and 2000 or 0
 local counts, out, holders, faults = {}, {}, {}, {}
 local done, gone, fresh = {}, {}, {}
 local function fault(job, key, reply)
@@ -47,8 +54,10 @@ for from = 1, jobs, 1000 do
 end
 local i = 0
 for way = 1, ways do
-  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way, 6 * way + 5)
+  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way + 1, 6 * way + 6)
   local ended = 0
+  local fence = keep == '0' and fence_ms > 0 and ttl ~= '-1'
+  local fenced_ms = fence and (ttl == '0' and fence_ms or math.min(fence_ms, tonumber(ttl)))
   for _ = 1, tonumber(count) do
     i = i + 1
     local in_progress, job, retry, result = unpack(KEYS, 4 * i + 1, 4 * i + 4)
@@ -67,7 +76,10 @@ for way = 1, ways do
         stored = kept == value
       end
       gone[#gone + 1], gone[#gone + 2] = job, retry
-      if keep == '0' then
+      if fence and stored then
+        redis.call('SET', in_progress, 'ended', 'PX', fenced_ms)
+        ended = ended + 1
+      elseif keep == '0' then
         gone[#gone + 1] = in_progress
         if stored then ended = ended + 1 end
       else
@@ -78,7 +90,7 @@ for way = 1, ways do
       if stored then fresh[i] = id end
       held = stored
       redis.pcall('PUBLISH', result, id)
-    elseif not holder then
+    elseif not holder or holder == 'ended' then
       -- Our own call, come a second time? Its result tells; where none is kept, that nobody has the job any more.
       if ttl == '-1' then
         held = resent and not redis.pcall('ZSCORE', queue, id)

@@ -1,5 +1,6 @@
 import { DEFAULT_QUEUE_NAME, parseHealthLine, showId } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
+import { noteQueue } from '../recorder/note-queue.ts'
 import type { Link } from '../redis/link.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
@@ -144,13 +145,17 @@ export class Queues {
    * Lets arq-ts workers start no more jobs of this queue, cron ticks included, until `resume`; jobs at work go on.
    * Python workers know of no pause. False when it was paused before.
    */
-  pause(queueName: string): Promise<boolean> {
-    return this.#link.queues.pause(queueName)
+  async pause(queueName: string): Promise<boolean> {
+    const isNew = await this.#link.queues.pause(queueName)
+    if (isNew) await noteQueue(this.#link, 'paused', queueName)
+    return isNew
   }
 
   /** Ends a pause. False when there was none. */
-  resume(queueName: string): Promise<boolean> {
-    return this.#link.queues.resume(queueName)
+  async resume(queueName: string): Promise<boolean> {
+    const wasPaused = await this.#link.queues.resume(queueName)
+    if (wasPaused) await noteQueue(this.#link, 'resumed', queueName)
+    return wasPaused
   }
 
   /** True when Redis has a queue of this name: one that has members. */

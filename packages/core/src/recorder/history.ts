@@ -1,5 +1,7 @@
+import { ArgumentsError } from '../errors.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import type { Link } from '../redis/link.ts'
+import type { FunctionDefinition } from './function-definitions.ts'
 import { heatmapOf } from './heatmap.ts'
 import type { Heatmap } from './heatmap.ts'
 import { unpackHistogram } from './histogram.ts'
@@ -8,9 +10,15 @@ import { checkMetric, gaugeOf, isGauge, valueOf } from './metrics.ts'
 import type { GaugeMetric, Metric } from './metrics.ts'
 import { addNumbers, countsOf, gridOf, isWanted, latencyOf, lineKey, NO_NUMBERS, slotsOf } from './query.ts'
 import type { Counts, Dimension, Grid, HistoryFilter, HistoryRange, Latency, LineKey, Numbers } from './query.ts'
+import { ERROR_STATES, readDefinition, readEntry, readErrorGroup } from './records.ts'
+import type { AuditEntry, ErrorGroup, ErrorState, RecentJob, RecordedEvent, RecordedTry } from './records.ts'
 import { FOLDED_ID, OTHERS, readSeriesField } from './series-name.ts'
 import type { Language, SeriesName } from './series-name.ts'
 import { placeOf } from './slots.ts'
+
+/** Bounds of streams. */
+const MAX_RECENT = 500
+const MAX_AUDIT = 10_000
 
 type Range = HistoryRange & HistoryFilter
 
@@ -38,6 +46,8 @@ export interface RecordedFunction {
   languages: Language[]
   /** When a job of it last ended, in unix ms; null where none was recorded. */
   lastSeenMs: number | null
+  /** As its workers have it; null where none of arq-ts had it today. */
+  definition: FunctionDefinition | null
 }
 
 /** Series that are read: name and id. */
@@ -103,7 +113,7 @@ export class History {
     const functions = new Map<string, RecordedFunction>()
     const entry = (name: string) => {
       let found = functions.get(name)
-      if (!found) functions.set(name, (found = { name, queues: [], languages: [], lastSeenMs: null }))
+      if (!found) functions.set(name, (found = { name, queues: [], languages: [], lastSeenMs: null, definition: null }))
       return found
     }
     const add = <T>(list: T[], value: T) => void (list.includes(value) || list.push(value))
@@ -122,7 +132,102 @@ export class History {
         add(known.languages, 'typescript')
       }
     }
-    return [...functions.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    const sorted = [...functions.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    const { keys, recordings } = this.#link
+    const definitions = await recordings.strings(sorted.map(({ name }) => keys.obsFunction(name)))
+    return sorted.map((known, i) => ({ ...known, definition: readDefinition(definitions[i]!) }))
+  }
+
+  /** Errors by fingerprint, those seen last first; at most 500 are kept. */
+  async errors({ limit = 500, state }: { state?: ErrorState; limit?: number } = {}): Promise<ErrorGroup[]> {
+    const { keys, recordings } = this.#link
+    const [index = {}] = await recordings.hashes([keys.obsErrors])
+    const hashes = await recordings.hashes(Object.keys(index).map((fingerprint) => keys.obsError(fingerprint)))
+    return Object.keys(index)
+      .flatMap((fingerprint, i) => readErrorGroup(fingerprint, hashes[i]!) ?? [])
+      .filter((group) => state === undefined || group.state === state)
+      .sort((a, b) => b.lastMs - a.lastMs)
+      .slice(0, limit)
+  }
+
+  /** The errors of one fingerprint, or null. */
+  async error(fingerprint: string): Promise<ErrorGroup | null> {
+    const { keys, recordings } = this.#link
+    const [hash = {}] = await recordings.hashes([keys.obsError(fingerprint)])
+    return readErrorGroup(fingerprint, hash) ?? null
+  }
+
+  /**
+   * Mutes, resolves or opens errors; false where there are none of this fingerprint.
+   *
+   * @throws ArgumentsError for another state.
+   */
+  async setErrorState(fingerprint: string, state: ErrorState): Promise<boolean> {
+    if (!ERROR_STATES.includes(state))
+      throw new ArgumentsError(
+        `unknown state '${String(state)}' of an error, expected one of ${ERROR_STATES.join(', ')}`,
+      )
+    return this.#link.recordings.setField(this.#link.keys.obsError(fingerprint), 'state', state)
+  }
+
+  /** Jobs that ended lately, the newest first: failures, samples of the others, and the slowest. At most 500 are kept. */
+  async recent(
+    filter: { limit?: number; functionName?: string; outcome?: RecentJob['outcome'] } = {},
+  ): Promise<RecentJob[]> {
+    const { functionName, limit = 100, outcome } = filter
+    const members = { jobId: 'string', functionName: 'string', outcome: 'string', finishedMs: 'number' } as const
+    const jobs = await this.#entries<RecentJob>(this.#link.keys.obsRecent, members, { limit: MAX_RECENT })
+    return jobs
+      .filter((job) => functionName === undefined || job.functionName === functionName)
+      .filter((job) => outcome === undefined || job.outcome === outcome)
+      .slice(0, limit)
+  }
+
+  /** Events, the newest first; with `after`, those that follow it, the oldest first. About 10,000 are kept. */
+  events(range: { after?: string; before?: string; limit?: number } = {}): Promise<RecordedEvent[]> {
+    const limit = range.limit ?? 100
+    return this.#entries(this.#link.keys.obsEvents, { kind: 'string', atMs: 'number' }, { ...range, limit })
+  }
+
+  /** Tries of a job that did not end it well, the oldest first; the last 20 of the newest 10,000 such jobs are kept for 7 days. */
+  async tries(jobId: string): Promise<RecordedTry[]> {
+    const entries = await this.#link.recordings.list(this.#link.keys.obsTries(jobId))
+    return entries.flatMap(
+      (entry) => (readEntry(entry, { kind: 'string', atMs: 'number' }) as RecordedTry | undefined) ?? [],
+    )
+  }
+
+  /**
+   * Writes down what an operator is about to do; returns the entry's id. Act only once it has resolved.
+   *
+   * @throws RedisReplyError where it could not be written.
+   */
+  async writeAudit(entry: Omit<AuditEntry, 'id' | 'atMs'>): Promise<string> {
+    await this.#link.syncClock()
+    const value = JSON.stringify({ ...entry, atMs: this.#link.clock.now() })
+    return this.#link.recordings.append(this.#link.keys.obsAudit, value, MAX_AUDIT)
+  }
+
+  /** What operators did, the newest first. About 10,000 entries are kept. */
+  audit(range: { before?: string; limit?: number } = {}): Promise<AuditEntry[]> {
+    const limit = range.limit ?? 100
+    return this.#entries(
+      this.#link.keys.obsAudit,
+      { actor: 'string', action: 'string', atMs: 'number' },
+      { ...range, limit },
+    )
+  }
+
+  async #entries<T extends { id: string }>(
+    key: string,
+    members: Readonly<Record<string, 'string' | 'number'>>,
+    range: { after?: string; before?: string; limit: number },
+  ): Promise<T[]> {
+    const entries = await this.#link.recordings.entries(key, range)
+    return entries.flatMap(({ id, value }) => {
+      const entry = readEntry(value, members)
+      return entry ? [{ ...entry, id } as T] : []
+    })
   }
 
   async #grid(range: HistoryRange): Promise<Grid> {

@@ -1,11 +1,12 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
-import type { Calls } from './calls.ts'
+import type { Call, Calls } from './calls.ts'
 import { PAGE } from './calls.ts'
 import { intact } from './damage.ts'
 import type { Connection } from './connection.ts'
 import type { Faults } from './faults.ts'
+import { readId } from './id-bytes.ts'
 import { runScript } from './scripts.ts'
-import type { ScriptValue } from './scripts.ts'
+import type { ScriptReply, ScriptValue } from './scripts.ts'
 
 /** Time for which the number of a worker's last call is kept. */
 const FLUSH_TTL_MS = 3_600_000
@@ -52,8 +53,64 @@ export class Recordings {
   async write(workerId: string, number: number, { keys, operations }: RecordCall): Promise<void> {
     const all = [this.keys.obsFlush(workerId), ...keys]
     const args = [number, FLUSH_TTL_MS, ...operations]
-    const faults = await this.#connection.run((client) => runScript(client, 'record', all, args))
+    const reply = await this.#connection.run((client) => runScript(client, 'record', all, args))
+    const [faults, pushedOut] = reply as [ScriptReply[], ScriptReply[]]
     for (let at = 0; at < faults.length; at += 2) this.#report(all[Number(faults[at]) - 1]!, String(faults[at + 1]))
+    const gone: string[] = []
+    for (let at = 0; at < pushedOut.length; at += 2) {
+      const name = readId(pushedOut[at + 1] as Buffer)
+      gone.push(String(pushedOut[at]) === 'try' ? this.keys.obsTries(name) : this.keys.obsError(name))
+    }
+    await this.#calls.pipeline(gone.map((key) => ['unlink', key]))
+  }
+
+  /** Appends one entry to a stream of about `most`; returns its id. @throws RedisReplyError where the key is no stream. */
+  async append(key: string, value: string, most: number): Promise<string> {
+    const [id] = await this.#calls.pipeline([['xadd', key, 'MAXLEN', '~', most, '*', 'j', value]])
+    return String(id)
+  }
+
+  /**
+   * Entries of a stream with their ids: from the newest on, before `before`; or from the oldest on, after `after`. None
+   * where the key holds something else.
+   */
+  async entries(
+    key: string,
+    { after, before, limit }: { after?: string | undefined; before?: string | undefined; limit: number },
+  ): Promise<{ id: string; value: string }[]> {
+    const call: Call =
+      after === undefined
+        ? ['xrevrange', key, before === undefined ? '+' : `(${before}`, '-', 'COUNT', limit]
+        : ['xrange', key, `(${after}`, '+', 'COUNT', limit]
+    const [reply] = await this.#calls.attempt([call])
+    const entries = intact<[id: string, fields: string[]][]>(reply, [])
+    return entries.map(([id, fields]) => ({ id, value: fields[fields.indexOf('j') + 1] ?? '' }))
+  }
+
+  /** Whole hashes; an empty one where there is none, or where a key holds something else. */
+  async hashes(keys: readonly string[]): Promise<Record<string, string>[]> {
+    const replies = await this.#calls.attempt(keys.map((key) => ['hgetall', key]))
+    return replies.map((reply) => intact(reply, {}))
+  }
+
+  /** Strings; null where there is none, or where a key holds something else. */
+  async strings(keys: readonly string[]): Promise<(string | null)[]> {
+    const replies = await this.#calls.attempt(keys.map((key) => ['get', key]))
+    return replies.map((reply) => intact<string | null>(reply, null))
+  }
+
+  /** All entries of a list. */
+  async list(key: string): Promise<string[]> {
+    const [reply] = await this.#calls.attempt([['lrange', key, 0, -1]])
+    return intact<string[]>(reply, [])
+  }
+
+  /** Sets a field of a hash that exists; false where there is none. */
+  async setField(key: string, field: string, value: string): Promise<boolean> {
+    const [exists] = await this.#calls.attempt([['hexists', key, 'firstMs']])
+    if (exists !== 1) return false
+    await this.#calls.pipeline([['hset', key, field, value]])
+    return true
   }
 
   /** Takes the turn to measure a queue in a slot: true for one caller. */

@@ -449,7 +449,7 @@ for i = 4, #ARGV, 2 do
 end
 if reason then out[#out + 1] = reason end
 return out`,
-  record: `local faults = {}
+  record: `local faults, pushed_out = {}, {}
 local function fault(key, reply)
   if type(reply) == 'table' and reply.err then
     faults[#faults + 1], faults[#faults + 2] = key, reply.err
@@ -457,7 +457,7 @@ local function fault(key, reply)
   end
 end
 local number, last = tonumber(ARGV[1]), redis.pcall('GET', KEYS[1])
-if type(last) == 'string' and (tonumber(last) or 0) >= number then return {} end
+if type(last) == 'string' and (tonumber(last) or 0) >= number then return { {}, {} } end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 
 local MOST_BYTES, MOST_BUCKET = 48, 256
@@ -567,8 +567,50 @@ local operations = {
     fault(key, redis.pcall('HSET', KEYS[key], field, value))
   end,
 }
+operations.set = function()
+  local key, value = tonumber(take()), take()
+  redis.call('SET', KEYS[key], value, 'PX', take())
+end
+operations.append = function()
+  local key, most, how, value = tonumber(take()), take(), take(), take()
+  fault(key, redis.pcall('XADD', KEYS[key], 'MAXLEN', how, most, '*', 'j', value))
+end
+operations['try'] = function()
+  local key, index, jobs, entries, ttl, id, value = tonumber(take()), tonumber(take()), take(), take(), take(), take(), take()
+  local length = redis.pcall('RPUSH', KEYS[key], value)
+  if fault(key, length) then return end
+  redis.call('LTRIM', KEYS[key], -entries, -1)
+  redis.call('PEXPIRE', KEYS[key], ttl)
+  if length > 1 then return end
+  local known = redis.pcall('LPUSH', KEYS[index], id)
+  if fault(index, known) or known <= tonumber(jobs) then return end
+  pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'try', redis.call('RPOP', KEYS[index])
+end
+operations.error = function()
+  local key, index, most, ttl, print = tonumber(take()), tonumber(take()), tonumber(take()), take(), take()
+  local now, count, type_, message, sample, stack = take(), take(), take(), take(), take(), take()
+  local name, queue, job = take(), take(), take()
+  local hash = KEYS[key]
+  local isNew = redis.pcall('HSETNX', hash, 'firstMs', now)
+  if fault(key, isNew) then return end
+  if isNew == 1 then redis.call('HSET', hash, 'state', 'open', 'type', type_, 'message', message, 'stack', stack) end
+  if redis.call('HGET', hash, 'state') == 'resolved' then redis.call('HSET', hash, 'state', 'open') end
+  redis.call('HSET', hash, 'lastMs', now, 'sample', sample, 'jobId', job)
+  fault(key, redis.pcall('HINCRBY', hash, 'count', count))
+  if redis.call('HLEN', hash) < 64 then redis.call('HSET', hash, 'f:' .. name, 1, 'q:' .. queue, 1) end
+  redis.call('PEXPIRE', hash, ttl)
+  if fault(index, redis.pcall('HSET', KEYS[index], print, now)) then return end
+  if redis.call('HLEN', KEYS[index]) <= most then return end
+  local all, oldest, at = redis.call('HGETALL', KEYS[index]), math.huge, nil
+  for i = 1, #all, 2 do
+    local seen = tonumber(all[i + 1]) or 0
+    if seen < oldest then oldest, at = seen, all[i] end
+  end
+  redis.call('HDEL', KEYS[index], at)
+  pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'error', at
+end
 while at <= #ARGV do operations[take()]() end
-return faults`,
+return { faults, pushed_out }`,
   remove: `local out = {}
 local function drop(set, id)
   local removed = redis.pcall('ZREM', set, id)
@@ -881,7 +923,7 @@ export const luaShas = {
   move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
-  record: 'df38a5c122d0167d3908c2d826e69d4275c64c11',
+  record: 'c64324b6ab3c79ccaa06ac355ce9c9629ad85371',
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',

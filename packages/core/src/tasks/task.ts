@@ -22,6 +22,8 @@ export interface TaskOptions {
 
 /** A function workers run, by its name on the wire. Made by `defineTask`. */
 export interface Task<Input = unknown, Result = unknown> extends TaskContract<Input, Result>, Readonly<TaskOptions> {
+  /** @internal Schema of the parameters. */
+  readonly params?: z.ZodObject
   /** @internal */
   readonly handler: (ctx: JobContext, ...args: readonly unknown[]) => unknown
   /** The handler's arguments after `ctx`. @throws ArgumentsError */
@@ -86,6 +88,7 @@ export function defineTask(
   return {
     ...options,
     name,
+    params,
     handler: run,
     bind: (args, kwargs) =>
       parse(signature, bindArguments(name, signature.parameters, args, kwargs, signature.acceptsUnknown)),

@@ -6,6 +6,9 @@ import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { ResolvedWorkerOptions } from '../options/worker.ts'
 import { QueueGauges } from '../recorder/queue-gauges.ts'
+import { FunctionDefinitions, jsonSchemaOf } from '../recorder/function-definitions.ts'
+import type { FunctionDefinition } from '../recorder/function-definitions.ts'
+import { Journal } from '../recorder/journal.ts'
 import { Recorder } from '../recorder/recorder.ts'
 import { Link } from '../redis/link.ts'
 import { AbortListener } from './abort-listener.ts'
@@ -18,6 +21,7 @@ import { makeContext } from './running/context.ts'
 import { Executor } from './running/executor.ts'
 import { registerCron, registerTask } from './running/registered-task.ts'
 import type { RegisteredTask } from './running/registered-task.ts'
+import { JobRecording } from './running/job-recording.ts'
 import { Reporter } from './running/reporter.ts'
 import { SettleBatcher } from './running/settle-batcher.ts'
 import { tracedRun } from './running/traced-run.ts'
@@ -81,6 +85,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
 
   const slots = new Slots(settings.maxJobs)
   const { logArguments, logResults, abortGraceMs } = settings
+  const journal = new Journal({ keys: link.keys, workerId: id, language: 'typescript' })
   const recorder = settings.recorder
     ? new Recorder({
         recordings: link.recordings,
@@ -91,6 +96,8 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         now,
         hasFunction: (name) => tasks.has(name),
         parts: [
+          journal,
+          new FunctionDefinitions(link.keys, definitionsOf(tasks, settings)),
           new QueueGauges({
             keys: link.keys,
             recordings: link.recordings,
@@ -102,7 +109,8 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         ],
       })
     : undefined
-  const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recorder, now })
+  const recording = recorder && new JobRecording(recorder, journal, now)
+  const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recording })
   const leases: LeaseKeeper = new LeaseKeeper({
     broker,
     slots,
@@ -200,6 +208,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     executor,
     heartbeat,
     hooks,
+    journal,
     leases,
     link,
     queueNames,
@@ -208,4 +217,22 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     slots,
     tasks,
   }
+}
+
+function definitionsOf(
+  tasks: ReadonlyMap<string, RegisteredTask>,
+  settings: ResolvedWorkerOptions,
+): Map<string, () => FunctionDefinition> {
+  return new Map(
+    [...tasks.values()].map((task) => [
+      task.name,
+      () => ({
+        isCron: task.isCron,
+        timeoutMs: task.timeoutMs ?? settings.jobTimeoutMs,
+        maxTries: task.maxTries ?? settings.maxTries,
+        keepResultMs: task.keepResultMs ?? settings.keepResultMs,
+        params: jsonSchemaOf(task.params),
+      }),
+    ]),
+  )
 }

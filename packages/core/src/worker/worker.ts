@@ -175,7 +175,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** Each step may wait, for Redis or a hook: a stop goes past it at once, and nothing that follows begins. */
   async #start(): Promise<void> {
-    const { aborts, claimLoop, cron, heartbeat, hooks, leases, link, queueNames, recorder, tasks } = this.#parts
+    const { aborts, claimLoop, cron, heartbeat, hooks, journal, leases, link, queueNames, recorder, tasks } =
+      this.#parts
     const { broker, connection } = link
     const settings = this.#settings
     this.#stopping.signal.throwIfAborted()
@@ -210,6 +211,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.#unlessStopped(heartbeat.start())
     leases.start()
     recorder?.start()
+    journal.note({ kind: 'worker-started', atMs: this.#startedAtMs, version: VERSION })
     if (settings.allowAbortJobs) aborts.start()
     cron.start()
     this.#emitSafely('started')
@@ -241,12 +243,13 @@ export class Worker extends EventEmitter<WorkerEvents> {
    * The rest of the shutdown, in its order: services, keys, hook, connections. Each step is tried whatever the others do.
    */
   async #close(): Promise<void> {
-    const { aborts, cron, heartbeat, hooks, leases, link, recorder } = this.#parts
+    const { aborts, cron, heartbeat, hooks, journal, leases, link, recorder } = this.#parts
     cron.stop()
     aborts.stop()
     leases.stop()
     heartbeat.pause()
     recorder?.pause()
+    if (this.#startedAtMs > 0) journal.note({ kind: 'worker-stopped', atMs: link.broker.clock.now() })
     const steps: [string, () => unknown][] = [
       ['writing what was recorded', () => recorder && link.connection.isReady && within(recorder.stop(), END_WAIT_MS)],
       ['removing the health keys', () => link.connection.isReady && within(heartbeat.stop(), END_WAIT_MS)],

@@ -1,5 +1,6 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { ChainableCommander, Redis } from 'ioredis'
+import { fingerprintOf } from '../../src/recorder/fingerprint.ts'
 import { seriesId } from '../../src/recorder/series-name.ts'
 import { placeOf, RESOLUTIONS } from '../../src/recorder/slots.ts'
 
@@ -49,6 +50,17 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   obsSeries: (keys) => keys.obsSeries,
   obsNumbers: (keys, { queueName }) => keys.obsNumbers('1m', echoOf(queueName), blockNow()),
   obsDepth: (keys, { queueName }) => keys.obsDepth('1m', queueName, blockNow()),
+  obsEvents: (keys) => keys.obsEvents,
+  obsRecent: (keys) => keys.obsRecent,
+  obsAudit: (keys) => keys.obsAudit,
+  obsErrors: (keys) => keys.obsErrors,
+  obsTried: (keys) => keys.obsTried,
+  obsError: (keys) => keys.obsError(fingerprintOf('Error', 'the handler failed')),
+  obsTries: (keys, { jobId }) => keys.obsTries(jobId),
+  obsFunction: (keys) => keys.obsFunction('echo'),
+  // Written by the dashboard alone; no operation of core reads or writes them.
+  obsPlan: null,
+  obsTrash: null,
   obsFlush: (keys, { workerId }) => keys.obsFlush(workerId),
 }
 

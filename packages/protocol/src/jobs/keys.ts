@@ -39,6 +39,16 @@ export class Keys {
   readonly events: string
   /** Table of recorded series: hash of name to id and time last seen. */
   readonly obsSeries: string
+  /** Stream of what happened to jobs, queues and workers. */
+  readonly obsEvents: string
+  /** Stream of jobs that ended: failures, samples and the slowest. */
+  readonly obsRecent: string
+  /** Stream of what operators did. */
+  readonly obsAudit: string
+  /** Fingerprints of errors: hash to the time each was last seen. */
+  readonly obsErrors: string
+  /** Jobs whose tries are recorded, the newest first: a list. */
+  readonly obsTried: string
   readonly #database: number
 
   /** @param database Part of every channel's name but a result's: Redis's channels know no databases. */
@@ -51,6 +61,11 @@ export class Keys {
     this.paused = `${prefix}arq:paused`
     this.events = `${prefix}arq:events@${database}`
     this.obsSeries = `${prefix}arq:obs:series`
+    this.obsEvents = `${prefix}arq:obs:events`
+    this.obsRecent = `${prefix}arq:obs:recent`
+    this.obsAudit = `${prefix}arq:obs:audit`
+    this.obsErrors = `${prefix}arq:obs:errors`
+    this.obsTried = `${prefix}arq:obs:tried`
   }
 
   /** A queue: sorted set of job ids by due time. */
@@ -105,6 +120,26 @@ export class Keys {
   /** Length and age of a queue: hash of 40 slots of one resolution. */
   obsDepth(resolution: string, queueName: string, block: number): string {
     return `${this.prefix}arq:obs:depth:${queueName}:${resolution}:${block}`
+  }
+  /** Errors of one fingerprint: a hash. */
+  obsError(fingerprint: string): string {
+    return `${this.prefix}arq:obs:fp:${fingerprint}`
+  }
+  /** Tries of a job that did not end well, the oldest first: a list. */
+  obsTries(jobId: string): string {
+    return `${this.prefix}arq:obs:tries:${jobId}`
+  }
+  /** Definition of a function, as its workers have it: a string. */
+  obsFunction(functionName: string): string {
+    return `${this.prefix}arq:obs:fn:${functionName}`
+  }
+  /** A frozen plan of a bulk action. */
+  obsPlan(token: string): string {
+    return `${this.prefix}arq:obs:plan:${token}`
+  }
+  /** Payloads that a bulk action removed. */
+  obsTrash(token: string): string {
+    return `${this.prefix}arq:obs:trash:${token}`
   }
   /** Number of the last call by which a worker wrote what it recorded. */
   obsFlush(workerId: string): string {

@@ -8,8 +8,14 @@
 --   merge, v (sums and maxima) or h (histogram), value, how many places, then for each: key, field
 --   expire, key, ms
 --   hset, key, field, value
--- Output: faults, two values each: number of the key, reason
-local faults = {}
+--   set, key, value, TTL in ms
+--   append, key of a stream, its length at most, '=' or '~' (exactly or about), value: added as the field j
+--   try, key of a list, key of the list of jobs, jobs at most, entries at most, TTL in ms, id of the job, value
+--   error, key of a hash, key of the hash of fingerprints, fingerprints at most, TTL in ms, fingerprint, now in unix ms,
+--     count, then 7 values: type, message, sample, stack, function, queue, id of the job
+-- Output: two lists: faults, two values each: number of the key, reason; and what was pushed out, two values each: try or
+--   error, and the id or the fingerprint
+local faults, pushed_out = {}, {}
 local function fault(key, reply)
   if type(reply) == 'table' and reply.err then
     faults[#faults + 1], faults[#faults + 2] = key, reply.err
@@ -17,7 +23,7 @@ local function fault(key, reply)
   end
 end
 local number, last = tonumber(ARGV[1]), redis.pcall('GET', KEYS[1])
-if type(last) == 'string' and (tonumber(last) or 0) >= number then return {} end
+if type(last) == 'string' and (tonumber(last) or 0) >= number then return { {}, {} } end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 
 local MOST_BYTES, MOST_BUCKET = 48, 256
@@ -127,5 +133,47 @@ local operations = {
     fault(key, redis.pcall('HSET', KEYS[key], field, value))
   end,
 }
+operations.set = function()
+  local key, value = tonumber(take()), take()
+  redis.call('SET', KEYS[key], value, 'PX', take())
+end
+operations.append = function()
+  local key, most, how, value = tonumber(take()), take(), take(), take()
+  fault(key, redis.pcall('XADD', KEYS[key], 'MAXLEN', how, most, '*', 'j', value))
+end
+operations['try'] = function()
+  local key, index, jobs, entries, ttl, id, value = tonumber(take()), tonumber(take()), take(), take(), take(), take(), take()
+  local length = redis.pcall('RPUSH', KEYS[key], value)
+  if fault(key, length) then return end
+  redis.call('LTRIM', KEYS[key], -entries, -1)
+  redis.call('PEXPIRE', KEYS[key], ttl)
+  if length > 1 then return end
+  local known = redis.pcall('LPUSH', KEYS[index], id)
+  if fault(index, known) or known <= tonumber(jobs) then return end
+  pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'try', redis.call('RPOP', KEYS[index])
+end
+operations.error = function()
+  local key, index, most, ttl, print = tonumber(take()), tonumber(take()), tonumber(take()), take(), take()
+  local now, count, type_, message, sample, stack = take(), take(), take(), take(), take(), take()
+  local name, queue, job = take(), take(), take()
+  local hash = KEYS[key]
+  local isNew = redis.pcall('HSETNX', hash, 'firstMs', now)
+  if fault(key, isNew) then return end
+  if isNew == 1 then redis.call('HSET', hash, 'state', 'open', 'type', type_, 'message', message, 'stack', stack) end
+  if redis.call('HGET', hash, 'state') == 'resolved' then redis.call('HSET', hash, 'state', 'open') end
+  redis.call('HSET', hash, 'lastMs', now, 'sample', sample, 'jobId', job)
+  fault(key, redis.pcall('HINCRBY', hash, 'count', count))
+  if redis.call('HLEN', hash) < 64 then redis.call('HSET', hash, 'f:' .. name, 1, 'q:' .. queue, 1) end
+  redis.call('PEXPIRE', hash, ttl)
+  if fault(index, redis.pcall('HSET', KEYS[index], print, now)) then return end
+  if redis.call('HLEN', KEYS[index]) <= most then return end
+  local all, oldest, at = redis.call('HGETALL', KEYS[index]), math.huge, nil
+  for i = 1, #all, 2 do
+    local seen = tonumber(all[i + 1]) or 0
+    if seen < oldest then oldest, at = seen, all[i] end
+  end
+  redis.call('HDEL', KEYS[index], at)
+  pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'error', at
+end
 while at <= #ARGV do operations[take()]() end
-return faults
+return { faults, pushed_out }

@@ -2,6 +2,7 @@ import type { CronJob } from '../../cron/cron.ts'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { JobContext } from '../../tasks/context.ts'
 import type { AnyTask } from '../../tasks/task.ts'
+import type { z } from 'zod'
 
 /** What a worker runs under a function name: a task, or a cron job. */
 export interface RegisteredTask {
@@ -18,6 +19,7 @@ export interface RegisteredTask {
   keepResultForever: boolean | undefined
   maxTries: number | undefined
   retry: RetryPolicy | undefined
+  params: z.ZodObject | undefined
 }
 
 export function registerTask(task: AnyTask): RegisteredTask {
@@ -31,6 +33,7 @@ export function registerTask(task: AnyTask): RegisteredTask {
     keepResultForever: task.keepResultForever,
     maxTries: task.maxTries,
     retry: task.retry,
+    params: task.params,
   }
 }
 
@@ -46,5 +49,6 @@ export function registerCron(cron: CronJob): RegisteredTask {
     keepResultForever: cron.keepResultForever,
     maxTries: cron.maxTries,
     retry: undefined,
+    params: undefined,
   }
 }

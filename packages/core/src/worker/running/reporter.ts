@@ -4,11 +4,10 @@ import type { WorkerEvents } from '../../fleet/events.ts'
 import type { Counters } from '../../fleet/worker-entry.ts'
 import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
-import { OUTCOME } from '../../recorder/tally.ts'
-import type { Recorder } from '../../recorder/recorder.ts'
 import type { Claim } from '../../redis/broker.ts'
 import type { RunningJob } from '../slots.ts'
 import type { HandlerRun } from './handler-run.ts'
+import type { JobRecording } from './job-recording.ts'
 import type { RegisteredTask } from './registered-task.ts'
 import { ReleaseLog } from './release-log.ts'
 
@@ -22,10 +21,8 @@ export interface ReporterOptions {
   emit: Emit
   /** True when an event has a listener: an event for each job is not free. */
   hasListeners: (event: keyof WorkerEvents) => boolean
-  /** Counts the ends of tries; undefined where nothing is recorded. */
-  recorder: Recorder | undefined
-  /** Redis time in unix ms. */
-  now: () => number
+  /** Records the ends of tries; undefined where nothing is recorded. */
+  recording: JobRecording | undefined
 }
 
 /** A job that has ended, as its events describe it. */
@@ -124,13 +121,8 @@ export class Reporter {
 
   /** Reports a final ending that is stored. */
   finished(job: EndedJob, ending: Extract<Ending, { kind: 'finish' }>, isDead: boolean): void {
-    const { emit, hasListeners, recorder } = this.#options
-    if (recorder) {
-      const outcome = ending.success ? OUTCOME.complete : ending.aborted ? OUTCOME.aborted : OUTCOME.failed
-      const { claim, finishedMs, startedMs } = job
-      const runMs = job.hasRun ? finishedMs - startedMs : -1
-      recorder.count(claim.queueName, job.record.functionName, outcome, startedMs - claim.score, runMs, finishedMs)
-    }
+    const { emit, hasListeners, recording } = this.#options
+    recording?.finished(job, ending)
     if (!hasListeners('jobFinished') && !isDead) return
     const about = { ...aboutJob(job.claim, job.record.functionName), jobTry: job.jobTry }
     const outcome = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
@@ -141,25 +133,17 @@ export class Reporter {
 
   /** Reports a job that went back to its queue after a run. */
   returned(run: HandlerRun, ending: Exclude<Ending, { kind: 'finish' }>, outcome: Outcome, finishedMs: number): void {
-    const { emit, recorder } = this.#options
-    const { claim, record, startedMs } = run
-    recorder?.count(
-      claim.queueName,
-      record.functionName,
-      ending.kind === 'release' ? OUTCOME.released : OUTCOME.retried,
-      startedMs - claim.score,
-      finishedMs - startedMs,
-      finishedMs,
-    )
+    const { emit, recording } = this.#options
+    const error = outcome.kind === 'threw' || ending.kind === 'release' ? thrownIn(outcome) : ending.error
+    recording?.returned(run, ending, finishedMs, error)
     const about = aboutJob(run.claim, run.task.name)
     if (ending.kind === 'release') return emit('jobReleased', { ...about, reason: 'shutdown' })
-    const error = outcome.kind === 'threw' ? outcome.error : ending.error
     emit('jobRetried', { ...about, jobTry: run.claim.jobTry, delayMs: ending.delayMs ?? 0, error })
   }
 
   /** Reports a job of a function that this worker does not have. */
   handedBack(claim: Claim, { functionName }: JobRecord): void {
-    this.#countUnrun(claim, functionName, OUTCOME.released)
+    this.#options.recording?.handedBack(claim, functionName)
     this.#releases.add(showName(functionName))
     this.#options.emit('jobReleased', { ...aboutJob(claim, functionName), reason: 'unknown function' })
   }
@@ -180,22 +164,20 @@ export class Reporter {
     functionName: string,
     when: 'before it started' | 'while it ran' | 'before it was settled',
   ): void {
-    const { emit, log } = this.#options
+    const { emit, log, recording } = this.#options
     const about = aboutJob(claim, functionName)
     const effect =
       when === 'before it started'
         ? 'another worker may have it, it does not start here'
         : 'another worker may have it, its outcome is discarded'
-    this.#countUnrun(claim, functionName, OUTCOME.lost)
+    recording?.leaseLost(claim, functionName)
     log.error(about, `${lines.jobRef(claim.jobId, functionName)} lost its lease ${when}: ${effect}`)
     emit('leaseLost', about)
   }
+}
 
-  /** Counts an end without durations. */
-  #countUnrun({ queueName }: Claim, functionName: string, outcome: number): void {
-    const { now, recorder } = this.#options
-    recorder?.count(queueName, functionName, outcome, 0, -1, now())
-  }
+function thrownIn(outcome: Outcome): unknown {
+  return outcome.kind === 'threw' ? outcome.error : undefined
 }
 
 function refOf({ jobId }: Claim, { functionName }: JobRecord, task: RegisteredTask | undefined): string {

@@ -1,0 +1,51 @@
+import type { Keys } from '@arq-ts/protocol/jobs'
+import { z } from 'zod'
+import { CallPacker } from './call-packer.ts'
+import type { RecorderPart } from './recorder.ts'
+
+const TTL_MS = 86_400_000
+const REFRESH_MS = TTL_MS / 4
+const MAX_SCHEMA_BYTES = 16_384
+
+/** A function as its workers have it. */
+export interface FunctionDefinition {
+  isCron: boolean
+  timeoutMs: number
+  maxTries: number
+  keepResultMs: number
+  /** Its parameters as JSON Schema, in Python's positional order; null for a function without a schema. */
+  params: object | null
+}
+
+/** Writes the definitions of a worker's functions, so that forms and lists know them; they expire after a day. */
+export class FunctionDefinitions implements RecorderPart {
+  readonly #keys: Keys
+  readonly #definitions: ReadonlyMap<string, () => FunctionDefinition>
+  #writtenMs = -Infinity
+
+  constructor(keys: Keys, definitions: ReadonlyMap<string, () => FunctionDefinition>) {
+    this.#keys = keys
+    this.#definitions = definitions
+  }
+
+  collect(nowMs: number): CallPacker['calls'] {
+    if (nowMs - this.#writtenMs < REFRESH_MS) return []
+    this.#writtenMs = nowMs
+    const packer = new CallPacker()
+    for (const [name, definition] of this.#definitions) {
+      packer.add([this.#keys.obsFunction(name)], (key) => ['set', key, JSON.stringify(definition()), TTL_MS])
+    }
+    return packer.calls
+  }
+}
+
+/** A task's parameters as JSON Schema; null where there are none, or where no schema can say what they are. */
+export function jsonSchemaOf(params: z.ZodObject | undefined): object | null {
+  if (!params) return null
+  try {
+    const schema = z.toJSONSchema(params, { io: 'input', unrepresentable: 'any' })
+    return JSON.stringify(schema).length <= MAX_SCHEMA_BYTES ? schema : null
+  } catch {
+    return null
+  }
+}

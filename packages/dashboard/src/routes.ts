@@ -14,6 +14,8 @@ import { overview } from './read/overview.ts'
 import { pythonRow, snapshot, workerRow } from './read/queues.ts'
 import { audit, events, heatmap, history, logs, numberIn, series } from './read/recorded.ts'
 import { openApi } from './openapi.ts'
+import { Hub } from './stream/hub.ts'
+import { streamOf } from './stream/sse.ts'
 import { shownUser } from './users/access.ts'
 import type { Access, Guarded } from './users/access.ts'
 import type { DashboardUser } from './users/authenticators.ts'
@@ -39,6 +41,7 @@ export interface Handler extends Guarded {
 export function routesOf(board: Board): Route<Handler>[] {
   const job = ({ params }: Context) => params.id!
   const queue = ({ query }: Context) => query.get('queue')
+  const hub = new Hub(board)
   return [
     view('/api/bootstrap', (context) => bootstrap(board, context)),
     view('/api/overview', () => overview(board)),
@@ -67,6 +70,11 @@ export function routesOf(board: Board): Route<Handler>[] {
       const limit = Math.floor(numberIn(query, 'limit') ?? 10_000)
       return doctorReport(board, Math.min(1_000_000, Math.max(0, limit)))
     }),
+    {
+      method: 'GET',
+      path: '/api/stream',
+      handler: handler('view', 'dashboard', ({ request, query }) => Promise.resolve(streamOf(hub, request, query))),
+    },
     {
       method: 'GET',
       path: '/api/openapi.json',

@@ -1,0 +1,134 @@
+import { measureCommands } from '@arq-ts/core'
+import type { StreamMessages, StreamTopic } from '../api/types.ts'
+import type { Board } from '../board.ts'
+import { sampleFunctions } from '../read/functions.ts'
+import type { FunctionSample } from '../read/functions.ts'
+import { overview } from '../read/overview.ts'
+import { pythonRow, snapshot, workerRow } from '../read/queues.ts'
+import type { Snapshot } from '../read/queues.ts'
+import { EventFeed } from './event-feed.ts'
+import { Replay } from './replay.ts'
+import type { Message } from './replay.ts'
+
+/**
+ * Feeds every stream of a process from one poller.
+ *
+ *   idle --first subscriber--> polling --last one leaves--> idle
+ *
+ * While it is idle it sends nothing to Redis. While it polls, its cost does not depend on the number of subscribers.
+ */
+
+/** Topics that the poller makes; `events` come by themselves. */
+const POLLED = ['overview', 'queues', 'workers'] as const satisfies readonly StreamTopic[]
+const POLL_MS = 2_000
+/** The share of time that a poll may take: a slow one is followed by a longer pause. */
+const SHARE = 20
+/** Functions of waiting jobs are read seldom: that costs a few commands for each job. */
+const SAMPLE_MS = 15_000
+
+/** A reader of the stream. */
+export interface Subscriber {
+  topics: ReadonlySet<StreamTopic>
+  send(message: Message): void
+  end(): void
+}
+
+/** The one poller of a dashboard. */
+export class Hub {
+  readonly #board: Board
+  readonly #subscribers = new Set<Subscriber>()
+  readonly #replay = new Replay()
+  readonly #events: EventFeed
+  #timer: NodeJS.Timeout | undefined
+  #isPolling = false
+  #sample: { value: FunctionSample; until: number } | undefined
+
+  constructor(board: Board) {
+    this.#board = board
+    this.#events = new EventFeed(board, (batch) => this.#publish('events', batch))
+    board.onClose(() => this.close())
+  }
+
+  /** The number of readers. */
+  get size(): number {
+    return this.#subscribers.size
+  }
+
+  /** Adds a reader, and sends what it missed since `lastId`, or the newest state. The answer removes it. */
+  subscribe(subscriber: Subscriber, lastId: string | null): () => void {
+    for (const message of this.#replay.since(lastId, subscriber.topics)) subscriber.send(message)
+    this.#subscribers.add(subscriber)
+    this.#arrange()
+    return () => {
+      this.#subscribers.delete(subscriber)
+      this.#arrange()
+    }
+  }
+
+  /** Ends every stream. */
+  async close(): Promise<void> {
+    for (const subscriber of this.#subscribers) subscriber.end()
+    this.#subscribers.clear()
+    this.#arrange()
+    await this.#events.stop()
+  }
+
+  #wants(topic: StreamTopic): boolean {
+    return [...this.#subscribers].some(({ topics }) => topics.has(topic))
+  }
+
+  /** Starts and stops what the readers need. */
+  #arrange(): void {
+    if (this.#wants('events')) void this.#events.start()
+    else void this.#events.stop()
+    if (!POLLED.some((topic) => this.#wants(topic))) {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+    } else if (this.#timer === undefined && !this.#isPolling) this.#timer = setTimeout(() => void this.#poll(), 0)
+  }
+
+  async #poll(): Promise<void> {
+    this.#timer = undefined
+    this.#isPolling = true
+    const startedMs = performance.now()
+    try {
+      await this.#look(startedMs)
+    } catch (error) {
+      // Readers keep what they have; their next requests are answered with the reason.
+      this.#board.logger.warn({ err: error }, 'the dashboard could not look at the queues; it tries again')
+    }
+    this.#isPolling = false
+    if (!POLLED.some((topic) => this.#wants(topic))) return
+    const tookMs = performance.now() - startedMs
+    this.#timer = setTimeout(() => void this.#poll(), Math.max(POLL_MS, SHARE * tookMs))
+  }
+
+  async #look(startedMs: number): Promise<void> {
+    const board = this.#board
+    const costOf = (commands: number) => ({ commands, tookMs: Math.round(performance.now() - startedMs) })
+    const { value: seen, commands } = await measureCommands(() => snapshot(board))
+    const { nowMs, queues, complete } = seen
+    if (this.#wants('queues')) this.#publish('queues', { nowMs, queues, complete, cost: costOf(commands) })
+    if (this.#wants('workers')) {
+      const { unreadable } = seen
+      const [workers, python] = [seen.workers.map(workerRow), seen.python.map(pythonRow)]
+      this.#publish('workers', { nowMs, workers, python, unreadable, cost: costOf(commands) })
+    }
+    if (!this.#wants('overview')) return
+    const made = await measureCommands(async () => overview(board, seen, await this.#sampled(seen)))
+    this.#publish('overview', { ...made.value, cost: costOf(commands + made.commands) })
+  }
+
+  async #sampled(seen: Snapshot): Promise<FunctionSample> {
+    if (this.#sample && performance.now() < this.#sample.until) return this.#sample.value
+    const value = await sampleFunctions(this.#board, seen)
+    this.#sample = { value, until: performance.now() + SAMPLE_MS }
+    return value
+  }
+
+  #publish<T extends StreamTopic>(topic: T, data: StreamMessages[T]): void {
+    const message = this.#replay.add(topic, data)
+    if (message === null) return
+    for (const subscriber of this.#subscribers) if (subscriber.topics.has(topic)) subscriber.send(message)
+  }
+}

@@ -1,0 +1,42 @@
+import type { StreamTopic } from '../api/types.ts'
+import { inertJson } from '../http/respond.ts'
+
+/** Batches of events that a reader may have missed. */
+const KEPT_BATCHES = 200
+
+/** One message of the stream. */
+export interface Message {
+  id: string
+  topic: StreamTopic
+  text: string
+}
+
+/** Messages of the past: the newest state of each topic, and the last events. Ids of another process mean nothing to it. */
+export class Replay {
+  readonly #epoch = Date.now().toString(36)
+  #count = 0
+  readonly #newest = new Map<StreamTopic, Message & { number: number; state: string }>()
+  #events: (Message & { number: number })[] = []
+
+  /** Keeps a message and gives it an id; null where it says the same as the one before. */
+  add(topic: StreamTopic, data: object): Message | null {
+    // What changes with every look, though nothing else has.
+    const state = topic === 'events' ? '' : inertJson({ ...data, nowMs: 0, cost: 0 })
+    if (topic !== 'events' && this.#newest.get(topic)?.state === state) return null
+    const number = ++this.#count
+    const id = `${this.#epoch}-${number}`
+    const message = { id, topic, text: `id: ${id}\nevent: ${topic}\ndata: ${inertJson(data)}\n\n` }
+    if (topic === 'events') this.#events = [...this.#events, { ...message, number }].slice(-KEPT_BATCHES)
+    else this.#newest.set(topic, { ...message, number, state })
+    return message
+  }
+
+  /** What a reader of these topics lacks, in order. A reader without a valid id gets the newest state, and no old events. */
+  since(lastId: string | null, topics: ReadonlySet<StreamTopic>): Message[] {
+    const [epoch, text] = (lastId ?? '').split('-')
+    const last = epoch === this.#epoch && /^\d+$/.test(text ?? '') ? Number(text) : null
+    const newest = [...this.#newest.values()].filter(({ topic }) => topics.has(topic))
+    const events = last !== null && topics.has('events') ? this.#events : []
+    return [...newest, ...events].filter(({ number }) => number > (last ?? 0)).sort((a, b) => a.number - b.number)
+  }
+}

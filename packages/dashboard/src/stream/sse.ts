@@ -1,0 +1,68 @@
+import type { StreamTopic } from '../api/types.ts'
+import { Refusal } from '../http/refusal.ts'
+import type { Hub, Subscriber } from './hub.ts'
+
+const TOPICS: readonly StreamTopic[] = ['overview', 'queues', 'workers', 'events']
+const HEARTBEAT_MS = 15_000
+/** Streams of one process at most. */
+const MAX_STREAMS = 500
+/** Characters that a slow reader may be behind; it is cut off then, and comes back by its last id. */
+const MAX_BEHIND = 4_000_000
+
+/** Answers with server-sent events of the topics that are asked for. @throws Refusal */
+export function streamOf(hub: Hub, request: Request, query: URLSearchParams): Response {
+  const topics = topicsIn(query.get('topics') ?? 'overview')
+  if (hub.size >= MAX_STREAMS) throw new Refusal('not_available', `${MAX_STREAMS} streams are open, which is the limit`)
+  const lastId = request.headers.get('last-event-id')
+  const encoder = new TextEncoder()
+  let leave = () => {}
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        const write = (text: string) => {
+          if ((controller.desiredSize ?? 0) < -MAX_BEHIND) return subscriber.end()
+          controller.enqueue(encoder.encode(text))
+        }
+        const subscriber: Subscriber = {
+          topics,
+          send: ({ text }) => write(text),
+          end: () => {
+            leave()
+            try {
+              controller.close()
+            } catch {
+              // The reader has gone already.
+            }
+          },
+        }
+        const heartbeat = setInterval(() => write(': here\n\n'), HEARTBEAT_MS)
+        let unsubscribe = () => {}
+        leave = () => {
+          clearInterval(heartbeat)
+          unsubscribe()
+        }
+        write('retry: 3000\n\n')
+        unsubscribe = hub.subscribe(subscriber, lastId)
+        request.signal.addEventListener('abort', () => subscriber.end(), { once: true })
+      },
+      cancel: () => leave(),
+    },
+    { highWaterMark: 0, size: (chunk) => chunk?.byteLength ?? 0 },
+  )
+  return new Response(body, {
+    headers: {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    },
+  })
+}
+
+function topicsIn(text: string): ReadonlySet<StreamTopic> {
+  const names = text.split(',').filter((name) => name !== '')
+  const unknown = names.find((name) => !(TOPICS as readonly string[]).includes(name))
+  if (unknown !== undefined || names.length === 0) {
+    throw new Refusal('invalid_request', `"${unknown ?? ''}" is no topic; there are ${TOPICS.join(', ')}`)
+  }
+  return new Set(names as StreamTopic[])
+}

@@ -1,0 +1,143 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { defineTask } from '@arq-ts/core'
+import { eventually } from '@arq-ts/testkit'
+import { describe, expect, test } from 'vitest'
+import { toNodeHandler } from '../../src/index.ts'
+import type { Dashboard, StreamMessages } from '../../src/index.ts'
+import { get, refusalOf, useBench } from '../support/bench.ts'
+
+const bench = useBench()
+type Topic = keyof StreamMessages
+interface Received {
+  id: string
+  topic: Topic
+  data: StreamMessages[Topic]
+}
+
+/** A reader that keeps all that it gets. */
+async function open(dashboard: Dashboard, topics: string, lastId?: string) {
+  const response = await get(dashboard, `/api/stream?topics=${topics}`, lastId ? { 'last-event-id': lastId } : {})
+  expect(response.headers.get('content-type')).toContain('text/event-stream')
+  return reading(response)
+}
+
+function reading(response: Response) {
+  const received: Received[] = []
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  const ended = (async () => {
+    let text = ''
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      text += value
+      const parts = text.split('\n\n')
+      text = parts.pop()!
+      for (const part of parts) {
+        const [, id, topic, data] = /^id: (\S+)\nevent: (\w+)\ndata: (.*)$/.exec(part) ?? []
+        if (id) received.push({ id, topic: topic as Topic, data: JSON.parse(data!) as Received['data'] })
+      }
+    }
+  })()
+  ended.catch(() => {})
+  return { received, ended, leave: () => reader.cancel() }
+}
+
+const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+
+describe('the stream', () => {
+  test('gives ten readers the messages of one poll, at the commands of one', async () => {
+    await bench.client().enqueue('f', [], { queueName: 'mail', jobId: 'first', deferByMs: 60_000 })
+    const dashboard = bench.dashboard()
+    const monitor = await bench.database().redis.duplicate().monitor()
+    bench.onEnd(() => monitor.disconnect())
+    const looks: string[] = []
+    const { db } = bench.database().redis.options
+    monitor.on('monitor', (_time: string, args: string[], _source: string, database: string) => {
+      if (Number(database) === db && args[0]!.toLowerCase() === 'zcard' && args[1] === 'mail') looks.push(args[0]!)
+    })
+    const readers = await Promise.all(Array.from({ length: 10 }, () => open(dashboard, 'overview,queues,workers')))
+    await eventually(() => readers.every(({ received }) => received.some(({ topic }) => topic === 'overview')))
+    await bench.client().enqueue('f', [], { queueName: 'mail', jobId: 'second', deferByMs: 60_000 })
+    const overviews = () => readers.map(({ received }) => received.filter(({ topic }) => topic === 'overview'))
+    await eventually(() => overviews().every((each) => each.length === 2), { timeoutMs: 25_000 })
+    // One look for each poll: ten readers of three topics would have made thirty at the first.
+    expect(looks.length).toBeLessThan(10)
+    expect(new Set(readers.map(({ received }) => JSON.stringify(received))).size).toBe(1)
+    const [before, after] = overviews()[0]!.map(({ data }) => (data as StreamMessages['overview']).cost.commands)
+    expect(after! - before!).toBeLessThan(100)
+  })
+
+  test('stops to ask Redis when the last reader leaves', async () => {
+    const dashboard = bench.dashboard()
+    await get(dashboard, '/api/queues')
+    const before = timers()
+    const readers = await Promise.all([open(dashboard, 'queues,events'), open(dashboard, 'queues')])
+    await eventually(() => readers.every(({ received }) => received.length > 0))
+    expect(timers()).toBeGreaterThan(before)
+    const { db } = bench.database().redis.options
+    const listeners = async () => (await bench.database().redis.pubsub('NUMSUB', `arq:events@${db}`))[1]
+    await eventually(async () => (await listeners()) === 1)
+    for (const reader of readers) await reader.leave()
+    await eventually(() => timers() <= before)
+    await eventually(async () => (await listeners()) === 0)
+  })
+
+  test('resumes by the last id with the events that were missed', async () => {
+    const dashboard = bench.dashboard()
+    bench.worker({ tasks: [defineTask({ name: 'works', handler: () => Promise.resolve(1) })] })
+    const first = await open(dashboard, 'events')
+    // Workers publish once they know of a listener.
+    const hasEvent = (received: Received[], jobId: string) =>
+      received.some(({ data }) => (data as StreamMessages['events']).events.some((event) => event.jobId === jobId))
+    let number = 0
+    await eventually(async () => {
+      await bench.client().enqueue('works', [], { jobId: `early-${number++}` })
+      return first.received.length > 0
+    })
+    const second = await open(dashboard, 'events')
+    const lastId = first.received.at(-1)!.id
+    await first.leave()
+    await bench.client().enqueue('works', [], { jobId: 'missed' })
+    await eventually(() => hasEvent(second.received, 'missed'))
+    const again = await open(dashboard, 'events', lastId)
+    await eventually(() => hasEvent(again.received, 'missed'))
+    const fresh = await open(dashboard, 'events', 'another-process-7')
+    expect(fresh.received).toEqual([])
+  })
+
+  test('sends the newest state at once to a reader that comes later', async () => {
+    const dashboard = bench.dashboard()
+    const first = await open(dashboard, 'queues')
+    await eventually(() => first.received.length === 1)
+    const second = await open(dashboard, 'queues')
+    await eventually(() => second.received.length === 1)
+    expect(second.received).toEqual(first.received)
+  })
+
+  test('ends with the dashboard, and over a socket with its reader', async () => {
+    const dashboard = bench.dashboard()
+    const server = createServer(toNodeHandler(dashboard))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    bench.onEnd(() => new Promise((resolve) => server.close(resolve)))
+    const { port } = server.address() as AddressInfo
+    const gone = new AbortController()
+    const url = `http://127.0.0.1:${port}/api/stream?topics=events`
+    const left = reading(await fetch(url, { signal: gone.signal }))
+    const { db } = bench.database().redis.options
+    const listeners = async () => (await bench.database().redis.pubsub('NUMSUB', `arq:events@${db}`))[1]
+    await eventually(async () => (await listeners()) === 1)
+    gone.abort()
+    await left.ended.catch(() => {})
+    await eventually(async () => (await listeners()) === 0)
+    const stayed = reading(await fetch(url))
+    await dashboard.close()
+    await stayed.ended
+  })
+
+  test('refuses a topic that there is not', async () => {
+    for (const topics of ['', 'nothing', 'queues,nothing']) {
+      expect(await refusalOf(get(bench.dashboard(), `/api/stream?topics=${topics}`))).toEqual([400, 'invalid_request'])
+    }
+  })
+})

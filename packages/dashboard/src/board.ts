@@ -1,4 +1,6 @@
-import type { Client, DeadLetter, Logger } from '@arq-ts/core'
+import { Client } from '@arq-ts/core'
+import type { CodecName, DeadLetter, Logger } from '@arq-ts/core'
+import { Refusal } from './http/refusal.ts'
 import type { Settings } from './options.ts'
 import { Examinations } from './read/doctor.ts'
 import { Pulse } from './read/pulse.ts'
@@ -21,6 +23,7 @@ export class Board {
   readonly examinations: Examinations
   readonly recorder: Recorder | null
   #dead: { until: number; value: Promise<DeadLetter[]> } | undefined
+  readonly #clients = new Map<CodecName, Client>()
   readonly #closing = new Set<() => unknown>()
 
   constructor(client: Client, settings: Settings, logger: Logger) {
@@ -55,6 +58,28 @@ export class Board {
       counts.set(functionName, (counts.get(functionName) ?? 0) + 1)
     }
     return counts
+  }
+
+  /**
+   * A client that writes a codec: a copy of a job goes out as the job came in.
+   *
+   * @throws Refusal where the dashboard works with a client of the application, which writes another one.
+   */
+  clientOf(codec: CodecName | null): Client {
+    if (codec === null || codec === this.client.codec) return this.client
+    const { client, connection } = this.settings
+    if (client) {
+      throw new Refusal(
+        'conflict',
+        `the job is written in ${codec}, and the dashboard's client writes ${client.codec}: give it \`connection\` instead of \`client\``,
+      )
+    }
+    const known = this.#clients.get(codec)
+    if (known) return known
+    const made = new Client({ ...connection, logger: this.logger, codec })
+    this.#clients.set(codec, made)
+    this.onClose(() => made.close())
+    return made
   }
 
   /** Has something ended with the dashboard. */

@@ -1,6 +1,9 @@
 import { measureCommands } from '@arq-ts/core'
 import type { ActionName, Bootstrap, QueueDetails, QueueList, WorkerList } from './api/types.ts'
 import type { Board } from './board.ts'
+import { actOnJob, clone, enqueue, pauseOrResume, runCron, setErrorState } from './act/acts.ts'
+import { makePlan, runPlan } from './act/plans.ts'
+import { undo } from './act/undo.ts'
 import { Refusal } from './http/refusal.ts'
 import type { Route } from './http/router.ts'
 import type { Resource } from './options.ts'
@@ -43,15 +46,17 @@ export function routesOf(board: Board): Route<Handler>[] {
   const queue = ({ query }: Context) => query.get('queue')
   const hub = new Hub(board)
   return [
+    ...changesOf(board),
     view('/api/bootstrap', (context) => bootstrap(board, context)),
     view('/api/overview', () => overview(board)),
     view('/api/forecast', () => forecast(board, null)),
     view('/api/queues', () => queueList(board)),
     view('/api/queues/:id', ({ params }) => queueDetails(board, params.id!), 'queue'),
     view('/api/queues/:id/forecast', ({ params }) => forecast(board, params.id!), 'queue'),
-    view('/api/jobs', ({ query }) => {
+    view('/api/jobs', async ({ query, user, access }) => {
       const limit = Math.floor(numberIn(query, 'limit') ?? 50)
-      return jobPage(board, { q: query.get('q') ?? '', cursor: query.get('cursor'), limit })
+      const page = await jobPage(board, { q: query.get('q') ?? '', cursor: query.get('cursor'), limit })
+      return { ...page, jobs: await access.seen(user, page.jobs) }
     }),
     view('/api/jobs/:id', (context) => jobWithActs(board, context), 'job'),
     view('/api/jobs/:id/explain', (context) => jobExplanation(board, job(context), queue(context)), 'job'),
@@ -61,7 +66,14 @@ export function routesOf(board: Board): Route<Handler>[] {
     view('/api/workers', () => workerList(board)),
     view('/api/cron', ({ query }) => cronCalendar(board, query)),
     view('/api/errors', ({ query }) => errorList(board, query.get('state'))),
-    view('/api/errors/:id', ({ params }) => errorDetails(board, params.id!), 'error'),
+    view(
+      '/api/errors/:id',
+      async ({ params, user, access }) => {
+        const details = await errorDetails(board, params.id!)
+        return { ...details, jobs: await access.seen(user, details.jobs) }
+      },
+      'error',
+    ),
     view('/api/series', ({ query }) => series(board, query)),
     view('/api/heatmap', ({ query }) => heatmap(board, query)),
     view('/api/events', ({ query }) => events(board, query)),
@@ -81,6 +93,39 @@ export function routesOf(board: Board): Route<Handler>[] {
       handler: handler('view', 'dashboard', () => Promise.resolve(openApi())),
     },
   ]
+}
+
+/** Every route that changes something. */
+function changesOf(board: Board): Route<Handler>[] {
+  const onJobs = (['retry', 'remove', 'run-now', 'abort'] as const).map((action) =>
+    change(`/api/jobs/:id/${action}`, action, 'job', (context) => actOnJob(board, action, context)),
+  )
+  const onQueues = (['pause', 'resume'] as const).map((action) =>
+    change(`/api/queues/:id/${action}`, action, 'queue', (context) => pauseOrResume(board, action, context)),
+  )
+  const onErrors = (['mute', 'resolve', 'reopen'] as const).map((action) =>
+    change(`/api/errors/:id/${action}`, action, 'error', (context) => setErrorState(board, action, context)),
+  )
+  return [
+    ...onJobs,
+    ...onQueues,
+    ...onErrors,
+    change('/api/jobs', 'enqueue', 'dashboard', (context) => enqueue(board, context)),
+    change('/api/jobs/:id/clone', 'clone', 'job', (context) => clone(board, context)),
+    change('/api/cron/:id/run', 'run-cron', 'cron', (context) => runCron(board, context)),
+    change('/api/plans', 'later', 'plan', (context) => withCost(() => makePlan(board, context))),
+    change('/api/plans/:id/run', 'later', 'plan', (context) => withCost(() => runPlan(board, context))),
+    change('/api/undo/:id', 'later', 'undo', ({ user, access, params }) => undo(board, user, access, params.id!)),
+  ]
+}
+
+function change(
+  path: string,
+  action: ActionName | 'later',
+  type: Resource['type'],
+  run: (context: Context) => Promise<object>,
+): Route<Handler> {
+  return { method: 'POST', path, handler: handler(action, type, run) }
 }
 
 /** A route that changes nothing; its answer says what it has cost. */

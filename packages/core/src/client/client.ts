@@ -4,6 +4,7 @@ import { Doctor } from '../queues/doctor.ts'
 import { createLogger } from '../logging/logger.ts'
 import type { JobEvent } from '../fleet/events.ts'
 import { Inspector } from '../jobs/inspector.ts'
+import { Reversals } from '../jobs/reversals.ts'
 import { Job, toJobInfo, toJobResult } from '../jobs/job.ts'
 import type { JobInfo, JobResult } from '../jobs/job.ts'
 import { resolveClientOptions } from '../options/client.ts'
@@ -61,6 +62,8 @@ export class Client {
   readonly doctor: Doctor
   /** What workers recorded: counts and durations over time, errors, recent jobs, events. */
   readonly history: History
+  /** Acts on jobs as they were seen, which can be undone. */
+  readonly reversals: Reversals
   readonly #link: Link
   readonly #batcher: EnqueueBatcher
   readonly #ownsLink: boolean
@@ -82,6 +85,7 @@ export class Client {
     this.queues = new Queues(link, queueName)
     this.inspector = new Inspector(link, this.queues)
     this.doctor = new Doctor(link, this.queues)
+    this.reversals = new Reversals(link)
     this.history = new History(link)
   }
 

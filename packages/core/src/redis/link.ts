@@ -9,12 +9,14 @@ import { DamagedKeys } from './damage.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
 import { Holds } from './holds.ts'
+import { FrozenJobs } from './frozen-jobs.ts'
 import { JobPages } from './job-pages.ts'
 import { JobRecords } from './jobs.ts'
 import { describeObstruction } from './obstruction.ts'
 import { QueueRecords } from './queues.ts'
 import { Recordings } from './recordings.ts'
 import { Server } from './server.ts'
+import { Shelf } from './shelf.ts'
 import { Subscriber } from './subscriber.ts'
 import { TickRecords } from './ticks.ts'
 import { WorkerEventChannel } from './worker-events.ts'
@@ -44,6 +46,8 @@ export class Link {
   readonly holds: Holds
   readonly jobs: JobRecords
   readonly jobPages: JobPages
+  readonly frozenJobs: FrozenJobs
+  readonly shelf: Shelf
   readonly deadLetters: DeadLetterRecords
   readonly queues: QueueRecords
   readonly registry: WorkerRegistry
@@ -72,6 +76,8 @@ export class Link {
     this.holds = new Holds(calls, this.keys)
     this.jobs = new JobRecords(calls, this.keys, this.damaged)
     this.jobPages = new JobPages(calls, this.keys, this.damaged)
+    this.frozenJobs = new FrozenJobs(calls, this.keys)
+    this.shelf = new Shelf(calls, this.keys, this.clock)
     this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock, this.damaged)
     this.queues = new QueueRecords(calls, this.keys, this.clock, { jobs: this.jobs, damaged: this.damaged })
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)

@@ -423,6 +423,29 @@ for i = 1, #members, 2 do
   out[i + 1], out[i + 2] = members[i], members[i + 1]
 end
 return out`,
+  putBack: `local id = ARGV[1]
+local dead_score = redis.call('ZSCORE', KEYS[2], id)
+if redis.call('ZSCORE', KEYS[1], id) or dead_score then return { 0 } end
+if redis.call('EXISTS', KEYS[3]) + redis.call('EXISTS', KEYS[4]) + redis.call('EXISTS', KEYS[6]) > 0 then return { 0 } end
+local function set(key, value, ms)
+  if value == '' then return end
+  redis.call('SET', key, value)
+  if tonumber(ms) > 0 then redis.call('PEXPIRE', key, ms) end
+end
+set(KEYS[4], ARGV[4], ARGV[5])
+set(KEYS[5], ARGV[6], ARGV[7])
+set(KEYS[6], ARGV[8], ARGV[9])
+if #ARGV > 11 then
+  redis.call('DEL', KEYS[7])
+  for i = 12, #ARGV, 2 do redis.call('HSET', KEYS[7], ARGV[i], ARGV[i + 1]) end
+  if tonumber(ARGV[11]) > 0 then redis.call('PEXPIRE', KEYS[7], ARGV[11]) end
+end
+if ARGV[10] ~= '' then redis.call('ZADD', KEYS[2], ARGV[10], id) end
+if ARGV[3] ~= '' then
+  redis.call('ZADD', KEYS[1], ARGV[3], id)
+  redis.pcall('PUBLISH', ARGV[2], '0')
+end
+return { 1 }`,
   recordSeries: `local key, most, oldest = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[3])
 local out, size = {}, redis.pcall('HLEN', KEYS[1])
 local reason = type(size) == 'table' and size.err
@@ -683,59 +706,22 @@ redis.pcall('ZREM', KEYS[1], ARGV[1])
 redis.pcall('ZREM', KEYS[8], ARGV[1])
 redis.pcall('PUBLISH', ARGV[5], string.format('%.0f', due))
 return { 1 }`,
-  reschedule: `local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local earliest = {}
-local out, faults = {}, {}
-local function fault(job, key, reply)
-  if type(reply) == 'table' and reply.err then
-    local n = #faults
-    faults[n + 1], faults[n + 2], faults[n + 3] = job, key, reply.err
-    return true
+  reschedule: `for i = 1, 2 do redis.call('ZCARD', KEYS[i]) end
+local out = {}
+for i = 1, #KEYS - 2 do
+  local id, from, to = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local score = redis.call('ZSCORE', KEYS[1], id)
+  if not score or tonumber(score) ~= tonumber(from) then
+    out[i] = 0
+  elseif redis.call('EXISTS', KEYS[i + 2]) == 1 then
+    out[i] = 2
+  else
+    redis.call('ZADD', KEYS[1], to, id)
+    redis.call('ZREM', KEYS[2], id)
+    out[i] = 1
   end
 end
-for i = 0, #KEYS / 4 - 1 do
-  local queue, in_progress, job, retry = unpack(KEYS, 4 * i + 1, 4 * i + 4)
-  local id, token, try, kind, due, uncount, payload, channel = unpack(ARGV, 8 * i + 4, 8 * i + 11)
-  local holder = redis.pcall('GET', in_progress)
-  if fault(i + 1, 4 * i + 2, holder) then holder = false end
-  local held = holder == token
-    or (not holder and redis.pcall('GET', retry) == try and type(redis.pcall('ZSCORE', queue, id)) == 'string')
-  due = tonumber(due)
-  if kind == 'in' then due = now + due end
-  local score = held and redis.pcall('ZSCORE', queue, id)
-  local deaths = type(score) == 'string' and math.floor(math.floor(tonumber(score) % 1 * 128 + 0.5) / 2) or 0
-  local at = deaths > 0 and string.format('%.7f', due + deaths / 64) or string.format('%.0f', due)
-  if held and fault(i + 1, 4 * i + 1, redis.pcall('ZADD', queue, at, id)) then
-    held = false
-  elseif held then
-    local keep = math.max(due - now, 0) + ARGV[2]
-    local ttl = redis.call('PTTL', job)
-    if ttl == -2 then
-      redis.call('SET', job, payload, 'PX', string.format('%.0f', keep))
-    elseif ttl >= 0 and ttl < keep then
-      redis.call('PEXPIRE', job, string.format('%.0f', keep))
-    end
-    redis.call('DEL', in_progress)
-    local left = uncount == '1' and redis.pcall('DECR', retry) or 1
-    if fault(i + 1, 4 * i + 4, left) then left = 1 end
-    if left <= 0 then
-      redis.call('DEL', retry)
-    else
-      redis.call('EXPIRE', retry, string.format('%.0f', math.max(due - now, 0) / 1000 + ARGV[3]))
-    end
-    if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
-  elseif ARGV[1] == '1' and uncount == '1' and not holder and redis.pcall('ZSCORE', queue, id) then
-    -- The first call uncounted the try that this one names.
-    local counted = redis.pcall('GET', retry)
-    held = type(counted) ~= 'table' and tonumber(counted or 0) == try - 1
-  end
-  out[i + 1] = held and 1 or 0
-end
-for channel, due in pairs(earliest) do
-  redis.pcall('PUBLISH', channel, string.format('%.0f', due))
-end
-if #faults > 0 then out[#out + 1] = faults end
+redis.pcall('PUBLISH', ARGV[1], '0')
 return out`,
   reserve: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -877,6 +863,49 @@ for from = 1, #KEYS, 1500 do
 end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
+  takeOut: `for i = 1, 4 do redis.call('ZCARD', KEYS[i]) end
+local mode = ARGV[1]
+local function holds(key, kind)
+  local found = redis.call('TYPE', key).ok
+  return found == 'none' or found == kind
+end
+local function seen(place, score, dead_score, result)
+  local kind = string.sub(place, 1, 1)
+  local wanted = tonumber(string.sub(place, 2))
+  if kind == 'q' then return score and tonumber(score) == wanted end
+  if score then return false end
+  if kind == 'd' then return dead_score and tonumber(dead_score) == wanted end
+  return result
+end
+local out = {}
+for i = 1, (#ARGV - 1) / 2 do
+  local id, place = ARGV[2 * i], ARGV[2 * i + 1]
+  local in_progress, job, retry, result, letter, trace = unpack(KEYS, 6 * i - 1, 6 * i + 4)
+  local score = redis.call('ZSCORE', KEYS[1], id)
+  local dead_score = redis.call('ZSCORE', KEYS[4], id)
+  local sound = holds(job, 'string') and holds(retry, 'string') and holds(result, 'string') and holds(letter, 'hash')
+  if not sound then
+    out[i] = 0
+  elseif redis.call('EXISTS', in_progress) == 1 then
+    out[i] = 2
+  elseif not seen(place, score, dead_score, redis.call('EXISTS', result) == 1) then
+    out[i] = 0
+  else
+    out[i] = 1
+    if mode ~= 'drop' then
+      out[i] = {
+        score, redis.call('GET', job), redis.call('PTTL', job), redis.call('GET', retry),
+        redis.call('GET', result), redis.call('PTTL', result),
+        dead_score, redis.call('PTTL', letter), redis.call('HGETALL', letter),
+      }
+    end
+    if mode ~= 'peek' then
+      for j = 1, 4 do redis.call('ZREM', KEYS[j], id) end
+      redis.call('DEL', job, retry, result, letter, trace)
+    end
+  end
+end
+return out`,
   tick: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id, due, lifetime = ARGV[1], tonumber(ARGV[2]), ARGV[4]
@@ -922,14 +951,16 @@ export const luaShas = {
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
+  putBack: 'c7ca89dc3e76b881a7f84eabea016a3c14f6b53e',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
   record: 'c64324b6ab3c79ccaa06ac355ce9c9629ad85371',
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',
-  reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',
+  reschedule: '3bf05fe42c1dbe4d6e06e5fa8fb0791b9da54e96',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',
+  takeOut: 'b8595cb01bc2c3efa9da62eec64aaebea4fa679a',
   tick: 'd5df54c8eebaa52dd6541eb8e7c0c70f911cabb9',
 } as const

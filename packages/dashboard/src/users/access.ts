@@ -75,6 +75,13 @@ export class Access {
     return authorize === undefined || Object.is(await authorize(user, action, resource), true)
   }
 
+  /** The jobs of a list that the user may see. */
+  async seen<T extends { jobId: string }>(user: DashboardUser, jobs: readonly T[]): Promise<T[]> {
+    if (this.#settings.authorize === undefined) return [...jobs]
+    const may = await Promise.all(jobs.map(({ jobId }) => this.may(user, 'view', { type: 'job', name: jobId })))
+    return jobs.filter((_, i) => may[i])
+  }
+
   /** The actions that the user may perform at all, of these. */
   async actionsOf<A extends ActionName>(
     user: DashboardUser,

@@ -79,6 +79,31 @@ describe('a change', () => {
     const request = new Request('http://localhost/api/jobs/a', { method, headers: good })
     expect(await refusalOf(bench.dashboard().fetch(request))).toEqual([405, 'method_not_allowed'])
   })
+
+  test('is refused by GET, which a link could send', async () => {
+    expect(await refusalOf(get(bench.dashboard(), '/api/queues/mail/pause'))).toEqual([405, 'method_not_allowed'])
+  })
+
+  test('is refused by a read-only dashboard, whoever asks', async () => {
+    const dashboard = bench.dashboard({ readOnly: true, authorize: () => true })
+    for (const path of paths) expect(await refusalOf(post(dashboard, path))).toEqual([403, 'read_only'])
+    expect((await jsonOf<Bootstrap>(get(dashboard, '/api/bootstrap'))).actions).toEqual([])
+  })
+
+  test('is refused to a user who may only look', async () => {
+    const dashboard = bench.dashboard({ authorize: (_, action) => action === 'view' })
+    for (const path of ['/api/queues/mail/pause', '/api/jobs', '/api/jobs/a/remove']) {
+      expect(await refusalOf(post(dashboard, path, { functionName: 'f' }))).toEqual([403, 'forbidden'])
+    }
+    expect(await bench.database().redis.keys('*')).toEqual([])
+  })
+
+  test('has a bounded body, whatever its length says', async () => {
+    const large = JSON.stringify({ functionName: 'f', args: ['x'.repeat(300_000)] })
+    expect(await refusalOf(post(bench.dashboard(), '/api/jobs', large))).toEqual([413, 'too_large'])
+    expect(await refusalOf(post(bench.dashboard(), '/api/jobs', '[]'))).toEqual([400, 'invalid_request'])
+    expect(await refusalOf(post(bench.dashboard(), '/api/jobs', '{'))).toEqual([400, 'invalid_request'])
+  })
 })
 
 describe('a reader', () => {
@@ -90,6 +115,9 @@ describe('a reader', () => {
   test('who may not see a job does not see it', async () => {
     await bench.client().enqueue('f', ['x'], { jobId: 'secret' })
     const dashboard = bench.dashboard({ authorize: (_, __, { name }) => name !== 'secret' })
+    await bench.client().enqueue('f', ['x'], { jobId: 'open' })
+    const { jobs } = await jsonOf<JobPage>(get(dashboard, '/api/jobs'))
+    expect(jobs.map(({ jobId }) => jobId)).toEqual(['open'])
     for (const part of ['', '/explain', '/history', '/logs']) {
       expect(await refusalOf(get(dashboard, `/api/jobs/secret${part}`))).toEqual([403, 'forbidden'])
     }

@@ -1,0 +1,40 @@
+import type { ActionName } from '../api/types.ts'
+import type { Board } from '../board.ts'
+import { Refusal } from '../http/refusal.ts'
+import { can } from '../recorder.ts'
+import type { DashboardUser } from '../users/authenticators.ts'
+
+/** What is about to be done. */
+export interface AuditedAct {
+  action: ActionName | 'undo'
+  /** The job, queue, cron job, error or token: `job 7f3c`, `queue mail`. */
+  target: string
+  /** How many things it is about. */
+  count: number
+  /** What was asked for, in one line, without arguments of jobs. */
+  text: string
+}
+
+/** Writes the audit entry, then acts. An act that cannot be written down does not happen. @throws Refusal */
+export async function audited<T>(
+  board: Board,
+  user: DashboardUser,
+  entry: AuditedAct,
+  act: () => Promise<T>,
+): Promise<T> {
+  const { action, target, count, text } = entry
+  board.logger.info({ user: user.name, action, target, count }, `dashboard: ${text}`)
+  const { recorder } = board
+  if (can(recorder, 'writeAudit')) {
+    try {
+      await recorder.writeAudit({ actor: user.name, action, resource: target, detail: { count, text } })
+    } catch (error) {
+      board.logger.error({ err: error }, 'the audit entry could not be written')
+      throw new Refusal(
+        'not_available',
+        'the audit entry could not be written, so nothing was changed; see whether Redis is full',
+      )
+    }
+  }
+  return act()
+}

@@ -11,8 +11,6 @@ import { isOver, newDecisions, sealed, shareOf } from './state.ts'
 import type { DeploymentStore, DriverLock } from './store.ts'
 import type { Deployment, Observed, QdrantView } from './types.ts'
 
-/** A driver that is silent for this long is taken for dead. */
-const LOCK_MS = 5_000
 /** Attempts of a call to Qdrant, one right after the other. */
 const ATTEMPTS = 3
 const ATTEMPT_PAUSE_MS = 100
@@ -45,6 +43,8 @@ export interface DriverOptions {
   sessions: Sessions
   aliases: Aliases
   checks: Readonly<Record<string, CheckFunction>>
+  /** A driver that is silent for this long is taken for dead; in ms. */
+  lockMs: number
   /** Unix ms. */
   now: () => Promise<number>
   log?: Logger
@@ -60,15 +60,17 @@ export class Driver {
   readonly #sessions: Sessions
   readonly #aliases: Aliases
   readonly #checks: Readonly<Record<string, CheckFunction>>
+  readonly #lockMs: number
   readonly #now: () => Promise<number>
   readonly #log: Logger | undefined
 
-  constructor({ aliases, checks, counts, log, now, sessions, store }: DriverOptions) {
+  constructor({ aliases, checks, counts, lockMs, log, now, sessions, store }: DriverOptions) {
     this.#store = store
     this.#counts = counts
     this.#sessions = sessions
     this.#aliases = aliases
     this.#checks = checks
+    this.#lockMs = lockMs
     this.#now = now
     this.#log = log
   }
@@ -80,9 +82,9 @@ export class Driver {
    * @throws what Redis throws.
    */
   async tick(id: string, notify: (state: Deployment) => Promise<void>): Promise<TickResult> {
-    const lock = await this.#store.lock(id, LOCK_MS)
+    const lock = await this.#store.lock(id, this.#lockMs)
     if (lock === null) return { deployment: await this.#store.read(id), isDriven: true }
-    const renewing = setInterval(() => void lock.isHeld().catch(() => {}), LOCK_MS / 3)
+    const renewing = setInterval(() => void lock.isHeld().catch(() => {}), this.#lockMs / 3)
     try {
       return await this.#tick(id, lock, notify)
     } finally {

@@ -12,7 +12,7 @@ import { prometheusText, readMetrics } from './prometheus.ts'
 import { clockOf } from './clock.ts'
 import { RequestCounts } from './requests.ts'
 import { DeploymentStore } from './store.ts'
-import { canaryTasks, secretSchema } from './tasks.ts'
+import { canaryTasks, lockSchema, secretSchema } from './tasks.ts'
 
 const packageSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'Expected a URL such as http://localhost:6333' }).optional(),
@@ -20,6 +20,7 @@ const packageSchema = z.strictObject({
   timeoutMs: z.number('Expected a number of milliseconds').int().min(1).max(2_147_483_647).optional(),
   redis: redisOption.optional(),
   keyPrefix: keyPrefixOption.optional(),
+  lockMs: lockSchema.optional(),
   notifySecret: secretSchema.optional(),
   ...rulesSchema.shape,
 })
@@ -31,13 +32,13 @@ const packageSchema = z.strictObject({
  */
 export const createTasks: CreateTasks = (options, { keyPrefix, logger, redis }) => {
   const checked = checkOptions('@arq-ts/canary', packageSchema, options ?? {})
-  const { apiKey: _, keyPrefix: __, notifySecret, redis: ___, timeoutMs: ____, url: _____, ...rules } = checked
+  const { apiKey: _, keyPrefix: __, lockMs, notifySecret, redis: ___, timeoutMs: ____, url: _____, ...rules } = checked
   return canaryTasks({
     ...placeOf(checked, { keyPrefix, redis }),
     logger,
     rules: withoutUndefined(rules),
     aliases: aliasesOf(checked),
-    ...(notifySecret === undefined ? {} : { notifySecret }),
+    ...withoutUndefined({ lockMs, notifySecret }),
   })
 }
 

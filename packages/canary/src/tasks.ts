@@ -22,8 +22,8 @@ import type { Deployment, DeploymentStatus } from './types.ts'
 
 /** A tick that is later than this has lost its job. */
 const OVERDUE_MS = 90_000
-/** Whoever finds a driver at work comes back: that one may be dead. */
-const DRIVEN_MS = 2_000
+/** Whoever finds a driver at work comes back: that one may be dead. At the latest after this time. */
+const MAX_DRIVEN_MS = 2_000
 const MAX_ASKED = 100
 
 /** The result of a job; Python's keys. */
@@ -45,6 +45,8 @@ export interface CanaryTasksOptions {
   rules?: RulesInput
   /** Functions for checks without a URL, by the name of the check. */
   checks?: Readonly<Record<string, CheckFunction>>
+  /** A worker that looks at a deployment and gives no sign of life for so long is replaced; in ms, default 5,000. */
+  lockMs?: number
   /** Signs notifications (HMAC-SHA-256). Without it they are sent unsigned. */
   notifySecret?: string
   logger?: Logger
@@ -64,6 +66,7 @@ export interface CanaryTasks extends TaskPackage {
   cron: readonly [CronJob]
 }
 
+export const lockSchema = z.number('Expected a number of milliseconds').int().min(500).max(600_000)
 export const secretSchema = z.string('Expected a text').min(16, 'Expected at least 16 characters')
 
 const optionsSchema = z.strictObject({
@@ -77,6 +80,7 @@ const optionsSchema = z.strictObject({
       z.custom<CheckFunction>((value) => typeof value === 'function', 'Expected a function'),
     )
     .default({}),
+  lockMs: lockSchema.default(5_000),
   notifySecret: secretSchema.optional(),
   logger: z
     .custom<Logger>((value) => typeof (value as Logger | null)?.warn === 'function', 'Expected a logger')
@@ -87,7 +91,7 @@ const optionsSchema = z.strictObject({
 /** Makes the tasks: `new Worker({ redis, ...canaryTasks({ redis, aliases }) })`. @throws OptionsError */
 export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
   const checked = checkOptions('canaryTasks', optionsSchema, options)
-  const { aliases, checks, keyPrefix = '', logger, notifySecret, now } = checked
+  const { aliases, checks, keyPrefix = '', lockMs, logger, notifySecret, now } = checked
   const rules = rulesOf(checked.rules)
   const redis = openRedis(checked.redis)
   const store = new DeploymentStore(redis, keys(keyPrefix))
@@ -95,7 +99,7 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
   const time = clockOf(redis, now)
   const sessions = new Sessions(redis, keys(keyPrefix))
   const log = logger ? { log: logger } : {}
-  const driver = new Driver({ store, counts, sessions, aliases, checks, now: time, ...log })
+  const driver = new Driver({ store, counts, sessions, aliases, checks, lockMs, now: time, ...log })
 
   const task = defineTask({
     name: RUN_CANARY_DEPLOYMENT,
@@ -146,7 +150,7 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
       ? await driver.tick(state.id, notify)
       : { deployment: state, isDriven: false }
     if (deployment === null || isOver(deployment)) return deployment ?? state
-    if (isDriven) throw new Retry({ deferMs: DRIVEN_MS })
+    if (isDriven) throw new Retry({ deferMs: Math.min(lockMs, MAX_DRIVEN_MS) })
     // Whoever dies before this line leaves its job to another worker.
     await enqueueTick(ctx.client, deployment, await time())
     return deployment

@@ -84,6 +84,7 @@ describe.each([
       sessions: new Sessions(redis, keys('')),
       aliases: new MemoryAliases(),
       checks: {},
+      lockMs: 5_000,
       now: async () => nowMs,
     })
     for (let look = 0; look < 4; look++) {

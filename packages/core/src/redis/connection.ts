@@ -189,28 +189,33 @@ export class Connection {
     const { signal } = options
     const deadline = new Deadline(options.timeoutMs)
     let trouble: string | undefined
+    let last: Error | undefined
     for (let attempt = 0; ; attempt++) {
       if (!this.isReady) await this.#ready(deadline, signal)
       try {
-        const reply = await deadline.race(operation(this.client, attempt), () => this.noAnswer(deadline))
+        const reply = await deadline.race(operation(this.client, attempt), () => this.noAnswer(deadline, last))
         if (trouble !== undefined) this.#troubles.passed(trouble)
         return reply
       } catch (thrown) {
         const error = withoutCommand(thrown)
         if (!isTransient(error)) throw error
         if (error instanceof RedisReplyError) {
+          last = error
           trouble = error.prefix
           this.#troubles.met(error)
           if (trouble === 'READONLY') this.#leave()
         }
-        if (this.#closed || signal?.aborted || deadline.isOver) {
+        const isOver = () => this.#closed || signal?.aborted || deadline.isOver
+        if (!isOver()) {
+          this.#log.debug({ err: error }, 'redis call failed, trying again')
+          const delayMs = Math.min(50 * 2 ** Math.min(attempt, 5), MAX_RETRY_DELAY_MS)
+          if (this.isReady) await sleep(Math.min(delayMs, deadline.leftMs))
+        }
+        if (isOver()) {
           throw new RedisUnavailableError(`Redis call failed at ${this.address}: ${reasonOf(error as Error)}`, {
             cause: error,
           })
         }
-        this.#log.debug({ err: error }, 'redis call failed, trying again')
-        const delayMs = Math.min(50 * 2 ** Math.min(attempt, 5), MAX_RETRY_DELAY_MS)
-        if (this.isReady) await sleep(Math.min(delayMs, deadline.leftMs))
       }
     }
   }
@@ -246,9 +251,9 @@ export class Connection {
     return !this.#wasOpen && 'tls' in options && Boolean(options.tls)
   }
 
-  /** The error of a call that had no answer in its time, with what is known of the reason. */
-  noAnswer(deadline: Deadline): RedisUnavailableError {
-    const failure = this.#failure
+  /** The error of a call that had no answer in its time. `refusal`: what an earlier attempt of the call was answered. */
+  noAnswer(deadline: Deadline, refusal?: Error): RedisUnavailableError {
+    const failure = this.#failure ?? refusal
     const reason = failure
       ? reasonOf(failure)
       : this.#isHandshaking

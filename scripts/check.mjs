@@ -20,6 +20,7 @@ const checks = [
   ['linter, import rules, cycles', bin('oxlint'), ['--type-aware', '--deny-warnings']],
   ['tests', node, ['scripts/test.mjs']],
   ['tests on a Valkey 8', node, ['scripts/test-valkey.mjs']],
+  ['chaos, two minutes', node, ['chaos/dist/main.js', '--minutes', '2', '--seed', 'ci']],
   ['files that run it elsewhere', node, ['scripts/deploy-check.mjs']],
   ['packed tarballs', node, ['scripts/package-check.mjs']],
   ['npm start', node, ['scripts/start.mjs']],

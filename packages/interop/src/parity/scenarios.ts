@@ -57,10 +57,6 @@ const stopped = (options: ArqOptions, seconds = LONG): Scenario => ({
 })
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
-  // It takes longest, and waits most of the time.
-  'a deferral beyond the lifetime of the job': {
-    jobs: { 'job-01': job('outlive_payload') },
-  },
   'results of every lifetime': {
     jobs: {
       'job-01': job('echo', "'value'"),
@@ -154,6 +150,11 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       'job-06': job('cancel_itself', '9'),
       'job-07': job('tries_twice_keep_none', '9'),
     },
+  },
+  'a deferral beyond the lifetime of the job': {
+    jobs: { 'job-01': job('outlive_payload') },
+    // A poll of arq 0.26.1 that has read the id before the job ends starts it again at once, whatever its new score is.
+    options: { poll_delay: 2 },
   },
   'retry_jobs off': {
     jobs: {

@@ -45,7 +45,11 @@ export function jsonText(
       if (Number.isFinite(number)) return number
       throw new EncodeError(`json has no ${number}; use codec 'msgpack' or 'pickle'`)
     },
-    integer: (number) => number,
+    integer(number) {
+      // JSON.stringify writes 0.
+      needsExact ||= Object.is(number, -0)
+      return number
+    },
     bigint(number) {
       const small = narrow(number)
       needsExact ||= typeof small === 'bigint'
@@ -62,7 +66,10 @@ export function jsonText(
     },
     set: lenient ? (set) => [...set] : undefined,
     object(object) {
-      if (object instanceof Date) return object.toISOString()
+      if (object instanceof Date) {
+        if (Number.isNaN(object.getTime())) throw new EncodeError('expected a valid date, got an invalid one')
+        return object.toISOString()
+      }
       if (object instanceof Uint8Array)
         throw new EncodeError("json cannot carry bytes; use codec 'msgpack' or 'pickle', or a base64 string")
       return undefined

@@ -129,11 +129,12 @@ function isEscaped(text: string, at: number): boolean {
   return (at - from) % 2 === 1
 }
 
-/** A value of plain objects, arrays and scalars as JSON, with every digit of its integers and keys in their order. */
+/** A value of plain objects, arrays and scalars as JSON, with every digit of its integers, the sign of -0, and keys in their order. */
 export function stringifyExactly(value: unknown, keysOf: (dict: object) => string[]): string {
   const parts: string[] = []
   const write = (of: unknown): void => {
     if (typeof of === 'bigint') parts.push(String(of))
+    else if (Object.is(of, -0)) parts.push('-0.0')
     else if (typeof of !== 'object' || of === null) parts.push(JSON.stringify(of))
     else if (Array.isArray(of)) {
       parts.push('[')

@@ -178,7 +178,7 @@ class Plain {
     return this.#keep(value, this.rules.map(copy))
   }
 
-  /** Arguments that the codec cannot carry must not hide the failure they belong to. */
+  /** What the codec cannot carry, in arguments, names or the message, must not hide the failure it belongs to. */
   #error(error: Error, depth: number): unknown {
     const map = toExceptionMap(error)
     const { size } = this
@@ -187,7 +187,8 @@ class Plain {
     } catch (problem) {
       if (!(problem instanceof EncodeError)) throw problem
       this.size = size
-      return this.value({ ...map, args: [map.message] }, depth)
+      const [type, message] = [map.__exception__, map.message].map((text) => text.replace(LONE_SURROGATE, '\ufffd'))
+      return this.value({ ...map, __exception__: type, args: [message], message }, depth)
     }
   }
 
@@ -253,6 +254,8 @@ class PlainGraph extends Plain {
     )
   }
 }
+
+const LONE_SURROGATE = /\p{Cs}/gu
 
 function tooDeep(): EncodeError {
   return new EncodeError(`values nest deeper than ${MAX_DEPTH} levels`)

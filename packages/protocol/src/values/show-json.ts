@@ -55,7 +55,8 @@ class JsonWalk extends TextWalk {
       case 'string':
         return this.#string(value)
       case 'number':
-        this.text += Number.isFinite(value) ? String(value) : `"${value}"`
+        if (Object.is(value, -0)) this.text += '-0.0'
+        else this.text += Number.isFinite(value) ? String(value) : `"${value}"`
         return
       case 'bigint':
         if (value > HUGE || value < -HUGE) this.#cut('an integer of more than 4,300 digits')

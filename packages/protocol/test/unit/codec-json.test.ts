@@ -44,6 +44,7 @@ describe('json writes', () => {
       new Error('bad'),
       '{"__exception__":"builtins.RuntimeError","args":["bad"],"message":"RuntimeError: bad"}',
     ],
+    ['the sign of a zero', [-0, 0, { a: -0 }], '[-0.0,0,{"a":-0.0}]'],
     ['a lone surrogate as an escape', '\ud800', String.raw`"\ud800"`],
   ])('%s', (_, value, expected) => {
     expect(write(value)).toBe(expected)

@@ -15,6 +15,7 @@ import {
   Uuid,
   ZoneInfo,
   encodeJob,
+  decodeResult,
   encodeResult,
   encodeValue,
 } from '../../src/index.ts'
@@ -83,6 +84,24 @@ describe('a value that a codec refuses', () => {
         }
       }
     }
+  })
+
+  test.each(codecs)('does not hide a failure: %s writes an error whose words are no Unicode', (codec) => {
+    const words = 'half of a \ud83d'
+    for (const error of [
+      new Error(words),
+      new RemoteError(`app.${words}`, [words]),
+      Object.assign(new Error('x'), { name: words }),
+    ]) {
+      const record = { t: 1, f: 'f', a: [], k: {}, et: 1, s: false, r: error, st: 1, ft: 2 }
+      const { result } = decodeResult(encodeValue(record, codec)).record
+      expect(result).toBeInstanceOf(RemoteError)
+      expect((result as RemoteError).message).toMatch(/half of a [\ud83d\ufffd]/)
+    }
+  })
+
+  test.each(codecs)('%s refuses an invalid date by an error that says so', (codec) => {
+    expect(() => encodeValue({ at: new Date(NaN) }, codec)).toThrow(/`at`: expected a (valid )?date/)
   })
 
   test('in the arguments of an exception is not taken for the one that stands in the way', () => {

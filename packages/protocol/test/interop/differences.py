@@ -14,7 +14,7 @@ def why_different(a, b, seen=None, path=''):
     """None where b is what a was; else where and how they differ."""
     seen = {} if seen is None else seen
     if type(a) is float and type(b) is int and a == b:
-        return None  # JavaScript has one kind of number: 2.0 goes out as 2; so does -0.0 in msgpack and JSON
+        return None  # JavaScript has one kind of number: 2.0 goes out as 2; so does -0.0 in msgpack
     if type(a) is not type(b):
         return f'{path}: {type(a).__name__} became {type(b).__name__}: {a!r:.80} {b!r:.80}'
     if isinstance(a, (list, dict, set, tuple, Exception, Point, collections.deque)) and not isinstance(a, enum.Enum):

@@ -42,6 +42,7 @@ export function planCounts(
         if (run) addMerge(call, 'h', packHistogram(run), first, minuteMs, 'r')
         if (wait) addMerge(call, 'h', packHistogram(wait), first, minuteMs, 'w')
       }
+      addExpiry(call, first)
     }
     calls.push(call)
   }
@@ -53,6 +54,7 @@ export function planGauges(keys: Keys, queueName: string, measures: Measures, mi
   const call: PlannedCall = { keys: [], operations: [] }
   const first = addSlots(call, minuteMs, (resolution, block) => keys.obsDepth(resolution, queueName, block))
   addMerge(call, 'v', packMeasures(measures), first, minuteMs, '')
+  addExpiry(call, first)
   return call
 }
 
@@ -73,11 +75,15 @@ export function foldSeries(
 /** Adds the block of every resolution; returns the number of the first key. */
 function addSlots(call: PlannedCall, atMs: number, keyOf: (resolution: string, block: number) => string): number {
   const first = call.keys.length + 2
-  for (const [i, resolution] of RESOLUTIONS.entries()) {
+  for (const resolution of RESOLUTIONS) {
     call.keys.push(keyOf(resolution.name, placeOf(resolution, atMs).block))
-    call.operations.push('expire', first + i, resolution.ttlMs)
   }
   return first
+}
+
+/** To follow what is written: a key that is not there yet cannot expire. */
+function addExpiry(call: PlannedCall, first: number): void {
+  for (const [i, resolution] of RESOLUTIONS.entries()) call.operations.push('expire', first + i, resolution.ttlMs)
 }
 
 function addMerge(

@@ -219,7 +219,7 @@ describe('a worker records', () => {
     expect(await client.history.totals({ by: 'function' })).toEqual([])
   })
 
-  test('nothing in sorted sets, and nothing that queues or doctor see', async () => {
+  test('nothing in sorted sets, nothing that queues or doctor see, and nothing without a bound or an expiry', async () => {
     const client = bench.client()
     const { jobs } = await enqueueMix(client, 20, 13)
     const worker = await bench.worker({ tasks, queues: ['high', 'low'], recorder: { intervalMs: 100 } })
@@ -228,6 +228,8 @@ describe('a worker records', () => {
     const found = await redis.keys('arq:obs:*')
     expect(found.length).toBeGreaterThan(6)
     for (const key of found) expect(await redis.type(key)).not.toBe('zset')
+    const lasting = ['series', 'events', 'recent', 'errors', 'tried'].map((name) => `arq:obs:${name}`)
+    for (const key of found) expect([key, (await redis.pttl(key)) > 0]).toEqual([key, !lasting.includes(key)])
     expect(await client.queues.names()).not.toContainEqual(expect.stringContaining('obs'))
     const { findings } = await client.doctor.examine({ queues: ['high', 'low'] })
     expect(findings.filter((finding) => JSON.stringify(finding).includes('obs'))).toEqual([])

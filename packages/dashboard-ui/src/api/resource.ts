@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import type { StreamTopic } from '@arq-ts/dashboard/api'
 import { ApiFailure, get } from './client.ts'
-import { heard, useTopic } from './stream.ts'
+import { heard, live, useTopic } from './stream.ts'
 import { spent } from '../state/cost.ts'
 
 /** Data of the server with the state of its loading. Old data stay while newer are loaded. */
@@ -76,11 +76,13 @@ export function useResource<T>(path: string | null, { topic, everyMs }: Options 
     return () => abort.current?.abort()
   }, [load])
 
+  // What is pushed is asked for while the connection is lost.
+  const pollMs = topic ? (live.value === 'off' ? 10_000 : undefined) : everyMs
   useEffect(() => {
-    if (!everyMs) return
-    const timer = setInterval(() => document.hidden || load(), everyMs)
+    if (!pollMs) return
+    const timer = setInterval(() => document.hidden || load(), pollMs)
     return () => clearInterval(timer)
-  }, [load, everyMs])
+  }, [load, pollMs])
 
   useTopic(topic ?? null, (message) => {
     if (path === null) return

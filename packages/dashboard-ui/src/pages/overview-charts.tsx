@@ -113,7 +113,7 @@ export function OverviewCharts({ queues }: { queues: QueueRow[] }) {
 }
 
 /** Failures take the colour of a finding once they are more than a few: grey until it matters. */
-function failureTone(values: (number | null)[]): 'failing' | 'other' {
+export function failureTone(values: (number | null)[]): 'failing' | 'other' {
   const recent = values.slice(-10).reduce<number>((sum, value) => sum + (value ?? 0), 0)
   return recent >= 10 ? 'failing' : 'other'
 }

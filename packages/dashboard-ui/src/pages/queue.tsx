@@ -13,7 +13,7 @@ import { may } from '../state/session.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Empty, Facts, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Languages, QueueState } from '../ui/status.tsx'
-import { useMarks, useSeries } from './overview-charts.tsx'
+import { failureTone, useMarks, useSeries } from './overview-charts.tsx'
 import { empties } from './queue-table.tsx'
 import { PythonTable, WorkerTable } from './worker-tables.tsx'
 
@@ -207,7 +207,10 @@ function QueueCharts({ name, row }: { name: string; row: QueueRow }) {
         title="Jobs ended"
         unit="per minute"
         {...frame(ended.data)}
-        series={[...line(ended.data, 'ended', 'accent'), ...line(failed.data, 'failed', 'failing', true)]}
+        series={[
+          ...line(ended.data, 'ended', 'accent'),
+          ...line(failed.data, 'failed', 'other', true).map((bars) => ({ ...bars, tone: failureTone(bars.values) })),
+        ]}
         marks={marks}
         format={rate}
         axis={number}

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Resource } from '../api/resource.ts'
 import type { ApiFailure } from '../api/client.ts'
+import { capital } from '../format/number.ts'
 import { Mark } from './status.tsx'
 
 /** A page: its sentence, the evidence that follows, and its acts. */
@@ -69,7 +70,7 @@ export function Empty({ title, children }: { title: string; children?: Component
 /** The limits of what is shown, a sentence each. */
 export function Limits({ of }: { of: readonly (string | null | undefined | false)[] }) {
   const shown = of.filter((line): line is string => Boolean(line))
-  return shown.length ? <p class="limits">{shown.map(sentence).join(' ')}</p> : null
+  return shown.length ? <p class="limits">{shown.map((line) => capital(sentence(line))).join(' ')}</p> : null
 }
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
@@ -80,7 +81,7 @@ export function Failure({ of, retry }: { of: ApiFailure; retry?: () => void }) {
     <div class="problem" role="alert">
       <Mark shape="failing" />
       <span>
-        {sentence(of.message)} <span class="muted">({of.code})</span>{' '}
+        {capital(sentence(of.message))} <span class="muted">({of.code})</span>{' '}
         {retry && (
           <button type="button" class="link" onClick={retry}>
             Try again

@@ -3,7 +3,7 @@ import type { HeatmapData } from '@arq-ts/dashboard/api'
 import { digits, number } from '../format/number.ts'
 import { brief, clock, moment, zoneShift } from '../format/time.ts'
 import { Behind } from './behind.tsx'
-import { level, percentileLine, trimmed } from './heat.ts'
+import { level, lowerBound, percentileLine, trimmed } from './heat.ts'
 import { labelWidth, timeTicks } from './scale.ts'
 import { useWidth } from './use-width.ts'
 
@@ -43,7 +43,7 @@ export function HeatMap({ of, cell, pick, marks }: Props) {
   const place = (ms: number) => {
     const row = of.boundsMs.findIndex((bound) => bound === null || ms < bound)
     const upper = of.boundsMs[row]
-    const lower = row > 0 ? of.boundsMs[row - 1]! : 0
+    const lower = lowerBound(of, row)
     const within = upper && lower > 0 ? Math.log(ms / lower) / Math.log(upper / lower) : 0.5
     return (last - row + 1 - within) * size
   }
@@ -199,7 +199,7 @@ export function HeatMap({ of, cell, pick, marks }: Props) {
 export function cellWords(of: HeatmapData, { column, row }: Cell): string {
   const from = of.fromMs + column * of.stepMs
   const upper = of.boundsMs[row]
-  const lower = row > 0 ? of.boundsMs[row - 1]! : 0
+  const lower = lowerBound(of, row)
   return `${clock(from)} to ${clock(from + of.stepMs)}, ${upper === null || upper === undefined ? `over ${brief(lower)}` : `${brief(lower)} to ${brief(upper)}`}`
 }
 

@@ -21,7 +21,8 @@ export function level(count: number, most: number): number {
 }
 
 /** A percentile of each column in ms, placed within its row by equal ratios; null where nothing ran. */
-export function percentileLine({ counts, boundsMs }: HeatmapData, share: number): (number | null)[] {
+export function percentileLine(of: HeatmapData, share: number): (number | null)[] {
+  const { counts, boundsMs } = of
   return counts.map((column) => {
     const total = column.reduce((sum, count) => sum + count, 0)
     if (total === 0) return null
@@ -29,7 +30,7 @@ export function percentileLine({ counts, boundsMs }: HeatmapData, share: number)
     for (let row = 0; row < column.length; row++) {
       const count = column[row]!
       if (count > 0 && left <= count) {
-        const lower = row > 0 ? boundsMs[row - 1]! : (boundsMs[0] ?? 1) / 2
+        const lower = lowerBound(of, row)
         const upper = boundsMs[row] ?? lower * 2
         return lower <= 0 ? upper : lower * (upper / lower) ** (left / count)
       }
@@ -37,4 +38,11 @@ export function percentileLine({ counts, boundsMs }: HeatmapData, share: number)
     }
     return null
   })
+}
+
+/** Lower bound of a row in ms. The first row has the ratio of the next, unless it counts what took less than 1 ms. */
+export function lowerBound({ boundsMs }: Pick<HeatmapData, 'boundsMs'>, row: number): number {
+  const [first, second] = boundsMs
+  if (row > 0) return boundsMs[row - 1] ?? 0
+  return first && first > 1 && second ? (first * first) / second : 0
 }

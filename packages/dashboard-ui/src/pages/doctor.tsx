@@ -53,7 +53,7 @@ function Shown({ data, again, busy }: { data: DoctorReport; again: () => void; b
             <div>
               <p>
                 <span class="sr">{finding.severity === 'error' ? 'Error: ' : 'Warning: '}</span>
-                <b>{finding.message}</b>
+                <b>{capital(finding.message)}</b>
               </p>
               <p class="muted">
                 {finding.check}

@@ -2,6 +2,9 @@ import { useState } from 'preact/hooks'
 import { parse, withChip, write } from '../format/chips.ts'
 import { Icon } from '../ui/icon.tsx'
 
+/** States that the tabs show already. */
+const tabbed = new Set(['running', 'retrying', 'failed', 'dead', 'complete'])
+
 /** The chips of the filter, and the field for more of them. */
 export function Filters({
   q,
@@ -22,14 +25,16 @@ export function Filters({
   }
   return (
     <>
-      {parse(q).map(({ key, value }, at) => (
-        <span class="chip" key={`${key} ${value}`}>
-          {key ?? 'text'} <b>{value}</b>
-          <button type="button" aria-label={`Remove the filter ${key ?? 'text'} ${value}`} onClick={() => remove(at)}>
-            <Icon name="x" size={14} />
-          </button>
-        </span>
-      ))}
+      {parse(q).map(({ key, value }, at) =>
+        key === 'status' && tabbed.has(value) ? null : (
+          <span class="chip" key={`${key} ${value}`}>
+            {key ?? 'text'} <b>{value}</b>
+            <button type="button" aria-label={`Remove the filter ${key ?? 'text'} ${value}`} onClick={() => remove(at)}>
+              <Icon name="x" size={14} />
+            </button>
+          </span>
+        ),
+      )}
       <form class="filter" role="search" onSubmit={submit}>
         <Icon name="list-filter" size={14} />
         <input

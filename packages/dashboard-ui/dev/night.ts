@@ -4,7 +4,6 @@
  * with the signal that ends it.
  */
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, cron, defineTask, Worker } from '@arq-ts/core'
 import { pythonArq, whyNoPython } from '@arq-ts/testkit'

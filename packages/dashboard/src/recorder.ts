@@ -19,6 +19,10 @@ export interface Recorder {
     toMs: number
     lines: { key: { queue?: string; function?: string; language?: RecordedLanguage }; points: (number | null)[] }[]
   }>
+  totals(query: {
+    by?: string
+    fromMs?: number
+  }): Promise<{ key: { function?: string }; counts: Record<'complete' | 'failed' | 'aborted' | 'retried', number> }[]>
   heatmap(query: {
     of?: 'run' | 'wait'
     fromMs?: number
@@ -34,7 +38,7 @@ export interface Recorder {
   error(fingerprint: string): Promise<RecordedError | null>
   setErrorState(fingerprint: string, state: ErrorState): Promise<boolean>
   recent(filter?: { limit?: number; functionName?: string }): Promise<RecordedJob[]>
-  events(filter?: { after?: string; limit?: number }): Promise<RecordedEvent[]>
+  events(filter?: { before?: string; limit?: number }): Promise<RecordedEvent[]>
   tries(jobId: string): Promise<RecordedTry[]>
   writeAudit(entry: { actor: string; action: string; resource: string; detail?: unknown }): Promise<string>
   audit(filter?: { limit?: number; before?: string }): Promise<RecordedAudit[]>

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { groupDead } from '@arq-ts/core'
+import { errorFingerprint, normaliseError } from '@arq-ts/core'
 import type { DeadLetter } from '@arq-ts/core'
 import type { ErrorDetails, ErrorGroup, ErrorListData } from '../api/types.ts'
 import type { Board } from '../board.ts'
@@ -10,21 +9,23 @@ import type { RecordedError } from '../recorder.ts'
 const MAX_JOBS = 50
 const MAX_GROUPS = 500
 
-/** The fingerprint of an error in one line: the same for errors that differ in numbers, ids and quoted words only. */
-export function fingerprintOf(error: string): string {
-  return createHash('sha256').update(normalized(error)).digest('hex').slice(0, 16)
+/** Type and message of an error in one line, as dead letters have it. */
+function partsOf(line: string): { type: string; message: string } {
+  const at = line.indexOf(': ')
+  return at === -1 ? { type: 'Error', message: line } : { type: line.slice(0, at), message: line.slice(at + 2) }
 }
 
-function normalized(error: string): string {
-  const letter = { error, failedAt: new Date(0), functionName: '', jobId: '' } as DeadLetter
-  return groupDead([letter], 'error')[0]!.key
+/** The fingerprint of an error in one line: the recorder's own, so that dead letters find their group. */
+export function fingerprintOf(line: string, jobId: string): string {
+  const { type, message } = partsOf(line)
+  return errorFingerprint(type, normaliseError(message, jobId))
 }
 
 /** Dead letters by fingerprint, the newest first within each. */
 export function groupsOf(letters: readonly DeadLetter[]): Map<string, DeadLetter[]> {
   const groups = new Map<string, DeadLetter[]>()
   for (const letter of letters) {
-    const fingerprint = fingerprintOf(letter.error)
+    const fingerprint = fingerprintOf(letter.error, letter.jobId)
     const group = groups.get(fingerprint)
     if (group) group.push(letter)
     else groups.set(fingerprint, [letter])
@@ -36,24 +37,23 @@ export function groupsOf(letters: readonly DeadLetter[]): Map<string, DeadLetter
 export async function errorList(board: Board, state: string | null): Promise<Omit<ErrorListData, 'cost'>> {
   const nowMs = await board.client.inspector.now()
   const dead = groupsOf(await board.deadLetters())
-  const recorded = can(board.recorder, 'errors') ? await board.recorder.errors({ limit: MAX_GROUPS }) : null
-  const all =
-    recorded === null || recorded.length === 0
-      ? [...dead].map(([fingerprint, letters]) => groupOf(board, fingerprint, letters))
-      : recorded.map((error) => recordedGroup(board, error, dead))
+  const recorded = can(board.recorder, 'errors') ? await board.recorder.errors({ limit: MAX_GROUPS }) : []
+  const known = new Set(recorded.map(({ fingerprint }) => fingerprint))
+  const all = [
+    ...recorded.map((error) => recordedGroup(board, error, dead)),
+    ...[...dead].filter(([each]) => !known.has(each)).map(([each, letters]) => groupOf(board, each, letters)),
+  ]
   const groups = all.filter((group) => state === null || group.state === state).sort((a, b) => b.lastMs - a.lastMs)
   return {
     available: true,
     nowMs,
     groups: groups.slice(0, MAX_GROUPS),
     hidden: all.length - groups.length,
-    source: recorded !== null && recorded.length > 0 ? 'recorder' : 'dead-letters',
-    limits:
-      recorded !== null && recorded.length > 0
-        ? []
-        : [
-            'Only dead letters are counted: failures that were tried again, and those of Python workers, are not among them.',
-          ],
+    source: recorded.length > 0 ? 'recorder' : 'dead-letters',
+    limits: [
+      'Failures on Python workers are not recorded: of theirs only dead letters are counted.',
+      ...(recorded.length > 0 ? [] : ['No arq-ts worker has recorded an error: only dead letters are counted.']),
+    ],
   }
 }
 
@@ -78,23 +78,21 @@ export async function errorDetails(board: Board, fingerprint: string): Promise<O
   }
 }
 
-/** The dead letters of a group, newest first: by their error, or by the last jobs of what was recorded. */
+/** The dead letters of a group, newest first. */
 export async function lettersOf(board: Board, fingerprint: string): Promise<DeadLetter[]> {
   const letters = await board.deadLetters()
-  const recorded = can(board.recorder, 'error') ? await board.recorder.error(fingerprint) : null
-  const wanted = recorded ? fingerprintOf(`${recorded.type}: ${recorded.sample}`) : fingerprint
-  return letters.filter(({ error }) => fingerprintOf(error) === wanted)
+  return letters.filter(({ error, jobId }) => fingerprintOf(error, jobId) === fingerprint)
 }
 
 function groupOf(board: Board, fingerprint: string, letters: readonly DeadLetter[]): ErrorGroup {
   const newest = letters[0]!
-  const example = board.redaction.error(newest, normalized(newest.error)) ?? ''
-  const [, type = 'Error', message = example] = /^([\w.]{1,200}): ?([^]*)$/.exec(example) ?? []
+  const { type, message } = partsOf(newest.error)
+  const shown = board.redaction.error(newest, normaliseError(message, newest.jobId)) ?? ''
   const times = letters.map(({ failedAt }) => failedAt.getTime())
   return {
     fingerprint,
     type,
-    message: message.slice(0, 1_000),
+    message: shown.slice(0, 1_000),
     functions: distinct(letters.map(({ functionName }) => functionName)),
     queues: distinct(letters.map(({ queueName }) => queueName)),
     languages: [],
@@ -123,7 +121,7 @@ function recordedGroup(board: Board, error: RecordedError, dead: ReadonlyMap<str
     queues,
     message: (board.redaction.error(about, error.message) ?? '').slice(0, 1_000),
     languages: [],
-    dead: dead.get(fingerprintOf(`${type}: ${error.sample}`))?.length ?? 0,
+    dead: dead.get(fingerprint)?.length ?? 0,
     example: lastJobId,
     stack: board.redaction.error(about, stack)?.slice(0, 16_384) ?? null,
     trend: null,

@@ -1,5 +1,6 @@
 import type { DeclaredFunction, FunctionMap, FunctionRow, UnservedFunction } from '../api/types.ts'
 import type { Board } from '../board.ts'
+import { can } from '../recorder.ts'
 import { snapshot } from './queues.ts'
 import type { Snapshot } from './queues.ts'
 
@@ -13,9 +14,16 @@ export interface FunctionSample {
   /** Functions that Python workers run now. */
   pythonRuns: Set<string>
   running: Map<string, number>
+  /** Functions that failed much in the last half hour, as far as arq-ts workers record. */
+  failing: { functionName: string; failed: number; tries: number }[]
   jobs: number
   complete: boolean
 }
+
+/** Failures that are worth a headline: this many, and this share of the tries. */
+const MIN_FAILED = 5
+const MIN_SHARE = 0.05
+const FAILING_MS = 1_800_000
 
 /** Reads the functions of the first jobs of each queue that has any. */
 export async function sampleFunctions(board: Board, seen: Snapshot): Promise<FunctionSample> {
@@ -23,6 +31,7 @@ export async function sampleFunctions(board: Board, seen: Snapshot): Promise<Fun
     waiting: new Map(),
     pythonRuns: new Set(),
     running: new Map(),
+    failing: await failingFunctions(board, seen.nowMs),
     jobs: 0,
     complete: true,
   }
@@ -49,6 +58,18 @@ export async function sampleFunctions(board: Board, seen: Snapshot): Promise<Fun
     sample.waiting.set(queueName, counts)
   }
   return sample
+}
+
+async function failingFunctions(board: Board, nowMs: number): Promise<FunctionSample['failing']> {
+  if (!can(board.recorder, 'totals')) return []
+  const totals = await board.recorder.totals({ by: 'function', fromMs: nowMs - FAILING_MS })
+  return totals
+    .map(({ key, counts }) => {
+      const failed = counts.failed + counts.retried
+      return { functionName: key.function ?? '*', failed, tries: failed + counts.complete }
+    })
+    .filter(({ failed, tries }) => failed >= MIN_FAILED && failed / tries >= MIN_SHARE)
+    .sort((a, b) => b.failed - a.failed)
 }
 
 /** Functions that jobs wait for, and no live worker of their queue has. Where Python serves, nobody can know. */
@@ -114,7 +135,7 @@ async function declaredFunctions(board: Board): Promise<Map<string, DeclaredFunc
   return new Map(
     recorded.map(({ name, definition }) => [
       name,
-      definition === null
+      !definition
         ? { schema: null, timeoutMs: null, maxTries: null }
         : { schema: definition.params, timeoutMs: definition.timeoutMs, maxTries: definition.maxTries },
     ]),

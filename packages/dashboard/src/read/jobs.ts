@@ -133,7 +133,7 @@ export async function jobView(
     startedMs: timeOf(job.startTime),
     finishedMs: timeOf(job.finishTime),
     error: board.redaction.error(about, job.error),
-    fingerprint: job.error === null ? null : fingerprintOf(job.error),
+    fingerprint: job.error === null ? null : fingerprintOf(job.error, jobId),
     abortAskedMs: timeOf(job.abortAsked),
   }
 }

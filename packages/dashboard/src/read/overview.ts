@@ -22,7 +22,7 @@ export async function overview(
   const sum = (of: (row: QueueRow) => number) => now.queues.reduce((total, row) => total + of(row), 0)
   return {
     nowMs: now.nowMs,
-    headlines: headlinesOf(now, unserved),
+    headlines: headlinesOf(now, unserved, sample.failing),
     queues: now.queues,
     totals: {
       pending: sum((row) => row.pending),
@@ -38,8 +38,22 @@ export async function overview(
 }
 
 /** What is wrong, the most severe first. */
-export function headlinesOf(seen: Snapshot, unserved: Overview['unserved']): Headline[] {
-  const headlines: Headline[] = []
+export function headlinesOf(
+  seen: Snapshot,
+  unserved: Overview['unserved'],
+  failing: FunctionSample['failing'] = [],
+): Headline[] {
+  const headlines = failing.map(({ functionName, failed, tries }): Headline => {
+    const share = Math.round((100 * failed) / tries)
+    const text = `"${functionName}" fails in ${share} % of its tries: ${failed.toLocaleString('en-US')} in the last half hour`
+    return {
+      kind: 'failing',
+      severity: 'error',
+      subject: { type: 'function', name: functionName },
+      text,
+      sinceMs: null,
+    }
+  })
   for (const row of seen.queues) headlines.push(...queueHeadlines(row))
   for (const { functionName, queueName, waiting } of unserved) {
     const row = seen.queues.find((each) => each.queueName === queueName)

@@ -110,12 +110,12 @@ export async function heatmap(board: Board, query: URLSearchParams): Promise<Wit
   }
 }
 
-/** Recorded events, newest first unless `after` is given. */
+/** Recorded events, newest first; `after` continues with older ones. */
 export async function events(board: Board, query: URLSearchParams): Promise<EventList> {
   const { recorder } = board
   if (!can(recorder, 'events')) return NONE
   const after = query.get('after')
-  const found = await recorder.events({ limit: limitIn(query), ...(after ? { after } : {}) })
+  const found = await recorder.events({ limit: limitIn(query), ...(after ? { before: after } : {}) })
   return {
     available: true,
     events: found.map((event) => {

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { defineTask } from '@arq-ts/core'
 import { eventually } from '@arq-ts/testkit'
@@ -49,19 +51,24 @@ describe('the stream', () => {
   test('gives ten readers the messages of one poll, at the commands of one', async () => {
     await bench.client().enqueue('f', [], { queueName: 'mail', jobId: 'first', deferByMs: 60_000 })
     const dashboard = bench.dashboard()
-    const monitor = await bench.database().redis.duplicate().monitor()
-    bench.onEnd(() => monitor.disconnect())
+    const { db, host, port } = bench.database().redis.options
     const looks: string[] = []
-    const { db } = bench.database().redis.options
-    monitor.on('monitor', (_time: string, args: string[], _source: string, database: string) => {
-      if (Number(database) === db && args[0]!.toLowerCase() === 'zcard' && args[1] === 'mail') looks.push(args[0]!)
+    const monitor = connect(port!, host!, () => monitor.write('MONITOR\r\n'))
+    bench.onEnd(() => monitor.destroy())
+    let rest = ''
+    monitor.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\r\n')
+      rest = lines.pop()!
+      looks.push(...lines.filter((line) => line.includes(`[${db} `) && line.includes('"zcard" "mail"')))
     })
+    await once(monitor, 'data')
     const readers = await Promise.all(Array.from({ length: 10 }, () => open(dashboard, 'overview,queues,workers')))
     await eventually(() => readers.every(({ received }) => received.some(({ topic }) => topic === 'overview')))
     await bench.client().enqueue('f', [], { queueName: 'mail', jobId: 'second', deferByMs: 60_000 })
     const overviews = () => readers.map(({ received }) => received.filter(({ topic }) => topic === 'overview'))
     await eventually(() => overviews().every((each) => each.length === 2), { timeoutMs: 25_000 })
     // One look for each poll: ten readers of three topics would have made thirty at the first.
+    expect(looks.length).toBeGreaterThan(1)
     expect(looks.length).toBeLessThan(10)
     expect(new Set(readers.map(({ received }) => JSON.stringify(received))).size).toBe(1)
     const [before, after] = overviews()[0]!.map(({ data }) => (data as StreamMessages['overview']).cost.commands)

@@ -21,7 +21,14 @@ export class PythonFrames {
   write(frame: Uint8Array): void {
     const head = Buffer.alloc(4)
     head.writeUInt32BE(frame.length)
-    this.#child.stdin.write(Buffer.concat([head, frame]))
+    const { stdin } = this.#child
+    if (stdin.writableCorked === 0) {
+      // One write for all frames of a turn.
+      stdin.cork()
+      process.nextTick(() => stdin.uncork())
+    }
+    stdin.write(head)
+    stdin.write(frame)
   }
 
   async read(): Promise<Buffer> {

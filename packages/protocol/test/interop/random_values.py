@@ -76,17 +76,17 @@ class Maker:
         length = r.choice([0, 1, 3, 8, 8, 20, 40, 70, 260]) if r.random() < 0.999 else 70_000
         kind = r.random()
         if kind < 0.5:
-            return ''.join(r.choice('abcdefghijklmnopqrstuvwxyz_ \\\n\r\x00\x1a\'"') for _ in range(length))
+            return ''.join(r.choices('abcdefghijklmnopqrstuvwxyz_ \\\n\r\x00\x1a\'"', k=length))
         if kind < 0.9:
-            return ''.join(chr(r.choice([0x61, 0x7F, 0x80, 0xFF, 0x100, 0x7FF, 0x800, 0xFFFD, 0xFFFF, 0x10000, 0x1F600, 0x10FFFF])) for _ in range(length))
+            return ''.join(r.choices('a\x7f\x80\xff\u0100\u07ff\u0800\ufffd\uffff\U00010000\U0001f600\U0010ffff', k=length))
         if self.codec == 'msgpack':
             return 'x'
         # Lone surrogates. A high one before a low one would be one character to JavaScript.
-        return ''.join(r.choice(['a', 'é', '\U0001f600', '\udc80', '\udfff']) for _ in range(length)) + '\ud800'
+        return ''.join(r.choices('aé\U0001f600\udc80\udfff', k=length)) + '\ud800'
 
     def bytes(self):
         r = self.random
-        return bytes(r.getrandbits(8) for _ in range(r.choice([0, 1, 3, 16, 255, 256, 1000])))
+        return bytes(r.choices(range(256), k=r.choice([0, 1, 3, 16, 255, 256, 1000])))
 
     def bytearray(self):
         return bytearray(self.bytes())

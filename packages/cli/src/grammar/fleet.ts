@@ -10,6 +10,18 @@ const top = async () => (await import('../top/top.ts')).top as Handler
 const config = (name: 'show' | 'check' | 'schema') => async () =>
   (await import('../commands/config.ts'))[name] as Handler
 
+const quiet = (name: 'quiet' | 'resume') => async () => (await import('../commands/quiet.ts'))[name] as Handler
+const workersArgument = {
+  string: true,
+  array: true,
+  describe: 'ids of workers, as `arq-ts workers` lists them',
+} as const
+const workerChoice = {
+  all: { boolean: true, describe: 'all that live now' },
+  queue: { ...queueOption, describe: 'those that serve this queue' },
+  timeout: { ...durationOption('wait at most this long until they follow [5s]'), default: '5s' as unknown as number },
+} as const
+
 /** `health` and `doctor` */
 export function addHealth(yargs: Argv, run: Run): Argv {
   return yargs
@@ -49,8 +61,23 @@ export function addFleet(yargs: Argv, run: Run): Argv {
   return yargs
     .command(
       'workers',
-      'list live workers of both languages',
-      (y) => y.options({ functions: { boolean: true, describe: 'with the functions they have' } }),
+      'list live workers of both languages, or drain some: quiet, resume',
+      (y) =>
+        y
+          .options({ functions: { boolean: true, describe: 'with the functions they have' } })
+          .command(
+            'quiet [ids..]',
+            'let arq-ts workers claim nothing more and end what they run',
+            (z) => z.positional('ids', workersArgument).options(workerChoice),
+            run(quiet('quiet')),
+          )
+          .command(
+            'resume [ids..]',
+            'let quiet workers claim jobs again',
+            (z) => z.positional('ids', workersArgument).options(workerChoice),
+            run(quiet('resume')),
+          )
+          .example('$0 workers quiet host:123:9f2c', 'before it is stopped or replaced'),
       run(fleet('workers')),
     )
     .command('cron', 'cron jobs: ls', (y) =>

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs'
 import type * as commands from '../commands/queue.ts'
-import { bulkOptions, queueArgument } from './flags.ts'
+import { bulkOptions, countOption, queueArgument } from './flags.ts'
 import type { Handler, Run } from './run.ts'
 
 const queue = (name: 'list' | 'show' | 'pause' | 'resume' | 'purge') => async () =>
@@ -8,7 +8,7 @@ const queue = (name: 'list' | 'show' | 'pause' | 'resume' | 'purge') => async ()
 
 /** `queue` */
 export function addQueue(yargs: Argv, run: Run): Argv {
-  return yargs.command('queue', 'queues: ls, show, pause, resume, purge', (y) =>
+  return yargs.command('queue', 'queues: ls, show, history, pause, resume, purge', (y) =>
     y
       .command(
         'ls',
@@ -17,6 +17,15 @@ export function addQueue(yargs: Argv, run: Run): Argv {
         run(queue('list')),
       )
       .command('show [name]', 'show one queue', (z) => z.positional('name', queueArgument), run(queue('show')))
+      .command(
+        'history [name]',
+        'show what arq-ts workers did in each queue, day by day',
+        (z) =>
+          z
+            .positional('name', { ...queueArgument, describe: 'one queue [all]' })
+            .options({ days: { ...countOption('how many days, today among them; 35 are kept [7]'), default: 7 } }),
+        run(async () => (await import('../commands/queue-history.ts')).history as Handler),
+      )
       .command(
         'pause [name]',
         'let arq-ts workers start no more of its jobs',
@@ -33,7 +42,7 @@ export function addQueue(yargs: Argv, run: Run): Argv {
         (z) => z.positional('name', { ...queueArgument, demandOption: true }).options(bulkOptions),
         run(queue('purge')),
       )
-      .demandCommand(1, 'queue: a command is required: ls, show, pause, resume or purge')
+      .demandCommand(1, 'queue: a command is required: ls, show, history, pause, resume or purge')
       .example('$0 queue ls', 'what LLEN does not say'),
   )
 }

@@ -32,8 +32,8 @@ export interface WorkerEntry {
   maxJobs: number
   /** Time its claim on a job holds without a renewal, in ms. */
   leaseMs: number
-  /** `draining` from a stop on: no new jobs, running ones may end. */
-  state: 'running' | 'draining'
+  /** `quiet` by order: it claims nothing more, and stays up. `draining` from a stop on: running jobs may end. */
+  state: 'running' | 'quiet' | 'draining'
   /** The line it last wrote to its health keys; null before the first. */
   healthLine: string | null
   /** Its cron jobs, each with its schedule as text and its next tick, in unix ms; null when none will come. */

@@ -94,7 +94,7 @@ function workersOf(job: JobDetails, here: readonly WorkerEntry[], python: readon
   if (job.status !== 'running' && able.length > 0) {
     const detail =
       running.length === 0
-        ? 'all workers that could run it are draining'
+        ? 'all workers that could run it are quiet or draining: `arq-ts workers resume` ends the quiet'
         : free === 0
           ? 'all slots of the workers that could run it are taken'
           : `${free} slots are free`

@@ -110,6 +110,25 @@ export class Inspector {
   }
 
   /**
+   * Orders a live worker of ours to claim nothing more: it ends what it runs, and stays up. False when there is none of
+   * that id. Python workers take no orders.
+   */
+  quietWorker(workerId: string): Promise<boolean> {
+    return this.#order(workerId, 'quiet')
+  }
+
+  /** Ends the quiet of a worker. False when there is none of that id. */
+  resumeWorker(workerId: string): Promise<boolean> {
+    return this.#order(workerId, 'resume')
+  }
+
+  async #order(workerId: string, order: 'quiet' | 'resume'): Promise<boolean> {
+    if (!(await this.workers()).some(({ id }) => id === workerId)) return false
+    await this.#link.orders.give(workerId, order)
+    return true
+  }
+
+  /**
    * Live workers of both languages: those of arq-ts, entries that nobody can read, and the Python workers of these
    * queues, by their health lines.
    */

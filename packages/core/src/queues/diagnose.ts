@@ -3,10 +3,10 @@ import type { PythonWorker, UnreadableWorker, WorkerEntry } from '../fleet/worke
 import { damageText } from '../jobs/condition.ts'
 import type { Damage } from '../redis/damage.ts'
 import type { ServerSettings } from '../redis/server.ts'
+import { serverFindings } from './server-findings.ts'
 import type { Noted, QueueExamination } from './examination.ts'
 import type { QueueStats } from './queues.ts'
 
-const MAX_CLOCK_OFFSET_MS = 2_000
 /** Due for longer without a worker: nobody works. */
 const IDLE_MS = 60_000
 
@@ -15,8 +15,10 @@ export interface Finding {
   check:
     | 'eviction-policy'
     | 'persistence'
+    | 'replication'
     | 'clock'
     | 'no-workers'
+    | 'quiet-workers'
     | 'paused'
     | 'lost-in-progress'
     | 'missing-payload'
@@ -71,7 +73,8 @@ export interface ObservedQueue {
   hasBadLine: boolean
 }
 
-type Found = Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Finding>
+/** A finding as a rule makes it: what it does not say is filled in. */
+export type Found = Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Finding>
 
 /** Finds what is wrong, from what was seen. */
 export function diagnose(observed: Observed): Finding[] {
@@ -85,26 +88,6 @@ export function diagnose(observed: Observed): Finding[] {
   for (const queue of observed.queues)
     for (const found of queueFindings(queue, observed)) add(found, queue.stats.queueName)
   return findings
-}
-
-function* serverFindings(server: ServerSettings): Generator<Found> {
-  if (server.evictionPolicy !== undefined && server.evictionPolicy !== 'noeviction') {
-    const message = `the server evicts keys when its memory is full (maxmemory-policy ${server.evictionPolicy}): jobs are lost`
-    yield { check: 'eviction-policy', severity: 'error', message, repair: 'set maxmemory-policy to noeviction' }
-  }
-  if (server.evictionPolicy === undefined) {
-    const message = 'it is not known whether the server evicts keys: its user may ask neither CONFIG nor INFO'
-    yield { check: 'eviction-policy', severity: 'warning', message }
-  }
-  if (server.persists === false) {
-    const message = 'the server writes nothing to disk: a restart loses every job'
-    yield { check: 'persistence', severity: 'warning', message }
-  }
-  if (Math.abs(server.clockOffsetMs) > MAX_CLOCK_OFFSET_MS) {
-    const direction = server.clockOffsetMs > 0 ? 'behind' : 'ahead of'
-    const message = `this machine's clock is ${Math.abs(server.clockOffsetMs)} ms ${direction} Redis's; Python workers go by their own clocks`
-    yield { check: 'clock', severity: 'warning', message }
-  }
 }
 
 function* fleetFindings(observed: Observed): Generator<Found> {
@@ -145,6 +128,10 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
   if (here.length === 0 && !hasPython && stats.pending > 0 && waitedMs > IDLE_MS) {
     const message = `${count(stats.pending, 'job')} due, the oldest for ${durationText(waitedMs)}, and no live worker serves the queue`
     yield { check: 'no-workers', severity: 'error', message, count: stats.pending }
+  }
+  if (here.length > 0 && !hasPython && stats.pending > 0 && here.every(({ state }) => state !== 'running')) {
+    const message = `${count(stats.pending, 'job')} due, and every live worker of the queue is quiet or draining; \`arq-ts workers resume\` ends the quiet`
+    yield { check: 'quiet-workers', severity: 'warning', message, count: stats.pending }
   }
   if (hasBadLine) {
     const message = "its health key holds no line of arq's: `arq --check` takes it for a live worker"

@@ -20,6 +20,7 @@ import { Shelf } from './shelf.ts'
 import { Subscriber } from './subscriber.ts'
 import { TickRecords } from './ticks.ts'
 import { WorkerEventChannel } from './worker-events.ts'
+import { WorkerOrders } from './worker-orders.ts'
 import { WorkerRegistry } from './worker-registry.ts'
 
 type Log = ConstructorParameters<typeof Connection>[1]
@@ -50,6 +51,7 @@ export class Link {
   readonly shelf: Shelf
   readonly deadLetters: DeadLetterRecords
   readonly queues: QueueRecords
+  readonly orders: WorkerOrders
   readonly registry: WorkerRegistry
   readonly events: WorkerEventChannel
   readonly ticks: TickRecords
@@ -80,6 +82,7 @@ export class Link {
     this.shelf = new Shelf(calls, this.keys, this.clock)
     this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock, this.damaged)
     this.queues = new QueueRecords(calls, this.keys, this.clock, { jobs: this.jobs, damaged: this.damaged })
+    this.orders = new WorkerOrders(calls, this.keys)
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)
     this.events = new WorkerEventChannel(calls, this.keys)
     this.ticks = new TickRecords(this.connection, this.keys, options.expiresExtraMs)

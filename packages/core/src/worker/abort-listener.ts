@@ -16,6 +16,8 @@ export interface AbortListenerOptions {
   queueNames: readonly string[]
   pollDelayMs: number
   leaseMs: number
+  /** True while the worker claims nothing: jobs that wait are then ended by others. */
+  isQuiet: () => boolean
   /** Interrupts jobs that run here. */
   interrupt: (jobs: RunningJob[]) => void
   /** Ends a claimed job that is asked to abort. */
@@ -59,7 +61,8 @@ export class AbortListener {
       while (this.#isAskedAgain && !this.#stopped.signal.aborted) {
         this.#isAskedAgain = false
         await this.#interruptRunning()
-        for (const queueName of this.#options.queueNames) await this.#endQueued(queueName)
+        for (const queueName of this.#options.isQuiet() ? [] : this.#options.queueNames)
+          await this.#endQueued(queueName)
       }
     } catch (error) {
       if (!this.#stopped.signal.aborted) this.#options.log.error({ err: error }, 'looking for abort requests failed')

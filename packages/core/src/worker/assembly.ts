@@ -18,6 +18,7 @@ import { CronService } from './cron-service.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { makeContext } from './running/context.ts'
+import { Quiet } from './quiet.ts'
 import { Executor } from './running/executor.ts'
 import { registerCron, registerTask } from './running/registered-task.ts'
 import type { RegisteredTask } from './running/registered-task.ts'
@@ -174,6 +175,16 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     start: (job) => executor.start(job),
     release: (job) => executor.release(job),
   })
+  const quiet: Quiet = new Quiet({
+    orders: link.orders,
+    workerId: id,
+    log,
+    countRunning: () => [...slots.running()].length,
+    onChange: (isQuiet) => {
+      claimLoop.setQuiet(isQuiet)
+      heartbeat.beatSoon()
+    },
+  })
   const aborts = new AbortListener({
     broker,
     slots,
@@ -182,10 +193,11 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     queueNames,
     pollDelayMs: settings.pollDelayMs,
     leaseMs: settings.leaseMs,
+    isQuiet: () => quiet.isQuiet,
     interrupt: (jobs) => executor.interrupt('aborted', new JobAbortedError('aborted while running'), jobs),
     end: (job) => void executor.start(job),
   })
-  const heartbeat = new Heartbeat({
+  const heartbeat: Heartbeat = new Heartbeat({
     registry,
     queueRecords: queues,
     log,
@@ -197,6 +209,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     describe,
     maintain: async () => {
       await maintain()
+      await quiet.look()
       if (settings.deadLetter !== false) await deadLetters.trim(settings.deadLetter)
     },
   })
@@ -212,6 +225,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     leases,
     link,
     queueNames,
+    quiet,
     recorder,
     reporter,
     slots,

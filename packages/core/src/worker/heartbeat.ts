@@ -72,6 +72,13 @@ export class Heartbeat {
     ]
   }
 
+  /** Writes the registry entry anew once the turn under way has ended. */
+  beatSoon(): void {
+    void (this.#beating ?? Promise.resolve()).then(() => {
+      if (!this.#stopped) void this.#beat()
+    })
+  }
+
   /** Begins no more turns. */
   pause(): void {
     this.#stopped = true

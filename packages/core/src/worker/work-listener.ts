@@ -13,6 +13,8 @@ export interface WorkListenerOptions {
   onAbort: () => void
   /** Somebody began to listen to the events of workers. */
   onListener: () => void
+  /** An operator gave an order to a worker, or may have given one meanwhile. */
+  onOrder: (workerId?: string) => void
 }
 
 /**
@@ -38,6 +40,7 @@ async function listen({
   onWork,
   onAbort,
   onListener,
+  onOrder,
 }: WorkListenerOptions): Promise<void> {
   const { keys, subscriber } = link
   for (const queue of queues) {
@@ -49,6 +52,7 @@ async function listen({
   }
   await subscriber.listen(keys.abortChannel, onAbort)
   await subscriber.listen(keys.eventListeners, onListener)
+  await subscriber.listen(keys.orderChannel, onOrder)
   const hasEvents = await link.hasKeyspaceEvents()
   link.broker.hasKeyspaceListeners = hasEvents
   if (keyspaceNotifications === 'auto' && hasEvents) {
@@ -63,5 +67,6 @@ async function listen({
   subscriber.onUp = () => {
     onWork()
     onAbort()
+    onOrder()
   }
 }

@@ -120,7 +120,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** The registry entry of this worker, as `arq:worker:<id>` holds it. */
   describe(): WorkerEntry {
-    const { cron, heartbeat, queueNames, reporter, slots, tasks } = this.#parts
+    const { cron, heartbeat, queueNames, quiet, reporter, slots, tasks } = this.#parts
     const running = [...slots.running()]
     return {
       id: this.id,
@@ -133,7 +133,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       functions: [...tasks.keys()],
       maxJobs: this.#settings.maxJobs,
       leaseMs: this.#settings.leaseMs,
-      state: this.#stopping.signal.aborted ? 'draining' : 'running',
+      state: this.#stopping.signal.aborted ? 'draining' : quiet.isQuiet ? 'quiet' : 'running',
       healthLine: heartbeat.healthLine,
       cron: cron.next(),
       rssBytes: process.memoryUsage.rss(),
@@ -175,7 +175,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** Each step may wait, for Redis or a hook: a stop goes past it at once, and nothing that follows begins. */
   async #start(): Promise<void> {
-    const { aborts, claimLoop, cron, heartbeat, hooks, journal, leases, link, queueNames, recorder, tasks } =
+    const { aborts, claimLoop, cron, heartbeat, hooks, journal, leases, link, queueNames, quiet, recorder, tasks } =
       this.#parts
     const { broker, connection } = link
     const settings = this.#settings
@@ -203,6 +203,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
         keyspaceNotifications: settings.keyspaceNotifications,
         onWork: (queueName, jobId) => claimLoop.notify(queueName, jobId),
         onListener: () => void this.#publisher.look().catch(() => {}),
+        onOrder: (workerId) => {
+          if (workerId === undefined || workerId === this.id) void quiet.look().catch(() => {})
+        },
         onAbort: () => {
           if (settings.allowAbortJobs) void aborts.look()
         },
@@ -243,7 +246,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
    * The rest of the shutdown, in its order: services, keys, hook, connections. Each step is tried whatever the others do.
    */
   async #close(): Promise<void> {
-    const { aborts, cron, heartbeat, hooks, journal, leases, link, recorder } = this.#parts
+    const { aborts, cron, heartbeat, hooks, journal, leases, link, quiet, recorder } = this.#parts
     cron.stop()
     aborts.stop()
     leases.stop()
@@ -253,6 +256,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const steps: [string, () => unknown][] = [
       ['writing what was recorded', () => recorder && link.connection.isReady && within(recorder.stop(), END_WAIT_MS)],
       ['removing the health keys', () => link.connection.isReady && within(heartbeat.stop(), END_WAIT_MS)],
+      ['removing the order to be quiet', () => link.connection.isReady && within(quiet.stop(), END_WAIT_MS)],
       ['the onShutdown hook', () => hooks.end((beginning) => this.#drainWait.wait(beginning, END_WAIT_MS))],
       ['closing connections', () => link.close()],
     ]

@@ -1,3 +1,4 @@
+import { eventually, RedisServer } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineTask } from '../../src/index.ts'
@@ -26,7 +27,9 @@ afterEach(() => redis.disconnect())
 /** Findings about the queue and its jobs; the server is what it is. */
 async function found(): Promise<Finding[]> {
   const { findings } = await client.doctor.examine()
-  return findings.filter((finding) => !['eviction-policy', 'persistence', 'clock'].includes(finding.check))
+  return findings.filter(
+    (finding) => !['eviction-policy', 'persistence', 'clock', 'replication'].includes(finding.check),
+  )
 }
 
 describe('a healthy fleet', () => {
@@ -206,4 +209,36 @@ test('the server is judged by what it says of itself', () => {
     'warning persistence',
     'warning clock',
   ])
+  const safe = { evictionPolicy: 'noeviction', persists: true, appendOnly: true, clockOffsetMs: 0 }
+  const primary = { role: 'primary', replicas: 2, minReplicasToWrite: 1 } as const
+  expect(judged({ ...safe, replication: primary })).toEqual([])
+  expect(judged({ ...safe, appendOnly: false })).toEqual(['warning persistence'])
+  expect(judged({ ...safe, replication: { ...primary, minReplicasToWrite: 0 } })).toEqual(['warning replication'])
+  expect(judged({ ...safe, replication: { ...primary, minReplicasToWrite: undefined } })).toEqual([
+    'warning replication',
+  ])
+  expect(judged({ ...safe, replication: { ...primary, role: 'replica' } })).toEqual(['error replication'])
+  const inMemory = { ...safe, persists: false, appendOnly: false, replication: primary }
+  expect(judged(inMemory)).toEqual(['warning persistence', 'error replication'])
+})
+
+test('a server whose failover loses acknowledged jobs is named, by the settings and replicas that it has', async () => {
+  const primary = await RedisServer.start({ persistent: true })
+  const replica = await RedisServer.start({ args: ['--replicaof', '127.0.0.1', String(primary.port)] })
+  const judge = new Redis(primary.url)
+  const checks = async (url: string) => {
+    const { findings } = await bench.client({ redis: url }).doctor.examine()
+    return findings.filter(({ check }) => check === 'replication').map(({ message }) => message)
+  }
+  try {
+    await eventually(async () => (await judge.info('replication')).includes('connected_slaves:1'))
+    expect(await checks(primary.url)).toEqual([expect.stringContaining('min-replicas-to-write 0')])
+    await judge.config('SET', 'min-replicas-to-write', '1')
+    expect(await checks(primary.url)).toEqual([])
+    expect(await checks(replica.url)).toEqual([expect.stringContaining('is a replica')])
+  } finally {
+    judge.disconnect()
+    await replica.stop()
+    await primary.stop()
+  }
 })

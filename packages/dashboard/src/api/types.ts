@@ -207,7 +207,7 @@ export interface WorkerRow {
   pid: number
   version: string
   startedAtMs: number
-  state: 'running' | 'draining'
+  state: 'running' | 'quiet' | 'draining'
   queues: string[]
   functions: string[]
   maxJobs: number

@@ -157,6 +157,10 @@ export class Keys {
   worker(workerId: string): string {
     return `${this.prefix}arq:worker:${workerId}`
   }
+  /** An operator's order to one worker, to claim nothing more or to claim again: `quiet` or `resume`. */
+  workerOrder(workerId: string): string {
+    return `${this.prefix}arq:obs:order:${workerId}`
+  }
   /** Channel on which producers say that a queue has new work; the message is its due time in unix ms. */
   wakeChannel(queueName: string): string {
     return `${this.prefix}arq:wake@${this.#database}:${queueName}`
@@ -168,6 +172,10 @@ export class Keys {
   /** Channel on which a listener to `events` says that it is there. */
   get eventListeners(): string {
     return `${this.events}:listen`
+  }
+  /** Channel on which orders to workers are announced; the message is the worker's id. */
+  get orderChannel(): string {
+    return `${this.prefix}arq:orders@${this.#database}`
   }
   /** Channel on which abort requests are announced; the message is the job id. */
   get abortChannel(): string {

@@ -29,17 +29,19 @@ const FAULT_PAUSE_MS = 500
  * sleeping → waking → polling: a wake-up came; one that names a job which an idle worker can claim at once wakes nobody
  * polling → starved → polling: no slot is free, `MAX_CLAIMS` claims are under way, or the quarantine is closed
  * polling → pausing → polling: a poll failed
+ * polling → quiet → polling: by order, nothing more is claimed until it is taken back
  * any → stopped: `stop` was called, or the burst is over
  */
-type Mode = 'created' | 'polling' | 'sleeping' | 'waking' | 'starved' | 'pausing' | 'stopped'
+type Mode = 'created' | 'polling' | 'sleeping' | 'waking' | 'starved' | 'pausing' | 'quiet' | 'stopped'
 
 const TRANSITIONS: Readonly<Record<Mode, readonly Mode[]>> = {
   created: ['polling', 'stopped'],
-  polling: ['sleeping', 'starved', 'pausing', 'stopped'],
+  polling: ['sleeping', 'starved', 'pausing', 'quiet', 'stopped'],
   sleeping: ['waking', 'polling'],
   waking: ['polling'],
   starved: ['polling', 'pausing'],
   pausing: ['polling'],
+  quiet: ['polling', 'pausing'],
   stopped: [],
 }
 
@@ -81,6 +83,7 @@ export class ClaimLoop {
   #claiming = 0
   #isStarting = false
   #isWaking = false
+  #isQuiet = false
   /** The moment jobs were last started, on the monotonic clock. */
   #startedMs = 0
 
@@ -109,6 +112,12 @@ export class ClaimLoop {
     } else this.#rouse()
   }
 
+  /** Claims nothing more until it is called with false; jobs that were claimed before start and end as ever. */
+  setQuiet(isQuiet: boolean): void {
+    this.#isQuiet = isQuiet
+    this.#wake.notify()
+  }
+
   /** Claims no more; `run` resolves once the claims under way have ended. Idempotent. */
   stop(): void {
     this.#stopping.abort()
@@ -133,6 +142,10 @@ export class ClaimLoop {
       try {
         if (this.#burst && !isFull && (await this.#burstIsOver(this.#burst))) break
         this.#startSuspect()
+        if (this.#isQuiet) {
+          await this.#rest(this.#burst ? pollDelayMs : this.#quarantine.changesInMs())
+          continue
+        }
         if (!this.#canClaim()) {
           await this.#waitForSlot(this.#burst && this.#burstLeft() <= 0 ? pollDelayMs : Infinity)
           isFull &&= this.#burstLeft() > 0
@@ -156,13 +169,20 @@ export class ClaimLoop {
     this.#mode = mode
   }
 
-  async #wait(mode: 'sleeping' | 'starved' | 'pausing', ms: number): Promise<void> {
+  /** What is prefetched goes to other workers. */
+  async #rest(ms: number): Promise<void> {
+    await this.#giveBack()
+    await this.#wait('quiet', ms)
+  }
+
+  async #wait(mode: 'sleeping' | 'starved' | 'pausing' | 'quiet', ms: number): Promise<void> {
     this.#enter(mode)
     await this.#wake.wait(ms)
     this.#enter('polling')
   }
 
   #rouse(): void {
+    if (this.#mode === 'quiet' && !this.#quarantine.isWaiting) return
     if (this.#mode === 'sleeping') this.#enter('waking')
     this.#wake.notify()
   }
@@ -177,7 +197,11 @@ export class ClaimLoop {
 
   #canClaim(): boolean {
     return (
-      !this.#stopping.signal.aborted && this.#claims.size < MAX_CLAIMS && this.#free() > 0 && this.#quarantine.isOpen()
+      !this.#stopping.signal.aborted &&
+      !this.#isQuiet &&
+      this.#claims.size < MAX_CLAIMS &&
+      this.#free() > 0 &&
+      this.#quarantine.isOpen()
     )
   }
 
@@ -222,7 +246,7 @@ export class ClaimLoop {
         const found = await this.#find(queue, Math.min(left, queueReadLimit, share))
         isFull ||= found.isFull
         sleepMs = Math.min(sleepMs, found.sleepMs)
-        if (found.jobIds.length > 0 && !this.#stopping.signal.aborted) {
+        if (found.jobIds.length > 0 && !this.#stopping.signal.aborted && !this.#isQuiet) {
           left -= found.jobIds.length
           void this.#claim(queue, found.jobIds)
           // It may have more: the next round asks it again before those behind it.
@@ -341,7 +365,8 @@ export class ClaimLoop {
 
   /** Slots mostly come free together: those of jobs that end in one go are filled by one claim. */
   #slotsAreFree(): void {
-    if (this.#isWaking || (this.#mode !== 'starved' && !this.#burst)) return
+    const isWaitedFor = this.#mode === 'starved' || (this.#mode === 'quiet' && this.#quarantine.isWaiting)
+    if (this.#isWaking || (!isWaitedFor && !this.#burst)) return
     this.#isWaking = true
     process.nextTick(() => {
       this.#isWaking = false

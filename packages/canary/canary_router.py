@@ -24,13 +24,15 @@ local counted = redis.call('BITFIELD', KEYS[4], 'OVERFLOW', 'SAT', 'INCRBY', 'u3
 if longest > counted[6] then redis.call('BITFIELD', KEYS[4], 'SET', 'u32', '#3', longest) end
 for i = 7, #ARGV, 2 do
   local field, value = ARGV[6] .. ':' .. ARGV[i], tonumber(ARGV[i + 1])
-  local n, sum, squares, low, high = 0, 0, 0, value, value
-  for a, b, c, d, e in string.gmatch(redis.call('HGET', KEYS[5], field) or '', '(%S+) (%S+) (%S+) (%S+) (%S+)') do
-    n, sum, squares, low, high = tonumber(a), tonumber(b), tonumber(c), tonumber(d), tonumber(e)
+  if value and math.abs(value) < math.huge then
+    local n, sum, squares, low, high = 0, 0, 0, value, value
+    for a, b, c, d, e in string.gmatch(redis.call('HGET', KEYS[5], field) or '', '(%S+) (%S+) (%S+) (%S+) (%S+)') do
+      n, sum, squares, low, high = tonumber(a), tonumber(b), tonumber(c), tonumber(d), tonumber(e)
+    end
+    local now = string.format('%d %.17g %.17g %.17g %.17g', n + 1, sum + value, squares + value * value,
+      math.min(low, value), math.max(high, value))
+    redis.call('HSET', KEYS[5], field, now)
   end
-  local now = string.format('%d %.17g %.17g %.17g %.17g', n + 1, sum + value, squares + value * value,
-    math.min(low, value), math.max(high, value))
-  redis.call('HSET', KEYS[5], field, now)
 end
 for i = 1, 5 do if i ~= 3 then redis.call('EXPIRE', KEYS[i], i == 5 and kept + 3600 or kept) end end
 return 1

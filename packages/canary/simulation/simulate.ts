@@ -22,7 +22,8 @@ export interface Behaviour {
 
 /** Latencies with a true 95th percentile of `p95Ms`. */
 export interface LatencyShape {
-  kind: 'lognormal' | 'exponential' | 'pareto' | 'constant'
+  /** `bimodal`: 97 % take a sixth of `p95Ms`, 3 % take 5 s. */
+  kind: 'lognormal' | 'exponential' | 'pareto' | 'constant' | 'bimodal'
   p95Ms: number
 }
 
@@ -36,6 +37,12 @@ export interface Scenario {
   old?: Behaviour
   /** From a minute of the deployment on, the new collection behaves like this. */
   fault?: { atMinute: number; behaviour: Behaviour }
+  /** The traffic of both collections in a minute since the beginning, as a multiple of the rates. Default 1. */
+  load?: (minute: number) => number
+  /** The behaviour of the new collection in a minute since the beginning, in place of `healthy`. */
+  behaviourAt?: (minute: number) => Behaviour
+  /** From a minute of the deployment to another nobody looks, as when all workers are down. */
+  unwatched?: readonly [from: number, to: number]
   stages: readonly Stage[]
   rules?: RulesInput
   /** The run ends after so many minutes at the latest. Default: the stages and two days. */
@@ -61,6 +68,7 @@ function cellsOf({ kind, p95Ms }: LatencyShape): { ms: number; share: number }[]
   if (known) return known
   const quantile = (p: number): number => {
     if (kind === 'constant') return p95Ms
+    if (kind === 'bimodal') return p < 0.97 ? p95Ms / 6 : 5_000
     if (kind === 'exponential') return (p95Ms * Math.log(1 - p)) / Math.log(0.05)
     // A heavy tail: shape 1.5, no variance.
     if (kind === 'pareto') return p95Ms * (0.05 / (1 - p)) ** (1 / 1.5)
@@ -119,13 +127,16 @@ class Traffic {
   }
 
   /** Requests from one time to another, in minutes. */
-  flow(from: number, to: number, faultAt: number): void {
-    const { fault, healthy, old = healthy, oldPerMinute, perMinute } = this.#scenario
+  flow(from: number, to: number, faultAt: number, startsAt: number): void {
+    const { behaviourAt, fault, healthy, load = () => 1, old = healthy, oldPerMinute, perMinute } = this.#scenario
     for (let at = from; at < to;) {
       const end = Math.min(to, Math.floor(at) + 1, at < faultAt ? faultAt : Number.POSITIVE_INFINITY)
       const counts = this.#minute(Math.floor(at))
-      addRequests(this.#random, counts.new, perMinute * (end - at), fault && at >= faultAt ? fault.behaviour : healthy)
-      if (oldPerMinute > 0) addRequests(this.#random, counts.old, oldPerMinute * (end - at), old)
+      const minute = Math.floor(at) - Math.floor(startsAt)
+      const requests = load(minute) * (end - at)
+      const now = fault && at >= faultAt ? fault.behaviour : (behaviourAt?.(minute) ?? healthy)
+      addRequests(this.#random, counts.new, perMinute * requests, now)
+      if (oldPerMinute > 0) addRequests(this.#random, counts.old, oldPerMinute * requests, old)
       at = end
     }
   }
@@ -184,8 +195,11 @@ export function simulate(scenario: Scenario, seed: number): Outcome {
     }
     if (state.ending === 'rollback' || state.status === 'failed') return done('rolled_back', now)
     if (state.ending === 'promote' || isOver(state)) return done('completed', now)
-    traffic.flow(now, now + plan.againMs / 60_000, faultAt)
-    now += plan.againMs / 60_000
+    const [gone, back] = (scenario.unwatched ?? [Infinity, Infinity]).map((minute) => startsAt + minute)
+    let next = now + plan.againMs / 60_000
+    if (next >= gone! && next < back!) next = back!
+    traffic.flow(now, next, faultAt, startsAt)
+    now = next
   }
   return done('undecided', endsAt)
 }

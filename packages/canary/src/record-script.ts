@@ -8,7 +8,7 @@
  *
  * KEYS: Python's list of latencies, count and errors of the minute; histogram of the minute; values of the hour.
  * ARGV: latency in ms, '1' for an error, '1' for shadow traffic, seconds to keep, latencies to keep in the list, minute,
- *   then name and value of each number.
+ *   then name and value of each number; one that is not finite is not counted.
  * Output: 1.
  */
 export const RECORD = `
@@ -26,13 +26,15 @@ local counted = redis.call('BITFIELD', KEYS[4], 'OVERFLOW', 'SAT', 'INCRBY', 'u3
 if longest > counted[6] then redis.call('BITFIELD', KEYS[4], 'SET', 'u32', '#3', longest) end
 for i = 7, #ARGV, 2 do
   local field, value = ARGV[6] .. ':' .. ARGV[i], tonumber(ARGV[i + 1])
-  local n, sum, squares, low, high = 0, 0, 0, value, value
-  for a, b, c, d, e in string.gmatch(redis.call('HGET', KEYS[5], field) or '', '(%S+) (%S+) (%S+) (%S+) (%S+)') do
-    n, sum, squares, low, high = tonumber(a), tonumber(b), tonumber(c), tonumber(d), tonumber(e)
+  if value and math.abs(value) < math.huge then
+    local n, sum, squares, low, high = 0, 0, 0, value, value
+    for a, b, c, d, e in string.gmatch(redis.call('HGET', KEYS[5], field) or '', '(%S+) (%S+) (%S+) (%S+) (%S+)') do
+      n, sum, squares, low, high = tonumber(a), tonumber(b), tonumber(c), tonumber(d), tonumber(e)
+    end
+    local now = string.format('%d %.17g %.17g %.17g %.17g', n + 1, sum + value, squares + value * value,
+      math.min(low, value), math.max(high, value))
+    redis.call('HSET', KEYS[5], field, now)
   end
-  local now = string.format('%d %.17g %.17g %.17g %.17g', n + 1, sum + value, squares + value * value,
-    math.min(low, value), math.max(high, value))
-  redis.call('HSET', KEYS[5], field, now)
 end
 for i = 1, 5 do if i ~= 3 then redis.call('EXPIRE', KEYS[i], i == 5 and kept + 3600 or kept) end end
 return 1

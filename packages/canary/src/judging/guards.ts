@@ -50,6 +50,7 @@ export function guardCheck(guard: Guard, weight: number, minSamples: number): Ch
       const [seen, old] = [window.new.values[guard.metric], window.old.values[guard.metric]]
       if (!seen || seen.count < minSamples) return null
       const mean = seen.sum / seen.count
+      if (!Number.isFinite(mean)) return `mean ${guard.metric} is not a finite number`
       const oldMean = old && old.count >= minSamples ? old.sum / old.count : null
       return bounds.find(({ isBeyond }) => isBeyond(mean, oldMean))?.reason(mean, oldMean) ?? null
     },

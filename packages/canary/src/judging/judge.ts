@@ -43,18 +43,24 @@ export interface Verdict {
 export function judge(stage: Stage, rules: JudgingRules, evidence: Evidence): Verdict {
   const checks = checksOf(stage, rules)
   const alpha = alphaOfLook(evidence.look, evidence.plannedLooks) / WINDOWS
-  const found = { breach: null as Breach | null, doubt: null as string | null, blind: null as string | null }
+  const found = {
+    breach: null as Breach | null,
+    doubt: null as string | null,
+    blind: null as string | null,
+    share: null as string | null,
+  }
   let isLastSeen = false
   const whole = visitWindows(evidence.minutes, evidence.nowMinute, (window) => {
     found.breach ??= first(checks, (check) => check.breach(window, alpha * check.weight))
     const doubt = first(checks, (check) => check.doubt(window))
     if (doubt !== null) found.doubt ??= `${doubt} ${spanOf(window.minutes)}`
+    found.share ??= lowShare(stage, rules, window)
     if (isLastSeen || window.new.requests < rules.minSamples) return
     isLastSeen = true
     if (window.new.latency.count === 0) found.blind = `no request ${spanOf(window.minutes)} has its latency`
   })
   if (found.breach !== null) return { breach: found.breach, missing: null, doubt: found.breach.reason }
-  const missing = missingOf(stage, rules, whole)
+  const missing = missingOf(stage, rules, whole) ?? found.share
   return { breach: null, missing, doubt: found.doubt ?? (whole.new.latency.count > 0 ? found.blind : null) }
 }
 
@@ -79,11 +85,23 @@ function missingOf(stage: Stage, { guards, minObservedShare, minSamples }: Judgi
     const count = whole.new.values[metric]?.count ?? 0
     if (count < minSamples) return `${count} of ${minSamples} values of ${metric} seen ${where}`
   }
-  const share = observedShare(whole.new, whole.old)
-  const toNew = whole.new.requests - whole.new.shadowed
-  const atMost = wilson(toNew, toNew + whole.old.requests, SHARE_ALPHA).high
-  if (share !== null && atMost * 100 < minObservedShare * stage.percentage) {
-    return `the new collection gets ${Math.round(share * 10) / 10} % of the traffic, not ${stage.percentage} %`
-  }
-  return null
+  return lowShare(stage, { minObservedShare }, whole)
+}
+
+/**
+ * A share that is too low beyond chance. In the last minutes it may mean that the new collection hangs: requests that never
+ * end are counted by nobody.
+ */
+function lowShare(
+  { durationMinutes, percentage }: Stage,
+  { minObservedShare }: Pick<JudgingRules, 'minObservedShare'>,
+  { minutes, new: fresh, old }: Window,
+): string | null {
+  if (durationMinutes === 0) return null
+  const share = observedShare(fresh, old)
+  const toNew = fresh.requests - fresh.shadowed
+  const atMost = wilson(toNew, toNew + old.requests, SHARE_ALPHA).high
+  if (share === null || atMost * 100 >= minObservedShare * percentage) return null
+  const where = minutes === null ? '' : ` ${spanOf(minutes)}`
+  return `the new collection gets ${Math.round(share * 10) / 10} % of the traffic${where}, not ${percentage} %`
 }

@@ -4,6 +4,7 @@ import { readHistogram, writeHistogram } from '../../src/histogram-bytes.ts'
 import { addLatency, noLatencies } from '../../src/judging/latency.ts'
 import { metricsOf } from '../../src/judging/tally.ts'
 import { keys } from '../../src/keys.ts'
+import { RECORD } from '../../src/record-script.ts'
 import { RequestCounts } from '../../src/requests.ts'
 import { useBench } from '../support/bench.ts'
 
@@ -62,6 +63,18 @@ describe('requests are counted', () => {
     })
     expect(second!.tally.values.ctr).toMatchObject({ count: 1, min: -1.5 })
   })
+
+  test.each(['nan', 'inf', '-inf', 'many'])(
+    'without a number that is none, as Python may send it: %s',
+    async (number) => {
+      const keys = ['latency', 'count', 'errors', 'histogram'].map((name) => `canary:metrics:d:v2:${name}:1000`)
+      const args = [5, 0, 0, 7_200, 1_000, 1_000, 'ctr', number]
+      await bench.redis().eval(RECORD, 5, ...keys, 'canary:metrics:d:v2:values:16', ...args)
+      await add(5, { values: { ctr: 0.5 } })
+      const [first] = await read(nowMs, nowMs)
+      expect(first!.tally).toMatchObject({ requests: 2, values: { ctr: { count: 1, sum: 0.5, min: 0.5, max: 0.5 } } })
+    },
+  )
 
   test('with shadow requests told apart', async () => {
     await add(5)

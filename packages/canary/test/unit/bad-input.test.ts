@@ -104,14 +104,15 @@ describe('arguments of the router', () => {
 })
 
 describe('options', () => {
-  const target = 'to be a URL such as redis://localhost:6379, ioredis options or an ioredis client, got '
+  const target =
+    'to be a URL such as redis://user:password@host:6379/0 (a password percent-encoded), ioredis options, or an ioredis client, got '
   test.each<[make: (options: never) => unknown, options: unknown, message: string]>([
     [(o) => new CanaryRouter(o), undefined, 'CanaryRouter: Expected an options object'],
     [(o) => new CanaryRouter(o), {}, `CanaryRouter: Expected \`redis\` ${target}\`undefined\``],
     [(o) => new CanaryRouter(o), { redis: 'http://localhost' }, `\`redis\` ${target}`],
     [(o) => new CanaryRouter(o), { redis: '' }, `\`redis\` ${target}`],
     [(o) => new CanaryRouter(o), { redis, keyprefix: 'x' }, 'Unknown option `keyprefix`, did you mean `keyPrefix`?'],
-    [(o) => new CanaryRouter(o), { redis, keyPrefix: 5 }, '`keyPrefix` to be a text, got `5`'],
+    [(o) => new CanaryRouter(o), { redis, keyPrefix: 5 }, '`keyPrefix` to be a string, got `5`'],
     [(o) => new CanaryRouter(o), { redis, timeoutMs: 0 }, '`timeoutMs` to be at least 1, got `0`'],
     [(o) => new CanaryRouter(o), { redis, timeoutMs: '5' }, '`timeoutMs` to be a number of milliseconds, got `"5"`'],
     [(o) => new CanaryRouter(o), { redis, now: 5 }, '`now` to be a function, got `5`'],

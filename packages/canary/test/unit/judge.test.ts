@@ -211,3 +211,26 @@ describe('a stage is passable', () => {
     )
   })
 })
+
+describe('a new collection that hangs', () => {
+  // A request that never ends is counted by nobody: what is missing is its share.
+  const hanging = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => minute(from + i, {}, { requests: 60, errors: 0, latencyMs: 50 }))
+  test('is not passed on what it answered before', () => {
+    const { breach, missing } = judged([...healthy(0, 106), ...hanging(106, 109)])
+    expect(breach).toBeNull()
+    expect(missing).toBe('the new collection gets 0 % of the traffic in the last minute, not 50 %')
+  })
+  test('is told from one whose traffic has ended altogether', () => {
+    expect(judged(healthy(0, 106))).toEqual({ breach: null, missing: null, doubt: null })
+  })
+})
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY])('a guard whose mean is %d is no evidence of health', (sum) => {
+  const poisoned = minute(0, { requests: 60, latencyMs: 50, values: { ctr: Array.from({ length: 60 }, () => 0.5) } })
+  poisoned.new.values.ctr!.sum = sum
+  expect(judged([poisoned], { guards: [{ metric: 'ctr', min: 0.1 }] })).toMatchObject({
+    breach: null,
+    doubt: 'mean ctr is not a finite number in the last minute',
+  })
+})

@@ -96,7 +96,7 @@ export class FrozenJobs {
       const names = [keys.queue(queueName), keys.reserved(queueName)]
       names.push(...page.map(({ jobId }) => keys.inProgress(jobId)))
       const args = [keys.wakeChannel(queueName), ...page.flatMap((job) => [job.jobId, job.from, job.to])]
-      const replies = await this.#calls.run((client) => runScript(client, 'reschedule', names, args))
+      const replies = await this.#calls.run((client) => runScript(client, 'rescore', names, args))
       for (const reply of replies) outcomes.push(reply === 1 ? 'done' : reply === 2 ? 'running' : 'changed')
     }
     return outcomes

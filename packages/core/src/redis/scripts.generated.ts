@@ -706,7 +706,61 @@ redis.pcall('ZREM', KEYS[1], ARGV[1])
 redis.pcall('ZREM', KEYS[8], ARGV[1])
 redis.pcall('PUBLISH', ARGV[5], string.format('%.0f', due))
 return { 1 }`,
-  reschedule: `for i = 1, 2 do redis.call('ZCARD', KEYS[i]) end
+  reschedule: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local earliest = {}
+local out, faults = {}, {}
+local function fault(job, key, reply)
+  if type(reply) == 'table' and reply.err then
+    local n = #faults
+    faults[n + 1], faults[n + 2], faults[n + 3] = job, key, reply.err
+    return true
+  end
+end
+for i = 0, #KEYS / 4 - 1 do
+  local queue, in_progress, job, retry = unpack(KEYS, 4 * i + 1, 4 * i + 4)
+  local id, token, try, kind, due, uncount, payload, channel = unpack(ARGV, 8 * i + 4, 8 * i + 11)
+  local holder = redis.pcall('GET', in_progress)
+  if fault(i + 1, 4 * i + 2, holder) then holder = false end
+  local held = holder == token
+    or (not holder and redis.pcall('GET', retry) == try and type(redis.pcall('ZSCORE', queue, id)) == 'string')
+  due = tonumber(due)
+  if kind == 'in' then due = now + due end
+  local score = held and redis.pcall('ZSCORE', queue, id)
+  local deaths = type(score) == 'string' and math.floor(math.floor(tonumber(score) % 1 * 128 + 0.5) / 2) or 0
+  local at = deaths > 0 and string.format('%.7f', due + deaths / 64) or string.format('%.0f', due)
+  if held and fault(i + 1, 4 * i + 1, redis.pcall('ZADD', queue, at, id)) then
+    held = false
+  elseif held then
+    local keep = math.max(due - now, 0) + ARGV[2]
+    local ttl = redis.call('PTTL', job)
+    if ttl == -2 then
+      redis.call('SET', job, payload, 'PX', string.format('%.0f', keep))
+    elseif ttl >= 0 and ttl < keep then
+      redis.call('PEXPIRE', job, string.format('%.0f', keep))
+    end
+    redis.call('DEL', in_progress)
+    local left = uncount == '1' and redis.pcall('DECR', retry) or 1
+    if fault(i + 1, 4 * i + 4, left) then left = 1 end
+    if left <= 0 then
+      redis.call('DEL', retry)
+    else
+      redis.call('EXPIRE', retry, string.format('%.0f', math.max(due - now, 0) / 1000 + ARGV[3]))
+    end
+    if not earliest[channel] or due < earliest[channel] then earliest[channel] = due end
+  elseif ARGV[1] == '1' and uncount == '1' and not holder and redis.pcall('ZSCORE', queue, id) then
+    -- The first call uncounted the try that this one names.
+    local counted = redis.pcall('GET', retry)
+    held = type(counted) ~= 'table' and tonumber(counted or 0) == try - 1
+  end
+  out[i + 1] = held and 1 or 0
+end
+for channel, due in pairs(earliest) do
+  redis.pcall('PUBLISH', channel, string.format('%.0f', due))
+end
+if #faults > 0 then out[#out + 1] = faults end
+return out`,
+  rescore: `for i = 1, 2 do redis.call('ZCARD', KEYS[i]) end
 local out = {}
 for i = 1, #KEYS - 2 do
   local id, from, to = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
@@ -957,7 +1011,8 @@ export const luaShas = {
   remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',
-  reschedule: '3bf05fe42c1dbe4d6e06e5fa8fb0791b9da54e96',
+  reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',
+  rescore: '3bf05fe42c1dbe4d6e06e5fa8fb0791b9da54e96',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',

@@ -90,12 +90,15 @@ export class Faults {
   }
 }
 
+/** Characters of an id, a key or a queue that the line shows: anybody can queue an id of megabytes. */
+const MAX_NAME_LENGTH = 200
+
 /** The log line about a fault: what it is, what it stops, and what to do. */
 export function describeFault({ queueName, jobId, key, reason }: Fault, others: number): string {
-  const queue = queueName === undefined ? '' : ` of queue '${showId(queueName)}'`
-  const job = jobId === undefined ? '' : `job '${showId(jobId)}'${queue}: `
+  const queue = queueName === undefined ? '' : ` of queue '${showId(queueName, MAX_NAME_LENGTH)}'`
+  const job = jobId === undefined ? '' : `job '${showId(jobId, MAX_NAME_LENGTH)}'${queue}: `
   const more = others === 0 ? '' : ` (and ${others} faults of other keys)`
-  return `${job}Redis key '${showId(key)}' is faulty and stops what needs it: ${reason}${more}; see arq-ts doctor`
+  return `${job}Redis key '${showId(key, MAX_NAME_LENGTH)}' is faulty and stops what needs it: ${reason}${more}; see arq-ts doctor`
 }
 
 const KINDS =

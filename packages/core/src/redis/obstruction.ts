@@ -221,7 +221,7 @@ export function describeObstruction({ queueName, counts, firstId }: ObstructionR
   ] as const
   const parts = kinds.filter(([count]) => count > 0).map(([count, kind]) => `${count} ${kind}`)
   return (
-    `queue '${showId(queueName)}': ${total(counts)} due jobs at its head cannot be claimed by this worker ` +
-    `(${parts.join(', ')}); the first is '${showId(firstId)}'; jobs behind them still run`
+    `queue '${showId(queueName, 200)}': ${total(counts)} due jobs at its head cannot be claimed by this worker ` +
+    `(${parts.join(', ')}); the first is '${showId(firstId, 200)}'; jobs behind them still run`
   )
 }

@@ -32,6 +32,11 @@ describe('faults in Redis', () => {
     ])
   })
 
+  test('are described in a line of bounded length, however long the id is', () => {
+    const hostile = fault('\u202e'.repeat(1_000_000))
+    expect(describeFault({ ...hostile, queueName: hostile.key }, 0).length).toBeLessThan(10_000)
+  })
+
   test('are summed up where they are many', () => {
     const { faults, heard, pass } = watched()
     for (let i = 0; i < 100_000; i++) faults.report(fault(`job-${i}`))

@@ -1,4 +1,5 @@
 /** Errors of the wire: of codecs and arguments, and those by which a job ends. */
+import { MAX_DEFER_MS } from './max-defer.ts'
 
 /** The base of every error thrown by arq-ts: `code` is stable across releases, the message is not. */
 export abstract class ArqError extends Error {
@@ -42,12 +43,12 @@ export class Retry extends ArqError {
   /** Milliseconds until the next run; 0 keeps the job's place in the queue. */
   readonly deferMs: number
 
-  /** @throws OptionsError unless `deferMs` is a number from 0 to a century; beyond, Redis may not take it. */
+  /** @throws OptionsError unless `deferMs` is a number from 0 to a century. */
   constructor(options: { deferMs?: number; cause?: unknown } = {}) {
     const deferMs = options.deferMs ?? 0
-    if (typeof deferMs !== 'number' || !(deferMs >= 0 && deferMs <= 3_155_760_000_000)) {
+    if (typeof deferMs !== 'number' || !(deferMs >= 0 && deferMs <= MAX_DEFER_MS)) {
       throw new OptionsError(
-        `Retry: expected \`deferMs\` to be a number of milliseconds from 0 to 3155760000000, got \`${String(deferMs)}\``,
+        `Retry: expected \`deferMs\` to be a number of milliseconds from 0 to ${MAX_DEFER_MS}, got \`${String(deferMs)}\``,
       )
     }
     super(

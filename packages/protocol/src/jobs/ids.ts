@@ -59,8 +59,11 @@ export function isWellFormed(id: string): boolean {
 /**
  * An id as people read it: bytes that are not UTF-8, control characters and invisible ones as `\xNN`, one for each
  * byte. `parseId` gives the same id back.
+ *
+ * @param maxLength - Characters of the id to show at most; an ellipsis stands for the rest. Default all.
  */
-export function showId(id: string): string {
+export function showId(id: string, maxLength: number = Infinity): string {
+  if (id.length > maxLength) return `${showId(id.slice(0, maxLength - 1))}…`
   if (PLAIN.test(id)) return id
   return id.replace(UNSEEN, (character) =>
     Array.from(idToBytes(character), (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),

@@ -4,6 +4,7 @@
  * claimed → admit → run | fail | release
  * run → ended → settle → finish | reschedule | release
  */
+import { MAX_DEFER_MS } from '../errors/max-defer.ts'
 import { JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '../errors.ts'
 import type { Retry } from '../errors.ts'
 import { isAbortError } from '../errors/abort-error.ts'
@@ -209,10 +210,14 @@ function interruptionError(interruption: Interruption | undefined, timeoutMs: nu
  * copies of this package. As in arq, the Retry with which another job has failed counts when a handler passes it on.
  */
 function retryDeferMs(error: Error): number | undefined {
-  if (codeOf(error) === 'ARQ_RETRY') return (error as Retry).deferMs
+  if (codeOf(error) === 'ARQ_RETRY') return boundedDeferMs((error as Retry).deferMs)
   if (!isRemote(error, 'arq.worker.Retry')) return undefined
-  const deferMs = (error.attributes as { defer_score?: unknown } | undefined)?.defer_score
-  return typeof deferMs === 'number' && deferMs > 0 ? deferMs : 0
+  return boundedDeferMs((error.attributes as { defer_score?: unknown } | undefined)?.defer_score)
+}
+
+/** A deferral that came as data: what is no time becomes 0, and what Redis takes for no score the longest there is. */
+function boundedDeferMs(deferMs: unknown): number {
+  return typeof deferMs === 'number' && deferMs > 0 ? Math.min(Math.round(deferMs), MAX_DEFER_MS) : 0
 }
 
 /**

@@ -2,6 +2,9 @@ import { DecodeError } from '../errors.ts'
 import { COST, MAX_DEPTH } from '../values/limits.ts'
 import type { DecodeBudget } from '../values/limits.ts'
 
+/** Seconds around 1970 that a Date can hold. */
+const MAX_SECONDS = 8_640_000_000_000n
+
 /**
  * Walks a msgpack payload once without building anything, so that lengths that lie, depth, foreign extensions and
  * trailing bytes are refused before anything is allocated for them. Answers whether it is as simple as most are: text
@@ -160,12 +163,19 @@ class Check {
     this.#skip(8)
   }
 
-  /** Timestamps only. */
+  /** Timestamps only, and those that a Date can be. */
   #extension(length: number): void {
     if (this.#size(1) !== 0xff || (length !== 4 && length !== 8 && length !== 12))
       this.fail('an extension other than a timestamp')
     this.#budget.take(COST.object)
+    const { at } = this
     this.#skip(length)
+    if (length === 4) return
+    const nanoseconds = this.#view.getUint32(at) >>> (length === 8 ? 2 : 0)
+    if (nanoseconds > 999_999_999) this.fail(`a timestamp of ${nanoseconds} nanoseconds`)
+    if (length === 8) return
+    const seconds = this.#view.getBigInt64(at + 4)
+    if (seconds >= MAX_SECONDS || seconds < -MAX_SECONDS) this.fail(`a timestamp of ${seconds} s, which no date has`)
   }
 
   #size(width: 1 | 2 | 4): number {

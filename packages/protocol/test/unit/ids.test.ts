@@ -49,6 +49,12 @@ describe('job ids', () => {
     expect(showId('literal \\xff')).toBe('literal \\x5cxff')
   })
 
+  test('are cut for a log, however long and hostile they are', () => {
+    expect(showId('a\nb\nc', 4)).toBe('a\\x0ab…')
+    expect(showId('x'.repeat(200), 200)).toBe('x'.repeat(200))
+    expect(showId('\u202e\uDCFF'.repeat(5_000_000), 200).length).toBeLessThanOrEqual(200 * 12)
+  })
+
   test('are read back from what was shown', () => {
     const anyId = fc.oneof(
       bytes.map(idFromBytes),

@@ -107,6 +107,16 @@ describe('an ending', () => {
       end(threw(new RemoteError('arq.worker.Retry', [], { attributes: { defer_score: 50 } }))),
       { kind: 'reschedule', cause: 'retry', delayMs: 50 },
     ],
+    ...[Infinity, 1e300, 4e12].map((score): [string, Ending, object] => [
+      `threw a Retry from elsewhere with a deferral of ${score} ms, which is no score that Redis should get`,
+      end(threw(new RemoteError('arq.worker.Retry', [], { attributes: { defer_score: score } }))),
+      { kind: 'reschedule', cause: 'retry', delayMs: 3_155_760_000_000 },
+    ]),
+    ...[NaN, -1, '5', {}, undefined].map((score): [string, Ending, object] => [
+      `threw what has the code of a Retry and a deferral of ${String(score)}`,
+      end(threw(Object.assign(new Error('x'), { code: 'ARQ_RETRY', deferMs: score }))),
+      { kind: 'reschedule', cause: 'retry', delayMs: null },
+    ]),
     ['threw RetryJob', end(threw(new RetryJob())), { kind: 'reschedule', cause: 'cancelled', delayMs: null }],
     [
       'threw an AbortError of its own, which is a CancelledError in arq',

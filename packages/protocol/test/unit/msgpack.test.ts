@@ -154,6 +154,9 @@ describe('msgpack reads', () => {
     ['a msgpackr reference', 'd6 69 00000001 90', /extension/],
     ['a msgpackr error', 'c7 03 65 920101', /extension/],
     ['an unknown extension', 'd4 05 00', /extension/],
+    ['a timestamp whose nanoseconds are a second', 'd7 ff ee6b2800 00000000', /1000000000 nanoseconds/],
+    ['a timestamp that no Date can be', 'c7 0c ff 00000000 7fffffffffffffff', /which no date has/],
+    ['a timestamp just before all dates', 'c7 0c ff 00000000 fffff8244692bfff', /which no date has/],
     ['a timestamp of a wrong size', 'c7 05 ff 0000000000', /extension/],
     ['nesting beyond 500 levels', '91'.repeat(600) + '01', /deeper than 500/],
   ])('but refuses %s', (_, text, message) => {

@@ -1,3 +1,5 @@
+import { showId } from '@arq-ts/protocol/jobs'
+import { spanText } from '@arq-ts/core'
 import { repr, reprCall } from '@arq-ts/protocol/show'
 import { processIo, widthOf } from './io.ts'
 import type { Io } from './io.ts'
@@ -6,6 +8,7 @@ import { hasColors, printable, rendered, styles } from './style.ts'
 import { layOut } from './table.ts'
 import type { Column } from './table.ts'
 
+export { spanText } from '@arq-ts/core'
 export type { Column } from './table.ts'
 
 /** Rows that are written as a list. */
@@ -25,10 +28,15 @@ export class Output {
   readonly json: boolean
   readonly colors = styles
   readonly #io: Io
+  readonly #takeDamaged: () => readonly string[]
+  /** Damaged keys that were met, and that nothing written so far names. */
+  readonly #damaged = new Set<string>()
 
-  constructor(json: boolean, io: Io = processIo) {
+  /** @param takeDamaged - gives the keys of a wrong type that were met since: no answer may hide that it lacks them. */
+  constructor(json: boolean, io: Io = processIo, takeDamaged: () => readonly string[] = () => []) {
     this.json = json
     this.#io = io
+    this.#takeDamaged = takeDamaged
   }
 
   /** One value: as JSON, or by `show` for a person. */
@@ -39,12 +47,34 @@ export class Output {
 
   /** Rows as a table, or as JSON: `{ <name>: […], complete, incomplete }`. */
   list<T>(rows: readonly T[], columns: readonly Column<T>[], options: ListOptions): void {
-    const { name, none, incomplete = [], extra = {} } = options
-    this.data({ [name]: rows, complete: incomplete.length === 0, incomplete, ...extra }, () => {
-      if (rows.length === 0) this.note(none)
-      else this.table(rows, columns)
-      for (const what of incomplete) this.note(`incomplete: ${what}`)
-    })
+    const { name, none, extra = {}, incomplete = [] } = options
+    if (this.json) {
+      const all = [...incomplete, ...this.#unnamed(() => [jsonText(rows), ...incomplete]).map(damageNote)]
+      this.data({ [name]: rows, complete: all.length === 0, incomplete: all, ...extra }, () => {})
+      return
+    }
+    if (rows.length === 0) this.note(none)
+    else this.table(rows, columns)
+    for (const what of incomplete) this.note(`incomplete: ${what}`)
+    this.noteDamage()
+  }
+
+  /** Names the damaged keys that no answer has named yet, each with what to do. */
+  noteDamage(): void {
+    for (const key of this.#unnamed(() => [])) this.note(`incomplete: ${damageNote(key)}`)
+  }
+
+  #unnamed(texts: () => readonly string[]): string[] {
+    this.#name(texts)
+    return [...this.#damaged].slice(0, MAX_NAMED)
+  }
+
+  /** Strikes off the damaged keys that these texts name. */
+  #name(texts: () => readonly string[]): void {
+    for (const key of this.#takeDamaged()) this.#damaged.add(key)
+    if (this.#damaged.size === 0) return
+    const all = texts().join('\n')
+    for (const key of this.#damaged) if (all.includes(key) || all.includes(showId(key))) this.#damaged.delete(key)
   }
 
   /** Rows as a table that fits the terminal. */
@@ -66,11 +96,13 @@ export class Output {
 
   /** Data for a program. */
   raw(text: string): void {
+    this.#name(() => [text])
     this.#io.stdout.write(`${text}\n`)
   }
 
   /** A remark that is no data, in one line. */
   note(text: string): void {
+    this.#name(() => [text])
     this.#io.stderr.write(`${rendered(text, hasColors(this.#io.stderr, this.#io.env))}\n`)
   }
 
@@ -95,6 +127,14 @@ export class Output {
   }
 }
 
+/** Damaged keys that one answer names at most. */
+const MAX_NAMED = 20
+
+/** Says that the answer lacks a damaged key, and what to do. */
+export function damageNote(key: string): string {
+  return `the key ${showId(key)} holds another type of value than it should, and is left out; arq-ts doctor --fix puts it aside`
+}
+
 /** Names and values; those with null are left out. */
 export type Fields = readonly (readonly [name: string, value: string | null])[]
 
@@ -113,26 +153,6 @@ export function preview(value: unknown, length = 60): string {
 /** Arguments as a call would have them. */
 export function callText(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>, length = 60): string {
   return reprCall(args, kwargs, length)
-}
-
-const UNITS: readonly [ms: number, name: string][] = [
-  [86_400_000, 'd'],
-  [3_600_000, 'h'],
-  [60_000, 'min'],
-  [1_000, 's'],
-]
-
-/** `3 min 20 s`, `2 d 5 h`, `850 ms`: the two largest units; the one format for durations. */
-export function spanText(ms: number): string {
-  const absolute = Math.abs(ms)
-  if (!Number.isFinite(absolute)) return 'ever'
-  const at = UNITS.findIndex(([size]) => absolute >= size)
-  if (at === -1) return `${Math.round(absolute)} ms`
-  const [size, name] = UNITS[at]!
-  const rest = UNITS[at + 1]
-  const whole = Math.floor(absolute / size)
-  const left = rest ? Math.floor((absolute - whole * size) / rest[0]) : 0
-  return left > 0 && rest ? `${whole} ${name} ${left} ${rest[1]}` : `${whole} ${name}`
 }
 
 /** `3 min ago`, or `in 3 min`; `nowMs` is Redis's time. What is no time is shown as it is. */

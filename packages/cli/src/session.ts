@@ -52,9 +52,11 @@ export async function withSession<T>(
   const client = new Client({ ...where, codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
   try {
     const nowMs = await client.inspector.now()
-    const out = new Output(args.json === true, args.io)
+    const out = new Output(args.json === true, args.io, () => client.inspector.takeDamagedKeys().map(({ key }) => key))
     const queueNames = served ? [...served.queueNames] : queueNamesOf(loaded.config)
-    return await work({ loaded, client, out, io: args.io ?? processIo, address, nowMs, queueNames })
+    const exitCode = await work({ loaded, client, out, io: args.io ?? processIo, address, nowMs, queueNames })
+    out.noteDamage()
+    return exitCode
   } catch (error) {
     if (error instanceof RedisUnavailableError) throw unreachable(address, lastError ?? error)
     if (error instanceof RedisReplyError) throw new CommandError(`${address}: ${error.message}`, EXIT.cannot)

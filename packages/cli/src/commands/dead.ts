@@ -1,5 +1,5 @@
 import { showId } from '@arq-ts/protocol/jobs'
-import { ArqError, groupDead } from '@arq-ts/core'
+import { groupDead } from '@arq-ts/core'
 import type { DeadFilter, DeadGroup, DeadLetter } from '@arq-ts/core'
 import type { DeadFilterArgs, GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'
@@ -8,6 +8,7 @@ import { CommandError, EXIT } from '../exit.ts'
 import { callText, counted, countText, instantText, whenText } from '../output.ts'
 import type { Column } from '../output.ts'
 import { withSession } from '../session.ts'
+import { refusalIn } from './job-bulk.ts'
 
 const columns = (nowMs: number): readonly Column<DeadLetter>[] => [
   { title: 'job', cell: (letter) => showId(letter.jobId), min: 8 },
@@ -94,8 +95,7 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
         if (await client.inspector.retryJob(jobId, args.delay === undefined ? {} : { delayMs: args.delay })) retried++
         else refused.push({ jobId, error: 'queued or running already' })
       } catch (error) {
-        if (!(error instanceof ArqError)) throw error
-        refused.push({ jobId, error: error.message })
+        refused.push({ jobId, error: refusalIn(error) })
       }
     }
     out.data({ matching: letters.length, retried, refused, dryRun: args.dryRun === true }, () => {

@@ -106,10 +106,11 @@ const MAX_ROUNDS = 4
 export function doctor(
   args: GlobalArgs & { queue?: readonly string[] | undefined; fix?: boolean | undefined; limit?: number | undefined },
 ): Promise<number> {
-  return withSession(args, async ({ client, out, address }) => {
+  return withSession(args, async ({ client, out, address, queueNames: known }) => {
     const progress = out.progress('jobs looked at')
     const examine = () =>
       client.doctor.examine({
+        known,
         ...(args.queue?.length ? { queues: args.queue } : {}),
         ...(args.limit === undefined ? {} : { limit: args.limit }),
         onProgress: progress.update,

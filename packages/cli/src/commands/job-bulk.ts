@@ -1,5 +1,5 @@
 import { showId } from '@arq-ts/protocol/jobs'
-import { ArqError, TimeoutError } from '@arq-ts/core'
+import { ArqError, RedisUnavailableError, TimeoutError } from '@arq-ts/core'
 import type { JobState } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'
@@ -57,7 +57,7 @@ async function run(args: BulkJobArgs, verb: Verb): Promise<number> {
     for (const [queueName, jobIds] of isAgreed ? byQueue(targets) : []) {
       for (let from = 0; from < jobIds.length; from += BATCH) {
         const batch = jobIds.slice(from, from + BATCH)
-        const reasons = await verb.act(session, queueName, batch)
+        const reasons = await unlessRefused(batch, () => verb.act(session, queueName, batch))
         for (const [i, reason] of reasons.entries()) {
           if (reason === null) done++
           else refused.push({ jobId: batch[i]!, reason })
@@ -77,6 +77,25 @@ async function run(args: BulkJobArgs, verb: Verb): Promise<number> {
     })
     return targets.length > 0 && refused.length === 0 ? EXIT.ok : EXIT.no
   })
+}
+
+/** What an act says of each job; where it is refused as a whole, by a damaged key of the queue, the other queues have theirs. */
+async function unlessRefused(
+  jobIds: readonly string[],
+  act: () => Promise<(string | null)[]>,
+): Promise<(string | null)[]> {
+  try {
+    return await act()
+  } catch (error) {
+    const reason = refusalIn(error)
+    return jobIds.map(() => reason)
+  }
+}
+
+/** Why one job was refused. @throws what concerns all of them: a Redis that is away, and what is no refusal. */
+export function refusalIn(error: unknown): string {
+  if (error instanceof ArqError && !(error instanceof RedisUnavailableError)) return error.message
+  throw error
 }
 
 type Chosen = { targets: Target[]; text: string; incomplete: string[] }
@@ -170,8 +189,7 @@ export function retry(args: BulkJobArgs & { delay?: number | undefined }): Promi
         try {
           reasons.push((await client.inspector.retryJob(jobId, options)) ? null : 'it is queued or running already')
         } catch (error) {
-          if (!(error instanceof ArqError)) throw error
-          reasons.push(error.message)
+          reasons.push(refusalIn(error))
         }
       }
       return reasons
@@ -189,8 +207,12 @@ export function abort(args: BulkJobArgs & { timeout: number }): Promise<number> 
     act: async ({ client }, queueName, jobIds) => {
       const reasons: (string | null)[] = []
       for (const jobId of jobIds) {
-        const isAsked = await client.inspector.requestAbort(jobId, queueName === null ? {} : { queueName })
-        reasons.push(isAsked ? null : 'it is neither queued nor running')
+        try {
+          const isAsked = await client.inspector.requestAbort(jobId, queueName === null ? {} : { queueName })
+          reasons.push(isAsked ? null : 'it is neither queued nor running')
+        } catch (error) {
+          reasons.push(refusalIn(error))
+        }
       }
       return reasons
     },

@@ -1,3 +1,4 @@
+import { KEY_KINDS } from '@arq-ts/core'
 import type { Client, QueueStats } from '@arq-ts/core'
 import { Gauge, Registry } from 'prom-client'
 import { Labels } from './labels.ts'
@@ -37,6 +38,11 @@ export function queueMetrics(client: Client, queueNames: QueueNames): Registry {
   const damaged = gauge('arq_queue_damaged_keys', 'Keys of a queue that hold another type of value than they should.', [
     'queue',
   ])
+  const damagedKeys = gauge(
+    'arq_redis_damaged_keys',
+    'Keys of a wrong type that this scrape met, by the kind of key.',
+    ['key'],
+  )
   const ended = gauge('arq_queue_jobs_ended', 'Jobs that ended on arq-ts workers since the queue was first used.', [
     'queue',
     'outcome',
@@ -68,11 +74,14 @@ export function queueMetrics(client: Client, queueNames: QueueNames): Registry {
       for (const each of ofQueues) each.reset()
       const labels = new Labels([], MAX_QUEUES)
       for (const stats of all) set(labels.of(stats.queueName), stats, nowMs)
+      damagedKeys.reset()
+      for (const key of KEY_KINDS) damagedKeys.set({ key }, 0)
+      for (const { kind } of client.inspector.takeDamagedKeys()) damagedKeys.inc({ key: kind })
       unreadable.set(fleet.unreadable.length)
       complete.set(found.complete ? 1 : 0)
       up.set(1)
     } catch {
-      for (const each of [...ofQueues, unreadable, complete]) each.reset()
+      for (const each of [...ofQueues, damagedKeys, unreadable, complete]) each.reset()
       up.set(0)
     }
   }

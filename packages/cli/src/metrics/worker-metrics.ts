@@ -70,6 +70,17 @@ export class WorkerMetrics {
       },
     })
     this.registry.registerMetric(inFlight)
+    const faults = new Counter({
+      name: 'arq_redis_faults_total',
+      help: 'Times that a key of a wrong type or a value that is none stopped a job or a call, by the kind of key.',
+      labelNames: ['key'],
+      registers: [],
+      collect() {
+        this.reset()
+        for (const [key, count] of worker.faults) this.inc({ key }, count)
+      },
+    })
+    this.registry.registerMetric(faults)
 
     // A series that first shows at 1 has no increase to alert on.
     for (const queue of queues) {

@@ -4,7 +4,7 @@ import { showId } from '@arq-ts/protocol/jobs'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { processIo } from '../io.ts'
-import { fieldLines } from '../output.ts'
+import { damageNote, fieldLines } from '../output.ts'
 import { hasColors, printable, rendered } from '../style.ts'
 import { jobFields } from '../commands/job.ts'
 import { queueFields } from '../commands/queue.ts'
@@ -52,9 +52,11 @@ async function look({ client, queueNames }: Session, seen?: Snapshot): Promise<S
     client.inspector.countDead(),
   ])
   const incomplete = seen ? [...seen.incomplete] : complete ? [] : ['queues that no worker serves may be missing']
+  const damaged = client.inspector.takeDamagedKeys().map(({ key }) => key)
   if (!seen) {
     for (const { workerId, reason } of fleet.unreadable) incomplete.push(`the worker ${showId(workerId)}: ${reason}`)
     incomplete.push(...queues.flatMap((queue) => queue.problems))
+    incomplete.push(...damaged.filter((key) => !incomplete.some((what) => what.includes(showId(key)))).map(damageNote))
   }
   const isComplete = incomplete.length === 0
   const { workers, python } = fleet

@@ -3,6 +3,7 @@ import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import type { PayloadLimits } from '@arq-ts/protocol'
 import { decodeJob, ENDED_IN_PROGRESS, isWellFormed, PYTHON_IN_PROGRESS, showId } from '@arq-ts/protocol/jobs'
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
+import { spanText } from '../time/span.ts'
 import type { Damage } from '../redis/damage.ts'
 import { isCounter } from '../redis/jobs.ts'
 import type { ExaminedJob } from '../redis/jobs.ts'
@@ -129,17 +130,21 @@ export function problemsOf(job: ExaminedJob, read: ReadPayload, holder: JobHolde
     problems.push(`its enqueue time ${numberText(read.record.enqueueTimeMs)} is no time`)
   }
   if (!isCounter(job.tries)) problems.push(`its try counter holds ${JSON.stringify(job.tries)}, which is no number`)
-  if (job.score !== null && !isDate(job.score)) {
-    const score = `its score is ${job.score === Infinity ? '+inf' : numberText(job.score)}`
-    const what = 'it was due before any other, and a Python worker that reads it ends with an error'
-    problems.push(`${score}: ${job.score > 0 ? 'it is never due' : what}`)
-  }
+  const score = scoreProblem(job.score)
+  if (score !== null) problems.push(score)
   if (!isWellFormed(job.jobId)) problems.push('its id is not UTF-8: a Python worker that reads it ends with an error')
   if (holder?.alive === false) {
-    const until = holder.expiresInMs === null ? 'and never lapses' : `and lapses in ${holder.expiresInMs} ms`
+    const until = holder.expiresInMs === null ? 'and never lapses' : `and lapses in ${spanText(holder.expiresInMs)}`
     problems.push(`the worker ${holder.workerId} that holds it is gone; the hold stays ${until}`)
   }
   return problems
+}
+
+/** The problem of a score that is no time; null for any other. */
+export function scoreProblem(score: number | null): string | null {
+  if (score === null || isDate(score)) return null
+  const early = 'it was due before any other, and a Python worker that reads it ends with an error'
+  return `its score is ${score === Infinity ? '+inf' : numberText(score)}: ${score > 0 ? 'it is never due' : early}`
 }
 
 /** True when a Date can hold this time. */

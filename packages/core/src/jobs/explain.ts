@@ -1,5 +1,7 @@
 import type { PythonWorker, WorkerEntry } from '../fleet/worker-entry.ts'
 import type { QueueStats } from '../queues/queues.ts'
+import { spanText } from '../time/span.ts'
+import { scoreProblem } from './condition.ts'
 import type { JobDetails } from './details.ts'
 
 /** One thing that decides whether a job runs. */
@@ -37,7 +39,9 @@ export function explain(job: JobDetails, { nowMs, queue, workers, python }: Circ
   const here = workers.filter((worker) => worker.queues.includes(queue.queueName))
   return [
     { check: 'place', ok: true, detail: `it is in the queue "${queue.queueName}"` },
-    ...job.problems.map((detail) => ({ check: 'payload', ok: false, detail })),
+    ...job.problems
+      .filter((detail) => detail !== scoreProblem(job.score))
+      .map((detail) => ({ check: 'payload', ok: false, detail })),
     ...(job.status === 'running' ? holdOf(job) : timeOf(job, nowMs)),
     ...(queue.paused
       ? [{ check: 'pause', ok: false, detail: 'the queue is paused: arq-ts workers start nothing, Python workers do' }]
@@ -54,7 +58,7 @@ function holdOf({ holder }: JobDetails): Reason[] {
   if (!holder) return []
   const who = holder.workerId ?? (holder.language === 'python' ? 'a Python worker' : 'an unknown worker')
   const until =
-    holder.expiresInMs === null ? 'the hold never lapses' : `the hold lapses in ${seconds(holder.expiresInMs)}`
+    holder.expiresInMs === null ? 'the hold never lapses' : `the hold lapses in ${spanText(holder.expiresInMs)}`
   if (holder.alive === false) {
     return [{ check: 'hold', ok: false, detail: `${who} holds it and is gone; ${until}, and then it runs again` }]
   }
@@ -63,10 +67,14 @@ function holdOf({ holder }: JobDetails): Reason[] {
 
 function timeOf(job: JobDetails, nowMs: number): Reason[] {
   if (job.score === null) return []
+  const problem = scoreProblem(job.score)
+  if (problem !== null) return [{ check: 'time', ok: false, detail: `${problem}; \`job run-now\` makes it due now` }]
   const tries = job.jobTry > 0 ? `; it was tried ${job.jobTry === 1 ? 'once' : `${job.jobTry} times`}` : ''
   const why = job.error === null || job.jobTry === 0 ? '' : `, last with ${job.error}`
   const isDue = job.score <= nowMs
-  const detail = isDue ? `it is due since ${seconds(nowMs - job.score)}` : `it is due in ${seconds(job.score - nowMs)}`
+  const detail = isDue
+    ? `it has been due for ${spanText(nowMs - job.score)}`
+    : `it is due in ${spanText(job.score - nowMs)}`
   return [{ check: 'time', ok: isDue, detail: detail + tries + why }]
 }
 
@@ -97,7 +105,7 @@ function workersOf(job: JobDetails, here: readonly WorkerEntry[], python: readon
         ? 'all workers that could run it are quiet or draining: `arq-ts workers resume` ends the quiet'
         : free === 0
           ? 'all slots of the workers that could run it are taken'
-          : `${free} slots are free`
+          : `${free === 1 ? 'a slot is' : `${free} slots are`} free`
     reasons.push({ check: 'slots', ok: free > 0, detail })
   }
   return reasons
@@ -108,8 +116,4 @@ function codecOf({ codec }: JobDetails, python: readonly PythonWorker[]): Reason
   if (codec === 'pickle' || python.length === 0) return [{ check: 'codec', ok: true, detail: `its codec is ${codec}` }]
   const detail = `its codec is ${codec}: a Python worker reads it only with a matching job_deserializer`
   return [{ check: 'codec', ok: null, detail }]
-}
-
-function seconds(ms: number): string {
-  return Number.isFinite(ms) ? `${(ms / 1_000).toFixed(1)} s` : 'ever'
 }

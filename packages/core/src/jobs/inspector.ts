@@ -12,11 +12,19 @@ import type { JobFilter, ListedJob } from './listing.ts'
 import { pageOfJobs } from './pages.ts'
 import type { JobPageRequest, PageOfJobs } from './pages.ts'
 import type { Queues } from '../queues/queues.ts'
+import { kindOfKey } from '../redis/key-kinds.ts'
 import type { Link } from '../redis/link.ts'
 import { readWorkerEvent } from '../fleet/events.ts'
 import type { WorkerEventMessage } from '../fleet/events.ts'
 import { liveWorkers, pythonWorkers, registeredWorkers } from '../fleet/live-workers.ts'
 import type { PythonWorker, UnreadableWorker, WorkerEntry } from '../fleet/worker-entry.ts'
+
+/** A key that holds another type of value than arq and arq-ts keep there. */
+export interface DamagedKey {
+  key: string
+  /** The key without what is particular to it: `arq:retry`, `arq:dead`, `queue` … */
+  kind: string
+}
 
 /**
  * What an operator asks beside the jobs themselves. Use `client.inspector`. Every method rejects with
@@ -281,6 +289,17 @@ export class Inspector {
   /** Messages on the channel of worker events that were none, since this client was made. They are ignored. */
   get ignoredMessages(): number {
     return this.#ignoredMessages
+  }
+
+  /**
+   * Keys of a wrong type that reads of this client have met since the last call of this method, at most a thousand. What
+   * such a key would say is missing in their answers.
+   */
+  takeDamagedKeys(): DamagedKey[] {
+    const { metDamage } = this.#link
+    const keys = [...metDamage].map((key) => ({ key, kind: kindOfKey(key) }))
+    metDamage.clear()
+    return keys
   }
 
   /** The health line of a queue's workers of either language, or null when none has written lately. */

@@ -4,6 +4,7 @@ import { damageText } from '../jobs/condition.ts'
 import type { Damage } from '../redis/damage.ts'
 import type { ServerSettings } from '../redis/server.ts'
 import { serverFindings } from './server-findings.ts'
+import { spanText } from '../time/span.ts'
 import type { Noted, QueueExamination } from './examination.ts'
 import type { QueueStats } from './queues.ts'
 
@@ -126,7 +127,7 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
   const hasPython = stats.python !== null
   const waitedMs = stats.oldestDueMs === null ? 0 : nowMs - stats.oldestDueMs
   if (here.length === 0 && !hasPython && stats.pending > 0 && waitedMs > IDLE_MS) {
-    const message = `${count(stats.pending, 'job')} due, the oldest for ${durationText(waitedMs)}, and no live worker serves the queue`
+    const message = `${count(stats.pending, 'job')} due, the oldest for ${spanText(waitedMs)}, and no live worker serves the queue`
     yield { check: 'no-workers', severity: 'error', message, count: stats.pending }
   }
   if (here.length > 0 && !hasPython && stats.pending > 0 && here.every(({ state }) => state !== 'running')) {
@@ -195,16 +196,4 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
 /** A number of things, with the noun. */
 function count(number: number, noun: string): string {
   return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
-}
-
-function durationText(ms: number): string {
-  if (!Number.isFinite(ms)) return 'ever'
-  const units = [
-    [86_400_000, 'd'],
-    [3_600_000, 'h'],
-    [60_000, 'min'],
-    [1_000, 's'],
-  ] as const
-  const [size, name] = units.find(([each]) => ms >= each) ?? units[3]
-  return `${Math.floor(ms / size)} ${name}`
 }

@@ -27,6 +27,8 @@ export interface Examination {
 export interface ExamineOptions {
   /** Default: all that `client.queues.names()` finds. */
   queues?: readonly string[]
+  /** Queues that are looked at beside those that are found. */
+  known?: readonly string[]
   /** Jobs of each queue that are looked at; default: all. */
   limit?: number
   /** Keys of the database that are looked at for queues and damage; default: 2,000,000. */
@@ -56,7 +58,8 @@ export class Doctor {
     const link = this.#link
     const scanKeys = options.scanKeys ?? DEFAULT_SCAN_KEYS
     const incomplete: string[] = []
-    const { names: found, complete } = await this.#queues.names({ scanKeys })
+    const { known } = options
+    const { names: found, complete } = await this.#queues.names({ scanKeys, ...(known ? { known } : {}) })
     const queueNames = [...(options.queues ?? found)]
     if (!complete) incomplete.push(`queues: only ${scanKeys.toLocaleString('en-US')} keys of the database were scanned`)
     let jobs = 0

@@ -1,7 +1,11 @@
 import { Cluster } from 'ioredis'
+import { RedisReplyError } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import { readId, sendId } from './id-bytes.ts'
 import { countCommands } from './meter.ts'
+import { runScript } from './scripts.ts'
+import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
+import { wrongTypeAt } from './key-kinds.ts'
 
 /** Keys read per round trip when many are read. */
 export const PAGE = 500
@@ -18,8 +22,13 @@ export class WrongType {
   }
 }
 
+/** Damaged keys that are remembered. */
+const MAX_MET = 1_000
+
 /** Plain commands over a connection, one by one or together. Calls wait out an outage, up to `timeoutMs`. */
 export class Calls {
+  /** Keys of a wrong type that tolerant calls met, the first thousand; whoever shows an answer takes them out and names them. */
+  readonly met = new Set<string>()
   readonly #connection: Connection
   readonly #timeoutMs: number | undefined
 
@@ -34,6 +43,11 @@ export class Calls {
     return this.#connection.run(operation, { timeoutMs: this.#timeoutMs })
   }
 
+  /** Runs a script. @throws RedisReplyError that names the key where one has a wrong type. */
+  script(name: ScriptName, keys: readonly string[], args: readonly ScriptValue[]): Promise<ScriptReply[]> {
+    return this.run((client) => runScript(client, name, keys, args))
+  }
+
   /** @throws the first error that Redis answers with. */
   pipeline(calls: readonly Call[]): Promise<unknown[]> {
     return this.#send(calls, throwing)
@@ -41,7 +55,7 @@ export class Calls {
 
   /** Like `pipeline`, but a key of the wrong type is an answer of its own, and stops no other call. */
   attempt(calls: readonly Call[]): Promise<unknown[]> {
-    return this.#send(calls, tolerant)
+    return this.#send(calls, this.#tolerant)
   }
 
   /** All calls at one moment, in one slot. @throws the first error that Redis answers with. */
@@ -51,7 +65,7 @@ export class Calls {
 
   /** Like `transaction`; a key of the wrong type is an answer of its own. */
   attemptTogether(calls: readonly Call[]): Promise<unknown[]> {
-    return this.#exec(calls, tolerant)
+    return this.#exec(calls, this.#tolerant)
   }
 
   /** Keys under a prefix, a page at a time. Every primary of a cluster is scanned; a key may come twice, as SCAN has it. */
@@ -97,6 +111,14 @@ export class Calls {
     return { keys: keys.map(readId), cursor: following }
   }
 
+  readonly #tolerant: Reader = (replies, calls) =>
+    whole(replies).map((reply, i) => {
+      if (!reply[0]?.message.startsWith('WRONGTYPE')) return valueOf(reply, calls[i]!)
+      const key = String(calls[i]![1])
+      if (this.met.size < MAX_MET) this.met.add(key)
+      return new WrongType(key)
+    })
+
   // Errors are thrown within `run`, which knows which of them pass.
   #send(calls: readonly Call[], read: Reader): Promise<unknown[]> {
     if (calls.length === 0) return Promise.resolve([])
@@ -111,19 +133,15 @@ export class Calls {
 type Reply = [Error | null, unknown]
 type Reader = (replies: Reply[] | null, calls: readonly Call[]) => unknown[]
 
-const throwing: Reader = (replies) => whole(replies).map(valueOf)
-
-const tolerant: Reader = (replies, calls) =>
-  whole(replies).map((reply, i) =>
-    reply[0]?.message.startsWith('WRONGTYPE') ? new WrongType(String(calls[i]![1])) : valueOf(reply),
-  )
+const throwing: Reader = (replies, calls) => whole(replies).map((reply, i) => valueOf(reply, calls[i]!))
 
 function whole(replies: Reply[] | null): Reply[] {
   if (replies === null) throw new Error('the transaction was discarded')
   return replies
 }
 
-function valueOf([error, value]: Reply): unknown {
+function valueOf([error, value]: Reply, [, key]: Call): unknown {
+  if (error?.message.startsWith('WRONGTYPE')) throw new RedisReplyError(wrongTypeAt(String(key)))
   if (error) throw error
   return value
 }

@@ -1,6 +1,7 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE, WrongType } from './calls.ts'
 import type { Calls } from './calls.ts'
+import { typeByName } from './key-kinds.ts'
 
 /** A key that holds another type of value than arq and we keep there. */
 export interface Damage {
@@ -14,8 +15,6 @@ const ASIDE = 'arq:damaged:'
 const ASIDE_MS = 7 * 86_400_000
 /** Keys per step of a scan. */
 const SCAN_STEP = 1_000
-/** Keys that hold strings, whatever the rest of their name. */
-const STRINGS = /^arq:(job|result|in-progress|retry|error|trace|worker|cron):/
 
 /** Keys of the wrong type: their names, their types, and their removal from the way. */
 export class DamagedKeys {
@@ -63,8 +62,9 @@ export class DamagedKeys {
       }
     }
     const { prefix } = keys
-    const isString = (key: string) => STRINGS.test(key.slice(prefix.length))
-    for (const type of ['hash', 'list', 'set', 'zset', 'stream']) await scan(`${prefix}arq:`, type, isString)
+    const other = (type: string) => (key: string) => (typeByName(key.slice(prefix.length)) ?? type) !== type
+    for (const type of ['hash', 'list', 'set', 'zset', 'stream']) await scan(`${prefix}arq:`, type, other(type))
+    await scan(`${prefix}arq:obs:`, 'string', other('string'))
     await scan(keys.deadLetter(''), 'string', () => true)
     await scan(keys.stats(''), 'string', () => true)
     return { damaged: [...new Map(damaged.map((each) => [each.key, each])).values()], complete }

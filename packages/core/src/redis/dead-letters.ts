@@ -6,7 +6,6 @@ import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
 import { dueTimeIn } from './scores.ts'
-import { runScript } from './scripts.ts'
 
 /** A dead letter as Redis has it; null fields where the entry itself has expired. */
 export interface StoredDeadLetter {
@@ -126,7 +125,7 @@ export class DeadLetterRecords {
       keys.abort,
     ]
     const args = [jobId, delayMs, lifetimeMs, payload, keys.wakeChannel(queueName)]
-    return (await this.#calls.run((client) => runScript(client, 'replay', scriptKeys, args)))[0] === 1
+    return (await this.#calls.script('replay', scriptKeys, args))[0] === 1
   }
 
   /** Moves a queued job that no codec reads to the dead letters as it is. */

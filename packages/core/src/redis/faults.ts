@@ -1,4 +1,5 @@
 import { showId } from '@arq-ts/protocol/jobs'
+import { KEY_KINDS, kindOfKey } from './key-kinds.ts'
 
 /** Something in Redis that one job, or one call, stumbled on: a key of a wrong type, or a value that is no number. */
 export interface Fault {
@@ -31,7 +32,7 @@ const MAX_REMEMBERED = 10_000
  */
 export class Faults {
   readonly #now: () => number
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new Map<string, number>(KEY_KINDS.map((kind) => [kind, 0]))
   readonly #backoffs = new Map<string, number>()
   #listener: FaultListener | undefined
   /** Keys reported in this minute. */
@@ -44,7 +45,7 @@ export class Faults {
     this.#now = now
   }
 
-  /** Number of faults since the start, by the kind of their key: `arq:retry`, `arq:dead`, `queue` … */
+  /** Number of faults since the start, by the kind of their key: `arq:retry`, `arq:dead`, `queue` …; 0 for the others. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts
   }
@@ -55,7 +56,7 @@ export class Faults {
   }
 
   report(fault: Fault): void {
-    const kind = kindOf(fault.key)
+    const kind = kindOfKey(fault.key)
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
     const now = this.#now()
     if (now >= this.#minuteEndsMs) {
@@ -99,12 +100,4 @@ export function describeFault({ queueName, jobId, key, reason }: Fault, others: 
   const job = jobId === undefined ? '' : `job '${showId(jobId, MAX_NAME_LENGTH)}'${queue}: `
   const more = others === 0 ? '' : ` (and ${others} faults of other keys)`
   return `${job}Redis key '${showId(key, MAX_NAME_LENGTH)}' is faulty and stops what needs it: ${reason}${more}; see arq-ts doctor`
-}
-
-const KINDS =
-  /arq:(?:in-progress|job|retry|result|trace|dead|worker|obs)(?=:)|arq:(?:abort|dead|paused|workers|stats)\b/
-
-/** A key without what is particular to it: metrics must not get a series for each job. */
-function kindOf(key: string): string {
-  return KINDS.exec(key)?.[0] ?? (key.endsWith(':reserved') ? 'reserved' : 'queue')
 }

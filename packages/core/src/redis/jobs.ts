@@ -7,7 +7,6 @@ import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
 import { deathsIn, dueTimeIn } from './scores.ts'
-import { runScript } from './scripts.ts'
 
 /** A job as Redis has it; bytes are null where there are none. */
 export interface StoredJob extends ObservedJob {
@@ -242,7 +241,7 @@ export class JobRecords {
       const keys = [this.#keys.queue(queueName), this.#keys.reserved(queueName), abort, dead]
       for (const id of page) keys.push(...this.#keysOf(id))
       const args = [options.running ? '1' : '0', options.kept ? '1' : '0', ...page]
-      const replies = await this.#calls.run((client) => runScript(client, 'remove', keys, args))
+      const replies = await this.#calls.script('remove', keys, args)
       for (const reply of replies) outcomes.push(reply === 1 ? 'removed' : reply === 2 ? 'running' : 'absent')
     }
     return outcomes
@@ -265,7 +264,7 @@ export class JobRecords {
       const keys = [this.#keys.queue(queueName), this.#keys.queue(toQueue), this.#keys.reserved(queueName)]
       for (const id of page) keys.push(this.#keys.inProgress(id))
       const args = [dueMs === null ? '' : String(Math.round(dueMs)), this.#keys.wakeChannel(toQueue), ...page]
-      const replies = await this.#calls.run((client) => runScript(client, 'move', keys, args))
+      const replies = await this.#calls.script('move', keys, args)
       for (const reply of replies) outcomes.push(words[Number(reply)]!)
     }
     return outcomes
@@ -278,7 +277,7 @@ export class JobRecords {
       const page = jobs.slice(from, from + PAGE)
       const keys = [this.#keys.queue(queueName), ...page.map((job) => this.#keys.inProgress(job.jobId))]
       const args = [this.#keys.wakeChannel(queueName), ...page.flatMap((job) => [job.jobId, job.holder])]
-      const replies = await this.#calls.run((client) => runScript(client, 'free', keys, args))
+      const replies = await this.#calls.script('free', keys, args)
       freed += replies.filter((reply) => reply === 1).length
     }
     return freed
@@ -357,6 +356,7 @@ export class JobRecords {
       keys.result(jobId),
       keys.deadLetter(jobId),
       keys.trace(jobId),
+      keys.lastError(jobId),
     ]
   }
 }

@@ -57,6 +57,8 @@ export class Link {
   readonly ticks: TickRecords
   readonly recordings: Recordings
   readonly server: Server
+  /** Keys of a wrong type that reads over this link met, the first thousand. */
+  readonly metDamage: Set<string>
   /** Time a call may wait for Redis, in ms. */
   readonly timeoutMs: number
   /** Limits of the payloads that go over it. */
@@ -74,6 +76,7 @@ export class Link {
       options.log.warn({ obstruction: report }, describeObstruction(report))
     this.broker.faults.listen((fault, others) => options.log.warn({ fault }, describeFault(fault, others)))
     const calls = new Calls(this.connection, this.timeoutMs)
+    this.metDamage = calls.met
     this.damaged = new DamagedKeys(calls, this.keys)
     this.holds = new Holds(calls, this.keys)
     this.jobs = new JobRecords(calls, this.keys, this.damaged)

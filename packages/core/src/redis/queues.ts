@@ -5,6 +5,7 @@ import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
+import { typeByName } from './key-kinds.ts'
 import { deathsIn, dueTimeIn } from './scores.ts'
 import type { JobRecords, QueuePlace } from './jobs.ts'
 
@@ -18,8 +19,8 @@ const RESERVED_MS = 60_000
 const SCAN_STEP = 1_000
 /** Follows the name of a queue in the key of its health line. */
 const HEALTH_SUFFIX = ':health-check'
-/** Keys of jobs, workers and the like, whose ids may end as a health line's key does. */
-const NO_QUEUES = /^arq:(job|result|in-progress|retry|error|trace|worker|cron|obs|damaged):/
+/** Keys of ours that are recorded or put aside. */
+const BESIDE = /^arq:(obs|damaged):/
 
 /** Members of a queue with scores from `min` to `max`, as `ZRANGE BYSCORE` reads bounds: `(5` is above 5. */
 export interface ScoreRange {
@@ -67,19 +68,24 @@ export class QueueRecords {
 
   /**
    * Queues found by a look at up to `maxKeys` keys of the database, whichever language made them: sorted sets that are
-   * none of the others arq and we keep, and queues with a health line. `complete` is false where there are more keys.
+   * none of the others arq and we keep (one under the name of a job's key, say, is damage), and queues with a health line.
+   * `complete` is false where there are more keys.
    */
   async find(maxKeys: number): Promise<{ names: string[]; complete: boolean }> {
-    const { prefix, abort, dead, workers } = this.#keys
-    const others = new Set([abort, dead, workers])
-    const isQueue = (key: string) => !others.has(key) && !/^arq:(obs|damaged):/.test(key.slice(prefix.length))
+    const { prefix } = this.#keys
+    // Ids of jobs and workers may end as a health line's key does.
+    const isOther = (key: string) =>
+      typeByName(key.slice(prefix.length)) !== undefined || BESIDE.test(key.slice(prefix.length))
     const [sets, lines] = await Promise.all([
       this.#scan(maxKeys, { type: 'zset' }),
       this.#scan(maxKeys, { type: 'string', suffix: HEALTH_SUFFIX }),
     ])
     const queues: string[] = []
-    for (const key of sets.keys.filter(isQueue)) if (!(await this.#isReservations(key))) queues.push(key)
-    const served = lines.keys.filter((key) => !NO_QUEUES.test(key.slice(prefix.length)))
+    const found = new Set(sets.keys.filter((key) => !isOther(key)))
+    // A sorted set in place of a queue's health line is damage.
+    const isLine = (key: string) => key.endsWith(HEALTH_SUFFIX) && found.has(key.slice(0, -HEALTH_SUFFIX.length))
+    for (const key of found) if (!isLine(key) && !(await this.#isReservations(key))) queues.push(key)
+    const served = lines.keys.filter((key) => !isOther(key))
     const names = [...queues, ...served.map((key) => key.slice(0, -HEALTH_SUFFIX.length))]
     return {
       names: [...new Set(names.map((key) => key.slice(prefix.length)))],

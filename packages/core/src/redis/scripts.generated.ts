@@ -641,7 +641,7 @@ local function drop(set, id)
 end
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
-  local in_progress, job, retry, result, letter, trace = unpack(KEYS, 6 * i - 1, 6 * i + 4)
+  local in_progress, job, retry, result, letter, trace, last_error = unpack(KEYS, 7 * i - 2, 7 * i + 4)
   local running = ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1
   if running and type(redis.pcall('ZSCORE', KEYS[1], id)) == 'string' then
     out[i] = 2
@@ -650,7 +650,7 @@ for i = 1, #ARGV - 2 do
     drop(KEYS[2], id)
     drop(KEYS[3], id)
     removed = removed + redis.call('DEL', job)
-    redis.call('DEL', in_progress, retry, trace)
+    redis.call('DEL', in_progress, retry, trace, last_error)
     if ARGV[2] == '1' then
       removed = removed + redis.call('DEL', result, letter) + drop(KEYS[4], id)
     end
@@ -1008,7 +1008,7 @@ export const luaShas = {
   putBack: 'c7ca89dc3e76b881a7f84eabea016a3c14f6b53e',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
   record: 'c64324b6ab3c79ccaa06ac355ce9c9629ad85371',
-  remove: '2d470766506ea54e19fa2ca794b5ae59264df887',
+  remove: '7cc2d2fe1626545a1b913ad93871e6f7d7db1b75',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',
   reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',

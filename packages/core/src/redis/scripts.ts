@@ -1,9 +1,12 @@
 import { Command } from 'ioredis'
 import type { Redis } from 'ioredis'
+import { RedisReplyError } from '../errors.ts'
+import { sendId } from './id-bytes.ts'
 import { encodeCommand } from './resp.ts'
 import type { RespPart } from './resp.ts'
 import { luaShas, luaSources } from './scripts.generated.ts'
 import { replyOf } from './transient.ts'
+import { typeInScript, wrongTypeAt } from './key-kinds.ts'
 
 export type ScriptName = keyof typeof luaSources
 
@@ -30,6 +33,8 @@ class EncodedCommand extends Command {
 /**
  * Runs a script by its digest, and by its source where the server does not know it (new server, SCRIPT FLUSH,
  * failover).
+ *
+ * @throws RedisReplyError that names the key where one has a wrong type.
  */
 export async function runScript(
   client: Redis,
@@ -37,7 +42,12 @@ export async function runScript(
   keys: readonly string[],
   args: readonly ScriptValue[],
 ): Promise<ScriptReply[]> {
-  return evaluate(client, { sha: luaShas[name], source: luaSources[name] }, keys, args)
+  try {
+    return await evaluate(client, { sha: luaShas[name], source: luaSources[name] }, keys, args)
+  } catch (error) {
+    if (error instanceof Error && replyOf(error).startsWith('WRONGTYPE')) throw await named(client, keys, error)
+    throw error
+  }
 }
 
 /** Runs a script that is not among our files: those of task packages. */
@@ -53,6 +63,20 @@ export async function evaluate(
     if (!(error instanceof Error) || !replyOf(error).startsWith('NOSCRIPT')) throw error
     return send(client, 'eval', source, keys, args)
   }
+}
+
+/** Keys whose types are asked for, to name the one that a script stumbled on. */
+const MAX_ASKED = 2_000
+
+/** The same error with the key in it; as it is where no key has a wrong type any more. */
+async function named(client: Redis, keys: readonly string[], error: Error): Promise<Error> {
+  const asked = keys.slice(0, MAX_ASKED)
+  const types = await client.pipeline(asked.map((key) => ['type', sendId(key)])).exec()
+  for (const [i, key] of asked.entries()) {
+    const type = String(types?.[i]?.[1] ?? 'none')
+    if (type !== 'none' && type !== typeInScript(key)) return new RedisReplyError(wrongTypeAt(key, type))
+  }
+  return error
 }
 
 function send(

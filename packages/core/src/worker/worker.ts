@@ -118,6 +118,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
     return this.#parts.burst?.pausedQueues ?? []
   }
 
+  /**
+   * Number of times that a key of a wrong type, or a value that is none, stopped a job or a call of this worker, by the
+   * kind of key; 0 for kinds that were well.
+   */
+  get faults(): ReadonlyMap<string, number> {
+    return this.#parts.link.broker.faults.counts
+  }
+
   /** The registry entry of this worker, as `arq:worker:<id>` holds it. */
   describe(): WorkerEntry {
     const { cron, heartbeat, queueNames, quiet, reporter, slots, tasks } = this.#parts

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { describeFault, Faults } from '../../src/redis/faults.ts'
 import type { Fault } from '../../src/redis/faults.ts'
+import { KEY_KINDS, kindOfKey, typeByName, typeInScript } from '../../src/redis/key-kinds.ts'
+import { keyTable } from '../support/faulty-keys.ts'
+import { Keys } from '@arq-ts/protocol/jobs'
 
 const fault = (jobId: string): Fault => ({
   queueName: 'q',
@@ -26,7 +29,7 @@ describe('faults in Redis', () => {
     pass(60_000)
     faults.report(fault('a'))
     expect(heard).toHaveLength(3)
-    expect([...faults.counts]).toEqual([
+    expect([...faults.counts].filter(([, count]) => count > 0)).toEqual([
       ['arq:retry', 6],
       ['arq:abort', 1],
     ])
@@ -44,7 +47,8 @@ describe('faults in Redis', () => {
     pass(60_000)
     faults.report(fault('late'))
     expect(heard.at(-1)).toEqual([fault('late'), 99_980])
-    expect([...faults.counts.keys()]).toEqual(['arq:retry'])
+    expect([...faults.counts.keys()].sort()).toEqual([...KEY_KINDS].sort())
+    expect(faults.counts.get('arq:retry')).toBe(100_001)
   })
 
   test('hold a job back for longer each time, up to a minute, until it is well', () => {
@@ -61,5 +65,24 @@ describe('faults in Redis', () => {
       "job 'a\\x0ab\\xff' of queue 'q': Redis key 'arq:retry:a\\x0ab\\xff' is faulty and stops what needs it: " +
         'ERR not a number (and 3 faults of other keys); see arq-ts doctor',
     )
+  })
+})
+
+describe('kinds of keys', () => {
+  const victim = { queueName: 'a:job:q', jobId: 'arq:x\n', cronName: 'cron:c', workerId: 'host/1' }
+  const names = Object.entries(keyTable).flatMap(([name, keyOf]) => (keyOf ? [[name, keyOf] as const] : []))
+
+  test.each(names)('there is one for %s, under a prefix too', (name, keyOf) => {
+    const kind = kindOfKey(keyOf(new Keys(), victim))
+    expect(KEY_KINDS).toContain(kind)
+    expect(kind === 'queue').toBe(name === 'queue')
+    expect(kindOfKey(keyOf(new Keys('{p}:'), victim))).toBe(kind)
+    expect(kindOfKey(keyOf(new Keys('{p}'), victim))).toBe(kind)
+    expect(typeInScript(keyOf(new Keys('{p}'), victim))).toBe(typeInScript(keyOf(new Keys(), victim)))
+  })
+
+  test('the type of a key is known by its name, but for what stands under the name of a queue', () => {
+    const unknown = names.filter(([, keyOf]) => typeByName(keyOf(new Keys(), victim)) === undefined)
+    expect(unknown.map(([name]) => name).sort()).toEqual(['healthCheck', 'queue', 'reserved'])
   })
 })

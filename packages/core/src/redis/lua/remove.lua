@@ -2,7 +2,8 @@
 -- would run on, and settle nothing. Keys of a wrong type go with their job; a set that is none has nothing of it.
 --
 -- KEYS[1] -> queue, KEYS[2] -> <queue>:reserved, KEYS[3] -> arq:abort, KEYS[4] -> arq:dead
--- then for each job: arq:in-progress:<id>, arq:job:<id>, arq:retry:<id>, arq:result:<id>, arq:dead:<id>, arq:trace:<id>
+-- then for each job: arq:in-progress:<id>, arq:job:<id>, arq:retry:<id>, arq:result:<id>, arq:dead:<id>, arq:trace:<id>,
+-- arq:error:<id>
 -- ARGV[1] -> '1' to take running jobs too, ARGV[2] -> '1' to take kept results and dead letters too, ARGV[3..] -> ids
 -- Output: for each job 1 (removed), 0 (not there), or 2 (runs, left)
 local out = {}
@@ -12,7 +13,7 @@ local function drop(set, id)
 end
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
-  local in_progress, job, retry, result, letter, trace = unpack(KEYS, 6 * i - 1, 6 * i + 4)
+  local in_progress, job, retry, result, letter, trace, last_error = unpack(KEYS, 7 * i - 2, 7 * i + 4)
   local running = ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1
   if running and type(redis.pcall('ZSCORE', KEYS[1], id)) == 'string' then
     out[i] = 2
@@ -21,7 +22,7 @@ for i = 1, #ARGV - 2 do
     drop(KEYS[2], id)
     drop(KEYS[3], id)
     removed = removed + redis.call('DEL', job)
-    redis.call('DEL', in_progress, retry, trace)
+    redis.call('DEL', in_progress, retry, trace, last_error)
     if ARGV[2] == '1' then
       removed = removed + redis.call('DEL', result, letter) + drop(KEYS[4], id)
     end

@@ -1,0 +1,88 @@
+import { showId } from '@arq-ts/protocol/jobs'
+
+/** Types of the keys that are named by a job, a worker, a queue or a cron job. */
+const NAMED: Readonly<Record<string, string>> = {
+  'arq:in-progress': 'string',
+  'arq:job': 'string',
+  'arq:retry': 'string',
+  'arq:result': 'string',
+  'arq:trace': 'string',
+  'arq:error': 'string',
+  'arq:worker': 'string',
+  'arq:cron': 'string',
+  'arq:obs:cron': 'string',
+  'arq:dead': 'hash',
+  'arq:stats': 'hash',
+}
+
+/** Types of the keys that there is one of. */
+const SINGLE: Readonly<Record<string, string>> = {
+  'arq:abort': 'zset',
+  'arq:dead': 'zset',
+  'arq:workers': 'zset',
+  'arq:paused': 'set',
+}
+
+/** Types of what is recorded beside the queues, by the word behind `arq:obs:`. */
+const RECORDED: Readonly<Record<string, string>> = {
+  '1m': 'hash',
+  '10m': 'hash',
+  '1h': 'hash',
+  depth: 'hash',
+  series: 'hash',
+  fp: 'hash',
+  errors: 'hash',
+  tries: 'list',
+  tried: 'list',
+  events: 'stream',
+  recent: 'stream',
+  audit: 'stream',
+  fn: 'string',
+  flush: 'string',
+  cron: 'string',
+}
+const RECORDED_KIND = 'arq:obs'
+const RESERVED = ':reserved'
+const HEALTH_CHECK = ':health-check'
+
+/** All kinds of keys, as `kindOfKey` names them. */
+export const KEY_KINDS: readonly string[] = [
+  ...new Set([...Object.keys(NAMED), ...Object.keys(SINGLE)]),
+  RECORDED_KIND,
+  'health-check',
+  'reserved',
+  'queue',
+]
+
+const START = new RegExp(
+  `(?:^|[}:])(?:(${[...Object.keys(NAMED), RECORDED_KIND].join('|')}):|(${Object.keys(SINGLE).join('|')})$)`,
+)
+
+/** A key without what is particular to it, `arq:retry` say: metrics must not get a series for each job. */
+export function kindOfKey(key: string): string {
+  const [, named, single] = START.exec(key) ?? []
+  if (named !== undefined || single !== undefined) return named ?? single!
+  if (key.endsWith(HEALTH_CHECK)) return 'health-check'
+  return key.endsWith(RESERVED) ? 'reserved' : 'queue'
+}
+
+/** The type of value that a key of ours holds, by its name without a prefix; undefined where the name may mean anything. */
+export function typeByName(name: string): string | undefined {
+  const [, recorded] = /^arq:obs:([^:]+)/.exec(name) ?? []
+  if (recorded !== undefined) return RECORDED[recorded]
+  const [, named] = /^(arq:[a-z-]+):/.exec(name) ?? []
+  return named === undefined ? SINGLE[name] : NAMED[named]
+}
+
+/** The type of value that a key of a script holds; one whose name may mean anything is a queue, or stands beside it. */
+export function typeInScript(key: string): string {
+  const at = START.exec(key)
+  const start = at ? at.index + at[0].indexOf('arq:') : 0
+  return typeByName(key.slice(start)) ?? (key.endsWith(HEALTH_CHECK) ? 'string' : 'zset')
+}
+
+/** The reply of Redis to a command that reads another type than its key holds, with the key, which Redis leaves out. */
+export function wrongTypeAt(key: string, type?: string): string {
+  const held = type === undefined ? 'another type of value' : `a ${type}`
+  return `WRONGTYPE the key '${showId(key)}' holds ${held}; arq-ts doctor --fix puts it aside`
+}

@@ -36,7 +36,7 @@ describe('one faulty job of a batch', () => {
     if (key !== 'arq:retry:bad') expect(await on.redis.exists('arq:retry:bad')).toBe(0)
     await on.claim(['bad'])
     expect(on.faults).toHaveLength(1)
-    expect([...on.broker.faults.counts.values()]).toEqual([2])
+    expect([...on.broker.faults.counts.values()].filter((count) => count > 0)).toEqual([2])
   })
 
   test('is tried again alone after a pause that grows, and runs once it is repaired', async () => {

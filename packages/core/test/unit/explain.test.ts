@@ -92,10 +92,13 @@ describe('why a job runs, or does not', () => {
     expect(time).toEqual(['time', false, 'it is due in 5 s; it was tried 2 times, last with Error: bad luck'])
   })
 
-  test.each(['complete', 'failed', 'aborted', 'dead'] as const)('says of a job that is %s that it has ended', (status) => {
-    const again = status === 'complete' ? 'enqueue it anew to run it again' : '`job retry` runs it again'
-    expect(said(job({ status }))).toEqual([['place', false, `it has ended (${status}); ${again}`]])
-  })
+  test.each(['complete', 'failed', 'aborted', 'dead'] as const)(
+    'says of a job that is %s that it has ended',
+    (status) => {
+      const again = status === 'complete' ? 'enqueue it anew to run it again' : '`job retry` runs it again'
+      expect(said(job({ status }))).toEqual([['place', false, `it has ended (${status}); ${again}`]])
+    },
+  )
 
   test('says of a job in no queue that no worker looks for it, and who holds its id', () => {
     const holder = { language: 'python', workerId: null, alive: null, sinceMs: null, expiresInMs: null } as const

@@ -71,13 +71,13 @@ async function damaged(faults: readonly Fault[]): Promise<Fault[]> {
 }
 
 /** The verbs that look at everything show what is healthy, and name each key of a wrong type that they read. */
-async function lookAtAll(faults: readonly Fault[], about: string): Promise<void> {
+async function lookAtAll(faults: readonly Fault[], isJson: boolean, about: string): Promise<void> {
   const wrongTypes = await damaged(faults)
   const before = await healthyState(database)
-  const all = looks(fleet.workerId).flatMap((look) => [
-    { look, words: [...look.words, '--json'] },
-    ...(look.isJsonOnly ? [] : [{ look, words: look.words }]),
-  ])
+  const all = looks(fleet.workerId).map((look) => ({
+    look,
+    words: isJson || look.isJsonOnly ? [...look.words, '--json'] : look.words,
+  }))
   await Promise.all(
     all.map(async ({ look, words }) => {
       const ran = await run(words, about)
@@ -174,9 +174,11 @@ describe('a fault at any key leaves every verb at work', () => {
     '%s',
     async (value, plant) => {
       wrong.length = 0
-      for (const faults of [faultsApart(), faultsOfAll()]) {
+      const turn = Object.keys(faultyValues).indexOf(value)
+      // For people and as JSON in turn: each value meets both.
+      for (const [i, faults] of [faultsApart(), faultsOfAll()].entries()) {
         await stage(fleet, database, faults, plant)
-        await lookAtAll(faults, value)
+        await lookAtAll(faults, (turn + i) % 2 === 0, value)
         await fix(faults, value)
       }
       const jobFaults = faultsApart().filter(({ scope }) => scope === 'job')

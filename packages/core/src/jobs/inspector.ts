@@ -19,6 +19,8 @@ import type { WorkerEventMessage } from '../fleet/events.ts'
 import { liveWorkers, pythonWorkers, registeredWorkers } from '../fleet/live-workers.ts'
 import type { PythonWorker, UnreadableWorker, WorkerEntry } from '../fleet/worker-entry.ts'
 
+export { KEY_KINDS } from '../redis/key-kinds.ts'
+
 /** A key that holds another type of value than arq and arq-ts keep there. */
 export interface DamagedKey {
   key: string

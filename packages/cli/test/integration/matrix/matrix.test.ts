@@ -13,15 +13,18 @@ import type { Fault } from './scene.ts'
 import { bulkActs, deadActs, jobActs, looks, mildActs, queueActs } from './verbs.ts'
 import type { Act, BulkAct } from './verbs.ts'
 
-/** The type of each key; a new member of `Keys` needs an entry. */
-const TYPES: Readonly<Record<string, string>> = {
-  ...{ abort: 'zset', dead: 'zset', workers: 'zset', paused: 'set', queue: 'zset', reserved: 'zset', stats: 'hash' },
-  ...{ healthCheck: 'string', job: 'string', inProgress: 'string', retry: 'string', result: 'string', trace: 'string' },
-  ...{ deadLetter: 'hash', lastError: 'string', lastTick: 'string', tickRecord: 'string', worker: 'string' },
-  ...{ obsSeries: 'hash', obsNumbers: 'hash', obsDepth: 'hash', obsEvents: 'stream', obsRecent: 'stream' },
-  ...{ obsAudit: 'stream', obsErrors: 'hash', obsTried: 'list', obsError: 'hash', obsTries: 'list' },
-  ...{ obsFunction: 'string', obsFlush: 'string' },
+/** The keys of each type; a new member of `Keys` needs its place. */
+const NAMES: Readonly<Record<string, string>> = {
+  string: 'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker obsFunction obsFlush',
+  zset: 'abort dead workers queue reserved',
+  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError',
+  set: 'paused',
+  list: 'obsTried obsTries',
+  stream: 'obsEvents obsRecent obsAudit',
 }
+const TYPES = Object.fromEntries(
+  Object.entries(NAMES).flatMap(([type, names]) => names.split(' ').map((name) => [name, type])),
+)
 
 /** Errors that nobody caught: each would have ended the command. */
 const stray: unknown[] = []

@@ -39,6 +39,7 @@ const RECORDED: Readonly<Record<string, string>> = {
   audit: 'stream',
   fn: 'string',
   flush: 'string',
+  order: 'string',
   cron: 'string',
 }
 const RECORDED_KIND = 'arq:obs'

@@ -15,7 +15,8 @@ import type { Act, BulkAct } from './verbs.ts'
 
 /** The keys of each type; a new member of `Keys` needs its place. */
 const NAMES: Readonly<Record<string, string>> = {
-  string: 'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker obsFunction obsFlush',
+  string:
+    'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush',
   zset: 'abort dead workers queue reserved',
   hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError',
   set: 'paused',

@@ -11,6 +11,8 @@ import { decodeJob, decodeResult } from '@arq-ts/protocol/jobs'
 import type { JobRecord, ResultRecord } from '@arq-ts/protocol/jobs'
 import { statusOf } from '@arq-ts/protocol/jobs'
 import type { JobStatus } from '@arq-ts/protocol/jobs'
+import { jobEvents } from '../progress/job-events.ts'
+import type { JobLogEntry } from '../progress/job-log.ts'
 import { Deadline } from '../time/deadline.ts'
 import type { Link } from '../redis/link.ts'
 
@@ -129,6 +131,17 @@ export class Job<Result = unknown> {
       if ([TimeoutError, RedisUnavailableError, RedisReplyError].some((kind) => error instanceof kind)) throw error
       return error instanceof JobAbortedError
     }
+  }
+
+  /**
+   * What the job logs and how far it is, live, until it has ended or `signal` fires; with `after`, what follows that
+   * entry. There are lines of tasks with `record: { logs: true }`, and the progress of all. The last 64 KiB of a job are
+   * kept, of the newest 500 jobs that had any, for 7 days.
+   *
+   * @throws RedisUnavailableError when Redis does not answer.
+   */
+  events(options: { after?: string; signal?: AbortSignal } = {}): AsyncGenerator<JobLogEntry, void, undefined> {
+    return jobEvents(this.#link, this, options)
   }
 
   #requestAbort(deadline: Deadline): Promise<boolean> {

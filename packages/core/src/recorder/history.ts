@@ -1,5 +1,7 @@
 import { ArgumentsError } from '../errors.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
+import { readJobLog } from '../progress/job-events.ts'
+import type { JobLogEntry } from '../progress/job-log.ts'
 import type { Link } from '../redis/link.ts'
 import type { FunctionDefinition } from './function-definitions.ts'
 import { heatmapOf } from './heatmap.ts'
@@ -195,6 +197,11 @@ export class History {
     return entries.flatMap(
       (entry) => (readEntry(entry, { kind: 'string', atMs: 'number' }) as RecordedTry | undefined) ?? [],
     )
+  }
+
+  /** What a job logged and how far it was, the oldest first; see `job.events()`. */
+  log(jobId: string, page: { after?: string; limit?: number } = {}): Promise<JobLogEntry[]> {
+    return readJobLog(this.#link, jobId, page)
   }
 
   /**

@@ -11,6 +11,7 @@ import { describeFault } from './faults.ts'
 import { Holds } from './holds.ts'
 import { FrozenJobs } from './frozen-jobs.ts'
 import { JobPages } from './job-pages.ts'
+import { JobLogStreams } from './job-logs.ts'
 import { JobRecords } from './jobs.ts'
 import { describeObstruction } from './obstruction.ts'
 import { QueueRecords } from './queues.ts'
@@ -56,6 +57,7 @@ export class Link {
   readonly events: WorkerEventChannel
   readonly ticks: TickRecords
   readonly recordings: Recordings
+  readonly jobLogs: JobLogStreams
   readonly server: Server
   /** Keys of a wrong type that reads over this link met, the first thousand. */
   readonly metDamage: Set<string>
@@ -91,6 +93,7 @@ export class Link {
     this.ticks = new TickRecords(this.connection, this.keys, options.expiresExtraMs)
     const { connection, keys } = this
     this.recordings = new Recordings({ calls, connection, keys, faults: this.broker.faults })
+    this.jobLogs = new JobLogStreams(connection, calls, keys)
     this.server = new Server(calls)
   }
 

@@ -383,6 +383,32 @@ for i = 1, #KEYS - 1 do
 end
 redis.pcall('PUBLISH', ARGV[1], string.format('%.0f', now))
 return out`,
+  log: `local stream, index, most = KEYS[1], KEYS[2], tonumber(ARGV[1])
+local function bytes_at(entry)
+  return tonumber(entry[2][4]) or 0
+end
+local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+local total = last and bytes_at(last) or 0
+for i = 6, #ARGV do
+  total = total + #ARGV[i]
+  redis.call('XADD', stream, '*', 'j', ARGV[i], 'b', string.format('%.0f', total))
+end
+redis.call('PEXPIRE', stream, ARGV[2])
+while true do
+  local page = redis.call('XRANGE', stream, '-', '+', 'COUNT', 20)
+  local dropped = 0
+  for _, entry in ipairs(page) do
+    if bytes_at(entry) - #entry[2][2] >= total - most then break end
+    redis.call('XDEL', stream, entry[1])
+    dropped = dropped + 1
+  end
+  if dropped < 20 then break end
+end
+redis.pcall('PUBLISH', ARGV[5], '')
+if last then return {} end
+local length = redis.pcall('LPUSH', index, ARGV[4])
+if type(length) == 'number' and length > tonumber(ARGV[3]) then return { redis.call('RPOP', index) } end
+return {}`,
   move: `for i = 1, 3 do redis.call('ZCARD', KEYS[i]) end
 local function due(score)
   local fraction = tonumber(score) % 1
@@ -1003,6 +1029,7 @@ export const luaShas = {
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
   finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
+  log: '68d9dd1c4773728a7b0611a73efab9a6beb7af52',
   move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   putBack: 'c7ca89dc3e76b881a7f84eabea016a3c14f6b53e',

@@ -18,6 +18,8 @@ export interface TaskOptions {
   keepResultForever?: boolean
   /** Retries every error, not only `Retry`. */
   retry?: RetryPolicy
+  /** `logs: true` keeps what the handler logs by `ctx.log`, of level info and above, for `job.events()`. Default: nothing. */
+  record?: { logs?: boolean }
 }
 
 /** A function workers run, by its name on the wire. Made by `defineTask`. */
@@ -106,6 +108,7 @@ export const taskSchema = z.strictObject({
   keepResultMs: duration(0).optional(),
   keepResultForever: z.boolean().optional(),
   retry: retryPolicySchema.optional(),
+  record: z.strictObject({ logs: z.boolean().optional() }).optional(),
 })
 
 /** What Python would call the function's signature. */

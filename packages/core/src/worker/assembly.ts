@@ -6,6 +6,7 @@ import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { ResolvedWorkerOptions } from '../options/worker.ts'
 import { QueueGauges } from '../recorder/queue-gauges.ts'
+import { JobLogs } from '../progress/job-logs.ts'
 import { FunctionDefinitions, jsonSchemaOf } from '../recorder/function-definitions.ts'
 import type { FunctionDefinition } from '../recorder/function-definitions.ts'
 import { Journal } from '../recorder/journal.ts'
@@ -110,7 +111,8 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         ],
       })
     : undefined
-  const recording = recorder && new JobRecording(recorder, journal, now)
+  const logs = recorder && new JobLogs(link.jobLogs, log, now)
+  const recording = recorder && logs && new JobRecording(recorder, journal, logs, now)
   const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recording })
   const leases: LeaseKeeper = new LeaseKeeper({
     broker,
@@ -134,7 +136,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     log,
     reporter,
     recordError: (jobId, error, ttlMs) => jobs.recordError(jobId, error, ttlMs),
-    makeContext: (run) => makeContext(run, state, client),
+    makeContext: (run) => makeContext(run, state, client, logs),
     wrapHandler: (run, call) => tracedRun(jobs, run, call),
   })
   const cron = new CronService({
@@ -224,6 +226,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     journal,
     leases,
     link,
+    logs,
     queueNames,
     quiet,
     recorder,

@@ -254,7 +254,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
    * The rest of the shutdown, in its order: services, keys, hook, connections. Each step is tried whatever the others do.
    */
   async #close(): Promise<void> {
-    const { aborts, cron, heartbeat, hooks, journal, leases, link, quiet, recorder } = this.#parts
+    const { aborts, cron, heartbeat, hooks, journal, leases, link, logs, quiet, recorder } = this.#parts
     cron.stop()
     aborts.stop()
     leases.stop()
@@ -263,6 +263,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     if (this.#startedAtMs > 0) journal.note({ kind: 'worker-stopped', atMs: link.broker.clock.now() })
     const steps: [string, () => unknown][] = [
       ['writing what was recorded', () => recorder && link.connection.isReady && within(recorder.stop(), END_WAIT_MS)],
+      ['writing what jobs logged', () => logs && link.connection.isReady && within(logs.flush(), END_WAIT_MS)],
       ['removing the health keys', () => link.connection.isReady && within(heartbeat.stop(), END_WAIT_MS)],
       ['removing the order to be quiet', () => link.connection.isReady && within(quiet.stop(), END_WAIT_MS)],
       ['the onShutdown hook', () => hooks.end((beginning) => this.#drainWait.wait(beginning, END_WAIT_MS))],

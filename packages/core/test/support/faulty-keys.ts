@@ -63,6 +63,9 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   // Written by the dashboard alone; no operation of core reads or writes them.
   obsPlan: null,
   obsTrash: null,
+  obsLog: (keys, { jobId }) => keys.obsLog(jobId),
+  obsLogged: (keys) => keys.obsLogged,
+  logChannel: null,
   obsFlush: (keys, { workerId }) => keys.obsFlush(workerId),
 }
 

@@ -49,6 +49,8 @@ export class Keys {
   readonly obsErrors: string
   /** Jobs whose tries are recorded, the newest first: a list. */
   readonly obsTried: string
+  /** Jobs that have a log, the newest first: a list. */
+  readonly obsLogged: string
   readonly #database: number
 
   /** @param database Part of every channel's name but a result's: Redis's channels know no databases. */
@@ -66,6 +68,7 @@ export class Keys {
     this.obsAudit = `${prefix}arq:obs:audit`
     this.obsErrors = `${prefix}arq:obs:errors`
     this.obsTried = `${prefix}arq:obs:tried`
+    this.obsLogged = `${prefix}arq:obs:logged`
   }
 
   /** A queue: sorted set of job ids by due time. */
@@ -128,6 +131,14 @@ export class Keys {
   /** Tries of a job that did not end well, the oldest first: a list. */
   obsTries(jobId: string): string {
     return `${this.prefix}arq:obs:tries:${jobId}`
+  }
+  /** Log and progress of a job: a stream. */
+  obsLog(jobId: string): string {
+    return `${this.prefix}arq:obs:log:${jobId}`
+  }
+  /** Channel on which new entries of a job's log are announced. */
+  logChannel(jobId: string): string {
+    return `${this.prefix}arq:obs:log@${this.#database}:${jobId}`
   }
   /** Definition of a function, as its workers have it: a string. */
   obsFunction(functionName: string): string {

@@ -1,5 +1,8 @@
 import type { Client } from '../../client/client.ts'
 import type { Logger } from '../../logging/logger.ts'
+import { cutMessage, shareOf } from '../../progress/job-log.ts'
+import type { JobLogs } from '../../progress/job-logs.ts'
+import { recordedLogger } from '../../progress/recorded-logger.ts'
 import type { JobContext } from '../../tasks/context.ts'
 import type { HandlerRun } from './handler-run.ts'
 
@@ -7,16 +10,23 @@ import type { HandlerRun } from './handler-run.ts'
  * Builds arq's `ctx`: a shallow copy of the worker's state, and the job's own fields, which win. The costly ones (signal,
  * log) are made on first use.
  */
-export function makeContext(run: HandlerRun, state: Readonly<Record<string, unknown>>, client: Client): JobContext {
-  return new Context(run, state, client) as unknown as JobContext
+export function makeContext(
+  run: HandlerRun,
+  state: Readonly<Record<string, unknown>>,
+  client: Client,
+  logs: JobLogs | undefined,
+): JobContext {
+  return new Context(run, state, client, logs) as unknown as JobContext
 }
 
 class Context {
   readonly #run: HandlerRun
   #log: Logger | undefined
+  readonly #logs: JobLogs | undefined
 
-  constructor(run: HandlerRun, state: Readonly<Record<string, unknown>>, client: Client) {
+  constructor(run: HandlerRun, state: Readonly<Record<string, unknown>>, client: Client, logs: JobLogs | undefined) {
     this.#run = run
+    this.#logs = logs
     for (const key in state) {
       if (!(key in this)) (this as Record<string, unknown>)[key] = state[key]
     }
@@ -38,7 +48,22 @@ class Context {
   }
 
   get log(): Logger {
-    this.#log ??= this.#run.log.child({ jobId: this.#run.claim.jobId, function: this.#run.task.name })
+    this.#log ??= this.#makeLog()
     return this.#log
+  }
+
+  progress(fraction: number, message?: string): void {
+    const about = message === undefined ? {} : { message: cutMessage(String(message)) }
+    this.#logs?.add(this.#run.claim, { kind: 'progress', fraction: shareOf(fraction), ...about })
+  }
+
+  #makeLog(): Logger {
+    const { claim, log, task } = this.#run
+    const own = log.child({ jobId: claim.jobId, function: task.name })
+    const logs = this.#logs
+    if (!logs || !task.record?.logs) return own
+    return recordedLogger(own, (level, message, fields) =>
+      logs.add(claim, { kind: 'log', level, message, ...(fields ? { fields } : {}) }),
+    )
   }
 }

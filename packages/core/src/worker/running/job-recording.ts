@@ -1,5 +1,6 @@
 import type { Ending, JobRecord } from '@arq-ts/protocol/jobs'
 import { showName } from '@arq-ts/protocol/show'
+import type { JobLogs } from '../../progress/job-logs.ts'
 import type { Journal, JournalJob } from '../../recorder/journal.ts'
 import type { Recorder } from '../../recorder/recorder.ts'
 import { OUTCOME } from '../../recorder/tally.ts'
@@ -11,12 +12,14 @@ import type { EndedJob } from './reporter.ts'
 export class JobRecording {
   readonly #recorder: Recorder
   readonly #journal: Journal
+  readonly #logs: JobLogs
   readonly #now: () => number
 
   /** `now` gives Redis time in unix ms. */
-  constructor(recorder: Recorder, journal: Journal, now: () => number) {
+  constructor(recorder: Recorder, journal: Journal, logs: JobLogs, now: () => number) {
     this.#recorder = recorder
     this.#journal = journal
+    this.#logs = logs
     this.#now = now
   }
 
@@ -27,6 +30,8 @@ export class JobRecording {
     const runMs = hasRun ? finishedMs - startedMs : -1
     const waitMs = startedMs - claim.score
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, runMs, finishedMs)
+    if (this.#logs.isLogging)
+      this.#logs.ended(claim, ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed')
     if (outcome === OUTCOME.complete && this.#journal.wants(runMs)) {
       this.#journal.succeeded(journalJob(claim, record, jobTry), { startedMs, finishedMs, waitMs: Math.max(0, waitMs) })
     } else if (outcome === OUTCOME.failed && !ending.success) {
@@ -41,6 +46,7 @@ export class JobRecording {
     const outcome = ending.kind === 'release' ? OUTCOME.released : OUTCOME.retried
     const waitMs = startedMs - claim.score
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, finishedMs - startedMs, finishedMs)
+    if (this.#logs.isLogging) this.#logs.ended(claim, undefined)
     if (ending.kind === 'release') return
     const times = { startedMs, finishedMs, waitMs: Math.max(0, waitMs) }
     this.#journal.retried(journalJob(claim, record, claim.jobTry), times, error, ending.delayMs ?? 0)
@@ -53,6 +59,7 @@ export class JobRecording {
 
   leaseLost(claim: Claim, functionName: string): void {
     const now = this.#now()
+    if (this.#logs.isLogging) this.#logs.ended(claim, undefined)
     this.#recorder.count(claim.queueName, functionName, OUTCOME.lost, 0, -1, now)
     this.#journal.leaseLost(journalJob(claim, { functionName }, claim.jobTry), now)
   }

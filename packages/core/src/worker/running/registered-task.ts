@@ -20,6 +20,7 @@ export interface RegisteredTask {
   maxTries: number | undefined
   retry: RetryPolicy | undefined
   params: z.ZodObject | undefined
+  record: { logs?: boolean } | undefined
 }
 
 export function registerTask(task: AnyTask): RegisteredTask {
@@ -34,6 +35,7 @@ export function registerTask(task: AnyTask): RegisteredTask {
     maxTries: task.maxTries,
     retry: task.retry,
     params: task.params,
+    record: task.record,
   }
 }
 
@@ -50,5 +52,6 @@ export function registerCron(cron: CronJob): RegisteredTask {
     maxTries: cron.maxTries,
     retry: undefined,
     params: undefined,
+    record: undefined,
   }
 }

@@ -111,6 +111,10 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     await allowed(client.history.series({ metric: 'depth' }))
     await allowed(client.history.functions())
   }, later),
+  'read and write the log of a job': planted(async ({ client, link, jobId }) => {
+    await allowed(link.jobLogs.append(jobId, ['{}']))
+    await client.history.log(jobId)
+  }),
   'show a job': planted(({ client, jobId }) => client.inspector.job(jobId), later),
   'listen to events': planted(async ({ client }) => {
     const stop = await client.inspector.listen(() => {})

@@ -1,0 +1,72 @@
+import { statusOf } from '@arq-ts/protocol/jobs'
+import { readEntry } from '../recorder/records.ts'
+import type { Link } from '../redis/link.ts'
+import type { JobLogEntry } from './job-log.ts'
+
+/** Pace of reading without a wake-up, in ms. */
+const POLL_MS = 500
+/** Time for which the log of a job that has ended is read on: its last entries may be under way. */
+const LAST_ENTRIES_MS = 1_500
+const PAGE = 200
+
+/** Reads a page of a job's log, the oldest first; entries that are no such thing are left out. */
+export async function readJobLog(
+  link: Link,
+  jobId: string,
+  { after = '0-0', limit = PAGE }: { after?: string | undefined; limit?: number | undefined },
+): Promise<JobLogEntry[]> {
+  const entries = await link.recordings.entries(link.keys.obsLog(jobId), { after, limit })
+  return entries.flatMap(({ id, value }) => {
+    const entry = readEntry(value, { kind: 'string', atMs: 'number', jobTry: 'number' })
+    return entry ? [{ ...entry, id } as JobLogEntry] : []
+  })
+}
+
+/** Entries of a job's log as they come, until the job has ended or `signal` fires. */
+export async function* jobEvents(
+  link: Link,
+  { jobId, queueName }: { jobId: string; queueName: string },
+  { after, signal }: { after?: string | undefined; signal?: AbortSignal | undefined },
+): AsyncGenerator<JobLogEntry, void, undefined> {
+  let wake = () => {}
+  const onAbort = () => wake()
+  signal?.addEventListener('abort', onAbort)
+  const stops = await Promise.all(
+    [link.keys.logChannel(jobId), link.keys.resultChannel(jobId)].map((channel) =>
+      link.subscriber.listen(channel, () => wake()).catch(() => () => {}),
+    ),
+  )
+  let last = after
+  let endedAtMs: number | undefined
+  try {
+    while (!signal?.aborted) {
+      const heard = new Promise<void>((resolve) => (wake = resolve))
+      const entries = await readJobLog(link, jobId, { after: last })
+      for (const entry of entries) {
+        last = entry.id
+        yield entry
+        if (entry.kind === 'end') return
+      }
+      if (entries.length > 0) continue
+      if (endedAtMs !== undefined && performance.now() - endedAtMs > LAST_ENTRIES_MS) return
+      if (await hasEnded(link, jobId, queueName)) endedAtMs ??= performance.now()
+      await waitFor(heard, POLL_MS)
+    }
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+    for (const stop of stops) stop()
+  }
+}
+
+async function hasEnded(link: Link, jobId: string, queueName: string): Promise<boolean> {
+  await link.syncClock()
+  const status = statusOf(await link.jobs.read(jobId, queueName), link.clock.now())
+  return status === 'complete' || status === 'not_found'
+}
+
+async function waitFor(heard: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const pause = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))
+  await Promise.race([heard, pause])
+  clearTimeout(timer)
+}

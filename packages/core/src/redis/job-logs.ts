@@ -1,0 +1,30 @@
+import type { Keys } from '@arq-ts/protocol/jobs'
+import type { Calls } from './calls.ts'
+import type { Connection } from './connection.ts'
+import { readId, sendId } from './id-bytes.ts'
+import { runScript } from './scripts.ts'
+
+const MAX_BYTES = 65_536
+const MAX_JOBS = 500
+const TTL_MS = 7 * 86_400_000
+
+/** What jobs logged, each in a stream of at most 64 KiB, of the newest 500 jobs that did. */
+export class JobLogStreams {
+  readonly #connection: Connection
+  readonly #calls: Calls
+  readonly #keys: Keys
+
+  constructor(connection: Connection, calls: Calls, keys: Keys) {
+    this.#connection = connection
+    this.#calls = calls
+    this.#keys = keys
+  }
+
+  /** Appends entries to the log of a job, and wakes its readers. Waits for Redis. @throws RedisReplyError */
+  async append(jobId: string, entries: readonly string[]): Promise<void> {
+    const keys = [this.#keys.obsLog(jobId), this.#keys.obsLogged]
+    const args = [MAX_BYTES, TTL_MS, MAX_JOBS, sendId(jobId), this.#keys.logChannel(jobId), ...entries]
+    const gone = await this.#connection.run((client) => runScript(client, 'log', keys, args))
+    await this.#calls.pipeline(gone.map((id) => ['unlink', this.#keys.obsLog(readId(id as Buffer))]))
+  }
+}

@@ -1,0 +1,153 @@
+import { eventually } from '@arq-ts/testkit'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { defineTask, Retry } from '../../src/index.ts'
+import type { JobLogEntry } from '../../src/index.ts'
+import { Link } from '../../src/redis/link.ts'
+import { silent, useBench } from './support.ts'
+
+const bench = useBench()
+let redis: Redis
+
+beforeEach(() => {
+  redis = new Redis(bench.database().url)
+})
+afterEach(() => redis.disconnect())
+
+/** Without ids and times, which differ from run to run. */
+function plain(entries: readonly JobLogEntry[]): object[] {
+  return entries.map(({ atMs: _atMs, id: _id, ...rest }) => rest)
+}
+
+async function all(events: AsyncIterable<JobLogEntry>): Promise<JobLogEntry[]> {
+  const entries: JobLogEntry[] = []
+  for await (const entry of events) entries.push(entry)
+  return entries
+}
+
+const talk = defineTask({
+  name: 'talk',
+  record: { logs: true },
+  handler: (ctx) => {
+    ctx.log.debug('not kept')
+    ctx.log.info({ path: 'a' }, 'read %d of %d', 1, 2)
+    ctx.progress(0.25)
+    ctx.progress(0.5, 'half')
+    ctx.log.child({ part: 2 }).warn('slow')
+    if (ctx.jobTry === 1) throw new Retry({ deferMs: 1 })
+    ctx.log.error(new TypeError('odd'), 'went on')
+  },
+})
+
+describe('the events of a job', () => {
+  test('are what it logs and how far it is, try by try, until it has ended', async () => {
+    const client = bench.client()
+    await bench.worker({ tasks: [talk] })
+    const job = (await client.enqueue(talk, []))!
+    const tried = [
+      { kind: 'log', level: 'info', message: 'read 1 of 2', fields: { path: 'a' } },
+      { kind: 'progress', fraction: 0.5, message: 'half' },
+      { kind: 'log', level: 'warn', message: 'slow', fields: { part: 2 } },
+    ]
+    const entries = await all(job.events())
+    expect(plain(entries)).toEqual([
+      ...tried.map((entry) => ({ ...entry, jobTry: 1 })),
+      ...tried.map((entry) => ({ ...entry, jobTry: 2 })),
+      { kind: 'log', level: 'error', message: 'went on', fields: { err: 'TypeError: odd' }, jobTry: 2 },
+      { kind: 'end', outcome: 'complete', jobTry: 2 },
+    ])
+    expect(await client.history.log(job.jobId)).toEqual(entries)
+    expect(await all(job.events({ after: entries[5]!.id }))).toEqual(entries.slice(6))
+  })
+
+  test('come while the job runs, and stop at a signal', async () => {
+    const client = bench.client()
+    let end = () => {}
+    const hold = defineTask({
+      name: 'hold',
+      handler: async (ctx) => {
+        ctx.progress(0.1)
+        await new Promise<void>((resolve) => (end = resolve))
+      },
+    })
+    await bench.worker({ tasks: [hold] })
+    const job = (await client.enqueue(hold, []))!
+    const events = job.events()
+    expect((await events.next()).value).toMatchObject({ kind: 'progress', fraction: 0.1 })
+    expect(await job.status()).toBe('in_progress')
+    await events.return()
+    expect(await all(job.events({ signal: AbortSignal.abort() }))).toEqual([])
+    end()
+    await job.result({ timeoutMs: 10_000 })
+  })
+
+  test('end for a job that logs nothing, and for one that nobody knows', async () => {
+    const client = bench.client()
+    const quiet = defineTask({ name: 'quiet', handler: (ctx) => ctx.log.info('not recorded') })
+    await bench.worker({ tasks: [quiet] })
+    const job = (await client.enqueue(quiet, []))!
+    expect(await all(job.events())).toEqual([])
+    expect(await all(client.job('nobody').events())).toEqual([])
+    expect(await redis.keys('arq:obs:log*')).toEqual([])
+  })
+
+  test('tell an abort and a failure by their end', async () => {
+    const client = bench.client()
+    const fail = defineTask({
+      name: 'fail',
+      handler: (ctx) => {
+        ctx.progress(Number.NaN)
+        throw new Error('no')
+      },
+    })
+    await bench.worker({ tasks: [fail] })
+    const job = (await client.enqueue(fail, []))!
+    expect(plain(await all(job.events()))).toEqual([
+      { kind: 'progress', fraction: 0, jobTry: 1 },
+      { kind: 'end', outcome: 'failed', jobTry: 1 },
+    ])
+  })
+
+  test('are none where the worker records nothing', async () => {
+    const client = bench.client()
+    await bench.worker({ tasks: [talk], recorder: false })
+    const job = (await client.enqueue(talk, []))!
+    expect(await all(job.events())).toEqual([])
+  })
+})
+
+describe('the log of a job', () => {
+  test('keeps the last 64 KiB, whoever wrote before, and the newest 500 jobs', async () => {
+    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    try {
+      const entry = (i: number) =>
+        JSON.stringify({ kind: 'log', atMs: 1, jobTry: 1, message: String(i).padEnd(1_000, 'x') })
+      for (let from = 0; from < 200; from += 50) {
+        await link.jobLogs.append(
+          'j',
+          Array.from({ length: 50 }, (_, i) => entry(from + i)),
+        )
+      }
+      const kept = (await redis.xrange('arq:obs:log:j', '-', '+')).map(([, fields]) => fields[1]!)
+      const bytes = kept.reduce((sum, value) => sum + value.length, 0)
+      expect(bytes).toBeLessThanOrEqual(65_536)
+      expect(bytes).toBeGreaterThan(65_536 - entry(0).length)
+      expect(kept.at(-1)).toBe(entry(199))
+      expect(Number(await redis.memory('USAGE', 'arq:obs:log:j', 'SAMPLES', 0))).toBeLessThan(1.5 * 65_536)
+      for (let i = 0; i < 500; i++) await link.jobLogs.append(`n${i}`, ['{}'])
+      expect(await redis.exists('arq:obs:log:j')).toBe(0)
+      expect(await redis.keys('arq:obs:log:*')).toHaveLength(500)
+    } finally {
+      await link.close()
+    }
+  })
+
+  test('that cannot be written costs its job nothing', async () => {
+    const client = bench.client()
+    await bench.worker({ tasks: [talk] })
+    await redis.set('arq:obs:log:x', 'no stream')
+    const job = (await client.enqueue(talk, [], { jobId: 'x' }))!
+    await expect(job.result({ timeoutMs: 10_000 })).resolves.toBeNull()
+    await eventually(async () => (await client.history.log('x')).length === 0)
+  })
+})

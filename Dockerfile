@@ -9,6 +9,7 @@ COPY . .
 RUN node -p "require('./package.json').packageManager" > /tmp/pnpm \
     && npx --yes "$(cat /tmp/pnpm)" install --frozen-lockfile \
     && node_modules/.bin/tsc -b packages/cli packages/qdrant packages/write-behind packages/canary \
+    && node packages/dashboard-ui/scripts/build.mjs \
     && npx --yes "$(cat /tmp/pnpm)" --filter @arq-ts/image deploy --legacy --prod /out
 
 FROM ${NODE_IMAGE}

@@ -30,7 +30,7 @@ export default defineConfig({
       project('unit', 20_000),
       project('integration', 30_000, servers),
       project('interop', 60_000, [...servers, './scripts/vitest/python.ts']),
-      project('e2e', 90_000, servers),
+      project('e2e', 90_000, [...servers, './scripts/vitest/browser.ts']),
     ],
   },
 })

@@ -40,7 +40,7 @@ function redisPlace(url: string): string {
 export function Rail() {
   const now = session.value
   return (
-    <div class="rail">
+    <aside class="rail" aria-label="Installation and pages">
       <a class="brand" href={to('/')}>
         <Brand />
         <span>arq-ts</span>
@@ -86,7 +86,7 @@ export function Rail() {
           Cost, last minute <b class="num">{cost.value.commands.toLocaleString('en-US')} cmds</b>
         </div>
       </footer>
-    </div>
+    </aside>
   )
 }
 

@@ -1,0 +1,139 @@
+import type { HeatmapData, TryRow } from '@arq-ts/dashboard/api'
+import { describe, expect, test } from 'vitest'
+import { level, lowerBound, percentileLine, trimmed } from '../../src/charts/heat.ts'
+import { layout } from '../../src/charts/timeline-layout.ts'
+import { split, title } from '../../src/pages/overview-words.ts'
+import { fieldsOf, read } from '../../src/pages/replay-fields.ts'
+
+describe('the sentence of the overview', () => {
+  const text = (...args: Parameters<typeof title>) =>
+    title(...args)
+      .map((piece) => piece.text)
+      .join('')
+  const finding = (kind: 'growing' | 'unserved' | 'failing', type: 'queue' | 'function', name: string) =>
+    ({ kind, severity: 'warning', subject: { type, name }, text: '', sinceMs: null }) as const
+  const queue = { queueName: 'mail', state: 'on-time' } as never
+
+  test('names the first findings and counts the others', () => {
+    expect(
+      text({ headlines: [finding('growing', 'queue', 'mail'), finding('unserved', 'function', 'embed')], queues: [] }),
+    ).toBe('Mail is falling behind, and embed has no worker.')
+    const three = [
+      finding('failing', 'function', 'f'),
+      finding('growing', 'queue', 'mail'),
+      finding('unserved', 'function', 'embed'),
+    ]
+    expect(text({ headlines: three, queues: [] })).toBe(
+      'f fails, mail is falling behind, and one more thing needs you.',
+    )
+  })
+
+  test('is calm where nothing was found', () => {
+    expect(text({ headlines: [], queues: [queue, queue] })).toBe('All two queues are on time.')
+    expect(text({ headlines: [], queues: [] })).toBe('No job has been enqueued yet.')
+  })
+
+  test('makes the claim of a finding bold, and not its limits', () => {
+    expect(split('mail grows by 3 jobs a minute and never empties')).toEqual([
+      'mail grows by 3 jobs a minute',
+      ' and never empties',
+    ])
+    expect(split('f fails. 3 wait')).toEqual(['f fails.', ' 3 wait'])
+  })
+})
+
+describe('the form of a replay', () => {
+  const schema = {
+    properties: {
+      path: { type: 'string' },
+      width: { type: 'integer', default: 800 },
+      format: { enum: ['webp', 'png'] },
+      tags: {},
+    },
+    required: ['path'],
+  }
+
+  test('is filled with positional and keyword arguments and defaults', () => {
+    const fields = fieldsOf(schema, ['a.jpg'], { format: 'png', tags: [1] })!
+    expect(fields.map(({ kind, text }) => [kind, text])).toEqual([
+      ['string', 'a.jpg'],
+      ['number', '800'],
+      ['choice', 'png'],
+      ['json', '[\n  1\n]'],
+    ])
+    expect(read(fields)).toEqual({ args: [], kwargs: { path: 'a.jpg', width: 800, format: 'png', tags: [1] } })
+  })
+
+  test('is left out where the schema has no place for an argument', () => {
+    expect(fieldsOf(schema, [], { other: 1 })).toBeNull()
+    expect(fieldsOf(schema, [1, 2, 3, 4, 5], {})).toBeNull()
+    expect(fieldsOf(null, [], {})).toBeNull()
+  })
+
+  test('says which field means no value', () => {
+    const fields = fieldsOf(schema, ['a.jpg'], {})!
+    expect(read(fields.map((field) => (field.name === 'width' ? { ...field, text: 'wide' } : field)))).toBe(
+      'Expected "width" to be a number, got wide.',
+    )
+  })
+})
+
+describe('the timeline', () => {
+  const row = (
+    jobTry: number,
+    startedMs: number | null,
+    finishedMs: number | null,
+    outcome: TryRow['outcome'],
+  ): TryRow => ({
+    jobTry,
+    workerId: null,
+    fromMs: 0,
+    startedMs,
+    finishedMs,
+    outcome,
+    error: null,
+    stack: null,
+  })
+
+  test('draws running time to scale, whatever the waits were', () => {
+    const places = layout(
+      [row(1, 1_000, 2_000, 'retried'), row(2, 9_000_000, 9_002_000, 'failed'), row(3, null, null, 'waiting')],
+      900,
+      0,
+      60,
+    )
+    const width = (i: number) => places[i]!.end - places[i]!.start - 6
+    expect(width(1) / width(0)).toBeCloseTo(2)
+    expect(places[2]!.end).toBeLessThanOrEqual(900)
+    expect(places.map(({ wait }) => wait)).toEqual([...places.map(({ wait }) => wait)].sort((a, b) => a - b))
+  })
+})
+
+describe('the heat map', () => {
+  const map = {
+    boundsMs: [64, 128, 256, null],
+    counts: [
+      [0, 0, 0, 0],
+      [0, 90, 10, 0],
+    ],
+    fromMs: 0,
+    stepMs: 1,
+    samples: [],
+  } as unknown as HeatmapData
+
+  test('keeps the rows that have jobs, and one around them', () => {
+    expect(trimmed(map)).toEqual({ first: 0, last: 3, most: 90 })
+  })
+
+  test('places a percentile within its row, and knows where nothing ran', () => {
+    const [none, p95] = percentileLine(map, 0.95)
+    expect(none).toBeNull()
+    expect(p95).toBeGreaterThan(128)
+    expect(p95).toBeLessThan(256)
+    expect(lowerBound(map, 0)).toBe(32)
+  })
+
+  test('colours a few and many differently', () => {
+    expect([level(1, 40), level(40, 40)]).toEqual([1, 6])
+  })
+})

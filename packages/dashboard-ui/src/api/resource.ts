@@ -26,10 +26,12 @@ interface Options {
   topic?: StreamTopic
   /** Loads again after this time while the page is visible, in ms. */
   everyMs?: number
+  /** Keeps the data of the path before while those of another are loaded: a window of time that moved on. */
+  keep?: boolean
 }
 
 /** Loads `api/<path>`; null loads nothing. */
-export function useResource<T>(path: string | null, { topic, everyMs }: Options = {}): Resource<T> {
+export function useResource<T>(path: string | null, { topic, everyMs, keep = false }: Options = {}): Resource<T> {
   const [, draw] = useState(0)
   const state = useRef<{ path: string | null; data: T | undefined; failure: ApiFailure | undefined; loading: boolean }>(
     {
@@ -42,7 +44,7 @@ export function useResource<T>(path: string | null, { topic, everyMs }: Options 
   if (state.current.path !== path) {
     state.current = {
       path,
-      data: path === null ? undefined : (known.get(path) as T),
+      data: path === null ? undefined : ((known.get(path) as T | undefined) ?? (keep ? state.current.data : undefined)),
       failure: undefined,
       loading: path !== null,
     }

@@ -25,7 +25,7 @@ export function ForecastChart({ of, height = 84 }: { of: Forecast; height?: numb
   const x = (at: number) => left + ((at - from) / (to - from)) * plot
   const over = capacity === null ? -1 : totals.findIndex((total) => total > capacity)
   const top = over >= 0 ? 30 : 16
-  const named = small ? [] : cronLabels(of, y)
+  const named = small ? [] : cronLabels(of, y, step)
   const sentence = over >= 0 ? overload(of, over) : ''
   const end = Math.min(Math.max(x(slots[over]?.fromMs ?? 0), left), width - labelWidth(sentence) * 1.08)
 
@@ -154,11 +154,13 @@ function overload({ slots, capacityPerSlot, slotMs }: Forecast, first: number): 
 function cronLabels(
   { slots, capacityPerSlot }: Forecast,
   y: (value: number) => number,
+  step: number,
 ): { x: number; y: number; text: string }[] {
   return slots
     .filter((slot, i) => {
-      // A name stands beside its bar, so its neighbour must leave room.
-      const beside = slots[i + 1] ? slots[i + 1]!.due + slots[i + 1]!.ticks : 0
+      // A name stands beside its bar, so its neighbours must leave room.
+      const covered = slots.slice(i + 1, i + 2 + Math.ceil(labelWidth(`00:00 ${slot.cron[0]?.name}`) / step))
+      const beside = Math.max(0, ...covered.map(({ due, ticks }) => due + ticks))
       const free = y(beside) - y(slot.due + slot.ticks) > 14
       return slot.cron[0] && free && (capacityPerSlot === null || slot.due + slot.ticks <= capacityPerSlot)
     })

@@ -18,7 +18,7 @@ export function seriesPath(metric: string, by: string, name = range.value): stri
 /** A series of the chosen range, loaded again every 30 s. */
 export function useSeries(metric: string, by: string) {
   // The start of the range is fixed when the page opens and moves by whole steps.
-  return useResource<SeriesAnswer>(seriesPath(metric, by), { everyMs: 30_000 })
+  return useResource<SeriesAnswer>(seriesPath(metric, by), { everyMs: 30_000, keep: true })
 }
 
 /** Deploys within the recorded events. */

@@ -44,7 +44,7 @@ export function Overview() {
 }
 
 function Queues({ data }: { data: Data }) {
-  const depth = useResource<SeriesAnswer>(seriesPath('depth', 'queue'))
+  const depth = useResource<SeriesAnswer>(seriesPath('depth', 'queue'), { everyMs: 60_000, keep: true })
   const sorted = [...data.queues].sort((a, b) => Number(ill(b)) - Number(ill(a)) || b.pending - a.pending)
   const { rows, hold } = useSteady(sorted, (queue) => queue.queueName)
   return (

@@ -14,7 +14,7 @@ export function Queues() {
 }
 
 function Shown({ data }: { data: QueueList }) {
-  const depth = useResource<SeriesAnswer>(seriesPath('depth', 'queue'), { everyMs: 60_000 })
+  const depth = useResource<SeriesAnswer>(seriesPath('depth', 'queue'), { everyMs: 60_000, keep: true })
   const sorted = [...data.queues].sort(
     (a, b) => Number(ill(b)) - Number(ill(a)) || b.pending - a.pending || a.queueName.localeCompare(b.queueName),
   )

@@ -105,7 +105,7 @@ describe('the timeline', () => {
     const width = (i: number) => places[i]!.end - places[i]!.start - 6
     expect(width(1) / width(0)).toBeCloseTo(2)
     expect(places[2]!.end).toBeLessThanOrEqual(900)
-    expect(places.map(({ wait }) => wait)).toEqual([...places.map(({ wait }) => wait)].sort((a, b) => a - b))
+    places.slice(1).forEach(({ wait }, i) => expect(wait).toBe(places[i]!.end))
   })
 })
 

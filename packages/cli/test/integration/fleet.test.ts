@@ -1,8 +1,9 @@
-import { parseId } from '@arq-ts/protocol/jobs'
-import { takeDatabase } from '@arq-ts/testkit'
+import { parseId, showId } from '@arq-ts/protocol/jobs'
+import { RedisServer, takeDatabase } from '@arq-ts/testkit'
 import type { Database } from '@arq-ts/testkit'
 import { ADDRESSES, FUNCTIONS, Ledger, NO_AGES, planFleet, writeFleet } from '@arq-ts/testkit/fleet'
 import type { State } from '@arq-ts/testkit/fleet'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runHere } from '../support/command.ts'
 import type { Ran } from '../support/command.ts'
@@ -40,6 +41,8 @@ describe.each(SEEDS)('about the fleet of seed %i', (seed) => {
   })
   afterAll(() => database.release())
 
+  /** True for a sentence that names a key of another type: what such a key holds is missing wherever it is asked for. */
+  const isDamage = (why: string) => ledger.wrongKeys().some((key) => why.includes(showId(key)))
   const run = (...args: string[]): Promise<Ran> => runHere([...args, '--redis', database.url])
   const json = async <T>(...args: string[]): Promise<T & Answer> =>
     JSON.parse((await run(...args, '--json')).stdout) as T & Answer
@@ -78,7 +81,9 @@ describe.each(SEEDS)('about the fleet of seed %i', (seed) => {
     }
     // The queue of the configuration is shown however empty it is.
     expect([...rows.keys()].sort()).toEqual(['default', ...ledger.queues().map(({ queueName }) => queueName)].sort())
-    expect([complete, incomplete]).toEqual([false, [expect.stringContaining('"locked"')]])
+    expect(complete).toBe(false)
+    expect(incomplete.some((why) => why.includes('"locked"'))).toBe(true)
+    expect(incomplete.filter((why) => !isDamage(why))).toEqual([])
     expect((await table('queue', 'ls')).length).toBe(queues.length)
   })
 
@@ -92,8 +97,7 @@ describe.each(SEEDS)('about the fleet of seed %i', (seed) => {
 
   const listed = async (...args: string[]): Promise<string[]> => {
     const answer = await json<{ jobs: { jobId: string }[] }>('job', 'ls', '--limit', '100000', ...args)
-    // The queue whose key is broken is named by all that look at queues.
-    expect(answer.incomplete.every((why) => why.includes('"locked"') || why.includes('"arq:stats:emails"'))).toBe(true)
+    expect(answer.incomplete.filter((why) => !isDamage(why))).toEqual([])
     return answer.jobs.map(({ jobId }) => jobId).sort()
   }
 
@@ -253,5 +257,44 @@ describe.each(SEEDS)('about the fleet of seed %i', (seed) => {
       expect(code, queueName).toBe(hasPython ? 0 : 1)
       expect(JSON.parse(stdout), queueName).toMatchObject({ ok: hasPython })
     }
+  })
+})
+
+describe('the cost of the verbs, in commands that Redis runs', () => {
+  let server: RedisServer
+  let redis: Redis
+  const keys = async () => redis.dbsize()
+  const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await redis.info('stats'))![1])
+  const cost = async (...args: string[]) => {
+    const before = await commands()
+    await runHere([...args, '--redis', server.url, '--json'])
+    return (await commands()) - before
+  }
+  const fill = async (jobs: number) => {
+    await redis.flushdb()
+    await writeFleet(redis, planFleet({ seed: 21, jobs, nowMs: Date.now(), damaged: false }))
+  }
+
+  beforeAll(async () => {
+    server = await RedisServer.start() // of its own: its commands are counted
+    redis = new Redis(server.url)
+  })
+  afterAll(async () => {
+    redis.disconnect()
+    await server.stop()
+  })
+
+  test('grows with the database by the steps of its scans, and with the jobs by pages', async () => {
+    await fill(3_000)
+    const small = { show: await cost('queue', 'show', 'imports'), list: await cost('job', 'ls'), keys: await keys() }
+    const doctorSmall = await cost('doctor')
+    await fill(30_000)
+    const scans = 2 * Math.ceil(((await keys()) - small.keys) / 1_000)
+    // Dead letters are bounded, and each is asked for its queue.
+    const dead = await redis.zcard('arq:dead')
+    expect(await cost('queue', 'show', 'imports')).toBeLessThan(small.show + dead + 60)
+    expect(await cost('job', 'ls')).toBeLessThan(small.list + 2 * scans + 20)
+    // Two commands for a page of 500 jobs, and key: not several for each job.
+    expect(await cost('doctor')).toBeLessThan(doctorSmall + 27_000 / 2 + dead)
   })
 })

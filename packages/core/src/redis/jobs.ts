@@ -6,6 +6,7 @@ import type { Call, Calls } from './calls.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
+import { readMany } from './many.ts'
 import { deathsIn, dueTimeIn } from './scores.ts'
 
 /** A job as Redis has it; bytes are null where there are none. */
@@ -125,24 +126,22 @@ export class JobRecords {
     wants: (job: { score: number; isHeld: boolean; tries: string | null }) => boolean = () => true,
   ): Promise<ExaminedJob[]> {
     const keys = this.#keys
-    const states = await this.#calls.attempt(
-      members.flatMap(({ jobId }): Call[] => [
-        ['get', keys.inProgress(jobId)],
-        ['get', keys.retry(jobId)],
-      ]),
-    )
+    const [holders = [], counters = []] = await readMany(this.#calls, [
+      members.map(({ jobId }) => keys.inProgress(jobId)),
+      members.map(({ jobId }) => keys.retry(jobId)),
+    ])
     const jobs = members.map(({ jobId, score, deaths }, i) => ({
       jobId,
       score,
       deaths,
-      holder: intact<string | null>(states[2 * i], null),
+      holder: textOf(holders[i]),
       // A key of another type holds the job as well: `EXISTS` is all that arq asks.
-      isHeld: states[2 * i] !== null,
-      tries: intact<string | null>(states[2 * i + 1], null),
-      states: states.slice(2 * i, 2 * i + 2),
+      isHeld: holders[i] !== null,
+      tries: textOf(counters[i]),
+      states: [holders[i], counters[i]],
     }))
     const wanted = jobs.filter(wants)
-    const payloads = await this.#calls.attempt(wanted.map(({ jobId }) => ['getBuffer', keys.job(jobId)]))
+    const [payloads = []] = await readMany(this.#calls, [wanted.map(({ jobId }) => keys.job(jobId))])
     const broken = await this.#damaged.among([...wanted.flatMap((job) => job.states), ...payloads])
     const byKey = new Map(broken.map((damage) => [damage.key, damage]))
     return wanted.map(({ jobId, score, deaths, holder, isHeld, tries }, i) => {
@@ -359,6 +358,11 @@ export class JobRecords {
       keys.lastError(jobId),
     ]
   }
+}
+
+/** An answer as text; null where there is none, or its key holds another type. */
+function textOf(answer: unknown): string | null {
+  return intact<Buffer | null>(answer, null)?.toString() ?? null
 }
 
 /** True when Redis can count on from this value of a try counter. */

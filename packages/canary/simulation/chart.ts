@@ -51,7 +51,8 @@ export function chart({ errorRates, faults }: Characteristics): string {
       const of = faults.filter((each) => each.fault === fault)
       const points = (value: 'median' | 'p99'): [number, number][] =>
         of.flatMap((each) => (each[value] === null ? [] : [[looks.x(each.perMinute), looks.y(each[value])]]))
-      return [line(points('median'), COLOURS[i]!), line(points('p99'), COLOURS[i]!, '5 4')]
+      const width = widthOf(i, names.length)
+      return [line(points('median'), COLOURS[i]!, width), line(points('p99'), COLOURS[i]!, width, '5 4')]
     }),
     ...rates.map((perMinute, i) =>
       line(
@@ -59,6 +60,7 @@ export function chart({ errorRates, faults }: Characteristics): string {
           .filter((each) => each.perMinute === perMinute)
           .map((each) => [shares.x(each.errorRate), shares.y(each.rolledBack)]),
         COLOURS[i]!,
+        widthOf(i, rates.length),
       ),
     ),
   ]
@@ -92,9 +94,14 @@ function frame({ left, right, title, x, xTicks, xTitle, y, yTicks, yTitle }: Pan
   ].join('\n')
 }
 
-function line(points: readonly [number, number][], colour: string, dash?: string): string {
+/** Each line is narrower than the one below it, so that both are seen where they run together. */
+function widthOf(i: number, lines: number): number {
+  return 2 + 1.5 * (lines - 1 - i)
+}
+
+function line(points: readonly [number, number][], colour: string, width: number, dash?: string): string {
   const path = points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${round(x)} ${round(y)}`).join('')
-  return `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2"${dash ? ` stroke-dasharray="${dash}"` : ''}/>`
+  return `<path d="${path}" fill="none" stroke="${colour}" stroke-width="${width}"${dash ? ` stroke-dasharray="${dash}"` : ''}/>`
 }
 
 function label(x: number, y: number, text: string, colour: string): string {

@@ -163,6 +163,37 @@ describe('the journal', () => {
     expect(keys.sort()).toEqual(['arq:obs:tries:k', 'arq:obs:tries:l', 'arq:obs:tries:m'])
   })
 
+  test('takes no more than 26 MiB in all beside the series, with five failing tries of each job', async () => {
+    const journal = new Journal({ keys: link.keys, workerId: 'host:1:00000000', language: 'typescript' })
+    const letters = (i: number) => String(i).replace(/\d/g, (digit) => String.fromCharCode(97 + Number(digit)))
+    for (let jobTry = 1; jobTry <= 5; jobTry++) {
+      for (let i = 0; i < 100; i++) {
+        const jobId = letters(i).padEnd(32, 'x')
+        const about = { jobId, functionName: 'resize_image', queueName: 'arq:queue', jobTry }
+        const run = { startedMs: 1_795_000_000_000, finishedMs: 1_795_000_001_000, waitMs: 10 }
+        const error = new Error(`${letters(i % 20)} ${'y'.repeat(900)}`)
+        error.stack = 'at somewhere\n'.repeat(400)
+        if (jobTry < 5) journal.retried(about, run, error, 1_000)
+        else journal.failed(about, 1_795_000_001_000, run, error)
+      }
+      await send(journal, 'w')
+    }
+    const bytesOf = async (pattern: string) => {
+      let bytes = 0
+      for (const key of await redis.keys(pattern)) bytes += Number(await redis.memory('USAGE', key, 'SAMPLES', 0))
+      return bytes
+    }
+    const counts = { events: await redis.xlen('arq:obs:events'), recent: await redis.xlen('arq:obs:recent') }
+    expect(counts).toEqual({ events: 500, recent: 50 })
+    const bytes =
+      (await bytesOf('arq:obs:events')) * (10_000 / counts.events) +
+      (await bytesOf('arq:obs:recent')) * (500 / counts.recent) +
+      (await bytesOf('arq:obs:tri*')) * (10_000 / 100) +
+      (await bytesOf('arq:obs:fp:*')) * (500 / 20)
+    console.log(`beside the series: ${(bytes / 2 ** 20).toFixed(1)} MiB`)
+    expect(bytes / 2 ** 20).toBeLessThan(26)
+  })
+
   test('writes a bounded part of a storm, and says how much is missing', async () => {
     const { history } = bench.client()
     const journal = new Journal({ keys: link.keys, workerId: 'w', language: 'typescript' })

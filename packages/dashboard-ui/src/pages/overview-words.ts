@@ -30,7 +30,8 @@ export function title({ headlines, queues }: Pick<Overview, 'headlines' | 'queue
   told.slice(0, most).forEach(({ kind, subject }, i) => {
     if (i) pieces.push({ text: told.length > most ? ', ' : ', and ' })
     const server = subject.type === 'server'
-    const name = server ? 'Redis' : subject.name
+    // `*` is the series that the recorder folds all further functions into.
+    const name = server ? 'Redis' : subject.name === '*' ? 'another function' : subject.name
     pieces.push({
       text: i === 0 && subject.type === 'queue' && /^[a-z]+$/.test(name) ? capital(name) : name,
       code: subject.type === 'function',

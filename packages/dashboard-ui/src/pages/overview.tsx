@@ -82,7 +82,12 @@ function Findings({ of, now }: { of: Headline[]; now: number }) {
     <ul class="findings" aria-label="Findings">
       {of.map((finding) => {
         const [address, word] = targets[finding.subject.type](finding.subject.name)
-        const [claim, rest] = split(finding.text.replace(`"${finding.subject.name}"`, finding.subject.name))
+        const [claim, rest] = split(
+          finding.text.replace(
+            `"${finding.subject.name}"`,
+            finding.subject.name === '*' ? 'Another function' : finding.subject.name,
+          ),
+        )
         return (
           <li key={`${finding.kind} ${finding.subject.name}`}>
             <Mark shape={finding.severity === 'error' ? 'failing' : 'warning'} />

@@ -8,7 +8,7 @@ import {
   RetryJob,
 } from '../errors.ts'
 import { isAbortError } from '../errors/abort-error.ts'
-import { isConstructible, isKnownException } from './known-exceptions.ts'
+import { isConstructible, isKnownException, settableState } from './known-exceptions.ts'
 import { PyGlobal } from './py-object.ts'
 
 /** An exception as a pickle makes it: a class by module and name, its args and its `__dict__`. */
@@ -21,16 +21,19 @@ export interface PythonException {
 
 /**
  * The error as an exception that Python raises. The class is named only where the program or a pickle chose it, or
- * where it is a known exception: whatever else a string says becomes the message of a RuntimeError.
+ * where it is a known exception: whatever else a string says becomes the message of a RuntimeError. So does a known one
+ * that Python could not make of these arguments, since that would make the whole pickle unreadable.
  */
 export function toPythonException(error: Error): PythonException {
   const remote = toRemoteError(error)
-  const { args, attributes: state, pythonClass } = remote
+  const { args, attributes, pythonClass } = remote
   // Checked, since a subclass may have shadowed it with what came as data.
-  if (pythonClass instanceof PyGlobal) return { module: pythonClass.module, name: pythonClass.name, args, state }
-  const { module } = remote
-  const name = remote.pythonType.slice(remote.pythonType.lastIndexOf('.') + 1)
-  if (isKnownException(module, name) && isConstructible(name, args)) return { module, name, args, state }
+  const chosen = pythonClass instanceof PyGlobal ? pythonClass : null
+  const module = chosen?.module ?? remote.module
+  const name = chosen?.name ?? remote.pythonType.slice(remote.pythonType.lastIndexOf('.') + 1)
+  if (!isKnownException(module, name)) {
+    if (chosen) return { module, name, args, state: attributes }
+  } else if (isConstructible(name, args)) return { module, name, args, state: settableState(attributes) }
   return { module: 'builtins', name: 'RuntimeError', args: [textOf(remote)], state: undefined }
 }
 

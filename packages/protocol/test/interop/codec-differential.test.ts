@@ -2,9 +2,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
+import { RemoteError } from '../../src/errors.ts'
 import { decodeValue, encodeValue } from '../../src/index.ts'
 import type { CodecName } from '../../src/index.ts'
 import { decodePickle } from '../../src/pickle/read.ts'
+import { KNOWN_EXCEPTIONS } from '../../src/values/known-exceptions.ts'
 import { jsonValue, msgpackValue, pickleValue } from '../support/arbitraries.ts'
 import { PythonFrames } from './python-frames.ts'
 
@@ -74,8 +76,53 @@ describe.skipIf(noPython !== undefined)(
       }
       expect(different.slice(0, 3), `${different.length} of ${values.length} values differ`).toEqual([])
     })
+
+    test('write every known exception so that Python can make it, whatever arguments and attributes it has', async () => {
+      frames = new PythonFrames(python, ['-B', script, 'echo', 'pickle', String(seed)])
+      const names = Object.entries(KNOWN_EXCEPTIONS).flatMap(([module, all]) => all.map((name) => `${module}.${name}`))
+      const cases = names.flatMap((name) => [
+        ...ODD_ARGUMENTS.map((args) => new RemoteError(name, args)),
+        ...ODD_ATTRIBUTES.map((attributes) => new RemoteError(name, [], { attributes })),
+      ])
+      const unreadable: string[] = []
+      for (let from = 0; from < cases.length; from += 100) {
+        const batch = cases.slice(from, from + 100)
+        for (const error of batch) frames.write(encodeValue({ r: error }, 'pickle'))
+        frames.write(Buffer.alloc(0))
+        for (const [index, reply] of (await frames.readBatch()).entries()) {
+          const text = reply.toString('latin1')
+          // Classes that came with a later Python than this one.
+          if (text.startsWith('!') && !text.includes("Can't get attribute"))
+            unreadable.push(`${batch[index]!.message}: ${text}`)
+        }
+      }
+      expect(unreadable).toEqual([])
+    })
   },
 )
+
+const ODD_ARGUMENTS: readonly (readonly unknown[])[] = [
+  [],
+  ['text'],
+  [1],
+  [1e308],
+  ['5', '5'],
+  ['group', [new Error('inner')]],
+  ['group', [new RemoteError('builtins.SystemExit')]],
+  ['group', [new RemoteError('asyncio.exceptions.CancelledError')]],
+  [2, 'No such file', 'a', 'b', 'c', 'd'],
+  [null],
+]
+const ODD_ATTRIBUTES: readonly unknown[] = [
+  'text',
+  [1],
+  5,
+  { args: 5 },
+  { __class__: 'x', __cause__: 'x', __dict__: 5, __traceback__: 1, __suppress_context__: 'x', __context__: 2 },
+  { __notes__: ['note'], code: 7 },
+  new Map([[1, 2]]),
+  new Error('x'),
+]
 
 function rewrite(payload: Buffer, codec: CodecName): Buffer {
   try {

@@ -115,7 +115,8 @@ def time_of_day(schedule, first, last, zone, change):
 
 
 def ticks_after(instants, start):
-    return [to_unix_ms(each) for each in instants if start < each <= start + SPAN][:TICKS]
+    # arq begins to look one second later, so a tick within the second of `start` is past.
+    return [to_unix_ms(each) for each in instants if start + SECOND <= each <= start + SPAN][:TICKS]
 
 
 def main():

@@ -47,7 +47,7 @@ export class FrozenJobs {
       const names = [keys.queue(queueName), keys.reserved(queueName), keys.abort, keys.dead]
       for (const { jobId: id } of page) {
         names.push(keys.inProgress(id), keys.job(id), keys.retry(id))
-        names.push(keys.result(id), keys.deadLetter(id), keys.trace(id))
+        names.push(keys.result(id), keys.deadLetter(id), keys.trace(id), keys.lastError(id))
       }
       const args = [mode, ...page.flatMap(({ jobId, seen }) => [jobId, seen])]
       const replies = await this.#calls.run((client) => runScript(client, 'takeOut', names, args))

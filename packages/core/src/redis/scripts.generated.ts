@@ -452,7 +452,9 @@ return out`,
   putBack: `local id = ARGV[1]
 local dead_score = redis.call('ZSCORE', KEYS[2], id)
 if redis.call('ZSCORE', KEYS[1], id) or dead_score then return { 0 } end
-if redis.call('EXISTS', KEYS[3]) + redis.call('EXISTS', KEYS[4]) + redis.call('EXISTS', KEYS[6]) > 0 then return { 0 } end
+local holder = redis.pcall('GET', KEYS[3])
+if holder and holder ~= 'ended' then return { 0 } end
+if redis.call('EXISTS', KEYS[4]) + redis.call('EXISTS', KEYS[6]) > 0 then return { 0 } end
 local function set(key, value, ms)
   if value == '' then return end
   redis.call('SET', key, value)
@@ -960,13 +962,15 @@ end
 local out = {}
 for i = 1, (#ARGV - 1) / 2 do
   local id, place = ARGV[2 * i], ARGV[2 * i + 1]
-  local in_progress, job, retry, result, letter, trace = unpack(KEYS, 6 * i - 1, 6 * i + 4)
+  local in_progress, job, retry, result, letter, trace, last_error = unpack(KEYS, 7 * i - 2, 7 * i + 4)
+  -- The fence that an end leaves, see finish.lua, holds nothing.
+  local holder = redis.pcall('GET', in_progress)
   local score = redis.call('ZSCORE', KEYS[1], id)
   local dead_score = redis.call('ZSCORE', KEYS[4], id)
   local sound = holds(job, 'string') and holds(retry, 'string') and holds(result, 'string') and holds(letter, 'hash')
   if not sound then
     out[i] = 0
-  elseif redis.call('EXISTS', in_progress) == 1 then
+  elseif holder and holder ~= 'ended' then
     out[i] = 2
   elseif not seen(place, score, dead_score, redis.call('EXISTS', result) == 1) then
     out[i] = 0
@@ -981,7 +985,7 @@ for i = 1, (#ARGV - 1) / 2 do
     end
     if mode ~= 'peek' then
       for j = 1, 4 do redis.call('ZREM', KEYS[j], id) end
-      redis.call('DEL', job, retry, result, letter, trace)
+      redis.call('DEL', job, retry, result, letter, trace, last_error)
     end
   end
 end
@@ -1032,7 +1036,7 @@ export const luaShas = {
   log: '68d9dd1c4773728a7b0611a73efab9a6beb7af52',
   move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
-  putBack: 'c7ca89dc3e76b881a7f84eabea016a3c14f6b53e',
+  putBack: '290ddd808206bc523c79f3008ff789b73149059f',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
   record: 'c64324b6ab3c79ccaa06ac355ce9c9629ad85371',
   remove: '7cc2d2fe1626545a1b913ad93871e6f7d7db1b75',
@@ -1043,6 +1047,6 @@ export const luaShas = {
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',
-  takeOut: 'b8595cb01bc2c3efa9da62eec64aaebea4fa679a',
+  takeOut: '8e11f2596fbe5dadab227b397149002e4e3ced2b',
   tick: 'd5df54c8eebaa52dd6541eb8e7c0c70f911cabb9',
 } as const

@@ -47,6 +47,17 @@ describe('a job that is taken out', () => {
     },
   )
 
+  test('is not held by the fence that its end has left', async () => {
+    await database.redis.set('arq:in-progress:a', 'ended', 'PX', 60_000)
+    await client.enqueue('f', [], { jobId: 'b', deferByMs: 60_000 })
+    await database.redis.zadd('arq:dead', 1_700_000_000_000, 'a')
+    await database.redis.hset('arq:dead:a', { queue: 'q', function: 'f', error: 'E', try: 1 })
+    const job = { jobId: 'a', place: '1700000000000', isDead: true }
+    const [taken] = await client.reversals.takeOut('q', [job], { keep: true })
+    expect(taken!.outcome).toBe('done')
+    expect(await client.reversals.putBack('q', taken!.remains!)).toBe(true)
+  })
+
   test('stays where another time, a worker or another queue has it', async () => {
     for (const jobId of ['moved', 'held', 'gone']) await client.enqueue('f', [], { jobId, deferByMs: 60_000 })
     const jobs = [await seen('moved'), await seen('held'), await seen('gone')]

@@ -9,7 +9,9 @@
 local id = ARGV[1]
 local dead_score = redis.call('ZSCORE', KEYS[2], id)
 if redis.call('ZSCORE', KEYS[1], id) or dead_score then return { 0 } end
-if redis.call('EXISTS', KEYS[3]) + redis.call('EXISTS', KEYS[4]) + redis.call('EXISTS', KEYS[6]) > 0 then return { 0 } end
+local holder = redis.pcall('GET', KEYS[3])
+if holder and holder ~= 'ended' then return { 0 } end
+if redis.call('EXISTS', KEYS[4]) + redis.call('EXISTS', KEYS[6]) > 0 then return { 0 } end
 local function set(key, value, ms)
   if value == '' then return end
   redis.call('SET', key, value)

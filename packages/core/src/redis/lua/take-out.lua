@@ -2,7 +2,8 @@
 -- back. A job that runs, has moved, or has a key of a wrong type is left alone.
 --
 -- KEYS[1] -> queue, KEYS[2] -> <queue>:reserved, KEYS[3] -> arq:abort, KEYS[4] -> arq:dead
--- then for each job: arq:in-progress:<id>, arq:job:<id>, arq:retry:<id>, arq:result:<id>, arq:dead:<id>, arq:trace:<id>
+-- then for each job: arq:in-progress:<id>, arq:job:<id>, arq:retry:<id>, arq:result:<id>, arq:dead:<id>, arq:trace:<id>,
+-- arq:error:<id>
 -- ARGV[1] -> 'take', 'drop' (take without an answer) or 'peek' (answer without taking)
 -- ARGV[2..] -> pairs of an id and where it was seen: 'q<score>' in the queue, 'd<score>' among the dead, 'r' by its result
 -- Output: for each job 0 (changed, left), 2 (runs, left), 1 (dropped), or
@@ -24,13 +25,15 @@ end
 local out = {}
 for i = 1, (#ARGV - 1) / 2 do
   local id, place = ARGV[2 * i], ARGV[2 * i + 1]
-  local in_progress, job, retry, result, letter, trace = unpack(KEYS, 6 * i - 1, 6 * i + 4)
+  local in_progress, job, retry, result, letter, trace, last_error = unpack(KEYS, 7 * i - 2, 7 * i + 4)
+  -- The fence that an end leaves, see finish.lua, holds nothing.
+  local holder = redis.pcall('GET', in_progress)
   local score = redis.call('ZSCORE', KEYS[1], id)
   local dead_score = redis.call('ZSCORE', KEYS[4], id)
   local sound = holds(job, 'string') and holds(retry, 'string') and holds(result, 'string') and holds(letter, 'hash')
   if not sound then
     out[i] = 0
-  elseif redis.call('EXISTS', in_progress) == 1 then
+  elseif holder and holder ~= 'ended' then
     out[i] = 2
   elseif not seen(place, score, dead_score, redis.call('EXISTS', result) == 1) then
     out[i] = 0
@@ -45,7 +48,7 @@ for i = 1, (#ARGV - 1) / 2 do
     end
     if mode ~= 'peek' then
       for j = 1, 4 do redis.call('ZREM', KEYS[j], id) end
-      redis.call('DEL', job, retry, result, letter, trace)
+      redis.call('DEL', job, retry, result, letter, trace, last_error)
     end
   end
 end

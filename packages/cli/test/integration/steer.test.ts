@@ -39,7 +39,7 @@ describe('workers quiet and resume', () => {
   test('drain one worker from afar, show it, and let it work again', async () => {
     const { id } = await serve('work')
     expect(await run('workers', 'quiet', id)).toMatchObject({ code: 0, stdout: `${id} is quiet\n` })
-    expect((await run('workers')).stdout).toMatch(/^\S+ +quiet +work /m)
+    expect((await run('workers')).stdout).toMatch(/^\S+ +quiet +wor/m)
     const job = await client.enqueue('echo', [1])
     expect((await run('job', 'explain', job!.jobId)).stdout).toContain('arq-ts workers resume')
     expect(await run('workers', 'resume', id)).toMatchObject({ code: 0, stdout: `${id} claims jobs again\n` })

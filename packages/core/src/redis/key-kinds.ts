@@ -34,6 +34,8 @@ const RECORDED: Readonly<Record<string, string>> = {
   errors: 'hash',
   tries: 'list',
   tried: 'list',
+  logged: 'list',
+  log: 'stream',
   events: 'stream',
   recent: 'stream',
   audit: 'stream',

@@ -20,8 +20,8 @@ const NAMES: Readonly<Record<string, string>> = {
   zset: 'abort dead workers queue reserved',
   hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError',
   set: 'paused',
-  list: 'obsTried obsTries',
-  stream: 'obsEvents obsRecent obsAudit',
+  list: 'obsTried obsTries obsLogged',
+  stream: 'obsEvents obsRecent obsAudit obsLog',
 }
 const TYPES = Object.fromEntries(
   Object.entries(NAMES).flatMap(([type, names]) => names.split(' ').map((name) => [name, type])),

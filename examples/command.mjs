@@ -11,6 +11,17 @@ const main = join(dirname(cli), 'dist', 'main.js')
 /** A pool polls within seconds, on a busy machine too. */
 const PATIENCE_MS = 60_000
 
+const children = new Map()
+process.on('exit', () => {
+  for (const [child, signal] of children) child.kill(signal)
+})
+
+/** Lets a process end with ours, however ours ends. */
+export function endWithUs(child, signal = 'SIGTERM') {
+  children.set(child, signal)
+  child.on('close', () => children.delete(child))
+}
+
 /** Runs one command to its end; gives what it printed. */
 export function arqTs(redisUrl, args) {
   return new Promise((resolve) => {
@@ -34,7 +45,7 @@ export async function startPool({ redisUrl, client, settings = [], env: more = {
   const complaints = []
   createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
   const ended = new Promise((resolve) => child.on('close', resolve))
-  process.on('exit', () => child.kill('SIGTERM'))
+  endWithUs(child)
   const stop = async () => {
     child.kill('SIGTERM')
     await ended

@@ -1,5 +1,10 @@
-// `npm start`: sets everything up, lets a mixed fleet work on this repository's own documents, and runs the three tasks.
+// `npm start`: sets everything up, lets a mixed fleet work on this repository's own documents, runs the three tasks, and
+// opens the dashboard: at a terminal the fleet stays at work behind it until Ctrl-C.
 // Exit 1 where anything comes out otherwise than it must.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startDashboard, takePicture } from './lib/dashboard.mjs'
 import { ensureRedis } from './lib/redis.mjs'
 import { root } from './lib/command.mjs'
 import { bold, cyan, dim, green, red, say, step, yellow } from './lib/say.mjs'
@@ -33,8 +38,7 @@ try {
     signal: stopping.signal,
   })
   if (!stopping.signal.aborted) report(rounds)
-  if (!stopping.signal.aborted) await threeTasks(python)
-  if (!stopping.signal.aborted) console.log(NEXT)
+  if (!stopping.signal.aborted) await withQdrant((qdrant) => threeTasks(python, qdrant))
 } catch (error) {
   if (!stopping.signal.aborted) {
     say(red(`\n✗ ${error.message}`))
@@ -98,8 +102,8 @@ function report(rounds) {
   console.log(green('\nBoth languages read the same queue, the same pickles, and counted the same words.'))
 }
 
-/** The three tasks of the Python application, on a pool of ours. Without a Qdrant, the one that needs none. */
-async function threeTasks(python) {
+/** Runs `work` with a Qdrant for the three tasks, or with none where there can be none. */
+async function withQdrant(work) {
   const { ensureQdrant } = await import('./lib/qdrant.mjs')
   const qdrant = await step('a Qdrant for the three tasks', () =>
     ensureQdrant().catch((error) => ({ why: error.message.split('\n')[0] })),
@@ -107,17 +111,48 @@ async function threeTasks(python) {
   if (qdrant.why)
     say(yellow(`There can be no Qdrant here (${qdrant.why}): of the three tasks only persist_cache is shown`))
   try {
-    const { runThreeTasks } = await import('../examples/three-tasks/main.mjs')
-    const rows = await runThreeTasks({
-      redisUrl: redis.url,
-      qdrantUrl: qdrant.url,
-      python,
-      say: (line) => say(line.startsWith('  ') ? dim(line) : bold(line)),
-      signal: stopping.signal,
-    })
-    if (!stopping.signal.aborted) compare(rows)
+    await work(qdrant)
   } finally {
     await qdrant.stop?.()
+  }
+}
+
+/** The three tasks of the Python application, on a pool of ours; then the dashboard, while they go on. */
+async function threeTasks(python, qdrant) {
+  const { runThreeTasks } = await import('../examples/three-tasks/main.mjs')
+  const run = (print) =>
+    runThreeTasks({ redisUrl: redis.url, qdrantUrl: qdrant.url, python, say: print, signal: stopping.signal })
+  const rows = await run((line) => say(line.startsWith('  ') ? dim(line) : bold(line)))
+  if (stopping.signal.aborted) return
+  compare(rows)
+  console.log(NEXT)
+  await lookAtIt(python, () => run(() => {}))
+}
+
+/** The dashboard over a fleet at work: until Ctrl-C at a terminal, for one picture elsewhere. */
+async function lookAtIt(python, runTasks) {
+  const { keepWorking } = await import('../examples/mixed-fleet/keep-working.mjs')
+  const fleet = await keepWorking({ redisUrl: redis.url, python, root })
+  let board
+  try {
+    board = await startDashboard(redis.url)
+    console.log(`\n${bold('The dashboard')}, over the fleet at work: ${cyan(board.url)}`)
+    if (process.stdin.isTTY && process.stdout.isTTY) {
+      console.log(dim('Ctrl-C ends it, and the fleet'))
+      while (!stopping.signal.aborted) {
+        await runTasks().catch((error) => say(yellow(`the three tasks: ${error.message.split('\n')[0]}`)))
+        await sleep(10_000, undefined, { signal: stopping.signal }).catch(() => {})
+      }
+      return
+    }
+    const folder = join(root, '.cache')
+    mkdirSync(folder, { recursive: true })
+    const picture = join(folder, 'dashboard.png')
+    const { why } = await takePicture(board.url, picture)
+    console.log(why ? dim(`no picture of it: ${why}`) : `its picture: .cache/dashboard.png`)
+  } finally {
+    await board?.stop()
+    await fleet.stop()
   }
 }
 

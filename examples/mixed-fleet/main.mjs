@@ -2,32 +2,17 @@
 // pool of TypeScript workers for a Python producer, then by a Python worker for a TypeScript producer. Then an operator
 // looks at what is left. `npm start` runs it.
 import { spawn } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Client, createLogger } from '@arq-ts/core'
 import { arqTs, startPool } from '../command.mjs'
+import { documents } from './documents.mjs'
 import { progress } from './progress.mjs'
+import { startPythonWorker } from './python-worker.mjs'
 import { summariseDocument } from './tasks.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const skipped = new Set(['node_modules', 'dist', '.git', '.cache', 'coverage'])
-
-/** Every text of the repository that a person may want to read. */
-async function documents(root) {
-  const found = []
-  async function walk(folder) {
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (skipped.has(entry.name)) continue
-      const path = join(folder, entry.name)
-      if (entry.isDirectory()) await walk(path)
-      else if (/\.(md|ts|mts|mjs|py|lua|json)$/.test(entry.name)) found.push(relative(root, path))
-    }
-  }
-  await walk(root)
-  return found.sort((a, b) => a.localeCompare(b))
-}
 
 /**
  * Runs both rounds, and shows what an operator sees; `python` is an interpreter that has arq, or undefined. Gives one
@@ -104,22 +89,7 @@ async function pythonWorks({ redisUrl, python, root, paths, client, say, signal 
   say(`\n$ arq-ts queue pause ${client.queueName}`)
   await arqTs(redisUrl, ['queue', 'pause', client.queueName])
   say(`TypeScript enqueues ${paths.length} documents, a Python worker reads them; the pool rests`)
-  const env = {
-    ...process.env,
-    REDIS_URL: redisUrl,
-    DOCUMENTS_ROOT: root,
-    DOCUMENTS_QUEUE: client.queueName,
-    PYTHONPATH: here,
-  }
-  const child = spawn(python, ['-m', 'arq', 'documents.WorkerSettings'], {
-    env,
-    cwd: here,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  const complaints = []
-  createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line))
-  const ended = new Promise((resolve) => child.on('close', resolve))
-  signal?.addEventListener('abort', () => child.kill('SIGINT'))
+  const worker = startPythonWorker({ redisUrl, python, root, queueName: client.queueName, signal })
   const bar = progress(paths.length)
   const before = performance.now()
   try {
@@ -127,12 +97,8 @@ async function pythonWorks({ redisUrl, python, root, paths, client, say, signal 
       paths.map((path) => ['summarise_document', [path], { kwargs: { encoding: 'utf-8' } }]),
     )
     const jobs = outcomes.map(({ job }) => job)
-    const died = ended.then((code) => {
-      throw new Error(`the Python worker ended (${code}):\n${complaints.slice(-5).join('\n')}`)
-    })
     const results = Promise.all(jobs.map((job) => job.result({ timeoutMs: 60_000 }).finally(() => bar.tick())))
-    await Promise.race([results, died])
-    died.catch(() => {})
+    await Promise.race([results, worker.died])
     return await tell({
       producer: 'TypeScript',
       worker: 'Python',
@@ -142,8 +108,7 @@ async function pythonWorks({ redisUrl, python, root, paths, client, say, signal 
     })
   } finally {
     bar.end()
-    child.kill('SIGINT')
-    await ended
+    await worker.stop()
     await arqTs(redisUrl, ['queue', 'resume', client.queueName])
   }
 }

@@ -32,7 +32,7 @@ async function start(redisUrl, port) {
   const ended = new Promise((resolve) => child.on('close', resolve))
   const url = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line).url))
-    ended.then(() => reject(new Error(`the dashboard ended: ${complaints.slice(-3).join(' ')}`)))
+    void ended.then(() => reject(new Error(`the dashboard ended: ${complaints.slice(-3).join(' ')}`)))
     AbortSignal.timeout(START_MS).addEventListener('abort', () => reject(new Error('the dashboard does not start')))
   })
   return {

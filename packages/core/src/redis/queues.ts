@@ -19,8 +19,8 @@ const RESERVED_MS = 60_000
 const SCAN_STEP = 1_000
 /** Follows the name of a queue in the key of its health line. */
 const HEALTH_SUFFIX = ':health-check'
-/** Keys of ours that are recorded or put aside. */
-const BESIDE = /^arq:(obs|damaged):/
+/** Keys of ours that are recorded or put aside, and the history that @arq-ts/canary keeps. */
+const BESIDE = /^arq:(obs|damaged):|(^|:)canary:history$/
 
 /** Members of a queue with scores from `min` to `max`, as `ZRANGE BYSCORE` reads bounds: `(5` is above 5. */
 export interface ScoreRange {

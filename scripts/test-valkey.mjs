@@ -16,6 +16,10 @@ if (!path) {
   process.exit(fails ? 1 : 0)
 }
 const projects = ['integration', 'interop', 'e2e'].flatMap((project) => ['--project', project])
+// Nor what compares every key with every wrong value, or one more version of arq: no server differs there.
+const leftOut = process.argv.includes('--all')
+  ? []
+  : ['**/matrix/**', '**/*-0.26.*.test.ts'].flatMap((each) => ['--exclude', each])
 const folders = process.argv.includes('--all')
   ? []
   : [
@@ -26,7 +30,7 @@ const folders = process.argv.includes('--all')
     ]
 process.exitCode = await run(
   process.execPath,
-  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...projects, ...folders],
+  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...projects, ...folders, ...leftOut],
   {
     env: { ...process.env, ARQ_TEST_SERVER: path },
   },

@@ -81,7 +81,7 @@ describe('what cannot be done is told in one line, with exit 2', () => {
     [['queu', 'ls'], /unknown: queu \(did you mean queue\?\);/],
     [['worker', '--max-job', '3'], /--max-job \(did you mean --max-jobs\?\)/],
     [['job', 'enqueue'], /usage: arq-ts job enqueue <function> \[args\.\.\]/],
-    [['queue'], /a command is required: ls, show, pause/],
+    [['queue'], /a command is required: ls, show, history, pause/],
     [['worker'], /a worker needs tasks/],
     [['top'], /top needs a terminal; --json/],
     [['queue', 'ls', '--config', 'nowhere.yaml'], /nowhere\.yaml: cannot be read: there is no such file/],

@@ -1,4 +1,4 @@
-import { showId } from '@arq-ts/protocol/jobs'
+import { shortId } from '@arq-ts/protocol/jobs'
 import { KEY_KINDS, kindOfKey } from './key-kinds.ts'
 
 /** Something in Redis that one job, or one call, stumbled on: a key of a wrong type, or a value that is no number. */
@@ -96,8 +96,8 @@ const MAX_NAME_LENGTH = 200
 
 /** The log line about a fault: what it is, what it stops, and what to do. */
 export function describeFault({ queueName, jobId, key, reason }: Fault, others: number): string {
-  const queue = queueName === undefined ? '' : ` of queue '${showId(queueName, MAX_NAME_LENGTH)}'`
-  const job = jobId === undefined ? '' : `job '${showId(jobId, MAX_NAME_LENGTH)}'${queue}: `
+  const queue = queueName === undefined ? '' : ` of queue '${shortId(queueName, MAX_NAME_LENGTH)}'`
+  const job = jobId === undefined ? '' : `job '${shortId(jobId, MAX_NAME_LENGTH)}'${queue}: `
   const more = others === 0 ? '' : ` (and ${others} faults of other keys)`
-  return `${job}Redis key '${showId(key, MAX_NAME_LENGTH)}' is faulty and stops what needs it: ${reason}${more}; see arq-ts doctor`
+  return `${job}Redis key '${shortId(key, MAX_NAME_LENGTH)}' is faulty and stops what needs it: ${reason}${more}; see arq-ts doctor`
 }

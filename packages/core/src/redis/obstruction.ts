@@ -1,4 +1,4 @@
-import { idToBytes, showId } from '@arq-ts/protocol/jobs'
+import { idToBytes, shortId } from '@arq-ts/protocol/jobs'
 import { readScore } from './scores.ts'
 
 /** A member of a queue by its place in the order: score, then id by bytes. */
@@ -221,7 +221,7 @@ export function describeObstruction({ queueName, counts, firstId }: ObstructionR
   ] as const
   const parts = kinds.filter(([count]) => count > 0).map(([count, kind]) => `${count} ${kind}`)
   return (
-    `queue '${showId(queueName, 200)}': ${total(counts)} due jobs at its head cannot be claimed by this worker ` +
-    `(${parts.join(', ')}); the first is '${showId(firstId, 200)}'; jobs behind them still run`
+    `queue '${shortId(queueName, 200)}': ${total(counts)} due jobs at its head cannot be claimed by this worker ` +
+    `(${parts.join(', ')}); the first is '${shortId(firstId, 200)}'; jobs behind them still run`
   )
 }

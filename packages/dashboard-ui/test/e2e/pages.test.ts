@@ -159,13 +159,13 @@ describe.skipIf(without)('pages in a browser', () => {
     })
     await show(page, '/queues')
     const row = page.locator('tr', { has: page.getByRole('link', { name: 'media', exact: true }) })
-    await row.getByRole('cell', { name: '2', exact: true }).waitFor()
+    await row.getByRole('cell', { name: '2', exact: true }).first().waitFor()
     await site.client.enqueue('resize_image', [], {
       queueName: 'media',
       kwargs: { path: 'e.jpg' },
       deferByMs: 3_600_000,
     })
-    await row.getByRole('cell', { name: '3', exact: true }).waitFor()
+    await row.getByRole('cell', { name: '3', exact: true }).first().waitFor()
   })
 
   test('show no act to who may only look', async () => {

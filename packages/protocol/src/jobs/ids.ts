@@ -59,15 +59,17 @@ export function isWellFormed(id: string): boolean {
 /**
  * An id as people read it: bytes that are not UTF-8, control characters and invisible ones as `\xNN`, one for each
  * byte. `parseId` gives the same id back.
- *
- * @param maxLength - Characters of the id to show at most; an ellipsis stands for the rest. Default all.
  */
-export function showId(id: string, maxLength: number = Infinity): string {
-  if (id.length > maxLength) return `${showId(id.slice(0, maxLength - 1))}…`
+export function showId(id: string): string {
   if (PLAIN.test(id)) return id
   return id.replace(UNSEEN, (character) =>
     Array.from(idToBytes(character), (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
   )
+}
+
+/** The beginning of an id as `showId` shows it: `maxLength` characters of it at most, an ellipsis for the rest. */
+export function shortId(id: string, maxLength: number): string {
+  return id.length > maxLength ? `${showId(id.slice(0, maxLength - 1))}…` : showId(id)
 }
 
 /** The id that `showId` wrote, or that somebody typed: `\xNN` is a byte, everything else stands for itself. */

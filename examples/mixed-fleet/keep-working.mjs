@@ -11,7 +11,7 @@ import { startPythonWorker } from './python-worker.mjs'
 const here = dirname(fileURLToPath(import.meta.url))
 const QUEUE = 'demo:documents'
 const PER_SECOND = 8
-/** One in so many is deferred, and one fails. */
+/** Every 20th document is deferred; every 50th is not there, and fails. */
 const DEFERRED_EACH = 20
 const MISSING_EACH = 50
 

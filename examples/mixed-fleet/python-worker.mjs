@@ -8,7 +8,7 @@ import { endWithUs } from '../command.mjs'
 const here = dirname(fileURLToPath(import.meta.url))
 
 /**
- * Starts it. `died` rejects when it ends by itself, with the last lines of its log; `stop` ends it.
+ * Starts it. `died` rejects when it ends unasked, with the last lines of its log; `stop` ends it.
  *
  * @param {{ redisUrl: string, python: string, root: string, queueName: string, signal?: AbortSignal }} options
  */

@@ -44,7 +44,7 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     redis = new Redis(server.url)
     redis.on('error', () => {})
     await redis.flushall()
-    // The one that takes over is there already, and begins when it is told to.
+    // The one that takes over is there already, and begins on a line of input.
     standby = spawn({ isStandby: true })
     client = new Client({ redis: server.url, logger, commandTimeoutMs: 20_000 })
     aliases = new AliasManager({ qdrant: qdrant.client })

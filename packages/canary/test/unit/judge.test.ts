@@ -221,7 +221,7 @@ describe('a new collection that hangs', () => {
     expect(breach).toBeNull()
     expect(missing).toBe('the new collection gets 0 % of the traffic in the last minute, not 50 %')
   })
-  test('is told from one whose traffic has ended altogether', () => {
+  test('is distinguished from one whose traffic has ended altogether', () => {
     expect(judged(healthy(0, 106))).toEqual({ breach: null, missing: null, doubt: null })
   })
 })

@@ -79,7 +79,7 @@ async function run(args: BulkJobArgs, verb: Verb): Promise<number> {
   })
 }
 
-/** What an act says of each job; where it is refused as a whole, by a damaged key of the queue, the other queues have theirs. */
+/** Outcome of an act for each job. A queue that refuses the act as a whole, by a damaged key, does not stop the others. */
 async function unlessRefused(
   jobIds: readonly string[],
   act: () => Promise<(string | null)[]>,

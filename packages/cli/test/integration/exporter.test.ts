@@ -22,7 +22,7 @@ afterEach(async () => {
 const scrape = () => queueMetrics(client, () => client.queues.names()).metrics()
 const series = (text: string, name: string) => text.split('\n').filter((line) => line.startsWith(`${name}{`))
 
-test('fifty scrapers at once share one look at Redis, on the loopback unless told otherwise', async () => {
+test('fifty scrapers at once share one look at Redis, on the loopback by default', async () => {
   await database.redis.zadd('q', Date.now() - 1_000, 'a')
   const registry = queueMetrics(client, () => client.queues.names())
   let looks = 0

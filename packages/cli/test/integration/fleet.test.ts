@@ -27,7 +27,7 @@ interface Answer {
   incomplete: string[]
 }
 
-/** What every verb says about a fleet, compared with what its generator knows. */
+/** Answers of every verb about a fleet, compared with what its generator knows. */
 describe.each(SEEDS)('about the fleet of seed %i', (seed) => {
   let database: Database
   let ledger: Ledger

@@ -86,7 +86,7 @@ describe('text of others forges no line and moves no cursor', () => {
     const options = columns === undefined ? { env } : { env, columns }
     const { code, stdout, stderr } = await runHere([...words, '--redis', database.url], options)
     expect([0, 1, 2]).toContain(code)
-    // What a terminal gets of our own: colours on and off, and a line of progress that is written over.
+    // Output of our own on a terminal: colours on and off, and a line of progress that is written over.
     const own = columns === undefined ? /$^/ : OWN
     const text = (stdout + stderr).replace(own, '')
     expect(UNSEEN.exec(text)?.[0].codePointAt(0)?.toString(16)).toBe(undefined)

@@ -58,7 +58,7 @@ describe('workers quiet and resume', () => {
     expect(ordered.map(({ worker }) => worker).sort()).toEqual([here.id, there.id].sort())
   })
 
-  test('refuse to take all without being told so, and name an id that is nobody', async () => {
+  test('refuse to take all without --all, and name an unknown id', async () => {
     const unchosen = await run('workers', 'quiet')
     expect(unchosen).toMatchObject({ code: 2, stderr: expect.stringContaining('choose workers') as string })
     const nobody = await run('workers', 'quiet', 'nobody:1:ab')

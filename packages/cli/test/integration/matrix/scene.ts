@@ -5,7 +5,7 @@ import type { Plant, Victim } from '../../../../core/test/support/faulty-keys.ts
 import { CALM, HEALTHY } from './fleet.ts'
 import type { CalmFleet } from './fleet.ts'
 
-/** What a key is about: it is named by that, and belongs to nothing where it is `all`. */
+/** Subject of a key, by which the key is named; `all` for a key that belongs to no single one. */
 export type Scope = 'all' | 'queue' | 'job' | 'worker' | 'cron'
 type KeyOf = (keys: Keys, victim: Victim) => string
 
@@ -86,7 +86,7 @@ async function add({ redis }: Database, { scope, state, victim }: Fault): Promis
   await redis.hset(`arq:dead:${jobId}`, letter)
 }
 
-/** What belongs to the healthy jobs and is not about to change: nothing that a verb does to others may touch it. */
+/** Keys of the healthy jobs that do not change: no act on other jobs may touch them. */
 export async function healthyState(
   { redis }: Database,
   except: readonly string[] = [],

@@ -49,6 +49,11 @@ async def hold(ctx, key):
     return [config['name'], ctx['job_try']]
 
 
+async def report(ctx, stream):
+    await ctx['redis'].xadd(stream, {'progress': '0.4'})
+    return 'reported'
+
+
 async def unpackable(ctx):
     return object
 
@@ -70,7 +75,7 @@ if config.get('cron'):
 
 worker = Worker(
     functions=[
-        echo, collect, tries, fail, sleep, record, hold, unpackable,
+        echo, collect, tries, fail, sleep, record, hold, report, unpackable,
         func(tick, name='cron:tick'),
         func(tries, name='tries_2', max_tries=2),
         func(sleep, name='sleep_briefly', timeout=0.3),

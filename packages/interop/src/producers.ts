@@ -41,7 +41,7 @@ export type Ended = { equal: boolean | null; repr: string } | { error: string; a
 /** What a producer of either language can do. */
 export interface Producer {
   enqueue(call: Call, options?: CallOptions): Promise<string | null>
-  result(id: string, expected?: Value, timeoutMs?: number): Promise<Ended>
+  result(id: string, expected?: Value, timeoutMs?: number, queue?: string): Promise<Ended>
   status(id: string, queue?: string): Promise<string>
   info(id: string): Promise<{ function: string; job_try: number | null; success: boolean | null } | null>
   abort(id: string, queue?: string): Promise<boolean>
@@ -78,8 +78,13 @@ export async function pythonProducer(interpreter: string, url: string, codec: Co
           .join(', ')}}`,
         options,
       }),
-    result: (id, expected, timeoutMs = 15_000) =>
-      ask('result', { id, timeout: timeoutMs / 1000, ...(expected ? { expected: expected.py } : {}) }),
+    result: (id, expected, timeoutMs = 15_000, queue) =>
+      ask('result', {
+        id,
+        timeout: timeoutMs / 1000,
+        ...(queue ? { queue } : {}),
+        ...(expected ? { expected: expected.py } : {}),
+      }),
     status: (id, queue) => ask('status', { id, ...(queue ? { queue } : {}) }),
     info: (id) => ask('info', { id }),
     abort: (id, queue) => ask('abort', { id, ...(queue ? { queue } : {}) }),
@@ -117,9 +122,9 @@ export async function typescriptProducer(url: string, codec: CodecName): Promise
         )?.jobId ?? null
       )
     },
-    async result(id, expected, timeoutMs = 15_000) {
+    async result(id, expected, timeoutMs = 15_000, queue) {
       try {
-        const value = await job(id).result({ timeoutMs })
+        const value = await job(id, queue).result({ timeoutMs })
         return {
           equal: expected ? isDeepStrictEqual(plain(value), plain(expected.ts)) : null,
           repr: String(JSON.stringify(plain(value))),

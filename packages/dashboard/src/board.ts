@@ -1,16 +1,20 @@
 import { Client } from '@arq-ts/core'
-import type { CodecName, DeadLetter, Logger } from '@arq-ts/core'
+import type { CodecName, DeadLetter, History, Logger } from '@arq-ts/core'
 import { Refusal } from './http/refusal.ts'
 import type { Settings } from './options.ts'
 import { Examinations } from './read/doctor.ts'
 import { Pulse } from './read/pulse.ts'
 import { QueueNames } from './read/queue-names.ts'
+import { sampleFunctions } from './read/functions.ts'
+import type { FunctionSample } from './read/functions.ts'
+import type { Snapshot } from './read/queues.ts'
+import { Shared } from './read/shared.ts'
 import { Redaction } from './read/show.ts'
-import { recorderOf } from './recorder.ts'
-import type { Recorder } from './recorder.ts'
 
 /** Dead letters are read as a whole, so they are shared for this long. */
 const DEAD_SHARED_MS = 2_000
+/** Functions of waiting jobs are read seldom: that costs a few commands for each job. */
+const SAMPLE_SHARED_MS = 15_000
 
 /** Everything that the answers of one dashboard are made from. */
 export class Board {
@@ -19,10 +23,10 @@ export class Board {
   readonly logger: Logger
   readonly names: QueueNames
   readonly pulse = new Pulse()
+  /** Answers that every tab gets alike. */
+  readonly shared = new Shared()
   readonly redaction: Redaction
   readonly examinations: Examinations
-  readonly recorder: Recorder | null
-  #dead: { until: number; value: Promise<DeadLetter[]> } | undefined
   readonly #clients = new Map<CodecName, Client>()
   readonly #closing = new Set<() => unknown>()
 
@@ -33,22 +37,21 @@ export class Board {
     this.names = new QueueNames(client, settings.queues)
     this.redaction = new Redaction(settings.redact)
     this.examinations = new Examinations(this)
-    this.recorder = recorderOf(client)
+  }
+
+  /** What workers recorded. */
+  get history(): History {
+    return this.client.history
   }
 
   /** All dead letters, newest first; their number is bounded. */
   deadLetters(): Promise<DeadLetter[]> {
-    if (this.#dead && performance.now() < this.#dead.until) return this.#dead.value
-    const value = this.client.inspector.findDead()
-    const next = { until: performance.now() + DEAD_SHARED_MS, value }
-    this.#dead = next
-    value.catch(() => (next.until = 0))
-    return value
+    return this.shared.of('dead', DEAD_SHARED_MS, () => this.client.inspector.findDead())
   }
 
-  /** The next look at dead letters reads them again: some were replayed or removed. */
-  forgetDead(): void {
-    this.#dead = undefined
+  /** The functions of the first waiting jobs, as somebody looked at them lately. */
+  sample(seen: Snapshot): Promise<FunctionSample> {
+    return this.shared.of('sample', SAMPLE_SHARED_MS, () => sampleFunctions(this, seen))
   }
 
   /** The number of dead letters of each function. */

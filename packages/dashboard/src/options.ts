@@ -15,8 +15,8 @@ export interface Resource {
 
 /** A value of a job, on its way to the page. */
 export interface RedactedValue {
-  /** What it is: positional arguments (an array), keyword arguments (an object), a result, or an error in one line. */
-  kind: 'args' | 'kwargs' | 'result' | 'error'
+  /** Positional arguments (an array), keyword arguments (an object), a result, an error or a line of a log (a string). */
+  kind: 'args' | 'kwargs' | 'result' | 'error' | 'log'
   jobId: string
   functionName: string | null
   queueName: string | null

@@ -15,14 +15,20 @@ import { functionMap } from './read/functions.ts'
 import { jobExplanation, jobPage, jobView, sensibleActs } from './read/jobs.ts'
 import { overview } from './read/overview.ts'
 import { pythonRow, snapshot, workerRow } from './read/queues.ts'
-import { audit, events, heatmap, history, logs, numberIn, series } from './read/recorded.ts'
+import { badges } from './read/badges.ts'
+import { history } from './read/history.ts'
+import { logs } from './read/logs.ts'
+import { audit, events, heatmap, numberIn, series } from './read/recorded.ts'
 import { openApi } from './openapi.ts'
 import { Hub } from './stream/hub.ts'
-import { streamOf } from './stream/sse.ts'
+import { eventStream, streamOf } from './stream/sse.ts'
 import { shownUser } from './users/access.ts'
 import type { Access, Guarded } from './users/access.ts'
 import type { DashboardUser } from './users/authenticators.ts'
 import { version } from './version.ts'
+
+/** Tabs that ask within this time get one answer. */
+const SHARED_MS = 1_000
 
 /** One request, once it is let through. */
 export interface Context {
@@ -48,9 +54,9 @@ export function routesOf(board: Board): Route<Handler>[] {
   return [
     ...changesOf(board),
     view('/api/bootstrap', (context) => bootstrap(board, context)),
-    view('/api/overview', () => overview(board)),
-    view('/api/forecast', () => forecast(board, null)),
-    view('/api/queues', () => queueList(board)),
+    sharedView(board, '/api/overview', () => overview(board)),
+    sharedView(board, '/api/forecast', () => forecast(board, null)),
+    sharedView(board, '/api/queues', () => queueList(board)),
     view('/api/queues/:id', ({ params }) => queueDetails(board, params.id!), 'queue'),
     view('/api/queues/:id/forecast', ({ params }) => forecast(board, params.id!), 'queue'),
     view('/api/jobs', async ({ query, user, access }) => {
@@ -60,12 +66,12 @@ export function routesOf(board: Board): Route<Handler>[] {
     }),
     view('/api/jobs/:id', (context) => jobWithActs(board, context), 'job'),
     view('/api/jobs/:id/explain', (context) => jobExplanation(board, job(context), queue(context)), 'job'),
-    view('/api/jobs/:id/history', (context) => history(board, job(context)), 'job'),
+    view('/api/jobs/:id/history', (context) => history(board, job(context), queue(context)), 'job'),
     view('/api/jobs/:id/logs', (context) => logs(board, job(context), context.query.get('after')), 'job'),
-    view('/api/functions', () => functionMap(board)),
-    view('/api/workers', () => workerList(board)),
-    view('/api/cron', ({ query }) => cronCalendar(board, query)),
-    view('/api/errors', ({ query }) => errorList(board, query.get('state'))),
+    sharedView(board, '/api/functions', () => functionMap(board)),
+    sharedView(board, '/api/workers', () => workerList(board)),
+    sharedView(board, '/api/cron', ({ query }) => cronCalendar(board, query)),
+    sharedView(board, '/api/errors', ({ query }) => errorList(board, query.get('state'))),
     view(
       '/api/errors/:id',
       async ({ params, user, access }) => {
@@ -74,14 +80,19 @@ export function routesOf(board: Board): Route<Handler>[] {
       },
       'error',
     ),
-    view('/api/series', ({ query }) => series(board, query)),
-    view('/api/heatmap', ({ query }) => heatmap(board, query)),
-    view('/api/events', ({ query }) => events(board, query)),
-    view('/api/audit', ({ query }) => audit(board, query)),
+    sharedView(board, '/api/series', ({ query }) => series(board, query)),
+    sharedView(board, '/api/heatmap', ({ query }) => heatmap(board, query)),
+    sharedView(board, '/api/events', ({ query }) => events(board, query)),
+    sharedView(board, '/api/audit', ({ query }) => audit(board, query)),
     view('/api/doctor', ({ query }) => {
       const limit = Math.floor(numberIn(query, 'limit') ?? 10_000)
       return doctorReport(board, Math.min(1_000_000, Math.max(0, limit)))
     }),
+    {
+      method: 'GET',
+      path: '/api/jobs/:id/logs/stream',
+      handler: handler('view', 'job', (context) => Promise.resolve(jobLogStream(hub, context))),
+    },
     {
       method: 'GET',
       path: '/api/stream',
@@ -93,6 +104,13 @@ export function routesOf(board: Board): Route<Handler>[] {
       handler: handler('view', 'dashboard', () => Promise.resolve(openApi())),
     },
   ]
+}
+
+function jobLogStream(hub: Hub, { request, params, query }: Context): Response {
+  const after = request.headers.get('last-event-id') ?? query.get('after')
+  return eventStream(hub, request, (channel) =>
+    hub.jobLogs.subscribe(params.id!, query.get('queue') ?? undefined, channel, after),
+  )
 }
 
 /** Every route that changes something. */
@@ -137,6 +155,11 @@ function view(
   return { method: 'GET', path, handler: handler('view', type, (context) => withCost(() => run(context))) }
 }
 
+/** A view of which everybody sees the same: it is made once for all tabs that ask for it within a second. */
+function sharedView(board: Board, path: string, run: (context: Context) => Promise<object>): Route<Handler> {
+  return view(path, (context) => board.shared.of(`${path}?${context.query.toString()}`, SHARED_MS, () => run(context)))
+}
+
 /** Makes a handler about what the path names. */
 export function handler(
   action: 'view' | ActionName | 'later',
@@ -156,9 +179,11 @@ export async function withCost<T extends object>(
 }
 
 async function bootstrap(board: Board, { user, basePath, access }: Context): Promise<Bootstrap> {
-  const { settings, client, recorder } = board
-  const { names } = await board.names.known()
-  const dead = await client.inspector.countDead()
+  const { settings, client } = board
+  const [{ names }, numbers] = await Promise.all([
+    board.shared.of('names', SHARED_MS, () => board.names.known()),
+    badges(board),
+  ])
   return {
     api: 1,
     version,
@@ -168,10 +193,10 @@ async function bootstrap(board: Board, { user, basePath, access }: Context): Pro
     user: shownUser(user),
     readOnly: settings.readOnly,
     actions: await access.actionsOf(user, { type: 'dashboard', name: '' }),
-    nowMs: await client.inspector.now(),
+    nowMs: await board.shared.of('now', SHARED_MS, () => client.inspector.now()),
     queues: names,
-    badges: { errorsOpen: null, unserved: null, dead },
-    features: { recorder: recorder !== null, progress: recorder !== null, stream: true },
+    badges: numbers,
+    features: { recorder: true, progress: true, stream: true },
     traceUrl: settings.traceUrl ?? null,
   }
 }

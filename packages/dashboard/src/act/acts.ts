@@ -1,13 +1,11 @@
 import { checkOptions } from '@arq-ts/core'
-import type { EnqueueOptions, JobDetails, SeenJob } from '@arq-ts/core'
+import type { EnqueueOptions, ErrorState, JobDetails, SeenJob } from '@arq-ts/core'
 import { z } from 'zod'
 import type { ActAnswer, ActionName } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
 import { cronOf } from '../read/ticks.ts'
 import { queueOf } from '../read/jobs.ts'
-import { can } from '../recorder.ts'
-import type { ErrorState } from '../recorder.ts'
 import type { Context } from '../routes.ts'
 import { audited } from './audit.ts'
 import { actOn } from './on-jobs.ts'
@@ -101,7 +99,7 @@ export async function actOnJob(
   const entry = { action, target: `job ${job.jobId}`, count: 1, text: `${action} the job "${job.jobId}"` }
   return audited(board, user, entry, async () => {
     const outcome = await actOn(board, { action }, queueName, [seen])
-    board.forgetDead()
+    board.shared.forget()
     if (outcome.done === 0) {
       const [reason = 'changed meanwhile'] = outcome.left.keys()
       return answer(false, `The job was left alone: ${reason}.`, job.jobId)
@@ -157,14 +155,11 @@ export async function setErrorState(
   context: Context,
 ): Promise<ActAnswer> {
   checkOptions(action, bodies.none, context.body)
-  const { recorder } = board
-  if (!can(recorder, 'setErrorState'))
-    throw new Refusal('not_available', 'this version of @arq-ts/core records no errors')
   const fingerprint = context.params.id!
   const entry = { action, target: `error ${fingerprint}`, count: 1, text: `${action} the error "${fingerprint}"` }
   const states: Record<typeof action, ErrorState> = { mute: 'muted', resolve: 'resolved', reopen: 'open' }
   return audited(board, context.user, entry, async () => {
-    const hasChanged = await recorder.setErrorState(fingerprint, states[action])
+    const hasChanged = await board.history.setErrorState(fingerprint, states[action])
     return answer(hasChanged, hasChanged ? `The error is ${states[action]} now.` : 'There is no such error any more.')
   })
 }

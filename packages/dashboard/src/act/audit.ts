@@ -1,7 +1,6 @@
 import type { ActionName } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
-import { can } from '../recorder.ts'
 import type { DashboardUser } from '../users/authenticators.ts'
 
 /** What is about to be done. */
@@ -24,17 +23,18 @@ export async function audited<T>(
 ): Promise<T> {
   const { action, target, count, text } = entry
   board.logger.info({ user: user.name, action, target, count }, `dashboard: ${text}`)
-  const { recorder } = board
-  if (can(recorder, 'writeAudit')) {
-    try {
-      await recorder.writeAudit({ actor: user.name, action, resource: target, detail: { count, text } })
-    } catch (error) {
-      board.logger.error({ err: error }, 'the audit entry could not be written')
-      throw new Refusal(
-        'not_available',
-        'the audit entry could not be written, so nothing was changed; see whether Redis is full',
-      )
-    }
+  try {
+    await board.history.writeAudit({ actor: user.name, action, resource: target, detail: { count, text } })
+  } catch (error) {
+    board.logger.error({ err: error }, 'the audit entry could not be written')
+    throw new Refusal(
+      'not_available',
+      'the audit entry could not be written, so nothing was changed; see whether Redis is full',
+    )
   }
-  return act()
+  try {
+    return await act()
+  } finally {
+    board.shared.forget()
+  }
 }

@@ -158,7 +158,7 @@ async function run(board: Board, { request, queues, title }: FrozenPlan): Promis
     steps.push(...outcome.undo)
     for (const [reason, count] of outcome.left) left.set(reason, (left.get(reason) ?? 0) + count)
   }
-  board.forgetDead()
+  board.shared.forget()
   const limits =
     lost > 0 ? `${lost.toLocaleString('en-US')} jobs were too large to keep: they are gone.` : UNDO[action].limits
   const undo = await offerUndo(board, { action, text: title, steps, limits })
@@ -235,7 +235,7 @@ async function gather(board: Board, request: PlanRequest, { user, access }: Cont
 async function wantedIds(board: Board, { jobIds, fingerprint }: PlanRequest): Promise<Set<string> | null> {
   if (jobIds) return new Set(jobIds)
   if (fingerprint === undefined) return null
-  board.forgetDead()
+  board.shared.forget()
   return new Set((await lettersOf(board, fingerprint)).map(({ jobId }) => jobId))
 }
 

@@ -69,7 +69,7 @@ export async function undo(board: Board, user: DashboardUser, access: Access, te
       restored += done
       left += all - done
     }
-    board.forgetDead()
+    board.shared.forget()
     const leftAlone = left === 0 ? [] : [{ reason: 'started or changed meanwhile', count: left }]
     return { restored, leftAlone, message: `Took back: ${what}` }
   })

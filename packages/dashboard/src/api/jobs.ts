@@ -179,6 +179,20 @@ export interface JobLogs {
   cursor: string | null
 }
 
+/**
+ * `GET /api/jobs/:id/logs/stream?after=&queue=`: server-sent events, each `event: log`. Its id goes into `after`; a browser
+ * sends it back by itself. With `ended` set the job has ended: the reader closes, or the stream would begin anew.
+ */
+export interface JobLogMessage {
+  lines: LogLine[]
+  /** The newest report of progress among these entries. */
+  progress: JobLogs['progress']
+  /** The outcome, `over` where the job ended without one that was recorded, or null while it is at work. */
+  ended: 'complete' | 'failed' | 'aborted' | 'over' | null
+  /** Id of the last entry. */
+  cursor: string | null
+}
+
 /** One line of a job's log. */
 export interface LogLine {
   id: string

@@ -15,7 +15,7 @@ export type Language = 'python' | 'arq-ts'
 
 /** The cost of one answer for Redis, as far as this process sent commands for it. */
 export interface Cost {
-  /** Commands sent. */
+  /** Commands sent for this request: 0 for an answer that was made for another tab a moment ago. */
   commands: number
   /** Time the answer took on the server, in ms, Redis's share included. */
   tookMs: number
@@ -66,8 +66,11 @@ export interface Bootstrap {
   nowMs: number
   /** Queues whose names are known. */
   queues: string[]
-  /** Numbers beside the entries of the navigation; null where they are not known. */
-  badges: { errorsOpen: number | null; unserved: number | null; dead: number }
+  /**
+   * Numbers beside the entries of the navigation: open errors, functions that no live worker has, dead letters. A number
+   * that is not known is null, and `why` says the reason in a sentence.
+   */
+  badges: { errorsOpen: number | null; unserved: number | null; dead: number; why: string | null }
   /** Parts that this installation has. */
   features: { recorder: boolean; progress: boolean; stream: boolean }
   /** Format of links to a job's trace: `{traceId}` is replaced. Null where none is configured. */

@@ -1,10 +1,8 @@
 import { errorFingerprint, normaliseError } from '@arq-ts/core'
-import type { DeadLetter } from '@arq-ts/core'
+import type { DeadLetter, ErrorGroup as RecordedError } from '@arq-ts/core'
 import type { ErrorDetails, ErrorGroup, ErrorListData } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
-import { can } from '../recorder.ts'
-import type { RecordedError } from '../recorder.ts'
 
 const MAX_JOBS = 50
 const MAX_GROUPS = 500
@@ -37,7 +35,7 @@ export function groupsOf(letters: readonly DeadLetter[]): Map<string, DeadLetter
 export async function errorList(board: Board, state: string | null): Promise<Omit<ErrorListData, 'cost'>> {
   const nowMs = await board.client.inspector.now()
   const dead = groupsOf(await board.deadLetters())
-  const recorded = can(board.recorder, 'errors') ? await board.recorder.errors({ limit: MAX_GROUPS }) : []
+  const recorded = await board.history.errors({ limit: MAX_GROUPS })
   const known = new Set(recorded.map(({ fingerprint }) => fingerprint))
   const all = [
     ...recorded.map((error) => recordedGroup(board, error, dead)),

@@ -1,6 +1,5 @@
 import type { DeclaredFunction, FunctionMap, FunctionRow, UnservedFunction } from '../api/types.ts'
 import type { Board } from '../board.ts'
-import { can } from '../recorder.ts'
 import { snapshot } from './queues.ts'
 import type { Snapshot } from './queues.ts'
 
@@ -61,8 +60,7 @@ export async function sampleFunctions(board: Board, seen: Snapshot): Promise<Fun
 }
 
 async function failingFunctions(board: Board, nowMs: number): Promise<FunctionSample['failing']> {
-  if (!can(board.recorder, 'totals')) return []
-  const totals = await board.recorder.totals({ by: 'function', fromMs: nowMs - FAILING_MS })
+  const totals = await board.history.totals({ by: 'function', fromMs: nowMs - FAILING_MS })
   return totals
     .map(({ key, counts }) => {
       const failed = counts.failed + counts.retried
@@ -89,7 +87,7 @@ export function unservedFunctions(seen: Snapshot, sample: FunctionSample): Unser
 /** The capability map: who declares, needs and runs each function. */
 export async function functionMap(board: Board): Promise<Omit<FunctionMap, 'cost'>> {
   const seen = await snapshot(board)
-  const sample = await sampleFunctions(board, seen)
+  const sample = await board.sample(seen)
   const declared = await declaredFunctions(board)
   const dead = await board.deadByFunction()
   const names = new Set<string>([
@@ -131,7 +129,7 @@ export async function functionMap(board: Board): Promise<Omit<FunctionMap, 'cost
 }
 
 async function declaredFunctions(board: Board): Promise<Map<string, DeclaredFunction>> {
-  const recorded = (await board.recorder?.functions()) ?? []
+  const recorded = await board.history.functions()
   return new Map(
     recorded.map(({ name, definition }) => [
       name,

@@ -1,18 +1,14 @@
 import type { Headline, Overview, QueueRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
-import { sampleFunctions, unservedFunctions } from './functions.ts'
+import { unservedFunctions } from './functions.ts'
 import type { FunctionSample } from './functions.ts'
 import { snapshot } from './queues.ts'
 import type { Snapshot } from './queues.ts'
 
 /** The overview: what is wrong now, and every queue in numbers. */
-export async function overview(
-  board: Board,
-  seen?: Snapshot,
-  sampled?: FunctionSample,
-): Promise<Omit<Overview, 'cost'>> {
+export async function overview(board: Board, seen?: Snapshot): Promise<Omit<Overview, 'cost'>> {
   const now = seen ?? (await snapshot(board))
-  const sample = sampled ?? (await sampleFunctions(board, now))
+  const sample = await board.sample(now)
   const unserved = unservedFunctions(now, sample)
   const incomplete: string[] = []
   if (!now.complete) incomplete.push('Queues are still being looked for: there may be more.')

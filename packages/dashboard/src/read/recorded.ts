@@ -1,23 +1,9 @@
-import type {
-  AuditList,
-  AuditRow,
-  EventList,
-  HeatmapAnswer,
-  JobHistory,
-  JobLogs,
-  SeriesAnswer,
-  TryRow,
-} from '../api/types.ts'
-import type { Cost, Language, LogLine } from '../api/types.ts'
+import type { AuditEntry, Dimension, Metric } from '@arq-ts/core'
+import type { AuditListData, AuditRow, EventListData, HeatmapData, Language, SeriesData } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
-import { can } from '../recorder.ts'
-import type { RecordedAudit, RecordedTry } from '../recorder.ts'
 
-type Without<T> = T extends { cost: Cost } ? Omit<T, 'cost'> : T
-const NONE = { available: false, why: 'This version of @arq-ts/core records nothing; update it.' } as const
-
-const METRICS: Readonly<Record<string, string>> = {
+const METRICS: Readonly<Record<string, Metric>> = {
   ended: 'ended',
   complete: 'complete',
   failed: 'failed',
@@ -41,25 +27,27 @@ export function numberIn(query: URLSearchParams, name: string): number | undefin
   throw new Refusal('invalid_request', `\`${name}\` is no number: "${text.slice(0, 40)}"`)
 }
 
+function isGrouping(by: string): by is Dimension | 'total' {
+  return ['total', 'queue', 'function', 'language'].includes(by)
+}
+
 /** A recorded series. */
-export async function series(board: Board, query: URLSearchParams): Promise<Without<SeriesAnswer>> {
-  const { recorder } = board
-  if (!can(recorder, 'series')) return NONE
+export async function series(board: Board, query: URLSearchParams): Promise<Omit<SeriesData, 'cost'>> {
   const metric = query.get('metric') ?? 'ended'
   const by = query.get('by') ?? 'total'
   const [, kind, quantile] = /^(wait|run)-(p50|p90|p95|p99|mean|max)$/.exec(metric) ?? []
-  const recorded = kind === undefined ? METRICS[metric] : `${kind}.${quantile}`
+  const recorded = kind === undefined ? METRICS[metric] : (`${kind}.${quantile}` as Metric)
   if (recorded === undefined) {
     const names = [...Object.keys(METRICS), 'wait-p95', 'run-p95'].join(', ')
     throw new Refusal('invalid_request', `"${metric.slice(0, 40)}" is no metric; there are ${names}`)
   }
-  if (!['total', 'queue', 'function', 'language'].includes(by)) {
+  if (!isGrouping(by)) {
     throw new Refusal(
       'invalid_request',
       `"${by.slice(0, 40)}" is nothing to group by; there are total, queue, function, language`,
     )
   }
-  const result = await recorder.series({
+  const result = await board.history.series({
     metric: recorded,
     ...(by === 'total' ? {} : { by }),
     ...rangeOf(query),
@@ -82,18 +70,14 @@ export async function series(board: Board, query: URLSearchParams): Promise<With
 }
 
 /** A heat map of run times, with recent jobs to open. */
-export async function heatmap(board: Board, query: URLSearchParams): Promise<Without<HeatmapAnswer>> {
-  const { recorder } = board
-  if (!can(recorder, 'heatmap')) return NONE
-  const map = await recorder.heatmap({
+export async function heatmap(board: Board, query: URLSearchParams): Promise<Omit<HeatmapData, 'cost'>> {
+  const map = await board.history.heatmap({
     of: query.get('of') === 'wait' ? 'wait' : 'run',
     ...rangeOf(query),
     ...named(query),
   })
   const functionName = query.get('function') ?? undefined
-  const recent = can(recorder, 'recent')
-    ? await recorder.recent({ limit: 500, ...(functionName === undefined ? {} : { functionName }) })
-    : []
+  const recent = await board.history.recent({ limit: 500, ...(functionName === undefined ? {} : { functionName }) })
   const columns = map.columns.length
   return {
     available: true,
@@ -111,11 +95,9 @@ export async function heatmap(board: Board, query: URLSearchParams): Promise<Wit
 }
 
 /** Recorded events, newest first; `after` continues with older ones. */
-export async function events(board: Board, query: URLSearchParams): Promise<EventList> {
-  const { recorder } = board
-  if (!can(recorder, 'events')) return NONE
+export async function events(board: Board, query: URLSearchParams): Promise<EventListData> {
   const after = query.get('after')
-  const found = await recorder.events({ limit: limitIn(query), ...(after ? { before: after } : {}) })
+  const found = await board.history.events({ limit: limitIn(query), ...(after ? { before: after } : {}) })
   return {
     available: true,
     events: found.map((event) => {
@@ -135,12 +117,10 @@ export async function events(board: Board, query: URLSearchParams): Promise<Even
 }
 
 /** The audit log, newest first. */
-export async function audit(board: Board, query: URLSearchParams): Promise<AuditList> {
-  const { recorder } = board
-  if (!can(recorder, 'audit')) return NONE
+export async function audit(board: Board, query: URLSearchParams): Promise<AuditListData> {
   const after = query.get('after')
   const limit = limitIn(query)
-  const found = await recorder.audit({ limit, ...(after ? { before: after } : {}) })
+  const found = await board.history.audit({ limit, ...(after ? { before: after } : {}) })
   return {
     available: true,
     entries: found.map(auditRow),
@@ -148,7 +128,8 @@ export async function audit(board: Board, query: URLSearchParams): Promise<Audit
   }
 }
 
-function auditRow({ id, atMs, actor, action, resource, detail }: RecordedAudit): AuditRow {
+/** One entry of the audit log, for the page. */
+export function auditRow({ id, atMs, actor, action, resource, detail }: AuditEntry): AuditRow {
   const { count, text } = (typeof detail === 'object' && detail !== null ? detail : {}) as {
     count?: unknown
     text?: unknown
@@ -161,71 +142,6 @@ function auditRow({ id, atMs, actor, action, resource, detail }: RecordedAudit):
     target: resource,
     count: typeof count === 'number' ? count : 1,
     detail: typeof text === 'string' ? text : detail === undefined ? '' : JSON.stringify(detail).slice(0, 500),
-  }
-}
-
-/** The timeline of a job's tries, and the changes that people made to it. */
-export async function history(board: Board, jobId: string): Promise<JobHistory> {
-  const { recorder } = board
-  const nowMs = await board.client.inspector.now()
-  const tries = can(recorder, 'tries') ? await recorder.tries(jobId) : []
-  const changes = can(recorder, 'audit') ? await recorder.audit({ limit: 200 }) : []
-  const limits = ['Python workers record no tries.']
-  if (!can(recorder, 'tries')) limits.unshift(NONE.why)
-  else if (tries.length === 20) limits.unshift('Only the last 20 tries are kept.')
-  return {
-    nowMs,
-    jobId,
-    tries: tries.map((each) => tryRow(board, jobId, each)),
-    changes: changes.filter(({ resource }) => resource === `job ${jobId}`).map(auditRow),
-    limits,
-  }
-}
-
-function tryRow(board: Board, jobId: string, recorded: RecordedTry): TryRow {
-  const { atMs, jobTry, kind, startedMs, workerId, error } = recorded
-  const outcome = ({ retried: 'retried', failed: 'failed', 'lease-lost': 'lost', released: 'retried' } as const)[kind]
-  const about = { jobId, functionName: null, queueName: null }
-  return {
-    jobTry,
-    workerId,
-    startedMs,
-    outcome,
-    finishedMs: atMs,
-    fromMs: null,
-    stack: null,
-    error: board.redaction.error(about, error ?? null),
-  }
-}
-
-/** Logs and progress of a job. */
-export async function logs(board: Board, jobId: string, after: string | null): Promise<JobLogs> {
-  const { recorder } = board
-  const nowMs = await board.client.inspector.now()
-  if (!can(recorder, 'log')) return { nowMs, jobId, ...NONE, lines: [], progress: null, cursor: null }
-  const found = await recorder.log(jobId, { limit: 500, ...(after === null ? {} : { after }) })
-  const lines = found.flatMap((line): LogLine[] => {
-    if (line.kind === 'end') return []
-    const text = line.message ?? (line.fraction === undefined ? '' : `${Math.round(line.fraction * 100)} %`)
-    const level = line.kind === 'progress' ? 'progress' : (line.level ?? 'info')
-    return [{ id: line.id, atMs: line.atMs, jobTry: line.jobTry, level, message: text.slice(0, 8_192) }]
-  })
-  const newest = found.findLast(({ kind }) => kind === 'progress')
-  return {
-    nowMs,
-    jobId,
-    available: true,
-    why: found.length === 0 ? 'Nothing was recorded: the task does not record logs, or none was written.' : null,
-    lines,
-    progress: newest
-      ? {
-          done: newest.fraction ?? null,
-          total: newest.fraction === undefined ? null : 1,
-          text: newest.message ?? null,
-          atMs: newest.atMs,
-        }
-      : null,
-    cursor: found.at(-1)?.id ?? after,
   }
 }
 
@@ -247,6 +163,6 @@ function limitIn(query: URLSearchParams): number {
   return Math.min(500, Math.max(1, Math.floor(numberIn(query, 'limit') ?? 100)))
 }
 
-function languageOf(language: 'typescript' | 'python' | undefined): Language | null {
-  return language === 'typescript' ? 'arq-ts' : (language ?? null)
+function languageOf(language: string | undefined): Language | null {
+  return language === 'typescript' ? 'arq-ts' : language === 'python' ? 'python' : null
 }

@@ -30,7 +30,16 @@ export class Redaction {
   /** The same for an error, which stays one line. */
   error(job: Omit<RedactedValue, 'kind' | 'value'>, error: string | null): string | null {
     if (error === null) return null
-    const { value } = this.apply({ ...job, kind: 'error', value: error })
+    return this.#text({ ...job, kind: 'error', value: error })
+  }
+
+  /** The same for a line of a job's log, its fields included. */
+  log(job: Omit<RedactedValue, 'kind' | 'value'>, line: string): string {
+    return this.#text({ ...job, kind: 'log', value: line })
+  }
+
+  #text(line: RedactedValue): string {
+    const { value } = this.apply(line)
     return typeof value === 'string' ? value : repr(value, MAX_ROW_ERROR)
   }
 }

@@ -1,12 +1,10 @@
 import { measureCommands } from '@arq-ts/core'
 import type { StreamMessages, StreamTopic } from '../api/types.ts'
 import type { Board } from '../board.ts'
-import { sampleFunctions } from '../read/functions.ts'
-import type { FunctionSample } from '../read/functions.ts'
 import { overview } from '../read/overview.ts'
 import { pythonRow, snapshot, workerRow } from '../read/queues.ts'
-import type { Snapshot } from '../read/queues.ts'
 import { EventFeed } from './event-feed.ts'
+import { JobLogFeeds } from './job-log-feeds.ts'
 import { Replay } from './replay.ts'
 import type { Message } from './replay.ts'
 
@@ -23,8 +21,6 @@ const POLLED = ['overview', 'queues', 'workers'] as const satisfies readonly Str
 const POLL_MS = 2_000
 /** The share of time that a poll may take: a slow one is followed by a longer pause. */
 const SHARE = 20
-/** Functions of waiting jobs are read seldom: that costs a few commands for each job. */
-const SAMPLE_MS = 15_000
 
 /** A reader of the stream. */
 export interface Subscriber {
@@ -37,21 +33,30 @@ export interface Subscriber {
 export class Hub {
   readonly #board: Board
   readonly #subscribers = new Set<Subscriber>()
+  readonly #streams = new Set<{ end(): void }>()
   readonly #replay = new Replay()
   readonly #events: EventFeed
+  /** Logs of single jobs. */
+  readonly jobLogs: JobLogFeeds
   #timer: NodeJS.Timeout | undefined
   #isPolling = false
-  #sample: { value: FunctionSample; until: number } | undefined
 
   constructor(board: Board) {
     this.#board = board
+    this.jobLogs = new JobLogFeeds(board)
     this.#events = new EventFeed(board, (batch) => this.#publish('events', batch))
     board.onClose(() => this.close())
   }
 
-  /** The number of readers. */
-  get size(): number {
-    return this.#subscribers.size
+  /** The number of open streams of every kind. */
+  get openStreams(): number {
+    return this.#streams.size
+  }
+
+  /** Counts a stream and ends it with the dashboard. The answer takes it off the count. */
+  open(stream: { end(): void }): () => void {
+    this.#streams.add(stream)
+    return () => void this.#streams.delete(stream)
   }
 
   /** Adds a reader, and sends what it missed since `lastId`, or the newest state. The answer removes it. */
@@ -67,10 +72,9 @@ export class Hub {
 
   /** Ends every stream. */
   async close(): Promise<void> {
-    for (const subscriber of this.#subscribers) subscriber.end()
-    this.#subscribers.clear()
+    for (const stream of this.#streams) stream.end()
     this.#arrange()
-    await this.#events.stop()
+    await Promise.all([this.#events.stop(), this.jobLogs.close()])
   }
 
   #wants(topic: StreamTopic): boolean {
@@ -115,15 +119,8 @@ export class Hub {
       this.#publish('workers', { nowMs, workers, python, unreadable, cost: costOf(commands) })
     }
     if (!this.#wants('overview')) return
-    const made = await measureCommands(async () => overview(board, seen, await this.#sampled(seen)))
+    const made = await measureCommands(() => overview(board, seen))
     this.#publish('overview', { ...made.value, cost: costOf(commands + made.commands) })
-  }
-
-  async #sampled(seen: Snapshot): Promise<FunctionSample> {
-    if (this.#sample && performance.now() < this.#sample.until) return this.#sample.value
-    const value = await sampleFunctions(this.#board, seen)
-    this.#sample = { value, until: performance.now() + SAMPLE_MS }
-    return value
   }
 
   #publish<T extends StreamTopic>(topic: T, data: StreamMessages[T]): void {

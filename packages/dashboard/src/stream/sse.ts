@@ -1,6 +1,6 @@
 import type { StreamTopic } from '../api/types.ts'
 import { Refusal } from '../http/refusal.ts'
-import type { Hub, Subscriber } from './hub.ts'
+import type { Hub } from './hub.ts'
 
 const TOPICS: readonly StreamTopic[] = ['overview', 'queues', 'workers', 'events']
 const HEARTBEAT_MS = 15_000
@@ -9,23 +9,42 @@ const MAX_STREAMS = 500
 /** Characters that a slow reader may be behind; it is cut off then, and comes back by its last id. */
 const MAX_BEHIND = 4_000_000
 
+/** One open stream. */
+export interface Channel {
+  write(text: string): void
+  /** Closes it; what it had subscribed to is left. */
+  end(): void
+}
+
 /** Answers with server-sent events of the topics that are asked for. @throws Refusal */
 export function streamOf(hub: Hub, request: Request, query: URLSearchParams): Response {
   const topics = topicsIn(query.get('topics') ?? 'overview')
-  if (hub.size >= MAX_STREAMS) throw new Refusal('not_available', `${MAX_STREAMS} streams are open, which is the limit`)
   const lastId = request.headers.get('last-event-id')
+  return eventStream(hub, request, (channel) =>
+    hub.subscribe({ topics, end: () => channel.end(), send: ({ text }) => channel.write(text) }, lastId),
+  )
+}
+
+/**
+ * Answers with server-sent events. `subscribe` is called once and returns how to unsubscribe. A slow reader is cut off;
+ * it comes back by its last id.
+ *
+ * @throws Refusal where too many streams are open.
+ */
+export function eventStream(hub: Hub, request: Request, subscribe: (channel: Channel) => () => void): Response {
+  if (hub.openStreams >= MAX_STREAMS) {
+    throw new Refusal('not_available', `${MAX_STREAMS} streams are open, which is the limit`)
+  }
   const encoder = new TextEncoder()
   let leave = () => {}
   const body = new ReadableStream<Uint8Array>(
     {
       start: (controller) => {
-        const write = (text: string) => {
-          if ((controller.desiredSize ?? 0) < -MAX_BEHIND) return subscriber.end()
-          controller.enqueue(encoder.encode(text))
-        }
-        const subscriber: Subscriber = {
-          topics,
-          send: ({ text }) => write(text),
+        const channel: Channel = {
+          write: (text) => {
+            if ((controller.desiredSize ?? 0) < -MAX_BEHIND) return channel.end()
+            controller.enqueue(encoder.encode(text))
+          },
           end: () => {
             leave()
             try {
@@ -35,15 +54,17 @@ export function streamOf(hub: Hub, request: Request, query: URLSearchParams): Re
             }
           },
         }
-        const heartbeat = setInterval(() => write(': here\n\n'), HEARTBEAT_MS)
+        const heartbeat = setInterval(() => channel.write(': here\n\n'), HEARTBEAT_MS)
+        const close = hub.open(channel)
         let unsubscribe = () => {}
         leave = () => {
           clearInterval(heartbeat)
+          close()
           unsubscribe()
         }
-        write('retry: 3000\n\n')
-        unsubscribe = hub.subscribe(subscriber, lastId)
-        request.signal.addEventListener('abort', () => subscriber.end(), { once: true })
+        channel.write('retry: 3000\n\n')
+        unsubscribe = subscribe(channel)
+        request.signal.addEventListener('abort', () => channel.end(), { once: true })
       },
       cancel: () => leave(),
     },

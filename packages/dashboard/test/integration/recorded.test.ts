@@ -1,6 +1,7 @@
-import { defineTask } from '@arq-ts/core'
+import { defineTask, measureCommands, Retry } from '@arq-ts/core'
 import { eventually } from '@arq-ts/testkit'
 import { describe, expect, test } from 'vitest'
+import type { Bootstrap, Cost, JobLogs } from '../../src/index.ts'
 import type { AuditListData, ErrorDetails, ErrorListData, FunctionMap, JobHistory, JobView } from '../../src/index.ts'
 import type { Overview, SeriesData } from '../../src/index.ts'
 import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
@@ -42,7 +43,9 @@ describe('what workers record', () => {
       return headlines.some(({ kind, subject }) => kind === 'failing' && subject.name === 'fails')
     })
     const { tries } = await read<JobHistory>('/api/jobs/job-0/history')
-    expect(tries).toMatchObject([{ jobTry: 1, outcome: 'failed', workerId: expect.any(String) }])
+    expect(tries).toMatchObject([
+      { jobTry: 1, outcome: 'failed', workerId: expect.any(String), stack: expect.stringContaining('    at ') },
+    ])
     const series = await read<SeriesData>('/api/series?metric=failed&by=function')
     expect(series.series.find(({ name }) => name === 'fails')!.values.some((value) => value! > 0)).toBe(true)
     const { functions } = await read<FunctionMap>('/api/functions')
@@ -53,6 +56,133 @@ describe('what workers record', () => {
     for (const query of ['metric=nothing', 'by=nothing', 'from=yesterday', 'metric=wait-p12']) {
       expect(await refusalOf(get(bench.dashboard(), `/api/series?${query}`))).toEqual([400, 'invalid_request'])
     }
+  })
+})
+
+describe('the tries of a job', () => {
+  test('run from the failures that were recorded to the try that ended it', async () => {
+    const twice = defineTask({
+      name: 'twice',
+      handler: (ctx) => (ctx.jobTry < 3 ? Promise.reject(new Retry({ deferMs: 20 })) : Promise.resolve('done')),
+    })
+    bench.worker({ tasks: [twice], recorder: { intervalMs: 100 } })
+    await (await bench.client().enqueue('twice', [], { jobId: 'third time' }))!.result({ timeoutMs: 20_000 })
+    await eventually(async () => (await bench.client().history.tries('third time')).length === 2)
+    const { tries } = await read<JobHistory>('/api/jobs/third%20time/history')
+    expect(tries).toMatchObject([
+      { jobTry: 1, outcome: 'retried' },
+      { jobTry: 2, outcome: 'retried' },
+      { jobTry: 3, outcome: 'complete', startedMs: expect.any(Number), finishedMs: expect.any(Number) },
+    ])
+    for (const [i, each] of tries.slice(1).entries()) expect(each.fromMs).toBe(tries[i]!.finishedMs)
+  })
+
+  test('end with the one that is waited for', async () => {
+    await bench.client().enqueue('later', [], { jobId: 'later', deferByMs: 60_000 })
+    expect((await read<JobHistory>('/api/jobs/later/history')).tries).toMatchObject([
+      { jobTry: 1, outcome: 'waiting', startedMs: null, finishedMs: null },
+    ])
+  })
+})
+
+describe('the log of a job', () => {
+  let open = () => {}
+  const gate = new Promise<void>((resolve) => (open = resolve))
+  const logs = defineTask({
+    name: 'logs',
+    record: { logs: true },
+    handler: async (ctx) => {
+      ctx.log.info({ rows: 400 }, 'read the file of user@example.com')
+      ctx.progress(0.4, 'reading')
+      await gate
+      ctx.log.warn('one row was left out')
+    },
+  })
+  interface Message {
+    lines: { message: string; level: string }[]
+    ended: string | null
+  }
+  const messagesOf = async (response: Response): Promise<Message[]> =>
+    [...(await response.text()).matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data!) as Message)
+
+  test('comes live to every tab, from one reader of Redis, and ends with the job', async () => {
+    bench.worker({ tasks: [logs], recorder: { intervalMs: 100 } })
+    const dashboard = bench.dashboard({
+      redact: ({ kind, value }) => (kind === 'log' ? String(value).replaceAll('user@example.com', '…') : value),
+    })
+    await bench.client().enqueue('logs', [], { jobId: 'logging' })
+    const path = '/api/jobs/logging/logs'
+    await eventually(async () => (await jsonOf<JobLogs>(get(dashboard, path))).progress !== null)
+    const first = await jsonOf<JobLogs>(get(dashboard, path))
+    expect(first.lines.map(({ message }) => message)).toEqual(['read the file of … {"rows":400}', 'reading'])
+    expect(first.progress).toMatchObject({ done: 40, total: 100, text: 'reading' })
+    const streams = await Promise.all([
+      get(dashboard, `${path}/stream`),
+      get(dashboard, `${path}/stream`),
+      get(dashboard, `${path}/stream?after=${first.cursor!}`),
+    ])
+    const { redis } = bench.database()
+    const channel = `arq:obs:log@${redis.options.db}:logging`
+    await eventually(async () => Number((await redis.pubsub('NUMSUB', channel))[1]) === 1)
+    open()
+    const [one, two, rest] = await Promise.all(streams.map((stream) => messagesOf(stream)))
+    const text = (messages: Message[]) => messages.flatMap(({ lines }) => lines.map(({ message }) => message))
+    expect(text(one!)).toEqual(['read the file of … {"rows":400}', 'reading', 'one row was left out'])
+    expect(text(two!)).toEqual(text(one!))
+    expect(text(rest!)).toEqual(['one row was left out'])
+    for (const messages of [one, two, rest]) expect(messages!.some(({ ended }) => ended === 'complete')).toBe(true)
+  })
+
+  test('is refused to a user who may not see the job', async () => {
+    const dashboard = bench.dashboard({
+      authenticate: () => ({ name: 'anna' }),
+      authorize: (_user, _action, resource) => resource.name !== 'secret',
+    })
+    for (const path of ['logs', 'logs/stream', 'history']) {
+      expect(await refusalOf(get(dashboard, `/api/jobs/secret/${path}`))).toEqual([403, 'forbidden'])
+    }
+  })
+})
+
+describe('the badges', () => {
+  test('count open errors, unserved functions and dead letters, once for all tabs', async () => {
+    await failSix()
+    await bench.client().enqueue('nobody', [], { deferByMs: 60_000 })
+    const dashboard = bench.dashboard()
+    const { badges } = await jsonOf<Bootstrap>(get(dashboard, '/api/bootstrap'))
+    expect(badges).toEqual({ errorsOpen: 1, unserved: 1, dead: 6, why: null })
+    const again = await measureCommands(() =>
+      Promise.all(Array.from({ length: 10 }, () => jsonOf<Bootstrap>(get(dashboard, '/api/bootstrap')))),
+    )
+    expect(again.value.map((each) => each.badges)).toEqual(Array.from({ length: 10 }, () => badges))
+    expect(again.commands).toBe(0)
+  })
+})
+
+describe('ten tabs', () => {
+  const pages = [
+    'overview',
+    'queues',
+    'functions',
+    'workers',
+    'forecast',
+    'errors',
+    'cron',
+    'series',
+    'events',
+    'audit',
+  ]
+
+  test('that open a page together cost Redis what one does, on each page', async () => {
+    await failSix()
+    const costOf = async (page: string, tabs: number) => {
+      const dashboard = bench.dashboard()
+      // What a dashboard learns at its first question, such as the names of queues, is not part of a page.
+      await get(dashboard, '/api/jobs')
+      const answers = Array.from({ length: tabs }, () => jsonOf<{ cost: Cost }>(get(dashboard, `/api/${page}`)))
+      return (await Promise.all(answers)).reduce((sum, { cost }) => sum + cost.commands, 0)
+    }
+    for (const page of pages) expect([page, await costOf(page, 10)]).toEqual([page, await costOf(page, 1)])
   })
 })
 

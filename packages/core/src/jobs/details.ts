@@ -1,4 +1,4 @@
-import { decodeResult, readable } from '@arq-ts/protocol/jobs'
+import { decodeResult, DEFAULT_QUEUE_NAME, readable } from '@arq-ts/protocol/jobs'
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import { describeError } from '../logging/log-lines.ts'
@@ -64,7 +64,7 @@ export interface JobDetails {
 export async function describeJob(link: Link, jobId: string, queueName: string | undefined): Promise<JobDetails> {
   await link.syncClock()
   const [stored, letter, workers] = await Promise.all([
-    link.jobs.dossier(jobId, queueName ?? ''),
+    link.jobs.dossier(jobId, queueName ?? DEFAULT_QUEUE_NAME),
     link.deadLetters.read(jobId),
     liveWorkers(link),
   ])

@@ -1,5 +1,5 @@
 import { JobFailedError, ResultNotFoundError } from '../errors.ts'
-import { decodeResult, encodeJob, EXPIRES_EXTRA_MS, parseHealthLine } from '@arq-ts/protocol/jobs'
+import { decodeResult, DEFAULT_QUEUE_NAME, encodeJob, EXPIRES_EXTRA_MS, parseHealthLine } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
 import { deadLetters, toDeadLetter } from './dead-letters.ts'
 import type { DeadFilter, DeadLetter } from './dead-letters.ts'
@@ -234,7 +234,7 @@ export class Inspector {
     jobId: string,
     options: { queueName?: string; force?: boolean } = {},
   ): Promise<'removed' | 'absent' | 'running'> {
-    const queueName = options.queueName ?? (await this.queueOf(jobId)) ?? ''
+    const queueName = options.queueName ?? (await this.queueOf(jobId)) ?? DEFAULT_QUEUE_NAME
     const [outcome] = await this.#link.jobs.remove(queueName, [jobId], {
       running: options.force === true,
       kept: true,

@@ -120,7 +120,10 @@ export class Link {
     }
   }
 
-  /** Whether the server publishes what happens to sorted sets (`notify-keyspace-events` with K and z). */
+  /**
+   * False if the server publishes nothing of sorted sets (`notify-keyspace-events` without K and z). True where CONFIG is
+   * forbidden, as many hosts do: a subscription costs nothing, and finds Python's jobs at once where they are on.
+   */
   async hasKeyspaceEvents(): Promise<boolean> {
     try {
       const [, flags = ''] = (await this.connection.run((client) =>
@@ -128,7 +131,7 @@ export class Link {
       )) as string[]
       return flags.includes('K') && (flags.includes('z') || flags.includes('A'))
     } catch {
-      return false // CONFIG is forbidden by many hosts; polling does without
+      return true
     }
   }
 

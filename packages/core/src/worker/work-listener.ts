@@ -28,7 +28,7 @@ export async function listenForWork(options: WorkListenerOptions): Promise<void>
     // arq needs no channels, so its users may not have them.
     if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
     options.log.warn(
-      `this Redis user may not listen to channels: work and abort requests are found by polling alone (${error.message})`,
+      `this Redis user may not subscribe to all channels: new jobs and aborts may be found by polling only (${error.message})`,
     )
   }
 }
@@ -55,18 +55,17 @@ async function listen({
   await subscriber.listen(keys.orderChannel, onOrder)
   const hasEvents = await link.hasKeyspaceEvents()
   link.broker.hasKeyspaceListeners = hasEvents
-  if (keyspaceNotifications === 'auto' && hasEvents) {
-    const onZadd = (event: string) => {
-      if (event === 'zadd') onWork()
-    }
-    for (const queue of queues) await subscriber.listen(link.keyspaceChannel(keys.queue(queue)), onZadd)
-    await subscriber.listen(link.keyspaceChannel(keys.abort), (event) => {
-      if (event === 'zadd') onAbort()
-    })
-  }
   subscriber.onUp = () => {
     onWork()
     onAbort()
     onOrder()
   }
+  if (keyspaceNotifications === false || !hasEvents) return
+  const onZadd = (event: string) => {
+    if (event === 'zadd') onWork()
+  }
+  for (const queue of queues) await subscriber.listen(link.keyspaceChannel(keys.queue(queue)), onZadd)
+  await subscriber.listen(link.keyspaceChannel(keys.abort), (event) => {
+    if (event === 'zadd') onAbort()
+  })
 }

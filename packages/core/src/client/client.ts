@@ -4,6 +4,9 @@ import { Doctor } from '../queues/doctor.ts'
 import { createLogger } from '../logging/logger.ts'
 import type { JobEvent } from '../fleet/events.ts'
 import { Inspector } from '../jobs/inspector.ts'
+import { DeadLetters } from '../jobs/dead-letter-collection.ts'
+import { Jobs } from '../jobs/jobs.ts'
+import { Workers } from '../fleet/workers.ts'
 import { Reversals } from '../jobs/reversals.ts'
 import { Job, toJobInfo, toJobResult } from '../jobs/job.ts'
 import type { JobInfo, JobResult } from '../jobs/job.ts'
@@ -56,6 +59,12 @@ export class Client {
   readonly codec: CodecName
   /** Dead letters, live workers, and manual retries. */
   readonly inspector: Inspector
+  /** Jobs of both languages: lists, details, retries, removals. */
+  readonly jobs: Jobs
+  /** Jobs that failed for good and are kept. */
+  readonly deadLetters: DeadLetters
+  /** Live workers, their health and their events. */
+  readonly workers: Workers
   /** Queues as a whole: numbers, pause and resume, purge. */
   readonly queues: Queues
   /** What is wrong with the fleet, and its repair. */
@@ -83,6 +92,9 @@ export class Client {
     this.#ownsLink = !(options instanceof SharedLink)
     this.#batcher = new EnqueueBatcher(link.broker, link.timeoutMs)
     this.queues = new Queues(link, queueName)
+    this.jobs = new Jobs(link, this.queues)
+    this.deadLetters = new DeadLetters(link, this.jobs)
+    this.workers = new Workers(link)
     this.inspector = new Inspector(link, this.queues)
     this.doctor = new Doctor(link, this.queues)
     this.reversals = new Reversals(link)
@@ -148,6 +160,12 @@ export class Client {
     }
     const all = items as unknown as readonly EnqueueItem<AnyContract | string>[]
     return this.#whileOpen(() => Promise.all(all.map(enqueue))) as never
+  }
+
+  /** Redis's time in unix ms, by which every time of a job is given. This machine's clock may differ. Asked for once. */
+  async now(): Promise<number> {
+    await this.#link.syncClock()
+    return this.#link.clock.now()
   }
 
   /** A handle on a job by its id, whoever enqueued it. */

@@ -130,13 +130,13 @@ function decided(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 const TYPE_ISSUES: ReadonlySet<string | undefined> = new Set(['invalid_type', 'invalid_value', 'custom'])
 
 function describe(issue: z.core.$ZodIssue, path: string, options: unknown): string {
-  if (path === '') return `Expected an options object, got \`${show(options)}\``
+  if (path === '') return `Expected an options object, got \`${showValue(options)}\``
   const value = issue.path.reduce<unknown>(
     (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
     options,
   )
   const isHidden = (value ?? undefined) !== undefined && issue.path.some((key) => isSecretName(String(key)))
-  const got = isHidden ? `${kindOf(value)} that is not shown` : `\`${show(value)}\``
+  const got = isHidden ? `${kindOf(value)} that is not shown` : `\`${showValue(value)}\``
   return `Expected \`${path}\` to be ${expectation(issue)}, got ${got}${hint(issue, value, isHidden)}`
 }
 
@@ -217,7 +217,8 @@ function distance(wanted: string, name: string): number {
   return leven(wanted, name)
 }
 
-function show(value: unknown): string {
+/** A value in a message: short, and without secrets. */
+export function showValue(value: unknown): string {
   if (typeof value === 'string') {
     const masked = maskText(value)
     return JSON.stringify(masked.length > 60 ? `${masked.slice(0, 60)}…` : masked)

@@ -4,10 +4,20 @@ import { readPayload, workerIdOf } from '../jobs/condition.ts'
 import { deadLetters } from '../jobs/dead-letters.ts'
 import type { ExaminedJob } from '../redis/jobs.ts'
 import type { Link } from '../redis/link.ts'
+import { kindOfKey } from '../redis/key-kinds.ts'
 import { diagnose } from './diagnose.ts'
 import type { Finding, ObservedQueue } from './diagnose.ts'
 import { QueueExamination } from './examination.ts'
 import type { Queues, QueueStats } from './queues.ts'
+
+export { KEY_KINDS } from '../redis/key-kinds.ts'
+
+/** A key that holds another type of value than arq and arq-ts keep there. */
+export interface DamagedKey {
+  key: string
+  /** The key without what is particular to it: `arq:retry`, `arq:dead`, `queue` … */
+  kind: string
+}
 
 const DEAD_LETTER_TTL_MS = 7 * 86_400_000
 const DEFAULT_SCAN_KEYS = 2_000_000
@@ -46,6 +56,17 @@ export class Doctor {
   constructor(link: Link, queues: Queues) {
     this.#link = link
     this.#queues = queues
+  }
+
+  /**
+   * Keys of a wrong type that reads of this client have met since the last call of this method, at most a thousand. What
+   * such a key would say is missing in their answers.
+   */
+  takeDamagedKeys(): DamagedKey[] {
+    const { metDamage } = this.#link
+    const keys = [...metDamage].map((key) => ({ key, kind: kindOfKey(key) }))
+    metDamage.clear()
+    return keys
   }
 
   /**

@@ -65,11 +65,14 @@ export class Link {
   readonly timeoutMs: number
   /** Limits of the payloads that go over it. */
   readonly limits: PayloadLimits
+  /** Time that a job may start after it is due, in ms. */
+  readonly expiresExtraMs: number
   #syncing: Promise<void> | undefined
 
   constructor(options: LinkOptions) {
     this.timeoutMs = options.timeoutMs ?? Infinity
     this.limits = options.limits ?? {}
+    this.expiresExtraMs = options.expiresExtraMs
     this.connection = new Connection(options.redis, options.log)
     this.keys = new Keys(options.keyPrefix, this.connection.database)
     this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)

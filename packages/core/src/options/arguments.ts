@@ -1,0 +1,90 @@
+/** Checks of what public methods are given: each refuses with an OptionsError that names the method and the argument. */
+
+import { z } from 'zod'
+import { OptionsError } from '../errors.ts'
+import { aFunction, checkOptions, count, duration, MAX_DEFER_MS, showValue } from './check.ts'
+
+const aName = z.string().min(1)
+const statuses = z.array(
+  z.enum(['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead', 'not_found']),
+)
+
+const deadLetterFilter = {
+  jobIds: z.array(z.string()).optional(),
+  functionName: z.string().optional(),
+  queueName: z.string().optional(),
+  error: z.string().optional(),
+  olderThanMs: duration(0).optional(),
+}
+
+/** Filters and options of the public methods, by the name of the method. */
+export const methodSchemas = {
+  list: z.strictObject({
+    queueNames: z.array(aName).optional(),
+    everyQueue: z.boolean().optional(),
+    statuses: statuses.optional(),
+    functionName: z.string().optional(),
+    text: z.string().optional(),
+    olderThanMs: duration(0).optional(),
+    onProgress: aFunction.optional(),
+  }),
+  page: z.strictObject({
+    queueNames: z.array(aName),
+    statuses: statuses.optional(),
+    fits: aFunction.optional(),
+    cursor: z.string().nullable().optional(),
+    limit: count(1).optional(),
+    budget: count(1).optional(),
+  }),
+  queueName: z.strictObject({ queueName: z.string().optional() }),
+  queueAndForce: z.strictObject({ queueName: z.string().optional(), force: z.boolean().optional() }),
+  force: z.strictObject({ force: z.boolean().optional() }),
+  delay: z.strictObject({ delayMs: duration(0, MAX_DEFER_MS).optional() }),
+  count: z.strictObject({ dead: z.boolean().optional() }),
+  among: z.strictObject({ among: z.array(z.string()).optional() }),
+  deadLetters: z.strictObject({
+    ...deadLetterFilter,
+    offset: count(0).optional(),
+    limit: z.union([count(0), z.literal(Infinity)]).optional(),
+  }),
+  deadLetterChoice: z.strictObject({ ...deadLetterFilter, all: z.literal(true).optional() }),
+  queueNames: z.strictObject({ known: z.array(z.string()).optional(), scanKeys: z.number().min(0).optional() }),
+  purge: z.strictObject({ all: z.literal(true).optional(), onProgress: aFunction.optional() }),
+  wait: z.strictObject({ timeoutMs: duration(0).optional() }),
+}
+
+/**
+ * Checks the options of a method; none given is an empty object.
+ *
+ * @throws OptionsError that names the field, what was expected, what came, and for an unknown name the likely one.
+ */
+export function checkMethodOptions<S extends z.ZodObject>(where: string, schema: S, options: unknown): z.output<S> {
+  return options === undefined ? ({} as z.output<S>) : checkOptions(where, schema, options)
+}
+
+/** @throws OptionsError unless `value` is a string that is not empty. */
+export function checkName(where: string, argument: string, value: unknown): asserts value is string {
+  if (typeof value === 'string' && value !== '') return
+  throw refusal(where, argument, 'a string that is not empty', value)
+}
+
+/** @throws OptionsError unless `value` is a string, which may be empty. */
+export function checkText(where: string, argument: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string') throw refusal(where, argument, 'a string', value)
+}
+
+/** @throws OptionsError unless `value` is an array of strings. */
+export function checkNames(where: string, argument: string, value: unknown): asserts value is readonly string[] {
+  if (!Array.isArray(value)) throw refusal(where, argument, 'an array of strings', value)
+  const wrong = value.findIndex((each) => typeof each !== 'string')
+  if (wrong !== -1) throw refusal(where, `${argument}.${wrong}`, 'a string', value[wrong])
+}
+
+/** @throws OptionsError unless `value` is a function. */
+export function checkFunction(where: string, argument: string, value: unknown): void {
+  if (typeof value !== 'function') throw refusal(where, argument, 'a function', value)
+}
+
+function refusal(where: string, argument: string, expected: string, value: unknown): OptionsError {
+  return new OptionsError(`${where}: Expected \`${argument}\` to be ${expected}, got \`${showValue(value)}\``)
+}

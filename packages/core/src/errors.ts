@@ -28,6 +28,11 @@ export class ConfigError extends ArqError {
   }
 }
 
+/** A result does not fit the `returns` of its task. The run fails for good on the worker; the producer's wait fails. */
+export class ResultError extends ArqError {
+  readonly code = 'ARQ_RESULT'
+}
+
 /** A wait (`job.result`, `job.abort`) ran past its own `timeoutMs`; the job itself goes on. */
 export class TimeoutError extends ArqError {
   readonly code = 'ARQ_TIMEOUT'

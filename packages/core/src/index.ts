@@ -1,5 +1,5 @@
 export { Client } from './client/client.ts'
-export type { EnqueueItem, EnqueueOutcome } from './client/client.ts'
+export type { EnqueueItem, EnqueueOutcome, EnqueueRest } from './client/client.ts'
 export { cron } from './cron/cron.ts'
 export type { CronJob, CronJobOptions } from './cron/cron.ts'
 export { Doctor, KEY_KINDS } from './queues/doctor.ts'
@@ -60,10 +60,21 @@ export type { FunctionDefinition } from './recorder/function-definitions.ts'
 export type { CountName } from './recorder/measures.ts'
 export type { Language } from './recorder/series-name.ts'
 export type { QueueStats } from './queues/queues.ts'
-export { defineTask } from './tasks/task.ts'
+export { defineTask, implement } from './tasks/task.ts'
+export { defineContract, pythonTask } from './tasks/define.ts'
 export type { JobContext } from './tasks/context.ts'
-export type { AnyContract, InputOf, ResultOf, TaskContract } from './tasks/contract.ts'
-export type { AnyTask, Task, TaskOptions } from './tasks/task.ts'
+export type {
+  AnyContract,
+  Contract,
+  InputOf,
+  Needs,
+  PackedCall,
+  ResultOf,
+  TaskContract,
+  WireValue,
+} from './tasks/contract.ts'
+export type { Schema, SchemaInput, SchemaOutput } from './tasks/schema.ts'
+export type { AnyTask, RunnableTask, Task, TaskOptions } from './tasks/task.ts'
 export type {
   CreateMetrics,
   CreateTasks,

@@ -39,6 +39,11 @@ export type EnqueueItem<T> = readonly [
   options?: EnqueueOptions,
 ]
 
+/** The arguments of `enqueue` behind the task. */
+export type EnqueueRest<T, Options = EnqueueOptions> = T extends AnyContract
+  ? [input: InputOf<T>, options?: Options]
+  : [args?: readonly unknown[], options?: Options]
+
 type ResultOfItem<T> = T extends AnyContract ? ResultOf<T> : unknown
 
 /**
@@ -116,17 +121,17 @@ export class Client {
    * @throws ArgumentsError when the input does not fit the task's schema, OptionsError, EncodeError,
    *   RedisUnavailableError after `commandTimeoutMs` or once closed, RedisReplyError when the server refuses.
    */
-  enqueue<T extends AnyContract>(task: T, input: InputOf<T>, options?: EnqueueOptions): Promise<Job<ResultOf<T>> | null>
-  enqueue<Result = unknown>(
-    functionName: string,
-    args?: readonly unknown[],
-    options?: EnqueueOptions,
-  ): Promise<Job<Result> | null>
-  async enqueue(task: AnyContract | string, input?: unknown, options?: EnqueueOptions): Promise<Job | null> {
+  // One signature, not an overload each: a compiler reports the wrong field of an only candidate. `Result` is for names.
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
+  async enqueue<Result = unknown, T extends AnyContract | string = string>(
+    task: T,
+    ...rest: EnqueueRest<T>
+  ): Promise<Job<T extends AnyContract ? ResultOf<T> : Result> | null> {
+    const [input, options] = rest
     return this.#whileOpen(async () => {
       const call = this.#prepare(task, input, options)
       const queued = await this.#send(call)
-      return queued ? new Job(call.jobId, call.queueName, this.#link) : null
+      return queued ? new Job(call.jobId, call.queueName, this.#link, call.unpack) : null
     })
   }
 
@@ -152,7 +157,7 @@ export class Client {
     const enqueue = ([task, input, options]: EnqueueItem<AnyContract | string>): Promise<EnqueueOutcome> => {
       try {
         const call = this.#prepare(task, input, options)
-        const job = new Job(call.jobId, call.queueName, this.#link)
+        const job = new Job(call.jobId, call.queueName, this.#link, call.unpack)
         return this.#send(call).then((queued) => ({ status: queued ? 'queued' : 'duplicate', job }), failed)
       } catch (error) {
         return Promise.resolve(failed(error))
@@ -246,10 +251,13 @@ export class Client {
 
   #prepare(task: AnyContract | string, input: unknown, options: EnqueueOptions = {}): PreparedCall {
     checkEnqueueOptions(options)
-    const { args, kwargs } =
-      typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options)
+    const contract = typeof task === 'string' ? undefined : task
+    const codec = contract?.codec ?? this.codec
+    const { args, kwargs } = contract
+      ? ofTask(contract, input, options, codec)
+      : byName(task as string, input ?? [], options)
     const now = this.#link.clock.now()
-    const functionName = typeof task === 'string' ? task : task.name
+    const functionName = contract?.name ?? (task as string)
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
     return {
       functionName: record.functionName,
@@ -258,7 +266,8 @@ export class Client {
       queueName: options.queueName ?? this.queueName,
       due: dueOf(options),
       expiresMs: options.expiresMs,
-      payload: encodeJob(record, this.codec, this.#link.limits),
+      payload: encodeJob(record, codec, this.#link.limits),
+      unpack: contract?.unpack,
     }
   }
 }
@@ -301,7 +310,7 @@ function newJobId(): string {
   return id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24)
 }
 
-type PreparedCall = EnqueueCall & { functionName: string }
+type PreparedCall = EnqueueCall & { functionName: string; unpack: AnyContract['unpack'] }
 
 type Packed = ReturnType<AnyContract['pack']>
 
@@ -312,8 +321,8 @@ function byName(functionName: string, args: unknown, options: EnqueueOptions): P
   )
 }
 
-function ofTask(task: AnyContract, input: unknown, options: EnqueueOptions): Packed {
-  if (options.kwargs === undefined) return task.pack(input as never)
+function ofTask(task: AnyContract, input: unknown, options: EnqueueOptions, codec: CodecName): Packed {
+  if (options.kwargs === undefined) return task.pack(input as never, codec)
   throw new OptionsError(`enqueue(${task.name}): \`kwargs\` is for functions enqueued by name; put them into the input`)
 }
 

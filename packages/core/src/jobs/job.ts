@@ -61,9 +61,11 @@ export class Job<Result = unknown> {
   readonly jobId: string
   readonly queueName: string
   readonly #link: Link
+  readonly #unpack: ((result: unknown) => unknown) | undefined
 
   /** @internal Use `client.job(id)` or what `enqueue` gives. */
-  constructor(jobId: string, queueName: string, link: Link) {
+  constructor(jobId: string, queueName: string, link: Link, unpack?: (result: unknown) => unknown) {
+    this.#unpack = unpack
     this.jobId = jobId
     this.queueName = queueName
     this.#link = link
@@ -72,6 +74,7 @@ export class Job<Result = unknown> {
   /**
    * Waits for the end of the job and gives its result.
    *
+   * @throws ResultError when the result does not fit the `returns` of its task.
    * @throws the job's own error: RemoteError for an exception, JobAbortedError, or JobFailedError where it has none.
    * @throws ResultNotFoundError when it is not queued and no result is kept.
    * @throws TimeoutError after `timeoutMs`, whatever Redis does; the job goes on.
@@ -163,7 +166,7 @@ export class Job<Result = unknown> {
     const found = await (deadline.ms === 0 ? this.#poll() : deadline.race(this.#end(deadline), late))
     if (!found) throw late()
     const { record } = decodeResult(found, this.#link.limits)
-    if (record.success) return record.result as Result
+    if (record.success) return (this.#unpack ? await this.#unpack(record.result) : record.result) as Result
     throw failureOf(record)
   }
 

@@ -1,4 +1,5 @@
 import { Client } from '../client/client.ts'
+import type { EnqueueRest } from '../client/client.ts'
 import { taskQueueSchema, databaseOf } from '../config/schema.ts'
 import type { TaskQueueConfig, TaskQueueInput } from '../config/schema.ts'
 import { clientOptionsOf, queueNamesOf } from '../config/to-options.ts'
@@ -10,7 +11,7 @@ import type { Logger } from '../logging/logger.ts'
 import { checkOptions } from '../options/check.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
 import type { QueueStats } from '../queues/queues.ts'
-import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
+import type { AnyContract, ResultOf } from '../tasks/contract.ts'
 
 /** Options of one job, by the manager's names. */
 export interface ManagerEnqueueOptions extends Omit<EnqueueOptions, 'deferByMs'> {
@@ -95,20 +96,16 @@ export class TaskQueueManager {
    * Enqueues a task, or a function by its name on the wire. Null when the id is queued, running or has a kept result.
    * Errors as `Client.enqueue` has them.
    */
-  enqueue<T extends AnyContract>(
+  // One signature, not an overload each: a compiler reports the wrong field of an only candidate. `Result` is for names.
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
+  async enqueue<Result = unknown, T extends AnyContract | string = string>(
     task: T,
-    input: InputOf<T>,
-    options?: ManagerEnqueueOptions,
-  ): Promise<Job<ResultOf<T>> | null>
-  enqueue<Result = unknown>(
-    functionName: string,
-    args?: readonly unknown[],
-    options?: ManagerEnqueueOptions,
-  ): Promise<Job<Result> | null>
-  async enqueue(task: AnyContract | string, input?: unknown, options: ManagerEnqueueOptions = {}): Promise<Job | null> {
+    ...given: EnqueueRest<T, ManagerEnqueueOptions>
+  ): Promise<Job<T extends AnyContract ? ResultOf<T> : Result> | null> {
+    const [input, options = {}] = given
     const { delayMs, ...rest } = options
     const named = delayMs === undefined ? rest : { ...rest, deferByMs: delayMs }
-    return this.client.enqueue(task as string, input as readonly unknown[], named)
+    return this.client.enqueue<Result, T>(task, ...([input, named] as unknown as EnqueueRest<T>))
   }
 
   /** All that is known of a job, whichever language enqueued or ran it; status `not_found` for one that is unknown. */

@@ -1,6 +1,7 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { z } from 'zod'
 import { CallPacker } from './call-packer.ts'
+import type { Schema } from '../tasks/schema.ts'
 import type { RecorderPart } from './recorder.ts'
 
 const TTL_MS = 86_400_000
@@ -40,10 +41,10 @@ export class FunctionDefinitions implements RecorderPart {
 }
 
 /** A task's parameters as JSON Schema; null where there are none, or where no schema can say what they are. */
-export function jsonSchemaOf(params: z.ZodObject | undefined): object | null {
+export function jsonSchemaOf(params: Schema | undefined): object | null {
   if (!params) return null
   try {
-    const schema = z.toJSONSchema(params, { io: 'input', unrepresentable: 'any' })
+    const schema = z.toJSONSchema(params as unknown as z.core.$ZodType, { io: 'input', unrepresentable: 'any' })
     return JSON.stringify(schema).length <= MAX_SCHEMA_BYTES ? schema : null
   } catch {
     return null

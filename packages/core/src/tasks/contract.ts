@@ -1,12 +1,27 @@
+import type { CodecName } from '@arq-ts/protocol/jobs'
+import type { Schema } from './schema.ts'
+
 declare const inputType: unique symbol
 declare const resultType: unique symbol
+declare const needsType: unique symbol
+declare const handlerType: unique symbol
 
-/** A function by its name on the wire and the types it takes and gives: all that a producer needs of a task. */
+/** A call as it goes to the wire. */
+export interface PackedCall {
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>>
+}
+
+/** A function by its name on the wire, and the types it takes and gives: all that a producer needs of a task. */
 export interface TaskContract<Input = unknown, Result = unknown> {
   /** The function's name on the wire. */
   readonly name: string
-  /** The arguments on the wire for an input. @throws ArgumentsError */
-  pack(input: Input): { args: readonly unknown[]; kwargs: Readonly<Record<string, unknown>> }
+  /** The codec its calls are written in; the client's where it names none. */
+  readonly codec?: CodecName
+  /** The arguments on the wire for an input, as `codec` (default msgpack) carries them. @throws ArgumentsError */
+  pack(input: Input, codec?: CodecName): PackedCall
+  /** The result as `returns` gives it. Without `returns`, the result as it came. @throws ResultError */
+  readonly unpack?: (result: unknown) => unknown
   /** Types only. */
   readonly [inputType]?: (input: Input) => void
   readonly [resultType]?: Result
@@ -15,8 +30,79 @@ export interface TaskContract<Input = unknown, Result = unknown> {
 /** Any contract, for lists of them. A task is one. */
 export type AnyContract = TaskContract<never>
 
+/** What a task's handler needs of its context beside the job's own fields. Types only. */
+export interface Needs<Extra extends object> {
+  readonly [needsType]?: (extra: Extra) => void
+}
+
 /** The input `enqueue` takes for a task. */
 export type InputOf<T> = T extends { readonly [inputType]?: (input: infer Input) => void } ? Input : never
 
 /** The result `job.result()` gives for a task. */
 export type ResultOf<T> = T extends TaskContract<never, infer Result> ? Result : never
+
+/** A contract that `implement` makes a task of. Made by `defineContract`. */
+export interface Contract<
+  Input = unknown,
+  Result = unknown,
+  Args extends readonly unknown[] = readonly unknown[],
+  Given = unknown,
+> extends TaskContract<Input, Result> {
+  /** @internal Schema of the parameters. */
+  readonly params?: Schema
+  /** @internal Schema of the result. */
+  readonly returns?: Schema
+  /** The handler's arguments after `ctx`. @throws ArgumentsError */
+  readonly bind: (
+    args: readonly unknown[],
+    kwargs: Readonly<Record<string, unknown>>,
+  ) => readonly unknown[] | Promise<readonly unknown[]>
+  readonly [handlerType]?: (...args: Args) => Given
+}
+
+/**
+ * A result as the wire gives it where no schema says more: `undefined` arrives as null and is left out of objects, a Map
+ * with string keys arrives as an object, a Date may arrive as a string (from JSON), a bigint as a number where it is a
+ * safe one, an instance with `toJSON()` as what that gives.
+ */
+export type WireValue<T> = unknown extends T
+  ? T
+  : T extends string | number | boolean | null
+    ? T
+    : T extends undefined | void
+      ? null
+      : T extends bigint
+        ? bigint | number
+        : T extends symbol | ((...args: never[]) => unknown)
+          ? never
+          : T extends Date
+            ? Date | string
+            : T extends Uint8Array
+              ? Uint8Array
+              : T extends ReadonlyMap<infer K, infer V>
+                ? WireMap<K, V>
+                : T extends ReadonlySet<infer V>
+                  ? Set<WireValue<V>>
+                  : T extends { toJSON(): infer J }
+                    ? T | WireValue<J>
+                    : T extends readonly unknown[]
+                      ? { [K in keyof T]: WireValue<T[K]> }
+                      : T extends object
+                        ? WireObject<T>
+                        : T
+
+type WireMap<K, V> = [K] extends [string] ? Record<K, WireValue<V>> : Map<WireValue<K>, WireValue<V>>
+
+type OptionalKeys<T> = {
+  [K in keyof T]-?: undefined extends T[K] ? (unknown extends T[K] ? never : K) : never
+}[keyof T]
+
+type Flat<T> = { [K in keyof T]: T[K] }
+
+type WireObject<T> = [OptionalKeys<T>] extends [never]
+  ? { [K in keyof T]: WireValue<T[K]> }
+  : Flat<
+      { [K in keyof T as K extends OptionalKeys<T> ? never : K]: WireValue<T[K]> } & {
+        [K in keyof T as K extends OptionalKeys<T> ? K : never]?: WireValue<Exclude<T[K], undefined>>
+      }
+    >

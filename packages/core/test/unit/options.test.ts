@@ -9,7 +9,7 @@ import { checkEnqueueOptions } from '../../src/options/enqueue.ts'
 import { resolveWorkerOptions, workerDefaults, workerSchema } from '../../src/options/worker.ts'
 import { retryPolicySchema } from '../../src/options/check.ts'
 import { enqueueSchema } from '../../src/options/enqueue.ts'
-import { taskSchema } from '../../src/tasks/task.ts'
+import { taskSchema } from '../../src/tasks/task-options.ts'
 
 const task = defineTask({ name: 'f', handler: () => 1 })
 

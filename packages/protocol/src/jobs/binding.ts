@@ -6,6 +6,7 @@ import { sharesModestly } from '../values/walk.ts'
  * Binds a call's arguments to parameter names as Python would: positional ones in order, keywords by name, both mixed.
  * Values that are missing stay missing: the schema knows defaults and what is required.
  *
+ * @param keywordOnly - Names that are given by name only, as Python's parameters behind the `*`.
  * @throws ArgumentsError in Python's words: too many arguments, a name given twice, or one that does not exist.
  */
 export function bindArguments(
@@ -14,6 +15,7 @@ export function bindArguments(
   args: readonly unknown[],
   kwargs: Readonly<Record<string, unknown>>,
   acceptsUnknown: boolean,
+  keywordOnly: readonly string[] = [],
 ): Record<string, unknown> {
   if (args.length > parameters.length) {
     const takes = `${parameters.length} positional argument${parameters.length === 1 ? '' : 's'}`
@@ -34,9 +36,10 @@ export function bindArguments(
     if (args.length > 0 && Object.hasOwn(bound, name)) {
       throw new ArgumentsError(`${functionName}() got multiple values for argument '${showName(name)}'`)
     }
-    if (!acceptsUnknown && !parameters.includes(name)) {
+    if (!acceptsUnknown && !parameters.includes(name) && !keywordOnly.includes(name)) {
+      const takes = quoted([...parameters, ...keywordOnly]) || 'none'
       throw new ArgumentsError(
-        `${functionName}() got an unexpected keyword argument '${showName(name)}'; it takes ${quoted(parameters) || 'none'}`,
+        `${functionName}() got an unexpected keyword argument '${showName(name)}'; it takes ${takes}`,
       )
     }
     set(bound, name, kwargs[name])

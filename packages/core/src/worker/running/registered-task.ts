@@ -2,7 +2,7 @@ import type { CronJob } from '../../cron/cron.ts'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { JobContext } from '../../tasks/context.ts'
 import type { AnyTask } from '../../tasks/task.ts'
-import type { z } from 'zod'
+import type { Schema } from '../../tasks/schema.ts'
 
 /** What a worker runs under a function name: a task, or a cron job. */
 export interface RegisteredTask {
@@ -19,7 +19,7 @@ export interface RegisteredTask {
   keepResultForever: boolean | undefined
   maxTries: number | undefined
   retry: RetryPolicy | undefined
-  params: z.ZodObject | undefined
+  params: Schema | undefined
   record: { logs?: boolean } | undefined
 }
 

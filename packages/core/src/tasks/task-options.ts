@@ -1,0 +1,37 @@
+import { z } from 'zod'
+import { aFunction, count, duration, retryPolicySchema } from '../options/check.ts'
+import { isSchema } from './schema.ts'
+import type { Schema } from './schema.ts'
+
+const schema = (expected: string) => z.custom<Schema>(isSchema, expected).optional()
+
+const settings = {
+  maxTries: count(1).optional(),
+  timeoutMs: duration(1).optional(),
+  keepResultMs: duration(0).optional(),
+  keepResultForever: z.boolean().optional(),
+  retry: retryPolicySchema.optional(),
+  record: z.strictObject({ logs: z.boolean().optional() }).optional(),
+}
+
+const call = {
+  name: z.string().min(1),
+  params: schema('Expected a zod 4 object: z.object({ … })'),
+  returns: schema('Expected a zod 4 schema'),
+}
+
+/** @internal */
+export const taskSchema = z.strictObject({ ...call, handler: aFunction, ...settings })
+
+/** @internal */
+export const contractSchema = z.strictObject({ ...call, codec: z.enum(['msgpack', 'pickle', 'json']).optional() })
+
+/** @internal */
+export const implementSchema = z.strictObject({
+  contract: z.custom<object>(
+    (value) => typeof (value as { pack?: unknown } | null)?.pack === 'function',
+    'Expected a contract, made by defineContract',
+  ),
+  handler: aFunction,
+  ...settings,
+})

@@ -1,4 +1,27 @@
-// Generated from lua/*.lua by `pnpm generate`; do not edit.
+// Generated from lua/*.lua by `pnpm generate`; do not edit. What each script takes:
+// abort: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2] KEYS[3]
+// claimAborted: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
+// claimExpired: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
+// claim: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[3i+2] KEYS[3i+3] KEYS[3i+4] KEYS[4]
+// enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
+// finish: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
+// free: ARGV[1] KEYS[1] KEYS[2..]
+// log: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2]
+// move: ARGV[1] ARGV[2] ARGV[3..] KEYS[1] KEYS[2] KEYS[3] KEYS[4..]
+// page: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2]
+// putBack: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12..] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
+// recordSeries: ARGV[1] ARGV[2] ARGV[3] KEYS[1]
+// record: ARGV[1] ARGV[2] KEYS[1] KEYS[2..]
+// remove: ARGV[1] ARGV[2] ARGV[3..] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
+// renew: ARGV[1] ARGV[2] ARGV[4i+3..4i+6] KEYS[4i+1] KEYS[4i+2] KEYS[4i+3] KEYS[4i+4]
+// replay: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
+// reschedule: ARGV[1] ARGV[2] ARGV[3] ARGV[8i+4..8i+11] KEYS[4i+1] KEYS[4i+2] KEYS[4i+3] KEYS[4i+4]
+// rescore: ARGV[1] ARGV[2..] KEYS[1] KEYS[2] KEYS[3..]
+// reserve: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7..] KEYS[1] KEYS[2] KEYS[3]
+// setTry: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2]
+// sift: ARGV[1] KEYS[3i+1] KEYS[3i+2] KEYS[3i+3]
+// takeOut: ARGV[1] ARGV[2..] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
+// tick: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6]
 
 export const luaSources = {
   abort: `local time = redis.call('TIME')

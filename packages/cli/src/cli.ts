@@ -112,7 +112,8 @@ function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
-function build(argv: readonly string[], run: Run): Argv {
+/** The parser of all verbs; `run` makes the handler of each. */
+export function build(argv: readonly string[], run: Run): Argv {
   const globals = yargs([...argv])
     .scriptName('arq-ts')
     // Arguments of jobs are read by us, digit by digit.

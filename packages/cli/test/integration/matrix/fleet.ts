@@ -1,4 +1,5 @@
 import { Client, createLogger, cron, defineTask, Retry, Worker } from '@arq-ts/core'
+import { Keys } from '@arq-ts/protocol/jobs'
 import { eventually, takeDatabase } from '@arq-ts/testkit'
 import type { Database } from '@arq-ts/testkit'
 import type { Redis } from 'ioredis'
@@ -29,10 +30,13 @@ interface Kept {
  */
 export class CalmFleet {
   readonly workerId: string
+  /** The message by which the worker reported the end of `HEALTHY.complete`. */
+  readonly eventMessage: string
   readonly #kept: readonly Kept[]
 
-  private constructor(workerId: string, kept: readonly Kept[]) {
+  private constructor(workerId: string, eventMessage: string, kept: readonly Kept[]) {
     this.workerId = workerId
+    this.eventMessage = eventMessage
     this.#kept = kept
   }
 
@@ -57,6 +61,14 @@ export class CalmFleet {
       logger,
       handleSignals: false,
     })
+    const listener = database.redis.duplicate()
+    const eventMessage = new Promise<string>((resolve) =>
+      listener.on('message', (_channel, message) => {
+        if (message.includes(HEALTHY.complete) && message.includes('jobFinished')) resolve(message)
+      }),
+    )
+    // Before the worker starts, which then publishes from its first job on.
+    await listener.subscribe(new Keys('', database.redis.options.db).events)
     const run = worker.run()
     const enqueue = (name: string, jobId: string, deferByMs = 0) =>
       client.enqueue(name, ['healthy'], { jobId, deferByMs })
@@ -74,6 +86,7 @@ export class CalmFleet {
     await eventually(async () => (await database.redis.exists(`arq:result:${HEALTHY.dead}`)) === 1 && isShown(), {
       timeoutMs: 60_000,
     })
+    const message = await eventMessage
     const kept = await dump(database.redis)
     end()
     await worker.stop()
@@ -84,7 +97,8 @@ export class CalmFleet {
     const members = await database.redis.zrange(CALM, '0', '-1', 'WITHSCORES')
     await client.close()
     await database.release()
-    const fleet = new CalmFleet(worker.id, [...kept, ...queued.filter(({ key }) => key.toString() !== CALM)])
+    listener.disconnect()
+    const fleet = new CalmFleet(worker.id, message, [...kept, ...queued.filter(({ key }) => key.toString() !== CALM)])
     fleet.#queued.push(...members)
     return fleet
   }

@@ -1,16 +1,16 @@
-import { Client, createLogger } from '@arq-ts/core'
 import { showId } from '@arq-ts/protocol/jobs'
 import { takeDatabase } from '@arq-ts/testkit'
 import type { Database } from '@arq-ts/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { faultyValues } from '../../../../core/test/support/faulty-keys.ts'
-import { queueMetrics } from '../../../src/metrics/queue-metrics.ts'
+import { faultyValues, keyTable } from '../../../../core/test/support/faulty-keys.ts'
 import { runHere } from '../../support/command.ts'
 import type { Ran } from '../../support/command.ts'
-import { CALM, CalmFleet } from './fleet.ts'
+import { everyVerb } from '../../support/grammar.ts'
+import { CalmFleet } from './fleet.ts'
+import { LiveVerbs, liveVerbs } from './live.ts'
 import { faultsApart, faultsOfAll, healthyState, KEYS, stage } from './scene.ts'
 import type { Fault } from './scene.ts'
-import { bulkActs, deadActs, jobActs, looks, mildActs, queueActs } from './verbs.ts'
+import { bulkActs, deadActs, ELSEWHERE, jobActs, looks, mildActs, packageActs, queueActs, workerActs } from './verbs.ts'
 import type { Act, BulkAct } from './verbs.ts'
 
 /** The keys of each type; a new member of `Keys` needs its place. */
@@ -35,17 +35,22 @@ const wrong: string[] = []
 
 let fleet: CalmFleet
 let database: Database
+let live: LiveVerbs
 
 beforeAll(async () => {
   process.on('unhandledRejection', onStray)
   process.on('uncaughtException', onStray)
   fleet = await CalmFleet.take()
   database = await takeDatabase()
-})
+  await fleet.restore(database)
+  live = await LiveVerbs.start(database, fleet)
+}, 120_000)
 afterAll(async () => {
+  const endedBadly = await live.stop()
   await database.release()
   process.off('unhandledRejection', onStray)
   process.off('uncaughtException', onStray)
+  expect(endedBadly, 'verbs that a signal ends').toEqual([])
 })
 
 /** Runs a verb; what must hold for any of them is held here. */
@@ -101,20 +106,8 @@ async function lookAtAll(faults: readonly Fault[], isJson: boolean, about: strin
       }
     }),
   )
-  await metrics(about)
+  for (const line of await live.look()) wrong.push(`${line} [${about}]`)
   compare(before, await healthyState(database), `looks [${about}]`)
-}
-
-async function metrics(about: string): Promise<void> {
-  const client = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
-  try {
-    const text = await queueMetrics(client, () => client.queues.names()).metrics()
-    if (!text.includes('arq_redis_up 1')) wrong.push(`metrics [${about}]: Redis is said to be down`)
-    if (!text.includes(`arq_queue_jobs{queue="${CALM}",state="deferred"}`))
-      wrong.push(`metrics [${about}]: ${CALM} is missing`)
-  } finally {
-    await client.close()
-  }
 }
 
 /** A verb about what has a fault answers, and names the key where that stops it; the healthy jobs are not touched. */
@@ -169,8 +162,29 @@ async function fix(faults: readonly Fault[], about: string): Promise<void> {
   compare(before, await healthyState(database), `doctor --fix [${about}]`)
 }
 
-test('every key has a type', () => {
+test('every key has a type, and none is left out but channels and what only the dashboard writes', () => {
+  const left = Object.entries(keyTable).flatMap(([name, keyOf]) => (keyOf ? [] : [name]))
+  const isChannel = (name: string) => /Channel$|^events$|^eventListeners$/.test(name)
+  expect(left.filter((name) => !isChannel(name)).sort()).toEqual(['obsPlan', 'obsTrash', 'prefix'])
+
   expect(Object.keys(TYPES).sort()).toEqual(KEYS.map(({ name }) => name).sort())
+})
+
+test('every verb of the command has a case, or a reason to have none', () => {
+  const [fault] = faultsApart()
+  const words = [
+    ...looks(fleet.workerId).map((look) => look.words),
+    ...[...jobActs, ...mildActs, ...queueActs, ...workerActs, ...packageActs].map((act) => act(fault!)),
+    ...[...bulkActs, ...deadActs].map((act) => act.words(['id'])),
+  ].map((each) => `${each.join(' ')} `)
+  const isLive = (verb: string) => Object.keys(liveVerbs(database, fleet)).includes(verb)
+  const verbs = everyVerb()
+  const isCase = (verb: string) => {
+    const longer = verbs.filter((each) => each.startsWith(`${verb} `))
+    return words.some((each) => each.startsWith(`${verb} `) && !longer.some((other) => each.startsWith(`${other} `)))
+  }
+  const open = verbs.filter((verb) => !isLive(verb) && !isCase(verb))
+  expect(open.sort()).toEqual(Object.keys(ELSEWHERE).sort())
 })
 
 describe('a fault at any key leaves every verb at work', () => {
@@ -187,15 +201,18 @@ describe('a fault at any key leaves every verb at work', () => {
       }
       const jobFaults = faultsApart().filter(({ scope }) => scope === 'job')
       const queueFaults = faultsApart().filter(({ scope }) => scope === 'queue')
-      await stage(fleet, database, [...jobFaults, ...queueFaults], plant)
+      const workerFaults = faultsApart().filter(({ scope }) => scope === 'worker')
+      await stage(fleet, database, [...jobFaults, ...queueFaults, ...workerFaults], plant)
       await actOn(queueFaults, queueActs, value)
       await actOn(jobFaults, jobActs, value)
+      await actOn(workerFaults, workerActs, value)
       for (const acts of [bulkActs, ...deadActs.map((act) => [act])]) {
         await stage(fleet, database, jobFaults, plant)
         await actOnMany(jobFaults, acts, value)
       }
       await stage(fleet, database, faultsOfAll(), plant)
       await actOn(faultsOfAll(), mildActs, value)
+      await actOn(faultsOfAll().slice(0, 1), packageActs, value)
       expect(wrong.join('\n')).toBe('')
     },
     600_000,

@@ -22,6 +22,7 @@ const everyState = STATES.flatMap((state) => ['--status', state])
 export const looks = (workerId: string): readonly Look[] => [
   { words: ['queue', 'ls'], reads: QUEUE_KEYS, shows: [CALM] },
   { words: ['queue', 'show', CALM], reads: ['paused', 'dead', 'workers'], shows: [CALM] },
+  { words: ['queue', 'history'], reads: [], shows: [] },
   {
     words: ['job', 'ls', '--limit', '1000'],
     reads: ['queue', 'job', 'inProgress', 'retry'],
@@ -72,6 +73,12 @@ export const jobActs: readonly Act[] = [
   ({ victim }) => ['job', 'abort', victim.jobId, '--timeout', '30ms'],
 ]
 
+/** Verbs about one worker. */
+export const workerActs: readonly Act[] = [
+  ({ victim }) => ['workers', 'quiet', victim.workerId, '--timeout', '30ms'],
+  ({ victim }) => ['workers', 'resume', victim.workerId, '--timeout', '30ms'],
+]
+
 /** A verb about many jobs at once, a healthy one among them: that one must be done, whatever the others are. */
 export interface BulkAct {
   words: (jobIds: readonly string[]) => readonly string[]
@@ -108,6 +115,26 @@ export const mildActs: readonly Act[] = [
   ({ victim }) => ['job', 'retry', victim.jobId],
   ({ victim }) => ['job', 'rm', victim.jobId, '--force'],
 ]
+
+/** Verbs of the task packages: the keys that they share with all others must not stop them, nor must nothing to do. */
+export const packageActs: readonly Act[] = [
+  () => ['cache', 'show', 'nosuch'],
+  () => ['cache', 'flush', '--all', '--yes', '--timeout', '30ms'],
+  () => ['collections', 'keep', 'nosuch'],
+  () => ['collections', 'delete-now', 'nosuch', '--yes'],
+  () => ['canary', 'show', 'nosuch'],
+  ...['approve', 'pause', 'resume', 'promote', 'rollback'].map((verb) => () => ['canary', verb, 'nosuch']),
+]
+
+/** Verbs without a case in this matrix, and why. */
+export const ELSEWHERE: Readonly<Record<string, string>> = {
+  worker:
+    'the matrix of packages/core runs a worker through every fault; a worker here would repair what a scene plants',
+  'canary start': 'asks Qdrant before it reads a key of the queue',
+  'config show': 'reads no Redis',
+  'config check': 'reads no Redis',
+  'config schema': 'reads no Redis',
+}
 
 /** Verbs about a queue, the last of which empties it. */
 export const queueActs: readonly Act[] = [

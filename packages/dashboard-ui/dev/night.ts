@@ -30,12 +30,17 @@ const index = defineTask({
   name: 'index_documents',
   params: z.object({ collection: z.string(), count: z.number().int() }),
   maxTries: 4,
+  record: { logs: true },
   retry: { delayMs: 20_000, backoff: 'exponential' },
   handler: async (ctx, { collection, count }) => {
     for (let done = 0; done <= count; done += Math.ceil(count / 8)) {
+      ctx.progress(done / count, `${done} of ${count} documents`)
       ctx.log.info(`indexed ${done} of ${count} documents of ${collection}`)
       await sleep(1_200, undefined, { signal: ctx.signal })
-      if (collection === 'contracts' && done > count / 2) throw new Error(`the store of "${collection}" answers 503`)
+      if (collection === 'contracts' && done > count / 2) {
+        ctx.log.warn(`the store of "${collection}" answers 503, after ${done} documents`)
+        throw new Error(`the store of "${collection}" answers 503`)
+      }
     }
     return { collection, count }
   },

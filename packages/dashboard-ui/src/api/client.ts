@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals'
 import type { ApiError, PlanRequest, Plan, PlanOutcome, UndoOutcome, ActAnswer } from '@arq-ts/dashboard/api'
 
 /** A request that the server refused, or that never reached it. */
@@ -15,6 +16,9 @@ export class ApiFailure extends Error {
   }
 }
 
+/** The part that did not answer the newest request; null while all answer. */
+export const silent = signal<'server' | 'redis' | null>(null)
+
 async function call<T>(
   path: string,
   init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> },
@@ -28,9 +32,11 @@ async function call<T>(
     })
   } catch (error) {
     if (init.signal?.aborted) throw error
+    silent.value = 'server'
     throw new ApiFailure('unreachable', 'The dashboard server does not answer. The page shows what it knew last.', 0)
   }
   const body = (await response.json().catch(() => undefined)) as T | ApiError | undefined
+  silent.value = response.status === 503 ? 'redis' : null
   if (response.ok && body !== undefined) return body as T
   const { code = 'internal', message = `The server answered ${response.status}.` } =
     (body as ApiError | undefined)?.error ?? {}

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import type { StreamTopic } from '@arq-ts/dashboard/api'
 import { ApiFailure, get } from './client.ts'
-import { heard, live, useTopic } from './stream.ts'
+import { hear, live, useTopic } from './stream.ts'
 import { spent } from '../state/cost.ts'
 
 /** Data of the server with the state of its loading. Old data stay while newer are loaded. */
@@ -20,6 +20,9 @@ function remember(path: string, data: unknown): void {
   known.set(path, data)
   if (known.size > 40) known.delete(known.keys().next().value!)
 }
+
+/** Redis's time of an answer or message; the beginning of time where it has none. */
+const timeOf = (data: unknown): number => (data as { nowMs?: number } | undefined)?.nowMs ?? 0
 
 interface Options {
   /** Messages of this topic replace the data: they have its type. */
@@ -62,7 +65,7 @@ export function useResource<T>(path: string | null, { topic, everyMs, keep = fal
     }
     get<T & { nowMs?: number; cost?: { commands: number; tookMs: number } }>(path, mine.signal).then(
       (data) => {
-        if (data.nowMs) heard.value = { redisMs: data.nowMs, localMs: Date.now() }
+        if (data.nowMs) hear(data.nowMs)
         if (data.cost) spent(path, data.cost)
         remember(path, data)
         settle({ data, failure: undefined })
@@ -87,7 +90,7 @@ export function useResource<T>(path: string | null, { topic, everyMs, keep = fal
   }, [load, pollMs])
 
   useTopic(topic ?? null, (message) => {
-    if (path === null) return
+    if (path === null || timeOf(message) < timeOf(state.current.data)) return
     abort.current?.abort()
     Object.assign(state.current, { data: message as T, failure: undefined, loading: false })
     remember(path, message)

@@ -8,6 +8,11 @@ export const live = signal<'connecting' | 'live' | 'off'>('connecting')
 /** Redis's time of the newest message, and when it came by this page's clock. */
 export const heard = signal<{ redisMs: number; localMs: number } | null>(null)
 
+/** Notes the time of an answer or message. An older one than known, such as a state kept for new readers, is no news. */
+export function hear(redisMs: number): void {
+  if (heard.value === null || redisMs > heard.value.redisMs) heard.value = { redisMs, localMs: Date.now() }
+}
+
 type Handler = (message: never) => void
 const handlers = new Map<StreamTopic, Set<Handler>>()
 let source: EventSource | undefined
@@ -38,7 +43,7 @@ function connect(): void {
     next.addEventListener(topic, (event) => {
       live.value = 'live'
       const message = JSON.parse((event as MessageEvent<string>).data) as { nowMs?: number }
-      if (message.nowMs) heard.value = { redisMs: message.nowMs, localMs: Date.now() }
+      if (message.nowMs) hear(message.nowMs)
       for (const handler of handlers.get(topic) ?? []) handler(message as never)
     })
   }

@@ -17,6 +17,8 @@ interface Props {
   unit: string
   fromMs: number
   stepMs: number
+  /** Number of points; that of the longest line by default. */
+  length?: number
   series: Series[]
   /** Deploys and other moments, each a dotted line with its name. */
   marks?: { atMs: number; name: string }[]
@@ -24,6 +26,8 @@ interface Props {
   format: (value: number) => string
   axis?: (value: number) => string
   height?: number
+  /** True until its data came: then emptiness says nothing. */
+  waiting?: boolean
 }
 
 /** The moment under the pointer, shared by all charts of the page: each shows its values there. */
@@ -35,15 +39,17 @@ export function LineChart({
   unit,
   fromMs,
   stepMs,
+  length: points = 1,
   series,
   marks = [],
   log,
   format,
   axis = format,
   height = 104,
+  waiting = false,
 }: Props) {
   const [ref, width] = useWidth()
-  const length = Math.max(1, ...series.map((line) => line.values.length))
+  const length = Math.max(points, ...series.map((line) => line.values.length))
   const toMs = fromMs + (length - 1) * stepMs
   const values = series.flatMap((line) => line.values).filter((value) => value !== null)
   const largest = Math.max(0, ...values)
@@ -189,6 +195,11 @@ export function LineChart({
                   {clock(fromMs + index * stepMs)}
                 </text>
               </>
+            )}
+            {values.length === 0 && (
+              <text class="said" x={left + plot / 2} y={height / 2 + 4} text-anchor="middle">
+                {waiting ? '' : 'nothing recorded'}
+              </text>
             )}
             {ends.map(({ line, value }, i) => (
               <text key={line.name} class={`end tone-${line.tone}`} x={left + plot + 8} y={ys[i]! + 4}>

@@ -1,5 +1,6 @@
-import type { JobHistory, TryRow } from '@arq-ts/dashboard/api'
-import { brief, clockSeconds, duration } from '../format/time.ts'
+import type { TryRow } from '@arq-ts/dashboard/api'
+import { brief, duration } from '../format/duration.ts'
+import { clockSeconds } from '../format/time.ts'
 import { typeAndMessage } from '../format/stack.ts'
 import { Mark, type Shape } from '../ui/status.tsx'
 import { labelWidth } from './scale.ts'
@@ -27,22 +28,20 @@ const tones: Record<TryRow['outcome'], string> = {
 }
 
 /** The tries of a job. Running time is to scale; waits are folded and labelled, so that idle time never squashes work. */
-export function Timeline({ history, now, dueMs }: { history: JobHistory; now: number; dueMs: number | null }) {
+export function Timeline({ tries, now, dueMs }: { tries: readonly TryRow[]; now: number; dueMs: number | null }) {
   const [ref, width] = useWidth(760)
   const small = width < 420
-  const places = layout(
-    history.tries,
-    width - 8,
-    now,
-    small ? 24 : Math.min(104, Math.max(64, width / (history.tries.length * 2 + 1))),
-  )
+  const places = layout(tries, width - 8, now, small ? 24 : Math.min(104, Math.max(64, width / (tries.length * 2 + 1))))
   return (
     <ol class="timeline">
       {places.map((one, i) => (
         <li key={one.row.jobTry}>
           <Mark shape={shapes[one.row.outcome][0]} />
           <span class="try">
-            <b>Try {one.row.jobTry}</b> <span class="muted">{who(one.row)}</span>
+            <b>Try {one.row.jobTry}</b>{' '}
+            <span class="muted" title={one.row.workerId ?? undefined}>
+              {who(one.row)}
+            </span>
             <span class="sr"> {shapes[one.row.outcome][1]}</span>
           </span>
           <div class="plot" ref={i === 0 ? ref : null}>
@@ -65,7 +64,8 @@ export function Timeline({ history, now, dueMs }: { history: JobHistory; now: nu
 }
 
 function who({ workerId, outcome }: TryRow): string {
-  if (workerId) return workerId.length > 22 ? `${workerId.slice(0, 21)}…` : workerId
+  // A worker's id is its name, process and a random part; the title has it whole.
+  if (workerId) return workerId.split(':')[0]!
   return outcome === 'waiting' ? 'any worker' : ''
 }
 

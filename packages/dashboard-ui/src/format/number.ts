@@ -6,6 +6,13 @@ export function number(value: number | null | undefined): string {
   return value === null || value === undefined ? '–' : plain.format(Math.round(value))
 }
 
+const short = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 })
+
+/** A whole number in at most four letters: "412", "8.4K". */
+export function compact(value: number): string {
+  return short.format(value)
+}
+
 /** A rate: one decimal below 10, none above; `–` where it is unknown. */
 export function rate(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–'

@@ -1,6 +1,6 @@
 import type { FunctionRow } from '@arq-ts/dashboard/api'
 import { number } from '../format/number.ts'
-import { brief } from '../format/time.ts'
+import { brief } from '../format/duration.ts'
 import { narrow } from '../state/narrow.ts'
 import { Section } from '../ui/parts.tsx'
 import { Languages, Mark } from '../ui/status.tsx'
@@ -30,7 +30,9 @@ interface Props {
 
 /** Functions by workers and languages. More than eight workers are counted instead of shown. */
 export function CapabilityMap({ rows, chosen, pick }: Props) {
-  const workers = [...new Map(rows.flatMap((row) => row.workers.map((worker) => [worker.id, worker.name]))).entries()]
+  const workers = [
+    ...new Map(rows.flatMap((row) => row.workers.map((worker) => [worker.id, worker.name]))).entries(),
+  ].sort(([, a], [, b]) => a.localeCompare(b))
   const counted = narrow.value || workers.length > 8
   return (
     <Section
@@ -127,13 +129,13 @@ export function CapabilityMap({ rows, chosen, pick }: Props) {
   )
 }
 
-function declared({ declared: own, unserved }: FunctionRow): string {
-  if (unserved) return 'no live worker'
+function declared({ declared: own, unserved, workers, python }: FunctionRow): string {
+  if (unserved || (workers.length === 0 && python === 'none')) return 'no live worker'
   if (!own) return '–'
   return (
     [
       own.timeoutMs !== null && `timeout ${brief(own.timeoutMs)}`,
-      own.maxTries !== null && `${own.maxTries} tries`,
+      own.maxTries !== null && `${own.maxTries} ${own.maxTries === 1 ? 'try' : 'tries'}`,
       own.schema !== null && 'schema',
     ]
       .filter(Boolean)

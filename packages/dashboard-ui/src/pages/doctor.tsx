@@ -1,7 +1,7 @@
 import type { DoctorReport } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
 import { capital, count, digits, number } from '../format/number.ts'
-import { duration } from '../format/time.ts'
+import { duration } from '../format/duration.ts'
 import { to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { openPlan } from '../state/plan.ts'

@@ -112,7 +112,7 @@ function Shown({ data: { group, jobs, nowMs } }: { data: ErrorDetails }) {
               of={[
                 ['Functions', list(group.functions, 4)],
                 ['Queues', list(group.queues, 4)],
-                ['Languages', <Languages key="l" of={group.languages} />],
+                ['Languages', group.languages.length > 0 && <Languages key="l" of={group.languages} />],
                 [
                   'First',
                   <time key="f" title={full(group.firstMs)}>

@@ -5,14 +5,14 @@ import { to } from '../router.ts'
 import { Section } from '../ui/parts.tsx'
 import { Languages } from '../ui/status.tsx'
 import type { Language, SeriesAnswer } from '@arq-ts/dashboard/api'
-import { useSeries } from './overview-charts.tsx'
+import { useSeries } from './recorded-charts.tsx'
 
 /** Functions by the share of their tries that failed within the range. */
 export function FailingFunctions() {
   const failed = useSeries('failed', 'function')
   const ended = useSeries('ended', 'function')
-  if (!failed.data?.available || !ended.data?.available) return null
-  const rows = worst(failed.data, ended.data)
+  if (!failed?.available || !ended?.available) return null
+  const rows = worst(failed, ended)
   return (
     <Section title="Failing functions" remark={rangeWords[range.value]} more={<a href={to('/errors')}>All errors</a>}>
       {rows.length === 0 ? (
@@ -32,9 +32,13 @@ export function FailingFunctions() {
             {rows.map(({ name, languages, bars, share }) => (
               <tr key={name}>
                 <th scope="row" class="name">
-                  <a href={to('/functions', { function: name })}>
-                    <code>{name}</code>
-                  </a>
+                  {name === '*' ? (
+                    <a href={to('/functions')}>other functions</a>
+                  ) : (
+                    <a href={to('/functions', { function: name })}>
+                      <code>{name}</code>
+                    </a>
+                  )}
                   <Languages of={languages} />
                 </th>
                 <td>

@@ -6,12 +6,12 @@ import { redisNow } from '../api/stream.ts'
 import { cellWords, HeatMap, HeatScale, type Cell } from '../charts/heat-map.tsx'
 import { trimmed } from '../charts/heat.ts'
 import { capital, count, digits, list } from '../format/number.ts'
-import { duration } from '../format/time.ts'
+import { duration } from '../format/duration.ts'
 import { place, setQuery, to } from '../router.ts'
 import { range, ranges, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { CapabilityMap } from './capability-map.tsx'
-import { useMarks } from './overview-charts.tsx'
+import { useMarks } from './recorded-charts.tsx'
 
 const waiting = (row: FunctionRow): number => row.queues.reduce((sum, queue) => sum + queue.waiting, 0)
 
@@ -47,7 +47,7 @@ function Shown({ data }: { data: FunctionMap }) {
         ) : data.functions.length === 0 ? (
           'No function is known yet.'
         ) : (
-          `Each of ${count(data.functions.length, 'function')} has a worker.`
+          calm(data.functions)
         )
       }
       lede={
@@ -58,7 +58,7 @@ function Shown({ data }: { data: FunctionMap }) {
             <a href={to('/jobs', { q: `function:${first.functionName}` })}>move the jobs out</a>.
           </>
         ) : (
-          'Declared by workers, seen in results, or queued.'
+          without(data.functions)
         )
       }
     >
@@ -87,6 +87,22 @@ function Shown({ data }: { data: FunctionMap }) {
       )}
     </Page>
   )
+}
+
+/** Functions that no live worker has, though nothing waits for them now. */
+const orphans = (rows: FunctionRow[]): FunctionRow[] =>
+  rows.filter((row) => row.workers.length === 0 && row.python === 'none')
+
+function calm(rows: FunctionRow[]): string {
+  return orphans(rows).length > 0
+    ? 'All that is queued has a worker.'
+    : `Each of ${count(rows.length, 'function')} has a worker.`
+}
+
+function without(rows: FunctionRow[]): string {
+  const names = orphans(rows).map(({ functionName }) => functionName)
+  if (names.length === 0) return 'Declared by workers, seen in results, or queued.'
+  return `${list(names)} ${names.length === 1 ? 'has' : 'have'} no live worker; no job waits for ${names.length === 1 ? 'it' : 'them'} now.`
 }
 
 const columns = { '1h': 60, '6h': 36, '24h': 72, '7d': 84 } as const

@@ -1,13 +1,24 @@
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { JobLogs } from '@arq-ts/dashboard/api'
 import { segments } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
-import { number } from '../format/number.ts'
+import { number, percent } from '../format/number.ts'
 import { clockMillis } from '../format/time.ts'
 import { Section } from '../ui/parts.tsx'
 
 /** Logs and progress of a job; new lines come while it runs. */
 export function Logs({ id, live }: { id: string; live: boolean }) {
   const logs = useResource<JobLogs>(`jobs/${segments(id)}/logs`, live ? { everyMs: 1_000 } : {})
+  const end = useRef<HTMLDivElement>(null)
+  const follows = useRef(true)
+  const newest = logs.data?.lines.at(-1)?.id
+  const follow = ({ currentTarget: box }: { currentTarget: HTMLDivElement }) => {
+    follows.current = box.scrollHeight - box.scrollTop - box.clientHeight < 8
+  }
+  // Stays at the end while the reader is there.
+  useLayoutEffect(() => {
+    if (live && follows.current) end.current?.scrollTo(0, end.current.scrollHeight)
+  }, [live, newest])
   if (!logs.data) return null
   const { available, why, lines, progress } = logs.data
   return (
@@ -17,8 +28,9 @@ export function Logs({ id, live }: { id: string; live: boolean }) {
           <p class="muted">
             {progress.done !== null && (
               <b class="num">
-                {number(progress.done)}
-                {progress.total !== null && ` of ${number(progress.total)}`}
+                {progress.total === 1
+                  ? percent(progress.done)
+                  : `${number(progress.done)}${progress.total === null ? '' : ` of ${number(progress.total)}`}`}
               </b>
             )}{' '}
             {progress.text}
@@ -31,7 +43,7 @@ export function Logs({ id, live }: { id: string; live: boolean }) {
         </>
       )}
       {lines.length > 0 ? (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Log">
+        <div class="scroll lines" tabIndex={0} role="region" aria-label="Log" ref={end} onScroll={follow}>
           <table class="log mono">
             <tbody>
               {lines.map((line) => (
@@ -56,7 +68,7 @@ export function Logs({ id, live }: { id: string; live: boolean }) {
           </table>
         </div>
       ) : (
-        <p class="muted">{available ? 'The job has logged nothing yet.' : (why ?? 'This job records no log.')}</p>
+        <p class="muted">{live && available ? 'It has logged nothing yet.' : (why ?? 'Nothing was logged.')}</p>
       )}
     </Section>
   )

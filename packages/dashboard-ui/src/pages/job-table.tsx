@@ -1,5 +1,6 @@
 import type { JobRow } from '@arq-ts/dashboard/api'
-import { brief, full, moment } from '../format/time.ts'
+import { brief } from '../format/duration.ts'
+import { full, moment } from '../format/time.ts'
 import { to } from '../router.ts'
 import { JobStatus, Mark } from '../ui/status.tsx'
 import { useSteady } from '../ui/steady.ts'

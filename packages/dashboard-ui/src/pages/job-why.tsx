@@ -12,22 +12,30 @@ export function Why({ job }: { job: JobView }) {
   })
   if (why.failure && !why.data) return <Failure of={why.failure} retry={why.reload} />
   if (!why.data) return null
-  const { headline, reasons } = why.data
+  const { reasons } = why.data
+  // Of a running job its holder is the answer.
+  const holder = job.status === 'running' ? reasons.find(({ detail }) => / runs it/.test(detail)) : undefined
+  const headline = holder?.detail ?? why.data.headline
   const waits = reasons.some(({ ok }) => ok === false)
-  // What holds the job stands first.
-  const sorted = [...reasons].sort((a, b) => rank(a.ok) - rank(b.ok))
+  const shape = waits ? 'warning' : 'on-time'
+  // What holds the job stands first; the headline repeats the reason that decides.
+  const rest = reasons.filter(({ detail }) => detail !== headline)
+  const sorted = rest.sort((a, b) => rank(a.ok) - rank(b.ok))
   return (
     <section class={`section why ${waits ? 'waits' : ''}`}>
       <h2>{job.status === 'running' ? 'Who runs it?' : 'Why does it not run?'}</h2>
       <div>
-        <b>{end(capital(headline))}</b>
+        <p class="decides">
+          <Mark shape={job.status === 'running' && !waits ? 'running' : shape} />
+          <b>{sentence(headline)}</b>
+        </p>
         <ul class="checks">
           {sorted.map(({ check, ok, detail }) => (
             <li key={check}>
               <Mark shape={ok === false ? 'warning' : ok ? 'on-time' : 'open'} />
               <span>
                 <span class="sr">{ok === false ? 'Holds it: ' : ok ? 'Well: ' : 'Nobody can know: '}</span>
-                {end(capital(detail))}
+                {sentence(detail)}
               </span>
             </li>
           ))}
@@ -38,4 +46,9 @@ export function Why({ job }: { job: JobView }) {
 }
 
 const rank = (ok: boolean | null): number => (ok === false ? 0 : ok === null ? 1 : 2)
-const end = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+
+/** The text as a sentence. A name at its beginning stays as it is. */
+const sentence = (text: string): string => {
+  const full = /[.!?]$/.test(text) ? text : `${text}.`
+  return /^[a-z]+[ ,]/.test(full) ? capital(full) : full
+}

@@ -2,7 +2,8 @@
 
 import type { JobHistory, JobView } from '@arq-ts/dashboard/api'
 import { count } from '../format/number.ts'
-import { clockSeconds, duration, moment } from '../format/time.ts'
+import { duration } from '../format/duration.ts'
+import { clockSeconds, moment } from '../format/time.ts'
 
 /** What became of the job, after its function's name. */
 export function became(job: JobView, failures: number): string {

@@ -1,12 +1,13 @@
 import { useState } from 'preact/hooks'
-import type { FunctionMap, JobHistory, JobView } from '@arq-ts/dashboard/api'
+import type { ErrorDetails, FunctionMap, JobHistory, JobView } from '@arq-ts/dashboard/api'
 import { segments, withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { useTopic } from '../api/stream.ts'
 import { Timeline } from '../charts/timeline.tsx'
 import { callLines } from '../format/call.ts'
-import { bytes } from '../format/number.ts'
-import { duration, full, moment } from '../format/time.ts'
+import { bytes, digits } from '../format/number.ts'
+import { duration } from '../format/duration.ts'
+import { full, moment } from '../format/time.ts'
 import { place, to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
 import { narrow } from '../state/narrow.ts'
@@ -15,6 +16,7 @@ import { Code, ErrorBox } from '../ui/code.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Facts, Limits, Loaded, Page, Section, Segmented } from '../ui/parts.tsx'
 import { JobStatus, Languages } from '../ui/status.tsx'
+import { limitsOf, triesOf } from './job-tries.ts'
 import { became, failures, more } from './job-words.ts'
 import { Why } from './job-why.tsx'
 import { Logs } from './job-logs.tsx'
@@ -73,7 +75,12 @@ function Crumbs({ id, queue }: { id: string; queue: string | null }) {
 function Shown({ job, history }: { job: JobView; history: JobHistory | undefined }) {
   const [replaying, setReplaying] = useState(false)
   const waits = open.has(job.status)
-  const stack = history?.tries.findLast(({ stack }) => stack)?.stack ?? null
+  const tries = history ? triesOf(job, history.tries) : []
+  const own = history?.tries.findLast(({ stack }) => stack)?.stack ?? null
+  // The group keeps the stack of its newest failure, which is the same but for what differs from job to job.
+  const group = useResource<ErrorDetails>(job.fingerprint ? `errors/${segments(job.fingerprint)}` : null).data?.group
+  const failedTry = tries.findLast(({ outcome }) => outcome === 'failed' || outcome === 'retried' || outcome === 'lost')
+  const stack = own ?? group?.stack ?? null
   const error = job.error ?? history?.tries.findLast(({ error }) => error)?.error ?? null
   return (
     <Page
@@ -92,10 +99,10 @@ function Shown({ job, history }: { job: JobView; history: JobHistory | undefined
           {job.problems.join(' ')}
         </p>
       )}
-      {history && history.tries.length > 0 && (
+      {history && tries.length > 0 && (
         <Section title="Timeline" remark="running time is to scale; waits are folded and labelled">
-          <Timeline history={history} now={job.nowMs} dueMs={job.dueMs} />
-          <Limits of={history.limits} />
+          <Timeline tries={tries} now={job.nowMs} dueMs={job.dueMs} />
+          <Limits of={limitsOf(history, tries)} />
         </Section>
       )}
       {waits && narrow.value && <Why job={job} />}
@@ -103,8 +110,8 @@ function Shown({ job, history }: { job: JobView; history: JobHistory | undefined
         <div>
           {error && (
             <Section
-              title="Error"
-              remark={job.fingerprint ? '' : 'of the last try'}
+              title={failedTry ? `Error of try ${failedTry.jobTry}` : 'Error'}
+              remark={shared(group?.count, own === null && stack !== null)}
               more={job.fingerprint && <a href={to('/error', { fp: job.fingerprint })}>Open the group</a>}
             >
               <ErrorBox error={error} stack={stack} />
@@ -143,6 +150,15 @@ function Shown({ job, history }: { job: JobView; history: JobHistory | undefined
       {replaying && <ReplayOf job={job} close={() => setReplaying(false)} />}
     </Page>
   )
+}
+
+/** How many failures look alike, and whose stack is shown. */
+function shared(count: number | undefined, borrowed: boolean): string {
+  const parts = [
+    count !== undefined && count > 1 && `${digits(count, 'failure')} share it`,
+    borrowed && 'the stack is that of the newest',
+  ]
+  return parts.filter(Boolean).join('; ')
 }
 
 function ReplayOf({ job, close }: { job: JobView; close: () => void }) {
@@ -204,7 +220,7 @@ function Call({ job }: { job: JobView }) {
   return (
     <Section
       title="Call"
-      remark={python ? 'as Python wrote it' : 'as it was written'}
+      remark={python ? 'a pickle, as Python shows it' : `${job.codec ?? 'a payload'}, as JSON shows it`}
       more={
         <Segmented
           label="Notation"

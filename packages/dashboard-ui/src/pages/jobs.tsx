@@ -4,7 +4,7 @@ import { type ApiFailure, get, withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { valueOf, withChip, without, write, parse } from '../format/chips.ts'
 import { capital, digits, list, number } from '../format/number.ts'
-import { duration } from '../format/time.ts'
+import { duration } from '../format/duration.ts'
 import { place, setQuery, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { openPlan } from '../state/plan.ts'
@@ -161,7 +161,7 @@ function title({ filter, of }: JobPage, jobs: JobRow[], exhausted: boolean): str
 }
 
 const bulk: {
-  action: PlanRequest['action'] & ('retry' | 'abort' | 'remove' | 'run-now')
+  action: PlanRequest['action'] & ('retry' | 'abort' | 'remove' | 'run-now' | 'move')
   verb: string
   icon: string
   key: string
@@ -169,6 +169,7 @@ const bulk: {
 }[] = [
   { action: 'retry', verb: 'Retry', icon: 'rotate-cw', key: 'r', on: ['failed', 'dead', 'aborted'] },
   { action: 'run-now', verb: 'Run now', icon: 'play', key: 'n', on: ['deferred', 'retrying'] },
+  { action: 'move', verb: 'Move', icon: 'arrow-right', key: 'm', on: ['queued', 'deferred', 'retrying'] },
   { action: 'abort', verb: 'Abort', icon: 'ban', key: 'a', on: ['queued', 'deferred', 'retrying', 'running'] },
   {
     action: 'remove',

@@ -1,6 +1,8 @@
 /** The sentences of the overview. Pure. */
 
 import type { Headline, Overview, QueueRow } from '@arq-ts/dashboard/api'
+import { brief } from '../format/duration.ts'
+import { ill, isLate } from './queue-words.ts'
 import { capital, count, list, words } from '../format/number.ts'
 
 /** A piece of a sentence; code stands for a name of a function. */
@@ -19,8 +21,8 @@ const verbs: Record<Headline['kind'], (name: string) => string> = {
 }
 
 /** The page's sentence: the first two findings, and how many follow. */
-export function title({ headlines, queues }: Pick<Overview, 'headlines' | 'queues'>): Piece[] {
-  if (headlines.length === 0) return [{ text: calm(queues) }]
+export function title({ headlines, queues, nowMs }: Pick<Overview, 'headlines' | 'queues' | 'nowMs'>): Piece[] {
+  if (headlines.length === 0) return [{ text: calm(queues, nowMs) }]
   const seen = new Set<string>()
   const told = headlines.filter(
     ({ kind, subject }) => !seen.has(`${kind} ${subject.name}`) && seen.add(`${kind} ${subject.name}`),
@@ -34,7 +36,7 @@ export function title({ headlines, queues }: Pick<Overview, 'headlines' | 'queue
     const name = server ? 'Redis' : subject.name === '*' ? 'another function' : subject.name
     pieces.push({
       text: i === 0 && subject.type === 'queue' && /^[a-z]+$/.test(name) ? capital(name) : name,
-      code: subject.type === 'function',
+      code: subject.type === 'function' && subject.name !== '*',
     })
     pieces.push({ text: verbs[kind](name) })
   })
@@ -43,25 +45,36 @@ export function title({ headlines, queues }: Pick<Overview, 'headlines' | 'queue
   return [...pieces, { text: '.' }]
 }
 
-function calm(queues: QueueRow[]): string {
+function calm(queues: QueueRow[], now: number): string {
   if (queues.length === 0) return 'No job has been enqueued yet.'
+  const [late, ...others] = queues.filter((queue) => isLate(queue, now)).sort((a, b) => a.oldestDueMs! - b.oldestDueMs!)
+  if (late) {
+    const name = /^[a-z]+$/.test(late.queueName) ? capital(late.queueName) : late.queueName
+    const more = others.length > 0 ? `, and ${count(others.length, 'more queue is', 'more queues are')} late` : ''
+    return `${name} is late: its oldest due job waits for ${brief(now - late.oldestDueMs!)}${more}.`
+  }
   if (queues.length === 1) return `${capital(queues[0]!.queueName)} is on time.`
   return `All ${count(queues.length, 'queue')} are on time.`
 }
 
 /** The line below: what is well, and who works. */
-export function lede({ headlines, queues, totals }: Pick<Overview, 'headlines' | 'queues' | 'totals'>): string {
+export function lede({
+  headlines,
+  queues,
+  totals,
+  nowMs,
+}: Pick<Overview, 'headlines' | 'queues' | 'totals' | 'nowMs'>): string {
   const live = totals.workers + totals.pythonWorkers
   const workers =
     live === 0
       ? 'No worker is live'
       : `${capital(count(totals.workers, 'TypeScript worker'))} and ${count(totals.pythonWorkers, 'Python queue')} ${live === 1 ? 'is' : 'are'} live`
   if (queues.length === 0) return `${workers}. A queue appears here with its first job.`
-  const well = queues.filter(({ state }) => state === 'on-time' || state === 'empty').length
+  const bad = queues.filter((queue) => ill(queue, nowMs))
+  const well = queues.length - bad.length
   const dead =
     totals.dead === 0 ? 'no job is a dead letter' : count(totals.dead, 'job is a dead letter', 'jobs are dead letters')
   if (headlines.length === 0) return `${workers}, and ${dead}.`
-  const bad = queues.filter(({ state }) => state !== 'on-time' && state !== 'empty')
   const most =
     well === queues.length
       ? `All ${count(queues.length, 'queue')} are on time`

@@ -1,16 +1,18 @@
 import type { Forecast, Headline, Overview as Data, SeriesAnswer } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
 import { ForecastChart } from '../charts/forecast-chart.tsx'
-import { brief } from '../format/time.ts'
+import { brief } from '../format/duration.ts'
 import { to } from '../router.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Mark } from '../ui/status.tsx'
 import { useSteady } from '../ui/steady.ts'
 import { FailingFunctions } from './failing.tsx'
-import { OverviewCharts, seriesPath } from './overview-charts.tsx'
+import { OverviewCharts } from './overview-charts.tsx'
 import { lede, split, title } from './overview-words.ts'
-import { ill, QueueTable } from './queue-table.tsx'
+import { QueueTable } from './queue-table.tsx'
+import { ill } from './queue-words.ts'
+import { seriesPath } from './recorded-charts.tsx'
 
 /** What is wrong now, how it came about, and what comes next. */
 export function Overview() {
@@ -28,7 +30,7 @@ export function Overview() {
             <FirstJob />
           ) : (
             <>
-              <OverviewCharts queues={data.queues} />
+              <OverviewCharts queues={data.queues} now={data.nowMs} />
               <div class="columns">
                 <Queues data={data} />
                 <FailingFunctions />
@@ -45,7 +47,9 @@ export function Overview() {
 
 function Queues({ data }: { data: Data }) {
   const depth = useResource<SeriesAnswer>(seriesPath('depth', 'queue'), { everyMs: 60_000, keep: true })
-  const sorted = [...data.queues].sort((a, b) => Number(ill(b)) - Number(ill(a)) || b.pending - a.pending)
+  const sorted = [...data.queues].sort(
+    (a, b) => Number(ill(b, data.nowMs)) - Number(ill(a, data.nowMs)) || b.pending - a.pending,
+  )
   const { rows, hold } = useSteady(sorted, (queue) => queue.queueName)
   return (
     <div {...hold}>

@@ -1,12 +1,11 @@
 import type { QueueRow, SeriesAnswer } from '@arq-ts/dashboard/api'
 import { Sparkline } from '../charts/spark.tsx'
 import { number, rate } from '../format/number.ts'
-import { brief, moment } from '../format/time.ts'
+import { brief } from '../format/duration.ts'
+import { moment } from '../format/time.ts'
 import { to } from '../router.ts'
 import { Languages, QueueState } from '../ui/status.tsx'
-
-/** True where the state of a queue is a finding. */
-export const ill = ({ state }: QueueRow): boolean => state !== 'on-time' && state !== 'empty'
+import { isLate } from './queue-words.ts'
 
 /** When a queue empties, in words. */
 export function empties(queue: QueueRow, now: number): string {
@@ -62,7 +61,7 @@ export function QueueTable({
         </thead>
         <tbody>
           {queues.map((queue) => {
-            const finding = queue.state === 'falling-behind' || queue.state === 'unserved'
+            const finding = queue.state === 'falling-behind' || queue.state === 'unserved' || isLate(queue, now)
             const oldest = queue.oldestDueMs === null ? null : Math.max(0, now - queue.oldestDueMs)
             return (
               <tr key={queue.queueName}>
@@ -73,9 +72,11 @@ export function QueueTable({
                   <Languages of={queue.languages} />
                 </th>
                 <td>
-                  <QueueState state={queue.state} />
+                  <QueueState state={queue.state} late={isLate(queue, now)} />
                 </td>
-                <td class={`n ${finding ? 'warning strong' : 'strong'}`}>{number(queue.pending)}</td>
+                <td class={`n ${finding ? 'warning strong' : queue.pending ? 'strong' : 'fade'}`}>
+                  {number(queue.pending)}
+                </td>
                 <td class="n fade wide">{number(queue.deferred)}</td>
                 <td class={`n ${finding ? 'warning' : 'fade'}`}>{oldest === null ? '–' : brief(oldest)}</td>
                 <td class="n fade minor">{rate(queue.rates?.inPerMinute)}</td>
@@ -91,7 +92,11 @@ export function QueueTable({
                     )}
                   </td>
                 )}
-                <td class={`n wide ${queue.emptiesAt === 'never' ? 'warning strong' : ''}`}>{empties(queue, now)}</td>
+                <td
+                  class={`n wide ${queue.emptiesAt === 'never' ? 'warning strong' : queue.emptiesAt === 'empty' ? 'fade' : ''}`}
+                >
+                  {empties(queue, now)}
+                </td>
               </tr>
             )
           })}

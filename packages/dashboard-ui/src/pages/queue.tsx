@@ -1,20 +1,21 @@
-import type { Forecast, QueueDetails, QueueRow, SeriesAnswer } from '@arq-ts/dashboard/api'
+import type { Forecast, QueueDetails, QueueRow, SeriesData } from '@arq-ts/dashboard/api'
 import { segments } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
-import { redisNow, useTopic } from '../api/stream.ts'
+import { useTopic } from '../api/stream.ts'
 import { ForecastChart } from '../charts/forecast-chart.tsx'
-import { LineChart, type Series } from '../charts/line-chart.tsx'
+import type { Series } from '../charts/line-chart.tsx'
 import { capital, count, digits, number, rate } from '../format/number.ts'
-import { brief, duration, moment } from '../format/time.ts'
+import { brief, duration } from '../format/duration.ts'
+import { moment } from '../format/time.ts'
 import { place, to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
-import { range, ranges, steps } from '../state/range.ts'
 import { may } from '../state/session.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Empty, Facts, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Languages, QueueState } from '../ui/status.tsx'
-import { failureTone, useMarks, useSeries } from './overview-charts.tsx'
 import { empties } from './queue-table.tsx'
+import { isLate } from './queue-words.ts'
+import { failureTone, RecordedCharts, useSeries } from './recorded-charts.tsx'
 import { PythonTable, WorkerTable } from './worker-tables.tsx'
 
 /** One queue: whether it keeps up, what comes next, and who serves it. */
@@ -47,6 +48,7 @@ function sentence(queue: QueueRow, now: number): string {
         ? `${name} has nothing due; ${digits(queue.deferred, 'job')} ${queue.deferred === 1 ? 'is' : 'are'} deferred.`
         : `${name} is empty.`
     default:
+      if (isLate(queue, now)) return `${name} is late: ${digits(queue.pending, 'job')} due.`
       return typeof queue.emptiesAt === 'number'
         ? `${name} is on time, and empties at ${moment(queue.emptiesAt, now)}.`
         : `${name} is on time.`
@@ -109,7 +111,7 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
       }
     >
       {queue.problems.length > 0 && <Limits of={queue.problems} />}
-      <QueueCharts name={queue.queueName} row={queue} />
+      <QueueCharts name={queue.queueName} row={queue} now={nowMs} />
       <div class="columns">
         <div>
           <Section title="Workers">
@@ -132,7 +134,7 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
           <Section title="Facts">
             <Facts
               of={[
-                ['State', <QueueState key="s" state={queue.state} />],
+                ['State', <QueueState key="s" state={queue.state} late={isLate(queue, nowMs)} />],
                 ['Languages', queue.languages.length ? <Languages of={queue.languages} /> : 'none'],
                 ['Due', number(queue.pending)],
                 ['Deferred', number(queue.deferred)],
@@ -176,62 +178,46 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
   )
 }
 
-function QueueCharts({ name, row }: { name: string; row: QueueRow }) {
+function QueueCharts({ name, row, now }: { name: string; row: QueueRow; now: number }) {
   const depth = useSeries('depth', 'queue')
   const p50 = useSeries('wait-p50', 'queue')
   const p95 = useSeries('wait-p95', 'queue')
   const ended = useSeries('ended', 'queue')
   const failed = useSeries('failed', 'queue')
-  const marks = useMarks()
-  if (depth.data && !depth.data.available) {
-    return (
-      <div class="section">
-        <Empty title="Charts begin with the recorder.">
-          <p>{depth.data.why}</p>
-        </Empty>
-      </div>
-    )
-  }
-  const ill = row.state === 'falling-behind' || row.state === 'unserved'
-  const line = (of: SeriesAnswer | undefined, label: string, tone: Series['tone'], bars = false): Series[] =>
-    of?.available
-      ? of.series.filter((one) => one.name === name).map(({ values }) => ({ name: label, values, tone, bars }))
-      : []
-  const frame = (data: SeriesAnswer | undefined) =>
-    data?.available
-      ? { fromMs: data.fromMs, stepMs: data.stepMs }
-      : { fromMs: redisNow() - ranges[range.value], stepMs: steps[range.value] }
+  const tone = row.state === 'falling-behind' || row.state === 'unserved' || isLate(row, now) ? 'warning' : 'accent'
+  const mine = (make: (values: (number | null)[]) => Series) => (data: SeriesData) =>
+    data.series.filter((one) => one.name === name).map(({ values }) => make(values))
   return (
-    <div class="section thirds">
-      <LineChart
-        title="Jobs ended"
-        unit="per minute"
-        {...frame(ended.data)}
-        series={[
-          ...line(ended.data, 'ended', 'accent'),
-          ...line(failed.data, 'failed', 'other', true).map((bars) => ({ ...bars, tone: failureTone(bars.values) })),
-        ]}
-        marks={marks}
-        format={rate}
-        axis={number}
-      />
-      <LineChart
-        title="Wait before start"
-        unit="log scale"
-        log
-        {...frame(p95.data)}
-        series={[...line(p95.data, '95th', ill ? 'warning' : 'accent'), ...line(p50.data, 'median', 'other')]}
-        marks={marks}
-        format={brief}
-      />
-      <LineChart
-        title="Jobs due"
-        unit="at each moment"
-        {...frame(depth.data)}
-        series={line(depth.data, 'due', ill ? 'warning' : 'accent')}
-        marks={marks}
-        format={number}
-      />
-    </div>
+    <RecordedCharts
+      of={[
+        {
+          title: 'Jobs ended',
+          unit: 'per minute',
+          counts: true,
+          format: rate,
+          axis: number,
+          lines: [
+            [ended, mine((values) => ({ name: 'ended', values, tone: 'accent' }))],
+            [failed, mine((values) => ({ name: 'failed', values, tone: failureTone(values), bars: true }))],
+          ],
+        },
+        {
+          title: 'Wait before start',
+          unit: 'log scale',
+          log: true,
+          format: brief,
+          lines: [
+            [p95, mine((values) => ({ name: '95th', values, tone }))],
+            [p50, mine((values) => ({ name: 'median', values, tone: 'other' }))],
+          ],
+        },
+        {
+          title: 'Jobs due',
+          unit: 'at each moment',
+          format: number,
+          lines: [[depth, mine((values) => ({ name: 'due', values, tone }))]],
+        },
+      ]}
+    />
   )
 }

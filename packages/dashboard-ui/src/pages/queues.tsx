@@ -4,8 +4,9 @@ import { capital, count, digits, list, number } from '../format/number.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
 import { useSteady } from '../ui/steady.ts'
-import { seriesPath } from './overview-charts.tsx'
-import { ill, QueueTable } from './queue-table.tsx'
+import { QueueTable } from './queue-table.tsx'
+import { ill } from './queue-words.ts'
+import { seriesPath } from './recorded-charts.tsx'
 
 /** All queues, the ill ones first. */
 export function Queues() {
@@ -16,10 +17,13 @@ export function Queues() {
 function Shown({ data }: { data: QueueList }) {
   const depth = useResource<SeriesAnswer>(seriesPath('depth', 'queue'), { everyMs: 60_000, keep: true })
   const sorted = [...data.queues].sort(
-    (a, b) => Number(ill(b)) - Number(ill(a)) || b.pending - a.pending || a.queueName.localeCompare(b.queueName),
+    (a, b) =>
+      Number(ill(b, data.nowMs)) - Number(ill(a, data.nowMs)) ||
+      b.pending - a.pending ||
+      a.queueName.localeCompare(b.queueName),
   )
   const { rows, hold } = useSteady(sorted, (queue) => queue.queueName)
-  const sick = data.queues.filter(ill)
+  const sick = data.queues.filter((queue) => ill(queue, data.nowMs))
   const due = data.queues.reduce((sum, queue) => sum + queue.pending, 0)
   const deferred = data.queues.reduce((sum, queue) => sum + queue.deferred, 0)
   const title =

@@ -1,6 +1,7 @@
 import type { PythonWorkerRow, WorkerRow } from '@arq-ts/dashboard/api'
 import { bytes, list, number } from '../format/number.ts'
-import { brief, duration, full } from '../format/time.ts'
+import { brief, duration } from '../format/duration.ts'
+import { full } from '../format/time.ts'
 import { to } from '../router.ts'
 import { Languages, Status } from '../ui/status.tsx'
 

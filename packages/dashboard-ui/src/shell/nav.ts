@@ -1,4 +1,5 @@
 import type { Bootstrap } from '@arq-ts/dashboard/api'
+import { compact, number } from '../format/number.ts'
 
 /** An entry of the navigation. */
 export interface Entry {
@@ -7,14 +8,20 @@ export interface Entry {
   icon: string
   /** Second key after `g`. */
   key: string
-  badge?: (of: Bootstrap['badges']) => { text: string; short: string; tone: 'failing' | 'warning' } | null
+  badge?: (of: Bootstrap['badges']) => { text: string; short: string; tone: 'failing' | 'warning' | 'muted' } | null
 }
 
 /** The pages in their groups. */
 export const groups: Entry[][] = [
   [
     { path: '/', name: 'Overview', icon: 'activity', key: 'o' },
-    { path: '/jobs', name: 'Jobs', icon: 'list', key: 'j' },
+    {
+      path: '/jobs',
+      name: 'Jobs',
+      icon: 'list',
+      key: 'j',
+      badge: ({ dead }) => (dead ? { text: `${number(dead)} dead`, short: compact(dead), tone: 'muted' } : null),
+    },
     { path: '/queues', name: 'Queues', icon: 'layers', key: 'q' },
     {
       path: '/errors',
@@ -22,7 +29,7 @@ export const groups: Entry[][] = [
       icon: 'circle-alert',
       key: 'e',
       badge: ({ errorsOpen }) =>
-        errorsOpen ? { text: `${errorsOpen} open`, short: String(errorsOpen), tone: 'failing' } : null,
+        errorsOpen ? { text: `${number(errorsOpen)} open`, short: compact(errorsOpen), tone: 'failing' } : null,
     },
   ],
   [
@@ -32,7 +39,7 @@ export const groups: Entry[][] = [
       icon: 'braces',
       key: 'f',
       badge: ({ unserved }) =>
-        unserved ? { text: `${unserved} unserved`, short: String(unserved), tone: 'warning' } : null,
+        unserved ? { text: `${number(unserved)} unserved`, short: compact(unserved), tone: 'warning' } : null,
     },
     { path: '/workers', name: 'Workers', icon: 'cpu', key: 'w' },
     { path: '/cron', name: 'Cron', icon: 'clock', key: 'c' },

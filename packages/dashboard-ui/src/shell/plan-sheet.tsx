@@ -25,14 +25,23 @@ export function PlanSheet() {
   const [failure, setFailure] = useState<ApiFailure | null>(null)
   const [spread, setSpread] = useState<(typeof spreads)[number][0]>('0')
   const [running, setRunning] = useState(false)
+  const [toQueue, setToQueue] = useState('')
   const close = () => (planned.value = null)
+  const undecided = request.action === 'move' && toQueue === ''
 
   useEffect(() => {
     setPlan(null)
-    makePlan(spread === '0' ? request : { ...request, spreadMs: Number(spread) }).then(setPlan, (error: unknown) =>
-      setFailure(error as ApiFailure),
+    setFailure(null)
+    if (undecided) return
+    // The answer for an earlier choice may come after that for a later one.
+    let stale = false
+    const body = { ...request, ...(spread !== '0' && { spreadMs: Number(spread) }), ...(toQueue && { toQueue }) }
+    makePlan(body).then(
+      (made) => stale || setPlan(made),
+      (error: unknown) => stale || setFailure(error as ApiFailure),
     )
-  }, [spread])
+    return () => void (stale = true)
+  }, [spread, toQueue])
 
   const run = () => {
     if (!plan) return
@@ -72,8 +81,10 @@ export function PlanSheet() {
         </>
       }
     >
+      {request.action === 'move' && <Target value={toQueue} pick={setToQueue} />}
       {failure && <Failure of={failure} />}
-      {!plan && !failure && <Waiting />}
+      {undecided && <p class="muted">Choose a queue; the plan follows.</p>}
+      {!plan && !failure && !undecided && <Waiting />}
       {plan && <Body plan={plan} />}
       {plan && request.action === 'retry' && (
         <>
@@ -83,6 +94,55 @@ export function PlanSheet() {
       )}
       {plan && <Foot plan={plan} />}
     </Sheet>
+  )
+}
+
+/** The queue that jobs move to: a known one, or any other by its name. */
+function Target({ value, pick }: { value: string; pick: (queue: string) => void }) {
+  const [other, setOther] = useState(false)
+  const queues = session.value?.queues ?? []
+  return (
+    <>
+      <h3>To</h3>
+      <div class="targets" role="group" aria-label="Queue to move to">
+        {queues.map((name) => (
+          <button
+            key={name}
+            type="button"
+            class="chip"
+            aria-pressed={!other && name === value}
+            onClick={() => {
+              setOther(false)
+              pick(name)
+            }}
+          >
+            {name}
+          </button>
+        ))}
+        <button
+          type="button"
+          class="chip"
+          aria-pressed={other}
+          onClick={() => {
+            setOther(true)
+            pick('')
+          }}
+        >
+          Another …
+        </button>
+      </div>
+      {other && (
+        <label class="labelled">
+          Name of the queue
+          <input
+            class="field"
+            autocomplete="off"
+            spellcheck={false}
+            onChange={(event) => pick(event.currentTarget.value.trim())}
+          />
+        </label>
+      )}
+    </>
   )
 }
 

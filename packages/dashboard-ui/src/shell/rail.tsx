@@ -1,4 +1,5 @@
 import { computed } from '@preact/signals'
+import { number } from '../format/number.ts'
 import { cost } from '../state/cost.ts'
 import { session } from '../state/session.ts'
 import { path, to } from '../router.ts'
@@ -10,6 +11,12 @@ const current = computed(() => entryOf(path.value))
 function Badge({ entry, short }: { entry: Entry; short?: boolean }) {
   const badge = session.value && entry.badge?.(session.value.badges)
   return badge ? <span class={`badge ${badge.tone}`}>{short ? badge.short : badge.text}</span> : null
+}
+
+/** The entry's name, with its badge. */
+function spoken(entry: Entry): string {
+  const badge = session.value && entry.badge?.(session.value.badges)
+  return badge ? `${entry.name} ${badge.text}` : entry.name
 }
 
 /** The mark of arq-ts: two lines that cross. */
@@ -59,12 +66,10 @@ export function Rail() {
                 <a
                   href={to(entry.path)}
                   aria-current={current.value === entry ? 'page' : undefined}
-                  aria-label={entry.name}
-                  title={`${entry.name} (g ${entry.key})`}
+                  title={`${spoken(entry)} (g ${entry.key})`}
                 >
                   <Icon name={entry.icon} />
-                  <span>{entry.name}</span>
-                  <Badge entry={entry} />
+                  <span>{entry.name}</span> <Badge entry={entry} />
                 </a>
               </li>
             ))}
@@ -83,7 +88,7 @@ export function Rail() {
           </div>
         )}
         <div title="Commands that this page made the server send to Redis within the last minute">
-          Cost, last minute <b class="num">{cost.value.commands.toLocaleString('en-US')} cmds</b>
+          Cost to Redis <b class="num">{number(cost.value.commands)} / min</b>
         </div>
       </footer>
     </aside>

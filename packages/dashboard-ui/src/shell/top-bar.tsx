@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { clockSeconds, zoneName } from '../format/time.ts'
+import { silent } from '../api/client.ts'
 import { heard, live, redisNow } from '../api/stream.ts'
 import { range, ranges, type RangeName } from '../state/range.ts'
 import { path, setQuery } from '../router.ts'
@@ -10,6 +11,8 @@ import { openPalette } from './palette-state.ts'
 
 const ticking = signal(Date.now())
 const ranged = new Set(['/', '/functions', '/queue', '/queues'])
+/** The session is loaded each 30 s even where nothing changes. */
+const LATE_MS = 45_000
 const names = Object.keys(ranges) as RangeName[]
 const words: Record<RangeName, string> = { '1h': '1 h', '6h': '6 h', '24h': '24 h', '7d': '7 d' }
 
@@ -20,17 +23,26 @@ function Live() {
     return () => clearInterval(timer)
   }, [])
   const now = redisNow(ticking.value)
-  const late = heard.value !== null && Date.now() - heard.value.localMs > 30_000
-  const state = live.value === 'off' ? 'off' : late ? 'late' : 'live'
+  const [state, word] = connection()
   return (
     <span class="live" data-state={state}>
       <i />
-      <span>{state === 'off' ? 'Not connected' : state === 'late' ? 'Late' : 'Live'}</span>
-      <time class="num">
-        {clockSeconds(now)} {zoneName()}
-      </time>
+      <span>{word}</span>
+      {heard.value && (
+        <time class="num">
+          {clockSeconds(now)} {zoneName()}
+        </time>
+      )}
     </span>
   )
+}
+
+/** The state of the connection to Redis and its word. The page says `Live` only while Redis has answered lately. */
+function connection(): [state: 'live' | 'late' | 'off', word: string] {
+  if (silent.value === 'redis') return ['off', 'Redis is silent']
+  if (silent.value === 'server' || live.value === 'off') return ['off', 'Not connected']
+  if (heard.value === null) return ['late', 'Connecting']
+  return Date.now() - heard.value.localMs > LATE_MS ? ['late', 'Late'] : ['live', 'Live']
 }
 
 /** Search, range and clock over each page. */

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals'
 import type { ActionName, Bootstrap } from '@arq-ts/dashboard/api'
 import { ApiFailure, get } from '../api/client.ts'
-import { heard } from '../api/stream.ts'
+import { hear } from '../api/stream.ts'
 
 /** The server's first answer; null until it came. */
 export const session = signal<Bootstrap | null>(null)
@@ -9,17 +9,25 @@ export const session = signal<Bootstrap | null>(null)
 /** The reason why there is no first answer. */
 export const refusal = signal<ApiFailure | null>(null)
 
-/** Loads the session. Called at the start, and after acts that change the badges. */
+/** Loads the session: at the start, after acts that change the badges, and by `followSession`. */
 export async function loadSession(): Promise<void> {
   try {
     const answer = await get<Bootstrap>('bootstrap')
-    heard.value = { redisMs: answer.nowMs, localMs: Date.now() }
+    hear(answer.nowMs)
     session.value = answer
     refusal.value = null
   } catch (error) {
     if (error instanceof ApiFailure) refusal.value = error
     else throw error
   }
+}
+
+/** Loads the session again while the page is visible: each 30 s for the badges, each 5 s until there is a first one. */
+export function followSession(): void {
+  let beats = 0
+  setInterval(() => {
+    if (!document.hidden && (session.value === null || ++beats % 6 === 0)) void loadSession()
+  }, 5_000)
 }
 
 /** True where the user may perform the action at all. Who may not, sees no button. */

@@ -140,9 +140,11 @@ const queueShapes: Record<QueueRow['state'], [Shape, string]> = {
   damaged: ['failing', 'damaged'],
 }
 
+const lateShape: [Shape, string] = ['warning', 'late']
+
 /** The state of a queue; a finding is tinted. */
-export function QueueState({ state }: { state: QueueRow['state'] }) {
-  const [shape, word] = queueShapes[state]
+export function QueueState({ state, late = false }: { state: QueueRow['state']; late?: boolean }) {
+  const [shape, word] = late ? lateShape : queueShapes[state]
   const calm = shape === 'on-time'
   return (
     <Status shape={shape} tinted={!calm} calm={calm}>

@@ -2,6 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { Client } from '@arq-ts/core'
+import { createDashboard, serveDashboard } from '@arq-ts/dashboard'
+import { eventually } from '@arq-ts/testkit'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSite, type Site } from '../support/site.ts'
@@ -166,6 +169,82 @@ describe.skipIf(without)('pages in a browser', () => {
       deferByMs: 3_600_000,
     })
     await row.getByRole('cell', { name: '3', exact: true }).first().waitFor()
+  })
+
+  test('ignore a state that is older than the one they show', async () => {
+    const { page } = await site.open()
+    await show(page, '/queues')
+    await page.waitForFunction('window.streams.at(-1)?.readyState === 1')
+    const old = JSON.stringify({ nowMs: 1, queues: [], complete: true, cost: { commands: 0, tookMs: 0 } })
+    await page.evaluate(`streams.at(-1).dispatchEvent(new MessageEvent('queues', { data: ${JSON.stringify(old)} }))`)
+    await page.evaluate('new Promise(requestAnimationFrame)')
+    expect(await page.locator('h1').textContent()).not.toContain('No job')
+  })
+
+  test('do not grow while they are open: four hours of messages leave no nodes, listeners or points behind', async () => {
+    const { page, problems } = await site.open({ reduced: true })
+    await show(page, '/')
+    await page.waitForFunction('window.streams.at(-1)?.readyState === 1')
+    const overview = await (await fetch(`${site.url}/api/overview`)).text()
+    const protocol = await page.context().newCDPSession(page)
+    const size = async () => {
+      await page.waitForLoadState('networkidle')
+      await protocol.send('HeapProfiler.collectGarbage')
+      const { nodes, jsEventListeners } = await protocol.send('Memory.getDOMCounters')
+      const { usedSize } = await protocol.send('Runtime.getHeapUsage')
+      return { nodes, jsEventListeners, usedSize }
+    }
+    // Each message says something else, a little later; the ranges of the charts move with them.
+    const feed = (from: number, to: number) =>
+      page.evaluate(`(async () => {
+        const first = ${overview}
+        for (let i = ${from}; i < ${to}; i++) {
+          const queues = first.queues.map((queue, k) => ({ ...queue, pending: (i * 7 + k) % 1000, oldestDueMs: first.nowMs + i * 2000 }))
+          const data = JSON.stringify({ ...first, queues, nowMs: first.nowMs + i * 2880 })
+          streams.at(-1).dispatchEvent(new MessageEvent('overview', { data }))
+          if (i % 20 === 0) await new Promise((resolve) => setTimeout(resolve))
+        }
+      })()`)
+    await feed(1, 500)
+    const before = await size()
+    await feed(500, 5_500)
+    const after = await size()
+    expect(after.nodes).toBeLessThan(before.nodes * 1.25)
+    expect(after.jsEventListeners).toBeLessThan(before.jsEventListeners * 1.25)
+    expect(after.usedSize).toBeLessThan(before.usedSize + 2 * 1_024 * 1_024)
+    expect(problems).toEqual([])
+  }, 60_000)
+
+  test('move jobs to another queue by a plan that waits for the choice', async () => {
+    const { page, problems } = await site.open({ reduced: true })
+    await show(page, '/jobs?q=id%3Alater+queue%3Amedia')
+    await page.locator('tbody tr').first().waitFor()
+    await page.keyboard.press('m')
+    const sheet = page.getByRole('dialog')
+    await sheet.getByText('Choose a queue').waitFor()
+    await sheet.getByRole('button', { name: 'Another …' }).click()
+    await sheet.getByLabel('Name of the queue').fill('thumbnails')
+    await page.keyboard.press('Enter')
+    await sheet.getByRole('button', { name: 'Move 1 job' }).click()
+    await page.getByRole('button', { name: 'Undo' }).waitFor()
+    expect(await site.database.redis.zscore('thumbnails', 'later')).not.toBeNull()
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await eventually(async () => (await site.database.redis.zscore('media', 'later')) !== null)
+    expect(problems).toEqual([])
+  })
+
+  test('say that Redis is silent instead of Live while it does not answer', async () => {
+    const client = new Client({ redis: 'redis://127.0.0.1:1', commandTimeoutMs: 200 })
+    const dashboard = createDashboard({ client })
+    const server = await serveDashboard(dashboard)
+    const { page } = await site.open()
+    await page.goto(server.url)
+    await page.getByText('Redis is silent').waitFor()
+    await page.getByRole('heading', { name: 'The dashboard could not load.' }).waitFor()
+    await page.context().close()
+    await server.close()
+    await dashboard.close()
+    await client.close()
   })
 
   test('show no act to who may only look', async () => {

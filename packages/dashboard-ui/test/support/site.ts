@@ -11,6 +11,18 @@ import { z } from 'zod'
 /** The base path of the tests: pages must work under any. */
 export const BASE = '/admin/queues'
 
+/** Keeps the page's streams in `streams`, so that a test can hand a page the messages of hours. */
+const KEEP_STREAMS = `{
+  const Real = EventSource
+  window.streams = []
+  window.EventSource = class extends Real {
+    constructor(address) {
+      super(address)
+      window.streams.push(this)
+    }
+  }
+}`
+
 /** A real dashboard over a real fleet, and a browser to look at it. */
 export interface Site {
   url: string
@@ -78,6 +90,7 @@ export async function openSite(): Promise<Site> {
         reducedMotion: reduced ? 'reduce' : 'no-preference',
       })
       contexts.push(context)
+      await context.addInitScript(KEEP_STREAMS)
       const problems: string[] = []
       const page = await context.newPage()
       page.on('pageerror', (error) => problems.push(`page error: ${error.message}`))

@@ -1,18 +1,19 @@
-import type { HeatmapData, TryRow } from '@arq-ts/dashboard/api'
+import type { HeatmapData, JobView, TryRow } from '@arq-ts/dashboard/api'
 import { describe, expect, test } from 'vitest'
 import { level, lowerBound, percentileLine, trimmed } from '../../src/charts/heat.ts'
 import { layout } from '../../src/charts/timeline-layout.ts'
+import { triesOf } from '../../src/pages/job-tries.ts'
 import { split, title } from '../../src/pages/overview-words.ts'
 import { fieldsOf, read } from '../../src/pages/replay-fields.ts'
 
 describe('the sentence of the overview', () => {
-  const text = (...args: Parameters<typeof title>) =>
-    title(...args)
+  const text = (of: Omit<Parameters<typeof title>[0], 'nowMs'>) =>
+    title({ ...of, nowMs: 600_000 })
       .map((piece) => piece.text)
       .join('')
   const finding = (kind: 'growing' | 'unserved' | 'failing', type: 'queue' | 'function', name: string) =>
     ({ kind, severity: 'warning', subject: { type, name }, text: '', sinceMs: null }) as const
-  const queue = { queueName: 'mail', state: 'on-time' } as never
+  const queue = { queueName: 'mail', state: 'on-time', oldestDueMs: null } as never
 
   test('names the first findings and counts the others', () => {
     expect(
@@ -33,12 +34,59 @@ describe('the sentence of the overview', () => {
     expect(text({ headlines: [], queues: [] })).toBe('No job has been enqueued yet.')
   })
 
+  test('never calls a queue on time whose oldest job waits long, though its rates are not known yet', () => {
+    const late = { queueName: 'mail', state: 'on-time', oldestDueMs: 0 } as never
+    expect(text({ headlines: [], queues: [queue, late] })).toBe('Mail is late: its oldest due job waits for 10 min.')
+  })
+
   test('makes the claim of a finding bold, and not its limits', () => {
     expect(split('mail grows by 3 jobs a minute and never empties')).toEqual([
       'mail grows by 3 jobs a minute',
       ' and never empties',
     ])
     expect(split('f fails. 3 wait')).toEqual(['f fails.', ' 3 wait'])
+  })
+})
+
+describe('the tries of a job', () => {
+  const job = (part: Partial<JobView>) =>
+    ({ enqueuedMs: 1_000, startedMs: null, finishedMs: null, jobTry: 1, holder: null, error: null, ...part }) as JobView
+  const tried = (jobTry: number, startedMs: number, finishedMs: number): TryRow => ({
+    jobTry,
+    startedMs,
+    finishedMs,
+    fromMs: null,
+    outcome: 'retried',
+    workerId: 'ops-1:1:a',
+    error: 'Error: no',
+    stack: null,
+  })
+
+  test('are one that ended well where nothing was recorded, for tries are recorded at a failure', () => {
+    const tries = triesOf(job({ status: 'complete', startedMs: 1_500, finishedMs: 1_700 }), [])
+    expect(tries).toMatchObject([
+      { jobTry: 1, outcome: 'complete', fromMs: 1_000, startedMs: 1_500, finishedMs: 1_700 },
+    ])
+  })
+
+  test('wait from the end of the try before, and end in the one that is to come', () => {
+    const tries = triesOf(job({ status: 'retrying', jobTry: 2 }), [tried(2, 9_000, 9_500), tried(1, 2_000, 3_000)])
+    expect(tries.map(({ jobTry, fromMs, outcome }) => [jobTry, fromMs, outcome])).toEqual([
+      [1, 1_000, 'retried'],
+      [2, 3_000, 'retried'],
+      [3, 9_500, 'waiting'],
+    ])
+  })
+
+  test('claim no wait where the try before was not recorded', () => {
+    expect(
+      triesOf(job({ status: 'running', jobTry: 4 }), [tried(2, 9_000, 9_500)]).map(({ fromMs }) => fromMs),
+    ).toEqual([null, null])
+  })
+
+  test('are not doubled by a result that says what was recorded', () => {
+    const failed = { ...tried(1, 2_000, 3_000), outcome: 'failed' as const }
+    expect(triesOf(job({ status: 'dead', startedMs: 2_000, finishedMs: 3_000 }), [failed])).toHaveLength(1)
   })
 })
 

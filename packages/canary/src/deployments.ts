@@ -4,6 +4,8 @@ import { keyPrefixOption, openRedis, redisOption } from '@arq-ts/core/task-kit'
 import type { RedisTarget } from '@arq-ts/core/task-kit'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
+import { ACT_RULES, refusalOf } from './acts.ts'
+import type { Act } from './acts.ts'
 import { DEFAULT_STAGES, nameSchema, newDeployment, rulesOf, startSchema, withoutUndefined } from './config.ts'
 import type { RulesInput } from './config.ts'
 import type { Aliases } from './driver.ts'
@@ -13,11 +15,12 @@ import { prometheusText, readMetrics } from './prometheus.ts'
 import type { MetricsSource } from './prometheus.ts'
 import { clockOf, nowSchema } from './clock.ts'
 import { RequestCounts } from './requests.ts'
-import { countStage, figuresOf } from './stage-counts.ts'
-import { approved, ending, isOver, paused, resumed, sealed, shareOf, stageOf } from './state.ts'
+import { readDetails, readList, readReport } from './reading/reports.ts'
+import type { DeploymentDetails, DeploymentList, DeploymentReport, ReportSources } from './reading/reports.ts'
+import { sealed } from './state.ts'
 import { DeploymentStore } from './store.ts'
 import { enqueueTick, kwargsOf, RUN_CANARY_DEPLOYMENT } from './ticks.ts'
-import type { Deployment, Figures, Metrics, Stage } from './types.ts'
+import type { Stage } from './types.ts'
 
 /** A deployment cannot be started, or is not in a state for the operation. */
 export class DeploymentError extends ArqError {
@@ -44,23 +47,6 @@ export interface CanaryDeploymentsOptions {
   now?: () => number
 }
 
-/** A deployment as it is now, with the figures of its stage; once it has ended, with those it ended with. */
-export interface DeploymentReport extends Omit<Deployment, 'askedBy' | 'stageMarks' | 'outbox' | 'final'> {
-  /** The share of the traffic that goes to the new collection: 0 before and after, 100 once it is behind the alias. */
-  percentage: number
-  /** Configured: `percentage`. Observed: the percentage of users' requests that the new collection answered; null of none. */
-  share: { configured: number; observed: number | null; shadow: number }
-  metrics: { new: Metrics; old: Metrics }
-  /** Means of the numbers recorded with requests, by name. */
-  values: { new: Record<string, MeanOf>; old: Record<string, MeanOf> }
-}
-
-/** A number that was recorded `count` times. */
-export interface MeanOf {
-  count: number
-  mean: number
-}
-
 export const aliasesSchema = z.custom<Aliases>(
   (value) =>
     ['getCollectionForAlias', 'switchAlias', 'collectionExists'].every(
@@ -77,6 +63,10 @@ const optionsSchema = z.strictObject({
   now: nowSchema.optional(),
 })
 
+const listSchema = z.strictObject({
+  limit: z.number().int().min(1).max(50).default(50),
+  active: z.boolean().default(false),
+})
 const historySchema = z.strictObject({ limit: z.number().int().min(1).default(50) })
 
 /**
@@ -92,8 +82,8 @@ export class CanaryDeployments {
   readonly #aliases: Aliases
   readonly #redis: Redis
   readonly #store: DeploymentStore
-  readonly #counts: RequestCounts
   readonly #now: () => Promise<number>
+  readonly #reports: ReportSources
   readonly #metrics: MetricsSource
 
   /** @throws OptionsError */
@@ -103,10 +93,10 @@ export class CanaryDeployments {
     this.#aliases = aliases
     this.#redis = openRedis(redis)
     this.#store = new DeploymentStore(this.#redis, keys(keyPrefix))
-    this.#counts = new RequestCounts(this.#redis, keys(keyPrefix))
     this.#now = clockOf(this.#redis, now)
-    const read = { keys: keys(keyPrefix), store: this.#store, counts: this.#counts, now: this.#now }
-    this.#metrics = { redis: this.#redis, ...read }
+    const counts = new RequestCounts(this.#redis, keys(keyPrefix))
+    this.#reports = { store: this.#store, counts, now: this.#now }
+    this.#metrics = { redis: this.#redis, keys: keys(keyPrefix), ...this.#reports }
   }
 
   /**
@@ -139,20 +129,38 @@ export class CanaryDeployments {
     }
   }
 
-  /** Null where there is no such deployment. */
-  async status(id: string): Promise<DeploymentReport | null> {
-    const deployment = await this.#store.read(id)
-    return deployment && this.#report(deployment)
+  /** A deployment as it is now. Null where there is no such deployment. */
+  status(id: string): Promise<DeploymentReport | null> {
+    return readReport(this.#reports, id)
+  }
+
+  /**
+   * Everything a page about a deployment shows: guards with their limits, values and intervals, the judge's windows, the
+   * last hour by the minute. Null where there is no such deployment. At most 20 commands, however much traffic there was.
+   */
+  details(id: string): Promise<DeploymentDetails | null> {
+    return readDetails(this.#reports, id)
+  }
+
+  /**
+   * Deployments under way, oldest first, then those that have ended, newest first. At most 100 commands, and less detail
+   * than `status`: no recorded numbers, and no latencies that only Python has recorded in the last minutes.
+   *
+   * @param options - `limit`: 1 to 50, default 50; `active`: only those under way, default false.
+   * @throws OptionsError
+   */
+  list(options: { limit?: number; active?: boolean } = {}): Promise<DeploymentList> {
+    return readList(this.#reports, checkOptions('list', listSchema, options))
   }
 
   /** Stops the clock of the stage; the traffic stays as it is. @throws DeploymentError unless it runs. */
-  async pause(id: string): Promise<void> {
-    await this.#change(id, ['queued', 'running'], (state, nowMs) => paused(state, null, nowMs))
+  pause(id: string): Promise<void> {
+    return this.#change(id, 'pause')
   }
 
   /** Begins the current stage anew. @throws DeploymentError unless it is paused. */
-  async resume(id: string): Promise<void> {
-    await this.#change(id, ['paused'], resumed)
+  resume(id: string): Promise<void> {
+    return this.#change(id, 'resume')
   }
 
   /**
@@ -160,15 +168,13 @@ export class CanaryDeployments {
    *
    * @throws DeploymentError unless it runs.
    */
-  async approve(id: string): Promise<void> {
-    await this.#change(id, ['queued', 'running'], approved)
+  approve(id: string): Promise<void> {
+    return this.#change(id, 'approve')
   }
 
   /** Skips what is left of the stages: the alias goes to the new collection now. @throws DeploymentError once it has ended. */
-  async promote(id: string): Promise<void> {
-    await this.#change(id, ['queued', 'running', 'paused'], (state, nowMs) =>
-      ending(state, 'promote', 'promoted by hand', nowMs),
-    )
+  promote(id: string): Promise<void> {
+    return this.#change(id, 'promote')
   }
 
   /**
@@ -176,21 +182,19 @@ export class CanaryDeployments {
    *
    * @throws DeploymentError once it has ended, unless its roll-back failed.
    */
-  async rollback(id: string, reason = 'rolled back by hand'): Promise<void> {
-    await this.#change(id, ['queued', 'running', 'paused', 'rollback_failed'], (state, nowMs) =>
-      ending(state, 'rollback', reason, nowMs),
-    )
+  rollback(id: string, reason?: string): Promise<void> {
+    return this.#change(id, 'rollback', reason)
   }
 
   /** Deployments that have not ended, oldest first. */
   async active(): Promise<DeploymentReport[]> {
-    return this.#reports(await this.#store.active())
+    return this.#all(await this.#store.active())
   }
 
   /** Deployments that have, newest first; kept for 90 days. `limit` defaults to 50. @throws OptionsError */
   async history(options: { limit?: number } = {}): Promise<DeploymentReport[]> {
     const { limit } = checkOptions('history', historySchema, options)
-    return this.#reports(await this.#store.history(limit))
+    return this.#all(await this.#store.history(limit))
   }
 
   /** Prometheus metrics of all deployments that have not ended, as text. A worker's `--metrics-port` has them, too. */
@@ -219,22 +223,14 @@ export class CanaryDeployments {
   }
 
   /** Changes the state, and has it looked at now. */
-  async #change(
-    id: string,
-    from: readonly Deployment['status'][],
-    next: (state: Deployment, nowMs: number) => Deployment,
-  ): Promise<void> {
+  async #change(id: string, act: Act, reason?: string): Promise<void> {
     for (;;) {
       const state = await this.#store.read(id)
       if (state === null) throw new DeploymentError(`there is no deployment ${id}`)
+      const refusal = refusalOf(state, act)
+      if (refusal !== null) throw new DeploymentError(refusal)
       const nowMs = await this.#now()
-      const changed = sealed(state, next(state, nowMs), nowMs)
-      const mayFollow = state.ending === null || (state.ending === 'promote' && changed.ending === 'rollback')
-      if (!from.includes(state.status) || !mayFollow) {
-        const what = isOver(state) || mayFollow ? state.status.replace('_', ' ') : `on its way to ${state.ending}`
-        const fitting = from.join(', ').replace('_', ' ')
-        throw new DeploymentError(`deployment ${id} is ${what}; this is for one that is ${fitting}`)
-      }
+      const changed = sealed(state, ACT_RULES[act].next(state, nowMs, reason), nowMs)
       await enqueueNotifications(this.#client, state) // its outbox is replaced
       const written = await this.#store.write(state, changed, [], nowMs)
       if (written === 'changed') continue
@@ -244,36 +240,10 @@ export class CanaryDeployments {
     }
   }
 
-  async #reports(ids: readonly string[]): Promise<DeploymentReport[]> {
+  async #all(ids: readonly string[]): Promise<DeploymentReport[]> {
     const found = await Promise.all(ids.map((id) => this.status(id)))
     return found.filter((report) => report !== null)
   }
-
-  async #report(deployment: Deployment): Promise<DeploymentReport> {
-    const { askedBy: _, final, outbox: __, stageMarks: ___, ...report } = deployment
-    const figures = final ?? (await this.#figures(deployment))
-    const isBehindAlias = deployment.status === 'completed' && !deployment.rules.dryRun
-    const percentage = shareOf(deployment) ?? (isBehindAlias ? 100 : 0)
-    const shadow = shareOf(deployment) === null ? 0 : (stageOf(deployment).shadow ?? 0)
-    return {
-      ...report,
-      percentage,
-      share: { configured: percentage, observed: figures.observedShare, shadow },
-      metrics: { new: figures.new, old: figures.old },
-      values: { new: means(figures.values.new), old: means(figures.values.old) },
-    }
-  }
-
-  async #figures(deployment: Deployment): Promise<Figures> {
-    if (isOver(deployment)) return figuresOf([]) // it ended under a version that kept none
-    return figuresOf((await countStage(this.#counts, deployment, await this.#now())).minutes)
-  }
-}
-
-function means(values: Figures['values']['new']): Record<string, MeanOf> {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, { count, sum }]) => [name, { count, mean: sum / count }]),
-  )
 }
 
 function isTaken(alias: string, id: string): DeploymentError {

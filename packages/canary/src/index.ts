@@ -1,5 +1,17 @@
 export { CanaryDeployments, DeploymentError } from './deployments.ts'
-export type { CanaryDeploymentsOptions, DeploymentReport, MeanOf, StartOptions } from './deployments.ts'
+export type { CanaryDeploymentsOptions, StartOptions } from './deployments.ts'
+export { ACTS } from './acts.ts'
+export type { Act } from './acts.ts'
+export type { CountedDetails, MinuteView, WindowView } from './reading/details.ts'
+export type { GuardView } from './reading/guard-views.ts'
+export type {
+  DeploymentDetails,
+  DeploymentList,
+  DeploymentReport,
+  DeploymentSummary,
+  MeanOf,
+} from './reading/reports.ts'
+export type { SideView } from './reading/sides.ts'
 export type { Aliases } from './driver.ts'
 export { CanaryRouter } from './router.ts'
 export type { Caller, CanaryRouterOptions, Decision, HandleOptions, Route } from './router.ts'

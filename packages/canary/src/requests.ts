@@ -15,6 +15,8 @@ const KEPT_S = 7_200
 const LISTED = 1_000
 /** Lists of Python that one reading reads, of minutes under way and of those that are over: the rest waits for the next. */
 const LISTS_READ = 2
+/** Collections whose counters one command reads. */
+const COLLECTIONS_READ = 10
 /** A minute is over for every clock that counts after so many minutes. */
 const OVER_MINUTES = 2
 
@@ -58,6 +60,24 @@ export interface CountedMinute {
   /** Since 1970. */
   minute: number
   tally: Tally
+}
+
+/** A collection's counts from one time to another, both unix ms. */
+export interface CountRange {
+  deploymentId: string
+  collection: string
+  fromMs: number
+  toMs: number
+}
+
+/** A minute's counters as Redis has them. */
+interface MinuteCells {
+  minute: number
+  requests: number
+  errors: number
+  ours: Histogram
+  /** Latencies that only Python recorded, where they were read already. */
+  theirs: Latencies | null
 }
 
 /** The minute a time is in, as keys are named: since 1970. */
@@ -106,44 +126,62 @@ export class RequestCounts {
 
   /** The counts from one time to another, by whole minutes; at most of the last two hours: they are kept that long. */
   async read(deploymentId: string, collection: string, fromMs: number, toMs: number): Promise<CountedMinute[]> {
-    const last = minuteOf(toMs)
-    const first = Math.max(minuteOf(fromMs), last - KEPT_S / 60)
-    const minutes = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
-    if (minutes.length === 0) return []
-    const { count, errors, histogram, adopted } = this.#keys
-    const names = minutes.flatMap((minute) =>
-      [count, errors, histogram, adopted].map((key) => key(deploymentId, collection, minute)),
-    )
-    const cells = await this.#redis.mgetBuffer(...names)
-    const read = minutes.map((minute, i) => {
-      const [requests, failed, ours, adopted] = cells.slice(4 * i, 4 * i + 4)
-      return {
-        minute,
-        requests: Number(requests ?? 0),
-        errors: Number(failed ?? 0),
-        ours: readHistogram(ours ?? null),
-        theirs: adopted ? readHistogram(adopted).latency : null,
-      }
-    })
+    const [read = []] = await this.#cells([{ deploymentId, collection, fromMs, toMs }])
     const valued = read.filter(({ ours }) => ours.valued > 0).map(({ minute }) => minute)
     const [lists, values] = await Promise.all([
-      this.#theirs(deploymentId, collection, read, last),
+      this.#theirs(deploymentId, collection, read, minuteOf(toMs)),
       this.#values(deploymentId, collection, valued),
     ])
-    return read.map(({ errors, minute, ours, requests, theirs }) => {
-      const latency = ours.latency
-      const listed = theirs ?? lists.get(minute)
-      if (listed) addLatencies(latency, listed)
-      const tally = { requests, errors, shadowed: ours.shadowed, latency, values: values.get(minute) ?? {} }
-      return { minute, tally }
+    return read.map((cells) => counted(cells, lists.get(cells.minute), values.get(cells.minute)))
+  }
+
+  /**
+   * The same for many collections at once, in one command for each ten of them: without the numbers recorded with
+   * requests, and without latencies that only Python's lists have.
+   */
+  async readTotals(ranges: readonly CountRange[]): Promise<CountedMinute[][]> {
+    const found: CountedMinute[][] = []
+    for (let at = 0; at < ranges.length; at += COLLECTIONS_READ) {
+      const read = await this.#cells(ranges.slice(at, at + COLLECTIONS_READ))
+      found.push(...read.map((minutes) => minutes.map((cells) => counted(cells))))
+    }
+    return found
+  }
+
+  /** The counters of these times, by one MGET. */
+  async #cells(ranges: readonly CountRange[]): Promise<MinuteCells[][]> {
+    const minutes = ranges.map(({ fromMs, toMs }) => {
+      const last = minuteOf(toMs)
+      const first = Math.max(minuteOf(fromMs), last - KEPT_S / 60)
+      return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
     })
+    const { count, errors, histogram, adopted } = this.#keys
+    const names = ranges.flatMap(({ collection, deploymentId }, i) =>
+      minutes[i]!.flatMap((minute) =>
+        [count, errors, histogram, adopted].map((key) => key(deploymentId, collection, minute)),
+      ),
+    )
+    const cells = names.length === 0 ? [] : await this.#redis.mgetBuffer(...names)
+    let at = 0
+    return minutes.map((each) =>
+      each.map((minute) => {
+        const [requests, failed, ours, adopted] = cells.slice(at, (at += 4))
+        return {
+          minute,
+          requests: Number(requests ?? 0),
+          errors: Number(failed ?? 0),
+          ours: readHistogram(ours ?? null),
+          theirs: adopted ? readHistogram(adopted).latency : null,
+        }
+      }),
+    )
   }
 
   /** Latencies of minutes in which Python counted too, the newest minutes first; kept once a minute is over. */
   async #theirs(
     id: string,
     collection: string,
-    read: readonly { minute: number; requests: number; ours: Histogram; theirs: Latencies | null }[],
+    read: readonly MinuteCells[],
     last: number,
   ): Promise<Map<number, Latencies>> {
     const mixed = read.filter(({ ours, requests, theirs }) => theirs === null && requests > ours.requests)
@@ -188,6 +226,17 @@ export class RequestCounts {
     }
     return found
   }
+}
+
+function counted(
+  { errors, minute, ours, requests, theirs }: MinuteCells,
+  listed?: Latencies,
+  values: Record<string, Moments> = {},
+): CountedMinute {
+  const { latency, shadowed } = ours
+  const more = theirs ?? listed
+  if (more) addLatencies(latency, more)
+  return { minute, tally: { requests, errors, shadowed, latency, values } }
 }
 
 /**

@@ -11,14 +11,50 @@ export async function countStage(
   nowMs: number,
 ): Promise<Pick<Observed, 'minutes' | 'marks'>> {
   const { id, newCollection, oldCollection, stageMarks, stageStartedAtMs } = state
-  // With a minute on either side: the clocks of those who count may differ from Redis's.
-  const read = (collection: string) => counts.read(id, collection, (stageStartedAtMs ?? nowMs) - 60_000, nowMs + 60_000)
+  const { fromMs, toMs } = timeOf(state, nowMs)
+  const read = (collection: string) => counts.read(id, collection, fromMs, toMs)
   const [fresh, old] = await Promise.all([read(newCollection), read(oldCollection)])
   const all = pairs(fresh, old)
   return {
     minutes: stageStartedAtMs === null ? [] : all.map((minute) => sinceMark(minute, stageMarks)),
     marks: all.filter(({ minute }) => Math.abs(minute - minuteOf(nowMs)) <= 1).map(markOf),
   }
+}
+
+/** The counts of the current stages of many deployments, without recorded numbers: see `readTotals`. */
+export async function countStages(
+  counts: RequestCounts,
+  states: readonly Deployment[],
+  nowMs: number,
+): Promise<Minute[][]> {
+  const begun = states.filter(({ stageStartedAtMs }) => stageStartedAtMs !== null)
+  const read = await counts.readTotals(
+    begun.flatMap((state) =>
+      [state.newCollection, state.oldCollection].map((collection) => ({
+        deploymentId: state.id,
+        collection,
+        ...timeOf(state, nowMs),
+      })),
+    ),
+  )
+  const found = new Map(begun.map(({ id, stageMarks }, i) => [id, { stageMarks, at: 2 * i }]))
+  return states.map(({ id }) => {
+    const each = found.get(id)
+    if (!each) return []
+    return pairs(read[each.at]!, read[each.at + 1]!).map((minute) => sinceMark(minute, each.stageMarks))
+  })
+}
+
+/** The counts of both collections in the hour before a time, whatever the stage was. */
+export async function countHour(counts: RequestCounts, state: Deployment, untilMs: number): Promise<Minute[]> {
+  const read = (collection: string) => counts.read(state.id, collection, untilMs - 3_600_000, untilMs)
+  const [fresh, old] = await Promise.all([read(state.newCollection), read(state.oldCollection)])
+  return pairs(fresh, old)
+}
+
+/** The time of a stage with a minute on either side: the clocks of those who count may differ from Redis's. */
+function timeOf({ stageStartedAtMs }: Deployment, nowMs: number): { fromMs: number; toMs: number } {
+  return { fromMs: (stageStartedAtMs ?? nowMs) - 60_000, toMs: nowMs + 60_000 }
 }
 
 function pairs(fresh: readonly CountedMinute[], old: readonly CountedMinute[]): Minute[] {

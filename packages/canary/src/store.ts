@@ -81,7 +81,28 @@ export class DeploymentStore {
 
   async read(id: string): Promise<Deployment | null> {
     const [tick, state] = await this.#redis.hmget(this.#keys.deployment(id), 'tick', 'state')
-    return state ? { ...completeState(JSON.parse(state) as Deployment), tick: Number(tick) } : null
+    return stateOf(tick, state)
+  }
+
+  /** Those that are there, in the given order; in one round trip. */
+  async readMany(ids: readonly string[]): Promise<Deployment[]> {
+    const calls = this.#redis.pipeline()
+    for (const id of ids) calls.hmget(this.#keys.deployment(id), 'tick', 'state')
+    return valuesOf(await calls.exec()).flatMap((fields) => {
+      const [tick, state] = fields as [string | null, string | null]
+      return stateOf(tick, state) ?? []
+    })
+  }
+
+  /** Ids of at most `limit` deployments: those under way, oldest first, then those that ended, newest first. */
+  async page(limit: number, isActiveOnly: boolean): Promise<{ ids: string[]; total: number }> {
+    const calls = this.#redis
+      .pipeline()
+      .zrange(this.#keys.active, 0, String(limit - 1))
+      .zcard(this.#keys.active)
+    if (!isActiveOnly) calls.zrange(this.#keys.history, 0, String(limit - 1), 'REV').zcard(this.#keys.history)
+    const [active, open, ended = [], over = 0] = valuesOf(await calls.exec()) as [string[], number, string[]?, number?]
+    return { ids: [...active, ...ended].slice(0, limit), total: open + over }
   }
 
   /** Writes the state with its claim of the alias, its route and its events. `before` null: it must not be there yet. */
@@ -151,6 +172,18 @@ export class DeploymentStore {
       },
     }
   }
+}
+
+function stateOf(tick: string | null | undefined, state: string | null | undefined): Deployment | null {
+  return state ? { ...completeState(JSON.parse(state) as Deployment), tick: Number(tick) } : null
+}
+
+/** @throws the first failure among the replies of a pipeline. */
+function valuesOf(replies: [Error | null, unknown][] | null): unknown[] {
+  return (replies ?? []).map(([error, reply]) => {
+    if (error) throw error
+    return reply
+  })
 }
 
 /** Held by the one process that acts for a deployment. */

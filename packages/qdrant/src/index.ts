@@ -5,6 +5,11 @@ export type { DeleteCollectionOptions, DeletionResult } from './delete-collectio
 export { QdrantError } from './qdrant.ts'
 export type { QdrantConnection } from './qdrant.ts'
 export { ScheduledDeletions } from './scheduled-deletions.ts'
-export type { ScheduledDeletion, ScheduledDeletionsOptions } from './scheduled-deletions.ts'
+export type {
+  DeletionPage,
+  DeletionPageRequest,
+  ScheduledDeletion,
+  ScheduledDeletionsOptions,
+} from './scheduled-deletions.ts'
 export { createTasks } from './tasks.ts'
 export type { QdrantTasksOptions } from './tasks.ts'

@@ -1,7 +1,7 @@
 import { ArgumentsError } from '@arq-ts/core'
-import type { Client, Job, JobInfo } from '@arq-ts/core'
+import type { Client, Job, JobInfo, ListedJob } from '@arq-ts/core'
 import { z } from 'zod'
-import { checkArguments, checkOptions, nameSchema } from './check.ts'
+import { checkArguments, checkOptions, countSchema, nameSchema } from './check.ts'
 import { DEFAULT_GRACE_MINUTES, DELETE_COLLECTION } from './delete-collection.ts'
 import type { DeletionResult } from './delete-collection.ts'
 
@@ -17,6 +17,25 @@ export interface ScheduledDeletion {
   gracePeriodMinutes: number
 }
 
+/** One page of scheduled deletions. */
+export interface DeletionPageRequest {
+  /** The cursor of the page before; null or absent for the first. */
+  cursor?: string | null
+  /** Deletions at most. Default 50, at most 500. */
+  limit?: number
+  /** Jobs that are looked at for one page at most. Default 2,000. */
+  budget?: number
+}
+
+/** A page of scheduled deletions. */
+export interface DeletionPage {
+  deletions: ScheduledDeletion[]
+  /** The number of jobs that were looked at. */
+  scanned: number
+  /** Goes into the next request; null when nothing is left to look at. */
+  cursor: string | null
+}
+
 /** Options of `new ScheduledDeletions()`. */
 export interface ScheduledDeletionsOptions {
   client: Client
@@ -27,6 +46,12 @@ export interface ScheduledDeletionsOptions {
 const optionsSchema = z.strictObject({
   client: z.custom<Client>((value) => typeof (value as Client | null)?.queuedJobs === 'function', 'Expected a Client'),
   queueNames: z.array(z.string().min(1)).min(1, 'Expected at least one queue').optional(),
+})
+
+const pageSchema = z.strictObject({
+  cursor: z.string().nullable().optional(),
+  limit: countSchema.max(500, 'Expected an integer from 1 to 500').default(50),
+  budget: countSchema.max(100_000, 'Expected an integer from 1 to 100,000').default(2_000),
 })
 
 /**
@@ -57,6 +82,36 @@ export class ScheduledDeletions {
       ),
     )
     return queues.flat().sort((a, b) => a.dueAt.getTime() - b.dueAt.getTime())
+  }
+
+  /**
+   * One page of the deletions that wait or run, queue by queue, in the order in which their jobs are due. Looks at
+   * `budget` jobs at most, so that a page may be empty and not the last one.
+   *
+   * @throws ArgumentsError; OptionsError for a cursor that no page has given; RedisUnavailableError.
+   */
+  async page(request: DeletionPageRequest = {}): Promise<DeletionPage> {
+    const { budget, cursor, limit } = checkOptions('page', pageSchema, request)
+    const page = await this.#client.inspector.page({
+      queueNames: this.#queueNames,
+      fits: (job) => deletionOf(job).length > 0,
+      cursor: cursor ?? null,
+      limit,
+      budget,
+    })
+    return { deletions: page.jobs.flatMap(deletionOf), scanned: page.scanned, cursor: page.cursor }
+  }
+
+  /**
+   * Takes one deletion back, by its job. One that runs already is asked to abort. `absent`: it has ended, or is not a
+   * deletion.
+   */
+  async cancel(jobId: string, queueName = this.#client.queueName): Promise<'removed' | 'running' | 'absent'> {
+    const info = await this.#client.job(jobId, { queueName }).info()
+    if (info?.functionName !== DELETE_COLLECTION) return 'absent'
+    const removal = await this.#client.inspector.removeJob(jobId, { queueName })
+    if (removal === 'running') await this.#client.inspector.requestAbort(jobId, { queueName })
+    return removal
   }
 
   /**
@@ -102,6 +157,10 @@ export class ScheduledDeletions {
     checkArguments(method, z.object({ collection: nameSchema }), { collection })
     return (await this.list()).filter((deletion) => deletion.collection === collection)
   }
+}
+
+function deletionOf({ info, queueName }: ListedJob): ScheduledDeletion[] {
+  return info && queueName !== null ? toDeletion(info, queueName) : []
 }
 
 /** A job by whatever form its arguments have: by position, by keyword, or mixed. One that does not fit will fail. */

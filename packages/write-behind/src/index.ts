@@ -1,4 +1,4 @@
-export type { DirtyEntry, EntryFilter } from './entries.ts'
+export type { DirtyEntry, EntryFilter, EntryPage, EntryPageRequest } from './entries.ts'
 export { CacheFullError } from './errors.ts'
 export { createMetrics } from './create-metrics.ts'
 export { createTasks } from './create-tasks.ts'

@@ -1,5 +1,5 @@
 import { CLEAN } from './plan.ts'
-import type { KeyState } from './plan.ts'
+import type { KeyState, Pending } from './plan.ts'
 
 const FIELDS = Object.keys(CLEAN) as (keyof KeyState)[]
 
@@ -8,6 +8,19 @@ export interface KeyRecord {
   state: KeyState
   /** Empty where nothing is stored. */
   stamp: string
+}
+
+/** A dirty key and its place among them: its score as Redis writes it. */
+export interface DirtyPlace {
+  key: string
+  score: string
+}
+
+/** A dirty key's state without its value. */
+export interface SizedState {
+  state: Omit<KeyState, 'pending'> & { pending: Omit<Pending, 'value'> | null }
+  /** Size of its value. */
+  bytes: number
 }
 
 /** Reads the fields of a key's hash. */
@@ -25,4 +38,14 @@ export function writeState(state: KeyState): string {
   for (const name of FIELDS) if (state[name] !== CLEAN[name]) kept[name] = state[name]
   if (pending) kept.pending = { version: pending.version, persister: pending.persister }
   return JSON.stringify(kept)
+}
+
+/** Reads a state whose value stays in Redis; null where nothing waits, or what is there is no state of ours. */
+export function readSized(text: string, bytes: number): SizedState | null {
+  try {
+    const state = JSON.parse(text) as KeyState
+    return state.pending ? { state: { ...CLEAN, ...state }, bytes } : null
+  } catch {
+    return null // whoever handles this key alone says so
+  }
 }

@@ -183,6 +183,11 @@ export const entriesSchema = z.strictObject({
   limit: z.number().int().min(1).optional(),
   status: z.enum(['waiting', 'overdue', 'running', 'dead']).optional(),
 })
+export const pageSchema = z.strictObject({
+  limit: z.number().int().min(1).max(500).optional(),
+  status: entriesSchema.shape.status,
+  cursor: z.string().nullable().optional(),
+})
 export const ttlSchema = ms(0)
 export const flushSchema = z.strictObject({ timeoutMs: ms(1).default(10_000) })
 

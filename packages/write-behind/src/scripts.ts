@@ -52,6 +52,36 @@ return found
 `)
 
 /**
+ * Reads a page of the dirty keys behind an anchor, in their order. The anchor need not be dirty any more, or may have
+ * another score: the page then begins with the first key of the anchor's score.
+ *
+ * KEYS: dirty. ARGV: the anchor's score ('' to begin at the head), the anchor, the lowest score, keys at most.
+ * Output: of each key its name and its score.
+ */
+export const READ_PAGE = defineScript(`
+local rank = ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[2]) == ARGV[1] and redis.call('ZRANK', KEYS[1], ARGV[2])
+local start = rank and rank + 1 or redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. (ARGV[1] == '' and ARGV[3] or ARGV[1]))
+return redis.call('ZRANGE', KEYS[1], start, start + ARGV[4] - 1, 'WITHSCORES')
+`)
+
+/**
+ * Reads the state of many keys with the sizes of their values: a list of keys must not read what may be many megabytes.
+ *
+ * KEYS: one state per key. Output: as of READ_MANY, with the size in bytes in place of the value.
+ */
+export const READ_SIZES = defineScript(`
+local found = {}
+for i = 1, #KEYS do
+  local fields = redis.pcall('HMGET', KEYS[i], 'stamp', 'state')
+  if fields.err then fields = {'', 'wrong'} end
+  local isThere = fields[1] and fields[2]
+  found[2 * i - 1] = isThere and fields[1] .. fields[2]
+  found[2 * i] = isThere and fields[1] ~= '' and redis.call('HSTRLEN', KEYS[i], 'value') or 0
+end
+return found
+`)
+
+/**
  * Replaces the states of many keys, each if it is still the one that was read. Values stay as they are, or go: an event
  * that brings a value, or changes the cache, is SWAP's.
  *

@@ -5,11 +5,11 @@ import type { Redis } from 'ioredis'
 import { COUNTED } from './figures.ts'
 import type { Counted, StoreFigures } from './figures.ts'
 import type { LoadEnd, LoadStep } from './loading/steps.ts'
-import { readRecord, writeState } from './key-record.ts'
-import type { KeyRecord } from './key-record.ts'
+import { readRecord, readSized, writeState } from './key-record.ts'
+import type { DirtyPlace, KeyRecord, SizedState } from './key-record.ts'
 import { decide } from './plan.ts'
 import type { KeyEvent, KeyState, Outcome } from './plan.ts'
-import { BEGIN_LOAD, END_LOAD, READ_MANY, SWAP, SWAP_MANY } from './scripts.ts'
+import { BEGIN_LOAD, END_LOAD, READ_MANY, READ_PAGE, READ_SIZES, SWAP, SWAP_MANY } from './scripts.ts'
 
 /** Time a clean key's last version is remembered: a write that comes late must not take an older one. */
 const REMEMBER_MS = 7 * 86_400_000
@@ -86,6 +86,31 @@ export class Store {
   async overdue(byMs: number, page?: { offset: number; limit: number }): Promise<string[]> {
     const range = [this.#key('dirty'), '-inf', String((await this.nowMs()) - byMs), 'BYSCORE'] as const
     return page ? this.#redis.zrange(...range, 'LIMIT', page.offset, page.limit) : this.#redis.zrange(...range)
+  }
+
+  /** A page of the dirty keys behind a place, in the order of `dirty`; `isDead`: only those that failed for good. */
+  async dirtyPage(after: DirtyPlace | null, limit: number, isDead: boolean): Promise<DirtyPlace[]> {
+    const lowest = isDead ? '+inf' : '-inf'
+    const args = [after?.score ?? '', after?.key ?? '', lowest, limit]
+    const found = (await READ_PAGE(this.#redis, [this.#key('dirty')], args)) as Buffer[]
+    return Array.from({ length: found.length / 2 }, (_, i) => ({
+      key: String(found[2 * i]),
+      score: String(found[2 * i + 1]),
+    }))
+  }
+
+  /** States of keys with the sizes of their values, which are not read. Those that are not dirty are left out. */
+  async sizes(keys: readonly string[]): Promise<{ nowMs: number; sized: Map<string, SizedState> }> {
+    const sized = new Map<string, SizedState>()
+    if (keys.length === 0) return { nowMs: 0, sized }
+    const states = keys.map((key) => this.#key('state', key))
+    const [nowMs, reply] = await Promise.all([this.nowMs(), READ_SIZES(this.#redis, states, [])])
+    const found = reply as (Buffer | number | null)[]
+    keys.forEach((key, i) => {
+      const record = found[2 * i] ? readSized(String(found[2 * i]).slice(STAMP_LENGTH), Number(found[2 * i + 1])) : null
+      if (record) sized.set(key, record)
+    })
+    return { nowMs, sized }
   }
 
   /** Since when keys are dirty, in unix ms; null for those that are not, and for the dead. */

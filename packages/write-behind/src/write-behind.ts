@@ -4,8 +4,8 @@ import type { Client } from '@arq-ts/core'
 import { hasPersister } from './allow-list.ts'
 import { bringPending, enqueuePersist, ensurePersist, freshEpoch } from './jobs.ts'
 import { CacheFullError } from './errors.ts'
-import { dirtyEntries, entriesOf } from './entries.ts'
-import type { DirtyEntry, EntryFilter } from './entries.ts'
+import { dirtyEntries, entriesOf, entryPage } from './entries.ts'
+import type { DirtyEntry, EntryFilter, EntryPage, EntryPageRequest } from './entries.ts'
 import { Loader } from './loading/loader.ts'
 import {
   checked,
@@ -14,6 +14,7 @@ import {
   keySchema,
   loadSchema,
   optionsSchema,
+  pageSchema,
   ttlSchema,
   writeSchema,
 } from './options.ts'
@@ -206,9 +207,19 @@ export class WriteBehind {
     return this.#store.dirty()
   }
 
-  /** The dirty keys with their states, the most overdue first and the dead last. Reads their values' sizes, in pages. */
+  /** The dirty keys with their states, the most overdue first and the dead last. Reads no values, only their sizes. */
   entries(filter: EntryFilter = {}): Promise<DirtyEntry[]> {
     return dirtyEntries(this.#store, checked('entries', entriesSchema, filter) as EntryFilter)
+  }
+
+  /**
+   * One page of `entries`: at most 2,000 keys are looked at, so that a page may be empty and not the last one. A key whose
+   * state changes between two pages may be on both.
+   *
+   * @throws OptionsError, for a cursor that no page has given too.
+   */
+  page(request: EntryPageRequest = {}): Promise<EntryPage> {
+    return entryPage(this.#store, checked('page', pageSchema, request) as EntryPageRequest)
   }
 
   /** The state of a key; null for one that is not dirty. */

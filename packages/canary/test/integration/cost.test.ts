@@ -122,3 +122,68 @@ describe('fifty deployments that have ended', () => {
     await deployments.close()
   })
 })
+
+describe('deployments under way, with two hours of traffic,', () => {
+  test('are listed before those that ended, fifty of seventy, by at most 100 commands', async () => {
+    const store = new DeploymentStore(redis, keys(''))
+    const filling = redis.pipeline()
+    for (let i = 0; i < 40; i++) {
+      const state = deployment(`open_${i}`, `alias_${i}`)
+      const running = { ...state, status: 'running' as const, begunAtMs: START, stageStartedAtMs: START }
+      await store.write(null, { ...running, startedAtMs: START + i }, [], START)
+      filling.set(`canary:metrics:open_${i}:v2:count:${START / MINUTE + 60}`, 10 + i)
+    }
+    await filling.exec()
+    for (let i = 0; i < 30; i++)
+      await store.write(
+        null,
+        { ...deployment(`over_${i}`, `x${i}`), status: 'failed', finishedAtMs: START + i },
+        [],
+        START,
+      )
+    const now = () => START + 110 * MINUTE
+    const options = { client: bench.client(), redis: server.url, aliases: new MemoryAliases(), now }
+    const deployments = new CanaryDeployments(options)
+    await deployments.list({ limit: 1 }) // connects
+    let list = await deployments.list({ limit: 1 })
+    expect(await commandsOf(async () => (list = await deployments.list()))).toBeLessThanOrEqual(100)
+    expect(list.total).toBe(70)
+    expect(list.deployments.map(({ id }) => id)).toEqual([
+      ...Array.from({ length: 40 }, (_, i) => `open_${i}`),
+      ...Array.from({ length: 10 }, (_, i) => `over_${29 - i}`),
+    ])
+    expect(list.deployments[7]).toMatchObject({
+      metrics: { new: { totalRequests: 17 } },
+      acts: ['pause', 'promote', 'rollback'],
+    })
+    expect((await deployments.list({ active: true, limit: 5 })).total).toBe(40)
+    for (const limit of [0, 51, 1.5]) expect(() => deployments.list({ limit })).toThrow('limit')
+    await deployments.close()
+  })
+
+  test('are shown in detail by at most 20 commands, numbers and Python’s lists included', async () => {
+    const store = new DeploymentStore(redis, keys(''))
+    const state = deployment('d', 'products')
+    await store.write(null, { ...state, status: 'running', begunAtMs: START, stageStartedAtMs: START }, [], START)
+    const nowMs = START + 110 * MINUTE
+    const counts = new RequestCounts(redis, keys(''))
+    for (let minute = 0; minute <= 110; minute += 5) {
+      const values = { overlap: 0.5 }
+      const request = { deploymentId: 'd', latencyMs: 40, isError: false }
+      await counts.add({ ...request, collection: 'v1' }, START + minute * MINUTE)
+      await counts.add({ ...request, collection: 'v2', isShadow: true, values }, START + minute * MINUTE)
+      await redis.incr(`canary:metrics:d:v2:count:${START / MINUTE + minute}`)
+      await redis.lpush(`canary:metrics:d:v2:latency:${START / MINUTE + minute}`, '80')
+    }
+    const options = { client: bench.client(), redis: server.url, aliases: new MemoryAliases(), now: () => nowMs }
+    const deployments = new CanaryDeployments(options)
+    await deployments.status('d') // connects
+    let details: Awaited<ReturnType<typeof deployments.details>> = null
+    expect(await commandsOf(async () => (details = await deployments.details('d')))).toBeLessThanOrEqual(20)
+    expect(details!.minutes).toHaveLength(60)
+    expect(details!.minutes.at(-1)).toMatchObject({ shadow: { requests: 1, overlap: 0.5 }, new: { requests: 2 } })
+    expect(details!.guards[0]).toMatchObject({ name: 'error rate', samples: 46, verdict: 'ok' })
+    expect(await deployments.details('none')).toBeNull()
+    await deployments.close()
+  })
+})

@@ -166,6 +166,33 @@ describe.skipIf(noQdrant !== undefined)('deletions that are scheduled', () => {
     expect((await deletions.keep('a')).removed).toEqual([])
   })
 
+  test('are read by pages that look at a bounded number of jobs, and cancelled one by one', async () => {
+    const client = bench.client()
+    for (let i = 0; i < 30; i++) {
+      await client.enqueue('other', [i], { deferByMs: i * 60_000 })
+      if (i % 10 === 5)
+        await client.enqueue('delete_collection', [`c${i}`, 60], { deferByMs: 3_600_000 + i * 1_000, jobId: `of-${i}` })
+    }
+    const deletions = new ScheduledDeletions({ client })
+    const all = await deletions.list()
+    const found: typeof all = []
+    let cursor: string | null = null
+    do {
+      const page = await deletions.page({ budget: 10, limit: 2, cursor })
+      expect(page.scanned).toBeLessThanOrEqual(10)
+      found.push(...page.deletions)
+      cursor = page.cursor
+    } while (cursor !== null)
+    expect(found).toEqual(all)
+    expect(await deletions.cancel('of-15')).toBe('removed')
+    expect(await deletions.cancel('of-15')).toBe('absent')
+    const other = (await client.queuedJobs()).find(({ functionName }) => functionName === 'other')!
+    expect(await deletions.cancel(other.jobId)).toBe('absent')
+    expect((await deletions.list()).map(({ collection }) => collection)).toEqual(['c5', 'c25'])
+    expect(await client.queuedJobs()).toHaveLength(32)
+    await expect(deletions.page({ limit: 0 })).rejects.toThrow('limit')
+  })
+
   test('are carried out now, and once', async () => {
     const collection = await bench.collection('old')
     const client = bench.client()

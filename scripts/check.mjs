@@ -16,6 +16,7 @@ const checks = [
   ['generated references', node, ['packages/core/scripts/config-reference.mjs', '--check']],
   ['generated help', node, ['packages/cli/scripts/generate-help.mjs', '--check']],
   ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],
+  ['code in the docs', node, ['scripts/docs-check.mjs']],
   ['formatting', bin('oxfmt'), ['--check']],
   ['linter, import rules, cycles', bin('oxlint'), ['--type-aware', '--deny-warnings']],
   ['tests', node, ['scripts/test.mjs']],

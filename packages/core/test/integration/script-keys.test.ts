@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, test, vi } from 'vitest'
-import { RedisServer } from '@arq-ts/testkit'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { eventually, RedisServer } from '@arq-ts/testkit'
 import { Redis } from 'ioredis'
 import { Client, defineTask, Retry, Worker } from '../../src/index.ts'
 import type { Finding } from '../../src/index.ts'
+import { luaShas, luaSources } from '../../src/redis/scripts.generated.ts'
 import { silent, useBench } from './support.ts'
 
-/** Each script behind a rule that refuses keys it was not given, as Dragonfly and Redis Cluster do. */
-vi.mock('../../src/redis/scripts.generated.ts', async (original) => {
-  const { luaSources } = await original<typeof import('../../src/redis/scripts.generated.ts')>()
-  const guard = `
+/** Stands before a script and refuses keys that it was not given, as Dragonfly and Redis Cluster do. */
+const GUARD = `
 local declared = {}
 for _, key in ipairs(KEYS) do declared[key] = true end
 local server = redis
@@ -34,11 +33,20 @@ local redis = {
   end,
 }
 `
-  const guarded = Object.fromEntries(Object.entries(luaSources).map(([name, source]) => [name, guard + source]))
-  const shas = Object.fromEntries(
-    Object.entries(guarded).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]),
-  )
-  return { luaSources: guarded, luaShas: shas }
+
+const sources: Record<string, string> = luaSources
+const shas: Record<string, string> = luaShas
+const unguarded = { sources: { ...sources }, shas: { ...shas } }
+
+beforeAll(() => {
+  for (const [name, source] of Object.entries(sources)) {
+    sources[name] = GUARD + source
+    shas[name] = createHash('sha1').update(sources[name]).digest('hex')
+  }
+})
+afterAll(() => {
+  Object.assign(sources, unguarded.sources)
+  Object.assign(shas, unguarded.shas)
 })
 
 const tasks = [
@@ -78,7 +86,9 @@ async function useEverything(client: Client, worker: Worker, redis: Redis, prefi
   await expect(bad?.result({ timeoutMs: 5_000 })).rejects.toThrow('bad')
   const slow = await client.enqueue('slow', [])
   await new Promise<void>((resolve) => worker.once('jobStarted', () => resolve()))
-  await new Promise((resolve) => setTimeout(resolve, 700)) // past a renewal: leaseMs / 3
+  const leaseEnd = () => redis.pexpiretime(`${prefix}arq:in-progress:${slow?.jobId}`)
+  const claimedUntil = await leaseEnd()
+  await eventually(async () => (await leaseEnd()) > claimedUntil)
   expect(await slow?.abort({ timeoutMs: 5_000 })).toBe(true)
   const left = await client.enqueue('slow', [])
   await new Promise<void>((resolve) => worker.once('jobStarted', () => resolve()))

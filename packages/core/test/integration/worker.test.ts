@@ -315,7 +315,8 @@ describe('a worker', () => {
       defineTask({ name: 'behind', handler: () => null }),
     ]
     const held = bench.worker({ tasks, maxJobs: 1, pollDelayMs: 30_000 })
-    await eventually(async () => (await client.job('hold-300').status()) === 'in_progress')
+    const reachesHold = async () => (await client.job('hold-300').status()) === 'in_progress'
+    await eventually(reachesHold, { timeoutMs: 25_000 })
     await held
     await bench.worker({ tasks, maxJobs: 1, pollDelayMs: 30_000 })
     for (const [, , { jobId }] of behind) await client.job(jobId).result({ timeoutMs: 10_000 })

@@ -17,6 +17,7 @@ import type { EnqueueOptions } from '../options/enqueue.ts'
 import { decodeJob, decodeResult, encodeJob, readable } from '@arq-ts/protocol/jobs'
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
 import type { Due, EnqueueCall } from '../redis/broker.ts'
+import { Limits } from '../limits/limits.ts'
 import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
 import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
@@ -76,6 +77,8 @@ export class Client {
   readonly doctor: Doctor
   /** What workers recorded: counts and durations over time, errors, recent jobs, events. */
   readonly history: History
+  /** Limits at run time: read, set, clear. */
+  readonly limits: Limits
   /** Acts on jobs as they were seen, which can be undone. */
   readonly reversals: Reversals
   readonly #link: Link
@@ -104,6 +107,7 @@ export class Client {
     this.doctor = new Doctor(link, this.queues)
     this.reversals = new Reversals(link)
     this.history = new History(link)
+    this.limits = new Limits(link)
   }
 
   /** @internal A client over a worker's connection. */

@@ -10,6 +10,16 @@ import { toDeadLetter } from './dead-letters.ts'
 import { endedState, toJobInfo, toJobResult } from './job.ts'
 import type { JobResult } from './job.ts'
 
+/** A capability's hold of a waiting job: its far score is no due time. */
+export interface JobHold {
+  /** The capability: `limit`. */
+  by: string
+  /** What of it holds the job: the name of a limit, and the key it counts by. */
+  about: string
+  /** When it was held. */
+  since: Date
+}
+
 /** All that is known of one job. */
 export interface JobDetails {
   /** Its id. */
@@ -48,6 +58,8 @@ export interface JobDetails {
   error: string | null
   /** True when it is kept as a dead letter. */
   dead: boolean
+  /** Why its score is far, where a capability holds it; null otherwise. */
+  hold: JobHold | null
   /** The arq-ts worker that runs it. */
   workerId: string | null
   /** The worker of either language that holds it; null when none does. */
@@ -74,6 +86,7 @@ export async function describeJob(link: Link, jobId: string, queueName: string |
   const info = read.kind === 'record' ? toJobInfo(read.record, jobId, stored.score) : null
   const dead = letter && toDeadLetter(letter, link.limits)
   const known = ended ?? info ?? dead?.job ?? null
+  const hold = await link.limitRecords.holdOf(jobId, stored.score)
   const holder = holderOf(jobId, stored, workers, stored.holderTtlMs)
   const status = stateOf(stored, { ended, isDead: letter !== null, isHeld: holder !== null, nowMs: link.clock.now() })
   const isWaiting = status === 'queued' || status === 'deferred' || status === 'retrying'
@@ -92,7 +105,7 @@ export async function describeJob(link: Link, jobId: string, queueName: string |
     kwargs: known?.kwargs ?? {},
     codec: read.kind === 'record' ? read.codec : null,
     enqueueTime: known?.enqueueTime ?? null,
-    dueTime: isWaiting && stored.score !== null && isDate(stored.score) ? new Date(stored.score) : null,
+    dueTime: isWaiting && !hold && stored.score !== null && isDate(stored.score) ? new Date(stored.score) : null,
     score: stored.score,
     startTime: ended?.startTime ?? (runs?.sinceMs ? new Date(runs.sinceMs) : null),
     finishTime: ended?.finishTime ?? (letter ? new Date(letter.failedAtMs) : null),
@@ -106,6 +119,7 @@ export async function describeJob(link: Link, jobId: string, queueName: string |
         : (letter?.error ?? describeError(ended.result))
       : (letter?.error ?? stored.lastError),
     dead: letter !== null,
+    hold: isWaiting && hold ? { by: hold.by, about: hold.about, since: new Date(hold.sinceMs) } : null,
     workerId: runs?.workerId ?? null,
     holder: runs,
     abortAsked: !ended && stored.abortAskedMs !== null ? new Date(stored.abortAskedMs) : null,

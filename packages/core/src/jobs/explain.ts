@@ -6,7 +6,7 @@ import type { JobDetails } from './details.ts'
 
 /** One thing that decides whether a job runs. */
 export interface Reason {
-  /** What was asked: `place`, `payload`, `time`, `pause`, `hold`, `worker`, `function`, `slots`, `abort`, `codec`. */
+  /** What was asked: `place`, `payload`, `time`, `pause`, `hold`, `limit`, `worker`, `function`, `slots`, `abort`, `codec`. */
   check: string
   /** False where it keeps the job from running; null where nobody can know. */
   ok: boolean | null
@@ -71,6 +71,12 @@ function timeOf(job: JobDetails, nowMs: number): Reason[] {
   if (problem !== null) return [{ check: 'time', ok: false, detail: `${problem}; \`job run-now\` makes it due now` }]
   const tries = job.jobTry > 0 ? `; it was tried ${job.jobTry === 1 ? 'once' : `${job.jobTry} times`}` : ''
   const why = job.error === null || job.jobTry === 0 ? '' : `, last with ${job.error}`
+  if (job.hold) {
+    const { about, by, since } = job.hold
+    const held = `it has waited for ${spanText(nowMs - since.getTime())}`
+    const what = by === 'limit' ? `the limit "${about}" has no place for it` : `${by} "${about}" holds it`
+    return [{ check: by, ok: false, detail: `${what}; ${held}, no try is counted, and it starts by itself` }]
+  }
   const isDue = job.score <= nowMs
   const detail = isDue
     ? `it has been due for ${spanText(nowMs - job.score)}`

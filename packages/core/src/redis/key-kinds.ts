@@ -13,6 +13,10 @@ const NAMED: Readonly<Record<string, string>> = {
   'arq:obs:cron': 'string',
   'arq:dead': 'hash',
   'arq:stats': 'hash',
+  'arq:limit-running': 'zset',
+  'arq:limit-offered': 'zset',
+  'arq:limit-waiting': 'zset',
+  'arq:limit-state': 'hash',
 }
 
 /** Types of the keys that there is one of. */
@@ -21,6 +25,9 @@ const SINGLE: Readonly<Record<string, string>> = {
   'arq:dead': 'zset',
   'arq:workers': 'zset',
   'arq:paused': 'set',
+  'arq:limits': 'hash',
+  'arq:limit-watch': 'zset',
+  'arq:held': 'hash',
 }
 
 /** Types of what is recorded beside the queues, by the word behind `arq:obs:`. */

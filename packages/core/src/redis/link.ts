@@ -15,6 +15,7 @@ import { JobLogStreams } from './job-logs.ts'
 import { JobRecords } from './jobs.ts'
 import { describeObstruction } from './obstruction.ts'
 import { QueueRecords } from './queues.ts'
+import { LimitRecords } from './limits.ts'
 import { Recordings } from './recordings.ts'
 import { Server } from './server.ts'
 import { Shelf } from './shelf.ts'
@@ -59,6 +60,7 @@ export class Link {
   readonly recordings: Recordings
   readonly jobLogs: JobLogStreams
   readonly server: Server
+  readonly limitRecords: LimitRecords
   /** Keys of a wrong type that reads over this link met, the first thousand. */
   readonly metDamage: Set<string>
   /** Time a call may wait for Redis, in ms. */
@@ -98,6 +100,7 @@ export class Link {
     this.recordings = new Recordings({ calls, connection, keys, faults: this.broker.faults })
     this.jobLogs = new JobLogStreams(connection, calls, keys)
     this.server = new Server(calls)
+    this.limitRecords = new LimitRecords(connection, calls, keys, options.expiresExtraMs)
   }
 
   /** To be awaited before `clock.now()` is relied upon: asks for Redis's time unless it is known. */

@@ -6,6 +6,8 @@
 // enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
 // finish: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
 // free: ARGV[1] KEYS[1] KEYS[2..]
+// limitAdmit: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
+// limitFill: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // log: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2]
 // move: ARGV[1] ARGV[2] ARGV[3..] KEYS[1] KEYS[2] KEYS[3] KEYS[4..]
 // page: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2]
@@ -406,6 +408,215 @@ for i = 1, #KEYS - 1 do
 end
 redis.pcall('PUBLISH', ARGV[1], string.format('%.0f', now))
 return out`,
+  limitAdmit: `local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local id, token, lease, member = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[6]
+local place = token .. ' ' .. id
+local count = (#KEYS - 7) / 4
+local out = { 1 }
+if redis.call('GET', KEYS[2]) ~= token then
+  -- Held by this very call, come a first time?
+  local about = redis.call('HGET', KEYS[5], id)
+  local score = about and redis.call('ZSCORE', KEYS[1], id)
+  if score and string.match(about, '^%d+') == string.format('%.0f', math.floor(tonumber(score))) then return { 0 } end
+  return { -1 }
+end
+
+local function settings_of(limit, name, declared)
+  local set = redis.call('HMGET', KEYS[6], name, limit)
+  local most, rate, per, burst
+  for _, text in ipairs({ declared, set[1] or '', set[2] or '' }) do
+    local c, n, p, b = string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
+    if c and c ~= '' then most = tonumber(c) end
+    if n and n ~= '' then rate, per, burst = tonumber(n), tonumber(p), tonumber(b) end
+  end
+  return most, rate, per, burst
+end
+
+local refused
+local arrivals = {}
+for l = 1, count do
+  local running, offered, waiting, state = unpack(KEYS, 4 * l + 4, 4 * l + 7)
+  local limit, name, declared = unpack(ARGV, 5 * l + 3, 5 * l + 5)
+  redis.call('ZREMRANGEBYSCORE', running, '-inf', now)
+  redis.call('ZREMRANGEBYSCORE', offered, '-inf', now)
+  local has_offer = redis.call('ZSCORE', offered, member)
+  local has_place = redis.call('ZSCORE', running, place)
+  local most, rate, per, burst = settings_of(limit, name, declared)
+  local taken = redis.call('ZCARD', running) + (has_offer and 0 or redis.call('ZCARD', offered))
+  local others = redis.call('ZCARD', waiting) - (redis.call('ZSCORE', waiting, member) and 1 or 0)
+  local at = 0
+  if rate then
+    local arrival = math.max(tonumber(redis.call('HGET', state, 'tat') or 0), now) + per / rate
+    arrivals[l] = has_place and 0 or arrival
+    at = arrival - burst * per / rate
+  end
+  local free = (not most or taken < most) and at <= now + 0.001 and (has_offer or others <= 0)
+  if not (free or has_place) and not refused then refused = l end
+  if others > 0 then out[#out + 1] = l end
+end
+
+for l = 1, count do
+  local running, offered, waiting, state = unpack(KEYS, 4 * l + 4, 4 * l + 7)
+  redis.call('ZREM', offered, member)
+  if not refused then
+    redis.call('ZREM', waiting, member)
+    redis.call('ZADD', running, string.format('%.0f', now + lease), place)
+    if redis.call('PTTL', running) < lease + 60000 then redis.call('PEXPIRE', running, lease + 60000) end
+    if arrivals[l] and arrivals[l] > 0 then
+      redis.call('HSET', state, 'tat', string.format('%.3f', arrivals[l]))
+      if redis.call('ZCARD', waiting) == 0 then
+        redis.call('PEXPIRE', state, string.format('%.0f', math.ceil(arrivals[l] - now)))
+      end
+    end
+  end
+end
+if not refused then
+  redis.call('HDEL', KEYS[5], id)
+  return out
+end
+
+local waiting, state = KEYS[4 * refused + 6], KEYS[4 * refused + 7]
+local limit, _, declared, share, weight = unpack(ARGV, 5 * refused + 3, 5 * refused + 7)
+if not redis.call('ZSCORE', waiting, member) then
+  local turn = ARGV[7]
+  if share ~= '' then
+    -- Fair queueing by start tags: a share that asks for much is served in turn with the others, by its weight.
+    local served = tonumber(redis.call('HGET', state, 'served') or 0)
+    local start = math.max(served, tonumber(redis.call('HGET', state, 'share:' .. share) or 0))
+    redis.call('HSET', state, 'share:' .. share, string.format('%.9f', start + 1 / tonumber(weight)))
+    turn = string.format('%.9f', start)
+  end
+  redis.call('ZADD', waiting, turn, member)
+end
+redis.call('HSET', state, 'declared', declared)
+redis.call('PERSIST', state)
+redis.call('ZADD', KEYS[7], 'NX', string.format('%.0f', now + 1000), limit)
+local score = redis.call('ZSCORE', KEYS[1], id)
+local deaths = score and math.floor(math.floor(tonumber(score) % 1 * 128 + 0.5) / 2) or 0
+local held = math.floor(now) + tonumber(ARGV[4])
+redis.call('ZADD', KEYS[1], string.format('%.7f', held + deaths / 64), id)
+redis.call('HSET', KEYS[5], id, string.format('%.0f %.0f %s limit %s', held, now, ARGV[7], limit))
+redis.call('DEL', KEYS[2])
+if redis.call('PTTL', KEYS[3]) >= 0 then
+  redis.call('PEXPIRE', KEYS[3], string.format('%.0f', tonumber(ARGV[4]) + tonumber(ARGV[5])))
+end
+local left = redis.pcall('DECR', KEYS[4])
+if type(left) == 'number' and left <= 0 then
+  redis.call('DEL', KEYS[4])
+elseif type(left) == 'number' then
+  redis.call('PEXPIRE', KEYS[4], string.format('%.0f', tonumber(ARGV[4]) + tonumber(ARGV[5])))
+end
+out[1] = 0
+local is_named = false
+for n = 2, #out do is_named = is_named or out[n] == refused end
+if not is_named then out[#out + 1] = refused end
+return out`,
+  limitFill: `local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local running, offered, waiting, state = unpack(KEYS, 1, 4)
+local limit, name = ARGV[1], ARGV[2]
+local offer_ms, horizon = tonumber(ARGV[3]), tonumber(ARGV[5])
+local at = 8
+for _ = 1, tonumber(ARGV[at]) do
+  at = at + 1
+  redis.call('ZREM', running, ARGV[at])
+end
+at = at + 1
+for _ = 1, tonumber(ARGV[at]) do
+  redis.call('ZREM', waiting, ARGV[at + 1])
+  redis.call('ZREM', offered, ARGV[at + 1])
+  redis.call('HDEL', KEYS[5], ARGV[at + 2])
+  at = at + 2
+end
+redis.call('ZREMRANGEBYSCORE', running, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', offered, '-inf', now)
+
+local set = redis.call('HMGET', KEYS[6], name, limit)
+local most, rate, per, burst
+for _, text in ipairs({ redis.call('HGET', state, 'declared') or '', set[1] or '', set[2] or '' }) do
+  local c, n, p, b = string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
+  if c and c ~= '' then most = tonumber(c) end
+  if n and n ~= '' then rate, per, burst = tonumber(n), tonumber(p), tonumber(b) end
+end
+local tat = math.max(tonumber(redis.call('HGET', state, 'tat') or 0), now)
+local offers = redis.call('ZCARD', offered)
+local function free()
+  return most and most - redis.call('ZCARD', running) - offers or math.huge
+end
+local function start_of(n)
+  return rate and tat + (n - burst) * per / rate or 0
+end
+local function is_near(n)
+  return not rate or n == 1 or start_of(n) <= now + horizon
+end
+
+for k = 8, #KEYS, 2 do
+  local queue, job = KEYS[k], KEYS[k + 1]
+  local member, id, channel = unpack(ARGV, at + 1, at + 3)
+  at = at + 3
+  local score = redis.call('ZSCORE', queue, id)
+  local until_ms = ARGV[7] == '1' and redis.call('ZSCORE', offered, member)
+  local turn = redis.call('ZSCORE', waiting, member)
+  local moves, since = false, math.floor(now)
+  if until_ms then
+    moves = score and math.floor(tonumber(score)) == tonumber(until_ms) - offer_ms and tonumber(score) > now
+    if moves then
+      redis.call('ZREM', offered, member)
+      offers = offers - 1
+    end
+  elseif turn and free() >= 1 and is_near(offers + 1) then
+    local about = redis.call('HGET', KEYS[5], id)
+    local mark, first = string.match(about or '', '^(%d+) %d+ (%d+)')
+    mark = tonumber(mark)
+    since = math.min(tonumber(first) or since, since)
+    moves = score and mark and math.floor(tonumber(score)) == mark
+    redis.call('ZREM', waiting, member)
+    if moves or not score then redis.call('HDEL', KEYS[5], id) end
+    if moves then redis.call('HSET', state, 'served', turn) end
+  end
+  if moves then
+    offers = offers + 1
+    local due = math.ceil(start_of(offers))
+    local score_at = due > now and due or since
+    due = math.max(due, math.floor(now))
+    redis.call('ZADD', queue, 'XX', string.format('%.7f', score_at + tonumber(score) % 1), id)
+    redis.call('ZADD', offered, string.format('%.0f', due + offer_ms), member)
+    local keep = string.format('%.0f', due - now + tonumber(ARGV[4]))
+    if redis.call('PTTL', job) >= 0 then redis.call('PEXPIRE', job, keep) end
+    if redis.call('PTTL', offered) < due + offer_ms - now then
+      redis.call('PEXPIRE', offered, string.format('%.0f', math.ceil(due + offer_ms - now)))
+    end
+    redis.pcall('PUBLISH', channel, string.format('%.0f', due) .. (due <= now and ' ' .. id or ''))
+  end
+end
+
+local waits = redis.call('ZCARD', waiting)
+if waits == 0 then
+  redis.call('ZREM', KEYS[7], limit)
+  redis.call('DEL', state)
+  if tat > now then
+    redis.call('HSET', state, 'tat', string.format('%.3f', tat))
+    redis.call('PEXPIRE', state, string.format('%.0f', math.ceil(tat - now)))
+  end
+  return {}
+end
+local want = math.min(free(), tonumber(ARGV[6]), waits)
+local nexts = 0
+while nexts < want and is_near(offers + nexts + 1) do nexts = nexts + 1 end
+local again = now + 60000
+if nexts > 0 then
+  again = now + 1000
+else
+  for _, set in ipairs({ running, offered }) do
+    local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+    if first[2] then again = math.min(again, tonumber(first[2]) + 1) end
+  end
+  if rate and free() >= 1 then again = math.min(again, start_of(offers + 1) - horizon) end
+end
+redis.call('ZADD', KEYS[7], string.format('%.0f', math.max(again, now + 20)), limit)
+if nexts == 0 then return {} end
+return redis.call('ZRANGE', waiting, 0, nexts - 1)`,
   log: `local stream, index, most = KEYS[1], KEYS[2], tonumber(ARGV[1])
 local function bytes_at(entry)
   return tonumber(entry[2][4]) or 0
@@ -1056,6 +1267,8 @@ export const luaShas = {
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
   finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
+  limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
+  limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
   log: '68d9dd1c4773728a7b0611a73efab9a6beb7af52',
   move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { aFunction, count, duration, retryPolicySchema } from '../options/check.ts'
+import { limitsSchema } from '../limits/limit.ts'
 import { isSchema } from './schema.ts'
 import type { Schema } from './schema.ts'
 
@@ -12,6 +13,7 @@ const settings = {
   keepResultForever: z.boolean().optional(),
   retry: retryPolicySchema.optional(),
   record: z.strictObject({ logs: z.boolean().optional() }).optional(),
+  limits: limitsSchema.optional(),
 }
 
 const call = {

@@ -1,4 +1,5 @@
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
+import type { AnyLimit, Limit } from '../limits/limit.ts'
 import { checkOptions } from '../options/check.ts'
 import { contractOf, returnsOf } from './call.ts'
 import type { JobContext } from './context.ts'
@@ -24,6 +25,8 @@ export interface TaskOptions {
 
 /** A function workers run, by its name on the wire, whatever it needs of their context. Made by `defineTask`. */
 export interface RunnableTask<Input, Result> extends TaskContract<Input, Result>, Readonly<TaskOptions> {
+  /** @internal Limits its jobs start under. */
+  readonly limits?: readonly AnyLimit[]
   /** @internal Schema of the parameters. */
   readonly params?: Schema
   /** @internal */
@@ -65,6 +68,8 @@ export function defineTask<
     params?: undefined
     returns?: Returns
     handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Result>
+    /** Limits its jobs start under, by their arguments. Default: none. */
+    limits?: readonly Limit<NoInfer<Args>>[]
   },
 ): Task<Args, Returned<Returns, Result>, Extra>
 /**
@@ -93,6 +98,8 @@ export function defineTask<
     params: Params
     returns?: Returns
     handler: (ctx: JobContext<Extra>, params: SchemaOutput<Params>) => Awaitable<Result>
+    /** Limits its jobs start under, by their parameters. Default: none. */
+    limits?: readonly Limit<[params: SchemaOutput<NoInfer<Params>>]>[]
   },
 ): Task<SchemaInput<Params>, Returned<Returns, Result>, Extra>
 export function defineTask(definition: unknown): AnyTask {
@@ -118,7 +125,7 @@ export function implement<
 >(
   contract: Contract<Input, Result, Args, Given>,
   handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Given>,
-  options: TaskOptions = {},
+  options: TaskOptions & { limits?: readonly Limit<NoInfer<Args>>[] } = {},
 ): Task<Input, Result, Extra> {
   const checked = checkOptions('implement', implementSchema, { ...options, contract, handler })
   const { contract: _, handler: __, ...settings } = checked

@@ -3,6 +3,8 @@ import { Client } from '../client/client.ts'
 import { JobAbortedError, LeaseLostError } from '../errors.ts'
 import type { JobEvent, WorkerEvents } from '../fleet/events.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import { Gates } from '../gates/gate.ts'
+import { LimitGate } from '../limits/limit-gate.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { ResolvedWorkerOptions } from '../options/worker.ts'
 import { QueueGauges } from '../recorder/queue-gauges.ts'
@@ -125,8 +127,12 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
       executor.loseLease(job, new LeaseLostError('the lease of this job was lost'))
     },
   })
+  const limitGate = new LimitGate({ records: link.limitRecords, clock: link.clock, leaseMs: settings.leaseMs, log })
+  const gates = new Gates([...tasks.values()].some((task) => task.limits) ? [limitGate] : [])
   const executor = new Executor({
     broker,
+    gates,
+    recordHold: (jobId, hold) => link.limitRecords.recordHold(jobId, hold, now()),
     settler: new SettleBatcher(broker, log),
     slots,
     confirmLease: (job) => leases.confirm(job),
@@ -221,6 +227,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     claimLoop,
     cron,
     executor,
+    gates,
     heartbeat,
     hooks,
     journal,

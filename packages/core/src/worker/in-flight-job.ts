@@ -1,4 +1,5 @@
 import type { Claim } from '../redis/broker.ts'
+import type { Pass } from '../gates/gate.ts'
 import type { HandlerRun } from './running/handler-run.ts'
 import type { Indexed } from './swap-list.ts'
 
@@ -6,7 +7,7 @@ import type { Indexed } from './swap-list.ts'
  * One job from its claim to its settlement: the only record of it in this worker.
  *
  * claimed → running → settling → settled
- * claimed → settling, where it fails or goes back without a run
+ * claimed → settling, where it fails or goes back without a run; a job with a pass is held there, or dropped
  *
  * It takes a slot from its claim on, gives the slot back as its settlement begins, and has its lease renewed until it
  * is settled or the lease is lost.
@@ -25,6 +26,8 @@ export class InFlightJob implements Indexed {
   leaseDeadlineMs = Infinity
   /** The handler at work, from phase `running` on. */
   run: HandlerRun | undefined
+  /** The pass of a job that a capability has a say in, a limit say. */
+  pass: Pass | undefined
 
   constructor(claim: Claim, leasedUntilMs: number, hasSlot: boolean) {
     this.claim = claim

@@ -105,8 +105,15 @@ export class LeaseKeeper {
     if (renewals.length === 0) return
     const held = await this.#broker.renew(renewals, this.#stopped.signal)
     for (const [i, job] of renewed.entries()) {
-      if (held[i]) job.leasedUntilMs = sentMs + renewals[i]!.leaseMs
-      else this.#lose(job)
+      const { leaseMs } = renewals[i]!
+      if (!held[i]) {
+        this.#lose(job)
+        continue
+      }
+      job.leasedUntilMs = sentMs + leaseMs
+      job.pass?.renew(now + leaseMs, leaseMs).catch((error: unknown) => {
+        if (!this.#stopped.signal.aborted) this.#log.error({ err: error }, 'renewing the places of a job failed')
+      })
     }
   }
 

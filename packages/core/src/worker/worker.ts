@@ -183,8 +183,21 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** Each step may wait, for Redis or a hook: a stop goes past it at once, and nothing that follows begins. */
   async #start(): Promise<void> {
-    const { aborts, claimLoop, cron, heartbeat, hooks, journal, leases, link, queueNames, quiet, recorder, tasks } =
-      this.#parts
+    const {
+      aborts,
+      claimLoop,
+      cron,
+      gates,
+      heartbeat,
+      hooks,
+      journal,
+      leases,
+      link,
+      queueNames,
+      quiet,
+      recorder,
+      tasks,
+    } = this.#parts
     const { broker, connection } = link
     const settings = this.#settings
     this.#stopping.signal.throwIfAborted()
@@ -221,6 +234,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     )
     await this.#unlessStopped(heartbeat.start())
     leases.start()
+    gates.start()
     recorder?.start()
     journal.note({ kind: 'worker-started', atMs: this.#startedAtMs, version: VERSION })
     if (settings.allowAbortJobs) aborts.start()
@@ -254,7 +268,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
    * The rest of the shutdown, in its order: services, keys, hook, connections. Each step is tried whatever the others do.
    */
   async #close(): Promise<void> {
-    const { aborts, cron, heartbeat, hooks, journal, leases, link, logs, quiet, recorder } = this.#parts
+    const { aborts, cron, gates, heartbeat, hooks, journal, leases, link, logs, quiet, recorder } = this.#parts
     cron.stop()
     aborts.stop()
     leases.stop()
@@ -262,6 +276,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     recorder?.pause()
     if (this.#startedAtMs > 0) journal.note({ kind: 'worker-stopped', atMs: link.broker.clock.now() })
     const steps: [string, () => unknown][] = [
+      ['giving places back', () => within(gates.stop(), link.connection.isReady ? END_WAIT_MS : 0)],
       ['writing what was recorded', () => recorder && link.connection.isReady && within(recorder.stop(), END_WAIT_MS)],
       ['writing what jobs logged', () => logs && link.connection.isReady && within(logs.flush(), END_WAIT_MS)],
       ['removing the health keys', () => link.connection.isReady && within(heartbeat.stop(), END_WAIT_MS)],

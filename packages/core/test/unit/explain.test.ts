@@ -26,6 +26,7 @@ const job = (changes: Partial<JobDetails> = {}): JobDetails => ({
   result: undefined,
   error: null,
   dead: false,
+  hold: null,
   workerId: null,
   holder: null,
   abortAsked: null,

@@ -51,6 +51,12 @@ export class Keys {
   readonly obsTried: string
   /** Jobs that have a log, the newest first: a list. */
   readonly obsLogged: string
+  /** Settings of limits that were made at run time: hash by the id of a limit. */
+  readonly limits: string
+  /** Limits that jobs wait for: sorted set by the time to look at each again. */
+  readonly limitWatch: string
+  /** Held jobs: hash of job id to the score of the hold, its time and its reason. */
+  readonly held: string
   readonly #database: number
 
   /** @param database Part of every channel's name but a result's: Redis's channels know no databases. */
@@ -62,6 +68,9 @@ export class Keys {
     this.workers = `${prefix}arq:workers`
     this.paused = `${prefix}arq:paused`
     this.events = `${prefix}arq:events@${database}`
+    this.limits = `${prefix}arq:limits`
+    this.limitWatch = `${prefix}arq:limit-watch`
+    this.held = `${prefix}arq:held`
     this.obsSeries = `${prefix}arq:obs:series`
     this.obsEvents = `${prefix}arq:obs:events`
     this.obsRecent = `${prefix}arq:obs:recent`
@@ -159,6 +168,22 @@ export class Keys {
   /** The error of a job's last try, while another try is to follow. */
   lastError(jobId: string): string {
     return `${this.prefix}arq:error:${jobId}`
+  }
+  /** Places of a limit that are taken: sorted set of claims by the end of their lease. */
+  limitRunning(limitId: string): string {
+    return `${this.prefix}arq:limit-running:${limitId}`
+  }
+  /** Places of a limit that are kept for jobs which are due: sorted set by the time each offer lapses. */
+  limitOffered(limitId: string): string {
+    return `${this.prefix}arq:limit-offered:${limitId}`
+  }
+  /** Jobs that wait for a place of a limit, in their turn: a sorted set. */
+  limitWaiting(limitId: string): string {
+    return `${this.prefix}arq:limit-waiting:${limitId}`
+  }
+  /** Time of a limit's rate, and the turns of its shares: a hash. */
+  limitState(limitId: string): string {
+    return `${this.prefix}arq:limit-state:${limitId}`
   }
   /** The last tick of a cron job that must not overlap. */
   lastTick(cronName: string): string {

@@ -17,7 +17,12 @@ export interface JobRecord {
   args: readonly unknown[]
   kwargs: Readonly<Record<string, unknown>>
   enqueueTimeMs: number
+  /** What arq-ts writes beside arq's fields, which Python passes over; undefined where there is nothing. */
+  mark?: Readonly<Record<string, unknown>> | undefined
 }
+
+/** The payload's key for the mark. */
+const MARK = 'arq-ts'
 
 /** A result as it is on the wire: the job's five fields and `s r st ft q id`. */
 export interface ResultRecord extends JobRecord {
@@ -40,8 +45,10 @@ type Fields = Readonly<Record<string, unknown>>
 
 /** @throws EncodeError */
 export function encodeJob(job: JobRecord, codec: CodecName, limits?: PayloadLimits): Buffer {
+  const { jobTry: t, functionName: f, kwargs: k, enqueueTimeMs: et, mark } = job
+  const a = wireArgs(job.args, codec)
   return encodeNamed(
-    { t: job.jobTry, f: job.functionName, a: wireArgs(job.args, codec), k: job.kwargs, et: job.enqueueTimeMs },
+    mark === undefined ? { t, f, a, k, et } : { t, f, a, k, et, [MARK]: mark },
     codec,
     limits?.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
     NAMES,
@@ -126,13 +133,21 @@ function toJob(fields: Fields): JobRecord {
   if (typeof functionName !== 'string') throw wrong('`f`', 'a function name', functionName)
   const args = field(fields, 'a')
   if (!Array.isArray(args)) throw wrong('`a`', 'the positional arguments', args)
-  return {
+  const record: JobRecord = {
     jobTry: field(fields, 't') === null ? null : integer(fields, 't'),
     functionName,
     args: args as unknown[],
     kwargs: map(field(fields, 'k'), '`k`'),
     enqueueTimeMs: integer(fields, 'et'),
   }
+  if (Object.hasOwn(fields, MARK)) record.mark = markOf(fields[MARK])
+  return record
+}
+
+/** Anybody may write a payload: what is no mark of ours is none. */
+function markOf(value: unknown): JobRecord['mark'] {
+  const isMap = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  return isMap ? (value as JobRecord['mark']) : undefined
 }
 
 /** As in Python, each field must be there. */

@@ -1,6 +1,7 @@
 import { admit, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
 import type { Admission, CodecName, Ending, Interruption, JobRecord, Outcome, WorkerRules } from '@arq-ts/protocol/jobs'
-import { LeaseLostError } from '../../errors.ts'
+import { JobAbortedError, LeaseLostError, RedisReplyError, RedisUnavailableError } from '../../errors.ts'
+import type { Gates, Pass } from '../../gates/gate.ts'
 import { showName } from '@arq-ts/protocol/show'
 import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
@@ -15,6 +16,9 @@ import type { RegisteredTask } from './registered-task.ts'
 import type { EndedJob, Reporter } from './reporter.ts'
 import { encodeOutcome } from './result-encoder.ts'
 import type { SettleBatcher } from './settle-batcher.ts'
+
+/** Time after which a job is tried again that Redis could not admit, in ms. */
+const ADMIT_AGAIN_MS = 5_000
 
 /** Margin past its timeout and grace within which a job may be settled before others may take it, in ms. */
 const SETTLE_MARGIN_MS = 1_000
@@ -34,6 +38,8 @@ type Ended = EndedJob & { codec: CodecName; task: RegisteredTask | undefined; ke
 
 export interface ExecutorOptions {
   broker: Broker
+  /** What decides about claimed jobs before they start. */
+  gates: Gates
   settler: SettleBatcher
   slots: Slots
   /** Resolves with false when the lease of a job is lost. */
@@ -44,6 +50,8 @@ export interface ExecutorOptions {
   sharedCodec: CodecName
   log: Logger
   reporter: Reporter
+  /** Keeps the reason of a hold, for whoever asks why the job does not run. */
+  recordHold: (jobId: string, hold: { untilMs: number; by: string; about: string }) => Promise<void>
   /** Keeps the error of a try that another one follows. */
   recordError: (jobId: string, error: string, ttlMs: number) => Promise<void>
   makeContext: (run: HandlerRun) => JobContext
@@ -75,6 +83,10 @@ export class Executor {
   /** Starts one claimed job, and reports at once what happens to it; the job leaves the slots when it is settled. */
   start(job: InFlightJob): StartResult {
     const admission = admit(job.claim, (name) => this.#options.tasks.get(name), this.#rules)
+    if (admission.kind !== 'release' && admission.task !== undefined) {
+      const { record, task } = admission
+      job.pass = this.#options.gates.passFor({ claim: job.claim, record, task })
+    }
     void this.#execute(job, admission)
     if (admission.kind === 'run') return 'running'
     return admission.kind === 'fail' ? 'failed' : 'released'
@@ -93,15 +105,80 @@ export class Executor {
       if (admission.kind === 'unstarted') await this.#returnUnstarted(job)
       else if (performance.now() > job.leasedUntilMs && !(await confirmLease(job)))
         reporter.leaseLost(claim, admission.record.functionName, 'before it started')
-      else if (admission.kind === 'run') await this.#run(job, admission)
+      else if (admission.kind === 'run')
+        await (job.pass ? this.#runBy(job, job.pass, admission) : this.#run(job, admission))
       else if (admission.kind === 'fail') await this.#fail(job, admission)
       else await this.#handBack(job, admission.record)
     } catch (error) {
       const about = { err: error, jobId: claim.jobId }
       log.error(about, `job ${claim.jobId} could not be processed, it runs again when its lease ends`)
     } finally {
+      if (job.pass) await this.#leave(job, job.pass)
       slots.remove(job)
     }
+  }
+
+  /** Runs a job if all that has a say in its start admits it. */
+  async #runBy(job: InFlightJob, pass: Pass, admission: Running): Promise<void> {
+    const { claim } = job
+    const { record } = admission
+    const verdict = await pass.admit().catch((error: unknown) => ({ kind: 'threw' as const, error }))
+    switch (verdict.kind) {
+      case 'admit':
+        return this.#run(job, admission)
+      case 'held':
+        return this.#settling(job)
+      case 'hold':
+        await this.#options.recordHold(claim.jobId, verdict)
+        return this.#returnUnstarted(job, verdict.untilMs)
+      case 'drop':
+        return this.#drop(job, admission, verdict.reason)
+      case 'lost':
+        return this.#options.reporter.leaseLost(claim, record.functionName, 'before it started')
+      case 'threw':
+        return this.#refuse(job, admission, verdict.error)
+    }
+  }
+
+  /** A fault of Redis is no fault of the job; arguments that do not bind, or a key function that throws, are its own. */
+  #refuse(job: InFlightJob, admission: Running, error: unknown): Promise<void> {
+    if (error instanceof RedisReplyError || error instanceof RedisUnavailableError) {
+      const { broker, log } = this.#options
+      const about = `job ${job.claim.jobId} could not be admitted, it is tried again in ${ADMIT_AGAIN_MS} ms`
+      log.error({ err: error, jobId: job.claim.jobId }, about)
+      return this.#returnUnstarted(job, broker.clock.now() + ADMIT_AGAIN_MS)
+    }
+    const bind = () => {
+      throw error
+    }
+    return this.#run(job, { ...admission, task: { ...admission.task, bind } })
+  }
+
+  /** Ends a job that something newer has superseded; it is no dead letter. */
+  async #drop(job: InFlightJob, { record, codec, jobTry, task }: Running, reason: string): Promise<void> {
+    const now = this.#options.broker.clock.now()
+    this.#settling(job)
+    const error = new JobAbortedError(reason)
+    await this.#finish(
+      {
+        claim: job.claim,
+        record,
+        jobTry,
+        hasRun: false,
+        codec,
+        task,
+        startedMs: now,
+        finishedMs: now,
+        keepInProgressMs: 0,
+      },
+      { kind: 'finish', success: false, error, aborted: true, dead: false },
+    )
+  }
+
+  async #leave({ claim }: InFlightJob, pass: Pass): Promise<void> {
+    await pass.end().catch((error: unknown) => {
+      this.#options.log.error({ err: error, jobId: claim.jobId }, 'giving back the places of a job failed')
+    })
   }
 
   async #handBack(job: InFlightJob, record: JobRecord): Promise<void> {
@@ -109,10 +186,10 @@ export class Executor {
     this.#options.reporter.handedBack(job.claim, record)
   }
 
-  async #returnUnstarted(job: InFlightJob): Promise<void> {
+  async #returnUnstarted(job: InFlightJob, atMs = job.claim.score): Promise<void> {
     const { claim } = job
     this.#settling(job)
-    const due = { at: claim.score }
+    const due = { at: atMs }
     await this.#options.settler.reschedule({ ...claim, due, uncount: true, payload: claim.payload as Buffer })
   }
 

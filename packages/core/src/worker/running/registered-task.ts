@@ -1,5 +1,6 @@
 import type { CronJob } from '../../cron/cron.ts'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
+import type { AnyLimit } from '../../limits/limit.ts'
 import type { JobContext } from '../../tasks/context.ts'
 import type { AnyTask } from '../../tasks/task.ts'
 import type { Schema } from '../../tasks/schema.ts'
@@ -21,6 +22,7 @@ export interface RegisteredTask {
   retry: RetryPolicy | undefined
   params: Schema | undefined
   record: { logs?: boolean } | undefined
+  limits: readonly AnyLimit[] | undefined
 }
 
 export function registerTask(task: AnyTask): RegisteredTask {
@@ -36,6 +38,7 @@ export function registerTask(task: AnyTask): RegisteredTask {
     retry: task.retry,
     params: task.params,
     record: task.record,
+    limits: task.limits,
   }
 }
 
@@ -53,5 +56,6 @@ export function registerCron(cron: CronJob): RegisteredTask {
     retry: undefined,
     params: undefined,
     record: undefined,
+    limits: undefined,
   }
 }

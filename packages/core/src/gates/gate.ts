@@ -1,0 +1,106 @@
+import type { JobRecord } from '@arq-ts/protocol/jobs'
+import type { AnyLimit } from '../limits/limit.ts'
+import type { Claim } from '../redis/broker.ts'
+
+/** What gates know of a task. */
+export interface GatedTask {
+  name: string
+  limits: readonly AnyLimit[] | undefined
+  /** The handler's arguments after `ctx`. @throws ArgumentsError */
+  bind(
+    args: readonly unknown[],
+    kwargs: Readonly<Record<string, unknown>>,
+  ): readonly unknown[] | Promise<readonly unknown[]>
+}
+
+/** A claimed job that a capability has a say in. */
+export interface GatedJob {
+  claim: Claim
+  record: JobRecord
+  task: GatedTask
+}
+
+/**
+ * A decision about a claimed job that has not started:
+ *
+ * - `admit`: it may start
+ * - `hold`: it goes back uncounted, with a score of `untilMs`; `by` and `about` say why, for `explain`
+ * - `held`: the gate's own script has held it
+ * - `drop`: it ends unrun, as superseded by what `reason` names
+ * - `lost`: its lease is lost
+ */
+export type Verdict =
+  | { kind: 'admit' }
+  | { kind: 'hold'; untilMs: number; by: string; about: string }
+  | { kind: 'held' }
+  | { kind: 'drop'; reason: string }
+  | { kind: 'lost' }
+
+/** What one job needs of one gate, from its claim to its end: created → admitted → ended. */
+export interface Pass {
+  /** Decides whether the job may start. Whatever it throws is the error of the job's run. */
+  admit(): Promise<Verdict>
+  /** Extends what the job has with its lease. */
+  renew(untilMs: number, leaseMs: number): Promise<void>
+  /** Gives back what the job has, once it is settled, held, lost or refused; called once. */
+  end(): Promise<void>
+}
+
+/** One capability at the start and the end of jobs. */
+export interface Gate {
+  /** A pass for a job that the capability has a say in, or undefined. */
+  passFor(job: GatedJob): Pass | undefined
+  start?(): void
+  stop?(): Promise<void>
+}
+
+/**
+ * The gates of a worker, asked in order; the last to admit decides, so a gate that counts starts comes last. A job whose
+ * task and payload name no capability has no pass, and costs nothing.
+ */
+export class Gates {
+  readonly #gates: readonly Gate[]
+
+  constructor(gates: readonly Gate[]) {
+    this.#gates = gates
+  }
+
+  passFor(job: GatedJob): Pass | undefined {
+    if (job.task.limits === undefined && job.record.mark === undefined) return undefined
+    const passes = this.#gates.flatMap((gate) => gate.passFor(job) ?? [])
+    return passes.length > 1 ? new JointPass(passes) : passes[0]
+  }
+
+  start(): void {
+    for (const gate of this.#gates) gate.start?.()
+  }
+
+  async stop(): Promise<void> {
+    for (const gate of this.#gates) await gate.stop?.()
+  }
+}
+
+/** Several passes of one job: it starts when all admit it. */
+class JointPass implements Pass {
+  readonly #passes: readonly Pass[]
+
+  constructor(passes: readonly Pass[]) {
+    this.#passes = passes
+  }
+
+  async admit(): Promise<Verdict> {
+    for (const pass of this.#passes) {
+      const verdict = await pass.admit()
+      if (verdict.kind !== 'admit') return verdict
+    }
+    return { kind: 'admit' }
+  }
+
+  async renew(untilMs: number, leaseMs: number): Promise<void> {
+    await Promise.all(this.#passes.map((pass) => pass.renew(untilMs, leaseMs)))
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#passes.map((pass) => pass.end()))
+  }
+}

@@ -1,0 +1,147 @@
+import type { Gate, GatedJob, Pass, Verdict } from '../gates/gate.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { RedisClock } from '../redis/clock.ts'
+import { nameOfLimit, placeOf } from '../redis/limits.ts'
+import type { LimitClaim, LimitRecords } from '../redis/limits.ts'
+import { claimsOf } from './limit.ts'
+
+/** Time between two looks for limits where a lease or an offer has ended unnoticed, in ms. */
+const LOOK_MS = 500
+
+interface Leaving {
+  places: string[]
+  jobs: { jobId: string; queueName: string }[]
+}
+
+export interface LimitGateOptions {
+  records: LimitRecords
+  clock: RedisClock
+  leaseMs: number
+  log: Logger
+}
+
+/**
+ * Limits at the start and the end of jobs: a job takes a place in each of its limits or waits, and what it gives back is
+ * offered to the next that waits. It also looks after limits whose jobs ended with their worker.
+ *
+ * idle → looking (from `start`, each `LOOK_MS`) → stopped
+ */
+export class LimitGate implements Gate {
+  readonly #options: LimitGateOptions
+  /** Limits that are being filled, and what leaves them meanwhile. */
+  readonly #fills = new Map<string, { leaving: Leaving | undefined; done: Promise<void> }>()
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+
+  constructor(options: LimitGateOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
+    }, LOOK_MS)
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all([this.#looking, ...[...this.#fills.values()].map(({ done }) => done)])
+  }
+
+  passFor(job: GatedJob): Pass | undefined {
+    const { limits } = job.task
+    if (limits === undefined || limits.length === 0) return undefined
+    return new LimitPass(job, async () => claimsOf(limits, await job.task.bind(job.record.args, job.record.kwargs)), {
+      ...this.#options,
+      fill: (limit, leaving) => this.#fill(limit, leaving),
+    })
+  }
+
+  /** What leaves a limit while it is being filled goes along with the next call. Never rejects. */
+  #fill(id: string, leaving: Leaving): Promise<void> {
+    const under = this.#fills.get(id)
+    if (under) {
+      under.leaving ??= { places: [], jobs: [] }
+      under.leaving.places.push(...leaving.places)
+      under.leaving.jobs.push(...leaving.jobs)
+      return under.done
+    }
+    const fill = { leaving: leaving as Leaving | undefined, done: Promise.resolve() }
+    this.#fills.set(id, fill)
+    fill.done = this.#fillAll(id, fill)
+    return fill.done
+  }
+
+  async #fillAll(id: string, fill: { leaving: Leaving | undefined }): Promise<void> {
+    const { log, records } = this.#options
+    // What ends in one turn leaves together.
+    await Promise.resolve()
+    while (fill.leaving) {
+      const { leaving } = fill
+      fill.leaving = undefined
+      try {
+        await records.serve({ id, name: nameOfLimit(id) }, leaving)
+      } catch (error) {
+        log.error({ err: error }, `filling the limit '${id}' failed: its places are free when their leases end`)
+      }
+    }
+    // In the same turn as the last look at what leaves, so that nothing leaves unseen.
+    this.#fills.delete(id)
+  }
+
+  async #look(): Promise<void> {
+    const { clock, log, records } = this.#options
+    try {
+      for (const id of await records.due(clock.now())) await this.#fill(id, { places: [], jobs: [] })
+    } catch (error) {
+      log.error({ err: error }, `looking for limits with free places failed, trying again in ${LOOK_MS} ms`)
+    }
+  }
+}
+
+/** The places of one job: created → asking → admitted or held → ended. */
+class LimitPass implements Pass {
+  readonly #job: GatedJob
+  readonly #claims: () => Promise<LimitClaim[]>
+  readonly #options: LimitGateOptions & { fill: (id: string, leaving: Leaving) => Promise<void> }
+  #limits: readonly LimitClaim[] = []
+  #phase: 'created' | 'admitted' | 'held' = 'created'
+
+  constructor(
+    job: GatedJob,
+    claims: () => Promise<LimitClaim[]>,
+    options: LimitGateOptions & { fill: (id: string, leaving: Leaving) => Promise<void> },
+  ) {
+    this.#job = job
+    this.#claims = claims
+    this.#options = options
+  }
+
+  async admit(): Promise<Verdict> {
+    const { claim, record } = this.#job
+    const { leaseMs, records } = this.#options
+    this.#limits = await this.#claims()
+    const turn = Math.min(claim.score, record.enqueueTimeMs)
+    const { kind, waiting } = await records.admit(claim, this.#limits, { leaseMs, turn })
+    for (const number of waiting) void this.#options.fill(this.#limits[number]!.id, { places: [], jobs: [] })
+    if (kind === 'lost') return { kind: 'lost' }
+    this.#phase = kind
+    return kind === 'held' ? { kind: 'held' } : { kind: 'admit' }
+  }
+
+  async renew(untilMs: number, leaseMs: number): Promise<void> {
+    if (this.#phase === 'admitted') await this.#options.records.renew(this.#job.claim, this.#limits, untilMs, leaseMs)
+  }
+
+  /** A job that ends without having been admitted, an aborted one say, may wait in a limit or be offered a place. */
+  async end(): Promise<void> {
+    const { claim } = this.#job
+    if (this.#phase === 'held') return
+    const isAdmitted = this.#phase === 'admitted'
+    if (!isAdmitted && this.#limits.length === 0) this.#limits = await this.#claims().catch(() => [])
+    const leaving = isAdmitted ? { places: [placeOf(claim)], jobs: [] } : { places: [], jobs: [claim] }
+    await Promise.all(
+      this.#limits.map(({ id }) => this.#options.fill(id, { places: [...leaving.places], jobs: [...leaving.jobs] })),
+    )
+  }
+}

@@ -1,0 +1,250 @@
+import type { Keys } from '@arq-ts/protocol/jobs'
+import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
+import type { Calls } from './calls.ts'
+import type { Connection } from './connection.ts'
+import { readId, sendId } from './id-bytes.ts'
+import { runScript } from './scripts.ts'
+import type { ScriptValue } from './scripts.ts'
+import type { Held } from './broker-calls.ts'
+
+/** Length of a hold in ms: ten years, which no worker of either language waits for. */
+export const HOLD_MS = 315_360_000_000
+/** Time a free place is kept for the job it was offered to, past the job's due time, in ms. */
+export const OFFER_MS = 5_000
+/** Offers of a rate are made for starts within this many ms. */
+const HORIZON_MS = 1_000
+const MAX_OFFERS = 100
+const SEPARATOR = '\u0000'
+
+/** One limit that a job is under. */
+export interface LimitClaim {
+  /** Its name, and the key it is counted by: `name:key`, or the name alone. */
+  id: string
+  name: string
+  /** Settings as the task declares them, as `settingsText` writes them. */
+  declared: string
+  /** The share of the limit that the job belongs to, and the weight of that share; undefined without shares. */
+  share?: { key: string; weight: number } | undefined
+}
+
+/** The answer to a request for places: `waiting` are the limits, by their place in the request, that others wait for. */
+export interface LimitAnswer {
+  kind: 'admitted' | 'held' | 'lost'
+  waiting: number[]
+}
+
+/** What leaves a limit. */
+export interface Leavers {
+  /** Places that are given back. */
+  places: readonly string[]
+  /** Jobs that wait no more. */
+  jobs: readonly { jobId: string; queueName: string }[]
+}
+
+/** Counts of one limit. */
+export interface LimitCounts {
+  id: string
+  running: number
+  offered: number
+  waiting: number
+  /** Settings as a task declared them; empty unless a job waits. */
+  declared: string
+}
+
+/** A hold of a job: why its score is far. */
+export interface HoldRecord {
+  /** The capability that holds it: `limit`. */
+  by: string
+  /** What of it, the id of a limit. */
+  about: string
+  sinceMs: number
+}
+
+/** The places, offers and queues of limits in Redis. */
+export class LimitRecords {
+  readonly #connection: Connection
+  readonly #calls: Calls
+  readonly #keys: Keys
+  readonly #expiresExtraMs: number
+
+  constructor(connection: Connection, calls: Calls, keys: Keys, expiresExtraMs = EXPIRES_EXTRA_MS) {
+    this.#connection = connection
+    this.#calls = calls
+    this.#keys = keys
+    this.#expiresExtraMs = expiresExtraMs
+  }
+
+  /** Takes a place in every limit for a claimed job, or holds the job. Waits for Redis. */
+  async admit(
+    claim: Held,
+    limits: readonly LimitClaim[],
+    { leaseMs, turn }: { leaseMs: number; turn: number },
+  ): Promise<LimitAnswer> {
+    const { jobId, queueName, token } = claim
+    const keys = this.#keys
+    const scriptKeys = [keys.queue(queueName), keys.inProgress(jobId), keys.job(jobId), keys.retry(jobId)]
+    scriptKeys.push(keys.held, keys.limits, keys.limitWatch, ...limits.flatMap(({ id }) => this.#setsOf(id)))
+    const member = memberOf(queueName, jobId)
+    const args: ScriptValue[] = [
+      jobId,
+      token,
+      leaseMs,
+      HOLD_MS,
+      this.#expiresExtraMs,
+      member,
+      Math.max(1, Math.round(turn)),
+    ]
+    for (const { id, name, declared, share } of limits)
+      args.push(id, name, declared, share?.key ?? '', String(share?.weight ?? 1))
+    const reply = await this.#connection.run((client) => runScript(client, 'limitAdmit', scriptKeys, args))
+    const kind = reply[0] === 1 ? 'admitted' : reply[0] === 0 ? 'held' : 'lost'
+    return { kind, waiting: reply.slice(1).map((number) => Number(number) - 1) }
+  }
+
+  /** Extends the places of a job with its lease. */
+  async renew(claim: Held, limits: readonly LimitClaim[], untilMs: number, leaseMs: number): Promise<void> {
+    const place = placeOf(claim)
+    await this.#connection.run(async (client) => {
+      const pipeline = client.pipeline()
+      for (const { id } of limits) {
+        pipeline.zadd(this.#keys.limitRunning(id), 'XX', Math.ceil(untilMs), place)
+        pipeline.pexpire(this.#keys.limitRunning(id), leaseMs + 60_000)
+      }
+      await pipeline.exec()
+    })
+  }
+
+  /** Gives places back and offers free ones to those that wait, until nobody waits who could start. */
+  async serve(
+    limit: { id: string; name: string },
+    { places, jobs }: Leavers,
+    options: { offerAnew?: boolean } = {},
+  ): Promise<void> {
+    const { id, name } = limit
+    const leavers = [
+      places.length,
+      ...places,
+      jobs.length,
+      ...jobs.flatMap((job) => [memberOf(job.queueName, job.jobId), job.jobId]),
+    ]
+    let next = options.offerAnew ? await this.#offered(id) : []
+    let leaving: ScriptValue[] = leavers
+    let anew = options.offerAnew ? 1 : 0
+    do {
+      const members = next.map(readMember)
+      const keys = [...this.#setsOf(id), this.#keys.held, this.#keys.limits, this.#keys.limitWatch]
+      for (const { queueName, jobId } of members) keys.push(this.#keys.queue(queueName), this.#keys.job(jobId))
+      const args = [id, name, OFFER_MS, this.#expiresExtraMs, HORIZON_MS, MAX_OFFERS, anew, ...leaving]
+      for (const { queueName, jobId } of members)
+        args.push(memberOf(queueName, jobId), jobId, this.#keys.wakeChannel(queueName))
+      next = (await this.#connection.run((client) => runScript(client, 'limitFill', keys, args))).map((member) =>
+        readId(member as Buffer),
+      )
+      leaving = [0, 0]
+      anew = 0
+    } while (next.length > 0)
+  }
+
+  async #offered(id: string): Promise<string[]> {
+    const [members] = (await this.#calls.pipeline([['zrangeBuffer', this.#keys.limitOffered(id), 0, -1]])) as [Buffer[]]
+    return members.map(readId)
+  }
+
+  /** Limits that are to be looked at by now, and the time of the next one in unix ms. */
+  async due(nowMs: number): Promise<string[]> {
+    const [ids] = (await this.#calls.pipeline([
+      ['zrangebyscore', this.#keys.limitWatch, '-inf', nowMs, 'LIMIT', 0, MAX_OFFERS],
+    ])) as [string[]]
+    return ids
+  }
+
+  /** Ids of limits that jobs wait for. */
+  async watched(): Promise<string[]> {
+    const [ids] = (await this.#calls.pipeline([['zrange', this.#keys.limitWatch, 0, -1]])) as [string[]]
+    return ids
+  }
+
+  /** What was set at run time: settings by the id of a limit. */
+  async settings(): Promise<Record<string, string>> {
+    const [all] = (await this.#calls.pipeline([['hgetall', this.#keys.limits]])) as [Record<string, string>]
+    return all
+  }
+
+  async set(id: string, settings: string): Promise<void> {
+    await this.#calls.pipeline([['hset', this.#keys.limits, id, settings]])
+  }
+
+  /** False where nothing was set. */
+  async unset(id: string): Promise<boolean> {
+    const [removed] = await this.#calls.pipeline([['hdel', this.#keys.limits, id]])
+    return removed === 1
+  }
+
+  /** Counts of limits, in the order given. Leases and offers that have ended are left out. */
+  async counts(ids: readonly string[], nowMs: number): Promise<LimitCounts[]> {
+    const replies = await this.#calls.pipeline(
+      ids.flatMap((id) => [
+        ['zcount', this.#keys.limitRunning(id), `(${nowMs}`, '+inf'],
+        ['zcount', this.#keys.limitOffered(id), `(${nowMs}`, '+inf'],
+        ['zcard', this.#keys.limitWaiting(id)],
+        ['hget', this.#keys.limitState(id), 'declared'],
+      ]),
+    )
+    return ids.map((id, i) => {
+      const [running, offered, waiting, declared] = replies.slice(4 * i, 4 * i + 4)
+      return {
+        id,
+        running: Number(running),
+        offered: Number(offered),
+        waiting: Number(waiting),
+        declared: (declared as string | null) ?? '',
+      }
+    })
+  }
+
+  /** Keeps the reason of a hold by its score. */
+  async recordHold(
+    jobId: string,
+    { untilMs, by, about }: { untilMs: number; by: string; about: string },
+    nowMs: number,
+  ): Promise<void> {
+    const at = Math.round(nowMs)
+    const text = `${Math.round(untilMs)} ${at} ${at} ${by} ${about}`
+    await this.#connection.run((client) => client.hset(this.#keys.held, sendId(jobId), text))
+  }
+
+  /** The hold of a job, where its score is still the hold's; null where it is not held. */
+  async holdOf(jobId: string, score: number | null): Promise<HoldRecord | null> {
+    if (score === null) return null
+    const [text] = (await this.#calls.attempt([['hget', this.#keys.held, jobId]])) as [unknown]
+    if (typeof text !== 'string') return null
+    const [mark, since, , by, ...about] = text.split(' ')
+    if (Number(mark) !== Math.floor(score)) return null
+    return { by: by ?? '', about: about.join(' '), sinceMs: Number(since) }
+  }
+
+  #setsOf(id: string): string[] {
+    const keys = this.#keys
+    return [keys.limitRunning(id), keys.limitOffered(id), keys.limitWaiting(id), keys.limitState(id)]
+  }
+}
+
+/** The name of a limit by its id. Names hold no colon. */
+export function nameOfLimit(id: string): string {
+  const colon = id.indexOf(':')
+  return colon < 0 ? id : id.slice(0, colon)
+}
+
+/** The place of a claimed job: of this claim alone, so that a worker that lost its lease gives back its own. */
+export function placeOf({ jobId, token }: Pick<Held, 'jobId' | 'token'>): string {
+  return `${token} ${jobId}`
+}
+
+function memberOf(queueName: string, jobId: string): string {
+  return queueName + SEPARATOR + jobId
+}
+
+function readMember(member: string): { queueName: string; jobId: string } {
+  const end = member.indexOf(SEPARATOR)
+  return { queueName: member.slice(0, end), jobId: member.slice(end + 1) }
+}

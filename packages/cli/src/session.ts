@@ -1,5 +1,5 @@
 import { Client, createLogger, RedisReplyError, RedisUnavailableError } from '@arq-ts/core'
-import type { CodecName } from '@arq-ts/core'
+import type { CodecName, QueueSearch } from '@arq-ts/core'
 import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
 import type { LoadedConfig } from '@arq-ts/core/config'
 import type { GlobalArgs } from './args.ts'
@@ -13,8 +13,9 @@ import type { Served } from './worker/served.ts'
 
 /** Time a command waits for Redis. */
 const REDIS_WAIT_MS = 3_000
-/** Keys of the database that are scanned for queues unless a flag says more. */
-export const MANY_KEYS = 2_000_000
+/** Bounds of a look through the database for queues, unless `--deep` is given. */
+const SCAN_KEYS = 2_000_000
+const SCAN_MS = 400
 
 /** What a command works with: the settings, a client that is connected, and the way to talk. */
 export interface Session {
@@ -74,3 +75,16 @@ function unreachable(address: string, error: Error): CommandError {
     'Start it, or say where it is: --redis redis://host:6379/1, or `redis_url` in the configuration (arq-ts config show).',
   )
 }
+
+/** Options of a look for queues: all keys with `--deep`, else what fits into half a second. */
+export function searchOf(
+  { io, queueNames }: Pick<Session, 'io' | 'queueNames'>,
+  args: { deep?: boolean | undefined } = {},
+): QueueSearch & { known: readonly string[] } {
+  if (args.deep) return { known: queueNames, scanKeys: Infinity }
+  return { known: queueNames, scanKeys: Number(io.env.ARQ_TS_SCAN_KEYS ?? SCAN_KEYS), scanMs: SCAN_MS }
+}
+
+/** Says that queues may be missing from an answer. */
+export const UNSEEN_QUEUES =
+  'the database has more keys than were looked at: queues that no arq-ts worker serves, and that no look has found before, may be missing'

@@ -62,7 +62,7 @@ export type { AuditEntry, ErrorGroup, ErrorState, RecentJob, RecordedEvent, Reco
 export type { FunctionDefinition } from './recorder/function-definitions.ts'
 export type { CountName } from './recorder/measures.ts'
 export type { Language } from './recorder/series-name.ts'
-export type { QueueStats } from './queues/queues.ts'
+export type { QueueSearch, QueueStats } from './queues/queues.ts'
 export { defineTask, implement } from './tasks/task.ts'
 export { defineContract, pythonTask } from './tasks/define.ts'
 export type { JobContext } from './tasks/context.ts'

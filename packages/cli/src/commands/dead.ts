@@ -35,7 +35,19 @@ export function list(
   args: GlobalArgs & DeadFilterArgs & { limit: number; groupBy?: 'function' | 'error' | 'queue' | undefined },
 ): Promise<number> {
   return withSession(args, async ({ client, out, nowMs }) => {
-    const letters = await client.inspector.findDead(filterOf(args))
+    const showLetters = (letters: readonly DeadLetter[], total: number) => {
+      const incomplete = total > args.limit ? [more(args.limit, total)] : []
+      const options = { name: 'deadLetters', none: 'no dead letters', incomplete, extra: { total } }
+      out.list(letters, columns(nowMs), options)
+    }
+    const filter = filterOf(args)
+    const { inspector } = client
+    if (!args.groupBy && Object.keys(filter).length === 0) {
+      const [letters, total] = [await inspector.deadLetters({ limit: args.limit }), await inspector.countDead()]
+      showLetters(letters, total)
+      return EXIT.ok
+    }
+    const letters = await inspector.findDead(filter)
     const total = letters.length
     if (args.groupBy) {
       const groups = groupDead(letters, args.groupBy)
@@ -44,9 +56,7 @@ export function list(
       out.list(groups.slice(0, args.limit), groupColumns(args.groupBy, nowMs), options)
       return EXIT.ok
     }
-    const incomplete = total > args.limit ? [more(args.limit, total)] : []
-    const options = { name: 'deadLetters', none: 'no dead letters', incomplete, extra: { total } }
-    out.list(letters.slice(0, args.limit), columns(nowMs), options)
+    showLetters(letters.slice(0, args.limit), total)
     return EXIT.ok
   })
 }

@@ -3,14 +3,14 @@ import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { queueMetrics } from '../metrics/queue-metrics.ts'
+import { processIo } from '../io.ts'
 import { METRICS_HOST, serveMetrics } from '../metrics/server.ts'
 import { Output } from '../output.ts'
-import { MANY_KEYS } from '../session.ts'
+import { QueueWatch } from '../queue-watch.ts'
+import { searchOf } from '../session.ts'
 import { addressOf, settingsOf } from '../settings.ts'
 
 const REDIS_WAIT_MS = 2_000
-/** Looking through the database for queues costs many calls; between two looks the known ones are measured. */
-const SCAN_EVERY_MS = 30_000
 
 /** `exporter`: metrics of all queues, whichever worker serves them, until a signal. */
 export async function exporter(args: GlobalArgs & { port: number; host?: string | undefined }): Promise<number> {
@@ -18,17 +18,8 @@ export async function exporter(args: GlobalArgs & { port: number; host?: string 
   const out = new Output(args.json === true, args.io)
   const logger = createLogger({ level: 'silent' })
   const client = new Client({ ...clientOptionsOf(loaded.config), logger, commandTimeoutMs: REDIS_WAIT_MS })
-  let known: { names: readonly string[]; complete: boolean } = { names: queueNamesOf(loaded.config), complete: true }
-  let scannedAtMs = -Infinity
-  const names = async () => {
-    const isDue = performance.now() - scannedAtMs >= SCAN_EVERY_MS
-    const scanKeys = isDue ? MANY_KEYS : 0
-    const found = await client.queues.names({ known: isDue ? queueNamesOf(loaded.config) : [...known.names], scanKeys })
-    if (isDue) scannedAtMs = performance.now()
-    known = { names: found.names, complete: isDue ? found.complete : known.complete }
-    return known
-  }
-  const registry = queueMetrics(client, names)
+  const watch = new QueueWatch(client, searchOf({ io: args.io ?? processIo, queueNames: queueNamesOf(loaded.config) }))
+  const registry = queueMetrics(client, () => watch.names())
   let isUp = true
   const source = {
     metrics: async () => {

@@ -5,7 +5,7 @@ import { EXIT } from '../exit.ts'
 import { counted, countText, instantText, spanText } from '../output.ts'
 import { jsonText } from '../json-value.ts'
 import type { Column } from '../output.ts'
-import { withSession } from '../session.ts'
+import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 
 /** A worker of either language as a row; null where a Python worker does not tell. */
 interface WorkerRow {
@@ -67,9 +67,12 @@ const workerColumns = (nowMs: number): readonly Column<WorkerRow>[] => [
 ]
 
 /** `workers` */
-export function workers(args: GlobalArgs & { functions?: boolean | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, address, nowMs, queueNames }) => {
-    const { names, complete } = await client.queues.names({ known: queueNames })
+export function workers(
+  args: GlobalArgs & { functions?: boolean | undefined; deep?: boolean | undefined },
+): Promise<number> {
+  return withSession(args, async (session) => {
+    const { client, out, address, nowMs } = session
+    const { names, complete } = await client.queues.names({ ...searchOf(session, args), only: 'served' })
     const fleet = await client.inspector.fleet(names)
     const rows = [...fleet.workers.map(rowOf), ...fleet.python.map(pythonRowOf)]
     const functions: Column<WorkerRow> = {
@@ -78,9 +81,7 @@ export function workers(args: GlobalArgs & { functions?: boolean | undefined }):
       min: 12,
     }
     const columns = args.functions ? [...workerColumns(nowMs), functions] : workerColumns(nowMs)
-    const incomplete = complete
-      ? []
-      : ['the database is large: Python workers of queues that were not found are missing']
+    const incomplete = complete ? [] : [`${UNSEEN_QUEUES}, and with them their Python workers; --deep looks at all`]
     for (const { workerId, reason } of fleet.unreadable) {
       incomplete.push(`the worker ${showId(workerId)} is registered, and ${reason}; arq-ts doctor --fix removes it`)
     }

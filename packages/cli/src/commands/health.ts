@@ -108,9 +108,11 @@ export function doctor(
 ): Promise<number> {
   return withSession(args, async ({ client, out, address, queueNames: known }) => {
     const progress = out.progress('jobs looked at')
+    const keys = out.progress('keys looked at')
     const examine = () =>
       client.doctor.examine({
         known,
+        onKeys: keys.update,
         ...(args.queue?.length ? { queues: args.queue } : {}),
         ...(args.limit === undefined ? {} : { limit: args.limit }),
         onProgress: progress.update,
@@ -124,6 +126,7 @@ export function doctor(
       seen = await examine()
     }
     progress.done()
+    keys.done()
     const failed = new Map(
       results.filter((each) => each.failure !== undefined).map((each) => [keyOf(each), each.failure]),
     )

@@ -4,9 +4,9 @@ import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { callText, counted, countText, whenText } from '../output.ts'
 import type { Column } from '../output.ts'
-import { MANY_KEYS, withSession } from '../session.ts'
+import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 import type { Session } from '../session.ts'
-import { incompleteQueues, scoreText } from './queue.ts'
+import { scoreText } from './queue.ts'
 
 /** Flags that say which jobs are meant. */
 export interface JobFilterArgs {
@@ -15,6 +15,7 @@ export interface JobFilterArgs {
   function?: string | undefined
   text?: string | undefined
   olderThan?: number | undefined
+  deep?: boolean | undefined
 }
 
 const columns = (nowMs: number): readonly Column<ListedJob>[] => [
@@ -63,10 +64,11 @@ function columnsFor(args: JobFilterArgs, jobs: readonly ListedJob[], nowMs: numb
 
 /** Jobs that match, up to a limit, and everything that was not looked at. */
 export async function findJobs(
-  { client, out, queueNames }: Session,
+  session: Session,
   args: JobFilterArgs,
   limit: number,
 ): Promise<{ jobs: ListedJob[]; incomplete: string[]; isMore: boolean }> {
+  const { client, out } = session
   const progress = out.progress('jobs looked at')
   const filter: JobFilter = {
     ...(args.status?.length ? { statuses: args.status } : {}),
@@ -78,18 +80,22 @@ export async function findJobs(
   const incomplete: string[] = []
   const jobs: ListedJob[] = []
   let isMore = false
-  try {
-    let names = args.queue === undefined ? undefined : [args.queue]
-    if (!names) {
-      const found = await client.queues.names({ known: queueNames })
-      names = found.names
-      if (!found.complete) incomplete.push(incompleteQueues(MANY_KEYS).replace(/; --scan.*/, '; --queue names one'))
+  /** Queues that are known, then, unless these have enough jobs, those that a look through the database finds. */
+  async function* queues(): AsyncGenerator<readonly string[]> {
+    const search = { ...searchOf(session, args), only: 'waiting' } as const
+    const found = args.queue === undefined ? client.queues.discover(search) : [{ names: [args.queue], complete: true }]
+    let isComplete = false
+    for await (const { names, complete } of found) {
+      const unreadable = await client.queues.unreadable(names)
+      incomplete.push(...unreadable.map(({ problem }) => problem))
+      isComplete = complete
+      yield names.filter((name) => !unreadable.some(({ queueName }) => queueName === name))
     }
-    const unreadable = await client.queues.unreadable(names)
-    incomplete.push(...unreadable.map(({ problem }) => problem))
-    const readable = names.filter((name) => !unreadable.some(({ queueName }) => queueName === name))
+    if (!isComplete) incomplete.push(`${UNSEEN_QUEUES}; --deep looks at all, --queue names one`)
+  }
+  try {
     const all = args.queue === undefined
-    for await (const job of client.inspector.list({ ...filter, queueNames: readable, everyQueue: all })) {
+    for await (const job of client.inspector.list({ ...filter, queueNames: queues(), everyQueue: all })) {
       isMore = jobs.length >= limit
       if (isMore) break
       jobs.push(job)

@@ -3,7 +3,7 @@ import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { countText, spanText } from '../output.ts'
 import type { Column } from '../output.ts'
-import { withSession } from '../session.ts'
+import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 
 const DAY_MS = 86_400_000
@@ -90,15 +90,20 @@ async function read(
 
 /** Everything that the record does not hold, a sentence each. */
 async function gaps(
-  { client, queueNames }: Session,
+  session: Session,
   { name }: { name?: string | undefined },
   { days, rows }: { days: readonly string[]; rows: readonly DayRow[] },
 ): Promise<string[]> {
-  const { names } = await client.queues.names({ known: name === undefined ? queueNames : [name] })
-  const { python } = await client.inspector.fleet(name === undefined ? names : [name])
+  const { client } = session
+  const { names, complete } =
+    name === undefined
+      ? await client.queues.names({ ...searchOf(session), only: 'served' })
+      : { names: [name], complete: true }
+  const { python } = await client.inspector.fleet(names)
   const incomplete = python.map(
     ({ queueName }) => `${showId(queueName)}: a Python worker serves it, and what Python workers run is not recorded`,
   )
+  if (!complete) incomplete.push(UNSEEN_QUEUES)
   const missing = days.filter((day) => !rows.some((row) => row.day === day))
   if (missing.length > 0) {
     const which = missing.length === 1 ? missing[0] : `${missing.length} days, ${missing.at(-1)} to ${missing[0]}`

@@ -7,7 +7,7 @@ import { CommandError, EXIT } from '../exit.ts'
 import { counted, countText, instantText, numberText, whenText } from '../output.ts'
 import type { Column, Fields, Output } from '../output.ts'
 import { styles } from '../style.ts'
-import { MANY_KEYS, withSession } from '../session.ts'
+import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 
 const columns = (nowMs: number): readonly Column<QueueStats>[] => [
@@ -37,13 +37,13 @@ function oldestText({ oldestDueMs }: QueueStats, nowMs: number): string {
 }
 
 /** `queue ls` */
-export function list(args: GlobalArgs & { scan?: boolean | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out, nowMs, queueNames, address, io }) => {
-    const scanKeys = args.scan ? Infinity : Number(io.env.ARQ_TS_SCAN_KEYS ?? MANY_KEYS)
-    const { names, complete } = await client.queues.names({ known: queueNames, scanKeys })
+export function list(args: GlobalArgs & { deep?: boolean | undefined }): Promise<number> {
+  return withSession(args, async (session) => {
+    const { client, out, nowMs, queueNames, address } = session
+    const { names, complete } = await client.queues.names(searchOf(session, args))
     const all = await client.queues.statsOf(names)
     const rows = all.filter((queue) => queueNames.includes(queue.queueName) || isUsed(queue))
-    const incomplete = complete ? [] : [incompleteQueues(scanKeys)]
+    const incomplete = complete ? [] : [`${UNSEEN_QUEUES}; --deep looks at all`]
     for (const { readable, problems } of rows) if (!readable) incomplete.push(...problems)
     out.list(rows, columns(nowMs), { name: 'queues', none: `no queues at ${address}`, incomplete })
     if (!out.json)
@@ -53,11 +53,6 @@ export function list(args: GlobalArgs & { scan?: boolean | undefined }): Promise
       )
     return EXIT.ok
   })
-}
-
-/** Says that queues may be missing. */
-export function incompleteQueues(scanKeys: number): string {
-  return `the database has more than ${countText(scanKeys)} keys: queues that no worker serves may be missing; --scan looks at all`
 }
 
 function noteProblems(queues: readonly QueueStats[], out: Output): void {
@@ -71,10 +66,11 @@ function isUsed(queue: QueueStats): boolean {
 }
 
 /** Says that there is no such queue, and which there are; null when there is one. */
-async function whyUnknown({ client, queueNames }: Session, queue: QueueStats): Promise<string | null> {
+async function whyUnknown(session: Session, queue: QueueStats): Promise<string | null> {
+  const { client, queueNames } = session
   const { queueName } = queue
   if (queueNames.includes(queueName) || isUsed(queue)) return null
-  const { names } = await client.queues.names({ known: queueNames })
+  const { names } = await client.queues.names(searchOf(session))
   const others = names.filter((name) => name !== queueName).map(showId)
   return `nothing is known of a queue ${showId(queueName)}; there are ${others.join(', ')}`
 }

@@ -61,6 +61,11 @@ export const queueArgument = {
   describe: 'the queue [of the configuration]',
 } as const
 export const limitOption = (most: number) => ({ ...countOption('show at most this many'), default: most }) as const
+export const deepOption = {
+  boolean: true,
+  alias: 'scan',
+  describe: 'look at all keys of the database for queues, however many there are',
+} as const
 export const bulkOptions = {
   yes: { boolean: true, alias: 'y', describe: 'do it without asking' },
   'dry-run': { boolean: true, describe: 'show what would be done, and the number' },
@@ -93,6 +98,7 @@ export const jobFilter = {
   queue: { ...queueOption, describe: 'of this queue [all]' },
   text: { string: true, requiresArg: true, describe: 'with this text in the arguments' },
   'older-than': durationOption('enqueued, or ended, at least this long ago'),
+  deep: deepOption,
 } as const
 export const jobChoice = {
   ...jobFilter,

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs'
-import { countOption, durationOption, portOption, queueOption, queuesOption } from './flags.ts'
+import { countOption, deepOption, durationOption, portOption, queueOption, queuesOption } from './flags.ts'
 import type { Handler, Run } from './run.ts'
 
 const fleet = (name: 'workers' | 'cron' | 'events') => async () =>
@@ -64,7 +64,7 @@ export function addFleet(yargs: Argv, run: Run): Argv {
       'list live workers of both languages, or drain some: quiet, resume',
       (y) =>
         y
-          .options({ functions: { boolean: true, describe: 'with the functions they have' } })
+          .options({ functions: { boolean: true, describe: 'with the functions they have' }, deep: deepOption })
           .command(
             'quiet [ids..]',
             'let arq-ts workers claim nothing more and end what they run',

@@ -8,7 +8,8 @@ import { damageNote, fieldLines } from '../output.ts'
 import { hasColors, printable, rendered } from '../style.ts'
 import { jobFields } from '../commands/job.ts'
 import { queueFields } from '../commands/queue.ts'
-import { MANY_KEYS, withSession } from '../session.ts'
+import { QueueWatch } from '../queue-watch.ts'
+import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { frame } from './frame.ts'
@@ -21,14 +22,12 @@ const HOME = '\u001B[H'
 const CLEAR_LINE = '\u001B[K'
 const CLEAR_BELOW = '\u001B[J'
 const DEAD_SHOWN = 50
-/** Looking through the database for queues nobody told of costs many calls. */
-const SCAN_EVERY_MS = 30_000
 
 /** `top`: a screen on a terminal; one look as data with `--json`. */
 export function top(args: GlobalArgs & { interval: number }): Promise<number> {
   return withSession(args, async (session) => {
     if (args.json) {
-      session.out.data(await look(session), () => {})
+      session.out.data(await look(session, new QueueWatch(session.client, searchOf(session))), () => {})
       return EXIT.ok
     }
     const { stdin, stdout } = args.io ?? processIo
@@ -40,10 +39,8 @@ export function top(args: GlobalArgs & { interval: number }): Promise<number> {
   })
 }
 
-/** @param seen - a look before, where the database is not to be looked through again. */
-async function look({ client, queueNames }: Session, seen?: Snapshot): Promise<Snapshot> {
-  const known = seen ? [...queueNames, ...seen.queues.map((queue) => queue.queueName)] : queueNames
-  const { names, complete } = await client.queues.names({ known, scanKeys: seen ? 0 : MANY_KEYS })
+async function look({ client }: Session, watch: QueueWatch): Promise<Snapshot> {
+  const { names, complete } = await watch.names()
   const [atMs, queues, fleet, dead, countDead] = await Promise.all([
     client.inspector.now(),
     client.queues.statsOf(names),
@@ -51,13 +48,11 @@ async function look({ client, queueNames }: Session, seen?: Snapshot): Promise<S
     client.inspector.deadLetters({ limit: DEAD_SHOWN }),
     client.inspector.countDead(),
   ])
-  const incomplete = seen ? [...seen.incomplete] : complete ? [] : ['queues that no worker serves may be missing']
+  const incomplete = complete ? [] : [UNSEEN_QUEUES]
+  for (const { workerId, reason } of fleet.unreadable) incomplete.push(`the worker ${showId(workerId)}: ${reason}`)
+  incomplete.push(...queues.flatMap((queue) => queue.problems))
   const damaged = client.inspector.takeDamagedKeys().map(({ key }) => key)
-  if (!seen) {
-    for (const { workerId, reason } of fleet.unreadable) incomplete.push(`the worker ${showId(workerId)}: ${reason}`)
-    incomplete.push(...queues.flatMap((queue) => queue.problems))
-    incomplete.push(...damaged.filter((key) => !incomplete.some((what) => what.includes(showId(key)))).map(damageNote))
-  }
+  incomplete.push(...damaged.filter((key) => !incomplete.some((what) => what.includes(showId(key)))).map(damageNote))
   const isComplete = incomplete.length === 0
   const { workers, python } = fleet
   return { atMs, queues, workers, python, dead, countDead, complete: isComplete, incomplete }
@@ -65,9 +60,10 @@ async function look({ client, queueNames }: Session, seen?: Snapshot): Promise<S
 
 async function live(session: Session, intervalMs: number): Promise<void> {
   const { stdin, stdout } = process
+  const watch = new QueueWatch(session.client, searchOf(session))
   let view: View = {
     address: session.address,
-    now: await look(session),
+    now: await look(session, watch),
     rates: new Map(),
     mode: 'list',
     section: 'queues',
@@ -78,7 +74,6 @@ async function live(session: Session, intervalMs: number): Promise<void> {
     asks: null,
   }
   let isOver = false
-  let scannedAtMs = performance.now()
   const draw = () => {
     if (isOver) return
     const colors = hasColors(stdout, process.env)
@@ -87,9 +82,7 @@ async function live(session: Session, intervalMs: number): Promise<void> {
   }
   const refresh = oneAtATime(async () => {
     try {
-      const isDue = performance.now() - scannedAtMs >= SCAN_EVERY_MS
-      const now = await look(session, isDue ? undefined : view.now)
-      if (isDue) scannedAtMs = performance.now()
+      const now = await look(session, watch)
       view = { ...view, now, rates: ratesBetween(view.now, now) }
     } catch (error) {
       // A look may fail while Redis is away; the next one tells when it is back.

@@ -38,8 +38,9 @@ export class DeadLetters {
     checkMethodOptions('deadLetters.list', methodSchemas.deadLetters, options)
     const { offset = 0, limit = 100, ...filter } = options
     if (Object.values(filter).every((value) => value === undefined) && limit !== Infinity) {
-      const stored = limit === 0 ? [] : await this.#link.deadLetters.page(offset, limit)
-      return stored.map((letter) => toDeadLetter(letter, this.#link.limits))
+      if (limit === 0) return []
+      const { letters } = await this.#link.deadLetters.page(offset, limit)
+      return letters.map((letter) => toDeadLetter(letter, this.#link.limits))
     }
     const found: DeadLetter[] = []
     let skipped = 0

@@ -74,10 +74,11 @@ export async function* deadLetters(link: Link, filter: DeadFilter = {}): AsyncGe
     }
     return
   }
+  const hasFilter = [functionName, queueName, error, olderThanMs].some((each) => each !== undefined)
   for (let offset = 0; ; offset += PAGE) {
-    const page = await link.deadLetters.page(offset, PAGE)
-    for (const letter of page) if (fits(letter)) yield toDeadLetter(letter, link.limits)
-    if (page.length < PAGE) return
+    const { letters, looked } = await link.deadLetters.page(offset, PAGE, hasFilter ? fits : undefined)
+    for (const letter of letters) yield toDeadLetter(letter, link.limits)
+    if (looked < PAGE) return
   }
 }
 

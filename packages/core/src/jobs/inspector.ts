@@ -7,7 +7,7 @@ import { describeJob } from './details.ts'
 import { explain } from './explain.ts'
 import type { Reason } from './explain.ts'
 import type { JobDetails } from './details.ts'
-import { listJobs } from './listing.ts'
+import { listJobs, namesOf } from './listing.ts'
 import type { JobFilter, ListedJob } from './listing.ts'
 import { pageOfJobs } from './pages.ts'
 import type { JobPageRequest, PageOfJobs } from './pages.ts'
@@ -55,8 +55,15 @@ export class Inspector {
 
   /** Dead letters, newest first. `limit` defaults to 100. */
   async deadLetters(options: { offset?: number; limit?: number } = {}): Promise<DeadLetter[]> {
-    const stored = await this.#link.deadLetters.page(options.offset ?? 0, options.limit ?? 100)
-    return stored.map((letter) => toDeadLetter(letter, this.#link.limits))
+    const { offset = 0, limit = 100 } = options
+    const found: DeadLetter[] = []
+    while (found.length < limit) {
+      const size = Math.min(500, limit - found.length)
+      const { letters, looked } = await this.#link.deadLetters.page(offset + found.length, size)
+      found.push(...letters.map((letter) => toDeadLetter(letter, this.#link.limits)))
+      if (looked < size) break
+    }
+    return found
   }
 
   /** One dead letter, or null. */
@@ -84,8 +91,8 @@ export class Inspector {
     let purged = 0
     for (;;) {
       const page = await letters.page(0, 500)
-      if (page.length === 0) return purged
-      purged += await letters.purge(page.map((entry) => entry.jobId))
+      if (page.looked === 0) return purged
+      purged += await letters.purge(page.letters.map((entry) => entry.jobId))
     }
   }
 
@@ -165,14 +172,18 @@ export class Inspector {
   }
 
   /**
-   * Jobs of several queues (default: of all that `client.queues.names()` finds) and of both languages, in any state:
+   * Jobs of several queues (default: of all that `client.queues.discover()` finds) and of both languages, in any state:
    * waiting and running ones, then dead letters, then those with a kept result, for which the database is scanned.
+   * `queueNames` may become known by and by: more of them are asked for only once the jobs of those before were taken.
    */
   async *list(
-    filter: JobFilter & { queueNames?: readonly string[]; everyQueue?: boolean } = {},
+    filter: JobFilter & {
+      queueNames?: readonly string[] | AsyncIterable<readonly string[]>
+      everyQueue?: boolean
+    } = {},
   ): AsyncGenerator<ListedJob> {
     const { queueNames, everyQueue = queueNames === undefined, ...rest } = filter
-    const names = queueNames ?? (await this.#queues.names()).names
+    const names = queueNames ?? namesOf(this.#queues.discover({ only: 'waiting' }))
     yield* listJobs(this.#link, names, await this.workers(), rest, everyQueue)
   }
 
@@ -199,12 +210,14 @@ export class Inspector {
   /** The queues that have these jobs as members; a job that is in none is left out. Scans the database once at most; with `among` only these queues are asked. */
   async queuesOf(jobIds: readonly string[], options: { among?: readonly string[] } = {}): Promise<Map<string, string>> {
     if (options.among) return this.#link.jobs.queuesOf(jobIds, options.among)
-    const near = await this.#queues.names({ scanKeys: 0 })
-    const found = await this.#link.jobs.queuesOf(jobIds, near.names)
-    const left = jobIds.filter((id) => !found.has(id))
-    if (left.length === 0) return found
-    const all = await this.#queues.names({ scanKeys: Infinity })
-    return new Map([...found, ...(await this.#link.jobs.queuesOf(left, all.names))])
+    const found = new Map<string, string>()
+    let left = jobIds
+    for await (const { names } of this.#queues.discover({ scanKeys: Infinity, only: 'waiting' })) {
+      for (const [jobId, name] of await this.#link.jobs.queuesOf(left, names)) found.set(jobId, name)
+      left = left.filter((id) => !found.has(id))
+      if (left.length === 0) break
+    }
+    return found
   }
 
   /** Explains why a job runs, or does not: everything that decides it, in the order in which a worker asks. */

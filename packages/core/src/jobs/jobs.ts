@@ -2,7 +2,7 @@ import { describeJob } from './details.ts'
 import type { JobDetails } from './details.ts'
 import { explain } from './explain.ts'
 import type { Reason } from './explain.ts'
-import { listJobs } from './listing.ts'
+import { listJobs, namesOf } from './listing.ts'
 import type { JobFilter, ListedJob } from './listing.ts'
 import { pageOfJobs } from './pages.ts'
 import type { JobPageRequest, PageOfJobs } from './pages.ts'
@@ -58,17 +58,21 @@ export class Jobs {
   }
 
   /**
-   * Jobs of several queues (default: of all that `client.queues.names()` finds) and of both languages, in any state:
+   * Jobs of several queues (default: of all that `client.queues.discover()` finds) and of both languages, in any state:
    * waiting and running ones in the order they are due, then dead letters, then those with a kept result, for which the
    * database is scanned. Pages are read as they are asked for. `everyQueue` includes ended jobs of queues that are not
-   * named; default: true unless `queueNames` is given.
+   * named; default: true unless `queueNames` is given. `queueNames` may come in batches: the next one is asked for once
+   * the jobs of those before are taken.
    */
   async *list(
-    filter: JobFilter & { queueNames?: readonly string[]; everyQueue?: boolean } = {},
+    filter: JobFilter & {
+      queueNames?: readonly string[] | AsyncIterable<readonly string[]>
+      everyQueue?: boolean
+    } = {},
   ): AsyncGenerator<ListedJob> {
     checkMethodOptions('jobs.list', methodSchemas.list, filter)
     const { queueNames, everyQueue = queueNames === undefined, ...rest } = filter
-    const names = queueNames ?? (await this.#queues.names()).names
+    const names = queueNames ?? namesOf(this.#queues.discover({ only: 'waiting' }))
     yield* listJobs(this.#link, names, await liveWorkers(this.#link), rest, everyQueue)
   }
 
@@ -101,12 +105,14 @@ export class Jobs {
     checkNames('jobs.queuesOf', 'jobIds', jobIds)
     const { among } = checkMethodOptions('jobs.queuesOf', methodSchemas.among, options)
     if (among) return this.#link.jobs.queuesOf(jobIds, among)
-    const near = await this.#queues.names({ scanKeys: 0 })
-    const found = await this.#link.jobs.queuesOf(jobIds, near.names)
-    const left = jobIds.filter((id) => !found.has(id))
-    if (left.length === 0) return found
-    const all = await this.#queues.names({ scanKeys: Infinity })
-    return new Map([...found, ...(await this.#link.jobs.queuesOf(left, all.names))])
+    const found = new Map<string, string>()
+    let left = jobIds
+    for await (const { names } of this.#queues.discover({ scanKeys: Infinity, only: 'waiting' })) {
+      for (const [jobId, name] of await this.#link.jobs.queuesOf(left, names)) found.set(jobId, name)
+      left = left.filter((id) => !found.has(id))
+      if (left.length === 0) break
+    }
+    return found
   }
 
   /**

@@ -5,10 +5,11 @@ import { damageText, holderOf, problemsOf, readPayload, triesOf, waitingState } 
 import type { JobState } from './condition.ts'
 import { containsText } from './contains.ts'
 import { deadLetters } from './dead-letters.ts'
+import type { DeadFilter } from './dead-letters.ts'
 import { endedState, toJobInfo, toJobResult } from './job.ts'
 import type { JobInfo } from './job.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
-import type { ExaminedJob } from '../redis/jobs.ts'
+import type { ExaminedJob, QueuePlace } from '../redis/jobs.ts'
 import type { Link } from '../redis/link.ts'
 import type { ScoreRange } from '../redis/queues.ts'
 
@@ -55,11 +56,12 @@ export const WAITING: readonly JobState[] = ['queued', 'deferred', 'retrying', '
 
 /**
  * @internal Jobs of these queues: waiting and running ones in the order they are due, then dead letters, newest first,
- * then jobs with a kept result, in no order. Pages are read as they are asked for.
+ * then jobs with a kept result, in no order. Pages are read as they are asked for. Of long queues, running jobs come in no
+ * order, if only they are asked for.
  */
 export async function* listJobs(
   link: Link,
-  queueNames: readonly string[],
+  queueNames: readonly string[] | AsyncIterable<readonly string[]>,
   workers: readonly WorkerEntry[],
   filter: JobFilter,
   isEveryQueue = false,
@@ -70,23 +72,34 @@ export async function* listJobs(
   const fits = fitting(filter, nowMs)
   let looked = 0
   const progress = (count: number) => filter.onProgress?.((looked += count))
-  for (const queueName of WAITING.some((status) => statuses.has(status)) ? queueNames : []) {
-    for await (const page of link.queues.members(queueName, rangeOf(statuses, workers, nowMs))) {
+  const seen = new Set<string>()
+  const hasWaiting = WAITING.some((status) => statuses.has(status))
+  /** Held jobs that are in none of the queues so far, once those were found by their holds. */
+  const holds: HeldJobs = { left: null }
+  for await (const names of hasWaiting || !isEveryQueue ? inBatches(queueNames) : []) {
+    for (const name of names) seen.add(name)
+    if (!hasWaiting) continue
+    for await (const { queueName, page, looked: count } of membersIn(link, names, {
+      statuses,
+      workers,
+      nowMs,
+      holds,
+    })) {
       const jobs = await link.jobs.examine(page, (job) => statuses.has(waitingState(job, nowMs)))
       const listed = jobs.map((job) => toListed(job, queueName, { workers, nowMs, limits: link.limits })).filter(fits)
       yield* await withErrors(link, listed)
-      progress(page.length)
+      progress(count)
     }
+    if (holds.left?.length === 0) break
   }
-  const isMeant = (name: string | null) => isEveryQueue || (name !== null && queueNames.includes(name))
+  const isMeant = (name: string | null) => isEveryQueue || (name !== null && seen.has(name))
   if (statuses.has('dead')) {
-    for await (const letter of deadLetters(link)) {
+    for await (const letter of deadLetters(link, deadFilterOf(filter))) {
       const { jobId, queueName, jobTry, failedAt, error, job, problems } = letter
       const ended = { score: null, due: null, finishTime: failedAt, holder: null }
       const info = job ?? null
       const listed = { jobId, queueName, status: 'dead' as const, jobTry, error, info, problems, ...ended }
-      const hasName = filter.functionName === undefined || letter.functionName === filter.functionName
-      if (isMeant(queueName) && hasName && fits(listed)) yield listed
+      if (isMeant(queueName) && fits(listed)) yield listed
       progress(1)
     }
   }
@@ -99,6 +112,83 @@ export async function* listJobs(
       progress(page.length)
     }
   }
+}
+
+/** @internal The names of queues that a discovery gives, in its batches. */
+export async function* namesOf(found: AsyncIterable<{ names: string[] }>): AsyncGenerator<string[]> {
+  for await (const { names } of found) yield names
+}
+
+async function* inBatches(
+  queueNames: readonly string[] | AsyncIterable<readonly string[]>,
+): AsyncGenerator<readonly string[]> {
+  if (Symbol.asyncIterator in queueNames) yield* queueNames
+  else yield queueNames
+}
+
+/** The part of a filter that a dead letter answers without its payload. */
+function deadFilterOf({ functionName, olderThanMs }: JobFilter): DeadFilter {
+  return {
+    ...(functionName === undefined ? {} : { functionName }),
+    ...(olderThanMs === undefined ? {} : { olderThanMs }),
+  }
+}
+
+interface Members {
+  queueName: string
+  page: QueuePlace[]
+  /** The number of jobs that were looked at for this page. */
+  looked: number
+}
+
+/** Ids of held jobs whose queues are not known yet; null while nobody has looked for them. */
+interface HeldJobs {
+  left: string[] | null
+}
+
+interface MemberFilter {
+  statuses: ReadonlySet<JobState>
+  workers: readonly WorkerEntry[]
+  nowMs: number
+  holds: HeldJobs
+}
+
+/** Members of these queues that may be in one of the states, a page at a time, by the shortest way. */
+async function* membersIn(link: Link, names: readonly string[], filter: MemberFilter): AsyncGenerator<Members> {
+  const { holds } = filter
+  const range = rangeOf(filter.statuses, filter.workers, filter.nowMs)
+  if (filter.statuses.size === 1 && filter.statuses.has('running')) {
+    const isByHolds =
+      holds.left !== null || isShorterByHolds(await link.jobPages.count(names, range), await link.survey.size())
+    if (isByHolds) return yield* heldMembers(link, names, holds)
+  }
+  for (const queueName of names) {
+    for await (const page of link.queues.members(queueName, range)) yield { queueName, page, looked: page.length }
+  }
+}
+
+/**
+ * Running jobs are found among the members of a range, each read with its holder, or by the names of all in-progress
+ * keys, for which the names of all keys are passed over: a tenth of the cost each.
+ */
+export function isShorterByHolds(members: number, keys: number): boolean {
+  return members > MANY_MEMBERS && 10 * members > keys
+}
+
+const MANY_MEMBERS = 10_000
+
+async function* heldMembers(link: Link, names: readonly string[], holds: HeldJobs): AsyncGenerator<Members> {
+  const left: string[] = []
+  for await (const jobIds of holds.left === null ? link.survey.held() : [holds.left]) {
+    const places = await link.jobs.placesIn(jobIds, names)
+    const found = new Set(places.map(({ jobId }) => jobId))
+    left.push(...jobIds.filter((id) => !found.has(id)))
+    for (const queueName of names) {
+      const page = places.filter((place) => place.queueName === queueName)
+      if (page.length > 0) yield { queueName, page, looked: page.length }
+    }
+  }
+  holds.left = left
 }
 
 /** @internal No member outside of this range is in one of the states. */

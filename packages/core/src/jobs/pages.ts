@@ -150,7 +150,7 @@ class Search {
 
   async #amongDead(after: Place | null, size: number): Promise<Step> {
     const link = this.#link
-    const stored = await link.deadLetters.page(after ? await link.jobPages.deadOffset(after) : 0, size)
+    const { letters: stored } = await link.deadLetters.page(after ? await link.jobPages.deadOffset(after) : 0, size)
     const behind = (failedAtMs: number, jobId: string): Position => ({
       in: 'dead',
       after: { score: String(failedAtMs), jobId },

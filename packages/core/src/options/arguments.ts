@@ -17,10 +17,16 @@ const deadLetterFilter = {
   olderThanMs: duration(0).optional(),
 }
 
+/** Names of queues that become known by and by. */
+const batches = z.custom<AsyncIterable<readonly string[]>>(
+  (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
+  'expected names of queues',
+)
+
 /** Filters and options of the public methods, by the name of the method. */
 export const methodSchemas = {
   list: z.strictObject({
-    queueNames: z.array(aName).optional(),
+    queueNames: z.union([z.array(aName), batches]).optional(),
     everyQueue: z.boolean().optional(),
     statuses: statuses.optional(),
     functionName: z.string().optional(),
@@ -48,7 +54,12 @@ export const methodSchemas = {
     limit: z.union([count(0), z.literal(Infinity)]).optional(),
   }),
   deadLetterChoice: z.strictObject({ ...deadLetterFilter, all: z.literal(true).optional() }),
-  queueNames: z.strictObject({ known: z.array(z.string()).optional(), scanKeys: z.number().min(0).optional() }),
+  queueNames: z.strictObject({
+    known: z.array(z.string()).optional(),
+    scanKeys: z.number().min(0).optional(),
+    scanMs: duration(0).optional(),
+    only: z.enum(['waiting', 'served']).optional(),
+  }),
   purge: z.strictObject({ all: z.literal(true).optional(), onProgress: aFunction.optional() }),
   wait: z.strictObject({ timeoutMs: duration(0).optional() }),
 }

@@ -43,6 +43,8 @@ export interface ExamineOptions {
   limit?: number
   /** Keys of the database that are looked at for queues and damage; default: 2,000,000. */
   scanKeys?: number
+  /** Called with the number of keys looked at so far, before the jobs. */
+  onKeys?: (keys: number) => void
   /** Called with the number of jobs looked at so far. */
   onProgress?: (jobs: number) => void
 }
@@ -79,8 +81,10 @@ export class Doctor {
     const link = this.#link
     const scanKeys = options.scanKeys ?? DEFAULT_SCAN_KEYS
     const incomplete: string[] = []
-    const { known } = options
-    const { names: found, complete } = await this.#queues.names({ scanKeys, ...(known ? { known } : {}) })
+    await link.syncClock()
+    const seen = await link.survey.all({ maxKeys: scanKeys }, options.onKeys)
+    const { complete } = seen
+    const found = await this.#queues.namesBy(seen, options.known)
     const queueNames = [...(options.queues ?? found)]
     if (!complete) incomplete.push(`queues: only ${scanKeys.toLocaleString('en-US')} keys of the database were scanned`)
     let jobs = 0
@@ -88,8 +92,8 @@ export class Doctor {
     const stats = await this.#queues.statsOf(queueNames)
     const lines = await link.registry.readHealth(queueNames)
     for (const [i, name] of queueNames.entries()) {
-      const seen = jobs
-      const onProgress = (count: number) => options.onProgress?.(seen + count)
+      const before = jobs
+      const onProgress = (count: number) => options.onProgress?.(before + count)
       const line = lines[i]?.line
       const hasBadLine = line !== undefined && parseHealthLine(line) === undefined
       const limit = options.limit ?? Infinity
@@ -98,17 +102,18 @@ export class Doctor {
       jobs += observed.queue.first.jobs
       if (observed.why !== null) incomplete.push(`the queue "${name}": ${observed.why}`)
     }
-    const damage = await link.damaged.find([...new Set([...found, ...queueNames])], scanKeys)
-    if (!damage.complete) incomplete.push('damaged keys: the database has more keys than were scanned')
+    const all = [...new Set([...found, ...queueNames])]
+    const damaged = await link.damaged.find(all, seen.damaged)
+    if (!complete) incomplete.push('damaged keys: the database has more keys than were scanned')
     const { workers, unreadable } = await registeredWorkers(link)
     const emptyDeadLetters: string[] = []
     for await (const letter of deadLetters(link)) {
-      if (letter.problems.length > 0 && !damage.damaged.some(({ key }) => key === link.keys.deadLetter(letter.jobId))) {
+      if (letter.problems.length > 0 && !damaged.some(({ key }) => key === link.keys.deadLetter(letter.jobId))) {
         emptyDeadLetters.push(letter.jobId)
       }
     }
-    const staleHolds = scanKeys > 0 ? await this.#staleHolds([...new Set([...found, ...queueNames])]) : []
-    const staleAborts = complete ? await this.#staleAborts([...new Set([...found, ...queueNames])]) : []
+    const staleHolds = await this.#staleHolds(all, seen.endlessHolds)
+    const staleAborts = complete ? await this.#staleAborts(all) : []
     if (!complete) incomplete.push('abort requests: a queue that was not found may have their jobs')
     const findings = diagnose({
       server: await link.server.settings(),
@@ -117,7 +122,7 @@ export class Doctor {
       unreadableWorkers: unreadable,
       python: await pythonWorkers(link, queueNames, workers),
       staleAborts,
-      damaged: damage.damaged,
+      damaged,
       emptyDeadLetters,
       staleHolds,
       nowMs: link.clock.now(),
@@ -154,18 +159,11 @@ export class Doctor {
    * Jobs whose in-progress keys never lapse: those that arq-ts workers left behind in a queue are found there, by the
    * worker's id; the others are in no queue, or held by a word that is no worker's.
    */
-  async #staleHolds(queueNames: readonly string[]): Promise<string[]> {
-    const stale: string[] = []
-    for await (const holds of this.#link.holds.endless()) {
-      const queued = await this.#link.jobs.queuesOf(
-        holds.map(({ jobId }) => jobId),
-        queueNames,
-      )
-      for (const { jobId, holder } of holds) {
-        if (!queued.has(jobId) || workerIdOf(holder) === null) stale.push(jobId)
-      }
-    }
-    return stale
+  async #staleHolds(queueNames: readonly string[], jobIds: readonly string[]): Promise<string[]> {
+    const queued = await this.#link.jobs.queuesOf(jobIds, queueNames)
+    // Asked for again: a hold may have been given back since the walk.
+    const holds = await this.#link.holds.endlessAmong(jobIds)
+    return holds.filter(({ jobId, holder }) => !queued.has(jobId) || workerIdOf(holder) === null).map(idOf)
   }
 
   /** Those that are stale twice: between the two looks a job may have been enqueued, or have ended with its request. */
@@ -256,6 +254,6 @@ export class Doctor {
   }
 }
 
-function idOf({ jobId }: ExaminedJob): string {
+function idOf({ jobId }: Pick<ExaminedJob, 'jobId'>): string {
   return jobId
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_QUEUE_NAME, parseHealthLine, showId } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
 import { noteQueue } from '../recorder/note-queue.ts'
+import type { FoundQueues, ScanBounds } from '../redis/key-survey.ts'
 import type { Link } from '../redis/link.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
@@ -9,6 +10,20 @@ import { DEFAULT_LEASE_MS } from '../jobs/listing.ts'
 
 /** Keys of the database looked at to find queues that nobody names; a million take Redis about half a second. */
 const DEFAULT_SCAN_KEYS = 2_000_000
+/** Keys from which on a look is so long that its findings are worth keeping. */
+const REMEMBERED_FROM = 50_000
+
+/** How queues are looked for. */
+export interface QueueSearch {
+  /** Names that are known already. Default: arq's default queue. */
+  known?: readonly string[]
+  /** Keys of the database that are looked at; 0 for none. Default: 2,000,000. */
+  scanKeys?: number
+  /** Time after which the look ends, once it has seen 20,000 keys, in ms. Default: none. */
+  scanMs?: number
+  /** Queues that have jobs alone (`waiting`), or those with a worker's health line (`served`), by half the cost. */
+  only?: 'waiting' | 'served'
+}
 
 /** A queue in numbers, for jobs of both languages. */
 export interface QueueStats {
@@ -69,22 +84,52 @@ export class Queues {
 
   /**
    * Names of queues: those given (default: arq's default), the client's own, those that live workers serve, paused ones,
-   * and what a look at the database finds. `complete` is false where the database has more than `scanKeys` (default
-   * 2,000,000) keys.
+   * those that earlier looks have found, and what a look at the database finds. `complete` is false where the look ended
+   * at a bound: after `scanKeys` keys (default 2,000,000), or, once it has seen 20,000, after `scanMs` (default: never).
    */
-  async names(
-    options: { known?: readonly string[]; scanKeys?: number } = {},
-  ): Promise<{ names: string[]; complete: boolean }> {
-    const { queues } = this.#link
+  async names(options: QueueSearch = {}): Promise<{ names: string[]; complete: boolean }> {
     await this.#link.syncClock()
-    const [found, paused, workers] = await Promise.all([
-      queues.find(options.scanKeys ?? DEFAULT_SCAN_KEYS),
+    const [found, near] = await Promise.all([
+      this.#link.survey.queues(boundsOf(options), options.only),
+      this.#near(options.known),
+    ])
+    return { names: await this.joined(found, near), complete: found.complete }
+  }
+
+  /**
+   * Names of queues as they become known: first those that cost nothing, then what a look at the database adds. Whoever
+   * has enough before that spares Redis the look. `complete` is that of all names so far.
+   */
+  async *discover(options: QueueSearch = {}): AsyncGenerator<{ names: string[]; complete: boolean }> {
+    await this.#link.syncClock()
+    const near = await this.#near(options.known)
+    yield { names: [...near].sort(), complete: false }
+    const found = await this.#link.survey.queues(boundsOf(options), options.only)
+    const names = await this.joined(found, near)
+    yield { names: names.filter((name) => !near.has(name)), complete: found.complete }
+  }
+
+  async #near(known: readonly string[] = [DEFAULT_QUEUE_NAME]): Promise<Set<string>> {
+    const { queues } = this.#link
+    const [paused, workers, remembered] = await Promise.all([
       queues.paused(),
       liveWorkers(this.#link),
+      queues.remembered(),
     ])
     const served = workers.flatMap((worker) => worker.queues)
-    const names = new Set([...(options.known ?? [DEFAULT_QUEUE_NAME]), this.#own, ...served, ...paused, ...found.names])
-    return { names: [...names].sort(), complete: found.complete }
+    return new Set([...known, this.#own, ...served, ...paused, ...remembered])
+  }
+
+  /** @internal All names, sorted. After a look at many keys they are remembered, so that a shorter one knows them too. */
+  async joined(found: FoundQueues, near: ReadonlySet<string>): Promise<string[]> {
+    const names = [...new Set([...near, ...found.names])].sort()
+    if (found.looked >= REMEMBERED_FROM) await this.#link.queues.remember(names)
+    return names
+  }
+
+  /** @internal Names of queues by a walk that has been made. */
+  async namesBy(found: FoundQueues, known?: readonly string[]): Promise<string[]> {
+    return this.joined(found, await this.#near(known))
   }
 
   /** Counts a queue at a cost that does not grow with its length: its head and its lease window are looked at. */
@@ -190,4 +235,8 @@ function lineProblems(queueName: string, line: string | null): string[] {
 
 function dateOf(ms: number | null): Date | null {
   return ms === null || !isDate(ms) ? null : new Date(ms)
+}
+
+function boundsOf({ scanKeys, scanMs }: QueueSearch): ScanBounds {
+  return { maxKeys: scanKeys ?? DEFAULT_SCAN_KEYS, ...(scanMs === undefined ? {} : { maxMs: scanMs }) }
 }

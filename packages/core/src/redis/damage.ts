@@ -1,7 +1,6 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE, WrongType } from './calls.ts'
 import type { Calls } from './calls.ts'
-import { typeByName } from './key-kinds.ts'
 
 /** A key that holds another type of value than arq and we keep there. */
 export interface Damage {
@@ -13,8 +12,8 @@ export interface Damage {
 /** Where damaged keys are put aside, and for how long. */
 const ASIDE = 'arq:damaged:'
 const ASIDE_MS = 7 * 86_400_000
-/** Keys per step of a scan. */
-const SCAN_STEP = 1_000
+/** Keys whose types one call asks for. */
+const TYPES_PAGE = 1_000
 
 /** Keys of the wrong type: their names, their types, and their removal from the way. */
 export class DamagedKeys {
@@ -30,14 +29,14 @@ export class DamagedKeys {
   async among(answers: readonly unknown[]): Promise<Damage[]> {
     const keys = new Set(answers.filter((answer) => answer instanceof WrongType).map((answer) => answer.key))
     if (keys.size === 0) return []
-    return (await this.#typesOf([...keys])).filter(({ type }) => type !== 'none')
+    return (await this.typesOf([...keys])).filter(({ type }) => type !== 'none')
   }
 
   /**
-   * Damaged keys among those of jobs, dead letters, workers and queues. Looks at up to `maxKeys` keys of the database,
-   * once for each type, without reading a value; `complete` is false where there are more.
+   * Damaged keys among those that there is one of, those of these queues, and `suspects`, which are asked for again: what
+   * was repaired or removed meanwhile is left out.
    */
-  async find(queueNames: readonly string[], maxKeys: number): Promise<{ damaged: Damage[]; complete: boolean }> {
+  async find(queueNames: readonly string[], suspects: readonly Damage[]): Promise<Damage[]> {
     const keys = this.#keys
     const expected = new Map<string, string>([
       [keys.abort, 'zset'],
@@ -49,25 +48,11 @@ export class DamagedKeys {
       expected.set(keys.queue(name), 'zset').set(keys.reserved(name), 'zset')
       expected.set(keys.stats(name), 'hash').set(keys.healthCheck(name), 'string')
     }
-    const types = await this.#typesOf([...expected.keys()])
-    const damaged = types.filter(({ key, type }) => type !== 'none' && type !== expected.get(key))
-    let complete = true
-    const scan = async (prefix: string, type: string, isDamaged: (key: string) => boolean) => {
-      let looked = 0
-      for await (const page of this.#calls.scan(prefix, { type, count: SCAN_STEP })) {
-        for (const key of page) if (isDamaged(key) && !expected.has(key)) damaged.push({ key, type })
-        if ((looked += SCAN_STEP) < maxKeys) continue
-        complete = false
-        return
-      }
-    }
-    const { prefix } = keys
-    const other = (type: string) => (key: string) => (typeByName(key.slice(prefix.length)) ?? type) !== type
-    for (const type of ['hash', 'list', 'set', 'zset', 'stream']) await scan(`${prefix}arq:`, type, other(type))
-    await scan(`${prefix}arq:obs:`, 'string', other('string'))
-    await scan(keys.deadLetter(''), 'string', () => true)
-    await scan(keys.stats(''), 'string', () => true)
-    return { damaged: [...new Map(damaged.map((each) => [each.key, each])).values()], complete }
+    const named = await this.typesOf([...expected.keys()])
+    const damaged = named.filter(({ key, type }) => type !== 'none' && type !== expected.get(key))
+    const others = suspects.filter(({ key }) => !expected.has(key))
+    const now = await this.typesOf(others.map(({ key }) => key))
+    return [...damaged, ...others.filter(({ type }, i) => now[i]!.type === type)]
   }
 
   /**
@@ -78,7 +63,7 @@ export class DamagedKeys {
     let moved = 0
     for (let from = 0; from < damaged.length; from += PAGE) {
       const page = damaged.slice(from, from + PAGE)
-      const now = await this.#typesOf(page.map(({ key }) => key))
+      const now = await this.typesOf(page.map(({ key }) => key))
       const still = page.filter(({ type }, i) => now[i]!.type === type)
       for (const { key } of still) {
         const { prefix } = this.#keys
@@ -95,14 +80,19 @@ export class DamagedKeys {
 
   /** Those of these queues whose key holds something else than a sorted set. */
   async amongQueues(queueNames: readonly string[]): Promise<(Damage & { queueName: string })[]> {
-    const types = await this.#typesOf(queueNames.map((name) => this.#keys.queue(name)))
+    const types = await this.typesOf(queueNames.map((name) => this.#keys.queue(name)))
     return types
       .map((damage, i) => ({ ...damage, queueName: queueNames[i]! }))
       .filter(({ type }) => type !== 'none' && type !== 'zset')
   }
 
-  async #typesOf(keys: readonly string[]): Promise<Damage[]> {
-    const types = (await this.#calls.pipeline(keys.map((key) => ['type', key]))) as string[]
+  /** The types of these keys; `none` for one that does not exist. */
+  async typesOf(keys: readonly string[]): Promise<Damage[]> {
+    const types: string[] = []
+    for (let from = 0; from < keys.length; from += TYPES_PAGE) {
+      const page = await this.#calls.script('types', keys.slice(from, from + TYPES_PAGE), [])
+      types.push(...page.map(String))
+    }
     return keys.map((key, i) => ({ key, type: types[i]! }))
   }
 }

@@ -6,6 +6,12 @@ import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
 import { dueTimeIn } from './scores.ts'
+import type { ScriptReply } from './scripts.ts'
+
+/** Dead letters that one call counts. */
+const COUNT_PAGE = 1_000
+/** Fields of a dead letter without its payload, which may be large. */
+const HEADER = ['queue', 'function', 'error', 'try'] as const
 
 /** A dead letter as Redis has it; null fields where the entry itself has expired. */
 export interface StoredDeadLetter {
@@ -18,6 +24,11 @@ export interface StoredDeadLetter {
   jobTry: number | null
   /** Its entry, where that holds another type of value than a hash. */
   damaged: Damage[]
+}
+
+interface Place {
+  jobId: string
+  failedAtMs: number
 }
 
 /** Jobs that failed for good: reads, bounds, replays and purges. A worker adds to them as it settles. */
@@ -34,18 +45,45 @@ export class DeadLetterRecords {
     this.#damaged = damaged
   }
 
-  /** One page, newest first; empty where the key that has them is damaged. */
-  async page(offset: number, limit: number): Promise<StoredDeadLetter[]> {
+  /**
+   * One page, newest first, of those that `wants` lets through, and the number of letters that were looked at; empty where
+   * the key that has them is damaged. Payloads, which may be large, are read of these alone.
+   */
+  async page(
+    offset: number,
+    limit: number,
+    wants?: (letter: StoredDeadLetter) => boolean,
+  ): Promise<{ letters: StoredDeadLetter[]; looked: number }> {
     const [reply] = await this.#calls.attempt([
       ['zrangeBuffer', this.#keys.dead, offset, offset + limit - 1, 'REV', 'WITHSCORES'],
     ])
     const members = intact<Buffer[]>(reply, [])
-    const ids = members.filter((_, i) => i % 2 === 0).map(readId)
-    const entries = await this.#calls.attempt(ids.map((id) => ['hgetallBuffer', this.#keys.deadLetter(id)]))
+    const places: Place[] = []
+    for (let i = 0; i < members.length; i += 2)
+      places.push({ jobId: readId(members[i]!), failedAtMs: dueTimeIn(members[i + 1]!.toString()) })
+    const wanted = wants ? await this.#wanted(places, wants) : places
+    const entries = await this.#calls.attempt(
+      wanted.map(({ jobId }): Call => ['hgetallBuffer', this.#keys.deadLetter(jobId)]),
+    )
+    return { letters: await this.#lettersOf(wanted, entries), looked: places.length }
+  }
+
+  async #wanted(places: readonly Place[], wants: (letter: StoredDeadLetter) => boolean): Promise<Place[]> {
+    const answers = await this.#calls.attempt(
+      places.map(({ jobId }): Call => ['hmgetBuffer', this.#keys.deadLetter(jobId), ...HEADER]),
+    )
+    const entries = answers.map((answer) =>
+      Array.isArray(answer) ? Object.fromEntries(HEADER.map((field, i) => [field, answer[i] ?? undefined])) : answer,
+    )
+    const letters = await this.#lettersOf(places, entries)
+    return places.filter((_, i) => wants(letters[i]!))
+  }
+
+  async #lettersOf(places: readonly Place[], entries: readonly unknown[]): Promise<StoredDeadLetter[]> {
     const damaged = await this.#damaged.among(entries)
-    return ids.map((jobId, i) => {
+    return places.map(({ jobId, failedAtMs }, i) => {
       const own = damaged.filter(({ key }) => key === this.#keys.deadLetter(jobId))
-      return toDeadLetter(jobId, dueTimeIn(members[2 * i + 1]!.toString()), intact(entries[i], {}), own)
+      return toDeadLetter(jobId, failedAtMs, intact(entries[i], {}), own)
     })
   }
 
@@ -66,19 +104,26 @@ export class DeadLetterRecords {
     return intact(count, 0)
   }
 
-  /** The number of dead letters of each queue. Reads all: their number is bounded. */
+  /** The number of dead letters of each queue, a call for each thousand: their number is bounded. */
   async countByQueue(): Promise<Map<string, number>> {
     const counts = new Map<string, number>()
-    for (let from = 0; ; from += PAGE) {
-      const [reply] = await this.#calls.attempt([['zrangeBuffer', this.#keys.dead, from, from + PAGE - 1]])
+    for (let from = 0; ; from += COUNT_PAGE) {
+      const [reply] = await this.#calls.attempt([['zrangeBuffer', this.#keys.dead, from, from + COUNT_PAGE - 1]])
       const ids = intact<Buffer[]>(reply, []).map(readId)
-      const names = await this.#calls.attempt(ids.map((id) => ['hget', this.#keys.deadLetter(id), 'queue']))
-      for (const name of names) {
-        const queueName = intact<string | null>(name, null)
-        if (queueName !== null) counts.set(queueName, (counts.get(queueName) ?? 0) + 1)
-      }
-      if (ids.length < PAGE) return counts
+      if (ids.length > 0) await this.#addTo(counts, ids)
+      if (ids.length < COUNT_PAGE) return counts
     }
+  }
+
+  async #addTo(counts: Map<string, number>, jobIds: readonly string[]): Promise<void> {
+    const letters = jobIds.map((id) => this.#keys.deadLetter(id))
+    const [found, faulty] = (await this.#calls.script('deadQueues', letters, [])) as [ScriptReply[], number[]]
+    for (let i = 0; i < found.length; i += 2) {
+      const queueName = readId(found[i] as Buffer)
+      counts.set(queueName, (counts.get(queueName) ?? 0) + Number(found[i + 1]))
+    }
+    // An answer that lacks a letter must name its key.
+    await this.#calls.attempt(faulty.map((at): Call => ['hget', letters[at - 1]!, 'queue']))
   }
 
   /** Removes dead letters; returns their number. */
@@ -149,7 +194,7 @@ export class DeadLetterRecords {
 function toDeadLetter(
   jobId: string,
   failedAtMs: number,
-  entry: Record<string, Buffer>,
+  entry: Record<string, Buffer | undefined>,
   damaged: Damage[],
 ): StoredDeadLetter {
   return {

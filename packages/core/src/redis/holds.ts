@@ -9,9 +9,6 @@ export interface EndlessHold {
   holder: string
 }
 
-/** Keys per step of the scan. */
-const SCAN_STEP = 1_000
-
 /** In-progress keys as such, whether their jobs are in a queue or not. */
 export class Holds {
   readonly #calls: Calls
@@ -23,15 +20,11 @@ export class Holds {
   }
 
   /**
-   * In-progress keys without an expiry, a page at a time: every worker of either language sets one. Keys that hold no
-   * string are left out. Scans the database.
+   * In-progress keys of these jobs that have no expiry: every worker of either language sets one. Keys that hold no string
+   * are left out.
    */
-  async *endless(): AsyncGenerator<EndlessHold[]> {
-    const prefix = this.#keys.inProgress('')
-    for await (const keys of this.#calls.scan(prefix, { count: SCAN_STEP })) {
-      const holds = await this.#read(keys.map((key) => key.slice(prefix.length)))
-      if (holds.length > 0) yield holds
-    }
+  endlessAmong(jobIds: readonly string[]): Promise<EndlessHold[]> {
+    return this.#read(jobIds)
   }
 
   /** Removes those of these keys that still never lapse; returns the number removed. */

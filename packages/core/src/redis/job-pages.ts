@@ -69,6 +69,12 @@ export class JobPages {
     return counts.reduce<number>((sum, count) => sum + intact(count, 0), 0)
   }
 
+  /** The number of members that these queues have within a range of scores. */
+  async count(queueNames: readonly string[], { min = '-inf', max = '+inf' }: ScoreRange): Promise<number> {
+    const counts = await this.#calls.attempt(queueNames.map((name) => ['zcount', this.#keys.queue(name), min, max]))
+    return counts.reduce<number>((sum, count) => sum + intact(count, 0), 0)
+  }
+
   /** For each time, the number of members of a queue that are due by then. */
   async dueBy(queueName: string, timesMs: readonly number[]): Promise<number[]> {
     const key = this.#keys.queue(queueName)

@@ -212,19 +212,30 @@ export class JobRecords {
 
   /** The first of these queues that has each job; jobs that none has are left out. */
   async queuesOf(jobIds: readonly string[], queueNames: readonly string[]): Promise<Map<string, string>> {
-    const found = new Map<string, string>()
+    const places = await this.placesIn(jobIds, queueNames)
+    return new Map(places.reverse().map(({ jobId, queueName }) => [jobId, queueName]))
+  }
+
+  /** The places of jobs in these queues; jobs that none has are left out. */
+  async placesIn(
+    jobIds: readonly string[],
+    queueNames: readonly string[],
+  ): Promise<(QueuePlace & { queueName: string })[]> {
+    const places: (QueuePlace & { queueName: string })[] = []
     const width = queueNames.length
     for (let from = 0; from < jobIds.length && width > 0; from += PAGE) {
       const page = jobIds.slice(from, from + PAGE)
       const scores = await this.#calls.attempt(
         page.flatMap((id) => queueNames.map((name): Call => ['zscore', this.#keys.queue(name), id])),
       )
-      for (const [i, id] of page.entries()) {
-        const name = queueNames.find((_, j) => intact(scores[i * width + j], null) !== null)
-        if (name !== undefined) found.set(id, name)
+      for (const [i, answer] of scores.entries()) {
+        const score = intact<string | null>(answer, null)
+        if (score === null) continue
+        const [jobId, queueName] = [page[Math.floor(i / width)]!, queueNames[i % width]!]
+        places.push({ jobId, queueName, score: dueTimeIn(score), deaths: deathsIn(score) })
       }
     }
-    return found
+    return places
   }
 
   /** Removes jobs of one queue; for each: removed, not there, or running and left alone. */

@@ -47,6 +47,7 @@ const RECORDED: Readonly<Record<string, string>> = {
   recent: 'stream',
   audit: 'stream',
   fn: 'string',
+  queues: 'string',
   flush: 'string',
   order: 'string',
   cron: 'string',

@@ -10,6 +10,7 @@ import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
 import { Holds } from './holds.ts'
 import { FrozenJobs } from './frozen-jobs.ts'
+import { KeySurvey } from './key-survey.ts'
 import { JobPages } from './job-pages.ts'
 import { JobLogStreams } from './job-logs.ts'
 import { JobRecords } from './jobs.ts'
@@ -47,6 +48,7 @@ export class Link {
   readonly broker: Broker
   readonly damaged: DamagedKeys
   readonly holds: Holds
+  readonly survey: KeySurvey
   readonly jobs: JobRecords
   readonly jobPages: JobPages
   readonly frozenJobs: FrozenJobs
@@ -86,6 +88,7 @@ export class Link {
     this.metDamage = calls.met
     this.damaged = new DamagedKeys(calls, this.keys)
     this.holds = new Holds(calls, this.keys)
+    this.survey = new KeySurvey(calls, this.keys, this.clock, { damaged: this.damaged, holds: this.holds })
     this.jobs = new JobRecords(calls, this.keys, this.damaged)
     this.jobPages = new JobPages(calls, this.keys, this.damaged)
     this.frozenJobs = new FrozenJobs(calls, this.keys)

@@ -1,26 +1,22 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE, WrongType } from './calls.ts'
-import type { Call, Calls } from './calls.ts'
+import type { Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { readId } from './id-bytes.ts'
-import { typeByName } from './key-kinds.ts'
+import { readMany } from './many.ts'
 import { deathsIn, dueTimeIn } from './scores.ts'
 import type { JobRecords, QueuePlace } from './jobs.ts'
 
 /** Members of a queue that are looked at to count running jobs, at the head and in the lease window each. */
 const MAX_LOOKED_AT = 5_000
-/** Ends the name of a set of reservations, and of queues that happen to be called so. */
-const RESERVED_SUFFIX = ':reserved'
-/** A reservation lapses within a second: what is due later is a job. */
-const RESERVED_MS = 60_000
-/** Keys per step of a scan for queues; larger steps hold the server longer. */
-const SCAN_STEP = 1_000
-/** Follows the name of a queue in the key of its health line. */
-const HEALTH_SUFFIX = ':health-check'
-/** Keys of ours that are recorded or put aside, and the history that @arq-ts/canary keeps. */
-const BESIDE = /^arq:(obs|damaged):|(^|:)canary:history$/
+/** Members per round trip of that look. */
+const LOOK_PAGE = 1_000
+
+/** Names of queues that are remembered, and for how long. */
+const MAX_REMEMBERED = 10_000
+const REMEMBERED_MS = 7 * 86_400_000
 
 /** Members of a queue with scores from `min` to `max`, as `ZRANGE BYSCORE` reads bounds: `(5` is above 5. */
 export interface ScoreRange {
@@ -66,68 +62,16 @@ export class QueueRecords {
     this.#damaged = parts.damaged
   }
 
-  /**
-   * Queues found by a look at up to `maxKeys` keys of the database, whichever language made them: sorted sets that are
-   * none of the others arq and we keep (one under the name of a job's key, say, is damage), and queues with a health line.
-   * `complete` is false where there are more keys.
-   */
-  async find(maxKeys: number): Promise<{ names: string[]; complete: boolean }> {
-    const { prefix } = this.#keys
-    // Ids of jobs and workers may end as a health line's key does.
-    const isOther = (key: string) =>
-      typeByName(key.slice(prefix.length)) !== undefined || BESIDE.test(key.slice(prefix.length))
-    const [sets, lines] = await Promise.all([
-      this.#scan(maxKeys, { type: 'zset' }),
-      this.#scan(maxKeys, { type: 'string', suffix: HEALTH_SUFFIX }),
-    ])
-    const queues: string[] = []
-    const found = new Set(sets.keys.filter((key) => !isOther(key)))
-    // A sorted set in place of a queue's health line is damage.
-    const isLine = (key: string) => key.endsWith(HEALTH_SUFFIX) && found.has(key.slice(0, -HEALTH_SUFFIX.length))
-    for (const key of found) if (!isLine(key) && !(await this.#isReservations(key))) queues.push(key)
-    const served = lines.keys.filter((key) => !isOther(key))
-    const names = [...queues, ...served.map((key) => key.slice(0, -HEALTH_SUFFIX.length))]
-    return {
-      names: [...new Set(names.map((key) => key.slice(prefix.length)))],
-      complete: sets.complete && lines.complete,
-    }
+  /** Names of queues that earlier looks at a large database have found; some may be gone. */
+  async remembered(): Promise<string[]> {
+    const [reply] = await this.#calls.attempt([['get', this.#keys.obsQueues]])
+    return namesIn(intact<string | null>(reply, null))
   }
 
-  /**
-   * True for the set of reservations of a queue. A queue may have a name that ends so: its members are due later than any
-   * reservation lapses, or have a payload and are no members of the other queue.
-   */
-  async #isReservations(key: string): Promise<boolean> {
-    if (!key.endsWith(RESERVED_SUFFIX)) return false
-    const [head, last] = (await this.#calls.attempt([
-      ['zrangeBuffer', key, 0, 99],
-      ['zrangeBuffer', key, -1, -1, 'WITHSCORES'],
-    ])) as [Buffer[], Buffer[]]
-    if (last[1] && dueTimeIn(last[1].toString()) > this.#clock.now() + RESERVED_MS) return false
-    const base = key.slice(0, -RESERVED_SUFFIX.length)
-    const answers = await this.#calls.attempt(
-      head.map(readId).flatMap((id): Call[] => [
-        ['exists', this.#keys.job(id)],
-        ['zscore', base, id],
-      ]),
-    )
-    return head.every((_, i) => answers[2 * i] === 0 || typeof answers[2 * i + 1] === 'string')
-  }
-
-  async #scan(
-    maxKeys: number,
-    options: { type: string; suffix?: string },
-  ): Promise<{ keys: string[]; complete: boolean }> {
-    const keys: string[] = []
-    if (maxKeys <= 0) return { keys, complete: false }
-    const { prefix } = this.#keys
-    let looked = 0
-    for await (const page of this.#calls.scan(prefix, { ...options, count: SCAN_STEP })) {
-      keys.push(...page)
-      looked += SCAN_STEP
-      if (looked >= maxKeys) return { keys, complete: false }
-    }
-    return { keys, complete: true }
+  /** Keeps names of queues for later looks, the first 10,000. A user who may only read keeps none. */
+  async remember(queueNames: readonly string[]): Promise<void> {
+    const names = JSON.stringify(queueNames.slice(0, MAX_REMEMBERED))
+    await this.#calls.attempt([['set', this.#keys.obsQueues, names, 'PX', REMEMBERED_MS]]).catch(() => {})
   }
 
   /** Names of paused queues; none where the key that has them is damaged. */
@@ -263,9 +207,9 @@ export class QueueRecords {
   ): Promise<{ running: number; firstIdle: number | null; exact: boolean }> {
     let running = 0
     let firstIdle: number | null = null
-    for (let offset = 0; offset < MAX_LOOKED_AT; offset += PAGE) {
+    for (let offset = 0; offset < MAX_LOOKED_AT; offset += LOOK_PAGE) {
       const [answer] = await this.#calls.pipeline([
-        ['zrangeBuffer', key, min, max, 'BYSCORE', 'LIMIT', offset, PAGE, 'WITHSCORES'],
+        ['zrangeBuffer', key, min, max, 'BYSCORE', 'LIMIT', offset, LOOK_PAGE, 'WITHSCORES'],
       ])
       const members = answer as Buffer[]
       const ids = members.filter((_, i) => i % 2 === 0).map(readId)
@@ -273,19 +217,15 @@ export class QueueRecords {
       const idle = held.indexOf(false)
       if (firstIdle === null && idle !== -1) firstIdle = dueTimeIn(members[2 * idle + 1]!.toString())
       running += held.filter(Boolean).length
-      if (ids.length < PAGE) return { running, firstIdle, exact: true }
+      if (ids.length < LOOK_PAGE) return { running, firstIdle, exact: true }
     }
     return { running, firstIdle, exact: false }
   }
 
-  /** For each job: true when its in-progress key exists. Where none does, one command tells. */
+  /** For each job: true when its in-progress key exists, whatever it holds. */
   async #held(jobIds: readonly string[]): Promise<boolean[]> {
-    if (jobIds.length === 0) return []
-    const keys = jobIds.map((id) => this.#keys.inProgress(id))
-    const [some] = await this.#calls.pipeline([['exists', ...keys]])
-    if (some === 0) return keys.map(() => false)
-    const flags = await this.#calls.pipeline(keys.map((key) => ['exists', key]))
-    return flags.map((flag) => flag === 1)
+    const [holders = []] = await readMany(this.#calls, [jobIds.map((id) => this.#keys.inProgress(id))])
+    return holders.map((holder) => holder !== null)
   }
 
   async #first(key: string, min: string): Promise<number | null> {
@@ -301,4 +241,14 @@ export class QueueRecords {
 function countOf(value: string | undefined): number {
   const count = Number(value ?? 0)
   return Number.isFinite(count) ? count : 0
+}
+
+/** The names in a remembered list; none where it is damaged. */
+function namesIn(text: string | null): string[] {
+  try {
+    const names: unknown = JSON.parse(text ?? '[]')
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : []
+  } catch {
+    return []
+  }
 }

@@ -3,6 +3,7 @@
 // claimAborted: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // claimExpired: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // claim: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[3i+2] KEYS[3i+3] KEYS[3i+4] KEYS[4]
+// deadQueues: KEYS[1..]
 // enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
 // finish: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
 // free: ARGV[1] KEYS[1] KEYS[2..]
@@ -24,6 +25,7 @@
 // sift: ARGV[1] KEYS[3i+1] KEYS[3i+2] KEYS[3i+3]
 // takeOut: ARGV[1] ARGV[2..] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
 // tick: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6]
+// types: KEYS[1..]
 
 export const luaSources = {
   abort: `local time = redis.call('TIME')
@@ -227,6 +229,22 @@ for i = 1, #more do out[#out + 1] = more[i] end
 for i = 1, #payloads do out[#out + 1] = payloads[i] end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
+  deadQueues: `local counts, order, faulty = {}, {}, {}
+for k, key in ipairs(KEYS) do
+  local queue = redis.pcall('HGET', key, 'queue')
+  if type(queue) == 'table' then
+    faulty[#faulty + 1] = k
+  elseif queue then
+    if not counts[queue] then order[#order + 1] = queue end
+    counts[queue] = (counts[queue] or 0) + 1
+  end
+end
+local out = {}
+for _, queue in ipairs(order) do
+  out[#out + 1] = queue
+  out[#out + 1] = counts[queue]
+end
+return { out, faulty }`,
   enqueue: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local resent = ARGV[1] == '1'
@@ -1257,6 +1275,9 @@ decided()
 if ARGV[7] == '1' then redis.call('SET', KEYS[6], id, 'PX', ARGV[8]) end
 redis.pcall('PUBLISH', ARGV[9], ARGV[2] .. (due <= now and ' ' .. id or ''))
 return 'queued'`,
+  types: `local out = {}
+for k, key in ipairs(KEYS) do out[k] = redis.call('TYPE', key).ok end
+return out`,
 } as const
 
 export const luaShas = {
@@ -1264,6 +1285,7 @@ export const luaShas = {
   claimAborted: '22a16b7aebb2ebd9c76de6ff7eb2b8b1daaa9ed0',
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
   claim: '45dd3fc787e45305d1f3a34d34dbaab6dc8d1264',
+  deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
   finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
@@ -1285,4 +1307,5 @@ export const luaShas = {
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',
   takeOut: '8e11f2596fbe5dadab227b397149002e4e3ced2b',
   tick: 'd5df54c8eebaa52dd6541eb8e7c0c70f911cabb9',
+  types: 'a81aa2758f156bb6316af17fdafca1e7a2b04f84',
 } as const

@@ -59,6 +59,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   obsSeries: (keys) => keys.obsSeries,
   obsNumbers: (keys, { queueName }) => keys.obsNumbers('1m', echoOf(queueName), blockNow()),
   obsDepth: (keys, { queueName }) => keys.obsDepth('1m', queueName, blockNow()),
+  obsQueues: (keys) => keys.obsQueues,
   obsEvents: (keys) => keys.obsEvents,
   obsRecent: (keys) => keys.obsRecent,
   obsAudit: (keys) => keys.obsAudit,

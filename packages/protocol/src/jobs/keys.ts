@@ -39,6 +39,8 @@ export class Keys {
   readonly events: string
   /** Table of recorded series: hash of name to id and time last seen. */
   readonly obsSeries: string
+  /** Names of the queues that looks at a large database have found: JSON. */
+  readonly obsQueues: string
   /** Stream of what happened to jobs, queues and workers. */
   readonly obsEvents: string
   /** Stream of jobs that ended: failures, samples and the slowest. */
@@ -72,6 +74,7 @@ export class Keys {
     this.limitWatch = `${prefix}arq:limit-watch`
     this.held = `${prefix}arq:held`
     this.obsSeries = `${prefix}arq:obs:series`
+    this.obsQueues = `${prefix}arq:obs:queues`
     this.obsEvents = `${prefix}arq:obs:events`
     this.obsRecent = `${prefix}arq:obs:recent`
     this.obsAudit = `${prefix}arq:obs:audit`

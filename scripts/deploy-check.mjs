@@ -40,8 +40,13 @@ for (const file of ['docker-compose.yml', 'docker-compose.test.yml']) {
   await check(file, () => compose, ['-f', file, '--profile', 'worker', 'config', '-q'])
 }
 const promtool = await findPromtool()
-await check('alert rules', () => promtool, ['check', 'rules', 'deploy/alerts.yml'])
-await check('alert rules against series', () => promtool, ['test', 'rules', 'deploy/alerts.test.yml'])
+for (const name of ['alerts', 'alerts-exporter']) {
+  await check(`rules of ${name}.yml`, () => promtool, ['check', 'rules', `deploy/${name}.yml`])
+  await check(`rules of ${name}.yml against series`, () => promtool, ['test', 'rules', `deploy/${name}.test.yml`])
+}
+for (const name of ['grafana-canary', 'grafana-queues']) {
+  await check(`queries of ${name}.json`, () => promtool, ['check', 'rules', queriesOf(`deploy/${name}.json`)])
+}
 process.exitCode = failed === 0 ? 0 : 1
 
 /** Runs what `find` gives: a command, or why there is none. */
@@ -127,6 +132,19 @@ function sameQdrant() {
   const minor = (version) => version?.split('.').slice(0, 2).join('.')
   if (new Set([images[0], ...clients].map(minor)).size > 1)
     throw new Error(`the image is ${images[0]}, the clients are ${clients.join(' and ')}`)
+}
+
+/** The queries of a Grafana dashboard as a file of rules, which promtool reads; variables stand for what they may be. */
+function queriesOf(file) {
+  const { panels } = JSON.parse(read(file))
+  const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+  const rules = queries.map((expr, i) => ({
+    record: `query_${i}`,
+    expr: expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$\w+/g, '.*'),
+  }))
+  const path = join(mkdtempSync(join(tmpdir(), 'arq-ts-queries-')), 'rules.yml')
+  writeFileSync(path, JSON.stringify({ groups: [{ name: file, rules }] }))
+  return path
 }
 
 function systemd() {

@@ -1,19 +1,28 @@
 import type { Io, Sink } from './io.ts'
 
 /**
- * Colours as noncharacters of Unicode, which no data needs: text is escaped as a whole when it is written, its control
- * characters included, and only then these become what a terminal understands. So no data colours or moves anything.
+ * What every mark begins with: noncharacters of Unicode in an order that each process draws anew. Data may hold any
+ * characters, these too, and yet never a mark: it was written before anybody could know them.
+ */
+const SECRET = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+  String.fromCharCode(0xfde0 + (byte & 0xf)),
+).join('')
+
+/**
+ * Colours as marks in the text: it is escaped as a whole when it is written, its control characters and all other
+ * noncharacters included, and only then these become what a terminal understands. So no data colours or moves anything.
  */
 const MARKS = {
-  bold: ['\uFDD0', '\u001B[1m', '\u001B[22m'],
-  dim: ['\uFDD1', '\u001B[2m', '\u001B[22m'],
-  red: ['\uFDD2', '\u001B[31m', '\u001B[39m'],
-  green: ['\uFDD3', '\u001B[32m', '\u001B[39m'],
-  yellow: ['\uFDD4', '\u001B[33m', '\u001B[39m'],
-  cyan: ['\uFDD5', '\u001B[36m', '\u001B[39m'],
-  inverse: ['\uFDD6', '\u001B[7m', '\u001B[27m'],
+  bold: [`${SECRET}\uFDD0`, '\u001B[1m', '\u001B[22m'],
+  dim: [`${SECRET}\uFDD1`, '\u001B[2m', '\u001B[22m'],
+  red: [`${SECRET}\uFDD2`, '\u001B[31m', '\u001B[39m'],
+  green: [`${SECRET}\uFDD3`, '\u001B[32m', '\u001B[39m'],
+  yellow: [`${SECRET}\uFDD4`, '\u001B[33m', '\u001B[39m'],
+  cyan: [`${SECRET}\uFDD5`, '\u001B[36m', '\u001B[39m'],
+  inverse: [`${SECRET}\uFDD6`, '\u001B[7m', '\u001B[27m'],
 } as const
-const END = '\uFDDF'
+/** Ends the style that was begun last. */
+export const END_MARK = `${SECRET}\uFDDF`
 
 type Style = (text: string) => string
 /** Functions that set text off. */
@@ -22,7 +31,7 @@ export type Styles = Readonly<Record<keyof typeof MARKS, Style>>
 const mark =
   (start: string): Style =>
   (text) =>
-    text === '' ? '' : `${start}${text}${END}`
+    text === '' ? '' : `${start}${text}${END_MARK}`
 
 /** Styles for text that `shown` writes. */
 export const styles = Object.fromEntries(Object.entries(MARKS).map(([name, [start]]) => [name, mark(start)])) as Styles
@@ -37,11 +46,12 @@ export function hasColors(sink: Sink, env: Io['env']): boolean {
 const STARTS = new Map<string, readonly [string, string]>(
   Object.values(MARKS).map(([start, on, off]) => [start, [on, off]]),
 )
-// Control, format and private characters, lone surrogates, and separators of lines: everything that does not stand for
-// itself on a screen. Format characters include those that turn the direction of text.
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
+// Control, format and private characters, lone surrogates, the noncharacters that marks are made of, and separators of
+// lines: everything that does not stand for itself on a screen. Format characters include those that turn the direction
+// of text. A mark comes first, and stays.
+const UNSEEN = new RegExp(`${SECRET}[\uFDD0-\uFDDF]|[\\p{Cc}\\p{Cf}\\p{Co}\\p{Cs}\\p{Zl}\\p{Zp}\uFDD0-\uFDEF]`, 'gu')
 const JOINERS = new Set(['\u200C', '\u200D'])
-const MARK = /[\uFDD0-\uFDDF]/g
+const MARK = new RegExp(`${SECRET}[\uFDD0-\uFDDF]`, 'g')
 const PLAIN = /^[ -~]*$/
 
 /** Text on one line, with everything that could move a cursor or forge a line as an escape. */
@@ -51,7 +61,7 @@ export function printable(text: string): string {
 }
 
 function escaped(character: string): string {
-  if (JOINERS.has(character)) return character
+  if (JOINERS.has(character) || character.startsWith(SECRET)) return character
   if (character === '\n') return '\\n'
   if (character === '\t') return '\\t'
   if (character === '\r') return '\\r'
@@ -77,6 +87,12 @@ export function rendered(line: string, colors: boolean): string {
     return open.pop() ?? ''
   })
   return out + open.reverse().join('')
+}
+
+/** Text in pieces: what stands between marks, then a mark, in turn. */
+export function piecesOf(text: string): { text: string; mark: string }[] {
+  const marks = text.match(MARK) ?? []
+  return text.split(MARK).map((piece, i) => ({ text: piece, mark: marks[i] ?? '' }))
 }
 
 /** Text without our marks. */

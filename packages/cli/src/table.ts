@@ -1,4 +1,4 @@
-import { printable, styles, unstyled } from './style.ts'
+import { END_MARK, piecesOf, printable, styles, unstyled } from './style.ts'
 
 /** A column of a table. */
 export interface Column<T> {
@@ -104,13 +104,15 @@ export function cut(text: string, width: number): string {
   let out = ''
   let room = width - 1
   let open = 0
-  for (const { segment } of segmenter.segment(text)) {
-    const isMark = /^[\uFDD0-\uFDDF]$/.test(segment)
-    if (isMark) open += segment === '\uFDDF' ? -1 : 1
-    const size = isMark ? 0 : widthOf(segment)
-    if (size > room) break
-    room -= size
-    out += segment
+  for (const { mark, text: piece } of piecesOf(text)) {
+    for (const { segment } of segmenter.segment(piece)) {
+      const size = widthOf(segment)
+      if (size > room) return `${out}…${END_MARK.repeat(open)}`
+      room -= size
+      out += segment
+    }
+    if (mark !== '') open += mark === END_MARK ? -1 : 1
+    out += mark
   }
-  return `${out}…${'\uFDDF'.repeat(Math.max(0, open))}`
+  return out
 }

@@ -1,14 +1,16 @@
 import type { DeadLetter, QueueStats, WorkerEntry } from '@arq-ts/core'
 import { describe, expect, test } from 'vitest'
 import { oneAtATime } from '../../src/top/one-at-a-time.ts'
-import { rendered } from '../../src/style.ts'
+import { rendered, styles } from '../../src/style.ts'
 import { frame as styledFrame, roomOf } from '../../src/top/frame.ts'
 import { press, ratesBetween } from '../../src/top/model.ts'
 import type { Snapshot, View } from '../../src/top/model.ts'
 
+const INVERSE = styles.inverse('|').split('|')[0]!
+
 /** The screen without colours, but with a sign before the line pointed at. */
 const frame = (view: View, size: { rows: number; columns: number }) =>
-  styledFrame(view, size).map((line) => rendered(line.replace('\uFDD6', '>'), false))
+  styledFrame(view, size).map((line) => rendered(line.replace(INVERSE, '>'), false))
 
 const queue = (queueName: string, numbers: Partial<QueueStats> = {}): QueueStats => ({
   queueName,

@@ -1,4 +1,5 @@
 import { PyGlobal, PyObject, RemoteError, Tuple } from '@arq-ts/core'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readArguments } from '../../src/commands/job.ts'
 import { eventLine } from '../../src/commands/fleet.ts'
@@ -145,8 +146,36 @@ describe('text on a terminal', () => {
     ['an override of the direction', '\u202Egnp', '\\u202egnp'],
     ['a line separator', 'a\u2028b', 'a\\u2028b'],
     ['a byte of an id that is not UTF-8', 'a\uDCFF', 'a\\xff'],
-    ['one of our marks', '\uFDD2x', 'x'],
+    ['a noncharacter, such as our marks are made of', '\uFDD2x\uFDEF', '\\ufdd2x\\ufdef'],
   ])('shows %s as what it is', (_, text, shown) => expect(rendered(text, false)).toBe(shown))
+
+  test('never takes data for a mark of its own, in a line, a style or a table', () => {
+    const unit = fc.oneof(
+      { weight: 4, arbitrary: fc.integer({ min: 0xfdd0, max: 0xfdef }) },
+      fc.integer({ min: 0, max: 0x7f }),
+      fc.integer({ min: 0x80, max: 0xffff }),
+    )
+    const data = fc.array(unit, { maxLength: 60 }).map((units) => String.fromCharCode(...units))
+    const wordColumns = (['name', 'note'] as const).map((title) => ({
+      title,
+      cell: (row: { name: string; note: string }) => row[title],
+      min: 4,
+    }))
+    const isSafe = (text: string) => !/[\p{Cc}\uFDD0-\uFDEF]/u.test(text)
+    fc.assert(
+      fc.property(data, data, fc.integer({ min: 3, max: 40 }), (first, second, width) => {
+        const [a, b] = [rendered(first, true), rendered(second, true)]
+        expect([a, b].every(isSafe)).toBe(true)
+        // Beside other data too: two ends may not make a mark together.
+        expect(rendered(`x${first}${styles.red(`x${second}x`)}${first}`, true)).toBe(
+          `x${a}\u001B[31mx${b}x\u001B[39m${a}`,
+        )
+        const rows = [{ name: first, count: 1, note: second }]
+        for (const line of layOut(rows, wordColumns, width).lines.slice(1))
+          expect(isSafe(rendered(line, true))).toBe(true)
+      }),
+    )
+  })
 
   test('has our colours and no others', () => {
     expect(rendered(`${styles.red('a\u001B[0m')} b`, true)).toBe('\u001B[31ma\\x1b[0m\u001B[39m b')

@@ -67,7 +67,7 @@ async def main():
     pending, number, owed, last = set(), 0, 0.0, time.monotonic()
     while not stopping.is_set():
         now = time.monotonic()
-        owed = min(owed + (now - last) * assignment['rate'], assignment['rate'])
+        owed = min(owed + (now - last) * assignment['pythonRate'], assignment['pythonRate'])
         last = now
         while owed >= 1 and len(pending) < 200:
             owed -= 1

@@ -13,8 +13,12 @@ export interface Assignment {
   redis: Target
   ledgerPort: number
   leaseMs: number
-  /** Jobs per second of a producer. */
+  /** Jobs per second of a producer of ours. */
   rate: number
+  /** Jobs per second of a producer of Python's. */
+  pythonRate: number
+  /** Jobs that a worker of ours runs at a time. */
+  maxJobs: number
   logLevel: string
   python: boolean
 }

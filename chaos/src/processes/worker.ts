@@ -10,7 +10,7 @@ import { QUEUES } from '../plan/slots.ts'
 import { connectionOptions, readAssignment } from './assignment.ts'
 import { LedgerClient } from './ledger-client.ts'
 
-const { worker: name, redis, ledgerPort, leaseMs, logLevel } = readAssignment()
+const { worker: name, redis, ledgerPort, leaseMs, logLevel, maxJobs } = readAssignment()
 const ledger = new LedgerClient(ledgerPort)
 /** The run of each job at work here; empty where the worker runs a job twice at once, and an end cannot be told apart. */
 const runs = new Map<string, string>()
@@ -89,7 +89,7 @@ const worker = new Worker({
   ],
   queues: QUEUES,
   leaseMs,
-  maxJobs: 25,
+  maxJobs,
   jobTimeoutMs: 20_000,
   abortGraceMs: 1_000,
   jobCompletionWaitMs: 500,

@@ -82,9 +82,31 @@ export function readOptions(args: readonly string[]): RunOptions | undefined {
   }
 }
 
-/** Jobs per second that all producers make together. */
-export function rateOf({ jobs, minutes }: Pick<RunOptions, 'jobs' | 'minutes'>): number {
-  return jobs === undefined ? DEFAULT_RATE : jobs / (minutes * 60)
+/** A producer of arq enqueues no more than this beside a busy fleet; ours makes the rest. */
+const PYTHON_RATE = 60
+/** The mean time that a job of the mix is in its slot, in s, doubled: a fleet that only just suffices falls behind at each fault. */
+const SLOT_S = 0.44
+const MIN_JOBS = 25
+const WORKERS = 3
+
+/** How many jobs a run makes, and how many its workers take. */
+export interface Load {
+  /** Jobs per second of our producer, and of Python's. */
+  rate: number
+  pythonRate: number
+  /** Jobs at a time for each worker of ours. */
+  maxJobs: number
+}
+
+/** The load that a run asks for: half of it from Python, as far as that can. */
+export function loadOf({ jobs, minutes }: Pick<RunOptions, 'jobs' | 'minutes'>, python: boolean): Load {
+  const total = jobs === undefined ? DEFAULT_RATE : jobs / (minutes * 60)
+  const pythonRate = python ? Math.min(PYTHON_RATE, total / 2) : 0
+  return {
+    rate: total - pythonRate,
+    pythonRate,
+    maxJobs: Math.max(MIN_JOBS, Math.ceil((total * SLOT_S) / WORKERS)),
+  }
 }
 
 function positive(name: string, text: string): number {

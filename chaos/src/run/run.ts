@@ -16,7 +16,7 @@ import { LedgerClient } from '../processes/ledger-client.ts'
 import { RedisProcess } from '../servers/redis-process.ts'
 import { startServers } from '../servers/start.ts'
 import { CLUSTER_PREFIX } from '../servers/topology.ts'
-import { rateOf } from './options.ts'
+import { loadOf } from './options.ts'
 import type { RunOptions } from './options.ts'
 import { summarizeMemory } from './memory.ts'
 import type { Report } from './report.ts'
@@ -52,7 +52,6 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
   const slots = planFleet({ python: python !== undefined, clock: options.faults.includes('clock') })
   const faults = scheduleOf(options, python !== undefined)
   const prefix = topology === 'cluster' ? CLUSTER_PREFIX : ''
-  const producers = slots.filter(({ kind }) => kind.endsWith('producer')).length
 
   const ledgerServer = await RedisProcess.start({ name: 'ledger', dir, args: ['--appendonly', 'no'] })
   const ledgerReader = ledgerServer.client()
@@ -63,8 +62,8 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
       phase === 'began' ? { event: 'fault', fault, kind: 'failover', target: '' } : { event: 'healed', fault }
     void ledger.write(entry)
   })
-  const rate = rateOf(options) / producers
-  const common = { seed, ledgerPort: ledgerServer.port, leaseMs, rate, logLevel, python: python !== undefined }
+  const load = loadOf(options, python !== undefined)
+  const common = { seed, ledgerPort: ledgerServer.port, leaseMs, ...load, logLevel, python: python !== undefined }
   const fleet = new Fleet({ slots, servers, ledger, python, dir, common })
   try {
     say(`starting ${slots.length} processes on ${topology}`)

@@ -6,6 +6,7 @@ import { Random } from '../../src/plan/random.ts'
 import { planFaults, WARM_UP_MS } from '../../src/plan/schedule.ts'
 import type { ScheduleOptions } from '../../src/plan/schedule.ts'
 import { planFleet } from '../../src/plan/slots.ts'
+import { loadOf } from '../../src/run/options.ts'
 
 const options = (changes: Partial<ScheduleOptions> = {}): ScheduleOptions => ({
   seed: 'one',
@@ -77,4 +78,18 @@ test('one clock of the fleet is off where that fault is wanted', () => {
   const off = (clock: boolean) => planFleet({ python: true, clock }).filter(({ clockShiftMs }) => clockShiftMs !== 0)
   expect(off(true)).toHaveLength(1)
   expect(off(false)).toEqual([])
+})
+
+describe('the load of a run', () => {
+  test('is what CI has always had where nothing is asked for', () => {
+    expect(loadOf({ jobs: undefined, minutes: 2 }, true)).toEqual({ rate: 60, pythonRate: 60, maxJobs: 25 })
+    expect(loadOf({ jobs: undefined, minutes: 2 }, false)).toEqual({ rate: 120, pythonRate: 0, maxJobs: 25 })
+  })
+
+  test('gives our workers the slots that a million jobs in twenty minutes need, and Python no more than it can do', () => {
+    const { maxJobs, pythonRate, rate } = loadOf({ jobs: 1_000_000, minutes: 20 }, true)
+    expect(pythonRate).toBe(60)
+    expect((rate + pythonRate) * 1_200).toBeCloseTo(1_000_000)
+    expect(maxJobs).toBe(123)
+  })
 })

@@ -1,4 +1,4 @@
-import { Client, createLogger } from '@arq-ts/core'
+import { Client, createLogger, defineTask, Worker } from '@arq-ts/core'
 import { expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
 
@@ -47,6 +47,37 @@ test.each([
   if (verb === 'abort') expect(await redis.zcard('arq:abort')).toBe(count)
   if (verb === 'rm')
     expect([left, await place('j7'), await place('j17'), await place('j27')]).toEqual([27, null, null, null])
+})
+
+test('job retry counts in a dry run what it then does, and does no more', async () => {
+  const { redis, url } = bench.database()
+  const logger = createLogger({ level: 'silent' })
+  const client = new Client({ redis: url, queueName: 'q', logger })
+  const jobs = Array.from({ length: 20 }, (_, i) =>
+    client.enqueue(i % 2 === 0 ? 'bad' : 'good', [i], { jobId: `j${i}` }),
+  )
+  await Promise.all(jobs)
+  await client.close()
+  const tasks = [
+    defineTask({ name: 'bad', handler: () => Promise.reject(new Error('no')) }),
+    defineTask({ name: 'good', handler: () => 1 }),
+  ]
+  await new Worker({ redis: url, queueName: 'q', tasks, burst: true, logger, handleSignals: false }).run()
+  const state = async () =>
+    JSON.stringify([
+      await redis.zrange('q', '0', '-1'),
+      await redis.zrange('arq:dead', '0', '-1'),
+      await redis.dbsize(),
+    ])
+  const before = await state()
+  const words = ['job', 'retry', '--queue', 'q', '--function', 'bad']
+  expect(await bench.json<Answer>([...words, '--dry-run'])).toMatchObject({ matching: 10, done: 0, dryRun: true })
+  expect(await state()).toBe(before)
+  expect((await bench.run(words)).code).toBe(2)
+  expect(await state()).toBe(before)
+  expect(await bench.json<Answer>([...words, '--yes'])).toMatchObject({ matching: 10, done: 10, refused: [] })
+  expect([await redis.zcard('q'), await redis.zcard('arq:dead')]).toEqual([10, 0])
+  expect(await bench.json<Answer>([...words, '--dry-run'])).toMatchObject({ matching: 0, done: 0 })
 })
 
 test('dead letters are grouped by error without what differs from job to job, and the groups add up to all', async () => {

@@ -76,8 +76,13 @@ export function jsonText(
     },
   }
   let plain = toPlain(value, rules)
-  // An escape takes six bytes: what may be too large by then is counted exactly.
-  if (plain.size * 6 > maxBytes) plain = toPlain(value, { ...rules, size: escapedSize })
+  // An escape takes six bytes, five more than what it stands for.
+  if (plain.size * 5 > MAX_ESCAPES) {
+    const escapes = new Escapes()
+    const escaped = toPlain(value, { ...rules, size: (text) => text.length + escapes.of(text) })
+    escapes.check(escaped.size - plain.size)
+    plain = escaped
+  }
   return needsExact ? stringifyExactly(plain.value, orderedKeys) : JSON.stringify(plain.value)
 }
 
@@ -96,16 +101,57 @@ function textKeyed(map: Map<unknown, unknown>, lenient: boolean): object {
   return fromEntries(texts)
 }
 
-/** Bytes of a string as JSON, from below: what is not ASCII takes two or three. */
-function escapedSize(text: string): number {
-  let size = text.length
+/** Bytes that the escapes of a text may add where its strings repeat, and for each byte that they add once. */
+const MAX_ESCAPES = 8 * 1024 * 1024
+const MAX_ESCAPES_EACH = 16
+const ESCAPED = /["\\\x00-\x1f\p{Cs}]/u
+
+/**
+ * What escapes add to a text. A pickle of 2 KB may repeat a string of control characters until it takes 40 MB, of which
+ * each sixth byte was there: that is refused. Strings without escapes may repeat as often as there is room.
+ */
+class Escapes {
+  readonly #known = new Map<string, number>()
+  #distinct = 0
+
+  /** Bytes that the escapes of a string add. */
+  of(text: string): number {
+    if (!ESCAPED.test(text)) return 0
+    const known = this.#known.get(text)
+    if (known !== undefined) return known
+    const added = escapeBytes(text)
+    this.#known.set(text, added)
+    this.#distinct += added
+    return added
+  }
+
+  /** @throws EncodeError where repetitions add too many. */
+  check(added: number): void {
+    if (added <= Math.max(MAX_ESCAPES, MAX_ESCAPES_EACH * this.#distinct)) return
+    throw new EncodeError(
+      `strings that need escapes are repeated so often that json would write ${added} bytes of escapes; use codec ` +
+        "'msgpack' or 'pickle', or send each such string once",
+    )
+  }
+}
+
+function escapeBytes(text: string): number {
+  let bytes = 0
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    if (unit < 0x20 || (unit >= 0xd800 && unit <= 0xdfff)) size += 5
-    else if (unit === QUOTE || unit === BACKSLASH) size++
+    if (unit === QUOTE || unit === BACKSLASH || SHORT.has(unit)) bytes++
+    else if (unit < 0x20) bytes += 5
+    else if (unit >= 0xd800 && unit <= 0xdfff) {
+      // Only half of a pair needs an escape.
+      if ((text.codePointAt(i) as number) > 0xffff) i++
+      else bytes += 5
+    }
   }
-  return size
+  return bytes
 }
+
+/** Backspace, tab, line feed, form feed and carriage return have escapes of two characters. */
+const SHORT = new Set([0x08, 0x09, 0x0a, 0x0c, 0x0d])
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 

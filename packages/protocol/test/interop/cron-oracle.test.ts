@@ -131,7 +131,10 @@ describe.skipIf(noPython !== undefined)(
             }
           }
           if (isFull)
-            console.log(`cron: ${from + chunk.length} of ${schedules.length} schedules, ${wrong.length} wrong`)
+            console.log(
+              `cron: ${from + chunk.length} of ${schedules.length} schedules, ${wrong.length} wrong`,
+              wrong.at(-1),
+            )
         }
         console.log(`cron: ${asked} questions, seed ${seed}; cronsim differs in: ${[...met].join(', ')}`)
         expect(wrong.slice(0, 3), `${wrong.length} of ${asked} differ`).toEqual([])

@@ -134,3 +134,26 @@ describe('json reads', () => {
     expect(() => decodeJson(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]))).toThrow(/not valid JSON/)
   })
 })
+
+describe('strings that repeat', () => {
+  /** A hundred lists that share their hundred strings. */
+  const repeated = (text: string) => Array.from({ length: 100 }, () => Array<string>(100).fill(text))
+
+  test('are refused where a pickle of 2 KB, say, would become megabytes of escapes', () => {
+    expect(() => write(repeated('\u0001'.repeat(1_000)))).toThrow(
+      /repeated so often that json would write 50000000 bytes of escapes/,
+    )
+  })
+
+  test.each([
+    ['a hundred thousand short words', Array<string>(100_000).fill('ok')],
+    ['a hundred thousand short lines', Array<string>(100_000).fill('a "b"\n')],
+    ['long strings without escapes', repeated('x'.repeat(1_000))],
+    ['long strings with some escapes', repeated(`${'x'.repeat(90)}\n`.repeat(20))],
+    ['long strings of pairs of surrogates', repeated('😀'.repeat(500))],
+    ['one long string of control characters', ['\u0001'.repeat(5_000_000)]],
+    ['many different strings of control characters', Array.from({ length: 4_000 }, (_, i) => '\u0001'.repeat(i))],
+  ])('are written where they are %s', (_, value) => {
+    expect(write(value).length).toBe(JSON.stringify(value).length)
+  })
+})

@@ -93,13 +93,18 @@ export async function* listJobs(
     if (holds.left?.length === 0) break
   }
   const isMeant = (name: string | null) => isEveryQueue || (name !== null && seen.has(name))
+  /** Dead jobs keep their failed result as well, and are listed once. */
+  const dead = new Set<string>()
   if (statuses.has('dead')) {
     for await (const letter of deadLetters(link, deadFilterOf(filter))) {
       const { jobId, queueName, jobTry, failedAt, error, job, problems } = letter
       const ended = { score: null, due: null, finishTime: failedAt, holder: null }
       const info = job ?? null
       const listed = { jobId, queueName, status: 'dead' as const, jobTry, error, info, problems, ...ended }
-      if (isMeant(queueName) && fits(listed)) yield listed
+      if (isMeant(queueName) && fits(listed)) {
+        dead.add(jobId)
+        yield listed
+      }
       progress(1)
     }
   }
@@ -107,6 +112,7 @@ export async function* listJobs(
     for await (const page of link.jobs.results()) {
       for (const each of page) {
         const listed = toEnded(each, link.limits)
+        if (listed && listed.status !== 'complete' && dead.has(listed.jobId)) continue
         if (listed && isMeant(listed.queueName) && statuses.has(listed.status) && fits(listed)) yield listed
       }
       progress(page.length)

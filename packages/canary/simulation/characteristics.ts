@@ -40,6 +40,53 @@ export interface Characteristics {
   errorRates: { perMinute: number; errorRate: number; runs: number; rolledBack: number }[]
   faults: FaultFigures[]
   lastWindow: { fault: Fault; perMinute: number; runs: number; promoted: number }[]
+  samples: Sample[]
+}
+
+/** One run as it went: enough to notice that the judge decides otherwise than it did. */
+export interface Sample {
+  what: string
+  seed: number
+  status: Outcome['status']
+  /** When it was decided, in minutes, to a hundredth. */
+  minutes: number
+  looksToRollBack: number | null
+  reason: string | null
+}
+
+/**
+ * A few runs near the limits of what can be decided, each with its outcome. They are committed with the figures, and a
+ * test plays them again: figures of a judge that has changed since do not pass.
+ */
+export function samples(): Sample[] {
+  const near = (errorRate: number, p95Ms: number, kind: LatencyShape['kind'] = 'lognormal'): Behaviour => ({
+    errorRate,
+    latency: { kind, p95Ms },
+  })
+  const short = { stages: DEFAULT_STAGES.slice(0, 2), maxMinutes: 120 }
+  const fault = (name: Fault, atMinute: number) => ({ fault: { atMinute, behaviour: FAULTS[name] } })
+  const scenarios: Record<string, Scenario> = {
+    'errors of 7 % at 10 a minute': { perMinute: 10, oldPerMinute: 0, healthy: near(0.07, 120), ...short },
+    'errors of 6 % at 300 a minute': { perMinute: 300, oldPerMinute: 300, healthy: near(0.06, 120), ...short },
+    'a p95 of 240 ms at 60 a minute': { perMinute: 60, oldPerMinute: 540, healthy: near(0.01, 240), ...short },
+    'a heavy tail at 30 a minute': { perMinute: 30, oldPerMinute: 270, healthy: near(0.03, 190, 'pareto'), ...short },
+    'twice the errors of the old one': {
+      perMinute: 120,
+      oldPerMinute: 1_080,
+      healthy: near(0.045, 120),
+      old: near(0.015, 120),
+      ...short,
+    },
+    'an outage at 5 a minute': { ...withOld(5), ...short, ...fault('outage', 20) },
+    '30 % errors at 20 a minute': { ...withOld(20), ...short, ...fault('errors30', 40) },
+    'slow answers at 2 a minute': { ...withOld(2), ...short, ...fault('slow', 60) },
+  }
+  return Object.entries(scenarios).flatMap(([what, scenario]) =>
+    [1, 2, 3].map((seed) => {
+      const { looksToRollBack, minutes, reason, status } = simulate(scenario, seed)
+      return { what, seed, status, minutes: Math.round(minutes * 100) / 100, looksToRollBack, reason }
+    }),
+  )
 }
 
 /** Plays everything. `scale` multiplies the number of runs. */
@@ -68,6 +115,7 @@ export function characteristics(scale: number, report: (line: string) => void): 
         return lastWindowAt(fault, perMinute, runs(200))
       }),
     ),
+    samples: samples(),
   }
 }
 

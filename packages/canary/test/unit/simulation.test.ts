@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { boundsBroken, faultAt, healthyAt, lastWindowAt } from '../../simulation/characteristics.ts'
+import { boundsBroken, faultAt, healthyAt, lastWindowAt, samples } from '../../simulation/characteristics.ts'
 import type { Characteristics } from '../../simulation/characteristics.ts'
 import { chart } from '../../simulation/chart.ts'
 import { page } from '../../simulation/page.ts'
@@ -57,6 +57,9 @@ describe('simulated deployments', () => {
 
 describe('the committed figures', () => {
   const figures = JSON.parse(docs('json')) as Characteristics
+  test('are those of the judge as it is: `npm run simulate` makes them anew', () => {
+    expect(samples()).toEqual(figures.samples)
+  })
   test('keep every bound', () => expect(boundsBroken(figures)).toEqual([]))
   test('are those of the page and of the plot', () => {
     expect(docs('md').replace(/ +\|/g, ' |').replace(/-+ \|/g, '--- |')).toBe(

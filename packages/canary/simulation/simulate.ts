@@ -8,6 +8,7 @@ import { addLatency } from '../src/judging/latency.ts'
 import { addTally, emptyTally, since } from '../src/judging/tally.ts'
 import type { Minute, Tally } from '../src/judging/tally.ts'
 import { decide } from '../src/plan.ts'
+import { withLostTime } from '../src/lost-time.ts'
 import { isOver } from '../src/state.ts'
 import type { Deployment, Stage } from '../src/types.ts'
 import { binomial, poisson, uniform } from './random.ts'
@@ -185,8 +186,8 @@ export function simulate(scenario: Scenario, seed: number): Outcome {
     if (marks && now >= marks.minute + 1) own ??= minutes.find(({ minute }) => minute === marks?.minute)
     const observed = { qdrant: { aliasCollection: 'v1', newCollectionExists: true }, minutes, marks: [], checks: [] }
     const looks = state.looks
-    const plan = decide(state, observed, now * 60_000)
-    state = plan.next
+    const plan = decide(withLostTime(state, now * 60_000), observed, now * 60_000)
+    state = { ...plan.next, nextTickAtMs: now * 60_000 + plan.againMs }
     if (state.looks > looks && now >= faultAt) looksAfterFault++
     if (state.stageStartedAtMs !== stageBefore) {
       const last = traffic.minutes.at(-1)

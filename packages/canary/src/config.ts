@@ -156,6 +156,7 @@ const BLANK = {
   begunAtMs: null,
   stageStartedAtMs: null,
   warmingUntilMs: null,
+  lostMs: 0,
   stageMarks: [],
   looks: 0,
   failedLooks: 0,
@@ -179,7 +180,7 @@ export function newDeployment(request: DeploymentRequest, jobId: string, nowMs: 
 
 /** A state as it was read, with what an earlier version did not write. */
 export function completeState(stored: Deployment): Deployment {
-  if (stored.rules.guards) return stored
+  if (stored.rules.guards) return { ...stored, lostMs: stored.lostMs ?? 0 }
   const rules = rulesOf(rulesSchema.parse(stored.rules))
   // Its marks cannot be read any more: a stage that was under way begins anew.
   return { ...BLANK, ...stored, rules, stageMarks: [], outbox: [], stageStartedAtMs: null }

@@ -7,6 +7,7 @@ import type { Plan } from './plan.ts'
 import type { RequestCounts } from './requests.ts'
 import type { Sessions } from './sessions.ts'
 import { countStage, figuresOf } from './stage-counts.ts'
+import { withLostTime } from './lost-time.ts'
 import { isOver, newDecisions, sealed, shareOf } from './state.ts'
 import type { DeploymentStore, DriverLock } from './store.ts'
 import type { Deployment, Observed, QdrantView } from './types.ts'
@@ -95,16 +96,17 @@ export class Driver {
 
   async #tick(id: string, lock: DriverLock, notify: (state: Deployment) => Promise<void>): Promise<TickResult> {
     for (;;) {
-      const state = await this.#store.read(id)
-      if (state !== null) await notify(state)
-      if (state === null || isOver(state)) return { deployment: state, isDriven: false }
+      const known = await this.#store.read(id)
+      if (known !== null) await notify(known)
+      if (known === null || isOver(known)) return { deployment: known, isDriven: false }
       const nowMs = await this.#now()
+      const state = withLostTime(known, nowMs)
       const observed = await this.#observe(state, nowMs)
       const plan = await this.#carryOut(state, observed, nowMs, lock)
-      if (plan === null) return { deployment: state, isDriven: true }
-      const next = await this.#write(state, plan, observed, nowMs)
+      if (plan === null) return { deployment: known, isDriven: true }
+      const next = await this.#write(known, plan, observed, nowMs)
       if (next === null) continue // somebody paused it, say: look again
-      for (const { decision } of newDecisions(state, next)) {
+      for (const { decision } of newDecisions(known, next)) {
         this.#log?.info(`deployment ${next.id} of ${next.alias}: ${decision}`)
       }
       if (isOver(next)) await this.#sessions.forget(next.alias).catch(() => {}) // the next deployment begins with it

@@ -64,6 +64,7 @@ function begin(state: Deployment, { marks }: Observed, nowMs: number): Plan {
   const started = {
     status: 'running' as const,
     stageStartedAtMs: nowMs,
+    lostMs: 0,
     stageMarks: marks,
     failedLooks: 0,
     reason: null,
@@ -78,7 +79,7 @@ function begin(state: Deployment, { marks }: Observed, nowMs: number): Plan {
 /** A collection that may be cold is not judged; the time and the counts of its stage begin when it is warm. */
 function warm(state: Deployment, warmingUntilMs: number, { marks }: Observed, nowMs: number): Plan {
   if (nowMs < warmingUntilMs) return plan(state, Math.min(CHECK_MS, warmingUntilMs - nowMs))
-  const next = { ...state, warmingUntilMs: null, stageStartedAtMs: nowMs, stageMarks: marks }
+  const next = { ...state, warmingUntilMs: null, stageStartedAtMs: nowMs, lostMs: 0, stageMarks: marks }
   return plan(next, untilNextLook(next, nowMs))
 }
 
@@ -90,7 +91,7 @@ function watch(before: Deployment, stageStartedAtMs: number, observed: Observed,
   const breach = verdict.breach ?? failedCheck(observed.checks)
   if (breach !== null) return breached(state, breach, nowMs)
 
-  const endsAtMs = stageStartedAtMs + stage.durationMinutes * 60_000
+  const endsAtMs = stageStartedAtMs + stage.durationMinutes * 60_000 + state.lostMs
   if (nowMs < endsAtMs) return plan({ ...state, reason: null }, untilNextLook(state, nowMs))
   if (observed.qdrant instanceof Error) return waitForQdrant(state, nowMs)
 
@@ -221,7 +222,7 @@ function plan(next: Deployment, againMs: number): Plan {
 /** A minute, or less when the stage ends before. */
 function untilNextLook(state: Deployment, nowMs: number): number {
   const stage: Stage = stageOf(state)
-  const leftMs = (state.stageStartedAtMs ?? nowMs) + stage.durationMinutes * 60_000 - nowMs
+  const leftMs = (state.stageStartedAtMs ?? nowMs) + stage.durationMinutes * 60_000 + state.lostMs - nowMs
   return Math.max(0, Math.min(CHECK_MS, leftMs))
 }
 

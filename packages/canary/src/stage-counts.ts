@@ -4,6 +4,9 @@ import { minuteOf } from './requests.ts'
 import type { CountedMinute, RequestCounts } from './requests.ts'
 import type { Deployment, Figures, Mark, Observed, StoredTally } from './types.ts'
 
+/** Counts reach back and ahead by so much: less than the time they are kept, with a margin for clocks that differ. */
+const KEPT_MS = 115 * 60_000
+
 /** The counts of both collections in the current stage, and how far all counts are by now. */
 export async function countStage(
   counts: RequestCounts,
@@ -17,7 +20,7 @@ export async function countStage(
   const all = pairs(fresh, old)
   return {
     minutes: stageStartedAtMs === null ? [] : all.map((minute) => sinceMark(minute, stageMarks)),
-    marks: all.filter(({ minute }) => Math.abs(minute - minuteOf(nowMs)) <= 1).map(markOf),
+    marks: all.filter(isMarked(nowMs)).map(markOf),
   }
 }
 
@@ -53,8 +56,18 @@ export async function countHour(counts: RequestCounts, state: Deployment, untilM
 }
 
 /** The time of a stage with a minute on either side: the clocks of those who count may differ from Redis's. */
-function timeOf({ stageStartedAtMs }: Deployment, nowMs: number): { fromMs: number; toMs: number } {
-  return { fromMs: (stageStartedAtMs ?? nowMs) - 60_000, toMs: nowMs + 60_000 }
+function timeOf({ nextTickAtMs, stageStartedAtMs }: Deployment, nowMs: number): { fromMs: number; toMs: number } {
+  const fromMs = (stageStartedAtMs ?? nowMs) - 60_000
+  // Where the clock went back, minutes that are to come have counts already.
+  const seenMs = stageStartedAtMs === null ? Math.min(nextTickAtMs, nowMs + KEPT_MS) : nowMs
+  return { fromMs, toMs: Math.max(nowMs, seenMs) + 60_000 }
+}
+
+/** A minute whose counts so far are marked when a stage begins: from a minute ago, and what has a count already. */
+function isMarked(nowMs: number): (each: Minute) => boolean {
+  const now = minuteOf(nowMs)
+  return ({ minute, new: fresh, old }) =>
+    Math.abs(minute - now) <= 1 || (minute > now && fresh.requests + old.requests > 0)
 }
 
 function pairs(fresh: readonly CountedMinute[], old: readonly CountedMinute[]): Minute[] {

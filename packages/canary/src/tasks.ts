@@ -15,6 +15,7 @@ import type { NotifyInput } from './notifications.ts'
 import { clockOf, nowSchema } from './clock.ts'
 import { RequestCounts } from './requests.ts'
 import { Sessions } from './sessions.ts'
+import { backBy } from './lost-time.ts'
 import { isOver, resumed, sealed } from './state.ts'
 import { DeploymentStore } from './store.ts'
 import { enqueueTick, isTick, RUN_CANARY_DEPLOYMENT, tickId } from './ticks.ts'
@@ -145,7 +146,8 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
   /** Looks at it if that is due, and sees to it that it is looked at again: in each state by one job, however many come. */
   async function look(ctx: JobContext, state: Deployment): Promise<Deployment> {
     const notify = (of: Deployment) => enqueueNotifications(ctx.client, of)
-    const isDue = ctx.jobId === tickId(state) || (await time()) >= state.nextTickAtMs
+    const nowMs = await time()
+    const isDue = ctx.jobId === tickId(state) || nowMs >= state.nextTickAtMs || backBy(state, nowMs) > 0
     const { deployment, isDriven } = isDue
       ? await driver.tick(state.id, notify)
       : { deployment: state, isDriven: false }
@@ -164,9 +166,12 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
       for (const id of await store.active()) {
         try {
           const deployment = await store.read(id)
-          if (!deployment || nowMs < deployment.nextTickAtMs + OVERDUE_MS) continue
-          ctx.log.warn(`deployment ${id}: its tick is overdue, looking at it again`)
-          await enqueueTick(ctx.client, deployment, nowMs, `:${Math.floor(nowMs / 60_000)}`)
+          if (!deployment) continue
+          const isBack = backBy(deployment, nowMs) > 0
+          if (!isBack && nowMs < deployment.nextTickAtMs + OVERDUE_MS) continue
+          const why = isBack ? 'the clock went back' : 'its tick is overdue'
+          ctx.log.warn(`deployment ${id}: ${why}, looking at it again`)
+          await enqueueTick(ctx.client, { ...deployment, nextTickAtMs: nowMs }, nowMs, `:${Math.floor(nowMs / 60_000)}`)
         } catch (error) {
           ctx.log.error({ err: error }, `deployment ${id}: its tick is overdue, and cannot be enqueued again`)
         }

@@ -128,6 +128,8 @@ export interface Deployment {
   stageStartedAtMs: number | null
   /** Nothing is judged until then; null when that is over. */
   warmingUntilMs: number | null
+  /** Time since then that does not count, in ms: nobody looked, or the clock jumped. The stage is longer by it. */
+  lostMs: number
   /** What had been counted when the stage began. */
   stageMarks: Mark[]
   /** Looks that were judged, over all stages: the correction for repeated looking needs it. */

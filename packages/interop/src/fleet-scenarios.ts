@@ -6,6 +6,7 @@ import { createLogger, defineTask, Worker } from '@arq-ts/core'
 import type { CodecName } from '@arq-ts/core'
 import { eventually } from '@arq-ts/testkit'
 import { expect } from 'vitest'
+import { countPythonsJobs } from './collector-scenario.ts'
 import type { Fleet } from './fleet.ts'
 
 const run = promisify(execFile)
@@ -96,6 +97,8 @@ export const codecScenarios: Record<string, (fleet: Fleet, codec: CodecName) => 
 
 /** What they do together, whatever the codec. */
 export const fleetScenarios: Record<string, (fleet: Fleet) => Promise<void>> = {
+  'counts each job of a Python worker once, whoever collects and whoever dies': countPythonsJobs,
+
   "passes arq's own health check, and fails it once stopped": async (fleet) => {
     const worker = await fleet.typescriptWorker()
     await expect(run(fleet.python, [HEALTH_CHECK, fleet.url])).resolves.toBeDefined()

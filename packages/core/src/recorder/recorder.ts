@@ -2,17 +2,14 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import type { Logger } from '../logging/logger.ts'
 import type { RecordCall, Recordings } from '../redis/recordings.ts'
 import { foldSeries, planCounts } from './plan.ts'
-import { MAX_SERIES, OTHERS, seriesField, seriesId } from './series-name.ts'
+import { MAX_SERIES, OTHERS, seriesId } from './series-name.ts'
 import type { SeriesName } from './series-name.ts'
+import { SeriesPlaces } from './series-places.ts'
 import { minuteOf, RESOLUTIONS } from './slots.ts'
 import { Tally } from './tally.ts'
 
 /** Minutes whose numbers wait for a Redis that is away, at most; older ones are given up. */
 const MAX_WAITING_MINUTES = 30
-/** Interval at which a series that found no place asks again, and one that has a place makes sure of it. */
-const ADMISSION_MS = 600_000
-/** A series that was not seen for longer may lose its place: none of its numbers is left. */
-const STALE_MS = RESOLUTIONS[2].ttlMs
 /** Interval between log lines about recordings that fail. */
 const REPEAT_MS = 60_000
 
@@ -60,12 +57,12 @@ export class Recorder {
   #number = 0
   #timer: NodeJS.Timeout | undefined
   #flushing: Promise<void> | undefined
-  /** Series that have a place in the table, or have none, and until when that is believed. */
-  readonly #places = new Map<string, { has: boolean; untilMs: number }>()
+  readonly #places: SeriesPlaces
   #loggedAtMs = -Infinity
 
   constructor(options: RecorderOptions) {
     this.#options = options
+    this.#places = new SeriesPlaces(options.recordings)
   }
 
   /**
@@ -134,21 +131,11 @@ export class Recorder {
       }),
     )
     const nowMs = this.#options.now()
-    await this.#admit(tallies, nowMs)
-    const planned = foldSeries(tallies, (id) => this.#places.get(id)?.has ?? false)
+    await this.#places.admit(tallies, nowMs)
+    const planned = foldSeries(tallies, (id) => this.#places.has(id))
     // What is sent is not sent again: a call that Redis refuses for good would be refused for ever.
     if (this.#waiting[0] === minute) this.#waiting.shift()
     for (const call of planCounts(keys, planned, minute.atMs, nowMs)) await this.#attempt(() => this.#write(call))
-  }
-
-  async #admit(tallies: readonly { name: SeriesName; id: string }[], nowMs: number): Promise<void> {
-    const asking = tallies.filter(({ id }) => (this.#places.get(id)?.untilMs ?? 0) <= nowMs)
-    if (asking.length === 0) return
-    const entries = asking.map(({ name, id }) => ({ field: seriesField(name), id }))
-    const places = await this.#options.recordings.admit(entries, { most: MAX_SERIES, nowMs, staleMs: STALE_MS })
-    for (const [i, { id }] of asking.entries()) {
-      this.#places.set(id, { has: places[i]!, untilMs: nowMs + ADMISSION_MS })
-    }
   }
 
   async #write(call: RecordCall): Promise<void> {

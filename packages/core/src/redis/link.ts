@@ -9,6 +9,7 @@ import { DamagedKeys } from './damage.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
 import { Holds } from './holds.ts'
+import { ForeignResults } from './foreign-results.ts'
 import { FrozenJobs } from './frozen-jobs.ts'
 import { KeySurvey } from './key-survey.ts'
 import { JobPages } from './job-pages.ts'
@@ -60,6 +61,7 @@ export class Link {
   readonly events: WorkerEventChannel
   readonly ticks: TickRecords
   readonly recordings: Recordings
+  readonly foreignResults: ForeignResults
   readonly jobLogs: JobLogStreams
   readonly server: Server
   readonly limitRecords: LimitRecords
@@ -100,6 +102,7 @@ export class Link {
     this.events = new WorkerEventChannel(calls, this.keys)
     this.ticks = new TickRecords(this.connection, this.keys, options.expiresExtraMs)
     const { connection, keys } = this
+    this.foreignResults = new ForeignResults(calls, this.keys)
     this.recordings = new Recordings({ calls, connection, keys, faults: this.broker.faults })
     this.jobLogs = new JobLogStreams(connection, calls, keys)
     this.server = new Server(calls)

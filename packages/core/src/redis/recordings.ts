@@ -49,12 +49,15 @@ export class Recordings {
     return series.map((_, i) => reply[i] === 1)
   }
 
-  /** Writes one call of a worker's flush; a call that is sent again counts once. Waits for Redis. */
-  async write(workerId: string, number: number, { keys, operations }: RecordCall): Promise<void> {
+  /**
+   * Writes one call of a worker's flush; a call that is sent again counts once. False where the call is bound to a lease
+   * that has another holder. Waits for Redis.
+   */
+  async write(workerId: string, number: number, { keys, operations }: RecordCall): Promise<boolean> {
     const all = [this.keys.obsFlush(workerId), ...keys]
     const args = [number, FLUSH_TTL_MS, ...operations]
     const reply = await this.#connection.run((client) => runScript(client, 'record', all, args))
-    const [faults, pushedOut] = reply as [ScriptReply[], ScriptReply[]]
+    const [faults, pushedOut, isLost] = reply as [ScriptReply[], ScriptReply[], ScriptReply?]
     for (let at = 0; at < faults.length; at += 2) this.#report(all[Number(faults[at]) - 1]!, String(faults[at + 1]))
     const gone: string[] = []
     for (let at = 0; at < pushedOut.length; at += 2) {
@@ -62,6 +65,7 @@ export class Recordings {
       gone.push(String(pushedOut[at]) === 'try' ? this.keys.obsTries(name) : this.keys.obsError(name))
     }
     await this.#calls.pipeline(gone.map((key) => ['unlink', key]))
+    return isLost !== 1
   }
 
   /** Appends one entry to a stream of about `most`; returns its id. @throws RedisReplyError where the key is no stream. */

@@ -912,7 +912,25 @@ operations.error = function()
   redis.call('HDEL', KEYS[index], at)
   pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'error', at
 end
-while at <= #ARGV do operations[take()]() end
+local lost = false
+operations.hold = function()
+  local key, token, ms = tonumber(take()), take(), take()
+  if redis.pcall('GET', KEYS[key]) ~= token then
+    lost = true
+    return true
+  end
+  redis.call('PEXPIRE', KEYS[key], ms)
+end
+operations.mark = function()
+  local key, ms, members = tonumber(take()), take(), {}
+  for i = 1, tonumber(take()) do members[i] = take() end
+  if fault(key, redis.pcall('SADD', KEYS[key], unpack(members))) then return true end
+  redis.call('PEXPIRE', KEYS[key], ms)
+end
+while at <= #ARGV do
+  if operations[take()]() then break end
+end
+if lost then return { faults, pushed_out, 1 } end
 return { faults, pushed_out }`,
   remove: `local out = {}
 local function drop(set, id)
@@ -1296,7 +1314,7 @@ export const luaShas = {
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   putBack: '290ddd808206bc523c79f3008ff789b73149059f',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
-  record: 'c64324b6ab3c79ccaa06ac355ce9c9629ad85371',
+  record: 'e8ff76b5d0b65eda748050fd1a250180f9030371',
   remove: '7cc2d2fe1626545a1b913ad93871e6f7d7db1b75',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',

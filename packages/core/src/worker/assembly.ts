@@ -7,6 +7,7 @@ import { Gates } from '../gates/gate.ts'
 import { LimitGate } from '../limits/limit-gate.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { ResolvedWorkerOptions } from '../options/worker.ts'
+import { Collector } from '../collector/collector.ts'
 import { QueueGauges } from '../recorder/queue-gauges.ts'
 import { JobLogs } from '../progress/job-logs.ts'
 import { FunctionDefinitions, jsonSchemaOf } from '../recorder/function-definitions.ts'
@@ -113,6 +114,18 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         ],
       })
     : undefined
+  const collector =
+    settings.recorder &&
+    new Collector({
+      results: link.foreignResults,
+      recordings: link.recordings,
+      keys: link.keys,
+      workerId: id,
+      intervalMs: settings.recorder.intervalMs,
+      limits: settings,
+      log,
+      now,
+    })
   const logs = recorder && new JobLogs(link.jobLogs, log, now)
   const recording = recorder && logs && new JobRecording(recorder, journal, logs, now)
   const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recording })
@@ -225,6 +238,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     aborts,
     burst,
     claimLoop,
+    collector,
     cron,
     executor,
     gates,

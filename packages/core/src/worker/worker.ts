@@ -186,6 +186,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const {
       aborts,
       claimLoop,
+      collector,
       cron,
       gates,
       heartbeat,
@@ -236,6 +237,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     leases.start()
     gates.start()
     recorder?.start()
+    if (collector) collector.start()
     journal.note({ kind: 'worker-started', atMs: this.#startedAtMs, version: VERSION })
     if (settings.allowAbortJobs) aborts.start()
     cron.start()
@@ -268,16 +270,19 @@ export class Worker extends EventEmitter<WorkerEvents> {
    * The rest of the shutdown, in its order: services, keys, hook, connections. Each step is tried whatever the others do.
    */
   async #close(): Promise<void> {
-    const { aborts, cron, gates, heartbeat, hooks, journal, leases, link, logs, quiet, recorder } = this.#parts
+    const { aborts, collector, cron, gates, heartbeat, hooks, journal, leases, link } = this.#parts
+    const { logs, quiet, recorder } = this.#parts
     cron.stop()
     aborts.stop()
     leases.stop()
     heartbeat.pause()
     recorder?.pause()
+    if (collector) collector.pause()
     if (this.#startedAtMs > 0) journal.note({ kind: 'worker-stopped', atMs: link.broker.clock.now() })
     const steps: [string, () => unknown][] = [
       ['giving places back', () => within(gates.stop(), link.connection.isReady ? END_WAIT_MS : 0)],
       ['writing what was recorded', () => recorder && link.connection.isReady && within(recorder.stop(), END_WAIT_MS)],
+      ['ending the collector', () => collector && link.connection.isReady && within(collector.stop(), END_WAIT_MS)],
       ['writing what jobs logged', () => logs && link.connection.isReady && within(logs.flush(), END_WAIT_MS)],
       ['removing the health keys', () => link.connection.isReady && within(heartbeat.stop(), END_WAIT_MS)],
       ['removing the order to be quiet', () => link.connection.isReady && within(quiet.stop(), END_WAIT_MS)],

@@ -267,7 +267,7 @@ describe('the table of series', () => {
       ...Array.from({ length: 470 }, (_, i) => end - i * 600_000),
       ...Array.from({ length: 880 }, (_, i) => end - i * HOUR),
     ]
-    const sent: Promise<void>[] = []
+    const sent: Promise<boolean>[] = []
     let number = 0
     for (const atMs of times) {
       const planned = series.map(({ id, name }) => {

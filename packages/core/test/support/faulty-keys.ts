@@ -74,6 +74,10 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   obsLog: (keys, { jobId }) => keys.obsLog(jobId),
   obsLogged: (keys) => keys.obsLogged,
   logChannel: null,
+  obsCollector: (keys) => keys.obsCollector,
+  // Named by the second in which a job of Python ended.
+  obsSeen: null,
+  obsTicks: (keys, { cronName }) => keys.obsTicks(cronName),
   obsFlush: (keys, { workerId }) => keys.obsFlush(workerId),
 }
 

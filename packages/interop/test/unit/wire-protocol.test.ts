@@ -15,6 +15,7 @@ const ARGUMENTS = [
   ['<id>'],
   ['<name>'],
   ['<worker>'],
+  ['<second>'],
   ['<resolution>', '<series>', '<block>'],
   ['<resolution>', '<queue>', '<block>'],
 ]

@@ -59,6 +59,8 @@ export class Keys {
   readonly limitWatch: string
   /** Held jobs: hash of job id to the score of the hold, its time and its reason. */
   readonly held: string
+  /** The lease of the worker that counts what Python workers end. */
+  readonly obsCollector: string
   readonly #database: number
 
   /** @param database Part of every channel's name but a result's: Redis's channels know no databases. */
@@ -81,6 +83,7 @@ export class Keys {
     this.obsErrors = `${prefix}arq:obs:errors`
     this.obsTried = `${prefix}arq:obs:tried`
     this.obsLogged = `${prefix}arq:obs:logged`
+    this.obsCollector = `${prefix}arq:obs:collector`
   }
 
   /** A queue: sorted set of job ids by due time. */
@@ -135,6 +138,14 @@ export class Keys {
   /** Length and age of a queue: hash of 40 slots of one resolution. */
   obsDepth(resolution: string, queueName: string, block: number): string {
     return `${this.prefix}arq:obs:depth:${queueName}:${resolution}:${block}`
+  }
+  /** Python's jobs that ended in one second and are counted: a set of numbers. */
+  obsSeen(second: number): string {
+    return `${this.prefix}arq:obs:seen:${second}`
+  }
+  /** Ticks of one cron job, the newest first: a list. */
+  obsTicks(cronName: string): string {
+    return `${this.prefix}arq:obs:ticks:${cronName}`
   }
   /** Errors of one fingerprint: a hash. */
   obsError(fingerprint: string): string {

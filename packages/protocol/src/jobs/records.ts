@@ -24,7 +24,7 @@ export interface JobRecord {
 /** The payload's key for the mark. */
 const MARK = 'arq-ts'
 
-/** A result as it is on the wire: the job's five fields and `s r st ft q id`. */
+/** A result as it is on the wire: the job's five fields and `s r st ft q id`, and the mark `ts` of what arq-ts wrote. */
 export interface ResultRecord extends JobRecord {
   success: boolean
   /** What the handler returned; where it failed, an Error, or the text Python writes for what it cannot serialize. */
@@ -33,6 +33,16 @@ export interface ResultRecord extends JobRecord {
   finishTimeMs: number
   queueName: string
   jobId: string
+}
+
+/** The mark of a result that arq-ts wrote: the last key of its map, which Python's arq ignores. */
+const RESULT_MARK = { ts: true } as const
+/** What a result with the mark ends with, by codec. */
+const MARKED_ENDS = [Buffer.from('8c02747388752e', 'hex'), Buffer.from('a27473c3', 'hex'), Buffer.from(',"ts":true}')]
+
+/** True where the last bytes of a result, eleven or more, carry the mark of arq-ts: no Python worker wrote it. */
+export function isMarkedResult(tail: Uint8Array): boolean {
+  return MARKED_ENDS.some((end) => Buffer.from(tail.subarray(-end.length)).equals(end))
 }
 
 /** What arq puts in place of a queue and an id that results of its old versions lack. */
@@ -68,7 +78,7 @@ export function encodeResult(
 ): Buffer {
   if (codec === 'msgpack' && payload) {
     const { success, result: value, startTimeMs, finishTimeMs, queueName, jobId } = result
-    const outcome = { s: success, r: value, st: startTimeMs, ft: finishTimeMs, q: queueName, id: jobId }
+    const outcome = { s: success, r: value, st: startTimeMs, ft: finishTimeMs, q: queueName, id: jobId, ...RESULT_MARK }
     const bytes = joinMsgpackResult(
       payload,
       result.jobTry,
@@ -89,6 +99,7 @@ export function encodeResult(
     ft: result.finishTimeMs,
     q: result.queueName,
     id: result.jobId,
+    ...RESULT_MARK,
   }
   return encodeNamed(fields, codec, maxPayloadBytes, NAMES)
 }

@@ -1,10 +1,10 @@
 import { allocate } from '../values/bytes.ts'
 import { tooLarge } from '../values/limits.ts'
 
-/** Heads of maps: a job's five fields, a result's other six, and all eleven. */
+/** Heads of maps: a job's five fields, a result's other seven, and all twelve. */
 const JOB = 0x85
-const OUTCOME = 0x86
-const RESULT = 0x8b
+const OUTCOME = 0x87
+const RESULT = 0x8c
 const NIL = 0xc0
 const MAX_FIXINT = 0x7f
 /** The key `t`, a text of one byte, which comes first in what Python and we write. */
@@ -18,7 +18,7 @@ const REST = 4
  * them. Undefined where they are not laid out as nearly all are.
  *
  * @param job - A job that was decoded.
- * @param outcome - The map of `s r st ft q id`.
+ * @param outcome - The map of `s r st ft q id ts`.
  * @throws EncodeError beyond `maxBytes`.
  */
 export function joinMsgpackResult(

@@ -22,6 +22,7 @@ import {
   Tuple,
 } from '../../src/index.ts'
 import type { CodecName, JobRecord, ResultRecord } from '../../src/index.ts'
+import { isMarkedResult } from '../../src/jobs/index.ts'
 
 const codecs: CodecName[] = ['pickle', 'msgpack', 'json']
 const job: JobRecord = {
@@ -58,6 +59,15 @@ describe.each(codecs)('%s', (codec) => {
     })
   })
 
+  test('marks a result as written by arq-ts, whatever it holds, and no other map', () => {
+    for (const value of [true, 'ts', { ts: true }, null, [1.5, 'ts'], 'ts":true}']) {
+      const marked = encodeResult({ ...result, result: value, jobId: 'ts', queueName: 'ts' }, codec)
+      expect(isMarkedResult(marked.subarray(-11))).toBe(true)
+      const { ts: _, ...unmarked } = decodeValue(marked).value as Record<string, unknown>
+      expect(isMarkedResult(encodeValue(unmarked, codec))).toBe(false)
+    }
+  })
+
   test('writes the fields that arq writes, in its order', () => {
     expect(Object.keys(decodeValue(encodeJob(job, codec)).value as object)).toEqual(['t', 'f', 'a', 'k', 'et'])
     expect(Object.keys(decodeValue(encodeResult(result, codec)).value as object)).toEqual([
@@ -72,6 +82,7 @@ describe.each(codecs)('%s', (codec) => {
       'ft',
       'q',
       'id',
+      'ts',
     ])
   })
 

@@ -16,11 +16,11 @@ import type { Act, BulkAct } from './verbs.ts'
 /** The keys of each type; a new member of `Keys` needs its place. */
 const NAMES: Readonly<Record<string, string>> = {
   string:
-    'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush',
+    'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush obsCollector',
   zset: 'abort dead workers queue reserved',
   hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError',
-  set: 'paused',
-  list: 'obsTried obsTries obsLogged',
+  set: 'paused obsSeen',
+  list: 'obsTried obsTries obsLogged obsTicks',
   stream: 'obsEvents obsRecent obsAudit obsLog',
 }
 const TYPES = Object.fromEntries(

@@ -11,10 +11,12 @@
 --   set, key, value, TTL in ms
 --   append, key of a stream, its length at most, '=' or '~' (exactly or about), value: added as the field j
 --   try, key of a list, key of the list of jobs, jobs at most, entries at most, TTL in ms, id of the job, value
+--   hold, key, token, ms: keeps a lease for that long; where it has another holder, nothing that follows is done
+--   mark, key of a set, ms for which it is kept, how many members, members; where that fails, nothing that follows is done
 --   error, key of a hash, key of the hash of fingerprints, fingerprints at most, TTL in ms, fingerprint, now in unix ms,
 --     count, then 7 values: type, message, sample, stack, function, queue, id of the job
 -- Output: two lists: faults, two values each: number of the key, reason; and what was pushed out, two values each: try or
---   error, and the id or the fingerprint
+--   error, and the id or the fingerprint; then, where a lease has another holder, 1
 local faults, pushed_out = {}, {}
 local function fault(key, reply)
   if type(reply) == 'table' and reply.err then
@@ -175,5 +177,23 @@ operations.error = function()
   redis.call('HDEL', KEYS[index], at)
   pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'error', at
 end
-while at <= #ARGV do operations[take()]() end
+local lost = false
+operations.hold = function()
+  local key, token, ms = tonumber(take()), take(), take()
+  if redis.pcall('GET', KEYS[key]) ~= token then
+    lost = true
+    return true
+  end
+  redis.call('PEXPIRE', KEYS[key], ms)
+end
+operations.mark = function()
+  local key, ms, members = tonumber(take()), take(), {}
+  for i = 1, tonumber(take()) do members[i] = take() end
+  if fault(key, redis.pcall('SADD', KEYS[key], unpack(members))) then return true end
+  redis.call('PEXPIRE', KEYS[key], ms)
+end
+while at <= #ARGV do
+  if operations[take()]() then break end
+end
+if lost then return { faults, pushed_out, 1 } end
 return { faults, pushed_out }

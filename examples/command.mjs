@@ -51,7 +51,7 @@ export async function startPool({ redisUrl, client, settings = [], env: more = {
     await ended
   }
   const deadline = performance.now() + PATIENCE_MS
-  while ((await client.inspector.workers()).length < 2) {
+  while ((await client.workers.list()).length < 2) {
     const last = complaints.slice(-5).join('\n')
     if (child.exitCode !== null) throw new Error(`the pool ended (${child.exitCode}):\n${last}`)
     if (performance.now() > deadline) {

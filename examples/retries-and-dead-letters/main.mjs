@@ -1,4 +1,4 @@
-// A service that is down: tried again by a policy, buried, mended, and replayed.
+// A service that is down: its job is retried by a policy, becomes a dead letter, and is retried by hand once the service is back.
 import { Client, createLogger, defineTask, Worker } from '@arq-ts/core'
 
 const redis = process.env.REDIS_URL ?? 'redis://localhost:6379'
@@ -23,11 +23,11 @@ const running = worker.run()
 
 const job = await client.enqueue(charge, [12])
 await job.result().catch((error) => console.log(`failed: ${error.message}`))
-const [letter] = await client.inspector.deadLetters({ limit: 1 })
+const [letter] = await client.deadLetters.list({ limit: 1 })
 console.log(`dead letter: ${letter.functionName}(${letter.job.args}) – ${letter.error}`)
 
 isDown = false
-await client.inspector.retryJob(job.jobId)
+await client.jobs.retry(job.jobId)
 console.log(await job.result())
 
 await worker.stop()

@@ -52,8 +52,8 @@ export async function withSession<T>(
   const where = served ? served.connection : clientOptionsOf(loaded.config)
   const client = new Client({ ...where, codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
   try {
-    const nowMs = await client.inspector.now()
-    const out = new Output(args.json === true, args.io, () => client.inspector.takeDamagedKeys().map(({ key }) => key))
+    const nowMs = await client.now()
+    const out = new Output(args.json === true, args.io, () => client.doctor.takeDamagedKeys().map(({ key }) => key))
     const queueNames = served ? [...served.queueNames] : queueNamesOf(loaded.config)
     const exitCode = await work({ loaded, client, out, io: args.io ?? processIo, address, nowMs, queueNames })
     out.noteDamage()

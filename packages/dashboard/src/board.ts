@@ -46,7 +46,7 @@ export class Board {
 
   /** All dead letters, newest first; their number is bounded. */
   deadLetters(): Promise<DeadLetter[]> {
-    return this.shared.of('dead', DEAD_SHARED_MS, () => this.client.inspector.findDead())
+    return this.shared.of('dead', DEAD_SHARED_MS, () => this.client.deadLetters.list({ limit: Infinity }))
   }
 
   /** The functions of the first waiting jobs, as somebody looked at them lately. */

@@ -193,7 +193,7 @@ async function bootstrap(board: Board, { user, basePath, access }: Context): Pro
     user: shownUser(user),
     readOnly: settings.readOnly,
     actions: await access.actionsOf(user, { type: 'dashboard', name: '' }),
-    nowMs: await board.shared.of('now', SHARED_MS, () => client.inspector.now()),
+    nowMs: await board.shared.of('now', SHARED_MS, () => client.now()),
     queues: names,
     badges: numbers,
     features: { recorder: true, progress: true, stream: true },
@@ -222,8 +222,8 @@ async function queueDetails(board: Board, queueName: string): Promise<Omit<Queue
 
 async function workerList(board: Board): Promise<Omit<WorkerList, 'cost'>> {
   const { names } = await board.names.known()
-  const { workers, python, unreadable } = await board.client.inspector.fleet(names)
-  const nowMs = await board.client.inspector.now()
+  const { workers, python, unreadable } = await board.client.workers.fleet(names)
+  const nowMs = await board.client.now()
   return { nowMs, workers: workers.map(workerRow), python: python.map(pythonRow), unreadable }
 }
 

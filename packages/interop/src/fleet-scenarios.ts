@@ -102,7 +102,7 @@ export const fleetScenarios: Record<string, (fleet: Fleet) => Promise<void>> = {
   "passes arq's own health check, and fails it once stopped": async (fleet) => {
     const worker = await fleet.typescriptWorker()
     await expect(run(fleet.python, [HEALTH_CHECK, fleet.url])).resolves.toBeDefined()
-    expect(await fleet.client().inspector.health('arq:queue')).toMatchObject({ ongoing: 0 })
+    expect(await fleet.client().workers.health('arq:queue')).toMatchObject({ ongoing: 0 })
     await worker.stop()
     await expect(run(fleet.python, [HEALTH_CHECK, fleet.url])).rejects.toMatchObject({ code: 1 })
   },
@@ -133,7 +133,7 @@ export const fleetScenarios: Record<string, (fleet: Fleet) => Promise<void>> = {
     const failure = { pythonType: 'builtins.ValueError', args: ['once'] }
     await expect(job?.result({ timeoutMs: 15_000 })).rejects.toMatchObject(failure)
     await theirs.stop()
-    expect(await fleet.client().inspector.retryJob(job?.jobId as string)).toBe(true)
+    expect(await fleet.client().jobs.retry(job?.jobId as string)).toBe(true)
     await fleet.typescriptWorker()
     await expect(job?.result({ timeoutMs: 15_000 })).rejects.toMatchObject(failure)
     expect(await job?.info()).toMatchObject({ jobTry: 1, args: ['value', 'once'] })

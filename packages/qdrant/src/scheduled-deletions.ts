@@ -92,7 +92,7 @@ export class ScheduledDeletions {
    */
   async page(request: DeletionPageRequest = {}): Promise<DeletionPage> {
     const { budget, cursor, limit } = checkOptions('page', pageSchema, request)
-    const page = await this.#client.inspector.page({
+    const page = await this.#client.jobs.page({
       queueNames: this.#queueNames,
       fits: (job) => deletionOf(job).length > 0,
       cursor: cursor ?? null,
@@ -109,8 +109,8 @@ export class ScheduledDeletions {
   async cancel(jobId: string, queueName = this.#client.queueName): Promise<'removed' | 'running' | 'absent'> {
     const info = await this.#client.job(jobId, { queueName }).info()
     if (info?.functionName !== DELETE_COLLECTION) return 'absent'
-    const removal = await this.#client.inspector.removeJob(jobId, { queueName })
-    if (removal === 'running') await this.#client.inspector.requestAbort(jobId, { queueName })
+    const removal = await this.#client.jobs.remove(jobId, { queueName })
+    if (removal === 'running') await this.#client.jobs.requestAbort(jobId, { queueName })
     return removal
   }
 
@@ -124,10 +124,10 @@ export class ScheduledDeletions {
     const outcome = { removed: [] as ScheduledDeletion[], running: [] as ScheduledDeletion[] }
     for (const deletion of await this.#of('keep', collection)) {
       const { jobId, queueName } = deletion
-      const removal = await this.#client.inspector.removeJob(jobId, { queueName })
+      const removal = await this.#client.jobs.remove(jobId, { queueName })
       if (removal === 'removed') outcome.removed.push(deletion)
       if (removal !== 'running') continue
-      await this.#client.inspector.requestAbort(jobId, { queueName })
+      await this.#client.jobs.requestAbort(jobId, { queueName })
       outcome.running.push(deletion)
     }
     return outcome
@@ -148,8 +148,7 @@ export class ScheduledDeletions {
       queueName,
     })
     // After the enqueue: should this process die in between, the collection is deleted twice, not never.
-    for (const each of [first, ...others])
-      await this.#client.inspector.removeJob(each.jobId, { queueName: each.queueName })
+    for (const each of [first, ...others]) await this.#client.jobs.remove(each.jobId, { queueName: each.queueName })
     return job! // its id is new
   }
 

@@ -12,7 +12,7 @@ export interface DirtyEntry {
   key: string
   /**
    * `waiting`: until its delay is over; `overdue`: past its time; `running`: somebody persists it; `dead`: it failed for
-   * good, and waits for a write, a flush or the replay of its dead letter.
+   * good, and waits for a write, a flush or the retry of its dead letter.
    */
   status: 'waiting' | 'overdue' | 'running' | 'dead'
   /** `module:name` of the function that persists it. */

@@ -113,7 +113,7 @@ function finalError(key: string, version: number, error: Error): Error {
   if (error instanceof RemoteError) return error
   return new NonRetryableError(
     `'${key}', version ${version}, could not be persisted: ${error.message}; its newest value is kept: ` +
-      `replay this job, or write or flush the key, to try again`,
+      `retry this job, or write or flush the key, to try again`,
     { cause: error },
   )
 }

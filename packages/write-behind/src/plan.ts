@@ -111,7 +111,7 @@ export type Outcome =
   | { kind: 'held' }
   /** The key is free; what waits has its job. */
   | { kind: 'released' }
-  /** The key is free; what waits does so until the next write, replay or flush. */
+  /** The key is free; what waits does so until the next write, retry or flush. */
   | { kind: 'dead' }
   /** The lock went to somebody else. */
   | { kind: 'lost' }

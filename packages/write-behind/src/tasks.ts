@@ -108,7 +108,7 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
     // Most jobs find their key done: a batch took it along.
     if ((await store.state(key)).pending === null) return null
     const bring = (key: string, newer: Newer) => bringPending(ctx.client, key, newer, ctx.queueName)
-    const remove = (jobId: string, queueName: string) => ctx.client.inspector.removeJob(jobId, { queueName })
+    const remove = (jobId: string, queueName: string) => ctx.client.jobs.remove(jobId, { queueName })
     const inBatch = await batches.join(key, referenceOf(input), { signal, log, bring, remove })
     const giveUpAt = performance.now() + lockMs + MARGIN_MS
     for (;;) {

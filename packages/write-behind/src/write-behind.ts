@@ -228,8 +228,8 @@ export class WriteBehind {
   }
 
   /**
-   * Writes that failed for good, with the newest value of each key. They wait until their dead letter is replayed
-   * (`client.inspector.retryJob`, `arq-ts dead retry`), or the key is written or flushed.
+   * Writes that failed for good, with the newest value of each key. They wait until their dead letter is retried
+   * (`client.jobs.retry`, `arq-ts dead retry`), or the key is written or flushed.
    */
   async failed(): Promise<FailedWrite[]> {
     const found: FailedWrite[] = []

@@ -136,7 +136,7 @@ export function show(args: GlobalArgs & { deployment: string; watch?: boolean; i
       line = figures
       if (report.finishedAtMs !== null) return FAILED.has(report.status) ? EXIT.no : EXIT.ok
       await sleep(args.interval)
-      await client.inspector.now() // a Redis that is away ends the command with its message
+      await client.now() // a Redis that is away ends the command with its message
     }
   })
 }

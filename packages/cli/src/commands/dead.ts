@@ -41,13 +41,12 @@ export function list(
       out.list(letters, columns(nowMs), options)
     }
     const filter = filterOf(args)
-    const { inspector } = client
     if (!args.groupBy && Object.keys(filter).length === 0) {
-      const [letters, total] = [await inspector.deadLetters({ limit: args.limit }), await inspector.countDead()]
+      const [letters, total] = [await client.deadLetters.list({ limit: args.limit }), await client.deadLetters.count()]
       showLetters(letters, total)
       return EXIT.ok
     }
-    const letters = await inspector.findDead(filter)
+    const letters = await client.deadLetters.list({ ...filter, limit: Infinity })
     const total = letters.length
     if (args.groupBy) {
       const groups = groupDead(letters, args.groupBy)
@@ -68,7 +67,7 @@ function more(limit: number, total: number): string {
 /** `dead show` */
 export function show(args: GlobalArgs & { id: string }): Promise<number> {
   return withSession(args, async ({ client, out, nowMs }) => {
-    const letter = await client.inspector.deadLetter(args.id)
+    const letter = await client.deadLetters.get(args.id)
     if (!letter) throw new CommandError(`no dead letter ${showId(args.id)}; arq-ts dead ls shows all`, EXIT.no)
     const { job } = letter
     out.data(letter, () =>
@@ -95,14 +94,14 @@ type BulkDeadArgs = GlobalArgs &
 /** `dead retry` */
 export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Promise<number> {
   return withSession(args, async ({ client, out }) => {
-    const letters = await client.inspector.findDead(chosen(args))
+    const letters = await client.deadLetters.list({ ...chosen(args), limit: Infinity })
     const isAgreed =
       letters.length > 0 && (await confirmed(`retry ${counted(letters.length, 'dead letter')}`, args, out))
     const refused = notAmong(letters, args.ids)
     let retried = 0
     for (const { jobId } of isAgreed ? letters : []) {
       try {
-        if (await client.inspector.retryJob(jobId, args.delay === undefined ? {} : { delayMs: args.delay })) retried++
+        if (await client.jobs.retry(jobId, args.delay === undefined ? {} : { delayMs: args.delay })) retried++
         else refused.push({ jobId, error: 'queued or running already' })
       } catch (error) {
         refused.push({ jobId, error: refusalIn(error) })
@@ -120,10 +119,10 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
 /** `dead purge` */
 export function purge(args: BulkDeadArgs): Promise<number> {
   return withSession(args, async ({ client, out }) => {
-    const letters = await client.inspector.findDead(chosen(args))
+    const letters = await client.deadLetters.list({ ...chosen(args), limit: Infinity })
     const what = `remove ${counted(letters.length, 'dead letter')} for good`
     const isAgreed = letters.length > 0 && (await confirmed(what, args, out))
-    const purged = isAgreed ? await client.inspector.purgeDead(letters.map((letter) => letter.jobId)) : 0
+    const purged = isAgreed ? await client.deadLetters.purge({ jobIds: letters.map((letter) => letter.jobId) }) : 0
     const refused = notAmong(letters, args.ids)
     out.data({ matching: letters.length, purged, refused, dryRun: args.dryRun === true }, () => {
       if (letters.length === 0) out.note('no dead letters match')

@@ -73,7 +73,7 @@ export function workers(
   return withSession(args, async (session) => {
     const { client, out, address, nowMs } = session
     const { names, complete } = await client.queues.names({ ...searchOf(session, args), only: 'served' })
-    const fleet = await client.inspector.fleet(names)
+    const fleet = await client.workers.fleet(names)
     const rows = [...fleet.workers.map(rowOf), ...fleet.python.map(pythonRowOf)]
     const functions: Column<WorkerRow> = {
       title: 'functions',
@@ -106,7 +106,7 @@ interface CronRow {
 export function cron(args: GlobalArgs): Promise<number> {
   return withSession(args, async ({ client, out, nowMs }) => {
     const rows = new Map<string, CronRow>()
-    const { workers: live, unreadable } = await client.inspector.fleet([])
+    const { workers: live, unreadable } = await client.workers.fleet([])
     for (const worker of live) {
       for (const { name, schedule, nextMs } of worker.cron) {
         const queueName = worker.queues[0] ?? ''
@@ -148,9 +148,9 @@ export function events(
         if (--left <= 0) resolve()
       }
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-      client.inspector.listen(onEvent).then(() => out.note('listening; Ctrl-C ends'), reject)
+      client.workers.listen(onEvent).then(() => out.note('listening; Ctrl-C ends'), reject)
     })
-    const ignored = client.inspector.ignoredMessages
+    const ignored = client.workers.ignoredMessages
     if (ignored > 0) out.note(`${counted(ignored, 'message')} on the channel that no worker of ours had sent`)
     return EXIT.ok
   })

@@ -38,10 +38,10 @@ export function health(
 }
 
 async function lineCheck({ client }: Session, queueName: string): Promise<Check> {
-  const told = await client.inspector.health(queueName)
+  const told = await client.workers.health(queueName)
   const check = `worker of ${queueName}`
   if (told) return { check, ok: true, detail: told.line }
-  const workers = await client.inspector.workers()
+  const workers = await client.workers.list()
   const served = [...new Set(workers.flatMap((worker) => worker.queues))].filter((name) => name !== queueName).sort()
   const elsewhere = served.length === 0 ? '' : `; live workers serve ${served.join(', ')}`
   return {
@@ -54,7 +54,7 @@ async function lineCheck({ client }: Session, queueName: string): Promise<Check>
 async function deepChecks(session: Session, queueNames: readonly string[], maxAgeMs: number): Promise<Check[]> {
   const { client, address, nowMs } = session
   const started = performance.now()
-  const workers = await client.inspector.workers()
+  const workers = await client.workers.list()
   const checks: Check[] = [
     {
       check: 'redis',

@@ -101,7 +101,7 @@ export function refusalIn(error: unknown): string {
 type Chosen = { targets: Target[]; text: string; incomplete: string[] }
 
 async function byIds({ client }: Session, ids: readonly string[], args: BulkJobArgs): Promise<Chosen> {
-  const queues = args.queue === undefined ? await client.inspector.queuesOf(ids) : undefined
+  const queues = args.queue === undefined ? await client.jobs.queuesOf(ids) : undefined
   const targets = [...new Set(ids)].map((jobId) => ({ jobId, queueName: args.queue ?? queues?.get(jobId) ?? null }))
   return { targets, text: counted(targets.length, 'job'), incomplete: [] }
 }
@@ -133,7 +133,7 @@ export function remove(args: BulkJobArgs & { force?: boolean | undefined }): Pro
     done: 'removed',
     statuses: force ? [...WAITING, 'running'] : WAITING,
     act: async ({ client }, queueName, jobIds) => {
-      const outcomes = await client.inspector.removeJobs(queueName ?? '', jobIds, { force })
+      const outcomes = await client.jobs.removeMany(queueName ?? '', jobIds, { force })
       return outcomes.map((outcome) =>
         outcome === 'removed' ? null : outcome === 'absent' ? 'no such job' : 'it runs: abort it, or --force',
       )
@@ -149,7 +149,7 @@ export function runNow(args: BulkJobArgs): Promise<number> {
     statuses: ['deferred', 'retrying'],
     act: async ({ client }, queueName, jobIds) => {
       if (queueName === null) return jobIds.map(() => 'it is in no queue')
-      return (await client.inspector.runNow(queueName, jobIds)).map((outcome) => MOVE_REASONS[outcome])
+      return (await client.jobs.runNow(queueName, jobIds)).map((outcome) => MOVE_REASONS[outcome])
     },
   })
 }
@@ -164,7 +164,7 @@ export function move(args: BulkJobArgs & { to: string }): Promise<number> {
     act: async ({ client }, queueName, jobIds) => {
       if (queueName === null) return jobIds.map(() => 'it is in no queue')
       if (queueName === args.to) return jobIds.map(() => 'it is there already')
-      return (await client.inspector.move(queueName, args.to, jobIds)).map((outcome) => MOVE_REASONS[outcome])
+      return (await client.jobs.move(queueName, args.to, jobIds)).map((outcome) => MOVE_REASONS[outcome])
     },
   })
 }
@@ -187,7 +187,7 @@ export function retry(args: BulkJobArgs & { delay?: number | undefined }): Promi
       const reasons: (string | null)[] = []
       for (const jobId of jobIds) {
         try {
-          reasons.push((await client.inspector.retryJob(jobId, options)) ? null : 'it is queued or running already')
+          reasons.push((await client.jobs.retry(jobId, options)) ? null : 'it is queued or running already')
         } catch (error) {
           reasons.push(refusalIn(error))
         }
@@ -208,7 +208,7 @@ export function abort(args: BulkJobArgs & { timeout: number }): Promise<number> 
       const reasons: (string | null)[] = []
       for (const jobId of jobIds) {
         try {
-          const isAsked = await client.inspector.requestAbort(jobId, queueName === null ? {} : { queueName })
+          const isAsked = await client.jobs.requestAbort(jobId, queueName === null ? {} : { queueName })
           reasons.push(isAsked ? null : 'it is neither queued nor running')
         } catch (error) {
           reasons.push(refusalIn(error))
@@ -221,7 +221,7 @@ export function abort(args: BulkJobArgs & { timeout: number }): Promise<number> 
 
 function abortOne(args: BulkJobArgs & { timeout: number }, jobId: string): Promise<number> {
   return withSession(args, async ({ client, out }) => {
-    const job = await client.inspector.job(jobId, args.queue === undefined ? {} : { queueName: args.queue })
+    const job = await client.jobs.details(jobId, args.queue === undefined ? {} : { queueName: args.queue })
     const name = showId(jobId)
     if (job.status === 'not_found')
       throw new CommandError(`no job ${name}: it never was, or its result is gone`, EXIT.no)

@@ -95,7 +95,7 @@ export async function findJobs(
   }
   try {
     const all = args.queue === undefined
-    for await (const job of client.inspector.list({ ...filter, queueNames: queues(), everyQueue: all })) {
+    for await (const job of client.jobs.list({ ...filter, queueNames: queues(), everyQueue: all })) {
       isMore = jobs.length >= limit
       if (isMore) break
       jobs.push(job)

@@ -23,7 +23,7 @@ export function show(args: GlobalArgs & { id: string; queue?: string | undefined
 export function explain(args: GlobalArgs & { id: string; queue?: string | undefined }): Promise<number> {
   return withSession(args, async ({ client, out }) => {
     const where = args.queue === undefined ? {} : { queueName: args.queue }
-    const { job, reasons } = await client.inspector.explain(args.id, where)
+    const { job, reasons } = await client.jobs.explain(args.id, where)
     const { jobId, status, queueName, functionName } = job
     out.data({ jobId, status, queueName, functionName, reasons }, () => {
       out.line(`${out.colors.bold(showId(jobId))}  ${status}${functionName === null ? '' : `  ${functionName}`}`)
@@ -87,7 +87,7 @@ export function enqueue(
 
 /** A queue that nobody serves keeps its jobs, and who waits for their end waits for long. */
 async function noteUnserved({ client, out }: Session, queueName: string): Promise<void> {
-  const [workers, { python }] = await Promise.all([client.inspector.workers(), client.queues.stats(queueName)])
+  const [workers, { python }] = await Promise.all([client.workers.list(), client.queues.stats(queueName)])
   const served = new Set(workers.flatMap((worker) => worker.queues))
   if (served.has(queueName) || python) return
   const others = served.size > 0 ? `; served are ${[...served].sort().join(', ')}` : ''
@@ -139,7 +139,7 @@ async function waitFor(session: Session, jobId: string, queueName: string, timeo
   const job = client.job(jobId, { queueName })
   let status: JobState | undefined
   const look = async () => {
-    const now = (await client.inspector.job(jobId, { queueName }).catch(() => undefined))?.status
+    const now = (await client.jobs.details(jobId, { queueName }).catch(() => undefined))?.status
     const isNews = now !== undefined && now !== status && status !== undefined
     if (isNews && !isEnded(now) && !out.json) out.note(`${showId(jobId)} ${now}`)
     status = now ?? status
@@ -154,7 +154,7 @@ async function waitFor(session: Session, jobId: string, queueName: string, timeo
   } finally {
     clearInterval(looking)
   }
-  const details = await client.inspector.job(jobId, { queueName })
+  const details = await client.jobs.details(jobId, { queueName })
   if (!out.json) out.note(`${showId(jobId)} ${details.status}`)
   return showEnd(session, details)
 }
@@ -169,7 +169,7 @@ function showEnd({ out }: Session, job: JobDetails): number {
 
 /** @throws CommandError where nothing is known of the job. */
 async function findJob({ client }: Session, args: { id: string; queue?: string | undefined }): Promise<JobDetails> {
-  const job = await client.inspector.job(args.id, args.queue === undefined ? {} : { queueName: args.queue })
+  const job = await client.jobs.details(args.id, args.queue === undefined ? {} : { queueName: args.queue })
   if (job.status !== 'not_found' || job.problems.length > 0) return job
   throw new CommandError(`no job ${showId(args.id)}: it never was, or its result is no longer kept`, EXIT.no)
 }

@@ -78,9 +78,10 @@ async function read(
       Object.assign(rowOf(fromMs, key.queue ?? ''), { complete, failed, aborted, retried, ...durations })
     }
   }
-  for (const { queueName, failedAt } of await client.inspector.findDead(
-    name === undefined ? {} : { queueName: name },
-  )) {
+  for (const { queueName, failedAt } of await client.deadLetters.list({
+    limit: Infinity,
+    ...(name === undefined ? {} : { queueName: name }),
+  })) {
     const fromMs = Math.floor(failedAt.getTime() / DAY_MS) * DAY_MS
     if (days.includes(fromMs)) rowOf(fromMs, queueName).dead++
   }
@@ -99,7 +100,7 @@ async function gaps(
     name === undefined
       ? await client.queues.names({ ...searchOf(session), only: 'served' })
       : { names: [name], complete: true }
-  const { python } = await client.inspector.fleet(names)
+  const { python } = await client.workers.fleet(names)
   const incomplete = python.map(
     ({ queueName }) => `${showId(queueName)}: a Python worker serves it, and what Python workers run is not recorded`,
   )

@@ -158,7 +158,7 @@ export function purge(args: GlobalArgs & BulkArgs & { name: string }): Promise<n
     const count = queue.pending + queue.deferred
     const isAgreed = await confirmed(`remove ${counted(count, 'job')} of ${name} for good`, args, out)
     const progress = out.progress(`removed of ${countText(count)}`)
-    const removed = isAgreed ? await client.queues.purge(args.name, progress.update) : 0
+    const removed = isAgreed ? await client.queues.purge(args.name, { all: true, onProgress: progress.update }) : 0
     progress.done()
     out.data({ queueName: args.name, removed, matching: count, dryRun: args.dryRun === true }, () => {
       if (isAgreed) out.line(`${counted(removed, 'job')} removed from ${name}`)

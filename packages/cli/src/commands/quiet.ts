@@ -40,8 +40,8 @@ function order(args: GlobalArgs & QuietArgs, what: 'quiet' | 'resume'): Promise<
     const { client, out } = session
     const { chosen, absent } = await choose(session, args)
     for (const { id } of chosen) {
-      if (what === 'quiet') await client.inspector.quietWorker(id)
-      else await client.inspector.resumeWorker(id)
+      if (what === 'quiet') await client.workers.quiet(id)
+      else await client.workers.resume(id)
     }
     const follows = ({ state }: WorkerEntry) => (what === 'quiet') === (state === 'quiet')
     const seen = await followed(session, chosen, follows, args.timeout)
@@ -68,7 +68,7 @@ async function choose(
   { ids = [], all, queue }: QuietArgs,
 ): Promise<{ chosen: WorkerEntry[]; absent: string[] }> {
   if (ids.length === 0 && !all && queue === undefined) throw new CommandError('choose workers: ids, --queue or --all')
-  const live = await client.inspector.workers()
+  const live = await client.workers.list()
   const absent = ids.filter((id) => !live.some((worker) => worker.id === id))
   const isChosen = ({ id, queues }: WorkerEntry) =>
     (ids.length === 0 || ids.includes(id)) && (queue === undefined || queues.includes(queue))
@@ -84,7 +84,7 @@ async function followed(
 ): Promise<Map<string, WorkerEntry>> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
-    const live = new Map((await client.inspector.workers()).map((worker) => [worker.id, worker]))
+    const live = new Map((await client.workers.list()).map((worker) => [worker.id, worker]))
     const isOpen = ({ id }: WorkerEntry) => live.has(id) && !follows(live.get(id)!)
     if (!chosen.some(isOpen) || performance.now() >= deadline) return live
     await sleep(LOOK_MS)

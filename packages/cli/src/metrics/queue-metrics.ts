@@ -66,17 +66,17 @@ export function queueMetrics(client: Client, queueNames: QueueNames): Registry {
 
   async function look(): Promise<void> {
     try {
-      const nowMs = await client.inspector.now()
+      const nowMs = await client.now()
       const found = await queueNames()
       const all = await client.queues.statsOf(found.names)
-      const fleet = await client.inspector.fleet([])
+      const fleet = await client.workers.fleet([])
       // A queue that is gone has no series.
       for (const each of ofQueues) each.reset()
       const labels = new Labels([], MAX_QUEUES)
       for (const stats of all) set(labels.of(stats.queueName), stats, nowMs)
       damagedKeys.reset()
       for (const key of KEY_KINDS) damagedKeys.set({ key }, 0)
-      for (const { kind } of client.inspector.takeDamagedKeys()) damagedKeys.inc({ key: kind })
+      for (const { kind } of client.doctor.takeDamagedKeys()) damagedKeys.inc({ key: kind })
       unreadable.set(fleet.unreadable.length)
       complete.set(found.complete ? 1 : 0)
       up.set(1)

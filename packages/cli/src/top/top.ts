@@ -42,16 +42,16 @@ export function top(args: GlobalArgs & { interval: number }): Promise<number> {
 async function look({ client }: Session, watch: QueueWatch): Promise<Snapshot> {
   const { names, complete } = await watch.names()
   const [atMs, queues, fleet, dead, countDead] = await Promise.all([
-    client.inspector.now(),
+    client.now(),
     client.queues.statsOf(names),
-    client.inspector.fleet(names),
-    client.inspector.deadLetters({ limit: DEAD_SHOWN }),
-    client.inspector.countDead(),
+    client.workers.fleet(names),
+    client.deadLetters.list({ limit: DEAD_SHOWN }),
+    client.deadLetters.count(),
   ])
   const incomplete = complete ? [] : [UNSEEN_QUEUES]
   for (const { workerId, reason } of fleet.unreadable) incomplete.push(`the worker ${showId(workerId)}: ${reason}`)
   incomplete.push(...queues.flatMap((queue) => queue.problems))
-  const damaged = client.inspector.takeDamagedKeys().map(({ key }) => key)
+  const damaged = client.doctor.takeDamagedKeys().map(({ key }) => key)
   incomplete.push(...damaged.filter((key) => !incomplete.some((what) => what.includes(showId(key)))).map(damageNote))
   const isComplete = incomplete.length === 0
   const { workers, python } = fleet
@@ -147,11 +147,11 @@ async function inspect(
     if (action.kind === 'inspect-queue')
       return fieldLines(queueFields(await client.queues.stats(action.queueName), nowMs))
     const where = action.queueName === null ? {} : { queueName: action.queueName }
-    const { job, reasons } = await client.inspector.explain(action.jobId, where)
+    const { job, reasons } = await client.jobs.explain(action.jobId, where)
     const why = reasons.map(
       ({ check, ok, detail }) => `${ok === null ? '?' : ok ? '✓' : '✗'} ${check.padEnd(8)}  ${detail}`,
     )
-    return [...fieldLines(jobFields(job, await client.inspector.now())), '', ...why]
+    return [...fieldLines(jobFields(job, await client.now())), '', ...why]
   } catch (error) {
     return [oneLine(error)]
   }
@@ -172,10 +172,10 @@ export async function perform(
       return `${showId(action.queueName)} resumed`
     }
     if (action.kind === 'abort') {
-      const asked = await client.inspector.requestAbort(action.jobId, { queueName: action.queueName })
+      const asked = await client.jobs.requestAbort(action.jobId, { queueName: action.queueName })
       return asked ? `${showId(action.jobId)}: abort asked for` : `${showId(action.jobId)} has ended`
     }
-    const queued = await client.inspector.retryJob(action.jobId)
+    const queued = await client.jobs.retry(action.jobId)
     return queued ? `${showId(action.jobId)} is queued again` : `${showId(action.jobId)} is queued or running already`
   } catch (error) {
     return oneLine(error)

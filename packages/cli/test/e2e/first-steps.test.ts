@@ -40,7 +40,7 @@ describe('a module that exports tasks alone', () => {
     bench.start(['worker', `./${file}`, '--workers', '1'])
     const ran = await bench.run(['job', 'enqueue', 'echo', '5', '--wait', '--timeout', '20s'])
     expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('5') as string })
-    const [worker] = await client.inspector.workers()
+    const [worker] = await client.workers.list()
     expect(worker).toMatchObject({ queues: ['default'], maxJobs: 10 })
   })
 
@@ -52,7 +52,7 @@ describe('a module that exports tasks alone', () => {
     )
     bench.start(['worker', './tasks.mjs', '--workers', '1'])
     const job = await client.enqueue('bad')
-    await eventually(async () => (await client.inspector.workers())[0]?.counters.retried === 1)
+    await eventually(async () => (await client.workers.list())[0]?.counters.retried === 1)
     expect(await job!.status()).toBe('deferred')
   })
 })
@@ -144,7 +144,7 @@ test('a process that hears nothing is killed when its time to stop is over', asy
      export default { abortGraceMs: 0, jobCompletionWaitMs: 0, tasks: [defineTask({ name: 'deaf', handler: () => { for (;;); } })] }`,
   )
   const pool = bench.start(['worker', './tasks.mjs', '--workers', '1', '--queue', 'default'])
-  await eventually(async () => (await client.inspector.workers()).length === 1)
+  await eventually(async () => (await client.workers.list()).length === 1)
   const job = await client.enqueue('deaf')
   await eventually(async () => (await job!.status()) === 'in_progress')
   pool.kill('SIGTERM')

@@ -28,7 +28,7 @@ async function startPool(size: number) {
   const args = ['--queue', 'default', '--workers', String(size), '--metrics-port', String(port)]
   const pool = bench.start(['worker', join(fixtures, 'tasks.ts'), ...args, '--log-format', 'pretty'])
   await eventually(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status === 200, SOON)
-  await eventually(async () => (await client.inspector.workers()).length === size, SOON)
+  await eventually(async () => (await client.workers.list()).length === size, SOON)
   return pool
 }
 
@@ -61,7 +61,7 @@ describe('counters of a pool', () => {
     await startPool(2)
     await runJobs('bad', 6)
     await becomes(DEAD, 6)
-    const [worker] = await client.inspector.workers()
+    const [worker] = await client.workers.list()
     process.kill(worker!.pid, 'SIGKILL')
     await becomes('arq_pool_restarts', 1)
     await becomes(DEAD, 6)
@@ -75,7 +75,7 @@ describe('counters of a pool', () => {
     await runJobs('echo', 5)
     pool.kill('SIGHUP')
     await pool.line(/\breloaded\b/)
-    await eventually(async () => (await client.inspector.workers()).length === 1, SOON)
+    await eventually(async () => (await client.workers.list()).length === 1, SOON)
     await becomes(COMPLETE, 5)
   })
 
@@ -83,7 +83,7 @@ describe('counters of a pool', () => {
     await startPool(1)
     await runJobs('echo', 3)
     await becomes(COMPLETE, 3)
-    const [worker] = await client.inspector.workers()
+    const [worker] = await client.workers.list()
     process.kill(worker!.pid, 'SIGSTOP')
     try {
       await becomes(COMPLETE, 3)

@@ -48,7 +48,7 @@ describe('a settings module that says which queues, and where', () => {
     expect(before).toMatchObject({ code: 1, stdout: expect.stringContaining('✗ worker of own') as string })
     const pool = bench.start(flags, {}, { redis: false })
     const client = new Client({ redis: bench.database().url, logger: createLogger({ level: 'silent' }) })
-    await eventually(async () => (await client.inspector.health('own')) !== null)
+    await eventually(async () => (await client.workers.health('own')) !== null)
     await client.close()
     expect(await bench.run([...flags, '--check'], { redis: false })).toMatchObject({
       code: 0,

@@ -30,16 +30,16 @@ async function startPool(args: readonly string[] = [], size = 1): Promise<Child>
     'pretty',
     ...args,
   ])
-  await eventually(async () => (await client.inspector.workers()).length === size)
+  await eventually(async () => (await client.workers.list()).length === size)
   return child
 }
 
-const pids = async () => (await client.inspector.workers()).map((worker) => worker.pid).sort()
+const pids = async () => (await client.workers.list()).map((worker) => worker.pid).sort()
 
 describe('a settings module', () => {
   test('in TypeScript runs without a build step, and gives all the tasks it exports', async () => {
     await startPool()
-    const [worker] = await client.inspector.workers()
+    const [worker] = await client.workers.list()
     expect([...worker!.functions].sort()).toEqual(['bad', 'crash', 'cron:nightly', 'echo', 'hold', 'where'])
     const job = await client.enqueue('echo', [[1]])
     expect(await job!.result({ timeoutMs: 10_000 })).toEqual({ value: [1], mark: 'done' })
@@ -53,8 +53,8 @@ describe('a settings module', () => {
        export default { tasks: [defineTask({ name: 'own', handler: () => 1 })], queueName: 'own', maxJobs: 3 }`,
     )
     bench.start(['worker', 'settings.mjs', '--workers', '1', '--max-jobs', '7'])
-    await eventually(async () => (await client.inspector.workers()).length === 1)
-    expect(await client.inspector.workers()).toMatchObject([{ queues: ['own'], maxJobs: 7, functions: ['own'] }])
+    await eventually(async () => (await client.workers.list()).length === 1)
+    expect(await client.workers.list()).toMatchObject([{ queues: ['own'], maxJobs: 7, functions: ['own'] }])
   })
 
   test.each([
@@ -86,7 +86,7 @@ describe('a pool', () => {
     pool.kill('SIGTERM')
     expect(await pool.exited).toBe(0)
     expect(await Promise.all(jobs.map((job) => job!.result({ timeoutMs: 1_000 })))).toEqual(['held', 'held'])
-    expect(await client.inspector.workers()).toEqual([])
+    expect(await client.workers.list()).toEqual([])
   })
 
   test('does not wait for running jobs at a second SIGTERM: they go back, uncounted', async () => {
@@ -97,7 +97,7 @@ describe('a pool', () => {
     await pool.line(/SIGTERM: draining/)
     pool.kill('SIGTERM')
     expect(await pool.exited).toBe(0)
-    expect(await client.inspector.job(job!.jobId)).toMatchObject({ status: 'queued', jobTry: 0 })
+    expect(await client.jobs.details(job!.jobId)).toMatchObject({ status: 'queued', jobTry: 0 })
   })
 
   test('brings a crashed process back', async () => {
@@ -105,7 +105,7 @@ describe('a pool', () => {
     const [before] = await pids()
     await client.enqueue('crash', [], { jobId: 'c' })
     await pool.line(/ended with exit code 3; again in 500 ms/)
-    await client.inspector.removeJob('c', { force: true })
+    await client.jobs.remove('c', { force: true })
     await eventually(async () => (await pids()).some((pid) => pid !== before))
     const job = await client.enqueue('echo', [1])
     expect(await job!.result({ timeoutMs: 10_000 })).toMatchObject({ value: 1 })
@@ -120,7 +120,7 @@ describe('a pool', () => {
     const [pid] = await pids()
     process.kill(pid!, 'SIGKILL')
     expect(await job!.result({ timeoutMs: 20_000 })).toBe('held')
-    expect((await client.inspector.job(job!.jobId)).jobTry).toBe(2)
+    expect((await client.jobs.details(job!.jobId)).jobTry).toBe(2)
   })
 
   test('gives up on a crash loop, and says so', async () => {
@@ -143,7 +143,7 @@ describe('a pool', () => {
     const job = await client.enqueue<number>('where')
     expect(before).not.toContain(await job!.result({ timeoutMs: 10_000 }))
     expect(await held!.result({ timeoutMs: 10_000 })).toBe('held')
-    expect((await client.inspector.job(held!.jobId)).jobTry).toBe(1)
+    expect((await client.jobs.details(held!.jobId)).jobTry).toBe(1)
   })
 
   test('keeps what runs when a reload fails', async () => {
@@ -165,7 +165,7 @@ describe('a pool', () => {
       'pretty',
     ])
     await pool.line(/watching/)
-    await eventually(async () => (await client.inspector.workers()).length === 1)
+    await eventually(async () => (await client.workers.list()).length === 1)
     const ask = async () => (await client.enqueue<string>('version'))!.result({ timeoutMs: 10_000 })
     expect(await ask()).toBe('one')
     writeFileSync(file, 'this is no JavaScript')
@@ -187,7 +187,7 @@ describe('a pool', () => {
     const pool = await startPool([], 2)
     pool.kill('SIGKILL')
     await pool.exited
-    await eventually(async () => (await client.inspector.workers()).length === 0)
+    await eventually(async () => (await client.workers.list()).length === 0)
   })
 
   test('tells Prometheus and its probes how it is', async () => {
@@ -221,8 +221,8 @@ describe('a pool', () => {
 describe('queues of the command line', () => {
   test('may have weights', async () => {
     bench.start(['worker', settings, '--workers', '1', '--queue', 'high=3', '--queue', 'low'])
-    await eventually(async () => (await client.inspector.workers()).length === 1)
-    expect(await client.inspector.workers()).toMatchObject([{ queues: ['high', 'low'] }])
+    await eventually(async () => (await client.workers.list()).length === 1)
+    expect(await client.workers.list()).toMatchObject([{ queues: ['high', 'low'] }])
   })
 })
 

@@ -99,7 +99,7 @@ describe.skipIf(!python)(
       expect(await Promise.all([held.python.status(), held.ours.status()])).toEqual(['in_progress', 'in_progress'])
       // Nobody ran them a second time.
       expect(await bench.database().redis.lrange('py:holding', 0, -1)).toEqual(['held-by-python'])
-      expect((await client.inspector.job('held-by-ours')).jobTry).toBe(1)
+      expect((await client.jobs.details('held-by-ours')).jobTry).toBe(1)
     })
   },
 )

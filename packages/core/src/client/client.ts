@@ -3,7 +3,6 @@ import { ArgumentsError, OptionsError, RedisUnavailableError } from '../errors.t
 import { Doctor } from '../queues/doctor.ts'
 import { createLogger } from '../logging/logger.ts'
 import type { JobEvent } from '../fleet/events.ts'
-import { Inspector } from '../jobs/inspector.ts'
 import { DeadLetters } from '../jobs/dead-letter-collection.ts'
 import { Jobs } from '../jobs/jobs.ts'
 import { Workers } from '../fleet/workers.ts'
@@ -63,8 +62,6 @@ export class Client {
   /** Queue for jobs that name none. */
   readonly queueName: string
   readonly codec: CodecName
-  /** Dead letters, live workers, and manual retries. */
-  readonly inspector: Inspector
   /** Jobs of both languages: lists, details, retries, removals. */
   readonly jobs: Jobs
   /** Jobs that failed for good and are kept. */
@@ -103,7 +100,6 @@ export class Client {
     this.jobs = new Jobs(link, this.queues)
     this.deadLetters = new DeadLetters(link, this.jobs)
     this.workers = new Workers(link)
-    this.inspector = new Inspector(link, this.queues)
     this.doctor = new Doctor(link, this.queues)
     this.reversals = new Reversals(link)
     this.history = new History(link)

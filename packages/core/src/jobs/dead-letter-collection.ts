@@ -53,6 +53,17 @@ export class DeadLetters {
     return found
   }
 
+  async #page(offset: number, limit: number): Promise<DeadLetter[]> {
+    const found: DeadLetter[] = []
+    while (found.length < limit) {
+      const size = Math.min(PAGE, limit - found.length)
+      const { letters, looked } = await this.#link.deadLetters.page(offset + found.length, size)
+      found.push(...letters.map((letter) => toDeadLetter(letter, this.#link.limits)))
+      if (looked < size) break
+    }
+    return found
+  }
+
   /** One dead letter, or null. */
   async get(jobId: string): Promise<DeadLetter | null> {
     checkName('deadLetters.get', 'jobId', jobId)

@@ -6,9 +6,9 @@ import type { JobInfo } from './job.ts'
 import type { StoredDeadLetter } from '../redis/dead-letters.ts'
 import type { Link } from '../redis/link.ts'
 
-/** A job that failed for good, kept until it is replayed, purged, or out of bounds (age, count). */
+/** A job that failed for good, kept until it is retried, purged, or out of bounds (age, count). */
 export interface DeadLetter {
-  /** The id it had, and has again when it is replayed. */
+  /** The id it had, and has again when it is retried. */
   jobId: string
   /** When it failed for good, by Redis's clock. */
   failedAt: Date

@@ -3,8 +3,9 @@ import type { EnqueueRest } from '../client/client.ts'
 import { taskQueueSchema, databaseOf } from '../config/schema.ts'
 import type { TaskQueueConfig, TaskQueueInput } from '../config/schema.ts'
 import { clientOptionsOf, queueNamesOf } from '../config/to-options.ts'
-import { ArqError, OptionsError } from '../errors.ts'
+import { OptionsError } from '../errors.ts'
 import type { DeadFilter, DeadLetter } from '../jobs/dead-letters.ts'
+import type { DeadLetterChoice, RetriedDeadLetters } from '../jobs/dead-letter-collection.ts'
 import type { JobDetails } from '../jobs/details.ts'
 import type { Job } from '../jobs/job.ts'
 import type { Logger } from '../logging/logger.ts'
@@ -110,22 +111,22 @@ export class TaskQueueManager {
 
   /** All that is known of a job, whichever language enqueued or ran it; status `not_found` for one that is unknown. */
   getJobStatus(jobId: string, options: { queueName?: string } = {}): Promise<JobDetails> {
-    return this.client.inspector.job(jobId, options)
+    return this.client.jobs.details(jobId, options)
   }
 
   /** Asks for the abort of a queued, deferred or running job and does not wait for it. False when it is neither. */
   cancelJob(jobId: string, options: { queueName?: string } = {}): Promise<boolean> {
-    return this.client.inspector.requestAbort(jobId, options)
+    return this.client.jobs.requestAbort(jobId, options)
   }
 
   /**
-   * Runs a failed job again: a dead letter, or the kept failed result of either language. False when it is queued or
+   * Retries a failed job: a dead letter, or the kept failed result of either language. False when it is queued or
    * running already.
    *
    * @throws ResultNotFoundError when neither is there, JobFailedError when its payload is gone or it did not fail.
    */
   retryJob(jobId: string, options: { delayMs?: number } = {}): Promise<boolean> {
-    return this.client.inspector.retryJob(jobId, options)
+    return this.client.jobs.retry(jobId, options)
   }
 
   /** A queue in numbers, at a cost that does not grow with its length. Default: the first of the configuration. */
@@ -133,34 +134,27 @@ export class TaskQueueManager {
     return this.client.queues.stats(queueName)
   }
 
-  /** Dead letters, newest first. `limit` defaults to 100. */
-  listDead(options: { offset?: number; limit?: number } = {}): Promise<DeadLetter[]> {
-    return this.client.inspector.deadLetters(options)
+  /** Dead letters that fit the filter, newest first. `limit` defaults to 100. */
+  listDeadLetters(options: DeadFilter & { offset?: number; limit?: number } = {}): Promise<DeadLetter[]> {
+    return this.client.deadLetters.list(options)
   }
 
-  /** Runs dead letters again; gives how many, and why others could not. Without a filter, all. */
-  async replayDead(
-    filter: DeadFilter = {},
-    options: { delayMs?: number } = {},
-  ): Promise<{ replayed: number; refused: { jobId: string; error: string }[] }> {
-    const refused: { jobId: string; error: string }[] = []
-    let replayed = 0
-    for (const { jobId } of await this.client.inspector.findDead(filter)) {
-      try {
-        if (await this.client.inspector.retryJob(jobId, options)) replayed++
-        else refused.push({ jobId, error: 'the job is queued or running already' })
-      } catch (error) {
-        if (!(error instanceof ArqError)) throw error
-        refused.push({ jobId, error: error.message })
-      }
-    }
-    return { replayed, refused }
+  /**
+   * Retries the dead letters that fit the filter, or with `{ all: true }` all of them; the reason of each that is refused.
+   *
+   * @throws OptionsError when neither a filter nor `{ all: true }` is given.
+   */
+  retryDeadLetters(choice: DeadLetterChoice, options: { delayMs?: number } = {}): Promise<RetriedDeadLetters> {
+    return this.client.deadLetters.retry(choice, options)
   }
 
-  /** Removes dead letters for good; gives how many. Without a filter, all. */
-  async purgeDead(filter: DeadFilter = {}): Promise<number> {
-    const letters = await this.client.inspector.findDead(filter)
-    return this.client.inspector.purgeDead(letters.map((letter) => letter.jobId))
+  /**
+   * Removes the dead letters that fit the filter, or with `{ all: true }` all of them, for good; returns their number.
+   *
+   * @throws OptionsError when neither a filter nor `{ all: true }` is given.
+   */
+  purgeDeadLetters(choice: DeadLetterChoice): Promise<number> {
+    return this.client.deadLetters.purge(choice)
   }
 
   /** arq-ts workers start no more jobs of the queue; false when it was paused before. */

@@ -9,6 +9,11 @@ const statuses = z.array(
   z.enum(['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead', 'not_found']),
 )
 
+const anAsyncIterable = z.custom<AsyncIterable<readonly string[]>>(
+  (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
+  'Expected an async iterable of names',
+)
+
 const deadLetterFilter = {
   jobIds: z.array(z.string()).optional(),
   functionName: z.string().optional(),
@@ -89,6 +94,13 @@ export function checkNames(where: string, argument: string, value: unknown): ass
   if (!Array.isArray(value)) throw refusal(where, argument, 'an array of strings', value)
   const wrong = value.findIndex((each) => typeof each !== 'string')
   if (wrong !== -1) throw refusal(where, `${argument}.${wrong}`, 'a string', value[wrong])
+}
+
+/** @throws OptionsError unless `value` is an array of numbers. */
+export function checkNumbers(where: string, argument: string, value: unknown): asserts value is readonly number[] {
+  if (!Array.isArray(value)) throw refusal(where, argument, 'an array of numbers', value)
+  const wrong = value.findIndex((each) => typeof each !== 'number' || Number.isNaN(each))
+  if (wrong !== -1) throw refusal(where, `${argument}.${wrong}`, 'a number', value[wrong])
 }
 
 /** @throws OptionsError unless `value` is a function. */

@@ -1,5 +1,7 @@
 import { DEFAULT_QUEUE_NAME, parseHealthLine, showId } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
+import { OptionsError } from '../errors.ts'
+import { checkMethodOptions, checkName, checkNames, checkNumbers, methodSchemas } from '../options/arguments.ts'
 import { noteQueue } from '../recorder/note-queue.ts'
 import type { FoundQueues, ScanBounds } from '../redis/key-survey.ts'
 import type { Link } from '../redis/link.ts'
@@ -88,6 +90,7 @@ export class Queues {
    * at a bound: after `scanKeys` keys (default 2,000,000), or, once it has seen 20,000, after `scanMs` (default: never).
    */
   async names(options: QueueSearch = {}): Promise<{ names: string[]; complete: boolean }> {
+    checkMethodOptions('queues.names', methodSchemas.queueSearch, options)
     await this.#link.syncClock()
     const [found, near] = await Promise.all([
       this.#link.survey.queues(boundsOf(options), options.only),
@@ -101,6 +104,7 @@ export class Queues {
    * has enough before that spares Redis the look. `complete` is that of all names so far.
    */
   async *discover(options: QueueSearch = {}): AsyncGenerator<{ names: string[]; complete: boolean }> {
+    checkMethodOptions('queues.discover', methodSchemas.queueSearch, options)
     await this.#link.syncClock()
     const near = await this.#near(options.known)
     yield { names: [...near].sort(), complete: false }
@@ -134,11 +138,13 @@ export class Queues {
 
   /** Counts a queue at a cost that does not grow with its length: its head and its lease window are looked at. */
   async stats(queueName: string): Promise<QueueStats> {
+    checkName('queues.stats', 'queueName', queueName)
     return (await this.statsOf([queueName]))[0]!
   }
 
   /** Counts several queues, each as `stats` does. */
   async statsOf(queueNames: readonly string[]): Promise<QueueStats[]> {
+    checkNames('queues.statsOf', 'queueNames', queueNames)
     const workers = await liveWorkers(this.#link)
     const [dead, lines] = await Promise.all([
       this.#link.deadLetters.countByQueue(),
@@ -182,7 +188,9 @@ export class Queues {
   }
 
   /** For each time (unix ms), the number of jobs of the queue that are due by then, running ones included. */
-  dueBy(queueName: string, timesMs: readonly number[]): Promise<number[]> {
+  async dueBy(queueName: string, timesMs: readonly number[]): Promise<number[]> {
+    checkName('queues.dueBy', 'queueName', queueName)
+    checkNumbers('queues.dueBy', 'timesMs', timesMs)
     return this.#link.jobPages.dueBy(queueName, timesMs)
   }
 
@@ -191,6 +199,7 @@ export class Queues {
    * Python workers know of no pause. False when it was paused before.
    */
   async pause(queueName: string): Promise<boolean> {
+    checkName('queues.pause', 'queueName', queueName)
     const isNew = await this.#link.queues.pause(queueName)
     if (isNew) await noteQueue(this.#link, 'paused', queueName)
     return isNew
@@ -198,18 +207,21 @@ export class Queues {
 
   /** Ends a pause. False when there was none. */
   async resume(queueName: string): Promise<boolean> {
+    checkName('queues.resume', 'queueName', queueName)
     const wasPaused = await this.#link.queues.resume(queueName)
     if (wasPaused) await noteQueue(this.#link, 'resumed', queueName)
     return wasPaused
   }
 
   /** True when Redis has a queue of this name: one that has members. */
-  exists(queueName: string): Promise<boolean> {
+  async exists(queueName: string): Promise<boolean> {
+    checkName('queues.exists', 'queueName', queueName)
     return this.#link.queues.exists(queueName)
   }
 
   /** Those of these queues whose keys hold no sorted set, each with a sentence that says so. */
   async unreadable(queueNames: readonly string[]): Promise<{ queueName: string; problem: string }[]> {
+    checkNames('queues.unreadable', 'queueNames', queueNames)
     const damaged = await this.#link.damaged.amongQueues(queueNames)
     return damaged.map((damage) => ({ queueName: damage.queueName, problem: damageText(damage) }))
   }
@@ -219,9 +231,16 @@ export class Queues {
     return this.#link.queues.paused()
   }
 
-  /** Removes all jobs of a queue that are not at work, for good; gives how many. `onProgress` gets the number so far. */
-  purge(queueName: string, onProgress?: (removed: number) => void): Promise<number> {
-    return this.#link.queues.purge(queueName, onProgress)
+  /**
+   * Removes all jobs of a queue that are not at work, for good; returns their number. `onProgress` gets the number so far.
+   *
+   * @throws OptionsError unless `{ all: true }` is given.
+   */
+  async purge(queueName: string, options: { all: true; onProgress?: (removed: number) => void }): Promise<number> {
+    checkName('queues.purge', 'queueName', queueName)
+    const { all } = checkMethodOptions('queues.purge', methodSchemas.purge, options)
+    if (!all) throw new OptionsError(`queues.purge: give \`{ all: true }\` to remove every job of "${showId(queueName)}"`)
+    return this.#link.queues.purge(queueName, options.onProgress)
   }
 }
 

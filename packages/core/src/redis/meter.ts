@@ -13,7 +13,7 @@ export function countCommands(commands: number): void {
 }
 
 /**
- * Counts the commands that an operator's calls (`inspector`, `queues`, `doctor`) send to Redis within `work`. A script
+ * Counts the commands that an operator's calls (`jobs`, `deadLetters`, `workers`, `queues`, `doctor`) send to Redis within `work`. A script
  * counts as one command. Enqueues and workers are not counted.
  */
 export async function measureCommands<T>(work: () => Promise<T>): Promise<{ value: T; commands: number }> {

@@ -66,7 +66,7 @@ describe.each([0, 3])('with connections that are cut while they open database %d
     }
   })
 
-  test('an inspector hears events again, wherever the cut falls', async () => {
+  test('a listener of worker events hears events again, wherever the cut falls', async () => {
     const client = new Client({ redis: url, logger: silent, commandTimeoutMs: 20_000 })
     const worker = new Worker({
       redis: `${server.url}/${database}`,
@@ -76,7 +76,7 @@ describe.each([0, 3])('with connections that are cut while they open database %d
     })
     const running = worker.run()
     let heard = 0
-    const stop = await client.inspector.listen(() => heard++)
+    const stop = await client.workers.listen(() => heard++)
     try {
       for (const cut of CUTS) {
         proxy.cutNext(cut, 2)

@@ -90,7 +90,7 @@ describe('is found, and mended:', () => {
     await redis.zadd(queueName, 1, 'garbled')
     await redis.set('arq:job:garbled', Buffer.from([0x80, 0x04, 0xff]))
     expect(await mended('unreadable-payload')).toBe(1)
-    expect(await client.inspector.deadLetter('garbled')).toMatchObject({
+    expect(await client.deadLetters.get('garbled')).toMatchObject({
       queueName,
       functionName: '<unknown>',
       job: null,

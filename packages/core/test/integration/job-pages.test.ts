@@ -22,7 +22,7 @@ async function everyPage(request: Partial<JobPageRequest>, between?: (page: Page
   const pages: PagedJob[][] = []
   let cursor: string | null = null
   do {
-    const page = await client.inspector.page({ queueNames, ...request, cursor })
+    const page = await client.jobs.page({ queueNames, ...request, cursor })
     pages.push(page.jobs)
     cursor = page.cursor
     await between?.(page.jobs)
@@ -54,7 +54,7 @@ describe('pages of jobs', () => {
     const seen: string[] = []
     await everyPage({ limit: 30 }, async (page) => {
       seen.push(...page.map(({ jobId }) => jobId))
-      await client.inspector.removeJobs(
+      await client.jobs.removeMany(
         'a',
         page.slice(0, 20).map(({ jobId }) => jobId),
       )
@@ -76,7 +76,7 @@ describe('pages of jobs', () => {
 
   test('stop at the budget and report what was looked at', async () => {
     await fill('a', 900)
-    const page = await client.inspector.page({ queueNames, budget: 300, fits: ({ jobId }) => jobId === 'nobody' })
+    const page = await client.jobs.page({ queueNames, budget: 300, fits: ({ jobId }) => jobId === 'nobody' })
     expect(page).toMatchObject({ jobs: [], scanned: 300 })
     expect(page.cursor).not.toBeNull()
   })
@@ -87,7 +87,7 @@ describe('pages of jobs', () => {
     let cursor: string | null = null
     do {
       const { value, commands: sent } = await measureCommands(() =>
-        client.inspector.page({ queueNames, limit: 100, cursor }),
+        client.jobs.page({ queueNames, limit: 100, cursor }),
       )
       if (value.jobs.length === 100) commands.push(sent)
       cursor = value.cursor
@@ -99,7 +99,7 @@ describe('pages of jobs', () => {
   test.each(['x', '', 'e30', Buffer.from('{"in":"ended","scan":"0 1"}').toString('base64url')])(
     'refuse the cursor %j, which no page has given',
     async (cursor) => {
-      const page = client.inspector.page({ queueNames, cursor: cursor === '' ? 'bnVsbA' : cursor })
+      const page = client.jobs.page({ queueNames, cursor: cursor === '' ? 'bnVsbA' : cursor })
       await expect(page).rejects.toMatchObject({ code: 'ARQ_INVALID_OPTIONS' })
     },
   )

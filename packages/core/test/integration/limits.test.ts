@@ -270,7 +270,7 @@ describe('a held job', () => {
 
   test('is explained by the limit that holds it', async () => {
     const { client, job } = await heldJob()
-    expect(await client.inspector.explain(job.jobId)).toMatchObject({
+    expect(await client.jobs.explain(job.jobId)).toMatchObject({
       job: { hold: { by: 'limit', about: 'one' } },
       reasons: expect.arrayContaining([expect.objectContaining({ check: 'limit', ok: false })]) as unknown,
     })

@@ -258,27 +258,27 @@ describe('dead letters', () => {
   })
 
   test('are listed, and chosen by what they are', async () => {
-    expect((await manager.listDead()).map((letter) => letter.jobId).sort()).toEqual(['d1', 'd2', 'd3'])
-    const { inspector } = manager.client
-    expect(await inspector.findDead({ functionName: 'bad' })).toHaveLength(2)
-    expect(await inspector.findDead({ error: 'not found' })).toMatchObject([{ jobId: 'd3' }])
-    expect(await inspector.findDead({ queueName: 'other' })).toEqual([])
-    expect(await inspector.findDead({ olderThanMs: 60_000 })).toEqual([])
-    expect(await inspector.findDead({ jobIds: ['d1', 'x'], functionName: 'bad' })).toHaveLength(1)
+    expect((await manager.listDeadLetters()).map((letter) => letter.jobId).sort()).toEqual(['d1', 'd2', 'd3'])
+    const { deadLetters } = manager.client
+    expect(await deadLetters.list({ functionName: 'bad' })).toHaveLength(2)
+    expect(await deadLetters.list({ error: 'not found' })).toMatchObject([{ jobId: 'd3' }])
+    expect(await deadLetters.list({ queueName: 'other' })).toEqual([])
+    expect(await deadLetters.list({ olderThanMs: 60_000 })).toEqual([])
+    expect(await deadLetters.list({ jobIds: ['d1', 'x'], functionName: 'bad' })).toHaveLength(1)
   })
 
-  test('run again, and say why some do not', async () => {
+  test('are retried, and name the reason of each that is not', async () => {
     await redis.hdel('arq:dead:d2', 'payload')
-    expect(await manager.replayDead({ functionName: 'bad' })).toEqual({
-      replayed: 1,
+    expect(await manager.retryDeadLetters({ functionName: 'bad' })).toEqual({
+      retried: 1,
       refused: [{ jobId: 'd2', error: expect.stringContaining('payload') as string }],
     })
     expect((await manager.getJobStatus('d1')).status).toBe('queued')
   })
 
   test('are purged', async () => {
-    expect(await manager.purgeDead({ functionName: 'bad' })).toBe(2)
-    expect(await manager.listDead()).toHaveLength(1)
+    expect(await manager.purgeDeadLetters({ functionName: 'bad' })).toBe(2)
+    expect(await manager.listDeadLetters()).toHaveLength(1)
     expect(await manager.getJobStatus('d3')).toMatchObject({
       dead: true,
       error: expect.stringContaining('not found') as string,
@@ -286,8 +286,8 @@ describe('dead letters', () => {
   })
 
   test('are removed with their job', async () => {
-    expect(await manager.client.inspector.removeJob('d3')).toBe('removed')
-    expect(await manager.client.inspector.removeJob('d3')).toBe('absent')
+    expect(await manager.client.jobs.remove('d3')).toBe('removed')
+    expect(await manager.client.jobs.remove('d3')).toBe('absent')
     expect(await manager.getJobStatus('d3')).toMatchObject({ status: 'not_found', dead: false })
   })
 })
@@ -311,9 +311,9 @@ describe('queues', () => {
     await next(running, 'jobStarted')
     for (let i = 0; i < 1_200; i++) void manager.enqueue('echo', [i], { delayMs: i % 2 ? 0 : 60_000 })
     await manager.enqueue('echo', [])
-    expect(await manager.client.queues.purge('default')).toBe(1_201)
+    expect(await manager.client.queues.purge('default', { all: true })).toBe(1_201)
     expect(await manager.getQueueStats()).toMatchObject({ pending: 0, deferred: 0, running: 1 })
     expect((await redis.keys('arq:job:*')).length).toBe(1)
-    expect(await manager.client.inspector.removeJob('running')).toBe('running')
+    expect(await manager.client.jobs.remove('running')).toBe('running')
   })
 })

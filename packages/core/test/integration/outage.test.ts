@@ -37,8 +37,8 @@ describe('with a Redis that is away, a call ends by its own timeout:', () => {
     ['job.result without a timeout', () => client.job('x').result()],
     ['job.abort without a timeout', () => client.job('x').abort()],
     ['job.result with a longer timeout', () => client.job('x').result({ timeoutMs: 60_000 })],
-    ['inspector.requestAbort', () => client.inspector.requestAbort('x', { queueName: 'q' })],
-    ['inspector.listen', () => client.inspector.listen(() => {})],
+    ['jobs.requestAbort', () => client.jobs.requestAbort('x', { queueName: 'q' })],
+    ['workers.listen', () => client.workers.listen(() => {})],
     ['enqueue', () => client.enqueue('f')],
   ])('%s, after commandTimeoutMs', async (_, call) => {
     const { code, message } = await rejection(call())

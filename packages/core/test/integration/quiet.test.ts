@@ -16,11 +16,11 @@ let client: Client
 
 beforeEach(() => (client = bench.client({ queueName })))
 
-const stateOf = async (id: string) => (await client.inspector.workers()).find((worker) => worker.id === id)?.state
+const stateOf = async (id: string) => (await client.workers.list()).find((worker) => worker.id === id)?.state
 
 /** Orders a worker, and waits until its entry says that it follows. */
 async function order(id: string, what: 'quiet' | 'resume'): Promise<void> {
-  const given = what === 'quiet' ? client.inspector.quietWorker(id) : client.inspector.resumeWorker(id)
+  const given = what === 'quiet' ? client.workers.quiet(id) : client.workers.resume(id)
   expect(await given).toBe(true)
   await eventually(async () => (await stateOf(id)) === (what === 'quiet' ? 'quiet' : 'running'))
 }
@@ -46,7 +46,7 @@ describe('a quiet worker', () => {
     release()
     await held!.result({ timeoutMs: 5_000 })
     // It has polled, and its registry entry is newer than the job.
-    await eventually(async () => (await client.inspector.workers())[0]!.counters.complete === 1)
+    await eventually(async () => (await client.workers.list())[0]!.counters.complete === 1)
     expect(await waiting!.status()).toBe('queued')
     await order(worker.id, 'resume')
     expect(await waiting!.result({ timeoutMs: 5_000 })).toBe(1)
@@ -82,7 +82,7 @@ describe('a quiet worker', () => {
     await order(worker.id, 'quiet')
     await worker.stop()
     expect(await redis.exists(`arq:obs:order:${worker.id}`)).toBe(0)
-    expect(await client.inspector.quietWorker(worker.id)).toBe(false)
+    expect(await client.workers.quiet(worker.id)).toBe(false)
   })
 
   test('is named by doctor and by explain where its jobs wait', async () => {
@@ -91,7 +91,7 @@ describe('a quiet worker', () => {
     await client.enqueue('echo', [1], { jobId: 'waits' })
     const { findings } = await client.doctor.examine()
     expect(findings.find(({ check }) => check === 'quiet-workers')).toMatchObject({ queueName, count: 1 })
-    const { reasons } = await client.inspector.explain('waits')
+    const { reasons } = await client.jobs.explain('waits')
     expect(reasons.find(({ check }) => check === 'slots')).toMatchObject({ ok: false })
   })
 })
@@ -102,7 +102,7 @@ test('a worker reports as running what runs, and not what is reserved or waits',
   const worker = await bench.worker({ tasks: [hold], queueName, maxJobs: 5 })
   for (let i = 0; i < 30; i++) await client.enqueue('hold')
   await eventually(() => releases.length === 5)
-  await eventually(async () => (await client.inspector.workers())[0]!.counters.ongoing === 5)
+  await eventually(async () => (await client.workers.list())[0]!.counters.ongoing === 5)
   expect(worker.describe().running.length).toBe(5)
   expect(await client.queues.stats(queueName)).toMatchObject({ running: 5, pending: 25 })
   while (worker.describe().counters.complete < 30) {

@@ -61,9 +61,9 @@ describe('a job that is taken out', () => {
   test('stays where another time, a worker or another queue has it', async () => {
     for (const jobId of ['moved', 'held', 'gone']) await client.enqueue('f', [], { jobId, deferByMs: 60_000 })
     const jobs = [await seen('moved'), await seen('held'), await seen('gone')]
-    await client.inspector.runNow('q', ['moved'])
+    await client.jobs.runNow('q', ['moved'])
     await database.redis.set('arq:in-progress:held', '1')
-    await client.inspector.move('q', 'other', ['gone'])
+    await client.jobs.move('q', 'other', ['gone'])
     for (const act of [client.reversals.takeOut('q', jobs, { keep: false }), client.reversals.peek('q', jobs)]) {
       expect((await act).map(({ outcome }) => outcome)).toEqual(['changed', 'running', 'changed'])
     }

@@ -82,7 +82,7 @@ async function useEverything(client: Client, worker: Worker, redis: Redis, prefi
   expect(await (await client.enqueue('again', []))?.result({ timeoutMs: 5_000 })).toBe(2)
   const bad = await client.enqueue('bad', [])
   await expect(bad?.result({ timeoutMs: 5_000 })).rejects.toThrow('bad')
-  expect(await client.inspector.retryJob(bad?.jobId as string)).toBe(true)
+  expect(await client.jobs.retry(bad?.jobId as string)).toBe(true)
   await expect(bad?.result({ timeoutMs: 5_000 })).rejects.toThrow('bad')
   const slow = await client.enqueue('slow', [])
   await new Promise<void>((resolve) => worker.once('jobStarted', () => resolve()))
@@ -96,7 +96,7 @@ async function useEverything(client: Client, worker: Worker, redis: Redis, prefi
   expect(await left?.status()).toBe('queued')
   await redis.set(`${prefix}arq:in-progress:${left!.jobId}`, 'gone:1:ab/token')
   expect(await client.doctor.repair(lostJob(left!.jobId))).toBe(1)
-  expect(await client.queues.purge('arq:queue')).toBe(1)
+  expect(await client.queues.purge('arq:queue', { all: true })).toBe(1)
 }
 
 describe('every script', () => {

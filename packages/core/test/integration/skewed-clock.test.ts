@@ -26,9 +26,9 @@ describe('a client that only asks, with its own clock ten minutes ahead,', () =>
     skewClock(600_000)
     const fresh = () => bench.client()
     expect(await fresh().job(job!.jobId).status()).toBe('deferred')
-    expect(await fresh().inspector.job(job!.jobId)).toMatchObject({ status: 'deferred' })
+    expect(await fresh().jobs.details(job!.jobId)).toMatchObject({ status: 'deferred' })
     expect(await fresh().queues.stats('arq:queue')).toMatchObject({ pending: 0, deferred: 1 })
-    for await (const { status } of fresh().inspector.jobs('arq:queue')) expect(status).toBe('deferred')
+    for await (const { status } of fresh().jobs.list({ queueNames: ['arq:queue'] })) expect(status).toBe('deferred')
   })
 
   test('sees the live workers, and takes none of their jobs for lost', async () => {
@@ -37,7 +37,7 @@ describe('a client that only asks, with its own clock ten minutes ahead,', () =>
     await bench.client().enqueue('until_aborted')
     await started
     skewClock(600_000)
-    expect(await bench.client().inspector.workers()).toHaveLength(1)
+    expect(await bench.client().workers.list()).toHaveLength(1)
     expect((await bench.client().doctor.examine()).findings.map(({ check }) => check)).not.toContain('lost-in-progress')
   })
 
@@ -46,7 +46,7 @@ describe('a client that only asks, with its own clock ten minutes ahead,', () =>
     const job = await bench.client().enqueue('bad')
     await expect(job!.result({ timeoutMs: 5_000 })).rejects.toThrow('no')
     skewClock(600_000)
-    expect(await bench.client().inspector.findDead({ olderThanMs: 300_000 })).toEqual([])
+    expect(await bench.client().deadLetters.list({ limit: Infinity, olderThanMs: 300_000 })).toEqual([])
   })
 })
 
@@ -55,7 +55,7 @@ test('a client asks Redis for its time once', async () => {
   const redis = new Redis(server.url)
   const client = new Client({ redis: server.url, logger: silent })
   try {
-    await Promise.all([client.job('x').status(), client.inspector.workers(), client.queues.stats('q')])
+    await Promise.all([client.job('x').status(), client.workers.list(), client.queues.stats('q')])
     for (let i = 0; i < 10; i++) await client.job('x').status()
     expect(await redis.info('commandstats')).toContain('cmdstat_time:calls=1,')
     await client.enqueue('f')

@@ -108,7 +108,7 @@ describe('events of workers', () => {
     const told: string[] = []
     let finished = () => {}
     const both = new Promise<void>((resolve) => (finished = resolve))
-    const stop = await client.inspector.listen((event) => {
+    const stop = await client.workers.listen((event) => {
       told.push(`${event.event} ${event.functionName} ${event.outcome ?? ''}`.trim())
       if (event.event === 'deadLettered') finished()
     })
@@ -130,9 +130,9 @@ describe('events of workers', () => {
     const client = bench.client()
     await bench.worker({ tasks, name: 'w1' })
     const told: unknown[] = []
-    await elsewhere.inspector.listen((event) => told.push(event))
+    await elsewhere.workers.listen((event) => told.push(event))
     const heard: unknown[] = []
-    const stop = await client.inspector.listen((event) => heard.push(event))
+    const stop = await client.workers.listen((event) => heard.push(event))
     while (heard.length === 0) {
       await client.enqueue('inner')
       await new Promise((resolve) => setImmediate(resolve))

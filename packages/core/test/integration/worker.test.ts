@@ -130,8 +130,8 @@ describe('a worker', () => {
     await expect((await client.enqueue(flaky, ['always']))?.result({ timeoutMs: 5_000 })).rejects.toThrow('failure 3')
     await expect((await client.enqueue(flaky, ['never']))?.result({ timeoutMs: 5_000 })).rejects.toThrow('no use')
     expect(runs).toEqual({ always: 3, never: 1 })
-    expect(await client.inspector.countDead()).toBe(2)
-    const [last] = await client.inspector.deadLetters({ limit: 1 })
+    expect(await client.deadLetters.count()).toBe(2)
+    const [last] = await client.deadLetters.list({ limit: 1 })
     expect(last).toMatchObject({
       functionName: 'flaky',
       queueName: 'arq:queue',
@@ -140,7 +140,7 @@ describe('a worker', () => {
     })
   })
 
-  test('replays a dead letter with its tries counted anew', async () => {
+  test('retries a dead letter with its tries counted anew', async () => {
     let broken = true
     const fixed = defineTask({
       name: 'fixed',
@@ -155,11 +155,11 @@ describe('a worker', () => {
     const job = await client.enqueue(fixed, [])
     await expect(job?.result({ timeoutMs: 5_000 })).rejects.toThrow('broken')
     broken = false
-    expect(await client.inspector.retryJob(job?.jobId as string)).toBe(true)
+    expect(await client.jobs.retry(job?.jobId as string)).toBe(true)
     expect(await job?.result({ timeoutMs: 5_000 })).toBe(1)
-    expect(await client.inspector.countDead()).toBe(0)
-    await expect(client.inspector.retryJob(job?.jobId as string)).rejects.toThrow('succeeded')
-    await expect(client.inspector.retryJob('nobody')).rejects.toMatchObject({ code: 'ARQ_RESULT_NOT_FOUND' })
+    expect(await client.deadLetters.count()).toBe(0)
+    await expect(client.jobs.retry(job?.jobId as string)).rejects.toThrow('succeeded')
+    await expect(client.jobs.retry('nobody')).rejects.toMatchObject({ code: 'ARQ_RESULT_NOT_FOUND' })
   })
 
   test('keeps dead letters within their bounds', async () => {
@@ -171,10 +171,10 @@ describe('a worker', () => {
     const outcomes = await client.enqueueMany(Array.from({ length: 20 }, () => ['bad', []] as const) as never)
     for (const outcome of outcomes as { job: { result(): Promise<unknown> } }[])
       await outcome.job.result().catch(() => {})
-    await eventually(async () => (await client.inspector.countDead()) === 5, { timeoutMs: 15_000 })
+    await eventually(async () => (await client.deadLetters.count()) === 5, { timeoutMs: 15_000 })
     expect((await bench.database().redis.keys('arq:dead:*')).length).toBe(5)
     await worker.stop()
-    expect(await client.inspector.purgeDead()).toBe(5)
+    expect(await client.deadLetters.purge({ all: true })).toBe(5)
   })
 
   test('defers a retry past the end of the payload without losing the job', async () => {
@@ -283,13 +283,13 @@ describe('a worker', () => {
   test('tells of itself in a registry entry that ends with it', async () => {
     const worker = await bench.worker({ tasks: [echo], name: 'one', maxJobs: 4 })
     const client = bench.client()
-    expect(await client.inspector.workers()).toMatchObject([
+    expect(await client.workers.list()).toMatchObject([
       { id: worker.id, name: 'one', pid: process.pid, queues: ['arq:queue'], functions: ['echo'], maxJobs: 4 },
     ])
-    expect(await client.inspector.health('arq:queue')).toMatchObject({ complete: 0 })
+    expect(await client.workers.health('arq:queue')).toMatchObject({ complete: 0 })
     await worker.stop()
-    expect(await client.inspector.workers()).toEqual([])
-    expect(await client.inspector.health('arq:queue')).toBeNull()
+    expect(await client.workers.list()).toEqual([])
+    expect(await client.workers.health('arq:queue')).toBeNull()
   })
 
   test('writes its health key again when a Python worker of the same queue has removed it', async () => {

@@ -125,10 +125,10 @@ describe.skipIf(without)('pages in a browser', () => {
     const sheet = page.getByRole('dialog')
     await sheet.getByText('Dry run. Nothing has changed yet.').waitFor()
     await sheet.getByText(/Frozen at/).waitFor()
-    const dead = await site.client.inspector.countDead()
+    const dead = await site.client.deadLetters.count()
     // The focus starts on the title, so that Enter runs nothing.
     await page.keyboard.press('Enter')
-    expect(await site.client.inspector.countDead()).toBe(dead)
+    expect(await site.client.deadLetters.count()).toBe(dead)
     await sheet.getByRole('button', { name: 'Retry 1 job' }).focus()
     await page.keyboard.press('Enter')
     await sheet.waitFor({ state: 'detached' })

@@ -64,7 +64,7 @@ export async function openSite(): Promise<Site> {
     await client.enqueue(resize, { path }, { queueName: 'media', jobId: `shot-${n}` })
   }
   await client.enqueue(resize, { path: 'later.jpg' }, { queueName: 'media', jobId: 'later', deferByMs: 3_600_000 })
-  await eventually(async () => (await client.inspector.countDead()) > 1)
+  await eventually(async () => (await client.deadLetters.count()) > 1)
 
   const dashboard: Dashboard = createDashboard({
     client,

@@ -133,7 +133,7 @@ export async function pauseOrResume(board: Board, action: 'pause' | 'resume', co
 export async function runCron(board: Board, context: Context): Promise<ActAnswer> {
   const asked = checkOptions('run', bodies.job, context.body)
   const cronName = context.params.id!
-  const served = cronOf(await board.client.inspector.workers()).find((job) => job.name === cronName)
+  const served = cronOf(await board.client.workers.list()).find((job) => job.name === cronName)
   const queueName = asked.queueName ?? served?.queues[0]
   if (queueName === undefined) {
     throw new Refusal(
@@ -171,9 +171,9 @@ async function jobOf(
   given: string | undefined,
 ): Promise<{ job: JobDetails; seen: SeenJob; queueName: string }> {
   const jobId = params.id!
-  const { inspector, reversals } = board.client
+  const { jobs, reversals } = board.client
   const at = await queueOf(board, jobId, given)
-  const job = await inspector.job(jobId, { queueName: at ?? '' })
+  const job = await jobs.details(jobId, { queueName: at ?? '' })
   if (job.status === 'not_found') throw new Refusal('not_found', `nothing is known of the job "${jobId.slice(0, 200)}"`)
   const queueName = job.queueName || board.client.queueName
   const isDead = job.status === 'dead'

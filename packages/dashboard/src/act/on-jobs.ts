@@ -51,7 +51,7 @@ export async function actOn(
       break
     case 'abort':
       for (const job of jobs) {
-        if (await board.client.inspector.requestAbort(job.jobId, { queueName })) outcome.done++
+        if (await board.client.jobs.requestAbort(job.jobId, { queueName })) outcome.done++
         else leave(outcome, CHANGED)
       }
   }
@@ -88,7 +88,7 @@ async function retry(
   outcome: BulkOutcome,
   spreadMs: number,
 ) {
-  const { reversals, inspector } = board.client
+  const { reversals } = board.client
   const undone: Extract<UndoStep, { kind: 'unretry' }>['jobs'] = []
   let bytes = 0
   for (const [i, job] of jobs.entries()) {
@@ -99,7 +99,7 @@ async function retry(
     }
     const delayMs = jobs.length > 1 ? Math.round((spreadMs * i) / (jobs.length - 1)) : 0
     try {
-      if (!(await inspector.retryJob(job.jobId, { delayMs }))) {
+      if (!(await board.client.jobs.retry(job.jobId, { delayMs }))) {
         leave(outcome, 'queued again')
         continue
       }
@@ -118,7 +118,7 @@ async function retry(
 }
 
 async function runNow(board: Board, queueName: string, jobs: readonly SeenJob[], outcome: BulkOutcome) {
-  const nowMs = String(await board.client.inspector.now())
+  const nowMs = String(await board.client.now())
   const wanted = jobs.flatMap(({ jobId, place }) => (place === null ? [] : [{ jobId, from: place, to: nowMs }]))
   const outcomes = await board.client.reversals.reschedule(queueName, wanted)
   const back = wanted
@@ -132,14 +132,14 @@ async function runNow(board: Board, queueName: string, jobs: readonly SeenJob[],
 }
 
 async function move(board: Board, from: string, to: string, jobs: readonly SeenJob[], outcome: BulkOutcome) {
-  const { reversals, inspector } = board.client
+  const { reversals } = board.client
   for (let at = 0; at < jobs.length; at += PAGE) {
     const page = jobs.slice(at, at + PAGE)
     const ids = page.map(({ jobId }) => jobId)
     const places = await reversals.places(from, ids)
     const same = ids.filter((_, i) => places[i] !== null && Number(places[i]) === Number(page[i]!.place))
     for (let i = same.length; i < ids.length; i++) leave(outcome, CHANGED)
-    const outcomes = await inspector.move(from, to, same)
+    const outcomes = await board.client.jobs.move(from, to, same)
     const moved = same.filter((_, i) => outcomes[i] === 'moved')
     outcome.done += moved.length
     for (const each of outcomes) {

@@ -87,7 +87,7 @@ export async function makePlan(board: Board, context: Context): Promise<Omit<Pla
   if (request.action === 'move' && request.toQueue === undefined) {
     throw new Refusal('invalid_request', 'plan: `toQueue` says where the jobs go')
   }
-  const frozenAtMs = await board.client.inspector.now()
+  const frozenAtMs = await board.client.now()
   const finding = request.action === 'repair' ? await findingOf(board, request) : null
   const { jobs, left, complete } = finding
     ? { jobs: [], left: new Map(), complete: true }
@@ -189,7 +189,7 @@ async function gather(board: Board, request: PlanRequest, { user, access }: Cont
   const gathered: Gathered = { jobs: [], left: new Map(), complete: true }
   const leave = (reason: string) => gathered.left.set(reason, (gathered.left.get(reason) ?? 0) + 1)
   const action = request.action as BulkAction
-  const nowMs = await board.client.inspector.now()
+  const nowMs = await board.client.now()
   const filter = parseQuery(request.q ?? '')
   const [problem] = filter.problems
   if (problem !== undefined) throw new Refusal('invalid_request', `the query was not understood: ${problem}`)
@@ -204,7 +204,7 @@ async function gather(board: Board, request: PlanRequest, { user, access }: Cont
   let scanned = 0
   const seen = new Set<string>()
   do {
-    const page = await board.client.inspector.page({
+    const page = await board.client.jobs.page({
       queueNames: filter.queueNames.length > 0 ? filter.queueNames : names,
       statuses,
       fits: (job) => (wanted === null || wanted.has(job.jobId)) && fits(job),

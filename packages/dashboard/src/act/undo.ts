@@ -42,7 +42,7 @@ export async function offerUndo(board: Board, undo: Undo & { limits: string }): 
   const { limits, ...kept } = undo
   if (kept.steps.length === 0) return null
   const token = newToken()
-  const untilMs = (await board.client.inspector.now()) + TOKEN_MS
+  const untilMs = (await board.client.now()) + TOKEN_MS
   const room = { ttlMs: TOKEN_MS, limitBytes: LIMIT_BYTES }
   const isKept = await board.client.reversals.keep('trash', token, JSON.stringify(kept), room)
   return isKept ? { token, untilMs, limits } : null
@@ -77,14 +77,14 @@ export async function undo(board: Board, user: DashboardUser, access: Access, te
 
 /** The number of things that were taken back, and of all. */
 async function takeBack(board: Board, step: UndoStep): Promise<[done: number, all: number]> {
-  const { reversals, queues, inspector } = board.client
+  const { reversals, queues } = board.client
   switch (step.kind) {
     case 'pause':
       return [Number(await queues.pause(step.queueName)), 1]
     case 'resume':
       return [Number(await queues.resume(step.queueName)), 1]
     case 'move': {
-      const outcomes = await inspector.move(step.from, step.to, step.jobIds)
+      const outcomes = await board.client.jobs.move(step.from, step.to, step.jobIds)
       return [outcomes.filter((outcome) => outcome === 'moved').length, outcomes.length]
     }
     case 'reschedule': {

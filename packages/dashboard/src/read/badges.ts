@@ -13,7 +13,7 @@ export function badges(board: Board): Promise<Bootstrap['badges']> {
     const [errors, { unserved, incomplete }, dead] = await Promise.all([
       board.history.errors({ state: 'open' }),
       overview(board, seen),
-      board.client.inspector.countDead(),
+      board.client.deadLetters.count(),
     ])
     // Where not all was looked at, none found is no all-clear.
     const isKnown = unserved.length > 0 || incomplete.length === 0

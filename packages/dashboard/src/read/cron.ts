@@ -64,7 +64,7 @@ async function pastTicks(
 ): Promise<{ ticks: Map<string, Tick[]>; complete: boolean }> {
   const ticks = new Map<string, Tick[]>()
   const { names } = await board.names.known()
-  const { jobs, cursor } = await board.client.inspector.page({
+  const { jobs, cursor } = await board.client.jobs.page({
     queueNames: names,
     statuses: ['queued', 'deferred', 'retrying', 'running', 'dead', 'complete', 'failed', 'aborted'],
     fits: ({ jobId }) => TICK_ID.test(jobId),

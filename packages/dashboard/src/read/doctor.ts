@@ -40,7 +40,7 @@ export class Examinations {
 export async function doctorReport(board: Board, limit: number): Promise<Omit<DoctorReport, 'cost'>> {
   const { findings, queueNames, jobs, incomplete } = await board.examinations.examine(limit)
   return {
-    nowMs: await board.client.inspector.now(),
+    nowMs: await board.client.now(),
     findings: findings.map(({ check, severity, queueName, message, repair, count, jobIds }) => ({
       check,
       severity,

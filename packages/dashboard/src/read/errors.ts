@@ -33,7 +33,7 @@ export function groupsOf(letters: readonly DeadLetter[]): Map<string, DeadLetter
 
 /** Errors by fingerprint: those recorded, and those that only dead letters show. */
 export async function errorList(board: Board, state: string | null): Promise<Omit<ErrorListData, 'cost'>> {
-  const nowMs = await board.client.inspector.now()
+  const nowMs = await board.client.now()
   const dead = groupsOf(await board.deadLetters())
   const recorded = await board.history.errors({ limit: MAX_GROUPS })
   const known = new Set(recorded.map(({ fingerprint }) => fingerprint))
@@ -60,7 +60,7 @@ export async function errorDetails(board: Board, fingerprint: string): Promise<O
   const list = await errorList(board, null)
   const group = list.groups.find((each) => each.fingerprint === fingerprint)
   if (!group)
-    throw new Refusal('not_found', `there is no error "${fingerprint.slice(0, 64)}": its jobs were replayed or purged`)
+    throw new Refusal('not_found', `there is no error "${fingerprint.slice(0, 64)}": its jobs were retried or purged`)
   const letters = await lettersOf(board, fingerprint)
   return {
     nowMs: list.nowMs,

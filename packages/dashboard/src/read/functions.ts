@@ -41,7 +41,7 @@ export async function sampleFunctions(board: Board, seen: Snapshot): Promise<Fun
       sample.complete = false
       break
     }
-    const { jobs, cursor } = await board.client.inspector.page({ queueNames: [queueName], limit: budget, budget })
+    const { jobs, cursor } = await board.client.jobs.page({ queueNames: [queueName], limit: budget, budget })
     sample.jobs += jobs.length
     if (cursor !== null) sample.complete = false
     const counts = new Map<string, number>()

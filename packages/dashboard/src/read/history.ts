@@ -11,10 +11,10 @@ const OUTCOMES = { retried: 'retried', failed: 'failed', 'lease-lost': 'lost' } 
 
 /** The tries of a job, from its recorded failures to what it does now, and the changes that people made to it. */
 export async function history(board: Board, jobId: string, given: string | null): Promise<Omit<JobHistory, 'cost'>> {
-  const { inspector } = board.client
+  const { client } = board
   const queueName = await queueOf(board, jobId, given)
   const [job, tries, changes] = await Promise.all([
-    inspector.job(jobId, { queueName: queueName ?? '' }),
+    client.jobs.details(jobId, { queueName: queueName ?? '' }),
     board.history.tries(jobId),
     board.history.audit({ limit: 200 }),
   ])
@@ -23,7 +23,7 @@ export async function history(board: Board, jobId: string, given: string | null)
   const about = { jobId, functionName: job.functionName, queueName: job.queueName }
   const stacks = await stacksOf(board, tries)
   return {
-    nowMs: await inspector.now(),
+    nowMs: await client.now(),
     jobId,
     tries: timelineOf(job, tries).map((row, i) => ({
       ...row,

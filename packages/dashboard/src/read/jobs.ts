@@ -20,10 +20,10 @@ export async function jobPage(
   const filter = parseQuery(request.q)
   const { names } = await board.names.known()
   const queueNames = filter.queueNames.length > 0 ? filter.queueNames : names
-  const nowMs = await board.client.inspector.now()
+  const nowMs = await board.client.now()
   const [before, cursor] = cursorOf(request.cursor)
   const limit = Math.min(MAX_LIMIT, Math.max(1, request.limit))
-  const page = await board.client.inspector.page({
+  const page = await board.client.jobs.page({
     queueNames,
     ...(filter.statuses.length > 0 ? { statuses: filter.statuses as JobState[] } : {}),
     fits: fitting(filter, board.redaction, nowMs),
@@ -49,7 +49,7 @@ export async function jobPage(
 function sizeOf(board: Board, queueNames: readonly string[], { statuses }: ParsedQuery): Promise<number> {
   const isDead = statuses.includes('dead')
   const isWaiting = statuses.length === 0 || statuses.some((status) => status !== 'dead')
-  return board.client.inspector.sizeOf(isWaiting ? queueNames : [], { dead: isDead })
+  return board.client.jobs.count(isWaiting ? queueNames : [], { dead: isDead })
 }
 
 function cursorOf(cursor: string | null): [number, string | null] {
@@ -88,7 +88,7 @@ export async function queueOf(
 ): Promise<string | undefined> {
   if (given) return given
   const { names } = await board.names.known()
-  return (await board.client.inspector.queuesOf([jobId], { among: names })).get(jobId)
+  return (await board.client.jobs.queuesOf([jobId], { among: names })).get(jobId)
 }
 
 /** Everything about one job. @throws Refusal when nothing is known of it */
@@ -97,8 +97,8 @@ export async function jobView(
   jobId: string,
   given: string | null,
 ): Promise<Omit<JobView, 'cost' | 'actions'>> {
-  const { inspector } = board.client
-  const job = await inspector.job(jobId, { queueName: (await queueOf(board, jobId, given)) ?? '' })
+  const { client } = board
+  const job = await client.jobs.details(jobId, { queueName: (await queueOf(board, jobId, given)) ?? '' })
   if (job.status === 'not_found') {
     throw new Refusal(
       'not_found',
@@ -111,7 +111,7 @@ export async function jobView(
   const call = argumentsOf(board.redaction, about, job)
   const result = job.success === true ? board.redaction.apply({ ...about, kind: 'result', value: job.result }) : null
   return {
-    nowMs: await inspector.now(),
+    nowMs: await client.now(),
     jobId,
     status,
     queueName,
@@ -156,7 +156,7 @@ export async function jobExplanation(
   given: string | null,
 ): Promise<Omit<JobExplanation, 'cost'>> {
   const queueName = (await queueOf(board, jobId, given)) ?? ''
-  const { job, reasons } = await board.client.inspector.explain(jobId, { queueName })
+  const { job, reasons } = await board.client.jobs.explain(jobId, { queueName })
   const about = { jobId, functionName: job.functionName, queueName }
   const hidden = board.redaction.error(about, job.error)
   // The reason of a waiting try quotes its error.
@@ -168,7 +168,7 @@ export async function jobExplanation(
   const decides = safe.find(({ ok }) => ok === false) ?? safe.find(({ ok }) => ok === null) ?? safe.at(-1)
   const headline = decides?.detail ?? 'nothing is known of it'
   return {
-    nowMs: await board.client.inspector.now(),
+    nowMs: await board.client.now(),
     jobId,
     status: job.status,
     headline: headline.charAt(0).toUpperCase() + headline.slice(1),

@@ -10,7 +10,7 @@ const NOTHING = 'Nothing was recorded: the task does not record logs, none was w
 export async function logs(board: Board, jobId: string, after: string | null): Promise<Omit<JobLogs, 'cost'>> {
   const found = await board.history.log(jobId, { limit: MAX_LINES, ...(after === null ? {} : { after }) })
   return {
-    nowMs: await board.client.inspector.now(),
+    nowMs: await board.client.now(),
     jobId,
     available: true,
     why: found.length === 0 && after === null ? NOTHING : null,

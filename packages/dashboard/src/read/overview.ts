@@ -24,7 +24,7 @@ export async function overview(board: Board, seen?: Snapshot): Promise<Omit<Over
       pending: sum((row) => row.pending),
       deferred: sum((row) => row.deferred),
       running: sum((row) => row.running),
-      dead: await board.client.inspector.countDead(),
+      dead: await board.client.deadLetters.count(),
       workers: now.workers.length,
       pythonWorkers: now.python.length,
     },

@@ -23,8 +23,8 @@ export interface Snapshot {
 export async function snapshot(board: Board, only?: readonly string[]): Promise<Snapshot> {
   const { client, pulse } = board
   const known = only ? { names: [...only], complete: true } : await board.names.known()
-  const nowMs = await client.inspector.now()
-  const [stats, fleet] = await Promise.all([client.queues.statsOf(known.names), client.inspector.fleet(known.names)])
+  const nowMs = await client.now()
+  const [stats, fleet] = await Promise.all([client.queues.statsOf(known.names), client.workers.fleet(known.names)])
   for (const each of stats) pulse.note(each, nowMs)
   const queues = stats.map((each) => {
     const python = fleet.python.some(({ queueName }) => queueName === each.queueName)

@@ -35,7 +35,7 @@ export class EventFeed {
   #arrange(): Promise<void> {
     this.#turn = this.#turn.then(async () => {
       if (this.#isWanted && !this.#stopListening) {
-        this.#stopListening = await this.#board.client.inspector.listen((event) => this.#add(event))
+        this.#stopListening = await this.#board.client.workers.listen((event) => this.#add(event))
       } else if (!this.#isWanted && this.#stopListening) {
         this.#stopListening()
         this.#stopListening = undefined

@@ -29,7 +29,7 @@ async function everything(): Promise<Record<string, unknown>> {
 async function makeDead(ids: readonly string[]): Promise<void> {
   const worker = bench.worker({ tasks: [fails] })
   await bench.client().enqueueMany(ids.map((jobId) => ['fails', [jobId], { jobId }] as const))
-  await eventually(async () => (await bench.client().inspector.countDead()) === ids.length)
+  await eventually(async () => (await bench.client().deadLetters.count()) === ids.length)
   await worker.stop()
 }
 
@@ -136,7 +136,7 @@ describe('a plan', () => {
     expect(frozen.examples).toHaveLength(3)
     await enqueue(['late'])
     await bench.database().redis.set('arq:in-progress:j0', '1')
-    await bench.client().inspector.runNow('mail', ['j1'])
+    await bench.client().jobs.runNow('mail', ['j1'])
     const outcome = await run(dashboard, frozen.token)
     expect(outcome.done).toBe(448)
     expect(outcome.leftAlone).toEqual(

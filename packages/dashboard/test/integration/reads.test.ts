@@ -40,7 +40,7 @@ describe('queues', () => {
 
 describe('the forecast', () => {
   test('counts each half hour exactly, with the ticks of cron jobs', async () => {
-    const nowMs = await bench.client().inspector.now()
+    const nowMs = await bench.client().now()
     const startMs = Math.floor(nowMs / 1_800_000) * 1_800_000
     const due = [
       startMs + 1_800_000,
@@ -57,7 +57,7 @@ describe('the forecast', () => {
       tasks: [works],
       unknownFunction: 'release',
     })
-    await eventually(async () => (await bench.client().inspector.workers()).length === 1)
+    await eventually(async () => (await bench.client().workers.list()).length === 1)
     const forecast = await read<Forecast>('/api/queues/mail/forecast')
     expect(forecast.slots).toHaveLength(48)
     expect(forecast.slots.slice(1, 48).map((slot) => slot.ticks)).toEqual(Array.from({ length: 47 }, () => 3))
@@ -144,8 +144,10 @@ describe('a job', () => {
     bench.worker({ tasks: [fails, works] })
     await bench.client().enqueue('works', [], { jobId: 'good' })
     await bench.client().enqueue('fails', [], { jobId: 'bad', queueName: 'arq:queue' })
-    const { inspector } = bench.client()
-    await eventually(async () => (await inspector.countDead()) === 1 && (await inspector.job('good')).success === true)
+    const client = bench.client()
+    await eventually(
+      async () => (await client.deadLetters.count()) === 1 && (await client.jobs.details('good')).success === true,
+    )
     expect(await read<JobView>('/api/jobs/good')).toMatchObject({ status: 'complete', result: { json: { ok: true } } })
     const bad = await read<JobView>('/api/jobs/bad')
     expect(bad).toMatchObject({ status: 'dead', dead: true, queueName: 'arq:queue', success: false })
@@ -160,7 +162,7 @@ describe('a job', () => {
 describe('functions', () => {
   test('that wait without a worker are unserved, and unknown where Python serves', async () => {
     bench.worker({ queueName: 'mail', tasks: [works], unknownFunction: 'release', maxJobs: 1 })
-    await eventually(async () => (await bench.client().inspector.workers()).length === 1)
+    await eventually(async () => (await bench.client().workers.list()).length === 1)
     const line = 'Nov-24 04:25:58 j_complete=0 j_failed=0 j_retried=0 j_ongoing=0 queued=1'
     await bench.database().redis.set('py:health-check', line, 'PX', 60_000)
     await bench.client().enqueue('embed', [], { queueName: 'mail', deferByMs: 60_000 })
@@ -177,10 +179,10 @@ describe('functions', () => {
 
 describe('cron jobs', () => {
   test('show coming ticks, those that left a trace, and a Python job by its ticks', async () => {
-    const nowMs = await bench.client().inspector.now()
+    const nowMs = await bench.client().now()
     const day = Math.floor(nowMs / 86_400_000) * 86_400_000
     bench.worker({ queueName: 'mail', cron: [cron('cron:hourly', '0 * * * *', () => {}, { timeZone: 'UTC' })] })
-    await eventually(async () => (await bench.client().inspector.workers()).length === 1)
+    await eventually(async () => (await bench.client().workers.list()).length === 1)
     for (const [hours, name] of [
       [-40, 'cron:hourly'],
       [-38, 'cron:hourly'],

@@ -139,7 +139,7 @@ describe('the Redis users of deploy/redis.acl', () => {
     expect(await admin.zcard('arq:dead')).toBe(1)
   })
 
-  test('let an operator pause, replay and purge', async () => {
+  test('let an operator pause, retry and purge', async () => {
     const client = new Client({ redis: urlOf('producer'), logger: silent })
     await client.enqueue('echo', [1], { jobId: 'one' })
     await client.close()

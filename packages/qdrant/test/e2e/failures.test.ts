@@ -155,6 +155,6 @@ describe.skipIf(noQdrant !== undefined)('delete_collection outlives what goes wr
     faults.clear()
     const there = await Promise.all(collections.map(bench.exists))
     expect(collections.filter((_, i) => there[i])).toEqual(kept)
-    expect(await client.inspector.countDead()).toBe(0)
+    expect(await client.deadLetters.count()).toBe(0)
   })
 })

@@ -189,10 +189,10 @@ describe.skipIf(noQdrant !== undefined)('delete_collection', () => {
       await bench.worker({ tasks })
       const job = await enqueue(collection)
       await expect(job?.result({ timeoutMs: 10_000 })).rejects.toThrow('Qdrant answered 500')
-      const [letter] = await client.inspector.deadLetters()
+      const [letter] = await client.deadLetters.list()
       expect(letter).toMatchObject({ functionName: 'delete_collection', jobTry: 3, jobId: job?.jobId })
       fault.remove()
-      await client.inspector.retryJob(letter?.jobId ?? '')
+      await client.jobs.retry(letter?.jobId ?? '')
       expect(await ended(job)).toMatchObject({ status: 'success' })
     })
 

@@ -68,7 +68,7 @@ const untilSettled = () =>
 
 /** One way, on a worker process of its own that has persisted some keys already: nobody's code is cold. */
 async function round(way: Way): Promise<Result> {
-  await client.queues.purge(QUEUE)
+  await client.queues.purge(QUEUE, { all: true })
   await pool.query('drop table if exists entries')
   await pool.query('create table entries (key text primary key, value jsonb not null, version bigint not null)')
   const beganWriting = Date.now()

@@ -47,7 +47,7 @@ describe('keys that are due together', () => {
     })
     // Jobs that a batch made needless are removed, not run one by one.
     expect((await client.queues.stats('arq:queue')).complete).toBeLessThan(200)
-    expect(await client.inspector.countDead()).toBe(0)
+    expect(await client.deadLetters.count()).toBe(0)
   })
 
   test('are left alone until they are due', async () => {
@@ -112,7 +112,7 @@ describe('a failure in a batch', () => {
     await eventually(async () => (await cache.failed()).length === 1, { timeoutMs: 20_000 })
     await eventually(() => rows.size === 99)
     expect(await cache.failed()).toMatchObject([{ key: 'k13', value: 13, error: 'Error: k13 is not wanted' }])
-    const [letter, ...others] = await bench.client().inspector.deadLetters()
+    const [letter, ...others] = await bench.client().deadLetters.list()
     expect(letter).toMatchObject({ jobTry: 2, job: { kwargs: { key: 'k13', value: 13 } } })
     expect(others).toEqual([])
     expect(await cache.dirtyKeys()).toEqual(['k13'])
@@ -143,7 +143,7 @@ describe('a failure in a batch', () => {
     isAway = false
     await clean(cache)
     expect(rows.size).toBe(50)
-    expect(await bench.client().inspector.countDead()).toBe(0)
+    expect(await bench.client().deadLetters.count()).toBe(0)
   })
 
   test('that is a batch that hangs leaves every key to its own job', async () => {

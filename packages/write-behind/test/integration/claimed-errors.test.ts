@@ -51,7 +51,7 @@ describe('a persister that fails with an exception from a msgpack result', () =>
         expect(decodeResult(stored).record.result).toMatchObject({ pythonType: 'builtins.RuntimeError' })
         if (round === 'replayed') break
         died = nextDeath()
-        await client.inspector.retryJob(job!.jobId)
+        await client.jobs.retry(job!.jobId)
       }
     } finally {
       redis.disconnect()

@@ -29,7 +29,7 @@ describe('a failed persister', () => {
     const { jobId } = await died
     expect(saved).toHaveLength(2)
     const client = bench.client()
-    expect(await client.inspector.deadLetter(jobId)).toMatchObject({
+    expect(await client.deadLetters.get(jobId)).toMatchObject({
       functionName: 'persist_cache',
       error: expect.stringContaining(
         `'k', version ${version}, could not be persisted: database is away; its newest value is kept`,
@@ -42,7 +42,7 @@ describe('a failed persister', () => {
     await worker.stop()
     const mended = recorder()
     bench.worker({ persisters: mended.persisters })
-    await client.inspector.retryJob(jobId)
+    await client.jobs.retry(jobId)
     await eventually(() => mended.saved.length === 1)
     expect(mended.saved[0]).toMatchObject({ value: { precious: true } })
     await eventually(async () => (await cache.dirtyKeys()).length === 0)
@@ -57,7 +57,7 @@ describe('a failed persister', () => {
     const { jobId } = await death(worker)
     expect(saved.map(({ value }) => value)).toEqual([5, 5, 5, 5])
     const client = bench.client()
-    const [letter, ...others] = await client.inspector.deadLetters()
+    const [letter, ...others] = await client.deadLetters.list()
     expect(letter).toMatchObject({ jobId, job: { kwargs: { value: 5, persist_func_name: 'save' } } })
     expect(others).toEqual([])
     expect(await cache.failed()).toEqual([
@@ -84,7 +84,7 @@ describe('a failed persister', () => {
     await eventually(async () => (await client.queues.stats('arq:queue')).complete === 1)
     expect(await client.queuedJobs()).toEqual([])
     expect(saved).toHaveLength(1)
-    expect(await client.inspector.countDead()).toBe(1)
+    expect(await client.deadLetters.count()).toBe(1)
     expect(await cache.failed()).toMatchObject([{ key: 'k', value: 1 }])
   })
 
@@ -141,7 +141,7 @@ test('a value of few bytes and 2 to the power of 60 nodes is a dead letter at on
   const died = death(worker)
   await bench.client({ codec: 'pickle' }).enqueue('persist_cache', [], theirs('k', value))
   const { jobId } = await died
-  expect(await bench.client().inspector.deadLetter(jobId)).toMatchObject({
+  expect(await bench.client().deadLetters.get(jobId)).toMatchObject({
     jobTry: 1,
     error: expect.stringMatching(/shared at more than 100,000 places/) as string,
   })
@@ -203,8 +203,8 @@ describe('a persister that hangs', () => {
     const cache = bench.cache()
     await cache.writeBehind('k', 'kept', options)
     await eventually(async () => (await cache.failed()).length === 1, { timeoutMs: 10_000 })
-    const [letter] = await bench.client().inspector.deadLetters()
-    await bench.client().inspector.retryJob(letter!.jobId)
+    const [letter] = await bench.client().deadLetters.list()
+    await bench.client().jobs.retry(letter!.jobId)
     await eventually(() => saved.length === 2)
     await eventually(async () => (await cache.dirtyKeys()).length === 0)
   })

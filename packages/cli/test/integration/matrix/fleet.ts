@@ -79,7 +79,7 @@ export class CalmFleet {
       enqueue('hold', HEALTHY.running),
     ])
     const isShown = async () => {
-      const [entry] = await client.inspector.workers()
+      const [entry] = await client.workers.list()
       const counts = entry?.counters
       return entry?.healthLine != null && counts?.complete === 1 && counts.retried === 1 && entry.running.length === 1
     }

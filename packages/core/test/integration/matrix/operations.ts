@@ -91,8 +91,8 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     await allowed(link.registry.register(workerId, '{}', 60_000))
     await allowed(link.registry.writeHealth(`${queueName}:health-check`, 'j_complete=0', 60_000))
     await allowed(link.deadLetters.trim({ maxAgeMs: 1_000, maxCount: 10 }))
-    await allowed(client.inspector.workers())
-    await allowed(client.inspector.health(queueName))
+    await allowed(client.workers.list())
+    await allowed(client.workers.health(queueName))
     await link.registry.unregister(workerId)
   }),
   'pause and resume': planted(async ({ client, queueName }) => {
@@ -104,7 +104,7 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     await allowed(client.queues.names())
     await allowed(client.queuedJobs({ queueName }))
     await allowed(client.allJobResults())
-    await client.inspector.deadLetters()
+    await client.deadLetters.list()
   }, later),
   'read the history': planted(async ({ client }) => {
     await allowed(client.history.totals({ by: 'function' }))
@@ -115,16 +115,16 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     await allowed(link.jobLogs.append(jobId, ['{}']))
     await client.history.log(jobId)
   }),
-  'show a job': planted(({ client, jobId }) => client.inspector.job(jobId), later),
+  'show a job': planted(({ client, jobId }) => client.jobs.details(jobId), later),
   'listen to events': planted(async ({ client }) => {
-    const stop = await client.inspector.listen(() => {})
+    const stop = await client.workers.listen(() => {})
     await client.enqueue('echo', [1])
     stop()
   }),
-  remove: planted(({ client, jobId }) => client.inspector.removeJob(jobId, { force: true }), later),
-  purge: planted(({ client, queueName }) => client.queues.purge(queueName), later),
+  remove: planted(({ client, jobId }) => client.jobs.remove(jobId, { force: true }), later),
+  purge: planted(({ client, queueName }) => client.queues.purge(queueName, { all: true }), later),
   replay: planted(
-    ({ client, jobId }) => client.inspector.retryJob(jobId),
+    ({ client, jobId }) => client.jobs.retry(jobId),
     async ({ redis, jobId, queueName }) => {
       await redis.zadd('arq:dead', Date.now(), jobId)
       await redis.hset(`arq:dead:${jobId}`, {
@@ -137,7 +137,7 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
       })
     },
   ),
-  'purge dead letters': planted(({ client, jobId }) => client.inspector.purgeDead([jobId])),
+  'purge dead letters': planted(({ client, jobId }) => client.deadLetters.purge({ jobIds: [jobId] })),
   'examine and repair': planted(async ({ client, queueName }) => {
     const { findings } = await client.doctor.examine({ queues: [queueName] })
     for (const finding of findings) await allowed(client.doctor.repair(finding))

@@ -9,10 +9,8 @@ const statuses = z.array(
   z.enum(['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead', 'not_found']),
 )
 
-const anAsyncIterable = z.custom<AsyncIterable<readonly string[]>>(
-  (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
-  'Expected an async iterable of names',
-)
+/** A number of things, or `Infinity` for all. */
+const countOrAll = z.union([count(0), z.literal(Infinity)])
 
 const deadLetterFilter = {
   jobIds: z.array(z.string()).optional(),
@@ -25,7 +23,7 @@ const deadLetterFilter = {
 /** Names of queues that become known by and by. */
 const batches = z.custom<AsyncIterable<readonly string[]>>(
   (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
-  'expected names of queues',
+  'Expected an array of names of queues, or an async iterable of such',
 )
 
 /** Filters and options of the public methods, by the name of the method. */
@@ -56,12 +54,12 @@ export const methodSchemas = {
   deadLetters: z.strictObject({
     ...deadLetterFilter,
     offset: count(0).optional(),
-    limit: z.union([count(0), z.literal(Infinity)]).optional(),
+    limit: countOrAll.optional(),
   }),
   deadLetterChoice: z.strictObject({ ...deadLetterFilter, all: z.literal(true).optional() }),
-  queueNames: z.strictObject({
+  queueSearch: z.strictObject({
     known: z.array(z.string()).optional(),
-    scanKeys: z.number().min(0).optional(),
+    scanKeys: countOrAll.optional(),
     scanMs: duration(0).optional(),
     only: z.enum(['waiting', 'served']).optional(),
   }),

@@ -239,7 +239,8 @@ export class Queues {
   async purge(queueName: string, options: { all: true; onProgress?: (removed: number) => void }): Promise<number> {
     checkName('queues.purge', 'queueName', queueName)
     const { all } = checkMethodOptions('queues.purge', methodSchemas.purge, options)
-    if (!all) throw new OptionsError(`queues.purge: give \`{ all: true }\` to remove every job of "${showId(queueName)}"`)
+    if (!all)
+      throw new OptionsError(`queues.purge: give \`{ all: true }\` to remove every job of "${showId(queueName)}"`)
     return this.#link.queues.purge(queueName, options.onProgress)
   }
 }

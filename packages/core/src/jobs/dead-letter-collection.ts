@@ -38,9 +38,7 @@ export class DeadLetters {
     checkMethodOptions('deadLetters.list', methodSchemas.deadLetters, options)
     const { offset = 0, limit = 100, ...filter } = options
     if (Object.values(filter).every((value) => value === undefined) && limit !== Infinity) {
-      if (limit === 0) return []
-      const { letters } = await this.#link.deadLetters.page(offset, limit)
-      return letters.map((letter) => toDeadLetter(letter, this.#link.limits))
+      return this.#page(offset, limit)
     }
     const found: DeadLetter[] = []
     let skipped = 0
@@ -55,10 +53,11 @@ export class DeadLetters {
 
   async #page(offset: number, limit: number): Promise<DeadLetter[]> {
     const found: DeadLetter[] = []
-    while (found.length < limit) {
+    for (let at = offset; found.length < limit;) {
       const size = Math.min(PAGE, limit - found.length)
-      const { letters, looked } = await this.#link.deadLetters.page(offset + found.length, size)
+      const { letters, looked } = await this.#link.deadLetters.page(at, size)
       found.push(...letters.map((letter) => toDeadLetter(letter, this.#link.limits)))
+      at += looked
       if (looked < size) break
     }
     return found

@@ -60,7 +60,8 @@ function holdOf({ holder }: JobDetails): Reason[] {
   const until =
     holder.expiresInMs === null ? 'the hold never lapses' : `the hold lapses in ${spanText(holder.expiresInMs)}`
   if (holder.alive === false) {
-    return [{ check: 'hold', ok: false, detail: `${who} holds it and is gone; ${until}, and then it runs again` }]
+    const then = holder.expiresInMs === null ? '; `arq-ts doctor --fix` lets it run again' : ', and then it runs again'
+    return [{ check: 'hold', ok: false, detail: `${who} holds it and is gone; ${until}${then}` }]
   }
   return [{ check: 'hold', ok: true, detail: `${who} runs it; unless it is renewed, ${until}` }]
 }

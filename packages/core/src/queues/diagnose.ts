@@ -104,7 +104,7 @@ function* fleetFindings(observed: Observed): Generator<Found> {
     yield { check: 'unreadable-worker', severity: 'warning', message, repair: 'unregister it', jobIds: [workerId] }
   }
   if (emptyDeadLetters.length > 0) {
-    const message = `${count(emptyDeadLetters.length, 'dead letter')} whose entries are gone`
+    const message = `${count(emptyDeadLetters.length, 'dead letter')} without an entry`
     yield { ...noted('empty-dead-letter', 'warning', message, emptyDeadLetters), repair: 'remove them from the list' }
   }
   if (staleHolds.length > 0) {

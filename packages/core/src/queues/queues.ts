@@ -96,7 +96,7 @@ export class Queues {
       this.#link.survey.queues(boundsOf(options), options.only),
       this.#near(options.known),
     ])
-    return { names: await this.joined(found, near), complete: found.complete }
+    return { names: await this.#joined(found, near, options.only === undefined), complete: found.complete }
   }
 
   /**
@@ -109,7 +109,7 @@ export class Queues {
     const near = await this.#near(options.known)
     yield { names: [...near].sort(), complete: false }
     const found = await this.#link.survey.queues(boundsOf(options), options.only)
-    const names = await this.joined(found, near)
+    const names = await this.#joined(found, near, options.only === undefined)
     yield { names: names.filter((name) => !near.has(name)), complete: found.complete }
   }
 
@@ -124,16 +124,20 @@ export class Queues {
     return new Set([...known, this.#own, ...served, ...paused, ...remembered])
   }
 
-  /** @internal All names, sorted. After a look at many keys they are remembered, so that a shorter one knows them too. */
-  async joined(found: FoundQueues, near: ReadonlySet<string>): Promise<string[]> {
+  /**
+   * All names, sorted. After a look at many keys they are remembered, so that a shorter look knows them too; a whole one
+   * forgets the queues that are gone.
+   */
+  async #joined(found: FoundQueues, near: ReadonlySet<string>, isWhole: boolean): Promise<string[]> {
     const names = [...new Set([...near, ...found.names])].sort()
-    if (found.looked >= REMEMBERED_FROM) await this.#link.queues.remember(names)
+    if (found.looked >= REMEMBERED_FROM)
+      await this.#link.queues.remember(isWhole && found.complete ? found.names : names)
     return names
   }
 
-  /** @internal Names of queues by a walk that has been made. */
+  /** @internal Names of queues by a walk over all keys that has been made. */
   async namesBy(found: FoundQueues, known?: readonly string[]): Promise<string[]> {
-    return this.joined(found, await this.#near(known))
+    return this.#joined(found, await this.#near(known), true)
   }
 
   /** Counts a queue at a cost that does not grow with its length: its head and its lease window are looked at. */

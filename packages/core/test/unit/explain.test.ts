@@ -120,6 +120,11 @@ describe('why a job runs, or does not', () => {
       false,
       'host/9 holds it and is gone; the hold lapses in 4 s, and then it runs again',
     ])
+    expect(said(job({ status: 'running', holder: { ...holder, expiresInMs: null } }))).toContainEqual([
+      'hold',
+      false,
+      'host/9 holds it and is gone; the hold never lapses; `arq-ts doctor --fix` lets it run again',
+    ])
   })
 
   test.each<[string, Partial<JobDetails>, Partial<Circumstances>, readonly unknown[]]>([

@@ -1,0 +1,85 @@
+import { takeDatabase } from '@arq-ts/testkit'
+import type { Database } from '@arq-ts/testkit'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Client, createLogger } from '../../src/index.ts'
+
+let database: Database
+let client: Client
+
+beforeEach(async () => {
+  database = await takeDatabase()
+  client = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
+})
+afterEach(async () => {
+  await client.close()
+  await database.release()
+})
+
+/** Keys enough for a look that is remembered, and for one that ends by its time. */
+async function fill(keys = 60_000): Promise<void> {
+  for (let from = 0; from < keys; from += 5_000) {
+    const values = Array.from({ length: 5_000 }, (_, i) => [`arq:result:${from + i}`, 'x']).flat()
+    await database.redis.mset(...values)
+  }
+}
+
+const none = { known: [], scanKeys: 0 }
+
+test('a look that ends by its time says that it is not complete, however few queues it has found', async () => {
+  await database.redis.zadd('theirs', 1, 'a')
+  await fill()
+  expect((await client.queues.names({ scanMs: 0 })).complete).toBe(false)
+  expect(await client.queues.names()).toMatchObject({ complete: true, names: expect.arrayContaining(['theirs']) })
+})
+
+test('a small database is always seen whole, whatever the time', async () => {
+  await database.redis.zadd('theirs', 1, 'a')
+  await database.redis.set('idle:health-check', 'x')
+  const names = expect.arrayContaining(['idle', 'theirs']) as string[]
+  expect(await client.queues.names({ scanMs: 0 })).toMatchObject({ complete: true, names })
+})
+
+test('queues of a long look are known without one, until a look finds them gone', async () => {
+  await database.redis.zadd('theirs', 1, 'a')
+  await database.redis.zadd('others', 1, 'a')
+  await fill()
+  expect((await client.queues.names(none)).names).not.toContain('theirs')
+  await client.queues.names()
+  expect((await client.queues.names(none)).names).toEqual(expect.arrayContaining(['others', 'theirs']))
+  await database.redis.del('theirs')
+  await client.queues.names()
+  const { names } = await client.queues.names(none)
+  expect(names).toContain('others')
+  expect(names).not.toContain('theirs')
+})
+
+test('a discovery gives what costs nothing first, and says that it is not all', async () => {
+  await database.redis.zadd('theirs', 1, 'a')
+  const steps = []
+  for await (const step of client.queues.discover({ known: ['mine'] })) steps.push(step)
+  expect(steps[0]).toMatchObject({ complete: false, names: expect.arrayContaining(['mine']) as string[] })
+  expect(steps[1]).toEqual({ names: ['theirs'], complete: true })
+})
+
+test.each(['waiting', 'served'] as const)('a look for %s queues alone finds these, and no others', async (only) => {
+  await database.redis.zadd('waits', 1, 'a')
+  await database.redis.set('idle:health-check', 'x')
+  const { names } = await client.queues.names({ only })
+  expect(names.includes('waits')).toBe(only === 'waiting')
+  expect(names.includes('idle')).toBe(only === 'served')
+})
+
+test('remembered names that are none, or a key of another type, hide no queue', async () => {
+  await database.redis.zadd('theirs', 1, 'a')
+  for (const text of ['{', '7', '["x",7]']) {
+    await database.redis.set('arq:obs:queues', text)
+    expect((await client.queues.names()).names).toContain('theirs')
+  }
+  await database.redis.del('arq:obs:queues')
+  await database.redis.hset('arq:obs:queues', 'a', 'b')
+  expect((await client.queues.names()).names).toContain('theirs')
+  expect((await client.doctor.examine()).findings.flatMap(({ damaged }) => damaged)).toContainEqual({
+    key: 'arq:obs:queues',
+    type: 'hash',
+  })
+})

@@ -1,12 +1,12 @@
 /** Reads a configuration file, and finds the lines of what stands there. */
-import { createRequire } from 'node:module'
 import type * as Toml from 'smol-toml'
 import type * as Yaml from 'yaml'
 import type { Document, Node, Pair, YAMLMap } from 'yaml'
 import { ConfigError } from '../errors.ts'
+import { requireFrom } from '../require-from.ts'
 import { tomlLines } from './toml-lines.ts'
 
-const require = createRequire(import.meta.url)
+const require = requireFrom(import.meta.url)
 /** The parsers are loaded by who has something to parse: a command without a file does not wait for them. */
 const loadYaml = () => require('yaml') as typeof Yaml
 const loadToml = () => require('smol-toml') as typeof Toml

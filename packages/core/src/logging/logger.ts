@@ -1,13 +1,19 @@
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
 import { escapeJsonLine } from '@arq-ts/protocol/show'
+import { requireFrom } from '../require-from.ts'
 import { maskSecrets } from './secrets.ts'
 
-/** Only a person's terminal waits for it. */
-const loadPretty = () => createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
+/** Loaded for a person's terminal only. Undefined in a bundle, which does not contain it. */
+function loadPretty(): typeof PinoPretty | undefined {
+  try {
+    return requireFrom(import.meta.url)('pino-pretty') as typeof PinoPretty
+  } catch {
+    return undefined
+  }
+}
 
 /** A pino logger; pass your own to put ours into your stream. */
 export type Logger = Pick<
@@ -43,13 +49,14 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     serializers: { err: errorFields },
     hooks: { streamWrite: maskSecrets },
   }
-  if (!(options.pretty ?? isTerminal)) {
+  const pretty = (options.pretty ?? isTerminal) ? loadPretty() : undefined
+  if (!pretty) {
     const hooks = { streamWrite: (line: string) => escapeJsonLine(maskSecrets(line)) }
     const timestamp = pino.stdTimeFunctions.isoTime
     return pino({ ...settings, hooks, timestamp }, destination as NodeJS.WriteStream)
   }
   const colorize = process.env.FORCE_COLOR ? process.env.FORCE_COLOR !== '0' : isTerminal && !process.env.NO_COLOR
-  const stream = loadPretty()({
+  const stream = pretty({
     destination,
     colorize,
     translateTime: 'SYS:HH:MM:ss',
@@ -96,11 +103,14 @@ function stackOf(error: Error): string {
   return stacks.join('\ncaused by: ')
 }
 
-const WORKER_URL = new URL('../worker', import.meta.url).href
-const WORKER_FOLDER = fileURLToPath(WORKER_URL)
+/** Undefined in a bundle for CommonJS: all code is one file there, and no line of a stack is known to be ours. */
+const HERE = import.meta.url as string | undefined
+const WORKER_URL = HERE && new URL('../worker', HERE).href
+const WORKER_FOLDER = WORKER_URL && fileURLToPath(WORKER_URL)
 
 /** What a handler threw says where in the handler; how the worker came to call it is the same for all. */
 function withoutCaller(stack: string): string {
+  if (!WORKER_URL || !WORKER_FOLDER) return stack
   const lines = stack.split('\n')
   const isOurs = (line: string) => line.includes(WORKER_URL) || line.includes(WORKER_FOLDER)
   const last = lines.findLastIndex((line) => !isOurs(line) && !/^\s+at (new Promise|.*node:internal)/.test(line))

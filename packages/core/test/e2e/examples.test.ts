@@ -25,6 +25,24 @@ const printed: Record<string, string[]> = {
     'charged 12',
   ],
   cron: ['tick 1', 'tick 2', 'each tick ran once'],
+  fastify: [
+    '202',
+    "{ status: 'complete', result: 'a.png at 800 px' }",
+    '400 resize_image() got wrong arguments: `path`: Invalid input: expected string, received number',
+  ],
+  nextjs: [
+    '202',
+    "200 { status: 'queued' }",
+    '400 {',
+    "  error: 'resize_image() got wrong arguments: `path`: Invalid input: expected string, received number'",
+    '}',
+  ],
+  lambda: [
+    'one file of less than 2 MB',
+    `{ statusCode: 202, body: '{"jobId":"request-1","isNew":true}' }`,
+    `{ statusCode: 200, body: '{"jobId":"request-1","isNew":false}' }`,
+  ],
+  'from-bullmq': ['ann bob cem dan'],
   aborting: ['deferred job: deferred → aborted: true', 'running job: in_progress → aborted: true', 'ARQ_JOB_ABORTED'],
 }
 

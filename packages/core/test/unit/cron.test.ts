@@ -43,6 +43,12 @@ describe('cron options', () => {
       '2026-01-01T00:00:01.000Z',
       '2026-01-01T00:00:02.000Z',
     ])
+    // arq, which knows its last tick to the microsecond, gives 00:00:01.999500, 00:00:02.999500 and so on; these round up.
+    expect(ticks({ second: null, microsecond: 999_500 }, 'UTC', '2026-01-01T00:00:00.100Z', 3)).toEqual([
+      '2026-01-01T00:00:02.000Z',
+      '2026-01-01T00:00:03.000Z',
+      '2026-01-01T00:00:04.000Z',
+    ])
     expect(ticks({ minute: new Set([0, 30]) }, 'Asia/Kolkata', '2026-01-01T00:01:00Z', 1)).toEqual([
       '2026-01-01T00:30:00.123Z',
     ])

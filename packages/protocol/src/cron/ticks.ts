@@ -15,8 +15,10 @@ const CHANGE_MS = 86_400_000
  * leaves it out, as much later as the clock jumped.
  */
 export function nextTick(schedule: WallSchedule, afterMs: number, zone: string): number | null {
-  // arq begins to look one second later.
-  const fromMs = Math.floor(afterMs / 1000) * 1000 + 1000
+  // arq begins to look one second later than its last tick, which it knows to the microsecond. One of 999,500 and more
+  // rounds to the next whole second, whose own tick is still to come.
+  const isRoundedUp = afterMs % 1000 === 0 && pythonMs(0, schedule.microsecond) === 1000
+  const fromMs = isRoundedUp ? afterMs : Math.floor(afterMs / 1000) * 1000 + 1000
   const tick = schedule.isInterval ? nextInterval(schedule, fromMs, zone) : nextTimeOfDay(schedule, fromMs, zone)
   return tick === null ? null : pythonMs(tick, schedule.microsecond)
 }

@@ -115,8 +115,12 @@ def time_of_day(schedule, first, last, zone, change):
 
 
 def ticks_after(instants, start):
-    # arq begins to look one second later, so a tick within the second of `start` is past.
-    return [to_unix_ms(each) for each in instants if start + SECOND <= each <= start + SPAN][:TICKS]
+    # arq begins to look one second later, so a tick within the second of `start` is past, unless it rounds to the next:
+    # then `start` may be the tick before, in ms.
+    def is_after(each):
+        return start + SECOND <= each or (start <= each and each.microsecond >= 999_500)
+
+    return [to_unix_ms(each) for each in instants if is_after(each) and each <= start + SPAN][:TICKS]
 
 
 def main():

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { CronJob } from '../cron/cron.ts'
 import { OptionsError } from '../errors.ts'
 import type { JobContext } from '../tasks/context.ts'
+import type { Needs } from '../tasks/contract.ts'
 import type { AnyTask } from '../tasks/task.ts'
 import { aFunction, aRecord, checkOptions, count, duration, hasMethods, retryPolicySchema, timer } from './check.ts'
 import { connectionDefaults, connectionShape } from './connection.ts'
@@ -78,7 +79,10 @@ export interface WorkerOptions extends ConnectionOptions {
   logArguments?: boolean
   /** State for every `ctx`; hooks may add to it. Default `{}`. */
   ctx?: WorkerState
-  /** Before the first job; what it puts into the state reaches every `ctx`. When it throws, the worker does not start. */
+  /**
+   * Before the first job; the object it returns, and what it puts into the state, reach every `ctx`. When it throws, the
+   * worker does not start.
+   */
   onStartup?: (ctx: WorkerState) => unknown
   /** After the last job is settled, once `onStartup` has ended well. What it throws is logged. */
   onShutdown?: (ctx: WorkerState) => unknown
@@ -109,6 +113,25 @@ export interface WorkerOptions extends ConnectionOptions {
    * `intervalMs` (at least 100, default 10,000). Default true.
    */
   recorder?: boolean | { intervalMs?: number }
+}
+
+/** The state of a worker by its types: what `ctx` has and `onStartup` returns. */
+export type StateOf<Given extends object, Provided> = Given &
+  (Provided extends object ? Provided : Record<never, never>)
+
+/**
+ * The options that provide what handlers need of their context, and the tasks that need it.
+ *
+ * @typeParam Given - The type of `ctx`.
+ * @typeParam Provided - What `onStartup` returns.
+ */
+export interface StateOptions<Given extends object, Provided> {
+  /** What this worker runs. A task that needs more of the context than `ctx` and `onStartup` provide does not compile. */
+  tasks?: readonly (AnyTask & Needs<NoInfer<StateOf<Given, Provided>>>)[]
+  /** As in `WorkerOptions`. */
+  ctx?: Given
+  /** As in `WorkerOptions`. */
+  onStartup?: (ctx: WorkerState & NoInfer<Given>) => Provided | Promise<Provided>
 }
 
 /** @internal */

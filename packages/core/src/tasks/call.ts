@@ -1,6 +1,9 @@
 import { bindArguments, missingText } from '@arq-ts/protocol/jobs'
+import type { CodecName } from '@arq-ts/protocol/jobs'
 import { ArgumentsError, ResultError } from '../errors.ts'
-import type { JobContext } from './context.ts'
+import { Refusal } from './arrival/as-is.ts'
+import { arrivalOf, resultArrivalOf } from './arrival/plan.ts'
+import type { Arrival } from './arrival/plan.ts'
 import type { Contract, PackedCall } from './contract.ts'
 import { check, issuesText, truncate } from './schema.ts'
 import type { Check, Schema } from './schema.ts'
@@ -17,50 +20,44 @@ interface Parts {
   codec?: Contract['codec'] | undefined
 }
 
+/** A function with a schema of its parameters. */
+interface Call {
+  readonly name: string
+  readonly params: Schema
+  readonly signature: Signature
+  /** Undefined for parameters that every codec gives back. */
+  readonly arrival: Arrival | undefined
+}
+
 /** The two sides of a call: what a producer packs and unpacks, and what a worker binds. @internal */
 export function contractOf(context: string, { name, params, returns, codec }: Parts): Contract {
   const shared = {
     name,
     ...(codec === undefined ? {} : { codec }),
-    ...(returns === undefined ? {} : { returns, unpack: (result: unknown) => unpackResult(name, returns, result) }),
+    ...(returns === undefined ? {} : resultOf(name, returns)),
   }
   if (!params) return { ...shared, bind: (args) => args, pack: (input) => packArray(name, input) }
-  const signature = signatureOf(params, context)
+  const call: Call = { name, params, signature: signatureOf(params, context), arrival: arrivalOf(params) }
   return {
     ...shared,
     params,
-    bind: (args, kwargs) => bindObject(name, params, signature, args, kwargs),
-    pack: (input) => packObject(name, params, signature, input),
+    bind: (args, kwargs) => bindObject(call, args, kwargs),
+    pack: (input, wire = 'msgpack') => packObject(call, input, wire),
   }
 }
 
-/** The handler with its result checked, where the contract says what it returns. @internal */
-export function returnsOf(
-  { name, returns }: Contract,
-  handler: (ctx: JobContext, ...args: readonly unknown[]) => unknown,
-): typeof handler {
-  if (!returns) return handler
-  return async (ctx, ...args) => packResult(name, returns, await handler(ctx, ...args))
+function bindObject(call: Call, args: readonly unknown[], kwargs: Readonly<Bound>): [unknown] | Promise<[unknown]> {
+  const bound = bind(call, args, kwargs)
+  const { payload, pending } = check(call.params, call.arrival ? call.arrival.restore(bound) : bound)
+  if (pending) return pending.then((settled) => [unwrap(call, bound, settled)])
+  return [unwrap(call, bound, payload)]
 }
 
-function bindObject(
-  name: string,
-  params: Schema,
-  signature: Signature,
-  args: readonly unknown[],
-  kwargs: Readonly<Bound>,
-): [unknown] | Promise<[unknown]> {
-  const bound = bind(name, signature, args, kwargs)
-  const { payload, pending } = check(params, bound)
-  if (pending) return pending.then((settled) => [unwrap(name, signature, bound, settled)])
-  return [unwrap(name, signature, bound, payload)]
-}
-
-function bind(name: string, signature: Signature, args: readonly unknown[], kwargs: Readonly<Bound>): Bound {
+function bind({ name, signature }: Call, args: readonly unknown[], kwargs: Readonly<Bound>): Bound {
   return bindArguments(name, signature.positional, args, kwargs, signature.acceptsUnknown, signature.keywordOnly)
 }
 
-function unwrap(name: string, signature: Signature, bound: Bound, { value, issues }: Check['payload']): unknown {
+function unwrap({ name, signature }: Call, bound: Bound, { value, issues }: Check['payload']): unknown {
   if (issues.length === 0) return value
   const isMissing = ({ path = [] }: (typeof issues)[number], parameter: string) =>
     path.length === 1 && path[0] === parameter && !Object.hasOwn(bound, parameter)
@@ -76,18 +73,35 @@ function unwrap(name: string, signature: Signature, bound: Bound, { value, issue
  * Bound and checked as the worker will, and sent as it was given: the worker parses it again, and a transform must not
  * run twice. What a schema checks asynchronously is left to the worker.
  */
-function packObject(name: string, params: Schema, signature: Signature, input: unknown): PackedCall {
+function packObject(call: Call, input: unknown, codec: CodecName): PackedCall {
+  const { arrival, name } = call
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     throw new ArgumentsError(
       `${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : truncate(String(input))}\``,
     )
   }
-  const kwargs = bind(name, signature, [], input as Bound)
+  const kwargs = bind(call, [], input as Bound)
   for (const key of Object.keys(kwargs)) if (kwargs[key] === undefined) delete kwargs[key]
-  const { payload, pending } = check(params, kwargs)
+  if (!arrival) return { args: [], kwargs: checked(call, kwargs) }
+  const refuse = (problem: string) => new ArgumentsError(`${name}() cannot be sent: ${problem}`)
+  const cleaned = checked(call, clean(arrival, kwargs, codec, refuse) as Bound)
+  return { args: [], kwargs: arrival.toWire(cleaned, codec) as Bound }
+}
+
+function checked(call: Call, kwargs: Bound): Bound {
+  const { payload, pending } = check(call.params, kwargs)
   pending?.catch(() => {})
-  unwrap(name, signature, kwargs, payload)
-  return { args: [], kwargs }
+  unwrap(call, kwargs, payload)
+  return kwargs
+}
+
+function clean(arrival: Arrival, value: unknown, codec: CodecName, refuse: (problem: string) => Error): unknown {
+  try {
+    return arrival.clean(value, codec)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    throw refuse(`\`${truncate(error.path.join('.') || 'the value')}\`: ${truncate(error.message)}`)
+  }
 }
 
 function packArray(name: string, input: unknown): PackedCall {
@@ -97,21 +111,32 @@ function packArray(name: string, input: unknown): PackedCall {
   )
 }
 
-/** The result as the handler gave it, once it fits: the producer parses it again, and a transform must not run twice. */
-function packResult(name: string, returns: Schema, result: unknown): unknown {
-  const { payload, pending } = check(returns, result)
-  const finish = ({ issues }: Check['payload']) => {
-    if (issues.length === 0) return result
-    throw new ResultError(`${name}() returned what its \`returns\` does not take: ${issuesText(issues, 'the result')}`)
+/** The two sides of a result: what a worker stores, and what a producer reads. */
+function resultOf(name: string, returns: Schema): Required<Pick<Contract, 'returns' | 'unpack' | 'packResult'>> {
+  const arrival = resultArrivalOf(returns)
+  const wrong = (issues: string) => new ResultError(`${name}() returned what its \`returns\` does not take: ${issues}`)
+  const unfit = (issues: string) => new ResultError(`the result of ${name}() does not fit its \`returns\`: ${issues}`)
+  return {
+    returns,
+    // Sent as the handler gave it, once it fits: the producer parses it again, and a transform must not run twice.
+    packResult(result, codec) {
+      const cleaned = arrival ? clean(arrival, result, codec, wrong) : result
+      return whenFit(returns, cleaned, () => (arrival ? arrival.toWire(cleaned, codec) : cleaned), wrong)
+    },
+    unpack: (result) => whenFit(returns, arrival ? arrival.restore(result) : result, (output) => output, unfit),
   }
-  return pending ? pending.then(finish) : finish(payload)
 }
 
-function unpackResult(name: string, returns: Schema, result: unknown): unknown {
-  const { payload, pending } = check(returns, result)
-  const finish = ({ issues, value }: Check['payload']) => {
-    if (issues.length === 0) return value
-    throw new ResultError(`the result of ${name}() does not fit its \`returns\`: ${issuesText(issues, 'the result')}`)
+function whenFit(
+  schema: Schema,
+  value: unknown,
+  give: (output: unknown) => unknown,
+  refuse: (issues: string) => Error,
+): unknown {
+  const { payload, pending } = check(schema, value)
+  const finish = ({ issues, value: output }: Check['payload']) => {
+    if (issues.length === 0) return give(output)
+    throw refuse(issuesText(issues, 'the result'))
   }
   return pending ? pending.then(finish) : finish(payload)
 }

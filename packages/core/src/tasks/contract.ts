@@ -57,6 +57,8 @@ export interface Contract<
     args: readonly unknown[],
     kwargs: Readonly<Record<string, unknown>>,
   ) => readonly unknown[] | Promise<readonly unknown[]>
+  /** @internal The result in the form that `codec` writes. @throws ResultError */
+  readonly packResult?: (result: unknown, codec: CodecName) => unknown
   readonly [handlerType]?: (...args: Args) => Given
 }
 

@@ -89,9 +89,14 @@ export function check(schema: Schema, value: unknown): Check {
 
 /** The output of a schema, or `undefined` where the value does not fit or cannot be checked at once. @internal */
 export function parsed(schema: Schema, value: unknown): { readonly value: unknown } | undefined {
-  const { payload, pending } = check(schema, value)
-  pending?.catch(() => {})
-  return pending || payload.issues.length > 0 ? undefined : payload
+  try {
+    const { payload, pending } = check(schema, value)
+    pending?.catch(() => {})
+    return pending || payload.issues.length > 0 ? undefined : payload
+  } catch {
+    // A transform, or an intersection whose sides give what cannot be merged.
+    return undefined
+  }
 }
 
 /** Wrong elements of a large array each have an issue of their own. */

@@ -1,7 +1,7 @@
-import type { RetryPolicy } from '@arq-ts/protocol/jobs'
+import type { CodecName, RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { AnyLimit, Limit } from '../limits/limit.ts'
 import { checkOptions } from '../options/check.ts'
-import { contractOf, returnsOf } from './call.ts'
+import { contractOf } from './call.ts'
 import type { JobContext } from './context.ts'
 import type { Contract, Needs, TaskContract, WireValue } from './contract.ts'
 import type { Schema, SchemaInput, SchemaOutput } from './schema.ts'
@@ -31,6 +31,8 @@ export interface RunnableTask<Input, Result> extends TaskContract<Input, Result>
   readonly params?: Schema
   /** @internal */
   readonly handler: (ctx: JobContext, ...args: readonly unknown[]) => unknown
+  /** @internal The result in the form that `codec` writes. @throws ResultError */
+  readonly packResult?: (result: unknown, codec: CodecName) => unknown
   /** The handler's arguments after `ctx`. @throws ArgumentsError */
   bind: (
     args: readonly unknown[],
@@ -135,5 +137,5 @@ export function implement<
 type Handler = AnyTask['handler']
 
 function taskOf(contract: Contract, handler: Handler, options: TaskOptions): AnyTask {
-  return { ...options, ...contract, handler: returnsOf(contract, handler) } as AnyTask
+  return { ...options, ...contract, handler } as AnyTask
 }

@@ -46,11 +46,17 @@ export class StateHooks {
 
   async #begin(): Promise<void> {
     try {
-      await this.#onStartup?.(this.#state)
+      const provided = await this.#onStartup?.(this.#state)
+      if (isRecord(provided)) Object.assign(this.#state, provided)
       this.#phase = 'begun'
     } catch (error) {
       this.#phase = 'failed'
       throw error
     }
   }
+}
+
+/** What `onStartup` returns for the context; an arrow function may return anything else by chance. */
+function isRecord(value: unknown): value is WorkerState {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }

@@ -8,7 +8,7 @@ import * as lines from '../logging/log-lines.ts'
 import { createLogger } from '../logging/logger.ts'
 import type { Logger } from '../logging/logger.ts'
 import { resolveWorkerOptions } from '../options/worker.ts'
-import type { ResolvedWorkerOptions, WorkerOptions } from '../options/worker.ts'
+import type { ResolvedWorkerOptions, StateOptions, WorkerOptions } from '../options/worker.ts'
 import { InterruptibleWait, within } from '../time/interruptible-wait.ts'
 import { VERSION } from '../version.ts'
 import { assemble } from './assembly.ts'
@@ -34,7 +34,7 @@ const MAX_RUNNING_NAMED = 100
  * await worker.run()
  * ```
  */
-export class Worker extends EventEmitter<WorkerEvents> {
+export class Worker<Given extends object = Record<never, never>, Provided = void> extends EventEmitter<WorkerEvents> {
   /** Unique among all workers: name, process and a random part. */
   readonly id: string
   readonly log: Logger
@@ -51,9 +51,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
   #running: Promise<void> | undefined
 
   /** @throws OptionsError */
-  constructor(options: WorkerOptions) {
+  constructor(options: StateOptions<Given, Provided> & Omit<WorkerOptions, keyof StateOptions<Given, Provided>>) {
     super({ captureRejections: true })
-    const settings = resolveWorkerOptions(options)
+    const settings = resolveWorkerOptions(options as WorkerOptions)
     this.#settings = settings
     this.id = `${settings.name ?? hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
     this.log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })

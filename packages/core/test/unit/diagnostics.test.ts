@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 const root = join(import.meta.dirname, '../../../..')
 
 const preamble = `
-import { Client, defineContract, defineTask, implement, pythonTask } from '@arq-ts/core'
+import { Client, defineContract, defineTask, implement, pythonTask, Worker } from '@arq-ts/core'
+import type { AnyTask, JobContext, WorkerOptions } from '@arq-ts/core'
 import { z } from 'zod'
 import * as mini from 'zod/mini'
 declare const client: Client
@@ -21,6 +22,7 @@ const union = defineContract({
   params: z.discriminatedUnion('kind', [z.object({ kind: z.literal('a'), n: z.number() }), z.object({ kind: z.literal('b') })]),
   returns: z.string(),
 })
+const needy = defineTask({ name: 'needy', params, handler: (ctx: JobContext<{ db: Map<string, number> }>) => ctx.db.size })
 const python = pythonTask({ name: 'python', params: z.object({ at: z.date() }), returns: z.bigint() })
 `
 
@@ -46,6 +48,10 @@ const cases: [line: string, at: string, message: RegExp][] = [
   ["defineTask({ name: 'f', params, maxTries: 'x', handler: () => 1 })", 'maxTries', /'string' is not assignable/],
   ["defineTask({ name: 'f', params, handler: (_ctx, { size }) => size })", 'size }', /'size' does not exist/],
   ["defineTask({ name: 'f', params, returns: z.string(), handler: () => 1 })", '1 })', /'number' is not assignable/],
+  ['new Worker({ tasks: [needy] })', 'needy', /not assignable/],
+  ['new Worker({ tasks: [resize, needy], onStartup: () => {} })', 'needy', /not assignable/],
+  ['new Worker({ tasks: [needy], onStartup: async () => ({ db: 1 }) })', 'needy', /not assignable/],
+  ['new Worker({ tasks: [needy], ctx: { db: 1 } })', 'needy', /not assignable/],
   ['implement(union, (_ctx, { kind }) => kind.length)', 'kind.length', /'number' is not assignable/],
   ['implement(union, (_ctx, { kind }) => kind, { retries: 3 })', 'retries', /'retries' does not exist/],
 ]
@@ -61,6 +67,14 @@ export async function right() {
   const d = client.enqueue(python, { at: new Date() }); BigInt.asIntN(64, null! as Of<typeof d>)
   const [e] = await client.enqueueMany([[plain, [1, 'x']]]); e.status.length
   await client.enqueue('by_name')
+  new Worker({ tasks: [resize, plain] })
+  new Worker({ tasks: [resize, needy], onStartup: async () => ({ db: new Map<string, number>() }) })
+  new Worker({ tasks: [needy], ctx: { db: new Map<string, number>() }, onStartup: (ctx) => { ctx.db.clear() } })
+  new Worker<{ db: Map<string, number> }>({ tasks: [needy], onStartup: (ctx) => { ctx.db = new Map() } })
+  new Worker({ tasks: [needy] as AnyTask[] })
+  new Worker(null! as WorkerOptions)
+  const worker: Worker = new Worker({ tasks: [needy], ctx: { db: new Map<string, number>() } })
+  await worker.run()
 }
 `
 

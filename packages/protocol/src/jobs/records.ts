@@ -78,7 +78,15 @@ export function encodeResult(
 ): Buffer {
   if (codec === 'msgpack' && payload) {
     const { success, result: value, startTimeMs, finishTimeMs, queueName, jobId } = result
-    const outcome = { s: success, r: value, st: startTimeMs, ft: finishTimeMs, q: queueName, id: jobId, ...RESULT_MARK }
+    const outcome = {
+      s: success,
+      r: value ?? null,
+      st: startTimeMs,
+      ft: finishTimeMs,
+      q: queueName,
+      id: jobId,
+      ...RESULT_MARK,
+    }
     const bytes = joinMsgpackResult(
       payload,
       result.jobTry,
@@ -94,7 +102,8 @@ export function encodeResult(
     k: result.kwargs,
     et: result.enqueueTimeMs,
     s: result.success,
-    r: result.result,
+    // A field of its own, where a dict leaves an undefined value out.
+    r: result.result ?? null,
     st: result.startTimeMs,
     ft: result.finishTimeMs,
     q: result.queueName,

@@ -42,7 +42,11 @@ export function jsonText(
     text: (text) => text,
     size: (text) => text.length,
     float(number) {
-      if (Number.isFinite(number)) return number
+      if (Number.isFinite(number)) {
+        // JSON.stringify writes these as integers, which are read as such.
+        needsExact ||= Number.isInteger(number)
+        return number
+      }
       throw new EncodeError(`json has no ${number}; use codec 'msgpack' or 'pickle'`)
     },
     integer(number) {

@@ -135,6 +135,7 @@ export function stringifyExactly(value: unknown, keysOf: (dict: object) => strin
   const write = (of: unknown): void => {
     if (typeof of === 'bigint') parts.push(String(of))
     else if (Object.is(of, -0)) parts.push('-0.0')
+    else if (typeof of === 'number' && Number.isInteger(of) && !Number.isSafeInteger(of)) parts.push(floatText(of))
     else if (typeof of !== 'object' || of === null) parts.push(JSON.stringify(of))
     else if (Array.isArray(of)) {
       parts.push('[')
@@ -154,4 +155,10 @@ export function stringifyExactly(value: unknown, keysOf: (dict: object) => strin
   }
   write(value)
   return parts.join('')
+}
+
+/** An integer beyond the safe ones as the float it is; with an exponent it is none but a float already. */
+function floatText(number: number): string {
+  const text = String(number)
+  return text.includes('e') ? text : `${text}.0`
 }

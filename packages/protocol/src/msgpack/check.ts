@@ -175,7 +175,9 @@ class Check {
     if (nanoseconds > 999_999_999) this.fail(`a timestamp of ${nanoseconds} nanoseconds`)
     if (length === 8) return
     const seconds = this.#view.getBigInt64(at + 4)
-    if (seconds >= MAX_SECONDS || seconds < -MAX_SECONDS) this.fail(`a timestamp of ${seconds} s, which no date has`)
+    const isLast = seconds === MAX_SECONDS && nanoseconds === 0
+    if ((seconds >= MAX_SECONDS && !isLast) || seconds < -MAX_SECONDS)
+      this.fail(`a timestamp of ${seconds} s, which no date has`)
   }
 
   #size(width: 1 | 2 | 4): number {

@@ -172,8 +172,11 @@ class PickleWriter extends ByteWriter {
     this.byte(op.MARK)
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as string
+      const item = value[key]
+      // Left out, as in the other codecs: Python's default applies.
+      if (item === undefined) continue
       this.#text(key)
-      this.value(value[key], depth)
+      this.value(item, depth)
     }
     this.byte(op.SETITEMS)
   }

@@ -52,12 +52,17 @@ function shellOf(value: object): unknown {
     case 'map':
       return new Map([...(value as Map<unknown, unknown>).keys()].map((key) => [key, null]))
     case 'set':
-      return new Set()
+      // Their kinds count: a pickle's set takes what Python can hash.
+      return new Set([...(value as Set<unknown>)].map((item) => (isContainer(item) ? shellOf(item) : null)))
     case 'error':
       return new Error()
     default:
       return value
   }
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 function* children(value: object): Generator<[step: string, child: unknown]> {

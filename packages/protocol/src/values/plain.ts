@@ -154,6 +154,11 @@ class Plain {
       this.size += this.rules.size(key)
       this.rules.text(key)
       const item = value[key]
+      if (item === undefined) {
+        copy ??= { ...value }
+        delete copy[key]
+        continue
+      }
       const ready = this.value(item, depth)
       if (ready === item) continue
       copy ??= { ...value }
@@ -165,7 +170,8 @@ class Plain {
   }
 
   #ordered(value: Record<string, unknown>, depth: number): object {
-    const entries = orderedKeys(value).map((key): [string, unknown] => {
+    const keys = orderedKeys(value).filter((key) => value[key] !== undefined)
+    const entries = keys.map((key): [string, unknown] => {
       this.size += this.rules.size(key)
       return [this.rules.text(key), this.value(value[key], depth)]
     })

@@ -23,7 +23,12 @@ describe('json writes', () => {
       [5_000_000_000, 2n ** 70n, -(2n ** 70n), 5n],
       '[5000000000,1180591620717411303424,-1180591620717411303424,5]',
     ],
-    ['undefined as null', [undefined, { a: undefined }], '[null,{"a":null}]'],
+    ['undefined as null, and no key without a value', [undefined, { a: undefined, b: 1 }], '[null,{"b":1}]'],
+    [
+      'floats beyond the safe integers as floats',
+      [2 ** 53, 1e20, 1e300],
+      '[9007199254740992.0,100000000000000000000.0,1e+300]',
+    ],
     ['a date as its ISO text', new Date(0), '"1970-01-01T00:00:00.000Z"'],
     [
       'a datetime of Python as its ISO text',

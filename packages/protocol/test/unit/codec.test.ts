@@ -98,7 +98,7 @@ describe.each(codecs)('%s', (codec) => {
   })
 
   test.each([
-    ['a job without a function', { ...wire, f: undefined, g: 1 }, /`f` to be a function name, got null/],
+    ['a job without a function', { ...wire, f: null, g: 1 }, /`f` to be a function name, got null/],
     ['a function that is no text', { ...wire, f: 5 }, /`f` to be a function name, got a number/],
     ['arguments that are no list', { ...wire, a: 'abc' }, /`a` to be the positional arguments, got a string/],
     ['arguments that are a map', { ...wire, a: {} }, /`a` to be the positional arguments, got a Object/],

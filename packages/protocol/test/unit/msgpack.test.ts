@@ -29,7 +29,7 @@ describe('msgpack writes', () => {
     ['a whole float as an integer', 2, '02'],
     ['a float beyond all integers as a float', 1e300, 'cb7e37e43c8800759c'],
     ['undefined as nil', undefined, 'c0'],
-    ['undefined in an array and an object as nil', [undefined, { a: undefined }], '92c081a161c0'],
+    ['undefined in an array as nil, and no key without a value', [undefined, { a: undefined }], '92c080'],
     ['holes as nil', Array.from({ length: 1 }), '91c0'],
     ['objects as fixmap', { a: 1 }, '81a16101'],
     ['a null prototype as a map', Object.assign(Object.create(null), { a: 1 }), '81a16101'],

@@ -268,11 +268,14 @@ export class Executor {
   #call(run: HandlerRun, ctx: JobContext): unknown {
     const { onJobStart } = this.#options.settings
     const bound = run.task.bind(run.record.args, run.record.kwargs)
-    if (onJobStart === undefined && !(bound instanceof Promise)) return run.task.handler(ctx, ...bound)
+    const { packResult } = run.task
+    const isPlain = onJobStart === undefined && packResult === undefined
+    if (isPlain && !(bound instanceof Promise)) return run.task.handler(ctx, ...bound)
     return (async () => {
       const args = await bound
       await onJobStart?.(ctx)
-      return run.task.handler(ctx, ...args)
+      const result = await run.task.handler(ctx, ...args)
+      return packResult ? packResult(result, run.codec) : result
     })()
   }
 

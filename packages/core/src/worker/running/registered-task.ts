@@ -14,6 +14,8 @@ export interface RegisteredTask {
     args: readonly unknown[],
     kwargs: Readonly<Record<string, unknown>>,
   ): readonly unknown[] | Promise<readonly unknown[]>
+  /** The result as its codec writes it, where the task says what it returns. @throws ResultError */
+  packResult: AnyTask['packResult']
   handler(ctx: JobContext, ...args: readonly unknown[]): unknown
   timeoutMs: number | undefined
   keepResultMs: number | undefined
@@ -30,6 +32,7 @@ export function registerTask(task: AnyTask): RegisteredTask {
     name: task.name,
     isCron: false,
     bind: (args, kwargs) => task.bind(args, kwargs),
+    packResult: task.packResult,
     handler: task.handler,
     timeoutMs: task.timeoutMs,
     keepResultMs: task.keepResultMs,
@@ -48,6 +51,7 @@ export function registerCron(cron: CronJob): RegisteredTask {
     name: cron.name,
     isCron: true,
     bind: (args) => args,
+    packResult: undefined,
     handler: cron.handler as RegisteredTask['handler'],
     timeoutMs: cron.timeoutMs,
     keepResultMs: cron.keepResultMs,

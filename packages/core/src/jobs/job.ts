@@ -7,7 +7,7 @@ import {
   ResultNotFoundError,
   TimeoutError,
 } from '../errors.ts'
-import { decodeJob, decodeResult } from '@arq-ts/protocol/jobs'
+import { decodeJob, decodeResult, detailsIn, restoreDetails } from '@arq-ts/protocol/jobs'
 import type { JobRecord, ResultRecord } from '@arq-ts/protocol/jobs'
 import { statusOf } from '@arq-ts/protocol/jobs'
 import type { JobStatus } from '@arq-ts/protocol/jobs'
@@ -245,5 +245,5 @@ function failureOf(record: ResultRecord): Error {
   }
   if (result.pythonType === 'arq.worker.JobExecutionFailed')
     return new JobFailedError(String(result.args[0] ?? ''), { cause: result })
-  return result
+  return restoreDetails(result, detailsIn(result))
 }

@@ -19,7 +19,8 @@ import { ArqError } from './wire-errors.ts'
  * `RuntimeError` whose message begins with that name.
  */
 export class RemoteError extends ArqError {
-  readonly code = 'ARQ_REMOTE'
+  /** `ARQ_REMOTE`, or the code of an error of JavaScript that had one. */
+  readonly code: string = 'ARQ_REMOTE'
   /** The dotted name Python knows it by, such as `builtins.ValueError`. */
   readonly pythonType: string
   /** The exception's `args`. */

@@ -8,8 +8,11 @@ import {
   RetryJob,
 } from '../errors.ts'
 import { isAbortError } from '../errors/abort-error.ts'
+import { DETAILS, detailsOf } from './error-details.ts'
 import { isConstructible, isKnownException, settableState } from './known-exceptions.ts'
 import { PyGlobal } from './py-object.ts'
+
+export { restoreDetails } from './error-details.ts'
 
 /** An exception as a pickle makes it: a class by module and name, its args and its `__dict__`. */
 export interface PythonException {
@@ -60,11 +63,17 @@ export function toRemoteError(error: Error): RemoteError {
   }
   if (error instanceof RetryJob) return new RemoteError('arq.worker.RetryJob', message === '' ? [] : [message])
   if (isAbortError(error)) return new RemoteError('asyncio.exceptions.CancelledError')
+  if (error instanceof ArgumentsError) return new RemoteError('builtins.TypeError', [message])
+  const details = detailsOf(error)
+  const about = details ? { attributes: { [DETAILS]: details } } : {}
   // JavaScript's own by their names: they may come from another realm.
-  if (error instanceof ArgumentsError || error.name === 'TypeError')
-    return new RemoteError('builtins.TypeError', [message])
-  if (error.name === 'RangeError') return new RemoteError('builtins.ValueError', [message])
-  return new RemoteError('builtins.RuntimeError', [error.name === 'Error' ? message : `${error.name}: ${message}`])
+  if (error.name === 'TypeError') return new RemoteError('builtins.TypeError', [message], about)
+  if (error.name === 'RangeError') return new RemoteError('builtins.ValueError', [message], about)
+  return new RemoteError(
+    'builtins.RuntimeError',
+    [error.name === 'Error' ? message : `${error.name}: ${message}`],
+    about,
+  )
 }
 
 /** An exception read from a pickle. */
@@ -76,17 +85,38 @@ export function readException(type: PyGlobal, args: readonly unknown[], state?: 
 /** The key under which codecs without exceptions carry one. */
 const MARK = '__exception__'
 
+/** The details of an exception of JavaScript, where it has any that its Python class does not say. */
+export function detailsIn(error: RemoteError): unknown {
+  const { attributes } = error
+  return typeof attributes === 'object' && attributes !== null && Object.hasOwn(attributes, DETAILS)
+    ? (attributes as Record<string, unknown>)[DETAILS]
+    : undefined
+}
+
+/** An exception as msgpack and JSON have it. */
+interface ExceptionMap {
+  [MARK]: string
+  args: readonly unknown[]
+  message: string
+  [DETAILS]?: unknown
+}
+
 /** An exception for msgpack and JSON: `{"__exception__": "builtins.ValueError", "args": […], "message": "…"}`. */
-export function toExceptionMap(error: Error): { [MARK]: string; args: readonly unknown[]; message: string } {
-  const { pythonType, args, message } = toRemoteError(error)
-  return { [MARK]: pythonType, args, message }
+export function toExceptionMap(error: Error): ExceptionMap {
+  const remote = toRemoteError(error)
+  const { pythonType, args, message } = remote
+  const details = detailsIn(remote)
+  return { [MARK]: pythonType, args, message, ...(details === undefined ? {} : { [DETAILS]: details }) }
 }
 
 /** Reads such a map; undefined when it is none. */
 export function fromExceptionMap(value: unknown): RemoteError | undefined {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, MARK)) return undefined
-  const { [MARK]: type, args: given, message } = value as Record<string, unknown>
+  const { [MARK]: type, [DETAILS]: details, args: given, message } = value as Record<string, unknown>
   if (typeof type !== 'string') return undefined
   const args = Array.isArray(given) ? (given as unknown[]) : []
-  return new RemoteError(type, args, typeof message === 'string' ? { message } : {})
+  return new RemoteError(type, args, {
+    ...(typeof message === 'string' ? { message } : {}),
+    ...(details === undefined ? {} : { attributes: { [DETAILS]: details } }),
+  })
 }

@@ -194,7 +194,7 @@ class Plain {
       if (!(problem instanceof EncodeError)) throw problem
       this.size = size
       const [type, message] = [map.__exception__, map.message].map((text) => text.replace(LONE_SURROGATE, '\ufffd'))
-      return this.value({ ...map, __exception__: type, args: [message], message }, depth)
+      return this.value({ __exception__: type, args: [message], message }, depth)
     }
   }
 

@@ -96,6 +96,39 @@ describe.each([
   })
 })
 
+describe('a look reads the same at any rate of traffic:', () => {
+  test('as many commands, and bytes that differ by less than a tenth', async () => {
+    const costs = []
+    for (const perMinute of [600, 300_000]) {
+      await redis.flushall()
+      const store = new DeploymentStore(redis, keys(''))
+      const running = { ...deployment('d', 'products'), status: 'running' as const, begunAtMs: START }
+      const nowMs = START + 110 * MINUTE
+      await store.write(null, { ...running, stageStartedAtMs: START, nextTickAtMs: nowMs }, [], START)
+      const filling = redis.pipeline()
+      const latency = noLatencies()
+      for (let i = 0; i < 64; i++) addLatency(latency, 1.05 ** i, Math.max(1, Math.round(perMinute / 64)))
+      for (let minute = START / MINUTE; minute < START / MINUTE + 110; minute++) {
+        for (const collection of ['v1', 'v2'])
+          filling
+            .set(`canary:metrics:d:${collection}:count:${minute}`, latency.count)
+            .set(`canary:metrics:d:${collection}:histogram:${minute}`, writeHistogram(latency))
+      }
+      await filling.exec()
+      const counts = new RequestCounts(redis, keys(''))
+      const parts = { store, counts, sessions: new Sessions(redis, keys('')), aliases: new MemoryAliases(), checks: {} }
+      const driver = new Driver({ ...parts, lockMs: 5_000, now: async () => nowMs })
+      const sent = async () => Number(/total_net_output_bytes:(\d+)/.exec(await redis.info('stats'))![1])
+      // Statistics begin with the look.
+      const commands = await commandsOf(() => driver.tick('d', async () => {}))
+      costs.push({ commands, bytes: await sent() })
+    }
+    expect(costs[1]!.commands).toBe(costs[0]!.commands)
+    expect(costs[1]!.bytes / costs[0]!.bytes).toBeGreaterThan(0.9)
+    expect(costs[1]!.bytes / costs[0]!.bytes).toBeLessThan(1.1)
+  })
+})
+
 describe('fifty deployments that have ended', () => {
   test('are listed by at most 100 commands, with the figures they ended with', async () => {
     const store = new DeploymentStore(redis, keys(''))

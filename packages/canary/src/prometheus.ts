@@ -73,11 +73,12 @@ export async function readMetrics({ counts, keys, now, redis, store }: MetricsSo
     return { labels: { alias: field.slice(0, at), event: field.slice(at + 1) }, value: Number(count) }
   })
   return [
-    ...[...series].map(([name, values]) => ({
+    // Those without a series too, so that a scrape names all there are.
+    ...Object.entries(HELP).map(([name, help]) => ({
       name,
-      help: HELP[name as keyof typeof HELP],
+      help,
       type: 'gauge' as const,
-      values,
+      values: series.get(name) ?? [],
     })),
     {
       name: 'arq_canary_decisions_total',

@@ -1,4 +1,4 @@
-import { symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Client, createLogger } from '@arq-ts/core'
@@ -71,6 +71,23 @@ describe('arq-ts cache', () => {
       waiting: { status: 'waiting', persister: 'app:save' },
     })
     expect((await bench.run(['cache', 'show', 'nothing'])).code).toBe(1)
+    expect(Object.keys(before).sort()).toEqual(
+      [
+        'complete',
+        'dead',
+        'dirty',
+        'entries',
+        'failures',
+        'incomplete',
+        'oldestMs',
+        'overdueMs',
+        'persisted',
+        'writes',
+      ].sort(),
+    )
+    expect(Object.keys(before.entries[0]!).sort()).toEqual(
+      ['bytes', 'dueAt', 'error', 'key', 'persister', 'since', 'status', 'version'].sort(),
+    )
 
     const dry = await bench.run(['cache', 'flush', '--all', '--dry-run'])
     expect(dry.stderr).toContain('would have 2 keys persisted now')
@@ -104,6 +121,48 @@ describe('arq-ts cache', () => {
     expect(text).toMatch(/^arq_cache_oldest_wait_seconds \d/m)
     for (const name of ['dead_keys', 'overdue_seconds', 'persisted_total', 'failures_total'])
       expect(text).toContain(`\narq_cache_${name} 0\n`)
+  })
+})
+
+describe('dashboards and alert rules', () => {
+  const deploy = (file: string) => readFileSync(new URL(`../../../../deploy/${file}`, import.meta.url), 'utf8')
+  const dashboards = readdirSync(new URL('../../../../deploy/', import.meta.url)).filter((name) =>
+    /^grafana-.*\.json$/.test(name),
+  )
+
+  test('ask for metrics that a pool serves, each of them', async () => {
+    configure()
+    appendFileSync(join(bench.folder(), 'arq-ts.yaml'), `    - use: '@arq-ts/canary'\n`)
+    const port = await freePort()
+    const pool = bench.start(['worker', '--metrics-port', String(port)])
+    await pool.line(/metrics on/)
+    const scrape = async () => (await fetch(`http://localhost:${port}/metrics`)).text()
+    await eventually(async () => /^# TYPE arq_jobs_finished_total /m.test(await scrape()), { timeoutMs: 30_000 })
+    const served = new Set([...(await scrape()).matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name!))
+    const asked = [deploy('alerts.yml'), ...dashboards.map(deploy)].flatMap((text) => {
+      const queries = text.split('\n').filter((line) => !/summary:|runbook:|"uid"|uid:/.test(line))
+      return queries.flatMap((line) => line.match(/\barq_[a-z0-9_]+/g) ?? [])
+    })
+    expect(new Set(asked).size).toBeGreaterThan(25)
+    const histogram = (name: string) => name.replace(/_(bucket|sum|count)$/, '')
+    expect([...new Set(asked)].filter((name) => !served.has(name) && !served.has(histogram(name)))).toEqual([])
+  })
+
+  test.each(dashboards)('%s is a dashboard: panels with ids and places of their own, and a query each', (file) => {
+    const { panels, schemaVersion, title, uid } = JSON.parse(deploy(file)) as {
+      panels: { id: number; title: string; gridPos: object; targets: { refId: string; expr: string }[] }[]
+      schemaVersion: number
+      title: string
+      uid: string
+    }
+    expect([typeof title, typeof uid, schemaVersion]).toEqual(['string', 'string', 39])
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
+    expect(new Set(panels.map(({ gridPos }) => JSON.stringify(gridPos))).size).toBe(panels.length)
+    for (const { targets, title: of } of panels) {
+      expect(targets.length, of).toBeGreaterThan(0)
+      expect(new Set(targets.map(({ refId }) => refId)).size, of).toBe(targets.length)
+      for (const { expr } of targets) expect(expr.split('(').length, expr).toBe(expr.split(')').length)
+    }
   })
 })
 

@@ -1,5 +1,6 @@
 /** The deployment as the Python application writes it, and the options it may be given. */
 import { z } from 'zod'
+import { isValueName, VALUE_NAME } from './value-names.ts'
 import { EVENT_TYPES } from './types.ts'
 import type { Deployment, EventType, Rules, Stage } from './types.ts'
 
@@ -58,7 +59,8 @@ const guardSchema = z
   .strictObject({
     metric: z
       .string()
-      .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'Expected 1 to 64 letters, digits, dots, underscores or hyphens'),
+      .regex(VALUE_NAME, 'Expected 1 to 64 letters, digits, dots, underscores or hyphens')
+      .refine(isValueName, 'Expected a name that no object of JavaScript has'),
     min: z.number().optional(),
     max: z.number().optional(),
     maxDropFromOld: share.optional(),

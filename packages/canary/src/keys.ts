@@ -25,6 +25,8 @@ export const keys = (prefix: string) => ({
   decided: `${prefix}canary:decided`,
   /** One deployment's state. */
   deployment: (id: string) => `${prefix}canary:deployment:${id}`,
+  /** Who drives a deployment. No id makes it the state of another: ids are any text. */
+  driver: (id: string) => `${prefix}canary:driver:${id}`,
   /** Which deployment an alias has under way. */
   claim: (alias: string) => `${prefix}canary:alias:${alias}`,
   /** Deployments that have not ended, by when they began. */

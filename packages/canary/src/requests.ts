@@ -8,6 +8,7 @@ import type { Latencies } from './judging/latency.ts'
 import type { Moments } from './judging/statistics.ts'
 import type { Tally } from './judging/tally.ts'
 import type { Keys } from './keys.ts'
+import { isValueName, VALUE_NAME } from './value-names.ts'
 import { RECORD } from './record-script.ts'
 
 const KEPT_S = 7_200
@@ -44,7 +45,8 @@ const outcomeSchema = z.object({
     .record(
       z
         .string()
-        .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'Expected names of 1 to 64 letters, digits, dots, underscores or hyphens'),
+        .regex(VALUE_NAME, 'Expected names of 1 to 64 letters, digits, dots, underscores or hyphens')
+        .refine(isValueName, 'Expected names that no object of JavaScript has'),
       z.number('Expected a finite number'),
     )
     .optional(),
@@ -219,9 +221,10 @@ export class RequestCounts {
       for (const [field, text] of Object.entries(fields)) {
         const minute = Number(field.slice(0, field.indexOf(':')))
         const values = found.get(minute)
-        if (!values) continue
+        const name = field.slice(field.indexOf(':') + 1)
+        if (!values || !isValueName(name)) continue
         const [count = 0, sum = 0, squares = 0, min = 0, max = 0] = text.split(' ').map(Number)
-        values[field.slice(field.indexOf(':') + 1)] = { count, sum, squares, min, max }
+        values[name] = { count, sum, squares, min, max }
       }
     }
     return found

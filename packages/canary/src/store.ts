@@ -161,7 +161,7 @@ export class DeploymentStore {
 
   /** Makes one caller the driver for a while; null when there is one. */
   async lock(id: string, ttlMs: number): Promise<DriverLock | null> {
-    const key = `${this.#keys.deployment(id)}:driver`
+    const key = this.#keys.driver(id)
     const token = randomUUID()
     const taken = await this.#redis.set(key, token, 'PX', ttlMs, 'NX')
     if (taken === null) return null

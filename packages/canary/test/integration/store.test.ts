@@ -98,3 +98,19 @@ test('the history is forgotten after 90 days, its list too', async () => {
   expect(await redis.zrange('canary:history', 0, '-1')).toEqual(['a'])
   expect(await redis.ttl('canary:deployment:a')).toBeGreaterThan(89 * 86_400)
 })
+
+describe('an id of a deployment may be any text:', () => {
+  test('one that looks like a key of another keeps nobody from driving that', async () => {
+    const names = ['d', 'd:driver', 'd:tick:0', '*', 'd\n"}', 'canary:active']
+    for (const id of names) {
+      const asked = made(id, `alias_${names.indexOf(id)}`)
+      expect(await store.write(null, asked, [], 0), id).toBe('written')
+    }
+    for (const id of names) {
+      const lock = await store.lock(id, 60_000)
+      expect(lock, id).not.toBeNull()
+      expect(await store.read(id)).toMatchObject({ id })
+    }
+    expect(await store.active()).toHaveLength(names.length)
+  })
+})

@@ -4,6 +4,7 @@ import type { Client } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { duration } from '../grammar/flags.ts'
+import { jsonText } from '../json-value.ts'
 import { loadPackage } from '../load-package.ts'
 import { countText, instantText, whenText } from '../output.ts'
 import type { Column, Output } from '../output.ts'
@@ -127,7 +128,7 @@ export function show(args: GlobalArgs & { deployment: string; watch?: boolean; i
       // At most 100 decisions are kept, so the last one that was shown is found by its time.
       const fresh = report.decisions.filter(({ atMs }) => atMs > shown)
       if (out.json) {
-        if (figures !== line || fresh.length > 0) out.raw(JSON.stringify(report))
+        if (figures !== line || fresh.length > 0) out.raw(jsonText(report))
       } else {
         for (const { atMs, decision } of fresh) out.line(`${new Date(atMs).toISOString()}  ${decision}`)
         if (figures !== line) out.line(figures)

@@ -16,10 +16,10 @@ import type { Act, BulkAct } from './verbs.ts'
 /** The keys of each type; a new member of `Keys` needs its place. */
 const NAMES: Readonly<Record<string, string>> = {
   string:
-    'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush obsCollector',
-  zset: 'abort dead workers queue reserved',
-  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError',
-  set: 'paused obsSeen',
+    'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush obsQueues obsCollector',
+  zset: 'abort dead workers queue reserved limitWatch limitRunning limitOffered limitWaiting',
+  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held limitState',
+  set: 'paused',
   list: 'obsTried obsTries obsLogged obsTicks',
   stream: 'obsEvents obsRecent obsAudit obsLog',
 }
@@ -165,7 +165,7 @@ async function fix(faults: readonly Fault[], about: string): Promise<void> {
 test('every key has a type, and none is left out but channels and what only the dashboard writes', () => {
   const left = Object.entries(keyTable).flatMap(([name, keyOf]) => (keyOf ? [] : [name]))
   const isChannel = (name: string) => /Channel$|^events$|^eventListeners$/.test(name)
-  expect(left.filter((name) => !isChannel(name)).sort()).toEqual(['obsPlan', 'obsTrash', 'prefix'])
+  expect(left.filter((name) => !isChannel(name)).sort()).toEqual(['obsPlan', 'obsSeen', 'obsTrash', 'prefix'])
 
   expect(Object.keys(TYPES).sort()).toEqual(KEYS.map(({ name }) => name).sort())
 })

@@ -14,8 +14,6 @@ import { Overview } from './pages/overview.tsx'
 import { Failure, Page } from './ui/parts.tsx'
 import { loadSession } from './state/session.ts'
 
-const runs = () => import('./pages/task-runs.tsx')
-
 const pages: Record<string, ComponentType> = {
   '/': Overview,
   '/jobs': lazy(() => import('./pages/jobs.tsx').then((m) => m.Jobs)),
@@ -27,8 +25,9 @@ const pages: Record<string, ComponentType> = {
   '/functions': lazy(() => import('./pages/functions.tsx').then((m) => m.Functions)),
   '/workers': lazy(() => import('./pages/workers.tsx').then((m) => m.Workers)),
   '/cron': lazy(() => import('./pages/cron.tsx').then((m) => m.Cron)),
-  '/canaries': lazy(() => runs().then((m) => m.Canaries)),
-  '/cache': lazy(() => runs().then((m) => m.Cache)),
+  '/canaries': lazy(() => import('./pages/canaries.tsx').then((m) => m.Canaries)),
+  '/canary': lazy(() => import('./pages/canary.tsx').then((m) => m.Canary)),
+  '/cache': lazy(() => import('./pages/cache.tsx').then((m) => m.Cache)),
   '/doctor': lazy(() => import('./pages/doctor.tsx').then((m) => m.Doctor)),
   '/audit': lazy(() => import('./pages/audit.tsx').then((m) => m.Audit)),
   '/settings': lazy(() => import('./pages/settings.tsx').then((m) => m.Settings)),

@@ -4,11 +4,12 @@ import { z } from 'zod'
 import type { ActionName } from './api/types.ts'
 import { hostName, isLoopback } from './http/guard.ts'
 import type { AllowedHosts } from './http/guard.ts'
+import type { TaskSources } from './tasks/sources.ts'
 import type { Authenticator, DashboardUser } from './users/authenticators.ts'
 
 /** What a request is about, for `authorize`. */
 export interface Resource {
-  type: 'dashboard' | 'job' | 'queue' | 'cron' | 'error' | 'plan' | 'undo'
+  type: 'dashboard' | 'job' | 'queue' | 'cron' | 'error' | 'plan' | 'undo' | 'deployment' | 'cache' | 'deletion'
   /** Its id or name; '' for the dashboard as a whole. */
   name: string
 }
@@ -53,6 +54,11 @@ export interface DashboardOptions {
   allowedHosts?: readonly string[]
   /** Replaces values before they are shown or searched. A value that it returns unchanged is shown. */
   redact?: (value: RedactedValue) => unknown
+  /**
+   * Instances of the task packages, for the pages of canaries, the cache and scheduled deletions. They are not closed with
+   * the dashboard. Default: none; the pages say so.
+   */
+  tasks?: TaskSources
   /** Link to a trace, with `{traceId}` for its id. */
   traceUrl?: string
   /** Folder of the built pages. Default: those of the package. */
@@ -62,6 +68,8 @@ export interface DashboardOptions {
 }
 
 const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'Expected a function')
+
+const anInstance = z.custom<object>((value) => typeof value === 'object' && value !== null, 'Expected an instance')
 
 const schema = z.strictObject({
   client: z.instanceof(Client, { error: 'Expected a Client of @arq-ts/core' }).optional(),
@@ -75,6 +83,13 @@ const schema = z.strictObject({
   authorize: aFunction.optional(),
   allowedHosts: z.array(z.string().min(1)).optional(),
   redact: aFunction.optional(),
+  tasks: z
+    .strictObject({
+      deployments: anInstance.optional(),
+      cache: anInstance.optional(),
+      deletions: anInstance.optional(),
+    })
+    .optional(),
   traceUrl: z.string().optional(),
   assets: z.string().optional(),
   logger: z.custom<Logger>((value) => typeof value === 'object' && value !== null, 'Expected a pino logger').optional(),
@@ -87,6 +102,7 @@ export interface Settings extends DashboardOptions {
   basePath: string
   queues: readonly string[]
   readOnly: boolean
+  tasks: TaskSources
   hosts: AllowedHosts
 }
 
@@ -103,6 +119,7 @@ export function settingsOf(options: DashboardOptions): Settings {
     basePath: basePathOf(options.basePath ?? ''),
     queues: options.queues ?? [],
     readOnly: options.readOnly ?? false,
+    tasks: options.tasks ?? {},
     hosts: hostsOf(options),
   }
 }

@@ -25,6 +25,8 @@ import { eventStream, streamOf } from './stream/sse.ts'
 import { shownUser } from './users/access.ts'
 import type { Access, Guarded } from './users/access.ts'
 import type { DashboardUser } from './users/authenticators.ts'
+import { cancelDeletion, flush, steer } from './tasks/acts.ts'
+import { cacheView, deletionList, deploymentList, deploymentView } from './tasks/views.ts'
 import { version } from './version.ts'
 
 /** Tabs that ask within this time get one answer. */
@@ -84,6 +86,10 @@ export function routesOf(board: Board): Route<Handler>[] {
     sharedView(board, '/api/heatmap', ({ query }) => heatmap(board, query)),
     sharedView(board, '/api/events', ({ query }) => events(board, query)),
     sharedView(board, '/api/audit', ({ query }) => audit(board, query)),
+    sharedView(board, '/api/canaries', () => deploymentList(board)),
+    view('/api/canaries/:id', ({ params }) => deploymentView(board, params.id!), 'deployment'),
+    sharedView(board, '/api/cache', ({ query }) => cacheView(board, query.get('cursor'))),
+    sharedView(board, '/api/deletions', ({ query }) => deletionList(board, query.get('cursor'))),
     view('/api/doctor', ({ query }) => {
       const limit = Math.floor(numberIn(query, 'limit') ?? 10_000)
       return doctorReport(board, Math.min(1_000_000, Math.max(0, limit)))
@@ -124,8 +130,14 @@ function changesOf(board: Board): Route<Handler>[] {
   const onErrors = (['mute', 'resolve', 'reopen'] as const).map((action) =>
     change(`/api/errors/:id/${action}`, action, 'error', (context) => setErrorState(board, action, context)),
   )
+  const onDeployments = (['approve', 'pause', 'resume', 'promote', 'rollback'] as const).map((act) =>
+    change(`/api/canaries/:id/${act}`, 'steer-canary', 'deployment', (context) => steer(board, act, context)),
+  )
   return [
     ...onJobs,
+    ...onDeployments,
+    change('/api/cache/flush', 'flush', 'cache', (context) => flush(board, context)),
+    change('/api/deletions/:id/cancel', 'cancel-deletion', 'deletion', (context) => cancelDeletion(board, context)),
     ...onQueues,
     ...onErrors,
     change('/api/jobs', 'enqueue', 'dashboard', (context) => enqueue(board, context)),

@@ -5,6 +5,7 @@ import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { processIo } from '../io.ts'
 import { Output } from '../output.ts'
+import { openTaskSources } from '../task-sources.ts'
 import { addressOf, settingsOf } from '../settings.ts'
 
 interface DashboardArgs extends GlobalArgs {
@@ -22,7 +23,9 @@ export async function dashboard(args: DashboardArgs): Promise<number> {
   const out = new Output(args.json === true, args.io)
   const env = (args.io ?? processIo).env
   const authenticate = authenticatorOf(env, makers)
+  const tasks = await openTaskSources(loaded)
   const board = createDashboard({
+    tasks: tasks.sources,
     connection: { ...clientOptionsOf(loaded.config), logger: createLogger({ level: 'silent' }) },
     address: addressOf(loaded),
     queues: queueNamesOf(loaded.config),
@@ -51,6 +54,7 @@ export async function dashboard(args: DashboardArgs): Promise<number> {
     await server.close()
   } finally {
     await board.close()
+    await tasks.close()
   }
   return EXIT.ok
 }

@@ -20,6 +20,9 @@ const rights: Record<string, string> = {
   resolve: 'Mark errors as fixed',
   reopen: 'Open errors again',
   repair: 'Run repairs',
+  'steer-canary': 'Steer canary deployments',
+  flush: 'Flush the cache',
+  'cancel-deletion': 'Take deletions back',
 }
 
 /** This browser's settings, the rights of the user, and the parts of the installation. */

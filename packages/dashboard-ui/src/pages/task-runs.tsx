@@ -4,7 +4,7 @@ import { withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { capital, count } from '../format/number.ts'
 import { to } from '../router.ts'
-import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
+import { Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { JobTable } from './job-table.tsx'
 
 interface Props {
@@ -16,8 +16,8 @@ interface Props {
 
 const none: ReadonlySet<string> = new Set()
 
-/** Runs of one task, those at work first. */
-function TaskRuns({ functionName, noun, teach }: Props) {
+/** Runs of one task, those at work first: all that can be shown without its package. */
+export function TaskRuns({ functionName, noun, teach }: Props) {
   const open = useResource<JobPage>(withQuery('jobs', { q: `function:${functionName}`, limit: 50 }), { everyMs: 5_000 })
   const ended = useResource<JobPage>(
     withQuery('jobs', { q: `function:${functionName} status:complete,failed,aborted,dead`, limit: 50 }),
@@ -70,40 +70,4 @@ function TaskRuns({ functionName, noun, teach }: Props) {
 
 function Rows({ jobs, now }: { jobs: JobRow[]; now: number }) {
   return <JobTable jobs={jobs} now={now} picked={none} pick={() => undefined} selectable={false} />
-}
-
-/** Canary deployments: runs of the task that shifts traffic by stages. */
-export function Canaries() {
-  return (
-    <TaskRuns
-      functionName="run_canary_deployment"
-      noun="canary deployment"
-      teach={
-        <Empty title="A canary shifts traffic to a new version, stage by stage.">
-          <p>
-            Enqueue <code>run_canary_deployment</code> of <code>@arq-ts/canary</code> (or the Python task of that name).
-            Its stages, guards and outcome are on the page of its job.
-          </p>
-        </Empty>
-      }
-    />
-  )
-}
-
-/** The write-behind cache: runs of the task that persists it. */
-export function Cache() {
-  return (
-    <TaskRuns
-      functionName="persist_cache"
-      noun="persisting run"
-      teach={
-        <Empty title="A write-behind cache collects writes in Redis, and a job stores them.">
-          <p>
-            Enqueue <code>persist_cache</code> of <code>@arq-ts/write-behind</code>, by cron or by hand. Each run says
-            how many entries it stored, and what it left.
-          </p>
-        </Empty>
-      }
-    />
-  )
 }

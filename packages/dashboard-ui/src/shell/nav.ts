@@ -58,6 +58,11 @@ export const entries = groups.flat()
 
 /** The entry that a path belongs to: a job stands under Jobs. */
 export function entryOf(path: string): Entry | undefined {
-  const parent: Record<string, string> = { '/job': '/jobs', '/queue': '/queues', '/error': '/errors' }
+  const parent: Record<string, string> = {
+    '/job': '/jobs',
+    '/queue': '/queues',
+    '/error': '/errors',
+    '/canary': '/canaries',
+  }
   return entries.find((entry) => entry.path === (parent[path] ?? path))
 }

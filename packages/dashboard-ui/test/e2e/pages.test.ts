@@ -42,6 +42,8 @@ describe.skipIf(without)('pages in a browser', () => {
   // Sixteen pages and axe on each, on a machine that others use too.
   const LONG_MS = 150_000
 
+  const all = () => [...PAGES, ['a canary', `/canary?id=${site.deploymentId}`] as const]
+
   const show = async (page: Page, path: string): Promise<void> => {
     await page.goto(site.url + path)
     await page.locator('#content h1').waitFor()
@@ -57,7 +59,7 @@ describe.skipIf(without)('pages in a browser', () => {
     async (_name, dark, only) => {
       const { page, problems } = await site.open({ dark, reduced: true })
       const found: string[] = []
-      for (const [name, path] of PAGES) {
+      for (const [name, path] of all()) {
         await show(page, path)
         // By the debugger's protocol, which the page's policy for scripts does not reach.
         await page.evaluate(axe)
@@ -79,7 +81,7 @@ describe.skipIf(without)('pages in a browser', () => {
   test('never scroll sideways on a screen of 320 px', async () => {
     const { page, problems } = await site.open({ width: 320 })
     const wide: string[] = []
-    for (const [name, path] of PAGES) {
+    for (const [name, path] of all()) {
       await show(page, path)
       if (await page.evaluate('document.documentElement.scrollWidth > innerWidth')) wide.push(name)
     }
@@ -230,6 +232,37 @@ describe.skipIf(without)('pages in a browser', () => {
     expect(await site.database.redis.zscore('thumbnails', 'later')).not.toBeNull()
     await page.getByRole('button', { name: 'Undo' }).click()
     await eventually(async () => (await site.database.redis.zscore('media', 'later')) !== null)
+    expect(problems).toEqual([])
+  })
+
+  test('show a deployment with its guards, and roll it back once that was confirmed', async () => {
+    const { page, problems } = await site.open({ reduced: true })
+    await show(page, '/canaries')
+    await page.getByRole('link', { name: 'products', exact: true }).click()
+    await page.locator('h1', { hasText: 'products-v2 gets 10% of products, stage 1 of 3.' }).waitFor()
+    const guard = page.getByRole('row', { name: /^error rate 10% .* ≤ 5% / })
+    await guard.waitFor()
+    await page.getByRole('button', { name: 'Roll back…' }).click()
+    const sheet = page.getByRole('dialog')
+    await sheet.getByText('Nothing has changed yet.').waitFor()
+    await sheet.getByLabel('Reason').fill('the answers look odd')
+    await sheet.getByRole('button', { name: 'Roll back' }).click()
+    await page.locator('h1', { hasText: 'rolled back' }).waitFor()
+    await page.getByText('the answers look odd').first().waitFor()
+    expect(problems).toEqual([])
+  })
+
+  test('show what the cache has not made durable, and keep a collection that was to be deleted', async () => {
+    const { page, problems } = await site.open({ reduced: true })
+    await show(page, '/cache')
+    await page.locator('h1', { hasText: '3 keys wait to be made durable' }).waitFor()
+    await page
+      .getByRole('row', { name: /products-v0/ })
+      .getByRole('button', { name: 'Keep…' })
+      .click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Keep the collection' }).click()
+    await page.getByText('No collection is to be deleted.').waitFor()
+    expect(await site.client.job('old', { queueName: 'operations' }).status()).toBe('not_found')
     expect(problems).toEqual([])
   })
 

@@ -7,6 +7,7 @@ import { eventually, takeDatabase, type Database } from '@arq-ts/testkit'
 import { planFleet, writeFleet } from '@arq-ts/testkit/fleet'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { z } from 'zod'
+import { startTasks } from './task-packages.ts'
 
 /** The base path of the tests: pages must work under any. */
 export const BASE = '/admin/queues'
@@ -28,6 +29,7 @@ export interface Site {
   url: string
   client: Client
   database: Database
+  deploymentId: string
   browser: Browser
   /** A page of a new context that fails the test by what it throws, logs as an error, or violates. */
   open(options?: { dark?: boolean; width?: number; reduced?: boolean }): Promise<{ page: Page; problems: string[] }>
@@ -66,8 +68,10 @@ export async function openSite(): Promise<Site> {
   await client.enqueue(resize, { path: 'later.jpg' }, { queueName: 'media', jobId: 'later', deferByMs: 3_600_000 })
   await eventually(async () => (await client.deadLetters.count()) > 1)
 
+  const tasks = await startTasks(database.url)
   const dashboard: Dashboard = createDashboard({
     client,
+    tasks: tasks.sources,
     title: 'production',
     address: 'redis-1:6379/1',
     basePath: BASE,
@@ -82,6 +86,7 @@ export async function openSite(): Promise<Site> {
     url: server.url.replace(/\/$/, '') + BASE,
     client,
     database,
+    deploymentId: tasks.deploymentId,
     browser,
     async open({ dark = false, width = 1_440, reduced = false } = {}) {
       const context = await browser.newContext({
@@ -106,7 +111,7 @@ export async function openSite(): Promise<Site> {
       await server.close()
       await dashboard.close()
       stop.abort()
-      await running
+      await Promise.all([running, tasks.close()])
       await client.close()
       await database.release()
     },

@@ -22,6 +22,9 @@ export type ActionName =
   | 'resolve'
   | 'reopen'
   | 'repair'
+  | 'steer-canary'
+  | 'flush'
+  | 'cancel-deletion'
 
 /** Bodies of the single acts, by action. */
 export interface ActBodies {

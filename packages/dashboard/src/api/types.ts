@@ -9,6 +9,7 @@ import type { JobStateName } from './jobs.ts'
 export type * from './acts.ts'
 export type * from './jobs.ts'
 export type * from './recorded.ts'
+export type * from './tasks.ts'
 
 /** The language of a worker or of the code that wrote a job. */
 export type Language = 'python' | 'arq-ts'

@@ -19,6 +19,9 @@ export const ACTIONS = [
   'resolve',
   'reopen',
   'repair',
+  'steer-canary',
+  'flush',
+  'cancel-deletion',
 ] as const satisfies readonly ActionName[]
 
 /** The user of a dashboard without authentication: whoever sits at the machine. */

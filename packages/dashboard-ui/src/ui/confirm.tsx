@@ -1,0 +1,53 @@
+import { useState } from 'preact/hooks'
+import { perform } from '../shell/toasts.tsx'
+import { session } from '../state/session.ts'
+import { Sheet } from './sheet.tsx'
+
+/** An act that is asked for once more: what it does, an optional reason, and one button that names it. */
+export interface Asked {
+  title: string
+  does: string
+  verb: string
+  path: string
+  body?: object
+  /** True where the act takes a reason. */
+  reason?: boolean
+}
+
+/** The question. The focus starts on its title, so that Enter runs nothing. */
+export function Confirm({ of, close }: { of: Asked; close: () => void }) {
+  const [reason, setReason] = useState('')
+  const [running, setRunning] = useState(false)
+  const run = async () => {
+    setRunning(true)
+    const answer = await perform(of.path, { ...of.body, ...(of.reason && reason.trim() && { reason: reason.trim() }) })
+    if (answer) close()
+    else setRunning(false)
+  }
+  return (
+    <Sheet
+      title={of.title}
+      lede="Nothing has changed yet."
+      close={close}
+      foot={
+        <>
+          <button type="button" class="button primary" disabled={running} onClick={() => void run()}>
+            {of.verb}
+          </button>
+          <button type="button" class="button" onClick={close}>
+            Cancel
+          </button>
+          {session.value?.user && <small>Goes to the audit log as {session.value.user.name}</small>}
+        </>
+      }
+    >
+      <p>{of.does}</p>
+      {of.reason && (
+        <label class="labelled asked">
+          Reason, for the log of decisions
+          <input class="field" value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
+        </label>
+      )}
+    </Sheet>
+  )
+}

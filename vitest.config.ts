@@ -15,6 +15,9 @@ const project = (name: string, timeoutMs: number, setup: string[] = []) => ({
     hookTimeout: 120_000,
     globalSetup: setup,
     pool: 'forks' as const,
+    // Files share the modules of their process: loading them anew for each costs more than many a file's tests. So no test
+    // mocks a module, and whatever it sets for all, such as a tracer, it takes back.
+    isolate: false,
     // A leaked handle must not hang a run: the fork ends, and its children with it.
     teardownTimeout: 10_000,
   },

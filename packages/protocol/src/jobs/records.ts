@@ -3,6 +3,7 @@ import { decodeValue, encodeNamed } from '../codec.ts'
 import type { CodecName } from '../codec.ts'
 import { fromExceptionMap, readException } from '../values/exceptions.ts'
 import { joinMsgpackResult } from '../msgpack/result.ts'
+import { viewOf } from '../values/bytes.ts'
 import { MAX_PAYLOAD_BYTES } from '../values/limits.ts'
 import type { PayloadLimits } from '../values/limits.ts'
 import { PyObject, Tuple } from '../values/values.ts'
@@ -37,12 +38,13 @@ export interface ResultRecord extends JobRecord {
 
 /** The mark of a result that arq-ts wrote: the last key of its map, which Python's arq ignores. */
 const RESULT_MARK = { ts: true } as const
-/** What a result with the mark ends with, by codec. */
-const MARKED_ENDS = [Buffer.from('8c02747388752e', 'hex'), Buffer.from('a27473c3', 'hex'), Buffer.from(',"ts":true}')]
+/** The bytes with which a marked result ends: pickle, msgpack, JSON. */
+const MARKED_ENDS = ['\x8c\x02ts\x88u.', '\xa2ts\xc3', ',"ts":true}']
 
 /** True where the last bytes of a result, eleven or more, carry the mark of arq-ts: no Python worker wrote it. */
 export function isMarkedResult(tail: Uint8Array): boolean {
-  return MARKED_ENDS.some((end) => Buffer.from(tail.subarray(-end.length)).equals(end))
+  const text = viewOf(tail).latin1Slice(0, tail.length)
+  return MARKED_ENDS.some((end) => text.endsWith(end))
 }
 
 /** What arq puts in place of a queue and an id that results of its old versions lack. */

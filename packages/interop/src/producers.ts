@@ -102,7 +102,7 @@ export async function typescriptProducer(url: string, codec: CodecName): Promise
   return {
     async enqueue(call, options = {}) {
       const { job_id, queue_name, defer_by, defer_until, expires, job_try } = options
-      const given: Record<keyof EnqueueOptions, unknown> = {
+      const given: Record<Exclude<keyof EnqueueOptions, 'headStartMs' | 'unique'>, unknown> = {
         jobId: job_id,
         queueName: queue_name,
         deferByMs: defer_by && defer_by * 1000,

@@ -21,6 +21,8 @@ import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
 import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
 import { Link } from '../redis/link.ts'
+import type { UniqueOutcome, UniqueRules } from '../redis/unique-jobs.ts'
+import { isSerial, rulesOf } from '../unique/unique.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
 import { isTracing, traceEnqueue } from '../telemetry/tracing.ts'
 
@@ -82,6 +84,8 @@ export class Client {
   readonly #batcher: EnqueueBatcher
   readonly #ownsLink: boolean
   readonly #onEnqueued: ((job: JobEvent) => void) | undefined
+  /** The last call under way of each unique key. */
+  readonly #uniqueCalls = new Map<string, Promise<void>>()
   /** Calls that have begun to enqueue and have no answer yet. */
   #sending = 0
   #onSent: (() => void) | undefined
@@ -130,6 +134,10 @@ export class Client {
     const [input, options] = rest
     return this.#whileOpen(async () => {
       const call = this.#prepare(task, input, options)
+      if (call.unique) {
+        const { status, job } = await this.#sendUnique(call, call.unique)
+        return status === 'queued' ? job : null
+      }
       const queued = await this.#send(call)
       return queued ? new Job(call.jobId, call.queueName, this.#link, call.unpack) : null
     })
@@ -157,6 +165,7 @@ export class Client {
     const enqueue = ([task, input, options]: EnqueueItem<AnyContract | string>): Promise<EnqueueOutcome> => {
       try {
         const call = this.#prepare(task, input, options)
+        if (call.unique) return this.#sendUnique(call, call.unique).catch(failed)
         const job = new Job(call.jobId, call.queueName, this.#link, call.unpack)
         return this.#send(call).then((queued) => ({ status: queued ? 'queued' : 'duplicate', job }), failed)
       } catch (error) {
@@ -239,6 +248,35 @@ export class Client {
     })
   }
 
+  /** Calls of one key go one after the other, so that the last one has the newest data. */
+  async #sendUnique(
+    call: PreparedCall,
+    rules: UniqueRules,
+  ): Promise<{ status: 'queued' | 'duplicate'; job: Job<never> }> {
+    const before = this.#uniqueCalls.get(rules.key)
+    let outcome: UniqueOutcome | undefined
+    const add = async (each: EnqueueCall) => {
+      await before
+      outcome = await this.#link.uniqueJobs.enqueue(each, rules, (result) => {
+        return readable(() => decodeResult(result, this.#link.limits).record.success) === true
+      })
+      return outcome.status === 'queued'
+    }
+    const sent = this.#send(call, add)
+    const settled = sent.then(
+      () => {},
+      () => {},
+    )
+    this.#uniqueCalls.set(rules.key, settled)
+    void settled.then(() => {
+      if (this.#uniqueCalls.get(rules.key) === settled) this.#uniqueCalls.delete(rules.key)
+    })
+    await sent
+    const { jobId, queueName, status } = outcome!
+    const job = new Job<never>(jobId, queueName, this.#link, call.unpack)
+    return { status: status === 'duplicate' ? 'duplicate' : 'queued', job }
+  }
+
   #sendTraced(call: PreparedCall, add: (call: EnqueueCall) => Promise<boolean>): Promise<boolean> {
     return traceEnqueue(call, async (carrier) => {
       // Sent first on the same connection: it is there before a worker can have the job.
@@ -259,12 +297,21 @@ export class Client {
     const now = this.#link.clock.now()
     const functionName = contract?.name ?? (task as string)
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
+    const unique = options.unique && rulesOf(options.unique)
+    const { headStartMs = 0 } = options
+    if (headStartMs > 0 || (unique && isSerial(unique))) {
+      record.mark = {
+        ...(headStartMs > 0 ? { due: now } : {}),
+        ...(unique && isSerial(unique) ? { unique: unique.key } : {}),
+      }
+    }
     return {
       functionName: record.functionName,
       jobId: options.jobId ?? newJobId(),
       isFreshId: options.jobId === undefined,
       queueName: options.queueName ?? this.queueName,
-      due: dueOf(options),
+      due: headStartMs > 0 ? { at: Math.max(1, now - headStartMs) } : dueOf(options),
+      unique,
       expiresMs: options.expiresMs,
       payload: encodeJob(record, codec, this.#link.limits),
       unpack: contract?.unpack,
@@ -310,7 +357,11 @@ function newJobId(): string {
   return id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24)
 }
 
-type PreparedCall = EnqueueCall & { functionName: string; unpack: AnyContract['unpack'] }
+type PreparedCall = EnqueueCall & {
+  unique: UniqueRules | undefined
+  functionName: string
+  unpack: AnyContract['unpack']
+}
 
 type Packed = ReturnType<AnyContract['pack']>
 

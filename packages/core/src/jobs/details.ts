@@ -7,6 +7,7 @@ import type { Link } from '../redis/link.ts'
 import { damageText, holderOf, isDate, problemsOf, readPayload, triesOf, waitingState } from './condition.ts'
 import type { JobHolder, JobState } from './condition.ts'
 import { toDeadLetter } from './dead-letters.ts'
+import { dueTimeOf } from './due-time.ts'
 import { endedState, toJobInfo, toJobResult } from './job.ts'
 import type { JobResult } from './job.ts'
 
@@ -105,7 +106,10 @@ export async function describeJob(link: Link, jobId: string, queueName: string |
     kwargs: known?.kwargs ?? {},
     codec: read.kind === 'record' ? read.codec : null,
     enqueueTime: known?.enqueueTime ?? null,
-    dueTime: isWaiting && !hold && stored.score !== null && isDate(stored.score) ? new Date(stored.score) : null,
+    dueTime:
+      isWaiting && !hold && stored.score !== null && isDate(stored.score)
+        ? new Date(read.kind === 'record' ? dueTimeOf(stored.score, read.record) : stored.score)
+        : null,
     score: stored.score,
     startTime: ended?.startTime ?? (runs?.sinceMs ? new Date(runs.sinceMs) : null),
     finishTime: ended?.finishTime ?? (letter ? new Date(letter.failedAtMs) : null),

@@ -5,6 +5,13 @@ import { nameOfLimit, placeOf } from '../redis/limits.ts'
 import type { LimitClaim, LimitRecords } from '../redis/limits.ts'
 import { claimsOf } from './limit.ts'
 
+/** Jobs of a unique key that is kept until the end: the next one waits while one runs. The name is none of a user's. */
+function serialClaim(key: string): LimitClaim {
+  return { id: `@unique:${key}`, name: '@unique', declared: '1|||' }
+}
+
+/** Time between two looks where no task of the worker has a limit; jobs with a unique key may wait all the same. */
+const SELDOM_MS = 5_000
 /** Time between two looks for limits where a lease or an offer has ended unnoticed, in ms. */
 const LOOK_MS = 500
 
@@ -17,6 +24,8 @@ export interface LimitGateOptions {
   records: LimitRecords
   clock: RedisClock
   leaseMs: number
+  /** True where a task of the worker has limits. */
+  isUsed: boolean
   log: Logger
 }
 
@@ -38,9 +47,12 @@ export class LimitGate implements Gate {
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
-    }, LOOK_MS)
+    this.#timer = setInterval(
+      () => {
+        this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
+      },
+      this.#options.isUsed ? LOOK_MS : SELDOM_MS,
+    )
   }
 
   async stop(): Promise<void> {
@@ -49,9 +61,15 @@ export class LimitGate implements Gate {
   }
 
   passFor(job: GatedJob): Pass | undefined {
-    const { limits } = job.task
-    if (limits === undefined || limits.length === 0) return undefined
-    return new LimitPass(job, async () => claimsOf(limits, await job.task.bind(job.record.args, job.record.kwargs)), {
+    const { limits = [] } = job.task
+    const key = job.record.mark?.['unique']
+    const serial = typeof key === 'string' ? [serialClaim(key)] : []
+    if (limits.length + serial.length === 0) return undefined
+    const claims = async () => {
+      if (limits.length === 0) return serial
+      return [...serial, ...claimsOf(limits, await job.task.bind(job.record.args, job.record.kwargs))]
+    }
+    return new LimitPass(job, claims, {
       ...this.#options,
       fill: (limit, leaving) => this.#fill(limit, leaving),
     })

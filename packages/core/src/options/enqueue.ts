@@ -1,6 +1,8 @@
 import { isWellFormed } from '@arq-ts/protocol/jobs'
 import { z } from 'zod'
 import { OptionsError } from '../errors.ts'
+import { uniqueSchema } from '../unique/unique.ts'
+import type { Unique } from '../unique/unique.ts'
 import { aRecord, checkOptions, count, duration, MAX_DEFER_MS } from './check.ts'
 
 /** Options of one job: the last argument of `client.enqueue()`. */
@@ -20,6 +22,13 @@ export interface EnqueueOptions {
   expiresMs?: number
   /** The try this job begins with, at least 1; arq's `_job_try`. Default 1. */
   jobTry?: number
+  /** At most one job under a key, and what becomes of the others. Excludes `jobId`. */
+  unique?: Unique
+  /**
+   * Runs the job before those that were enqueued up to so many ms earlier: a priority that ages. At most a century.
+   * Excludes `deferByMs` and `deferUntil`, since a head start would also start the job before its time. Default 0.
+   */
+  headStartMs?: number
   /** Keyword arguments, for a function enqueued by name. Default none. */
   kwargs?: Readonly<Record<string, unknown>>
 }
@@ -40,6 +49,8 @@ export const enqueueSchema = z.strictObject({
   expiresMs: duration(1).optional(),
   jobTry: count(1).optional(),
   kwargs: aRecord.optional(),
+  unique: uniqueSchema.optional(),
+  headStartMs: duration(0, MAX_DEFER_MS).optional(),
 })
 
 const known: ReadonlySet<string> = new Set(Object.keys(enqueueSchema.shape))
@@ -55,10 +66,18 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
   if (options.deferByMs !== undefined && options.deferUntil !== undefined) {
     throw new OptionsError("enqueue: use either 'deferUntil' or 'deferByMs' or neither, not both")
   }
+  if (options.unique !== undefined && options.jobId !== undefined) {
+    throw new OptionsError("enqueue: 'unique' excludes 'jobId': jobs under a key have ids of their own")
+  }
+  const isDeferred = options.deferByMs !== undefined || options.deferUntil !== undefined
+  if (options.headStartMs !== undefined && isDeferred) {
+    throw new OptionsError("enqueue: 'headStartMs' excludes 'deferByMs' and 'deferUntil': it would start the job early")
+  }
 }
 
 function isPlain(options: EnqueueOptions): boolean {
   if (typeof options !== 'object' || options === null) return false
+  if (options.unique !== undefined || options.headStartMs !== undefined) return false
   for (const key in options) if (!known.has(key)) return false
   const { deferByMs, deferUntil, expiresMs, jobId, jobTry, queueName, kwargs } = options
   return (

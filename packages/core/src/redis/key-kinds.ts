@@ -17,6 +17,7 @@ const NAMED: Readonly<Record<string, string>> = {
   'arq:limit-offered': 'zset',
   'arq:limit-waiting': 'zset',
   'arq:limit-state': 'hash',
+  'arq:unique': 'hash',
 }
 
 /** Types of the keys that there is one of. */

@@ -22,6 +22,7 @@ import { Recordings } from './recordings.ts'
 import { Server } from './server.ts'
 import { Shelf } from './shelf.ts'
 import { Subscriber } from './subscriber.ts'
+import { UniqueJobs } from './unique-jobs.ts'
 import { TickRecords } from './ticks.ts'
 import { WorkerEventChannel } from './worker-events.ts'
 import { WorkerOrders } from './worker-orders.ts'
@@ -65,6 +66,7 @@ export class Link {
   readonly jobLogs: JobLogStreams
   readonly server: Server
   readonly limitRecords: LimitRecords
+  readonly uniqueJobs: UniqueJobs
   /** Keys of a wrong type that reads over this link met, the first thousand. */
   readonly metDamage: Set<string>
   /** Time a call may wait for Redis, in ms. */
@@ -106,6 +108,10 @@ export class Link {
     this.recordings = new Recordings({ calls, connection, keys, faults: this.broker.faults })
     this.jobLogs = new JobLogStreams(connection, calls, keys)
     this.server = new Server(calls)
+    this.uniqueJobs = new UniqueJobs(connection, calls, keys, {
+      expiresExtraMs: options.expiresExtraMs,
+      timeoutMs: this.timeoutMs,
+    })
     this.limitRecords = new LimitRecords(connection, calls, keys, options.expiresExtraMs)
   }
 

@@ -4,6 +4,7 @@
 // claimExpired: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // claim: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[3i+2] KEYS[3i+3] KEYS[3i+4] KEYS[4]
 // deadQueues: KEYS[1..]
+// enqueueUnique: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] ARGV[14] ARGV[15] ARGV[16] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
 // enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
 // finish: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
 // free: ARGV[1] KEYS[1] KEYS[2..]
@@ -245,6 +246,73 @@ for _, queue in ipairs(order) do
   out[#out + 1] = counts[queue]
 end
 return { out, faulty }`,
+  enqueueUnique: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local key, id, till, policy = KEYS[1], ARGV[2], ARGV[4], ARGV[5]
+local owner, owner_queue, since, first, next_at = unpack(redis.call('HMGET', key, 'id', 'queue', 'since', 'first', 'next'))
+owner = owner or ''
+if ARGV[16] == '1' and owner == id then return { 'queued', id, ARGV[3] } end
+if owner ~= ARGV[1] then return { 'changed', owner, owner_queue or '' } end
+local due = tonumber(ARGV[7])
+if ARGV[6] == 'in' then due = now + due end
+local life, quiet, outlives = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[14])
+
+local alive, runs, has_key, score = false, false, false, false
+if owner ~= '' then
+  score = redis.call('ZSCORE', KEYS[4], owner)
+  local holder = redis.pcall('GET', KEYS[6])
+  runs = holder and holder ~= 'ended'
+  alive = score and redis.call('EXISTS', KEYS[5]) == 1
+  if till == 'start' then
+    has_key = alive and not runs and redis.call('EXISTS', KEYS[7]) == 0
+  elseif till == 'end' then
+    has_key = alive
+  else
+    local ended_well = ARGV[15] == '1' and redis.call('EXISTS', KEYS[8]) == 1
+    has_key = now < tonumber(since or 0) + tonumber(till) and (alive or ended_well)
+  end
+end
+if has_key and policy == 'reject' then return { 'duplicate', owner, owner_queue } end
+
+local function keep_key(lifetime)
+  redis.call('PEXPIRE', key, string.format('%.0f', lifetime + outlives))
+end
+local function wake(channel, at, what)
+  redis.pcall('PUBLISH', channel, string.format('%.0f', at) .. (at <= now and ' ' .. what or ''))
+end
+
+if has_key and alive and not runs then
+  local at = tonumber(score)
+  local moves = policy == 'replace'
+  if policy == 'debounce' then
+    due = math.max(math.min(now + quiet, tonumber(first or now) + tonumber(ARGV[10])), now)
+    moves = at > now
+  end
+  if moves then
+    redis.call('ZADD', KEYS[4], 'XX', string.format('%.7f', due + at % 1), owner)
+    at = due
+  end
+  local lifetime = math.max(at - now, 0) + life
+  redis.call('SET', KEYS[5], ARGV[11], 'PX', string.format('%.0f', lifetime))
+  keep_key(lifetime)
+  if moves then wake(ARGV[13], due, owner) end
+  return { 'replaced', owner, owner_queue }
+end
+
+if policy == 'debounce' then
+  due = math.max(due, now + quiet)
+elseif policy == 'throttle' then
+  due = math.max(due, tonumber(next_at or 0))
+end
+if has_key and till ~= 'start' and till ~= 'end' then due = math.max(due, tonumber(since) + tonumber(till)) end
+local lifetime = math.max(due - now, 0) + life
+redis.call('ZADD', KEYS[2], string.format('%.0f', due), id)
+redis.call('SET', KEYS[3], ARGV[11], 'PX', string.format('%.0f', lifetime))
+redis.call('HSET', key, 'id', id, 'queue', ARGV[3], 'since', string.format('%.0f', math.max(now, due)), 'first', now)
+if policy == 'throttle' then redis.call('HSET', key, 'next', string.format('%.0f', math.max(due, now) + quiet)) end
+keep_key(math.max(lifetime, due - now + quiet, due - now + (tonumber(till) or 0)))
+wake(ARGV[12], due, id)
+return { 'queued', id, ARGV[3] }`,
   enqueue: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local resent = ARGV[1] == '1'
@@ -1304,6 +1372,7 @@ export const luaShas = {
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
   claim: '45dd3fc787e45305d1f3a34d34dbaab6dc8d1264',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
+  enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
   enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
   finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',

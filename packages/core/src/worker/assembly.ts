@@ -140,8 +140,14 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
       executor.loseLease(job, new LeaseLostError('the lease of this job was lost'))
     },
   })
-  const limitGate = new LimitGate({ records: link.limitRecords, clock: link.clock, leaseMs: settings.leaseMs, log })
-  const gates = new Gates([...tasks.values()].some((task) => task.limits) ? [limitGate] : [])
+  const limitGate = new LimitGate({
+    records: link.limitRecords,
+    clock: link.clock,
+    leaseMs: settings.leaseMs,
+    isUsed: [...tasks.values()].some((task) => task.limits),
+    log,
+  })
+  const gates = new Gates([limitGate])
   const executor = new Executor({
     broker,
     gates,

@@ -38,7 +38,7 @@ async function kill(): Promise<void> {
   const { pid } = child
   child.kill()
   await child.exited
-  const runs = await database.redis.zrange('ledger:active', 0, -1)
+  const runs = await database.redis.zrange('ledger:active', '0', '-1')
   const ended = runs.filter((run) => run.startsWith(`${pid} `))
   if (ended.length > 0) await database.redis.zrem('ledger:active', ...ended)
 }

@@ -49,6 +49,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   tickRecord: (keys, { cronName }) => keys.tickRecord(cronName),
   worker: (keys, { workerId }) => keys.worker(workerId),
   workerOrder: (keys, { workerId }) => keys.workerOrder(workerId),
+  unique: (keys) => keys.unique('echo'),
   limits: (keys) => keys.limits,
   limitWatch: (keys) => keys.limitWatch,
   held: (keys) => keys.held,

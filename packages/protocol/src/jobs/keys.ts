@@ -183,6 +183,10 @@ export class Keys {
   lastError(jobId: string): string {
     return `${this.prefix}arq:error:${jobId}`
   }
+  /** The job that has a unique key: a hash. */
+  unique(key: string): string {
+    return `${this.prefix}arq:unique:${key}`
+  }
   /** Places of a limit that are taken: sorted set of claims by the end of their lease. */
   limitRunning(limitId: string): string {
     return `${this.prefix}arq:limit-running:${limitId}`

@@ -7,6 +7,7 @@ import { OUTCOME } from '../../recorder/tally.ts'
 import type { Claim } from '../../redis/broker.ts'
 import type { HandlerRun } from './handler-run.ts'
 import type { EndedJob } from './reporter.ts'
+import { dueTimeOf } from '../../jobs/due-time.ts'
 
 /** Hands the ends of tries to the recorder, which counts all, and to the journal, which keeps some. */
 export class JobRecording {
@@ -28,7 +29,7 @@ export class JobRecording {
     const { claim, finishedMs, hasRun, jobTry, record, startedMs } = job
     const outcome = ending.success ? OUTCOME.complete : ending.aborted ? OUTCOME.aborted : OUTCOME.failed
     const runMs = hasRun ? finishedMs - startedMs : -1
-    const waitMs = startedMs - claim.score
+    const waitMs = startedMs - dueTimeOf(claim.score, record)
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, runMs, finishedMs)
     if (this.#logs.isLogging)
       this.#logs.ended(claim, ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed')
@@ -44,7 +45,7 @@ export class JobRecording {
   returned(run: HandlerRun, ending: Exclude<Ending, { kind: 'finish' }>, finishedMs: number, error: unknown): void {
     const { claim, record, startedMs } = run
     const outcome = ending.kind === 'release' ? OUTCOME.released : OUTCOME.retried
-    const waitMs = startedMs - claim.score
+    const waitMs = startedMs - dueTimeOf(claim.score, record)
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, finishedMs - startedMs, finishedMs)
     if (this.#logs.isLogging) this.#logs.ended(claim, undefined)
     if (ending.kind === 'release') return

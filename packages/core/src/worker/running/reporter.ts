@@ -8,6 +8,7 @@ import type { Claim } from '../../redis/broker.ts'
 import type { RunningJob } from '../slots.ts'
 import type { HandlerRun } from './handler-run.ts'
 import type { JobRecording } from './job-recording.ts'
+import { dueTimeOf } from '../../jobs/due-time.ts'
 import type { RegisteredTask } from './registered-task.ts'
 import { ReleaseLog } from './release-log.ts'
 
@@ -50,7 +51,8 @@ export class Reporter {
   started({ claim, run }: RunningJob): void {
     const { emit, hasListeners, log, logArguments } = this.#options
     const { record, startedMs, task } = run
-    const { jobId, jobTry, queueName, score } = claim
+    const { jobId, jobTry, queueName } = claim
+    const dueMs = dueTimeOf(claim.score, record)
     if (log.isLevelEnabled('info')) {
       const { args, kwargs } = logArguments ? record : { args: [], kwargs: {} }
       const queuedMs = elapsed(record, startedMs)
@@ -61,12 +63,12 @@ export class Reporter {
           args,
           kwargs,
           jobTry,
-          delayedMs: startedMs - score,
+          delayedMs: startedMs - dueMs,
         }),
       )
     }
     if (hasListeners('jobStarted')) {
-      emit('jobStarted', { jobId, functionName: task.name, queueName, jobTry, waitMs: startedMs - score })
+      emit('jobStarted', { jobId, functionName: task.name, queueName, jobTry, waitMs: startedMs - dueMs })
     }
   }
 

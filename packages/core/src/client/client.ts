@@ -10,6 +10,7 @@ import { Reversals } from '../jobs/reversals.ts'
 import { Job, toJobInfo, toJobResult } from '../jobs/job.ts'
 import type { JobInfo, JobResult } from '../jobs/job.ts'
 import { resolveClientOptions } from '../options/client.ts'
+import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
 import type { ClientOptions } from '../options/client.ts'
 import { checkEnqueueOptions } from '../options/enqueue.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
@@ -184,11 +185,14 @@ export class Client {
 
   /** A handle on a job by its id, whoever enqueued it. */
   job<Result = unknown>(jobId: string, options: { queueName?: string } = {}): Job<Result> {
+    checkName('client.job', 'jobId', jobId)
+    checkMethodOptions('client.job', methodSchemas.queueName, options)
     return new Job<Result>(jobId, options.queueName ?? this.queueName, this.#link)
   }
 
   /** Jobs in a queue by due time, running ones included; arq's `queued_jobs`. Payloads that no codec reads are left out. */
   async queuedJobs(options: { queueName?: string } = {}): Promise<JobInfo[]> {
+    checkMethodOptions('queuedJobs', methodSchemas.queueName, options)
     const jobs: JobInfo[] = []
     for await (const page of this.#link.queues.members(options.queueName ?? this.queueName)) {
       for (const { jobId, score, payload } of await this.#link.jobs.examine(page)) {
@@ -289,6 +293,7 @@ export class Client {
 
   #prepare(task: AnyContract | string, input: unknown, options: EnqueueOptions = {}): PreparedCall {
     checkEnqueueOptions(options)
+    if (typeof task !== 'object' || task === null) checkName('enqueue', 'functionName', task)
     const contract = typeof task === 'string' ? undefined : task
     const codec = contract?.codec ?? this.codec
     const { args, kwargs } = contract

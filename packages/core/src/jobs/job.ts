@@ -13,6 +13,7 @@ import { statusOf } from '@arq-ts/protocol/jobs'
 import type { JobStatus } from '@arq-ts/protocol/jobs'
 import { jobEvents } from '../progress/job-events.ts'
 import type { JobLogEntry } from '../progress/job-log.ts'
+import { checkWait } from '../options/arguments.ts'
 import { Deadline } from '../time/deadline.ts'
 import type { Link } from '../redis/link.ts'
 
@@ -81,6 +82,7 @@ export class Job<Result = unknown> {
    * @throws RedisUnavailableError when Redis is away for longer than the client's `commandTimeoutMs`.
    */
   async result(options: WaitOptions = {}): Promise<Result> {
+    checkWait('job.result', options)
     return this.#result(new Deadline(options.timeoutMs))
   }
 
@@ -125,6 +127,7 @@ export class Job<Result = unknown> {
    * @throws RedisUnavailableError when Redis is away for longer than the client's `commandTimeoutMs`.
    */
   async abort(options: WaitOptions = {}): Promise<boolean> {
+    checkWait('job.abort', options)
     const deadline = new Deadline(options.timeoutMs)
     if (!(await this.#requestAbort(deadline))) return false
     try {

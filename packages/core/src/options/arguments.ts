@@ -64,7 +64,7 @@ export const methodSchemas = {
     only: z.enum(['waiting', 'served']).optional(),
   }),
   purge: z.strictObject({ all: z.literal(true).optional(), onProgress: aFunction.optional() }),
-  wait: z.strictObject({ timeoutMs: duration(0).optional() }),
+  wait: z.strictObject({ timeoutMs: z.union([duration(0), z.literal(Infinity)]).optional() }),
 }
 
 /**
@@ -74,6 +74,11 @@ export const methodSchemas = {
  */
 export function checkMethodOptions<S extends z.ZodObject>(where: string, schema: S, options: unknown): z.output<S> {
   return options === undefined ? ({} as z.output<S>) : checkOptions(where, schema, options)
+}
+
+/** Checks the options of a wait for a job; none given is no limit. @throws OptionsError */
+export function checkWait(where: string, options: unknown): void {
+  checkMethodOptions(where, methodSchemas.wait, options)
 }
 
 /** @throws OptionsError unless `value` is a string that is not empty. */

@@ -76,6 +76,7 @@ const ARQ_NAMES: Readonly<Record<string, string>> = {
   default_queue_name: 'queueName',
   coroutine: 'handler',
   timeout: 'timeoutMs',
+  defer: 'deferMs',
   _job_id: 'jobId',
   _queue_name: 'queueName',
   _defer_by: 'deferByMs',

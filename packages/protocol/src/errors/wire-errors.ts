@@ -43,8 +43,9 @@ export class Retry extends ArqError {
   /** Milliseconds until the next run; 0 keeps the job's place in the queue. */
   readonly deferMs: number
 
-  /** @throws OptionsError unless `deferMs` is a number from 0 to a century. */
+  /** @throws OptionsError unless `deferMs` is a number from 0 to a century, and for any other option. */
   constructor(options: { deferMs?: number; cause?: unknown } = {}) {
+    checkRetryOptions(options)
     const deferMs = options.deferMs ?? 0
     if (typeof deferMs !== 'number' || !(deferMs >= 0 && deferMs <= MAX_DEFER_MS)) {
       throw new OptionsError(
@@ -56,6 +57,18 @@ export class Retry extends ArqError {
       options.cause === undefined ? undefined : { cause: options.cause },
     )
     this.deferMs = Math.round(deferMs)
+  }
+}
+
+function checkRetryOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new OptionsError(`Retry: expected an options object, \`{ deferMs }\`, got \`${String(options)}\``)
+  }
+  const unknown = Object.keys(options).find((key) => key !== 'deferMs' && key !== 'cause')
+  if (unknown !== undefined) {
+    throw new OptionsError(
+      `Retry: unknown option \`${unknown.slice(0, 64)}\`, did you mean \`deferMs\` (in milliseconds)?`,
+    )
   }
 }
 

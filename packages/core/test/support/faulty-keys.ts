@@ -78,7 +78,6 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   obsCollector: (keys) => keys.obsCollector,
   // Named by the second in which a job of Python ended.
   obsSeen: null,
-  obsTicks: (keys, { cronName }) => keys.obsTicks(cronName),
   obsFlush: (keys, { workerId }) => keys.obsFlush(workerId),
 }
 

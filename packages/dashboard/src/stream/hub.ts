@@ -88,6 +88,7 @@ export class Hub {
     if (!POLLED.some((topic) => this.#wants(topic))) {
       clearTimeout(this.#timer)
       this.#timer = undefined
+      this.#replay.forgetStates()
     } else if (this.#timer === undefined && !this.#isPolling) this.#timer = setTimeout(() => void this.#poll(), 0)
   }
 

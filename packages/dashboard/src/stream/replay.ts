@@ -18,6 +18,11 @@ export class Replay {
   readonly #newest = new Map<StreamTopic, Message & { number: number; state: string }>()
   #events: (Message & { number: number })[] = []
 
+  /** Forgets the states of topics: nobody looks at them now, so they grow old. */
+  forgetStates(): void {
+    this.#newest.clear()
+  }
+
   /** Keeps a message and gives it an id; null where it says the same as the one before. */
   add(topic: StreamTopic, data: object): Message | null {
     // What changes with every look, though nothing else has.

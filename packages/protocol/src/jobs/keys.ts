@@ -143,10 +143,6 @@ export class Keys {
   obsSeen(second: number): string {
     return `${this.prefix}arq:obs:seen:${second}`
   }
-  /** Ticks of one cron job, the newest first: a list. */
-  obsTicks(cronName: string): string {
-    return `${this.prefix}arq:obs:ticks:${cronName}`
-  }
   /** Errors of one fingerprint: a hash. */
   obsError(fingerprint: string): string {
     return `${this.prefix}arq:obs:fp:${fingerprint}`

@@ -20,7 +20,7 @@ const NAMES: Readonly<Record<string, string>> = {
   zset: 'abort dead workers queue reserved limitWatch limitRunning limitOffered limitWaiting',
   hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held limitState',
   set: 'paused',
-  list: 'obsTried obsTries obsLogged obsTicks',
+  list: 'obsTried obsTries obsLogged',
   stream: 'obsEvents obsRecent obsAudit obsLog',
 }
 const TYPES = Object.fromEntries(

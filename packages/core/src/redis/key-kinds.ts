@@ -43,7 +43,6 @@ const RECORDED: Readonly<Record<string, string>> = {
   tries: 'list',
   tried: 'list',
   logged: 'list',
-  ticks: 'list',
   seen: 'set',
   collector: 'string',
   log: 'stream',

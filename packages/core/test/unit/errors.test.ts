@@ -29,7 +29,9 @@ const codes = entries
   .map((entry) => dirname(entry))
   .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)))
   .filter((file) => file.endsWith('.ts'))
-  .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/readonly code(?:: string)? = '(\w+)'/g)].map(([, code]) => code))
+  .flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(/readonly code(?:: string)? = '(\w+)'/g)].map(([, code]) => code),
+  )
 
 describe('an error', () => {
   test.each(errors)('%s has its name, and a code of its own', (name, error) => {

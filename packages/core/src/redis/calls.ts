@@ -31,6 +31,7 @@ export class Calls {
   readonly met = new Set<string>()
   readonly #connection: Connection
   readonly #timeoutMs: number | undefined
+  #mayRunScripts = true
 
   constructor(connection: Connection, timeoutMs?: number) {
     this.#connection = connection
@@ -46,6 +47,18 @@ export class Calls {
   /** Runs a script. @throws RedisReplyError that names the key where one has a wrong type. */
   script(name: ScriptName, keys: readonly string[], args: readonly ScriptValue[]): Promise<ScriptReply[]> {
     return this.run((client) => runScript(client, name, keys, args))
+  }
+
+  /** Runs a script that only reads; undefined where this user may run no scripts, as one that only looks may not. */
+  async readingScript(name: ScriptName, keys: readonly string[]): Promise<ScriptReply[] | undefined> {
+    if (!this.#mayRunScripts) return undefined
+    try {
+      return await this.script(name, keys, [])
+    } catch (error) {
+      if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
+      this.#mayRunScripts = false
+      return undefined
+    }
   }
 
   /** @throws the first error that Redis answers with. */

@@ -1,6 +1,6 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE, WrongType } from './calls.ts'
-import type { Calls } from './calls.ts'
+import type { Call, Calls } from './calls.ts'
 
 /** A key that holds another type of value than arq and we keep there. */
 export interface Damage {
@@ -90,8 +90,11 @@ export class DamagedKeys {
   async typesOf(keys: readonly string[]): Promise<Damage[]> {
     const types: string[] = []
     for (let from = 0; from < keys.length; from += TYPES_PAGE) {
-      const page = await this.#calls.script('types', keys.slice(from, from + TYPES_PAGE), [])
-      types.push(...page.map(String))
+      const page = keys.slice(from, from + TYPES_PAGE)
+      const found =
+        (await this.#calls.readingScript('types', page)) ??
+        (await this.#calls.pipeline(page.map((key): Call => ['type', key])))
+      types.push(...found.map(String))
     }
     return keys.map((key, i) => ({ key, type: types[i]! }))
   }

@@ -117,13 +117,21 @@ export class DeadLetterRecords {
 
   async #addTo(counts: Map<string, number>, jobIds: readonly string[]): Promise<void> {
     const letters = jobIds.map((id) => this.#keys.deadLetter(id))
-    const [found, faulty] = (await this.#calls.script('deadQueues', letters, [])) as [ScriptReply[], number[]]
-    for (let i = 0; i < found.length; i += 2) {
-      const queueName = readId(found[i] as Buffer)
-      counts.set(queueName, (counts.get(queueName) ?? 0) + Number(found[i + 1]))
+    const add = (queueName: string, count: number) => counts.set(queueName, (counts.get(queueName) ?? 0) + count)
+    const readQueues = (keys: readonly string[]) =>
+      this.#calls.attempt(keys.map((key): Call => ['hgetBuffer', key, 'queue']))
+    const reply = (await this.#calls.readingScript('deadQueues', letters)) as [ScriptReply[], number[]] | undefined
+    if (reply) {
+      const [found, faulty] = reply
+      for (let i = 0; i < found.length; i += 2) add(readId(found[i] as Buffer), Number(found[i + 1]))
+      // An answer that lacks a letter must name its key.
+      await readQueues(faulty.map((at) => letters[at - 1]!))
+      return
     }
-    // An answer that lacks a letter must name its key.
-    await this.#calls.attempt(faulty.map((at): Call => ['hget', letters[at - 1]!, 'queue']))
+    for (const name of await readQueues(letters)) {
+      const queueName = intact<Buffer | null>(name, null)
+      if (queueName !== null) add(readId(queueName), 1)
+    }
   }
 
   /** Removes dead letters; returns their number. */

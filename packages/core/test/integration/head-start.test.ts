@@ -9,7 +9,8 @@ test('runs a job with a head start before those that were enqueued earlier, and 
   const waits: number[] = []
   const task = defineTask({ name: 'mail', handler: (_ctx, name: string) => void ran.push(name) })
   const client = bench.client()
-  for (const name of ['first', 'second']) await client.enqueue(task, [name])
+  const past = Date.now() - 10_000
+  for (const [i, name] of ['first', 'second'].entries()) await client.enqueue(task, [name], { deferUntil: past + i })
   const urgent = (await client.enqueue(task, ['urgent'], { headStartMs: 120_000 }))!
   await client.enqueue(task, ['most urgent'], { headStartMs: 3_000_000_000_000 })
   const { redis } = bench.database()

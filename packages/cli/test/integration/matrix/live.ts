@@ -135,7 +135,10 @@ async function views(url: string): Promise<string[]> {
 async function view(url: string, path: string): Promise<string[]> {
   const response = await ask(url + path.slice(1))
   const text = await response.text()
-  return response.status < 500 ? [] : [`${path} answers ${response.status}: ${text.slice(0, 300)}`]
+  // 501 is the answer of a view whose package was not given.
+  return response.status < 500 || response.status === 501
+    ? []
+    : [`${path} answers ${response.status}: ${text.slice(0, 300)}`]
 }
 
 function ask(url: string): Promise<Response> {

@@ -33,7 +33,7 @@ app.get('/jobs/:id', async (request) => {
   const status = await job.status()
   return { status, ...(status === 'complete' ? { result: await job.result() } : {}) }
 })
-// What the schema refuses is the caller's mistake.
+// A caller's mistake, which the schema refuses, is answered with 400.
 app.setErrorHandler((error, _request, reply) =>
   reply.code(error.code === 'ARQ_ARGUMENTS' ? 400 : 500).send({ error: error.message }),
 )

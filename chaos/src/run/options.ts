@@ -89,7 +89,7 @@ const SLOT_S = 0.44
 const MIN_JOBS = 25
 const WORKERS = 3
 
-/** How many jobs a run makes, and how many its workers take. */
+/** The number of jobs that a run makes, and of those that its workers take. */
 export interface Load {
   /** Jobs per second of our producer, and of Python's. */
   rate: number

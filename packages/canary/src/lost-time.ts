@@ -17,7 +17,7 @@ const AHEAD_MS = 60_000
 
 /** The state as a look has to take it at this time. */
 export function withLostTime(state: Deployment, nowMs: number): Deployment {
-  if (state.status !== 'running') return state // what is queued or paused begins its stage anew
+  if (state.status !== 'running') return state // a queued or paused deployment restarts its stage
   const lateMs = nowMs - state.nextTickAtMs - LATE_MS
   if (lateMs > 0) return shifted(state, lateMs)
   const backMs = backBy(state, nowMs)
@@ -28,7 +28,7 @@ export function withLostTime(state: Deployment, nowMs: number): Deployment {
   return noted({ ...back, stageStartedAtMs: null }, 'held', words, nowMs)
 }
 
-/** How far the clock is behind the time at which it was seen last, in ms; 0 where it is not for certain. */
+/** Time by which the clock is behind the one seen last, in ms; 0 unless that is certain. */
 export function backBy({ nextTickAtMs, status }: Deployment, nowMs: number): number {
   if (status === 'paused') return 0 // it is looked at rarely
   const backMs = nextTickAtMs - AHEAD_MS - nowMs

@@ -33,7 +33,7 @@ export interface Evidence {
 
 export interface Verdict {
   breach: Breach | null
-  /** What was not seen enough of to pass the stage; null where enough was. */
+  /** Measures with too few samples to pass the stage; null where there are enough. */
   missing: string | null
   /** What was seen and looks bad, without proof: the stage is not passed meanwhile. Null when all looks well. */
   doubt: string | null

@@ -41,9 +41,9 @@ export interface CountedDetails {
   windows: WindowView[]
   /** The last 60 minutes, those without a request included, oldest first; of an ended one those before its end. */
   minutes: MinuteView[]
-  /** What was not seen enough of to pass the stage. */
+  /** Measures with too few samples to pass the stage. */
   missing: string | null
-  /** What looks bad, without proof; nothing is passed meanwhile. */
+  /** Measures that look bad without proof; the stage is not passed meanwhile. */
   doubt: string | null
 }
 

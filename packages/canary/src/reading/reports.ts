@@ -23,7 +23,7 @@ export interface DeploymentSummary extends Omit<Deployment, 'askedBy' | 'stageMa
   /** Configured: `percentage`. Observed: the percentage of users' requests that the new collection answered; null of none. */
   share: { configured: number; observed: number | null; shadow: number }
   metrics: { new: Metrics; old: Metrics }
-  /** What people can do now, by the methods of these names. */
+  /** Methods that people can call now. */
   acts: Act[]
 }
 

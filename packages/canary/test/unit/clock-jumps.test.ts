@@ -39,7 +39,7 @@ class World {
   }
 }
 
-/** What was counted in the stage, as `countStage` reads it, marks included. */
+/** Counts of the stage, as `countStage` reads them, marks included. */
 function observe(world: World, { stageMarks, stageStartedAtMs }: Deployment) {
   const now = Math.floor(world.nowMs / MINUTE)
   const all = [...world.counted.values()]

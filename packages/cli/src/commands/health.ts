@@ -38,9 +38,9 @@ export function health(
 }
 
 async function lineCheck({ client }: Session, queueName: string): Promise<Check> {
-  const told = await client.workers.health(queueName)
+  const found = await client.workers.health(queueName)
   const check = `worker of ${queueName}`
-  if (told) return { check, ok: true, detail: told.line }
+  if (found) return { check, ok: true, detail: found.line }
   const workers = await client.workers.list()
   const served = [...new Set(workers.flatMap((worker) => worker.queues))].filter((name) => name !== queueName).sort()
   const elsewhere = served.length === 0 ? '' : `; live workers serve ${served.join(', ')}`

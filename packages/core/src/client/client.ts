@@ -304,18 +304,15 @@ export class Client {
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
     const unique = options.unique && rulesOf(options.unique)
     const { headStartMs = 0 } = options
-    if (headStartMs > 0 || (unique && isSerial(unique))) {
-      record.mark = {
-        ...(headStartMs > 0 ? { due: now } : {}),
-        ...(unique && isSerial(unique) ? { unique: unique.key } : {}),
-      }
-    }
+    const serial = unique && isSerial(unique) ? { unique: unique.key } : undefined
+    const ahead = headStartMs > 0 ? { due: now } : undefined
+    if (ahead || serial) record.mark = { ...ahead, ...serial }
     return {
       functionName: record.functionName,
       jobId: options.jobId ?? newJobId(),
       isFreshId: options.jobId === undefined,
       queueName: options.queueName ?? this.queueName,
-      due: headStartMs > 0 ? { at: Math.max(1, now - headStartMs) } : dueOf(options),
+      due: ahead ? { at: Math.max(1, now - headStartMs) } : dueOf(options),
       unique,
       expiresMs: options.expiresMs,
       payload: encodeJob(record, codec, this.#link.limits),

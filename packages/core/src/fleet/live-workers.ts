@@ -3,6 +3,22 @@ import { readWorkerEntry } from './worker-entry.ts'
 import type { PythonWorker, UnreadableWorker, WorkerEntry } from './worker-entry.ts'
 import type { Link } from '../redis/link.ts'
 
+/** Live workers of both languages. */
+export interface Fleet {
+  /** Workers of arq-ts, as they last reported. */
+  workers: WorkerEntry[]
+  /** Entries that nobody can read. */
+  unreadable: UnreadableWorker[]
+  /** Python workers, by the health lines of their queues. */
+  python: PythonWorker[]
+}
+
+/** Live workers of both languages: all of ours, and the Python workers of these queues. */
+export async function fleetOf(link: Link, queueNames: readonly string[]): Promise<Fleet> {
+  const { workers, unreadable } = await registeredWorkers(link)
+  return { workers, unreadable, python: await pythonWorkers(link, queueNames, workers) }
+}
+
 /** Live workers of ours, by Redis's time, which is known from then on. */
 export async function liveWorkers(link: Link): Promise<WorkerEntry[]> {
   return (await registeredWorkers(link)).workers

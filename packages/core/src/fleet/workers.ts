@@ -2,20 +2,11 @@ import { parseHealthLine } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
 import { readWorkerEvent } from './events.ts'
 import type { WorkerEventMessage } from './events.ts'
-import { liveWorkers, pythonWorkers, registeredWorkers } from './live-workers.ts'
-import type { PythonWorker, UnreadableWorker, WorkerEntry } from './worker-entry.ts'
+import { fleetOf, liveWorkers } from './live-workers.ts'
+import type { Fleet } from './live-workers.ts'
+import type { WorkerEntry } from './worker-entry.ts'
 import { checkFunction, checkName, checkNames } from '../options/arguments.ts'
 import type { Link } from '../redis/link.ts'
-
-/** Live workers of both languages. */
-export interface Fleet {
-  /** Workers of arq-ts, as they last reported. */
-  workers: WorkerEntry[]
-  /** Entries that nobody can read. */
-  unreadable: UnreadableWorker[]
-  /** Python workers, by the health lines of their queues. */
-  python: PythonWorker[]
-}
 
 /**
  * Live workers, their health and their events. Use `client.workers`. Every method rejects with OptionsError for wrong
@@ -42,8 +33,7 @@ export class Workers {
    */
   async fleet(queueNames: readonly string[]): Promise<Fleet> {
     checkNames('workers.fleet', 'queueNames', queueNames)
-    const { workers, unreadable } = await registeredWorkers(this.#link)
-    return { workers, unreadable, python: await pythonWorkers(this.#link, queueNames, workers) }
+    return fleetOf(this.#link, queueNames)
   }
 
   /** The health line of a queue's workers of either language, or null when none has written lately. */

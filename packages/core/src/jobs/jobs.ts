@@ -1,3 +1,4 @@
+import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
 import { describeJob } from './details.ts'
 import type { JobDetails } from './details.ts'
 import { explain } from './explain.ts'
@@ -10,7 +11,7 @@ import { retryJob } from './retry.ts'
 import { checkMethodOptions, checkName, checkNames, checkText, methodSchemas } from '../options/arguments.ts'
 import type { Queues } from '../queues/queues.ts'
 import type { Link } from '../redis/link.ts'
-import { liveWorkers, pythonWorkers, registeredWorkers } from '../fleet/live-workers.ts'
+import { fleetOf, liveWorkers } from '../fleet/live-workers.ts'
 
 /** The outcome of moving one job: moved, not there, running and left alone, or its id is taken in the other queue. */
 export type MoveOutcome = 'moved' | 'absent' | 'running' | 'taken'
@@ -50,10 +51,8 @@ export class Jobs {
     const queueName = given.queueName ?? (await this.queueOf(jobId))
     const job = await describeJob(link, jobId, queueName)
     const isQueued = job.score !== null && queueName !== undefined
-    const { workers } = await registeredWorkers(link)
-    const python = isQueued ? await pythonWorkers(link, [queueName], workers) : []
+    const { workers, python } = await fleetOf(link, isQueued ? [queueName] : [])
     const queue = isQueued ? await this.#queues.stats(queueName) : null
-    await link.syncClock()
     return { job, reasons: explain(job, { nowMs: link.clock.now(), queue, workers, python }) }
   }
 
@@ -145,7 +144,7 @@ export class Jobs {
   async remove(jobId: string, options: { queueName?: string; force?: boolean } = {}): Promise<RemoveOutcome> {
     checkName('jobs.remove', 'jobId', jobId)
     const given = checkMethodOptions('jobs.remove', methodSchemas.queueAndForce, options)
-    const queueName = given.queueName ?? (await this.queueOf(jobId)) ?? ''
+    const queueName = given.queueName ?? (await this.queueOf(jobId)) ?? DEFAULT_QUEUE_NAME
     const [outcome] = await this.#link.jobs.remove(queueName, [jobId], { running: given.force === true, kept: true })
     return outcome!
   }

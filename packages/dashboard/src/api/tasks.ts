@@ -73,9 +73,9 @@ export interface DeploymentView extends DeploymentRow {
   guards: DeploymentGuard[]
   /** The last 60 minutes, oldest first. */
   minutes: { atMs: number; newRequests: number; newErrorRate: number | null; oldRequests: number }[]
-  /** What was not seen enough of to pass the stage. */
+  /** Measures with too few samples to pass the stage. */
   missing: string | null
-  /** What looks bad, without proof. */
+  /** Measures that look bad without proof. */
   doubt: string | null
   cost: Cost
 }

@@ -153,6 +153,10 @@ describe('the Redis users of deploy/redis.acl', () => {
       const { stderr, status } = command('operator', ...args)
       expect.soft({ stderr, status }, args.join(' ')).toMatchObject({ status: 0 })
     }
+    // In no queue: its keys are looked for under a queue that the user may use.
+    const operator = new Client({ redis: urlOf('operator'), logger: silent })
+    expect(await operator.jobs.remove('one')).toBe('absent')
+    await operator.close()
     expect(await refusals()).toEqual([])
   })
 

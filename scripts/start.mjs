@@ -52,7 +52,7 @@ if (stopping.signal.aborted) say('\nStopped.')
 process.exit()
 
 async function findPython() {
-  const { pythonArq, whyNoPython } = await import('@arq-ts/testkit')
+  const { pythonArq, whyNoPython } = await import('@arq-ts/test-support')
   const reason = await whyNoPython()
   if (reason === undefined) {
     try {

@@ -23,7 +23,7 @@ const engine = process.env.CI
   : { why: answers('docker', ['info']) ? undefined : 'no Docker engine answers' }
 if (engine.why) leftOut.push(`servers in containers: ${engine.why}`)
 
-const { whyNoPython } = await import('@arq-ts/testkit')
+const { whyNoPython } = await import('@arq-ts/test-support')
 const noPython = await whyNoPython()
 if (noPython) leftOut.push(`everything against Python arq: ${noPython}`)
 

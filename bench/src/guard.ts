@@ -1,4 +1,4 @@
-import { findServer } from '@arq-ts/testkit'
+import { findServer } from '@arq-ts/test-support'
 import { arqTs } from './contenders.ts'
 import { drain } from './drain.ts'
 import { measureFloor } from './floor.ts'

@@ -1,4 +1,4 @@
-import { RedisServer } from '@arq-ts/testkit'
+import { RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 
 /** The one Redis that everything of a run is measured on. */

@@ -1,4 +1,4 @@
-import { ARQ_VERSIONS, pythonArq, pythonCron, whyNoPython } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, pythonArq, pythonCron, whyNoPython } from '@arq-ts/test-support'
 
 /**
  * Virtual environments with each pinned arq, and with the oracle of cron schedules. Tests read ARQ_TEST_PYTHON_<version>

@@ -1,4 +1,4 @@
-import { findServer, RedisServer } from '@arq-ts/testkit'
+import { findServer, RedisServer } from '@arq-ts/test-support'
 
 /** One server for a project's tests, each of which takes a database of its own; ARQ_TEST_REDIS_URL names one that runs already. */
 export default async function setup(): Promise<(() => Promise<void>) | undefined> {

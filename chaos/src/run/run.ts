@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pythonArq, whyNoPython } from '@arq-ts/testkit'
+import { pythonArq, whyNoPython } from '@arq-ts/test-support'
 import type { Redis } from 'ioredis'
 import { Fleet } from '../fleet/fleet.ts'
 import { Injector } from '../fleet/injector.ts'

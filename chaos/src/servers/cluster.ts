@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import type { Redis } from 'ioredis'
 import type { Fault } from '../plan/faults.ts'
 import { oneAtATime } from './one-at-a-time.ts'

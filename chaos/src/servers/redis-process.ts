@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { appendFileSync, mkdirSync, openSync } from 'node:fs'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { eventually, findServer, freePort } from '@arq-ts/testkit'
+import { eventually, findServer, freePort } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 
 export interface RedisProcessOptions {

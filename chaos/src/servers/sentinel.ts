@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventually, freePort } from '@arq-ts/testkit'
+import { eventually, freePort } from '@arq-ts/test-support'
 import type { Redis } from 'ioredis'
 import type { Fault } from '../plan/faults.ts'
 import { oneAtATime } from './one-at-a-time.ts'

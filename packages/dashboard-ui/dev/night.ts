@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, cron, defineTask, Worker } from '@arq-ts/core'
-import { pythonArq, whyNoPython } from '@arq-ts/testkit'
+import { pythonArq, whyNoPython } from '@arq-ts/test-support'
 import { z } from 'zod'
 
 const redis = process.argv[2] ?? process.env.REDIS_URL ?? 'redis://127.0.0.1:6379/1'

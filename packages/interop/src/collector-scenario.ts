@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { expect } from 'vitest'
 import type { Fleet } from './fleet.ts'
 

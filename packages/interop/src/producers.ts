@@ -10,7 +10,7 @@ import {
   Uuid,
 } from '@arq-ts/core'
 import type { CodecName, EnqueueOptions } from '@arq-ts/core'
-import type { Child } from '@arq-ts/testkit'
+import type { Child } from '@arq-ts/test-support'
 import { pythonScript } from './python.ts'
 
 /** One value, as each language writes it. */

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { Child } from '@arq-ts/testkit'
+import { Child } from '@arq-ts/test-support'
 
 /** The interpreter for a pinned arq, or undefined where Python is left out (global setup says why). */
 export function pythonOf(version: string): string | undefined {

@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import type { Redis } from 'ioredis'
 import { expect } from 'vitest'
 import type { CodecName } from '@arq-ts/core'

@@ -1,5 +1,5 @@
-import { ARQ_VERSIONS, takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import type { CodecName } from '@arq-ts/core'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { Fleet } from './fleet.ts'

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import * as core from '@arq-ts/core'
 import type { CodecName, WorkerOptions } from '@arq-ts/core'
-import { Child } from '@arq-ts/testkit'
+import { Child } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { cronOf, tasksOf } from '../fixtures/tasks.mjs'
 import { pythonScript } from './python.ts'

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { startQdrant, whyNoQdrant } from '@arq-ts/qdrant/testing'
-import { Child, freePort, takeDatabase } from '@arq-ts/testkit'
+import { Child, freePort, takeDatabase } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 
 const why = await whyNoQdrant()

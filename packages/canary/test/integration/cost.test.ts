@@ -1,4 +1,4 @@
-import { RedisServer } from '@arq-ts/testkit'
+import { RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CanaryDeployments } from '../../src/index.ts'

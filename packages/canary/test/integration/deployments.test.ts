@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DeploymentError } from '../../src/index.ts'
 import type { Aliases, CanaryDeployments, DeploymentReport } from '../../src/index.ts'

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { eventually, RedisServer } from '@arq-ts/testkit'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { describe, expect, test, vi } from 'vitest'
 import { bucketOf, CanaryRouter } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { compareRankings } from '../../src/index.ts'
 import type { Decision } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { CanaryDeployments, DeploymentReport } from '../../src/index.ts'
 import { hasReached, MemoryAliases, quick, useBench } from '../support/bench.ts'

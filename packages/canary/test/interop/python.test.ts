@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { MemoryAliases, useBench } from '../support/bench.ts'
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { bucketOf } from '../../src/index.ts'
 import { keys } from '../../src/keys.ts'

@@ -1,4 +1,4 @@
-import { freePort } from '@arq-ts/testkit'
+import { freePort } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
 

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { eventually, freePort, RedisServer } from '@arq-ts/testkit'
+import { eventually, freePort, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'

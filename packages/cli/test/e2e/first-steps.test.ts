@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Client, createLogger } from '@arq-ts/core'
 import { decodeJob } from '@arq-ts/protocol'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
 

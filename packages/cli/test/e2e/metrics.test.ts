@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Client, createLogger } from '@arq-ts/core'
-import { eventually, freePort } from '@arq-ts/testkit'
+import { eventually, freePort } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fixtures, useCommand } from '../support/command.ts'
 

@@ -2,7 +2,7 @@ import { appendFileSync, readdirSync, readFileSync, symlinkSync, writeFileSync }
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Client, createLogger } from '@arq-ts/core'
-import { eventually, freePort } from '@arq-ts/testkit'
+import { eventually, freePort } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
 

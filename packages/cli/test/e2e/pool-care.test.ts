@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Client, createLogger } from '@arq-ts/core'
-import { eventually, freePort } from '@arq-ts/testkit'
+import { eventually, freePort } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
 

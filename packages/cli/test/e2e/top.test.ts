@@ -1,6 +1,6 @@
 import { Client, createLogger } from '@arq-ts/core'
-import { takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { perform } from '../../src/top/top.ts'
 

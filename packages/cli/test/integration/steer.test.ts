@@ -1,5 +1,5 @@
-import { eventually, takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { eventually, takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { Client, createLogger, defineTask, Worker } from '@arq-ts/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { runHere } from '../support/command.ts'

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/test-support'
 import { Client, createLogger, defineTask, Worker } from '@arq-ts/core'
 import type { Job, QueueStats } from '@arq-ts/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'

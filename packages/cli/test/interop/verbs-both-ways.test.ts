@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { ARQ_VERSIONS, Child } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, Child } from '@arq-ts/test-support'
 import { createLogger, cron, defineTask, Worker } from '@arq-ts/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'

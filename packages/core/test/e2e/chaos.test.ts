@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { Child, eventually, RedisServer } from '@arq-ts/testkit'
+import { Child, eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Client, createLogger } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-import { eventually, freePort, RedisServer } from '@arq-ts/testkit'
+import { eventually, freePort, RedisServer } from '@arq-ts/test-support'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ArqError, Client, createLogger, defineTask, Worker } from '../../src/index.ts'

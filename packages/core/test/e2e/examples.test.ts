@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Child, takeDatabase } from '@arq-ts/testkit'
+import { Child, takeDatabase } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 
 const examples = fileURLToPath(new URL('../../../../examples/', import.meta.url))

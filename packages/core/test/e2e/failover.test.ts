@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Child, eventually, findServer, freePort, RedisServer } from '@arq-ts/testkit'
+import { Child, eventually, findServer, freePort, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Client, createLogger, defineTask, Worker } from '../../src/index.ts'

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Client, createLogger, defineTask, Worker } from '../../src/index.ts'
 import type { WorkerOptions } from '../../src/index.ts'
-import { Child, eventually, RedisServer } from '@arq-ts/testkit'
+import { Child, eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { Child, eventually, takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { Child, eventually, takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client, createLogger } from '../../src/index.ts'
 

@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { Client, defineTask } from '../../src/index.ts'
 import { silent, useBench } from './support.ts'

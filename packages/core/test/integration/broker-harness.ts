@@ -1,4 +1,4 @@
-import { takeDatabase } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
 import { encodeJob } from '@arq-ts/protocol'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach } from 'vitest'

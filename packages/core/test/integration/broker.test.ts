@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encodeJob } from '@arq-ts/protocol'

@@ -1,4 +1,4 @@
-import { freePort, RedisServer } from '@arq-ts/testkit'
+import { freePort, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'

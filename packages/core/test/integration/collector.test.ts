@@ -1,6 +1,6 @@
 import { encodeValue } from '@arq-ts/protocol'
-import { eventually, takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { eventually, takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client, createLogger, defineTask, Worker } from '../../src/index.ts'
 

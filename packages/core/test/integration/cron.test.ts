@@ -1,4 +1,4 @@
-import { eventually, RedisServer } from '@arq-ts/testkit'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { encodeJob, Keys } from '@arq-ts/protocol/jobs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

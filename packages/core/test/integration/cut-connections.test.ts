@@ -1,5 +1,5 @@
-import { CuttingProxy, eventually, RedisServer } from '@arq-ts/testkit'
-import type { Cut } from '@arq-ts/testkit'
+import { CuttingProxy, eventually, RedisServer } from '@arq-ts/test-support'
+import type { Cut } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Client, defineTask, Worker } from '../../src/index.ts'

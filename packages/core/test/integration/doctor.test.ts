@@ -1,4 +1,4 @@
-import { eventually, RedisServer } from '@arq-ts/testkit'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineTask } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import type { Claim } from '../../src/redis/broker.ts'
 import { payload, useBroker } from './broker-harness.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { defineTask } from '../../src/index.ts'
 import { useBench } from './support.ts'
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client, createLogger, measureCommands } from '../../src/index.ts'
 import type { JobPageRequest, PagedJob } from '../../src/index.ts'
-import { takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 
 let database: Database
 let client: Client

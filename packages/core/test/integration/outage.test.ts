@@ -1,4 +1,4 @@
-import { eventually, freePort, RedisServer } from '@arq-ts/testkit'
+import { eventually, freePort, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client } from '../../src/index.ts'

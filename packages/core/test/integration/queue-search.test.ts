@@ -1,5 +1,5 @@
-import { takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Client, createLogger } from '../../src/index.ts'
 

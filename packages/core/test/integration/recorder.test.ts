@@ -1,5 +1,5 @@
 import { Keys } from '@arq-ts/protocol/jobs'
-import { CuttingProxy, eventually } from '@arq-ts/testkit'
+import { CuttingProxy, eventually } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { defineTask, Retry } from '../../src/index.ts'

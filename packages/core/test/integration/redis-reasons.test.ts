@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { eventually, freePort, RedisServer } from '@arq-ts/testkit'
+import { eventually, freePort, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Client, createLogger, defineTask, RedisReplyError, RedisUnavailableError, Worker } from '../../src/index.ts'

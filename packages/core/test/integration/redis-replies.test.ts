@@ -1,4 +1,4 @@
-import { eventually, RedisServer } from '@arq-ts/testkit'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
-import { takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { defineTask } from '../../src/index.ts'
 import { Link } from '../../src/redis/link.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { eventually, RedisServer } from '@arq-ts/testkit'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { Client, defineTask, Retry, Worker } from '../../src/index.ts'
 import type { Finding } from '../../src/index.ts'

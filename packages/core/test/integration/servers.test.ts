@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Client, createLogger, defineTask, Worker } from '../../src/index.ts'
-import { RedisServer, startRedisContainer, whyNoContainers } from '@arq-ts/testkit'
+import { RedisServer, startRedisContainer, whyNoContainers } from '@arq-ts/test-support'
 
 const noContainers = await whyNoContainers()
 const logger = createLogger({ level: 'silent' })

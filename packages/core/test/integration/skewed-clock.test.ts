@@ -1,4 +1,4 @@
-import { RedisServer } from '@arq-ts/testkit'
+import { RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Client, defineTask } from '../../src/index.ts'

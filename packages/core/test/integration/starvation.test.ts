@@ -1,5 +1,5 @@
 import { encodeJob } from '@arq-ts/protocol/jobs'
-import { eventually, RedisServer } from '@arq-ts/testkit'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client, createLogger, defineTask, Worker } from '../../src/index.ts'

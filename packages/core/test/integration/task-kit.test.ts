@@ -1,6 +1,6 @@
 import { defineScript, openRedis, redisNowMs, redisOption } from '@arq-ts/core/task-kit'
-import { takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 

@@ -2,7 +2,7 @@ import { context, SpanKind, SpanStatusCode, trace, propagation } from '@opentele
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
-import { takeDatabase } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Client, defineTask } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-import { RedisServer } from '@arq-ts/testkit'
+import { RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client, defineTask, Worker } from '../../src/index.ts'

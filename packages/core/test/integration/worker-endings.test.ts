@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { createLogger, cron, defineTask } from '../../src/index.ts'
 import type { Worker } from '../../src/index.ts'

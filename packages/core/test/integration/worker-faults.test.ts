@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { createLogger, defineTask, Worker } from '../../src/index.ts'
 import { silent, useBench } from './support.ts'
 

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { Link } from '../../src/redis/link.ts'
 import { Heartbeat } from '../../src/worker/heartbeat.ts'
 import { createLogger, cron, defineTask, Worker } from '../../src/index.ts'

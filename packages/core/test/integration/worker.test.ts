@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { cron, defineTask, NonRetryableError, Retry, Worker } from '../../src/index.ts'
 import type { JobContext } from '../../src/index.ts'

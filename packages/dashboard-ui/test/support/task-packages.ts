@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { Client, Worker } from '@arq-ts/core'
 import type { WorkerOptions } from '@arq-ts/core'
 import type { Deletions, Deployments, TaskSources, WriteBehindCache } from '@arq-ts/dashboard'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 
 /** The packages as an application has them that has installed them. */
 const installed = join(import.meta.dirname, '../../../../examples/node_modules/@arq-ts')

@@ -1,5 +1,5 @@
 import { defineTask } from '@arq-ts/core'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import type { ActAnswer, Dashboard, JobView, Plan, PlanOutcome, UndoOutcome } from '../../src/index.ts'
 import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'

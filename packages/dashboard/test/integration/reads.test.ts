@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { defineTask, cron } from '@arq-ts/core'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import type { CronCalendar, DoctorReport, ErrorDetails, ErrorListData, Forecast } from '../../src/index.ts'
 import type { FunctionMap, JobExplanation, JobPage, JobView, Overview, QueueList, WorkerList } from '../../src/index.ts'
 import { get, jsonOf, refusalOf, useBench } from '../support/bench.ts'

@@ -1,5 +1,5 @@
 import { defineTask, measureCommands, Retry } from '@arq-ts/core'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import type { Bootstrap, Cost, JobLogs } from '../../src/index.ts'
 import type { AuditListData, ErrorDetails, ErrorListData, FunctionMap, JobHistory, JobView } from '../../src/index.ts'

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { ARQ_VERSIONS, Child } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, Child } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ActAnswer, CronCalendar, FunctionMap, JobPage, JobView, UndoOutcome } from '../../src/index.ts'
 import { get, jsonOf, post, useBench } from '../support/bench.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { takeDatabase } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pythonProducer } from '../producers.ts'
 import { noPython, pythonOf } from '../python.ts'

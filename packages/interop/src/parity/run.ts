@@ -1,7 +1,7 @@
 /** Runs a scenario on one side. */
 
-import { takeDatabase } from '@arq-ts/testkit'
-import type { Child } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
+import type { Child } from '@arq-ts/test-support'
 import type { Redis } from 'ioredis'
 import { pythonScript } from '../python.ts'
 import type { SeenKeys } from './differences.ts'

@@ -1,7 +1,7 @@
 /** Work for both workers, by the subject that is compared. */
 
-import type { Child } from '@arq-ts/testkit'
-import { eventually } from '@arq-ts/testkit'
+import type { Child } from '@arq-ts/test-support'
+import { eventually } from '@arq-ts/test-support'
 import type { Redis } from 'ioredis'
 import type { CallOptions } from '../producers.ts'
 import type { ArqOptions } from './workers.ts'

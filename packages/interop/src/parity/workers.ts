@@ -1,7 +1,7 @@
 /** The two workers that are compared, as processes; both take arq's options and print their log as JSON lines. */
 
 import { fileURLToPath } from 'node:url'
-import { Child } from '@arq-ts/testkit'
+import { Child } from '@arq-ts/test-support'
 import { pythonOf, pythonScript } from '../python.ts'
 
 /** The worker of a version of arq, or ours. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Child } from '@arq-ts/testkit'
+import { Child } from '@arq-ts/test-support'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { nextTick, parseSchedule } from '../../src/cron/index.ts'

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { Child } from '@arq-ts/testkit'
+import { Child } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { noQdrant, useBench } from '../support/bench.ts'
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Client } from '@arq-ts/core'
 import type { Job, WorkerOptions } from '@arq-ts/core'
-import { Child, eventually, RedisServer } from '@arq-ts/testkit'
+import { Child, eventually, RedisServer } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AliasManager } from '../../src/index.ts'
 import type { DeletionResult } from '../../src/index.ts'

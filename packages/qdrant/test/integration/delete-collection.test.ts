@@ -1,7 +1,7 @@
 import type { Job } from '@arq-ts/core'
 import { defineTask } from '@arq-ts/core'
 import { encodeJob } from '@arq-ts/protocol'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { QdrantClient } from '@qdrant/js-client-rest'
 import { describe, expect, test } from 'vitest'
 import { createTasks, deleteCollectionTask } from '../../src/index.ts'

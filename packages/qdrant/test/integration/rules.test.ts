@@ -1,5 +1,5 @@
 import type { Job } from '@arq-ts/core'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { createTasks, ScheduledDeletions } from '../../src/index.ts'
 import type { DeletionResult, QdrantTasksOptions } from '../../src/index.ts'

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { ARQ_VERSIONS, Child } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, Child } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { AliasManager, deleteCollectionTask } from '../../src/index.ts'
 import { noQdrant, useBench } from '../support/bench.ts'

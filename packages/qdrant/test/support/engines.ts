@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { Child, freePort, whyNoPython } from '@arq-ts/testkit'
+import { Child, freePort, whyNoPython } from '@arq-ts/test-support'
 import { GenericContainer, Wait } from 'testcontainers'
 
 const run = promisify(execFile)

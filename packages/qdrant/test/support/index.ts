@@ -3,7 +3,7 @@
  * where Docker has the image, else Qdrant's own in-memory engine for Python. The same tests run against each.
  */
 import { randomBytes } from 'node:crypto'
-import { eventually, whyNoPython } from '@arq-ts/testkit'
+import { eventually, whyNoPython } from '@arq-ts/test-support'
 import { QdrantClient } from '@qdrant/js-client-rest'
 import { hasImage, startContainer, startPythonEngine } from './engines.ts'
 import type { Engine } from './engines.ts'

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { Child, takeDatabase } from '@arq-ts/testkit'
+import { Child, takeDatabase } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import { startPostgres, whyNoPostgres } from '../support/postgres.ts'
 

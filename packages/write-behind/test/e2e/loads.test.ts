@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Client, createLogger } from '@arq-ts/core'
-import { Child, eventually, takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { Child, eventually, takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WriteBehind } from '../../src/index.ts'
 

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { postgresPersister } from '../../src/index.ts'
 import { useBench } from '../support/bench.ts'

@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { batchPersister } from '../../src/index.ts'
 import type { BatchPersister, BatchWrite, Persister, WriteBehind } from '../../src/index.ts'

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { createLogger } from '@arq-ts/core'
 import { encodeValue } from '@arq-ts/protocol'
 import type { Worker } from '@arq-ts/core'

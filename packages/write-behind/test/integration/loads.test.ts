@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { useBench } from '../support/bench.ts'
 

@@ -1,4 +1,4 @@
-import { eventually } from '@arq-ts/testkit'
+import { eventually } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import type { WriteBehind } from '../../src/index.ts'

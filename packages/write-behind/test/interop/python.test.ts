@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { RemoteError } from '@arq-ts/core'
-import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/testkit'
+import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { useBench } from '../support/bench.ts'
 

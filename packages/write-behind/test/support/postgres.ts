@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { eventually, freePort } from '@arq-ts/testkit'
+import { eventually, freePort } from '@arq-ts/test-support'
 
 const run = promisify(execFile)
 

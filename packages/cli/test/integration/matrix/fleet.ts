@@ -1,7 +1,7 @@
 import { Client, createLogger, cron, defineTask, Retry, Worker } from '@arq-ts/core'
 import { Keys } from '@arq-ts/protocol/jobs'
-import { eventually, takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { eventually, takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import type { Redis } from 'ioredis'
 
 /** The queue of the healthy jobs, and of those with a fault. */

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Keys } from '@arq-ts/protocol/jobs'
-import { Child } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { Child } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { CALM, HEALTHY } from './fleet.ts'
 import type { CalmFleet } from './fleet.ts'
 

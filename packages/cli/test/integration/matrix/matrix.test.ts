@@ -1,6 +1,6 @@
 import { showId } from '@arq-ts/protocol/jobs'
-import { takeDatabase } from '@arq-ts/testkit'
-import type { Database } from '@arq-ts/testkit'
+import { takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { faultyValues, keyTable } from '../../../../core/test/support/faulty-keys.ts'
 import { runHere } from '../../support/command.ts'

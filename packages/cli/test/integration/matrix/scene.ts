@@ -1,5 +1,5 @@
 import { encodeJob, encodeResult, Keys } from '@arq-ts/protocol/jobs'
-import type { Database } from '@arq-ts/testkit'
+import type { Database } from '@arq-ts/test-support'
 import { keyTable } from '../../../../core/test/support/faulty-keys.ts'
 import type { Plant, Victim } from '../../../../core/test/support/faulty-keys.ts'
 import { CALM, HEALTHY } from './fleet.ts'

@@ -1,5 +1,5 @@
 import { Keys } from '@arq-ts/protocol/jobs'
-import { eventually, takeDatabase } from '@arq-ts/testkit'
+import { eventually, takeDatabase } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Client, defineTask, Retry, Worker } from '../../../src/index.ts'

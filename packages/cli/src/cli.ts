@@ -56,13 +56,10 @@ function exitCodeOf(code: string | undefined): number {
 export async function runCli(words: readonly string[], io: Io = processIo): Promise<number> {
   const end = words.includes('--') ? words.indexOf('--') : words.length
   const argv = [...words.slice(0, end), ...words.slice(end + 1).map((word) => PLAIN + word)]
-  let exitCode: number = EXIT.ok
-  const run = (load: () => Promise<Handler>) => async (args: unknown) => {
-    const plain = Object.entries(args as object).map(([name, value]) => [name, withoutMarks(value)])
-    exitCode = await (await load())({ ...Object.fromEntries(plain), io } as never)
-  }
   let misuse: { message: string; help: string } | undefined
-  const cli = build(argv, run)
+  const cli = build(argv, (load) => (args) => {
+    throw new Chosen(load, args as object)
+  })
     .exitProcess(false)
     .fail((message, error, at) => {
       // What a flag's reader throws comes wrapped.
@@ -75,9 +72,29 @@ export async function runCli(words: readonly string[], io: Io = processIo): Prom
   try {
     await cli.parseAsync()
   } catch (error) {
+    if (error instanceof Chosen) return error.run(io)
     throw misuse ? await explained(misuse.message.replaceAll(PLAIN, ''), misuse.help, argv) : error
   }
-  return exitCode
+  return EXIT.ok
+}
+
+/** Thrown by the handler of the chosen verb: a parser that runs the verb itself first draws its help, which takes longer than many a verb. */
+class Chosen extends Error {
+  override name = 'Chosen'
+  readonly #load: () => Promise<Handler>
+  readonly #args: object
+
+  constructor(load: () => Promise<Handler>, args: object) {
+    super('the command line is read')
+    this.#load = load
+    this.#args = args
+  }
+
+  async run(io: Io): Promise<number> {
+    const plain = Object.entries(this.#args).map(([name, value]) => [name, withoutMarks(value)])
+    const handler = await this.#load()
+    return handler({ ...Object.fromEntries(plain), io } as never)
+  }
 }
 
 function withoutMarks(value: unknown): unknown {

@@ -27,7 +27,7 @@ export const ACT_RULES: Readonly<Record<Act, ActRule>> = {
   },
 }
 
-/** Why an act is refused in this state; null where it is not. */
+/** Reason to refuse an act in this state; null where it is allowed. */
 export function refusalOf(state: Deployment, act: Act): string | null {
   const { from } = ACT_RULES[act]
   const mayFollow = state.ending === null || (state.ending === 'promote' && act === 'rollback')

@@ -5,7 +5,7 @@ import { EVENT_TYPES } from './types.ts'
 import type { Deployment, EventType, Rules, Stage } from './types.ts'
 
 const NAME = 'Expected 1 to 255 letters, digits, underscores or hyphens'
-/** What a collection or an alias may be called: the Python application's rule. */
+/** Names of collections and aliases: the Python application's rule. */
 export const nameSchema = z.string(NAME).regex(/^[a-zA-Z0-9_-]{1,255}$/, NAME)
 const share = z.number().min(0).max(1)
 const minutes = z.number().min(0).max(525_960)
@@ -146,7 +146,7 @@ export const startSchema = z.strictObject({
     .optional(),
 })
 
-/** What a deployment is made of. */
+/** Parts of a deployment. */
 export type DeploymentRequest = Pick<
   Deployment,
   'id' | 'alias' | 'oldCollection' | 'newCollection' | 'stages' | 'currentStage' | 'autoRollback' | 'rules'
@@ -188,7 +188,7 @@ export function completeState(stored: Deployment): Deployment {
   return { ...BLANK, ...stored, rules, stageMarks: [], outbox: [], stageStartedAtMs: null }
 }
 
-/** What a job asks for. */
+/** Reads the request of a job. */
 export function requestOf(
   id: string,
   config: DeploymentConfig,

@@ -21,11 +21,11 @@ export const keys = (prefix: string) => ({
   events: `${prefix}deployment:events`,
   /** Every decision with its reason. */
   decisions: `${prefix}canary:events`,
-  /** How many decisions there were, by `<alias>:<event>`: a hash. */
+  /** Number of decisions, by `<alias>:<event>`: a hash. */
   decided: `${prefix}canary:decided`,
   /** One deployment's state. */
   deployment: (id: string) => `${prefix}canary:deployment:${id}`,
-  /** Who drives a deployment. No id makes it the state of another: ids are any text. */
+  /** Driver of a deployment. No id makes it the state of another: ids are any string. */
   driver: (id: string) => `${prefix}canary:driver:${id}`,
   /** Which deployment an alias has under way. */
   claim: (alias: string) => `${prefix}canary:alias:${alias}`,

@@ -26,7 +26,7 @@ const packageSchema = z.strictObject({
 })
 
 /**
- * What `arq-ts worker` loads: `tasks: [{ use: '@arq-ts/canary', with: { url: 'http://localhost:6333', minSamples: 50 } }]`.
+ * Entry for `arq-ts worker`: `tasks: [{ use: '@arq-ts/canary', with: { url: 'http://localhost:6333', minSamples: 50 } }]`.
  *
  * @throws OptionsError
  */
@@ -76,7 +76,7 @@ function aliasesOf({ apiKey, timeoutMs, url }: z.output<typeof packageSchema>): 
   return new AliasManager({ qdrant: withoutUndefined({ url, apiKey, timeoutMs }) })
 }
 
-/** Where routes and counts are: what `with` says, else the worker's own Redis. A Redis of its own has no prefix by default. */
+/** Redis of routes and counts: that of `with`, else the worker's own. A Redis of its own has no prefix by default. */
 function placeOf(
   options: { redis?: RedisTarget | undefined; keyPrefix?: string | undefined },
   environment: Pick<TaskEnvironment, 'redis' | 'keyPrefix'>,

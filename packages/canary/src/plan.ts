@@ -13,9 +13,9 @@ import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
 import { ending, isOver, looksOf, noted, paused, stageOf } from './state.ts'
 import type { CheckOutcome, Deployment, DeploymentEvent, Observed, QdrantView, Stage } from './types.ts'
 
-/** How often a deployment that is watched is looked at. */
+/** Interval of looks at a watched deployment. */
 export const CHECK_MS = 60_000
-/** How often a paused one is: it may be impossible to resume. */
+/** Interval of looks at a paused one: it may be impossible to resume. */
 export const PAUSED_CHECK_MS = 600_000
 /** Until Qdrant is asked again; doubles with each failure of an ending, up to a minute. */
 const QDRANT_RETRY_MS = 5_000
@@ -49,7 +49,7 @@ export function decide(state: Deployment, observed: Observed, nowMs: number): Pl
   return watch(state, state.stageStartedAtMs, observed, nowMs)
 }
 
-/** What makes it impossible to go on. */
+/** Reason why the deployment cannot continue. */
 function troubleOf(state: Deployment, { aliasCollection, newCollectionExists }: QdrantView): string | null {
   if (aliasCollection !== state.oldCollection && aliasCollection !== state.newCollection) {
     return `alias ${state.alias} points to ${aliasCollection ?? 'nothing'} by now, not to ${state.oldCollection}`

@@ -32,7 +32,7 @@ export interface Route {
   updated_at: number
 }
 
-/** Who asks. A user moves at most once, from old to new, while the share grows; a request is decided by itself. */
+/** Caller of a search. A user moves at most once, from old to new, while the share grows; each request is decided anew. */
 export type Caller = { userId: string } | { requestId: string }
 
 /** Options of `handle`. */
@@ -41,7 +41,7 @@ export interface HandleOptions<T> {
   values?: (answer: T) => Record<string, number>
 }
 
-/** Where a request goes. */
+/** Destination of a request. */
 export interface Decision {
   collection: string
   /** Null where no deployment runs: the collection is the alias itself. */
@@ -100,7 +100,7 @@ export class CanaryRouter {
     this.#now = now
   }
 
-  /** Where this request goes. @throws ArgumentsError for a caller without a name; RedisUnavailableError. */
+  /** Decides the destination of a request. @throws ArgumentsError for a caller without a name; RedisUnavailableError. */
   async route(alias: string, caller: Caller): Promise<Decision> {
     return (await this.#routed(alias, caller)).decision
   }

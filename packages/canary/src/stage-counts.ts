@@ -58,7 +58,7 @@ export async function countHour(counts: RequestCounts, state: Deployment, untilM
 /** The time of a stage with a minute on either side: the clocks of those who count may differ from Redis's. */
 function timeOf({ nextTickAtMs, stageStartedAtMs }: Deployment, nowMs: number): { fromMs: number; toMs: number } {
   const fromMs = (stageStartedAtMs ?? nowMs) - 60_000
-  // Where the clock went back, minutes that are to come have counts already.
+  // A clock that was set back has counts for minutes that are to come.
   const seenMs = stageStartedAtMs === null ? Math.min(nextTickAtMs, nowMs + KEPT_MS) : nowMs
   return { fromMs, toMs: Math.max(nowMs, seenMs) + 60_000 }
 }

@@ -66,7 +66,7 @@ return 1
 const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`
 const EXTEND = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`
 
-/** What became of a write: the state was changed since it was read, or its alias has another deployment under way. */
+/** Outcome of a write: the state was changed since it was read, or its alias has another deployment in progress. */
 export type Written = 'written' | 'changed' | { takenBy: string }
 
 /** Deployments in Redis: their states, changed by one at a time, and who drives them. */
@@ -188,7 +188,7 @@ function valuesOf(replies: [Error | null, unknown][] | null): unknown[] {
 
 /** Held by the one process that acts for a deployment. */
 export interface DriverLock {
-  /** Whether it is still ours; makes it last anew. */
+  /** Resolves to true while it is still ours; makes it last anew. */
   isHeld: () => Promise<boolean>
   release: () => Promise<void>
 }

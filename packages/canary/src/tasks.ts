@@ -38,7 +38,7 @@ export interface CanaryResult {
 
 /** Options of `canaryTasks`. */
 export interface CanaryTasksOptions {
-  /** Where routes, counts and states are: the Redis of the services that search. It need not be that of the queue. */
+  /** Redis of routes, counts and states, which is that of the services that search. It need not be that of the queue. */
   redis: RedisTarget
   aliases: Aliases
   keyPrefix?: string

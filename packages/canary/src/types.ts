@@ -52,14 +52,14 @@ export interface CheckOutcome {
   reason: string | null
 }
 
-/** Where events of a deployment are sent. */
+/** Destination of a deployment's events. */
 export interface Notification {
   url: string
   /** Types of events. Default: the four endings, pauses and approvals. */
   on: EventType[]
 }
 
-/** What decides a stage beside its own bounds. */
+/** Rules that decide a stage in addition to its own bounds. */
 export interface Rules extends JudgingRules {
   /** Breaching looks of a stage that are tolerated before the roll-back. Default 0. */
   failureLimit: number
@@ -83,7 +83,7 @@ export interface StoredTally extends Omit<Tally, 'latency'> {
   latency: { sumMs: number; maxMs: number; buckets: [bucket: number, count: number][] }
 }
 
-/** How far a minute had been counted when a stage began: what is not the stage's own. */
+/** Counts of a minute when a stage began, which are not the stage's own. */
 export interface Mark {
   /** Since 1970. */
   minute: number
@@ -130,7 +130,7 @@ export interface Deployment {
   warmingUntilMs: number | null
   /** Time since then that does not count, in ms: nobody looked, or the clock jumped. The stage is longer by it. */
   lostMs: number
-  /** What had been counted when the stage began. */
+  /** Counts at the start of the stage. */
   stageMarks: Mark[]
   /** Looks that were judged, over all stages: the correction for repeated looking needs it. */
   looks: number
@@ -139,13 +139,13 @@ export interface Deployment {
   /** The stage that was approved last; null for none. */
   approvedStage: number | null
   finishedAtMs: number | null
-  /** Why it failed, was rolled back, or what it waits for; null where there is nothing to say. */
+  /** Reason for a failure, a roll-back or a wait; null where there is nothing to say. */
   reason: string | null
-  /** What is under way and must be finished, whoever drives: set before the first step of it. */
+  /** Ending in progress, which every driver must finish: set before its first step. */
   ending: 'promote' | 'rollback' | null
   /** Since when finishing it is tried. */
   endingSinceMs: number | null
-  /** How often finishing it failed in a row. */
+  /** Number of failures in a row to finish it. */
   endingFailures: number
   /** Figures of its last stage; null until it has ended. */
   final: Figures | null
@@ -155,26 +155,26 @@ export interface Deployment {
   nextTickAtMs: number
   /** Jobs that asked for it: one that runs again asks for nothing new. At most 100. */
   askedBy: string[]
-  /** What was decided, newest last; at most 100. */
+  /** Decisions, newest last; at most 100. */
   decisions: Decision[]
   /** Decisions of the last change: they are notified of again if the driver died before. */
   outbox: Decision[]
 }
 
-/** What Qdrant says. */
+/** State of Qdrant. */
 export interface QdrantView {
-  /** Where the alias points; null for nowhere. */
+  /** Collection the alias points to; null for none. */
   aliasCollection: string | null
   newCollectionExists: boolean
 }
 
-/** What a tick sees beside the state. */
+/** Observations of a tick in addition to the state. */
 export interface Observed {
   /** Or why it did not say. */
   qdrant: QdrantView | Error
-  /** What was counted in the current stage. */
+  /** Counts of the current stage. */
   minutes: Minute[]
-  /** What is counted by now, for a stage that begins. */
+  /** Counts so far, for a stage that begins. */
   marks: Mark[]
   checks: CheckOutcome[]
 }

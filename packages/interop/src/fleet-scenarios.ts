@@ -12,7 +12,7 @@ import type { Fleet } from './fleet.ts'
 const run = promisify(execFile)
 const HEALTH_CHECK = fileURLToPath(new URL('../python/check.py', import.meta.url))
 
-/** What workers of both languages do together, in each codec. */
+/** Scenarios for workers of both languages, in each codec. */
 export const codecScenarios: Record<string, (fleet: Fleet, codec: CodecName) => Promise<void>> = {
   'finishes what a killed Python worker left, on TypeScript, when its in-progress key lapses': async (fleet, codec) => {
     // arq's key lives for the longest job timeout + 10 s; functions of a shorter one do not shorten it.
@@ -95,7 +95,7 @@ export const codecScenarios: Record<string, (fleet: Fleet, codec: CodecName) => 
   },
 }
 
-/** What they do together, whatever the codec. */
+/** Scenarios in which the codec makes no difference. */
 export const fleetScenarios: Record<string, (fleet: Fleet) => Promise<void>> = {
   'counts each job of a Python worker once, whoever collects and whoever dies': countPythonsJobs,
 

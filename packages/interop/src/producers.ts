@@ -35,10 +35,10 @@ export interface CallOptions {
   job_try?: number
 }
 
-/** How a job ended, in words both languages share. */
+/** End of a job, in words both languages share. */
 export type Ended = { equal: boolean | null; repr: string } | { error: string; args: string[] }
 
-/** What a producer of either language can do. */
+/** Abilities of a producer of either language. */
 export interface Producer {
   enqueue(call: Call, options?: CallOptions): Promise<string | null>
   result(id: string, expected?: Value, timeoutMs?: number, queue?: string): Promise<Ended>

@@ -6,7 +6,7 @@ export function pythonOf(version: string): string | undefined {
   return process.env[`ARQ_TEST_PYTHON_${version}`]
 }
 
-/** Why tests against Python are left out here; undefined where they run. */
+/** Reason to leave out tests against Python here; undefined where they run. */
 export const noPython: string | undefined = process.env.ARQ_TEST_NO_PYTHON
 
 export function pythonScript(interpreter: string, name: string, config: object): Child {

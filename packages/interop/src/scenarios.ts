@@ -7,7 +7,7 @@ import { same, valuesFor } from './values.ts'
 
 export type Language = 'Python' | 'TypeScript'
 
-/** What a scenario works with: one producer, a running worker behind one Redis database. */
+/** Setting of a scenario: one producer, a running worker behind one Redis database. */
 export interface Stage {
   producer: Producer
   producerLanguage: Language
@@ -197,7 +197,7 @@ export const scenarios: Record<string, Scenario> = {
   'leaves nothing of a finished job but its result': async (stage) => {
     const id = await enqueue(stage, { function: 'echo', args: [same(1)] })
     await stage.producer.result(id)
-    // Where aborts were asked for, the in-progress key of ours stays for two seconds.
+    // After requests for aborts, the in-progress key of ours stays for two seconds.
     const keys = async () => (await stage.redis.keys('*')).filter((key) => key.includes(id)).join()
     await eventually(async () => (await keys()) === `arq:result:${id}`)
     expect(await stage.redis.zscore('arq:queue', id)).toBeNull()
@@ -234,7 +234,7 @@ function ourWords(stage: Stage): boolean {
   return stage.workerLanguage === 'TypeScript' && stage.producerLanguage === 'TypeScript'
 }
 
-/** How a failure arrives: whole by pickle; by msgpack as a text from Python, as a map from ours. */
+/** Form in which a failure arrives: whole by pickle; by msgpack as a string from Python, as a map from ours. */
 function failure(stage: Stage, error: unknown, args: unknown): unknown {
   if (stage.codec === 'pickle' || ourWords(stage)) return { error, args }
   return {

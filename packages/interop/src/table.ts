@@ -31,7 +31,7 @@ export function proveWith(version: string): void {
   })
 }
 
-/** What a mixed fleet does, with one version of arq; several at the same time, each on a database of its own. */
+/** Proves a mixed fleet with one version of arq; several at the same time, each on a database of its own. */
 export function proveFleetWith(version: string): void {
   const title = `a mixed fleet with arq ${version}`
   describe(

@@ -16,7 +16,7 @@ export interface WorkerSettings {
   url: string
   /** `default`: none is named, so that each language has its own. */
   codec: CodecName | 'default'
-  /** What it calls itself when it records a run. */
+  /** Name under which it records a run. */
   name: string
   cron?: boolean
   maxJobs?: number

@@ -7,7 +7,7 @@ import { decodeMsgpack, encodeMsgpack } from './msgpack/msgpack.ts'
 import { decodePickle } from './pickle/read.ts'
 import { encodePickle } from './pickle/write.ts'
 
-/** How a payload is written. Python arq's default is pickle; its docs show msgpack beside it. */
+/** Format of a payload. Python arq's default is pickle; its docs also show msgpack. */
 export type CodecName = 'msgpack' | 'pickle' | 'json'
 
 /** The codec of a job's or a result's bytes by the first of them, or undefined when it is none of ours. */

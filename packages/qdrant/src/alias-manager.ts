@@ -20,11 +20,11 @@ export interface AliasManagerOptions {
   queueName?: string
 }
 
-/** What became of a switch. */
+/** Outcome of a switch. */
 export interface SwitchResult {
   /** False when the alias pointed there already. */
   switched: boolean
-  /** Where it pointed before; null when it is new. */
+  /** Collection it pointed to before; null when it is new. */
   oldCollection: string | null
   /** The old collection's deletion, to wait for or to abort; null when none is scheduled. */
   deletion: Job<DeletionResult> | null
@@ -42,7 +42,7 @@ export interface CopyOptions {
   signal?: AbortSignal
 }
 
-/** Whether one collection can stand in for another. */
+/** Comparison of two collections, of which one may replace the other. */
 export interface Compatibility {
   compatible: boolean
   /** Each in words, the first collection's side first. */
@@ -137,7 +137,7 @@ export class AliasManager {
     return existed
   }
 
-  /** Whether there is such a collection. An alias is none. */
+  /** Resolves to true where the collection exists. An alias is none. */
   async collectionExists(collection: string): Promise<boolean> {
     checkNames('collectionExists', { collection })
     const { collections } = await ask('collectionExists', () => this.#qdrant.getCollections())
@@ -154,12 +154,12 @@ export class AliasManager {
     return { status, points: points_count ?? 0 }
   }
 
-  /** Whether there is such an alias. */
+  /** Resolves to true where the alias exists. */
   async aliasExists(alias: string): Promise<boolean> {
     return (await this.getCollectionForAlias(alias)) !== null
   }
 
-  /** Where an alias points; null when there is none. */
+  /** Collection an alias points to; null when there is no such alias. */
   async getCollectionForAlias(alias: string): Promise<string | null> {
     checkNames('getCollectionForAlias', { alias })
     return (await this.listAliases()).get(alias) ?? null
@@ -240,7 +240,7 @@ export class AliasManager {
     return copied
   }
 
-  /** Whether the second collection can take over from the first: the same vectors, HNSW and quantization. */
+  /** Compares two collections: the second may take over from the first with the same vectors, HNSW and quantization. */
   async validateCompatibility(first: string, second: string): Promise<Compatibility> {
     checkNames('validateCompatibility', { first, second })
     const what = `validateCompatibility ${first} and ${second}`

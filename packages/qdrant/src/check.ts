@@ -1,11 +1,11 @@
-/** What names, times and options may be, and the words in which they are refused. */
+/** Rules for names, times and options, and the wording of refusals. */
 import { ArgumentsError, OptionsError } from '@arq-ts/core'
 import { z } from 'zod'
 
 const NAME = 'Expected 1 to 255 letters, digits, underscores or hyphens'
 const MINUTES = 'Expected minutes from 0 to 52596000 (a century)'
 
-/** What a collection or an alias may be called: the Python application's rule, narrower than Qdrant's own. */
+/** Names of collections and aliases: the Python application's rule, narrower than Qdrant's own. */
 export const nameSchema = z.string(NAME).regex(/^[a-zA-Z0-9_-]{1,255}$/, NAME)
 
 /** The grace period before a deletion in minutes, whole or broken: as far as a job can be deferred. */

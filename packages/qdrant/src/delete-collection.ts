@@ -14,7 +14,7 @@ export const DELETE_COLLECTION = 'delete_collection'
 /** Time a collection is kept by default, in minutes. */
 export const DEFAULT_GRACE_MINUTES = 60
 
-/** What the task returns; `duration` is in seconds, of the run that ended it. */
+/** Result of the task; `duration` is in seconds, of the run that ended it. */
 export type DeletionResult =
   /**
    * `already_gone`: somebody else, or an earlier try whose answer was lost, had deleted it. `snapshot`: the name of the one
@@ -51,7 +51,7 @@ export interface DeleteCollectionOptions {
 
 const RULE = 'Expected a name such as products-*, or a regular expression'
 const rule = z.union([z.string().regex(/^[a-zA-Z0-9_*-]{1,255}$/, RULE), z.instanceof(RegExp)], RULE)
-/** What of the settings is not the task's own. */
+/** Settings that are not the task's own. */
 export const deletionShape = {
   deletable: z.union([rule.transform((one) => [one]), z.array(rule)], `${RULE}, or a list of them`).optional(),
   snapshot: z.boolean('Expected true or false').default(false),

@@ -1,4 +1,4 @@
-/** What becomes of a collection that is to be deleted, decided without Qdrant, clock or queue. */
+/** Decisions about a collection that is to be deleted, made without Qdrant, clock or queue. */
 
 /** One wish to delete a collection. */
 export interface Deletion {
@@ -11,10 +11,10 @@ export interface Deletion {
   isDeletable: boolean
 }
 
-/** Why a collection is left alone. */
+/** Reason to leave a collection alone. */
 export type SkipReason = 'collection_has_aliases' | 'name_is_an_alias' | 'not_deletable'
 
-/** What to do next. */
+/** Next step. */
 export type Action =
   /** The grace period is not over: come back, and hold no slot meanwhile. */
   | { kind: 'wait'; forMs: number }
@@ -48,7 +48,7 @@ export function aliasesOf(collection: string, aliases: ReadonlyMap<string, strin
 }
 
 /**
- * Whether a collection may be deleted by rules: names, in which `*` stands for any characters, or expressions that find
+ * Decides by rules if a collection may be deleted: names, in which `*` stands for any characters, or expressions that find
  * something in the name. No rules allow every collection; an empty list allows none.
  */
 export function allows(rules: readonly (string | RegExp)[] | undefined, collection: string): boolean {

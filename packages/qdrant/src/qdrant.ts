@@ -4,13 +4,13 @@ import { QdrantClient, QdrantClientResourceExhaustedError, QdrantClientTimeoutEr
 import { z } from 'zod'
 import { countSchema } from './check.ts'
 
-/** How to reach Qdrant. */
+/** Address of Qdrant. */
 export interface QdrantConnection {
   /** Default `http://localhost:6333`. Without a port: 6333. A path is put before every call's own. */
   url?: string
   /** Default none. */
   apiKey?: string
-  /** How long one call may take, in ms. Default 30,000. */
+  /** Bound on one call, in ms. Default 30,000. */
   timeoutMs?: number
 }
 
@@ -38,7 +38,7 @@ export class QdrantError extends ArqError {
   readonly code = 'ARQ_QDRANT'
   /** The HTTP status, where there was an answer. */
   readonly status: number | undefined
-  /** Whether the same call may do better later: no answer, overload, a failure of Qdrant's own. */
+  /** True where the same call may succeed later: no answer, overload, a failure of Qdrant's own. */
   readonly temporary: boolean
 
   constructor(what: string, cause: unknown) {

@@ -24,8 +24,8 @@ export function indexesOf({ payload_schema }: Info): Schemas['CreateFieldIndex']
 }
 
 /**
- * Where the second collection could not stand in for the first: vectors (names, size, distance, datatype, multivector),
- * sparse vectors (names, modifier), HNSW `m` and `ef_construct`, and whether it is quantized. Empty when it could.
+ * Differences that keep the second collection from replacing the first: vectors (names, size, distance, datatype, multivector),
+ * sparse vectors (names, modifier), HNSW `m` and `ef_construct`, quantization. Empty when there are none.
  */
 export function differencesOf(first: Info, second: Info): string[] {
   const [a, b] = [first.config, second.config]

@@ -6,13 +6,13 @@ import type { DeleteCollectionOptions } from './delete-collection.ts'
 import { connect, connectionShape } from './qdrant.ts'
 import type { QdrantConnection } from './qdrant.ts'
 
-/** What stands under `with` in a worker's configuration. */
+/** Settings under `with` in a worker's configuration. */
 export interface QdrantTasksOptions extends QdrantConnection, DeleteCollectionOptions {
   /** Time Qdrant may take for a snapshot, in ms. Default 3,600,000; the job's own timeout counts besides. */
   snapshotTimeoutMs?: number
 }
 
-/** What is of the task is checked where it is defined. */
+/** Options of the task itself are checked where it is defined. */
 const schema = z.strictObject({
   ...connectionShape,
   snapshotTimeoutMs: connectionShape.timeoutMs.default(3_600_000),

@@ -6,7 +6,7 @@ import { freePort } from './free-port.ts'
 
 const run = promisify(execFile)
 
-/** Why containers are left out here, or undefined where an engine answers and has (or can have) the image. */
+/** Reason to leave containers out here, or undefined where an engine answers and has (or can have) the image. */
 export async function whyNoContainers(): Promise<string | undefined> {
   if (process.env.ARQ_TEST_CONTAINERS === '0') return 'ARQ_TEST_CONTAINERS is 0'
   try {

@@ -1,7 +1,7 @@
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 
-/** Where a connection is cut: before its command number `command` (from 0) reaches the server, or before its reply returns. */
+/** Point of a cut: before command number `command` (from 0) reaches the server, or before its reply returns. */
 export interface Cut {
   command: number
   at: 'command' | 'reply'

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 /** Databases of a test server, more than a run takes; 0 is the counter's. */
 const DATABASES = 16_384
 
-/** What each test server is started with. */
+/** Arguments of each test server. */
 export function serverArgs(port: number): string[] {
   return ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--databases', String(DATABASES)]
 }

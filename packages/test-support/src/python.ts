@@ -18,7 +18,7 @@ const PACKAGES = {
 /** The versions of Python arq that the interop proof covers. */
 export const ARQ_VERSIONS: readonly string[] = PACKAGES.arq
 
-/** Why Python is left out here, or undefined where it can be used. */
+/** Reason to leave Python out here, or undefined where it can be used. */
 export async function whyNoPython(): Promise<string | undefined> {
   try {
     await run(python3(), ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))'])

@@ -8,7 +8,7 @@ import type { RedisTarget } from '@arq-ts/core/task-kit'
 import { persistCache } from './tasks.ts'
 
 /**
- * What `arq-ts worker` loads: `tasks: [{ use: '@arq-ts/write-behind', with: { persisters: { 'app.db': './persisters.js' } } }]`.
+ * Entry for `arq-ts worker`: `tasks: [{ use: '@arq-ts/write-behind', with: { persisters: { 'app.db': './persisters.js' } } }]`.
  * Each module's exported functions may be called under the name on the left.
  *
  * @throws OptionsError when a module cannot be imported or exports no function.

@@ -24,7 +24,7 @@ export interface DirtyEntry {
   dueAt: Date | null
   /** Since when the key is dirty; null for a dead one. */
   since: Date | null
-  /** Why it failed for good; null unless it did. */
+  /** Reason why it failed for good; null unless it did. */
   error: string | null
 }
 

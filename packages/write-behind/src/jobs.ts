@@ -5,7 +5,7 @@ import { decode, encode } from './value.ts'
 
 const PREFIX = 'write-behind:'
 
-/** What a job that persists a key is asked for with. */
+/** Request of a job that persists a key. */
 export interface JobRequest {
   epoch: number
   value: unknown
@@ -71,7 +71,7 @@ export async function bringPending(
   }
 }
 
-/** Whether a job's arguments hold the value that waits, so that a dead letter of it would show that. */
+/** Returns true where a job's arguments hold the pending value, so that a dead letter of it would show that value. */
 export function bringsPending(value: unknown, persister: string, pending: Pending): boolean {
   if (persister !== pending.persister) return false
   try {

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { keyPrefixOption, redisOption } from '@arq-ts/core/task-kit'
 import type { RedisTarget } from '@arq-ts/core/task-kit'
 
-/** What a persister gets of a write beside its key and value. */
+/** Argument of a persister in addition to the key and the value of a write. */
 export interface Write {
   /** Grows with every write of the key. A store that keeps it can refuse what is older: then nothing ever goes backwards. */
   version: number
@@ -54,13 +54,13 @@ export type Persisters = Readonly<Record<string, Readonly<Record<string, Persist
 export interface WriteBehindOptions {
   /** Enqueues `persist_cache`. */
   client: Client
-  /** Where the cache is: a URL, ioredis options, or an ioredis client whose settings are copied. */
+  /** Redis of the cache: a URL, ioredis options, or an ioredis client whose settings are copied. */
   redis: RedisTarget
   /** Put before every key; for Redis Cluster a hash tag such as `'{cache}:'`. Default none. */
   keyPrefix?: string
   /** Functions that make values durable. A service that only writes needs none, but to flush by itself. */
   persisters?: Persisters
-  /** How values are written. Default `json`. */
+  /** Codec of values. Default `json`. */
   codec?: 'json' | 'msgpack' | 'pickle'
   /** A persister that gives no sign of life for so long, its process stopped, may be overtaken. In ms; default 30,000. */
   lockMs?: number
@@ -105,7 +105,7 @@ export interface WriteOptions {
   ttlMs?: number
 }
 
-/** What the tasks need. */
+/** Options of the tasks. */
 export interface PersistCacheOptions {
   redis: RedisTarget
   /** Functions that may be called, by module and name. */

@@ -12,7 +12,7 @@ const MAX_ROUNDS = 20
 /** Time a persister may take to end once its signal has fired; after that the key goes to others. */
 export const GRACE_MS = 1_000
 
-/** How persisting a key ended. */
+/** Outcome of persisting a key. */
 export type Persisted =
   /** `version` is the last that this call persisted, null when there was nothing to do. What is newer has its job. */
   | { kind: 'done'; version: number | null }
@@ -21,7 +21,7 @@ export type Persisted =
   /** It failed for good, and a job that brings the newest value was asked for. */
   | { kind: 'handed over'; error: Error }
 
-/** What a call of `persistKey` needs. */
+/** Options of `persistKey`. */
 export interface PersistOptions {
   persisters: Persisters
   lockMs: number
@@ -33,7 +33,7 @@ export interface PersistOptions {
   graceMs?: number
   /** Asks for the job that brings a value, unless it was asked for. */
   bring: (newer: Newer) => Promise<void>
-  /** What becomes of a value that could not be persisted. */
+  /** Decides about a value that could not be persisted. */
   aftermath: (error: Error, pending: Pending) => Aftermath
 }
 

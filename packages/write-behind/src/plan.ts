@@ -1,6 +1,6 @@
 /**
- * What happens to one key, decided without Redis, clock or persister: `decide(state, event, nowUs)` gives the next state
- * and what came of the event. The store applies it by compare-and-set, so events of one key happen one after the other.
+ * Events of one key, decided without Redis, clock or persister: `decide(state, event, nowUs)` returns the next state
+ * and the outcome of the event. The store applies it by compare-and-set, so events of one key happen one after the other.
  *
  * clean → dirty (a value waits) → held (somebody persists it) → clean, dirty again when a newer value came meanwhile or
  * the persister failed, or dead when it failed for good: dirty, but nobody comes by himself until the next write.
@@ -17,7 +17,7 @@ export interface Pending {
 
 export interface KeyState {
   pending: Pending | null
-  /** By when what waits should be persisted, in unix ms of Redis's clock. */
+  /** Time by which the pending value should be persisted, in unix ms of Redis's clock. */
   dueMs: number
   /**
    * Names the job that persists what is pending: it changes when a run begins, so that a write that comes meanwhile asks
@@ -31,17 +31,17 @@ export interface KeyState {
   /** The version that was last persisted; 0 for none that is known of. */
   persisted: number
   /**
-   * Who persists now, for which job (null for a flush), and until when that is believed without a renewal. `owes`: what it
-   * persists was left to it by others, who do not come again.
+   * Lock of the running persister: its job (null for a flush), and its end unless it is renewed. `owes`: others left the
+   * pending value to it, and do not come again.
    */
   lock: { token: string; jobId: string | null; untilUs: number; owes: boolean } | null
   /** Somebody came to persist while the key was held, and left it to the holder. */
   again: boolean
   /** The epoch of the job that brings what is pending, since one that brought an older value failed for good. */
   broughtBy: number | null
-  /** What is pending failed for good, and a dead letter has it. */
+  /** Set when the pending value failed for good and is in a dead letter. */
   dead: { error: string; atMs: number } | null
-  /** What is pending was deleted from the cache: it is persisted, and not read any more. */
+  /** Set when the pending value was deleted from the cache: it is still persisted, but no longer read. */
   isHidden: boolean
 }
 
@@ -59,7 +59,7 @@ export const CLEAN: KeyState = {
   isHidden: false,
 }
 
-/** What becomes of a value whose persister failed; said by the one who ran it. */
+/** Decision about a value whose persister failed, made by the one who ran it. */
 export type Aftermath =
   /** The same job comes again by itself. */
   | { then: 'retry'; inMs: number }
@@ -181,7 +181,7 @@ function begin(state: KeyState, event: Event<'begin'>, nowUs: number): Step {
   if (state.pending === null) return { state, outcome: { kind: 'clean' } }
   const { lock } = state
   const { jobId, token } = event
-  // Of one job the last run counts: the one before has crashed, or hangs.
+  // The last run of a job counts: the one before has crashed, or hangs.
   const isHeld = lock !== null && lock.untilUs > nowUs && (jobId === null || lock.jobId !== jobId)
   const dead = jobId === null ? state.dead : null
   const next = { ...state, epoch: nextEpoch(state, nowUs), isAsked: false, askedIn: null, dead }

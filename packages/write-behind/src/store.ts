@@ -15,10 +15,10 @@ import { BEGIN_LOAD, END_LOAD, READ_MANY, READ_PAGE, READ_SIZES, SWAP, SWAP_MANY
 const REMEMBER_MS = 7 * 86_400_000
 /** Two writers of one key meet; each try lets one of them through. */
 const MAX_TRIES = 200
-/** Of a UUID. */
+/** Length of a UUID. */
 const STAMP_LENGTH = 36
 
-/** What happens to the cache entry with an event. */
+/** Change of the cache entry by an event. */
 type CacheChange = { kind: 'set'; value: Uint8Array; ttlMs: number } | { kind: 'delete' }
 
 /** States of keys as they were read, or left by a change. */
@@ -71,7 +71,7 @@ export class Store {
     return hadEntry || (outcome.kind === 'deleted' && outcome.wasShown)
   }
 
-  /** What is known of a key. */
+  /** Reads the state of a key. */
   async state(key: string): Promise<KeyState> {
     return (await this.#read(key)).state
   }
@@ -139,7 +139,7 @@ export class Store {
     return redisNowMs(this.#redis)
   }
 
-  /** What waits, in numbers, at the cost of one round trip. */
+  /** Reads the figures of the backlog in one round trip. */
   async figures(): Promise<StoreFigures> {
     const replies = await this.#redis
       .multi()
@@ -292,7 +292,7 @@ export class Store {
     return { ...readRecord(fields[0], fields[1], value), nowUs: toUs(time) }
   }
 
-  /** What is known of many keys, in one round trip; without those that Redis holds something else under. */
+  /** Reads the state of many keys in one round trip; without those under which Redis holds something else. */
   async snapshot(keys: readonly string[]): Promise<Snapshot> {
     const records = new Map<string, KeyRecord>()
     if (keys.length === 0) return { timeUs: () => 0, records }

@@ -19,7 +19,7 @@ const MAX_RETRY_DELAY_MS = 60_000
 const HOLD_POLL_MS = 50
 const MARGIN_MS = 1_000
 
-/** What a job gives back; Python's keys. */
+/** Result of a job; Python's keys. */
 export interface PersistResult {
   status: 'success'
   key: string

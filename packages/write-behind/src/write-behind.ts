@@ -42,7 +42,7 @@ export interface FailedWrite {
   version: number
   /** `module:name` of the function that failed. */
   persister: string
-  /** What it threw, in one line. */
+  /** Error it threw, in one line. */
   error: string
   failedAt: Date
 }
@@ -143,7 +143,7 @@ export class WriteBehind {
   async writeBehind(key: string, value: unknown, options: WriteOptions): Promise<{ version: number }> {
     const { persister, delayMs, ttlMs } = checked('writeBehind', writeSchema, options)
     const bytes = this.#encode(value)
-    // What the job cannot carry is refused before anything is written.
+    // A value that the job cannot carry is refused before anything is written.
     if (this.#client.codec !== this.#codec) encode(value, this.#client.codec)
     const { queueName } = this.#client
     const event = { kind: 'write', value: bytes, persister, delayMs: Math.round(delayMs), queueName } as const
@@ -244,7 +244,7 @@ export class WriteBehind {
   }
 
   /**
-   * What waits, in numbers: dirty and dead keys, the age of the oldest write that waits, how far the most overdue is past
+   * Figures of the backlog: dirty and dead keys, the age of the oldest write, the delay of the most overdue one past
    * its time, and how many writes, persisted values and failures there were in the whole fleet. One round trip.
    */
   stats(): Promise<CacheStats> {

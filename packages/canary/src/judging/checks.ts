@@ -9,7 +9,7 @@ import { binomialTail, isShareAbove, shareUpperBound, wilson } from './statistic
 import type { Tally } from './tally.ts'
 import type { Window } from './windows.ts'
 
-/** Of the requests, how many may be slower than the limit of a 95th percentile. */
+/** Share of requests that may be slower than the limit of a 95th percentile. */
 const SLOW = 0.05
 /** A difference that only delays is looked for in this many times `minSamples`: the difference of two small samples is noise. */
 const COMPARED = 10

@@ -1,7 +1,7 @@
-/** What a check says, and how it is worded. */
+/** Findings of a check, and their wording. */
 import type { Window } from './windows.ts'
 
-/** Why a stage has failed, and on what evidence. */
+/** Reason and evidence of a failed stage. */
 export interface Breach {
   check: string
   /** For people: `error rate 30 % is above 5 %`. */
@@ -15,9 +15,9 @@ export interface Check {
   name: string
   /** Part of a look's alpha that this check may spend. */
   weight: number
-  /** Whether the window proves a breach, with an error of at most `alpha`. */
+  /** Returns the breach that the window proves, with an error of at most `alpha`. */
   breach: (window: Window, alpha: number) => Breach | null
-  /** What keeps this window from being called healthy; null when nothing does. No proof is needed for that. */
+  /** Returns the reason not to call this window healthy; null when there is none. It needs no proof. */
   doubt: (window: Window) => string | null
 }
 

@@ -35,7 +35,7 @@ export interface Verdict {
   breach: Breach | null
   /** Measures with too few samples to pass the stage; null where there are enough. */
   missing: string | null
-  /** What was seen and looks bad, without proof: the stage is not passed meanwhile. Null when all looks well. */
+  /** Observation that looks bad, without proof: the stage is not passed meanwhile. Null when all looks well. */
   doubt: string | null
 }
 
@@ -72,7 +72,7 @@ function first<T>(checks: readonly Check[], ask: (check: Check) => T | null): T 
   return null
 }
 
-/** What a stage has not seen enough of; null where it has. One without a duration needs nothing. */
+/** Evidence that a stage still lacks; null where it lacks none. One without a duration needs none. */
 function missingOf(stage: Stage, { guards, minObservedShare, minSamples }: JudgingRules, whole: Window): string | null {
   if (stage.durationMinutes === 0) return null
   const where =

@@ -53,7 +53,7 @@ export function addLatencies(into: Latencies, more: Latencies): void {
   for (let i = more.first; i < end; i++) into.buckets[i]! += more.buckets[i]!
 }
 
-/** How many requests surely took longer than `limitMs`: those in its own bucket are not counted. */
+/** Counts the requests that surely took longer than `limitMs`: those in its own bucket are left out. */
 export function countAbove({ buckets, maxMs }: Latencies, limitMs: number): number {
   if (maxMs <= limitMs) return 0
   let above = 0

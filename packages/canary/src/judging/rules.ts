@@ -2,7 +2,7 @@
 
 /** One stage: a share of the traffic, for a time, within bounds. */
 export interface Stage {
-  /** Of the traffic, to the new collection: 0 to 100. */
+  /** Share of the traffic to the new collection: 0 to 100. */
   percentage: number
   durationMinutes: number
   /** Share of failed requests above which the stage has failed. Default 0.05. */
@@ -29,9 +29,9 @@ export interface Guard {
 
 /** Bounds relative to the old collection in the same time. */
 export interface Baseline {
-  /** By how much the share of failed requests may be higher. Default 0.02. */
+  /** Allowed increase of the share of failed requests. Default 0.02. */
   maxErrorRateIncrease: number
-  /** How many times the old collection's 95th percentile is allowed. Default 1.5. */
+  /** Allowed multiple of the old collection's 95th percentile. Default 1.5. */
   maxLatencyRatio: number
   /** A 95th percentile higher by less than this, in ms, is never a breach. Default 20. */
   minLatencyIncreaseMs: number

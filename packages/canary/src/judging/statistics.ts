@@ -110,7 +110,7 @@ export function shareUpperBound(hits: number, trials: number, alpha: number): nu
   return high
 }
 
-/** What is known of a number that was recorded: enough for its mean and variance. */
+/** Moments of a recorded number: enough for its mean and variance. */
 export interface Moments {
   count: number
   sum: number

@@ -52,7 +52,7 @@ export function addTally(into: Tally, more: Tally): void {
   }
 }
 
-/** What was counted after `mark`, an earlier tally of the same minute. Keys that were lost meanwhile count as nothing. */
+/** Counts after `mark`, an earlier tally of the same minute. Keys that were lost meanwhile count as nothing. */
 export function since(tally: Tally, mark: Tally | undefined): Tally {
   if (!mark) return tally
   const left = (now: number, then: number) => Math.max(0, now - then)

@@ -28,7 +28,7 @@ export interface GuardView {
   samples: number
   /** `breach`: proven in some window; `doubt`: a window looks bad, without proof; `unseen`: fewer than `minSamples`. */
   verdict: 'ok' | 'doubt' | 'breach' | 'unseen'
-  /** Why it is a breach or in doubt. */
+  /** Reason for the breach or the doubt. */
   text: string | null
 }
 

@@ -27,7 +27,7 @@ import { isSerial, rulesOf } from '../unique/unique.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
 import { isTracing, traceEnqueue } from '../telemetry/tracing.ts'
 
-/** What became of one item of `enqueueMany`. */
+/** Outcome of one item of `enqueueMany`. */
 export type EnqueueOutcome<Result = unknown> =
   | { status: 'queued'; job: Job<Result> }
   /** The id is queued, running or has a kept result; `job` is the one that has it. */
@@ -73,9 +73,9 @@ export class Client {
   readonly workers: Workers
   /** Queues as a whole: numbers, pause and resume, purge. */
   readonly queues: Queues
-  /** What is wrong with the fleet, and its repair. */
+  /** Problems of the fleet, and their repair. */
   readonly doctor: Doctor
-  /** What workers recorded: counts and durations over time, errors, recent jobs, events. */
+  /** Recordings of workers: counts and durations over time, errors, recent jobs, events. */
   readonly history: History
   /** Limits at run time: read, set, clear. */
   readonly limits: Limits
@@ -321,7 +321,7 @@ export class Client {
   }
 }
 
-/** What a client is made of. */
+/** Parts of a client. */
 interface Parts {
   link: Link
   codec: CodecName
@@ -338,7 +338,7 @@ function openLink(options: ClientOptions): Parts {
   return { link: new Link({ redis, keyPrefix, expiresExtraMs, limits, log, timeoutMs }), queueName, codec }
 }
 
-/** How a worker hands its connection to the client it gives to handlers. */
+/** Connection of a worker as it is handed to the client of its handlers. */
 class SharedLink implements Parts {
   readonly link: Link
   readonly codec: CodecName

@@ -98,7 +98,7 @@ export class Collector {
       if (!this.#lease && !(await this.#take())) return intervalMs
       return await this.#step()
     } catch (error) {
-      // What was read and not counted is read again in the next pass.
+      // Results that were read and not counted are read again in the next pass.
       this.#options.results.forget()
       if (performance.now() - this.#loggedAtMs >= REPEAT_MS) {
         this.#loggedAtMs = performance.now()
@@ -137,7 +137,7 @@ export class Collector {
       isOver = step.cursor === null
     }
     const looked = [...new Set(this.#found.splice(0, RESULTS_PER_STEP))]
-    // What a pass has left over is looked at before it rests.
+    // The rest of a pass is looked at before it sleeps.
     if (!(await this.#count(looked))) return intervalMs
     if (!isOver || this.#found.length > 0) return Math.min(STEP_MS, intervalMs)
     this.#restMs = this.#hasCounted ? intervalMs : Math.min(2 * this.#restMs, Math.max(MAX_REST_MS, intervalMs))

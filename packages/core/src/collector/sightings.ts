@@ -1,4 +1,4 @@
-// What the collector makes of results that Python workers left. Pure.
+// Results that Python workers left, as the collector counts them. Pure.
 
 import { createHash } from 'node:crypto'
 import { decodeResult, readable } from '@arq-ts/protocol/jobs'
@@ -33,7 +33,7 @@ export interface Sighting {
   startedMs: number
   finishedMs: number
   enqueuedMs: number
-  /** What it raised; undefined where it did not. */
+  /** Error it raised; undefined where it raised none. */
   error: unknown
   /** The second in which it ended, and its number there: the same for the same end of the same job. */
   second: number

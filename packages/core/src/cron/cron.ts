@@ -48,7 +48,7 @@ export interface CronJob extends Readonly<Required<Omit<CronJobOptions, 'timeZon
   readonly timeoutMs: number | undefined
   /** The schedule as text: the expression, or the options that were given. */
   readonly schedule: string
-  /** What a tick runs. */
+  /** Handler of a tick. */
   readonly handler: (ctx: JobContext) => unknown
   /** The first tick after an instant, in unix ms; null when there is none. `zone` is for jobs without their own. */
   next(afterMs: number, zone?: string): number | null

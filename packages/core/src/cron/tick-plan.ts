@@ -6,11 +6,11 @@ import { tickJobId } from './cron.ts'
 import type { CronJob } from './cron.ts'
 
 /**
- * How late a tick may be enqueued, in ms, unless missed ticks are made up for: arq keeps the in-progress key of a cron
+ * Bound on the delay of a tick, in ms, unless missed ticks are caught up: arq keeps the in-progress key of a cron
  * job that long after its end, so that until then anybody can see that a tick has run.
  */
 export const STALE_MS = 60_000
-/** How far back a missed tick is looked for where `missed` is `latest`, in ms. */
+/** Bound on the age of a missed tick where `missed` is `latest`, in ms. */
 export const MISSED_WINDOW_MS = 7 * 86_400_000
 
 /** One tick to enqueue. */

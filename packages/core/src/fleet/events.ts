@@ -1,4 +1,4 @@
-/** What a worker tells of, for metrics and tests: `worker.on('jobFinished', ({ outcome, runMs }) => …)`. */
+/** Events of a worker, for metrics and tests: `worker.on('jobFinished', ({ outcome, runMs }) => …)`. */
 
 /** Which job an event is about. */
 export interface JobEvent {
@@ -39,7 +39,7 @@ export type WorkerEvents = {
   redisUp: []
 }
 
-/** What a worker publishes of its jobs; the fields beyond the first six depend on the event, as in `WorkerEvents`. */
+/** Message that a worker publishes about its jobs; the fields after the first six depend on the event, as in `WorkerEvents`. */
 export interface WorkerEventMessage extends JobEvent {
   /** Which of `WorkerEvents` happened. */
   event: 'jobStarted' | 'jobFinished' | 'jobRetried' | 'jobReleased' | 'jobAbandoned' | 'leaseLost' | 'deadLettered'
@@ -55,9 +55,9 @@ export interface WorkerEventMessage extends JobEvent {
   runMs?: number
   /** Until the next try, in ms. */
   delayMs?: number
-  /** How it ended. */
+  /** Outcome of the job. */
   outcome?: 'complete' | 'failed' | 'aborted'
-  /** Why it was handed back: `shutdown` or `unknown function`. */
+  /** Reason for the return: `shutdown` or `unknown function`. */
   reason?: string
   /** Type and message of the error, in one line. */
   error?: string

@@ -1,6 +1,6 @@
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
 
-/** What a worker counts since its start, by arq's names. */
+/** Counters of a worker since its start, by arq's names. */
 export interface Counters {
   /** Jobs that ended well. */
   complete: number
@@ -28,7 +28,7 @@ export interface WorkerEntry {
   queues: string[]
   /** Names of the functions it runs, cron jobs included. */
   functions: string[]
-  /** How many jobs it runs at a time. */
+  /** Number of jobs it runs at a time. */
   maxJobs: number
   /** Time its claim on a job holds without a renewal, in ms. */
   leaseMs: number
@@ -42,7 +42,7 @@ export interface WorkerEntry {
   rssBytes: number
   /** Jobs at work now, at most 100 of them named; `jobTry` counts from 1, `startedAtMs` is in unix ms of Redis. */
   running: { jobId: string; functionName: string; queueName: string; jobTry: number; startedAtMs: number }[]
-  /** What it counted; `ongoing` is how many jobs are at work now. */
+  /** Its counters; `ongoing` is the number of jobs that run now. */
   counters: Counters & { ongoing: number }
 }
 

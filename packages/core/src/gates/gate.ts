@@ -2,7 +2,7 @@ import type { JobRecord } from '@arq-ts/protocol/jobs'
 import type { AnyLimit } from '../limits/limit.ts'
 import type { Claim } from '../redis/broker.ts'
 
-/** What gates know of a task. */
+/** Data of a task that gates use. */
 export interface GatedTask {
   name: string
   limits: readonly AnyLimit[] | undefined
@@ -36,7 +36,7 @@ export type Verdict =
   | { kind: 'drop'; reason: string }
   | { kind: 'lost' }
 
-/** What one job needs of one gate, from its claim to its end: created → admitted → ended. */
+/** Share of one gate in one job, from its claim to its end: created → admitted → ended. */
 export interface Pass {
   /** Decides whether the job may start. Whatever it throws is the error of the job's run. */
   admit(): Promise<Verdict>

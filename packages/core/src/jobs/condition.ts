@@ -98,7 +98,7 @@ export function holderOf(
   return {
     language: workerId === null ? 'unknown' : 'arq-ts',
     workerId,
-    // Where no worker is registered at all, the registry may have been lost.
+    // An empty registry may have been lost.
     alive: workerId === null || workers.length === 0 ? null : worker !== undefined,
     sinceMs: run?.startedAtMs ?? null,
     expiresInMs: ttlMs,

@@ -15,7 +15,7 @@ import type { JobResult } from './job.ts'
 export interface JobHold {
   /** The capability: `limit`. */
   by: string
-  /** What of it holds the job: the name of a limit, and the key it counts by. */
+  /** Part that holds the job: the name of a limit, and the key it counts by. */
   about: string
   /** When it was held. */
   since: Date
@@ -27,7 +27,7 @@ export interface JobDetails {
   jobId: string
   /** The state in one word; `not_found` where nothing is known of it. */
   status: JobState
-  /** Where it is queued, or where it ran; null when nobody knows. */
+  /** Queue that holds it, or where it ran; null when nobody knows. */
   queueName: string | null
   /** The function's name on the wire. */
   functionName: string | null
@@ -43,7 +43,7 @@ export interface JobDetails {
   dueTime: Date | null
   /** Its place in the queue as Redis has it: unix ms, or infinite; null when it is not queued. */
   score: number | null
-  /** Of a running job only where an arq-ts worker runs it. */
+  /** Start of a running job, known only where an arq-ts worker runs it. */
   startTime: Date | null
   /** When it ended, or became a dead letter. */
   finishTime: Date | null
@@ -55,11 +55,11 @@ export interface JobDetails {
   success: boolean | null
   /** Return value of the handler; undefined unless it ended well. */
   result: unknown
-  /** Why it failed, or why its last try did where that was recorded, in one line; null where nothing is known. */
+  /** Reason why it failed, or why its last try did where that was recorded, in one line; null where nothing is known. */
   error: string | null
   /** True when it is kept as a dead letter. */
   dead: boolean
-  /** Why its score is far, where a capability holds it; null otherwise. */
+  /** Reason for its far score, where a capability holds it; null otherwise. */
   hold: JobHold | null
   /** The arq-ts worker that runs it. */
   workerId: string | null

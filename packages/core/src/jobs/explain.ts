@@ -6,7 +6,7 @@ import type { JobDetails } from './details.ts'
 
 /** One thing that decides whether a job runs. */
 export interface Reason {
-  /** What was asked: `place`, `payload`, `time`, `pause`, `hold`, `limit`, `worker`, `function`, `slots`, `abort`, `codec`. */
+  /** Name of the check: `place`, `payload`, `time`, `pause`, `hold`, `limit`, `worker`, `function`, `slots`, `abort`, `codec`. */
   check: string
   /** False where it keeps the job from running; null where nobody can know. */
   ok: boolean | null

@@ -20,7 +20,7 @@ import type { Link } from '../redis/link.ts'
 /** arq's own pace of asking for a result; ours hears of it sooner where a worker of ours ran the job. */
 const POLL_DELAY_MS = 500
 
-/** What is known of a job; arq's `JobDef`. */
+/** Data of a job; arq's `JobDef`. */
 export interface JobInfo {
   jobId: string
   /** The function's name on the wire. */
@@ -37,11 +37,11 @@ export interface JobInfo {
   score: number | null
 }
 
-/** How a job ended; arq's `JobResult`. */
+/** Result of a job; arq's `JobResult`. */
 export interface JobResult extends JobInfo {
   /** False when it failed, timed out, or was aborted. */
   success: boolean
-  /** What the handler returned, or the error. */
+  /** Return value of the handler, or the error. */
   result: unknown
   /** When its last run began; Redis's time where a worker of ours ran it, else the Python worker's. */
   startTime: Date
@@ -97,7 +97,7 @@ export class Job<Result = unknown> {
   }
 
   /**
-   * What is known of the job, its result included; null when nothing is.
+   * Returns the data of the job, its result included; null when nothing is known.
    *
    * @throws RedisUnavailableError when Redis does not answer; DecodeError when no codec reads what is stored.
    */
@@ -109,7 +109,7 @@ export class Job<Result = unknown> {
   }
 
   /**
-   * Where the job is, by arq's names: `deferred`, `queued`, `in_progress`, `complete` (however it ended) or `not_found`.
+   * Returns the state of the job, by arq's names: `deferred`, `queued`, `in_progress`, `complete` (also failed) or `not_found`.
    *
    * @throws RedisUnavailableError when Redis does not answer.
    */

@@ -8,7 +8,7 @@ import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import type { Place } from '../redis/job-pages.ts'
 import type { Link } from '../redis/link.ts'
 
-/** What a page of jobs is made of. */
+/** Request of a page of jobs. */
 export interface JobPageRequest {
   /** Queues that are looked at. */
   queueNames: readonly string[]
@@ -41,7 +41,7 @@ export interface PageOfJobs {
 
 const STEP = 500
 
-/** Where a search stands: in a queue, among the dead letters, or among kept results. */
+/** Position of a search: in a queue, among the dead letters, or among kept results. */
 type Position =
   | { in: 'queue'; name: string; after: Place | null }
   | { in: 'dead'; after: Place | null }

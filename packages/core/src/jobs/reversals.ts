@@ -25,7 +25,7 @@ export class Reversals {
     this.#link = link
   }
 
-  /** Where jobs are: their scores in a queue, or among the dead letters (`queueName` null); null for one that is not there. */
+  /** Places of jobs: their scores in a queue, or among the dead letters (`queueName` null); null for one that is not there. */
   places(queueName: string | null, jobIds: readonly string[]): Promise<(string | null)[]> {
     return this.#link.jobPages.places(queueName, jobIds)
   }

@@ -75,7 +75,7 @@ export class LimitGate implements Gate {
     })
   }
 
-  /** What leaves a limit while it is being filled goes along with the next call. Never rejects. */
+  /** Jobs that leave a limit while it is being filled are sent with the next call. Never rejects. */
   #fill(id: string, leaving: Leaving): Promise<void> {
     const under = this.#fills.get(id)
     if (under) {
@@ -92,7 +92,7 @@ export class LimitGate implements Gate {
 
   async #fillAll(id: string, fill: { leaving: Leaving | undefined }): Promise<void> {
     const { log, records } = this.#options
-    // What ends in one turn leaves together.
+    // Jobs that end in one turn leave together.
     await Promise.resolve()
     while (fill.leaving) {
       const { leaving } = fill

@@ -3,7 +3,7 @@ import { OptionsError } from '../errors.ts'
 import { aFunction, checkOptions, count, duration, MAX_DEFER_MS } from '../options/check.ts'
 import type { LimitClaim } from '../redis/limits.ts'
 
-/** How often jobs may start: `count` in `perMs` milliseconds, evenly, and up to `burst` at once. */
+/** Rate at which jobs may start: `count` in `perMs` milliseconds, evenly, and up to `burst` at once. */
 export interface Rate {
   /** Starts in `perMs`, at least 1. */
   count: number
@@ -22,7 +22,7 @@ export interface Limit<A extends readonly unknown[] = readonly never[]> {
   name: string
   /** Jobs that run at a time, at least 0. Default: any number. */
   concurrency?: number
-  /** How often jobs start. Default: as often as they come. */
+  /** Rate at which jobs start. Default: no bound. */
   rate?: Rate
   /** The key that is counted by: each has a limit of its own. Default: one for all. */
   key?: (...args: A) => string
@@ -30,7 +30,7 @@ export interface Limit<A extends readonly unknown[] = readonly never[]> {
   share?: { key: (...args: A) => string; weight?: (...args: A) => number }
 }
 
-/** What can be changed at run time; null lifts it, undefined leaves it as it is declared. */
+/** Settings that can be changed at run time; null lifts a bound, undefined leaves it as it is declared. */
 export interface LimitSettings {
   concurrency?: number | null
   rate?: Rate | null

@@ -11,7 +11,7 @@ export interface LimitStatus {
   key: string | null
   /** Jobs that may run at a time; null where any number may, or where only the workers know. */
   concurrency: number | null
-  /** How often jobs may start; null where as often as they come, or where only the workers know. */
+  /** Rate at which jobs may start; null for no bound, or where only the workers know. */
   rate: Rate | null
   /** True where it was set at run time, for this key or for all. */
   isSet: boolean

@@ -26,14 +26,14 @@ const FEW_JOBS = 16
 export type * from './broker-calls.ts'
 
 /**
- * What a queue does in Redis, one script per operation, each on a batch. Every call outlives an outage: it waits for
+ * Operations of a queue in Redis, one script each, on a batch. Every call outlives an outage: it waits for
  * Redis and is sent again, and its script makes the repetition harmless.
  */
 export class Broker {
   readonly keys: Keys
   readonly connection: Connection
   readonly clock: RedisClock
-  /** Whether workers may listen to keyspace events; claims then take care not to wake them. */
+  /** True where workers may listen to keyspace events; claims then take care not to wake them. */
   hasKeyspaceListeners = true
   /** Faults in Redis that scripts have met. */
   readonly faults = new Faults()
@@ -42,7 +42,7 @@ export class Broker {
   readonly #aborts: AbortedJobs
   readonly #vigil = new Vigil()
   readonly #expiresExtraMs: number
-  /** Where the id begins in an in-progress key, in bytes from 1. */
+  /** Offset of the id in an in-progress key, in bytes from 1. */
   readonly #idAt: number
 
   constructor(connection: Connection, keys: Keys, clock: RedisClock, expiresExtraMs = EXPIRES_EXTRA_MS) {

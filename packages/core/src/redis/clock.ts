@@ -23,7 +23,7 @@ export class RedisClock {
     return Math.round(this.#local() + this.#offsetMs)
   }
 
-  /** How far this machine's clock is behind Redis's, in ms. */
+  /** Delay of this machine's clock behind Redis's, in ms. */
   get offsetMs(): number {
     return this.#offsetMs
   }

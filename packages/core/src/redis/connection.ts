@@ -34,7 +34,7 @@ const LEAVE_REPLICA_MS = 1_000
  */
 export class Connection {
   readonly client: Redis
-  /** Where Redis is, for messages. */
+  /** Address of Redis, for messages. */
   readonly address: string
   readonly #isForChannels: boolean
   readonly #isCluster: boolean
@@ -47,9 +47,9 @@ export class Connection {
   /** The server is there, and so is our database. */
   #isOpen = false
   #wasOpen = false
-  /** Why the server is there and cannot be used. */
+  /** Reason why the server answers and cannot be used. */
   #refused: RedisReplyError | undefined
-  /** Why the server is not there, as far as is known, and when that was last logged. */
+  /** Reason why the server does not answer, as far as is known, and when that was last logged. */
   #failure: Error | undefined
   #loggedAtMs = 0
   #loggedVaguely = false

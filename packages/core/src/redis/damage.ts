@@ -9,7 +9,7 @@ export interface Damage {
   type: string
 }
 
-/** Where damaged keys are put aside, and for how long. */
+/** Prefix of damaged keys that are put aside, and their lifetime. */
 const ASIDE = 'arq:damaged:'
 const ASIDE_MS = 7 * 86_400_000
 /** Keys whose types one call asks for. */

@@ -151,7 +151,7 @@ export class DueJobs {
     for (let at = 1; at < page.length; at += 2)
       members.push({ jobId: readId(page[at] as Buffer), score: String(page[at + 1]) })
     const sifted = members.length > 0 ? await this.#sift(queueName, members, skip, signal) : []
-    // Where the payloads were too large to read them all, the page was shorter.
+    // A page of payloads that are too large to read in one call is shorter.
     const looked = sifted.length < members.length ? { ...look, count: sifted.length } : look
     return obstruction.found(looked, sifted, room, performance.now())
   }

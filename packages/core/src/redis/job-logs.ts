@@ -8,7 +8,7 @@ const MAX_BYTES = 65_536
 const MAX_JOBS = 500
 const TTL_MS = 7 * 86_400_000
 
-/** What jobs logged, each in a stream of at most 64 KiB, of the newest 500 jobs that did. */
+/** Log streams of jobs, each of at most 64 KiB, for the newest 500 jobs that logged. */
 export class JobLogStreams {
   readonly #connection: Connection
   readonly #calls: Calls

@@ -118,7 +118,7 @@ export class JobRecords {
 
   /**
    * Members of a queue with their holders and try counters, and with the payloads of those that `wants` lets through.
-   * What is wrong with one hides no other. `together`: each job is read at one moment, so that none is seen half
+   * A fault of one job hides no other. `together`: each job is read at one moment, so that none is seen half
    * settled.
    */
   async examine(

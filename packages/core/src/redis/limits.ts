@@ -33,7 +33,7 @@ export interface LimitAnswer {
   waiting: number[]
 }
 
-/** What leaves a limit. */
+/** Jobs that leave a limit. */
 export interface Leavers {
   /** Places that are given back. */
   places: readonly string[]
@@ -55,7 +55,7 @@ export interface LimitCounts {
 export interface HoldRecord {
   /** The capability that holds it: `limit`. */
   by: string
-  /** What of it, the id of a limit. */
+  /** Id of the limit that holds the job. */
   about: string
   sinceMs: number
 }
@@ -164,7 +164,7 @@ export class LimitRecords {
     return ids
   }
 
-  /** What was set at run time: settings by the id of a limit. */
+  /** Settings made at run time, by the id of a limit. */
   async settings(): Promise<Record<string, string>> {
     const [all] = (await this.#calls.pipeline([['hgetall', this.#keys.limits]])) as [Record<string, string>]
     return all

@@ -8,7 +8,7 @@ export interface Member {
   score: string
 }
 
-/** Why a due job cannot be claimed by this worker. */
+/** Reason why a due job cannot be claimed by this worker. */
 export type Obstacle = 'held' | 'expired' | 'faulty' | 'foreign'
 
 /** Result of a look at one member. */
@@ -44,7 +44,7 @@ const FEW = 100
 /** A stretch is reported again after this time. */
 const REPORT_AGAIN_MS = 60_000
 
-/** Where to look next. */
+/** Next place to look at. */
 export type Look = { at: 'front' | 'sweep' | 'head'; after: Member | undefined; count: number }
 
 /**

@@ -24,7 +24,7 @@ export interface ScoreRange {
   max?: string
 }
 
-/** What Redis has of a queue, counted. */
+/** Counts of a queue. */
 export interface QueueCounts {
   total: number
   due: number

@@ -1,4 +1,4 @@
-/** Why Redis cannot be reached or used, in words for a log line and an error. */
+/** Reasons why Redis cannot be reached or used, in words for a log line and an error. */
 
 import { RedisReplyError } from '../errors.ts'
 

@@ -23,7 +23,7 @@ export interface SeriesEntry {
   id: string
 }
 
-/** What is recorded beside the queues, under `arq:obs:`. */
+/** Recordings of the queues, under `arq:obs:`. */
 export class Recordings {
   readonly keys: Keys
   readonly #calls: Calls

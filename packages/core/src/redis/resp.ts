@@ -7,7 +7,7 @@ const ROOM_BYTES = 65_536
 const CRLF = '\r\n'
 const CR = 13
 const LF = 10
-/** What stands before a part of so many bytes, the end of the part before it included. */
+/** Separators in front of a part of N bytes, the end of the part before it included. */
 const HEADS = Array.from({ length: 1_024 }, (_, length) => `${CRLF}$${length}${CRLF}`)
 
 let room = Buffer.allocUnsafeSlow(ROOM_BYTES)

@@ -10,10 +10,10 @@ import { typeInScript, wrongTypeAt } from './key-kinds.ts'
 
 export type ScriptName = keyof typeof luaSources
 
-/** What a script takes. */
+/** Argument of a script. */
 export type ScriptValue = RespPart
 
-/** What a script gives: bulk strings stay bytes. */
+/** Reply of a script: bulk strings stay bytes. */
 export type ScriptReply = number | Buffer | null | ScriptReply[]
 
 /** A command whose bytes are ready. What ioredis reads of its arguments is the first key, for the slot in a cluster. */

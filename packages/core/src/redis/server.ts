@@ -1,6 +1,6 @@
 import type { Calls } from './calls.ts'
 
-/** Where a server stands among its replicas. */
+/** Role of a server among its replicas. */
 export interface Replication {
   role: 'primary' | 'replica'
   /** Replicas that are connected now. */

@@ -2,7 +2,7 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import type { Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
 
-/** What is kept for a while under a token, by kind. */
+/** Kinds of values that are kept for a while under a token. */
 export type ShelfKind = 'plan' | 'trash'
 
 /** Plans of acts and what they have removed: strings that are taken once, and go by themselves. */

@@ -5,7 +5,7 @@ import { Deadline } from '../time/deadline.ts'
 type Log = ConstructorParameters<typeof Connection>[1]
 type Listener = (message: string) => void
 
-/** How often the subscribed connection is asked for a sign of life: it sends nothing else, and must notice a dead peer. */
+/** Interval of PINGs on the subscribed connection: it sends nothing else, and must notice a dead peer. */
 const PING_MS = 5_000
 
 /** A channel somebody listens on. */

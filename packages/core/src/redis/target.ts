@@ -10,7 +10,7 @@ export type RedisTarget = string | RedisOptions | Redis | Cluster
 /** A node as ioredis's Cluster takes it. */
 type ClusterNode = string | number | { host?: string; port?: number }
 
-/** Where Redis is, as plain data. */
+/** Address of Redis, as plain data. */
 export type TargetSettings =
   | { kind: 'server'; options: RedisOptions }
   | { kind: 'cluster'; nodes: ClusterNode[]; options: ClusterOptions }
@@ -49,7 +49,7 @@ export function readTarget(target: unknown): TargetSettings {
   return { kind: 'server', options: checked(target as RedisOptions) }
 }
 
-/** Where Redis is, for messages: `host:port`, a socket's path, the name of a Sentinel's primary, the nodes of a cluster. */
+/** Address of Redis for messages: `host:port`, a socket's path, the name of a Sentinel's primary, the nodes of a cluster. */
 export function addressOf(settings: TargetSettings): string {
   if (settings.kind === 'cluster') return `the cluster at ${settings.nodes.slice(0, 3).map(nodeText).join(', ')}`
   const { sentinels, name, path, host, port } = settings.options

@@ -15,11 +15,11 @@ const TRANSIENT_CODES = new Set([
   'NR_CLOSED',
 ])
 
-/** What ioredis hangs on its errors. */
+/** Fields that ioredis adds to its errors. */
 interface Attached {
   /** The command with its arguments: a password, or a job's payload. */
   command?: unknown
-  /** Of a transaction: why it was discarded. */
+  /** Reasons why a transaction was discarded. */
   previousErrors?: Error[]
   lastNodeError?: Error | null
 }

@@ -1,4 +1,4 @@
-/** How long a reply is waited for awake, in ms. */
+/** Time a reply is awaited awake, in ms. */
 const AWAKE_MS = 0.2
 /** Calls by which it is judged whether replies come in that time. */
 const TRIAL = 8
@@ -10,7 +10,7 @@ const MAX_PAUSE_MS = 1_000
  * it, more than the reply takes: on a virtual machine a tenth of a millisecond each. The loop goes round meanwhile, so
  * nobody's callbacks wait.
  *
- * Where most replies take longer, because the processor is wanted by others, it sleeps like everybody, and tries again
+ * Where most replies take longer, because others want the processor, it sleeps as usual, and tries again
  * after a while, which doubles as long as nothing changes.
  *
  * trying → awake ⇄ pausing

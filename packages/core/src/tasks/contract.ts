@@ -30,7 +30,7 @@ export interface TaskContract<Input = unknown, Result = unknown> {
 /** Any contract, for lists of them. A task is one. */
 export type AnyContract = TaskContract<never>
 
-/** What a task's handler needs of its context beside the job's own fields. Types only. */
+/** Fields that a task's handler needs in its context, in addition to the job's own. Types only. */
 export interface Needs<Extra extends object> {
   readonly [needsType]?: (extra: Extra) => void
 }

@@ -24,7 +24,7 @@ export interface TaskPackage extends Pick<WorkerOptions, 'onStartup' | 'onShutdo
 }
 
 /**
- * What a module exports as `createTasks` to be named in a worker's configuration (`tasks: [{ use: '@arq-ts/qdrant',
+ * Function that a module exports as `createTasks` to be named in a worker's configuration (`tasks: [{ use: '@arq-ts/qdrant',
  * with: { … } }]`). `options` is what stands under `with`, unchecked.
  *
  * @throws OptionsError for options it does not take.
@@ -39,7 +39,7 @@ export interface MetricsOfPackage {
 }
 
 /**
- * What a module exports as `createMetrics` beside `createTasks`, for metrics that lie in Redis and are the same from each
+ * Function that a module exports as `createMetrics` next to `createTasks`, for metrics that lie in Redis and are the same from each
  * process: a pool serves them once. `options` is what stands under `with`.
  */
 export type CreateMetrics = (

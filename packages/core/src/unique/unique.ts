@@ -16,7 +16,7 @@ export interface Unique {
    */
   until?: 'start' | 'end' | number
   /**
-   * What happens to a call whose key is taken. `reject` (default): it is not enqueued. `replace`: its data and its due time
+   * Policy for a call whose key is taken. `reject` (default): it is not enqueued. `replace`: its data and its due time
    * take the place of the job's. `debounce`: its data does, and the job waits until no call came for `quietMs`.
    * `throttle`: its data does, and the job keeps its time; jobs of the key are `quietMs` apart.
    */

@@ -5,7 +5,7 @@ import type { WorkerRegistry } from '../redis/worker-registry.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import { MAX_TIMER_MS } from '../time/timer.ts'
 
-/** How often the registry entry is written anew, and when it expires. */
+/** Interval at which the registry entry is written anew, and its lifetime. */
 const REGISTRY_INTERVAL_MS = 2_000
 const REGISTRY_TTL_MS = 15_000
 
@@ -53,7 +53,7 @@ export class Heartbeat {
     this.#maintain = options.maintain
   }
 
-  /** What was last written to the health keys. */
+  /** Last content of the health keys. */
   get healthLine(): string | null {
     return this.#lastLine
   }

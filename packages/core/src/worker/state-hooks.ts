@@ -56,7 +56,7 @@ export class StateHooks {
   }
 }
 
-/** What `onStartup` returns for the context; an arrow function may return anything else by chance. */
+/** Context from `onStartup`; an arrow function may return anything else by chance. */
 function isRecord(value: unknown): value is WorkerState {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }

@@ -1,12 +1,12 @@
-/** Where two runs differ, and the table that says which differences are meant. */
+/** Differences between two runs, and the table of those that are meant. */
 
-/** By key, what is to be seen of it and of its parts; the key itself is the part ''. */
+/** Keys with their parts as seen; the key itself is the part ''. */
 export type SeenKeys = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 export interface Difference {
   /** `log`, or the key and what of it. */
   where: string
-  /** What is to be seen of arq; null where there is nothing. */
+  /** Observation of arq; null where there is nothing. */
   arq: string | null
   ours: string | null
 }
@@ -61,7 +61,7 @@ function commonLengths(arq: readonly string[], ours: readonly string[]): number[
   return lengths
 }
 
-/** What is to be seen of Redis that is not in both; of a key that only one has, no more than that. */
+/** Differences in Redis that only one side has; of a key that only one has, no more than that. */
 export function keyDifferences(arq: SeenKeys, ours: SeenKeys): Difference[] {
   return [...new Set([...arq.keys(), ...ours.keys()])].flatMap((key) => {
     const [theirs, own] = [arq.get(key), ours.get(key)]

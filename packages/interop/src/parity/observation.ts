@@ -1,4 +1,4 @@
-/** What a run left to see, freed of what differs between two runs of one worker: times, random ids, durations. */
+/** Traces of a run, without the parts that differ between two runs of one worker: times, random ids, durations. */
 
 import type { LogRecord } from './workers.ts'
 
@@ -31,7 +31,7 @@ export function normalName(name: string): string {
     .replace(/\b\d{13}\b/g, '<ms>')
 }
 
-/** What is to be seen of a key: its type and lifetime under '', and each part of its content. */
+/** Normal form of a key: its type and lifetime under '', and each part of its content. */
 export function normalKey(name: string, key: SeenKey, seenAtMs: number): Map<string, string> {
   // The recorder's keys depend on the minute; docs/guides/recorder.md has them.
   if (name.startsWith('arq:obs:')) return new Map([['', 'recorded']])
@@ -49,7 +49,7 @@ export function normalKey(name: string, key: SeenKey, seenAtMs: number): Map<str
   } else if (content !== null && typeof content === 'object') {
     for (const [field, value] of Object.entries(content)) seen.set(` ${field}`, normalText(String(value)))
   } else {
-    // What a worker says of itself has a page of its own, docs/reference/wire-protocol.md.
+    // The record of a worker has a page of its own, docs/reference/wire-protocol.md.
     seen.set(' =', name.startsWith('arq:worker:') ? 'JSON' : normalText(String(content)))
   }
   return seen

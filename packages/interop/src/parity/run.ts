@@ -16,7 +16,7 @@ export interface Observation {
   exit: number | string
   /** Its log lines, by job. */
   lines: Map<string, string[]>
-  /** What stood in Redis at the end, and when the scenario looked. */
+  /** Content of Redis at the end, and when the scenario looked. */
   keys: SeenKeys
 }
 

@@ -24,7 +24,7 @@ export interface Stage {
 }
 
 export interface Scenario {
-  /** By id; they are enqueued by Python arq, in order. */
+  /** Jobs by id; Python arq enqueues them, in order. */
   jobs?: Readonly<Record<string, ParityJob>>
   /** Adds the ids that stand in the way of Python's producer. */
   seed?: (redis: Redis) => Promise<unknown>
@@ -33,7 +33,7 @@ export interface Scenario {
   options?: ArqOptions
   cron?: Readonly<Record<string, object>>
   failingHooks?: readonly string[]
-  /** What happens while the worker runs; unless in burst mode it is then stopped by SIGTERM. */
+  /** Acts while the worker runs; unless in burst mode it is then stopped by SIGTERM. */
   drive?: (stage: Stage) => Promise<unknown>
 }
 

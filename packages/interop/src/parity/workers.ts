@@ -52,7 +52,7 @@ export function recordOf(line: string): LogRecord | undefined {
 }
 
 export interface LogRecord {
-  /** By Python's name. */
+  /** Level, by Python's name. */
   level: string
   message: string
   /** With a traceback. */

@@ -37,7 +37,7 @@ export interface WallSchedule {
   isInterval: boolean
   /** The schedule as text: the expression, or the options that were given. */
   text: string
-  /** How far a tick lies behind its whole second. */
+  /** Offset of a tick from its whole second. */
   microsecond: number
 }
 

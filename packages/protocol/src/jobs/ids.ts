@@ -6,12 +6,12 @@
  * Ids that are valid UTF-8 are the strings they always were.
  */
 
-/** Where escaped bytes begin: U+DC00 plus the byte, which is 0x80 or more. */
+/** Start of the range of escaped bytes: U+DC00 plus the byte, which is 0x80 or more. */
 const ESCAPE = 0xdc00
 const LONE_SURROGATE = /\p{Cs}/u
 const LONE_SURROGATES = /\p{Cs}/gu
 const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/
-/** What a terminal would not show as it is, and a backslash that would read as an escape. */
+/** Characters that a terminal would not show as they are, and a backslash that would read as an escape. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|\\(?=x[\da-f]{2})/giu
 const ESCAPED = /\\x([\da-f]{2})/gi
 

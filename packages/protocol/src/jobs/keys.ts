@@ -12,7 +12,7 @@ export const RETRY_COUNTER_TTL_S = 88_400
 /** arq's `keep_cronjob_progress`: a cron job's in-progress key outlives its end, so that no second worker runs the same tick. */
 export const KEEP_CRON_IN_PROGRESS_MS = 60_000
 
-/** What Python writes into an in-progress key; a worker of ours writes its token. */
+/** Value that Python writes into an in-progress key; a worker of ours writes its token. */
 export const PYTHON_IN_PROGRESS = '1'
 
 /**
@@ -94,15 +94,15 @@ export class Keys {
   job(jobId: string): string {
     return `${this.prefix}arq:job:${jobId}`
   }
-  /** Who runs a job: our token, or Python's `1`. */
+  /** Holder of a running job: our token, or Python's `1`. */
   inProgress(jobId: string): string {
     return `${this.prefix}arq:in-progress:${jobId}`
   }
-  /** How often a job was tried. */
+  /** Number of tries of a job. */
   retry(jobId: string): string {
     return `${this.prefix}arq:retry:${jobId}`
   }
-  /** How a job ended. */
+  /** Result of a job. */
   result(jobId: string): string {
     return `${this.prefix}arq:result:${jobId}`
   }
@@ -115,7 +115,7 @@ export class Keys {
   reserved(queueName: string): string {
     return `${this.prefix}${queueName}:reserved`
   }
-  /** How many jobs of a queue ended, by outcome, on workers of ours: a hash. */
+  /** Number of jobs of a queue that ended on workers of ours, by outcome: a hash. */
   stats(queueName: string): string {
     return `${this.prefix}arq:stats:${queueName}`
   }

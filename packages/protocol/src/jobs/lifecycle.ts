@@ -1,5 +1,5 @@
 /**
- * What becomes of a job, decided without Redis, clock or handler: arq's `run_job` (worker.py) taken apart.
+ * Decisions about a job, made without Redis, clock or handler: arq's `run_job` (worker.py) taken apart.
  *
  * claimed → admit → run | fail | release
  * run → ended → settle → finish | reschedule | release
@@ -54,7 +54,7 @@ const MAX_NAME_LENGTH = 200
 
 const UNKNOWN_JOB: JobRecord = { jobTry: null, functionName: '<unknown>', args: [], kwargs: {}, enqueueTimeMs: 0 }
 
-/** By how much a job may seem younger than the request to abort it, where a producer's clock is off. */
+/** Clock-skew tolerance for an abort request that predates its job. */
 const ABORT_SLACK_MS = 3_600_000
 
 /** False for a request that was made for an earlier job of the same id; arq's are never removed, and hit the next one. */
@@ -125,7 +125,7 @@ function deathsText(deaths = 0): string {
 /** The reason a run was interrupted. */
 export type Interruption = 'aborted' | 'timed out' | 'stopped' | 'lost'
 
-/** How the handler ended. `abandoned`: it ignored its AbortSignal past the grace and still runs. */
+/** End of a handler. `abandoned`: it ignored its AbortSignal past the grace and still runs. */
 export type Outcome = { kind: 'returned'; value: unknown } | { kind: 'threw'; error: Error } | { kind: 'abandoned' }
 
 /** `retry`: the handler threw Retry. `cancelled`: it was cancelled from within, or threw RetryJob. `policy`: a retry policy says so. */
@@ -180,8 +180,8 @@ export function settle(
 }
 
 /**
- * What was thrown, as an Error that can be read: JavaScript can throw anything, and what is stored, told and raised
- * elsewhere must not throw in its turn.
+ * Converts a thrown value to an Error that can be read: JavaScript can throw anything, and a value that is stored, logged
+ * or raised elsewhere must not throw in its turn.
  */
 export function asError(thrown: unknown): Error {
   try {

@@ -18,7 +18,7 @@ export interface JobRecord {
   args: readonly unknown[]
   kwargs: Readonly<Record<string, unknown>>
   enqueueTimeMs: number
-  /** What arq-ts writes beside arq's fields, which Python passes over; undefined where there is nothing. */
+  /** Fields of arq-ts in addition to arq's, which Python ignores; undefined where there are none. */
   mark?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -28,7 +28,7 @@ const MARK = 'arq-ts'
 /** A result as it is on the wire: the job's five fields and `s r st ft q id`, and the mark `ts` of what arq-ts wrote. */
 export interface ResultRecord extends JobRecord {
   success: boolean
-  /** What the handler returned; where it failed, an Error, or the text Python writes for what it cannot serialize. */
+  /** Return value of the handler; for a failure, an Error, or the string Python writes for an error it cannot serialize. */
   result: unknown
   startTimeMs: number
   finishTimeMs: number
@@ -47,7 +47,7 @@ export function isMarkedResult(tail: Uint8Array): boolean {
   return MARKED_ENDS.some((end) => text.endsWith(end))
 }
 
-/** What arq puts in place of a queue and an id that results of its old versions lack. */
+/** Placeholder of arq for the queue and the id that results of its old versions lack. */
 const UNKNOWN = '<unknown>'
 
 /** The fields that hold values of programs, as messages name them. */
@@ -207,14 +207,14 @@ function wrong(name: string, expected: string, value: unknown): DecodeError {
   return new DecodeError(`expected ${name} to be ${expected}, got ${got}`)
 }
 
-/** What a failed result holds: an exception of any class, or the text arq writes where it could not be serialized. */
+/** Value of a failed result: an exception of any class, or the string arq writes where it could not be serialized. */
 function toError(value: unknown): unknown {
   if (value instanceof RemoteError) return value
   if (value instanceof PyObject) return readException(value.global, value.args, value.state)
   return fromExceptionMap(value) ?? value
 }
 
-/** What decoding gives, or null for bytes that no codec reads: where many are listed, one must not hide the others. */
+/** Returns the decoded value, or null for bytes that no codec reads: in a list, one must not hide the others. */
 export function readable<T>(decode: () => T): T | null {
   try {
     return decode()

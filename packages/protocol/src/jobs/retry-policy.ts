@@ -4,7 +4,7 @@ export interface RetryPolicy {
   /** Milliseconds until the second try. */
   delayMs: number
   /**
-   * How the delay grows: `exponential` (default) doubles it with each try, `fixed` keeps it, and a function gives it
+   * Growth of the delay: `exponential` (default) doubles it with each try, `fixed` keeps it, and a function returns it
    * in ms for the try that failed (from 1).
    */
   backoff?: 'exponential' | 'fixed' | ((failedTry: number, error: unknown) => number)

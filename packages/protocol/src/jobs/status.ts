@@ -1,7 +1,7 @@
 /** A job's status, by arq's names and arq's order of questions (`Job.status()` in jobs.py). */
 export type JobStatus = 'deferred' | 'queued' | 'in_progress' | 'complete' | 'not_found'
 
-/** What Redis says of a job; `score` is null when it is not queued. */
+/** State of a job in Redis; `score` is null when it is not queued. */
 export interface ObservedJob {
   /** A result is kept under `arq:result:<id>`. */
   hasResult: boolean

@@ -108,12 +108,12 @@ function textKeyed(map: Map<unknown, unknown>, lenient: boolean): object {
 /** Bytes that the escapes of a text may add where its strings repeat, and for each byte that they add once. */
 const MAX_ESCAPES = 8 * 1024 * 1024
 const MAX_ESCAPES_EACH = 16
-/** What may need an escape: a few controls beyond ASCII do not. */
+/** Characters that may need an escape: a few controls beyond ASCII do not. */
 const ESCAPED = /["\\\p{Cc}\p{Cs}]/u
 
 /**
- * What escapes add to a text. A pickle of 2 KB may repeat a string of control characters until it takes 40 MB, of which
- * each sixth byte was there: that is refused. Strings without escapes may repeat as often as there is room.
+ * Bound on the bytes that escapes add. A pickle of 2 KB may repeat a string of control characters until it
+ * takes 40 MB, six times their size: that is refused. Strings without escapes may repeat as long as there is room.
  */
 class Escapes {
   readonly #known = new Map<string, number>()

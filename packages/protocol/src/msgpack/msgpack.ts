@@ -48,7 +48,7 @@ const rules: PlainRules = {
 
 /** Whole numbers are integers at any size up to 64 bits; bytes are bin, dates timestamps. @throws EncodeError */
 export function encodeMsgpack(value: unknown, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
-  // What msgpackr gives is a slice of a buffer it never writes to again.
+  // The result of msgpackr is a slice of a buffer that it never writes to again.
   return packr.pack(toPlain(value, maxBytes === rules.maxBytes ? rules : { ...rules, maxBytes }).value)
 }
 

@@ -10,7 +10,7 @@ const MAX_FIXINT = 0x7f
 /** The key `t`, a text of one byte, which comes first in what Python and we write. */
 const TEXT_1 = 0xa1
 const T = 0x74
-/** Where `f a k et` begin: behind the head, the key `t`, and a try of one byte. */
+/** Offset of `f a k et`: behind the head, the key `t`, and a try of one byte. */
 const REST = 4
 
 /**

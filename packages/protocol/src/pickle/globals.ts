@@ -1,5 +1,5 @@
 /**
- * What a pickle constructs. Nothing named in it is ever resolved or called: the table below says which constructions
+ * Constructions of a pickle. Nothing named in it is ever resolved or called: the table below says which constructions
  * we understand as data; everything else stays an inert PyObject.
  */
 import { DecodeError, RemoteError } from '../errors.ts'
@@ -36,7 +36,7 @@ import type { TzInfo } from '../values/values.ts'
 type Args = readonly unknown[]
 /** Uint8Array and ByteArray, by what they are made from. */
 export type BytesType = { new (length: number): Uint8Array; new (bytes: ArrayLike<number>): Uint8Array }
-/** Of a global, module and name together. */
+/** Bound on the name of a global, module and name together. */
 export const MAX_NAME_LENGTH = 1_000
 
 type Construct = (args: Args, budget: DecodeBudget) => unknown
@@ -142,14 +142,14 @@ function attribute([of, name]: Args): unknown {
     : undefined
 }
 
-/** How protocols 0 and 1 make instances: (class, base, state of the base). */
+/** Instances of protocols 0 and 1: (class, base, state of the base). */
 function reconstruct([type, base, state]: Args): unknown {
   if (!(type instanceof PyGlobal) || !(base instanceof PyGlobal)) return undefined
   if (isUuid(type)) return new Uuid()
   return new PyObject(type, 'reconstruct', [base, state])
 }
 
-/** What copies must pay: the same list may be given to a million sets. */
+/** Copies a container and charges the budget for it: the same list may be given to a million sets. */
 function copy(args: Args, budget: DecodeBudget, make: (items: unknown[]) => unknown, cost: number): unknown {
   const [items = []] = args
   if (args.length > 1 || !Array.isArray(items)) return undefined

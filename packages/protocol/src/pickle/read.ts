@@ -109,7 +109,7 @@ class PickleReader extends PickleStack {
     }
   }
 
-  /** What makes objects by their names. */
+  /** Opcodes that make objects by their names. */
   #stepObject(code: number): void {
     const source: PickleSource = this.source
     switch (code) {

@@ -15,7 +15,7 @@ export class PickleStack {
   protected size = 0
   protected floor = 0
   protected readonly floors: number[] = []
-  /** How many entries the memo has. */
+  /** Number of entries in the memo. */
   protected memoized = 0
   protected containers = 0
   /** Dicts that have become Maps, because a key is no text. */

@@ -4,7 +4,7 @@ import { expectInteger, expectThat } from '../values/expect.ts'
 import { PyGlobal, PyObject } from '../values/py-object.ts'
 import { zoneOffsetMs } from './zone-offset.ts'
 
-/** What a datetime's `tzinfo` can be; null for a naive one. */
+/** Possible values of a datetime's `tzinfo`; null for a naive one. */
 export type TzInfo = TimeZone | ZoneInfo | PyObject | PyGlobal | null
 
 /** A date and time as a wall clock shows it. */
@@ -25,7 +25,7 @@ export interface TimeFields {
 
 const DAY_MS = 86_400_000
 
-/** How each is made, for the errors of those that are made wrong. */
+/** Examples of each constructor, for the errors of wrong calls. */
 const DATETIME = 'new DateTime({ year: 2026, month: 1, day: 2, hour: 3 })'
 const DATE = 'new PlainDate({ year: 2026, month: 1, day: 2 })'
 const TIME = 'new PlainTime({ hour: 3, minute: 4 })'

@@ -35,7 +35,7 @@ export function isTimeZone(zone: string): boolean {
   }
 }
 
-/** What the zone's wall clock is ahead of UTC at an instant, in ms. */
+/** Offset of the zone's wall clock from UTC at an instant, in ms. */
 export function offsetAt(instantMs: number, zone: string): number {
   if (zone === 'UTC') return 0
   const wholeSecond = Math.floor(instantMs / 1000) * 1000

@@ -1,4 +1,4 @@
-/** What Intl knows of IANA zones, asked as Python's zoneinfo answers (PEP 495). */
+/** Offsets of IANA zones from Intl, asked as Python's zoneinfo answers (PEP 495). */
 
 const DAY_MS = 86_400_000
 const MAX_FORMATS = 200

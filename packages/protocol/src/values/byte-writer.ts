@@ -24,7 +24,7 @@ export class ByteWriter {
     scratch = undefined
   }
 
-  /** What was written, in memory of its own. The writer is done. */
+  /** Returns the written bytes, in memory of their own. The writer is done. */
   finish(): Buffer {
     const bytes = allocate(this.at)
     bytes.set(this.buffer.subarray(0, this.at))

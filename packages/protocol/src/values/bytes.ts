@@ -6,7 +6,7 @@
 /** The two methods that a Buffer's `toString` ends in; to call that costs as much as the short strings themselves. */
 export type Bytes = Uint8Array & {
   latin1Slice(from: number, to: number): string
-  /** What is not UTF-8 becomes U+FFFD. */
+  /** Bytes that are not UTF-8 become U+FFFD. */
   utf8Slice(from: number, to: number): string
 }
 

@@ -184,7 +184,7 @@ class Plain {
     return this.#keep(value, this.rules.map(copy))
   }
 
-  /** What the codec cannot carry, in arguments, names or the message, must not hide the failure it belongs to. */
+  /** Arguments, names and messages that the codec cannot carry must not hide the failure they belong to. */
   #error(error: Error, depth: number): unknown {
     const map = toExceptionMap(error)
     const { size } = this
@@ -206,7 +206,7 @@ class Plain {
   }
 }
 
-/** What a container became, and what it comes to at each of its places. */
+/** Converted container, and its size at each of its places. */
 interface Place {
   ready: unknown
   nodes: number

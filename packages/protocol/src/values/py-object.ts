@@ -31,7 +31,7 @@ export class PyGlobal {
 }
 
 /**
- * How Python would make the instance. `reduce`: callee(*args). `new`: callee.__new__(callee, *args, **kwargs).
+ * Call by which Python would make the instance. `reduce`: callee(*args). `new`: callee.__new__(callee, *args, **kwargs).
  * `reconstruct`: protocol 0 and 1, base.__new__(callee, state) with args = [base, state].
  */
 export type Construction = 'reduce' | 'new' | 'reconstruct'
@@ -43,15 +43,15 @@ export type Construction = 'reduce' | 'new' | 'reconstruct'
 const EXAMPLE = "new PyObject(new PyGlobal('geo', 'Point'), 'reduce', [1, 2])"
 
 export class PyObject {
-  /** What Python would call: a class, a function, or what another call gives. */
+  /** Target of Python's call: a class, a function, or the result of another call. */
   readonly callee: PyGlobal | PyObject
   readonly made: Construction
   readonly args: readonly unknown[]
   /** Keywords of `__new__`; undefined where there are none. */
   readonly kwargs: unknown
-  /** What `__setstate__` or `__dict__` gets; undefined where there is none. */
+  /** Argument of `__setstate__` or `__dict__`; undefined where there is none. */
   state: unknown
-  /** What sets the state instead: `stateSetter(object, state)`; undefined for nearly all. */
+  /** Setter to use instead: `stateSetter(object, state)`; undefined for nearly all. */
   stateSetter: PyGlobal | PyObject | undefined
   /** Items appended afterwards, for subclasses of list. */
   readonly listItems: unknown[] = []

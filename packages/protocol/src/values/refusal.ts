@@ -1,7 +1,7 @@
 import { EncodeError } from '../errors/wire-errors.ts'
 import { Complex, PyGlobal, PyObject, Range, TimeZone, ZoneInfo } from './values.ts'
 
-/** Why a codec has no form for a value, and what would work. Never another codec that refuses it too. */
+/** Error for a value that a codec has no form for, with what would work. Never another codec that refuses it too. */
 export function refusal(value: unknown, codec: string): EncodeError {
   return new EncodeError(`${codec} cannot carry ${nameOf(value)}; ${remedy(value)}`)
 }

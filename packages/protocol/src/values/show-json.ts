@@ -161,7 +161,7 @@ class JsonWalk extends TextWalk {
     this.#isRepeating = isWithin
   }
 
-  /** What is left out, in words; `start` is the part of a string that there is room for. */
+  /** Writes a mark for a value that is left out; `start` is the part of a string that there is room for. */
   #cut(what: string, start?: string): void {
     this.text += `{"${CUT}":${this.#space}${jsonString(what)}`
     if (start) this.text += `,${this.#space}"start":${this.#space}${jsonString(start)}`

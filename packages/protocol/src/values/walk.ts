@@ -74,7 +74,7 @@ export function eachChild(value: object, show: (child: unknown) => void): void {
   }
 }
 
-/** What a value comes to when it is written out, where what is shared is written at each of its places. */
+/** Size of a value when it is written out, where shared values are written at each of their places. */
 export interface Extent {
   /** Values, this one included; Infinity for one that contains itself. */
   nodes: number

@@ -6,7 +6,7 @@ export type Language = 'python' | 'arq-ts'
 /** The word that the operator's tools have for the state of a job. */
 export type State = 'queued' | 'deferred' | 'retrying' | 'running' | 'complete' | 'failed' | 'aborted' | 'dead'
 
-/** What is wrong with one job. */
+/** Damage to one job. */
 export type JobDamage =
   | 'no payload'
   | 'undecodable payload'
@@ -52,7 +52,7 @@ export interface PlannedJob {
   damage: JobDamage | null
 }
 
-/** Who serves a queue. */
+/** Fleet that serves a queue. */
 export type Served = 'arq-ts' | 'python' | 'nobody'
 
 /** One queue. */

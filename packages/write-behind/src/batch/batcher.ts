@@ -11,7 +11,7 @@ import { errorOf, persistApart } from './persist-apart.ts'
 
 /** Batches in a row that one job may set off: a paused queue sets off no more. */
 const BATCHES_PER_JOB = 20
-/** How far past the head of the dirty keys is looked for some that can go into a batch, in batches. */
+/** Bound on the search past the head of the dirty keys for some that fit into a batch, in batches. */
 const MAX_PAGES = 4
 /** Time a key that failed in a batch is left to its own job. */
 const APART_MS = 60_000

@@ -5,7 +5,7 @@ const MAX_LONE_FAILURES = 3
 
 /** Outcomes of many writes. */
 export interface Apart {
-  /** Why a write failed, by its key. All others are durable. */
+  /** Errors of failed writes, by key. All others are durable. */
   failed: Map<string, Error>
   /** The store takes nothing, so that to go on would only ask for more of the same. */
   isDown: boolean

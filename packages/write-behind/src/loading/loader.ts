@@ -4,7 +4,7 @@ import { endOf } from '../end-of.ts'
 import type { LoadContext } from '../options.ts'
 import type { Store } from '../store.ts'
 
-/** How often one who waits looks whether the value is there: at first, and at most. */
+/** Interval at which a waiting loader looks for the value: at first, and at most. */
 const MIN_POLL_MS = 10
 const MAX_POLL_MS = 250
 

@@ -12,7 +12,7 @@ const FILES_AT_ONCE = 16
 
 const optionsSchema = z.strictObject({ folder: z.string('Expected a path').min(1, 'Expected a path') })
 
-/** What a file holds. */
+/** Content of a file. */
 export interface FileEntry {
   key: string
   value: unknown

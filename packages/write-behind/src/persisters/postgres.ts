@@ -2,7 +2,7 @@ import { OptionsError } from '@arq-ts/core'
 import type { Persister, WriteFailure } from '../options.ts'
 import { jsonOf } from './json.ts'
 
-/** What is needed of a pool or client of `pg`, or of anything that has its `query`. */
+/** Part of a `pg` pool or client that is used: its `query`. */
 export interface Queryable {
   query: (text: string, values: unknown[]) => Promise<unknown>
 }

@@ -43,7 +43,7 @@ export function isPlain(schema: Schema, within: Set<Schema> = new Set()): boolea
   if (coerce) return false
   if (PLAIN.has(type)) return true
   if (type === 'literal') return values!.every((value) => typeof value !== 'bigint' && value !== undefined)
-  // Where undefined is no named key's value, it arrives as null, or as nothing where it has a default.
+  // Undefined that is no named key's value arrives as null, or as nothing where it has a default.
   const unnamed = [element, ...(items ?? []), rest, catchall, type === 'record' ? valueType : undefined]
   if (unnamed.some((each) => each && takes(undefined, each))) return false
   const isContainer = ['object', 'array', 'tuple', 'record', 'union', 'intersection', 'lazy'].includes(type)

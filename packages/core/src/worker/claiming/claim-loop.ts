@@ -169,7 +169,7 @@ export class ClaimLoop {
     this.#mode = mode
   }
 
-  /** What is prefetched goes to other workers. */
+  /** Prefetched jobs go to other workers. */
   async #rest(ms: number): Promise<void> {
     await this.#giveBack()
     await this.#wait('quiet', ms)

@@ -1,6 +1,6 @@
-/** What task packages share: options, connections and scripts. Ours stand on it, and so may yours. */
+/** The kit of task packages: options, connections and scripts. Ours stand on it, and so may yours. */
 export { checkOptions } from './options/check.ts'
-export { keyPrefixOption, redisOption } from './options/connection.ts'
+export { keyPrefixOption, redisOption } from './options/zod-options.ts'
 export { defineScript, openRedis, redisNowMs } from './redis/task-client.ts'
 export type { OpenRedisOptions, Script } from './redis/task-client.ts'
 export type { ScriptReply, ScriptValue } from './redis/scripts.ts'

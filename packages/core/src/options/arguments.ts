@@ -1,70 +1,71 @@
 /** Checks of what public methods are given: each refuses with an OptionsError that names the method and the argument. */
 
-import { z } from 'zod'
+import { custom, array, boolean, literal, object, oneOf, string, union } from './field.ts'
+import type { ObjectField, Output, Shape } from './field.ts'
 import { OptionsError } from '../errors.ts'
 import { aFunction, checkOptions, count, duration, MAX_DEFER_MS, showValue } from './check.ts'
 
-const aName = z.string().min(1)
-const statuses = z.array(
-  z.enum(['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead', 'not_found']),
+const aName = string(1)
+const statuses = array(
+  oneOf('queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead', 'not_found'),
 )
 
 /** A number of things, or `Infinity` for all. */
-const countOrAll = z.union([count(0), z.literal(Infinity)])
+const countOrAll = union([count(0), literal(Infinity)])
 
 const deadLetterFilter = {
-  jobIds: z.array(z.string()).optional(),
-  functionName: z.string().optional(),
-  queueName: z.string().optional(),
-  error: z.string().optional(),
+  jobIds: array(string()).optional(),
+  functionName: string().optional(),
+  queueName: string().optional(),
+  error: string().optional(),
   olderThanMs: duration(0).optional(),
 }
 
 /** Names of queues that become known by and by. */
-const batches = z.custom<AsyncIterable<readonly string[]>>(
+const batches = custom<AsyncIterable<readonly string[]>>(
   (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
-  'Expected an array of names of queues, or an async iterable of such',
+  'an array of names of queues, or an async iterable of such',
 )
 
 /** Filters and options of the public methods, by the name of the method. */
 export const methodSchemas = {
-  list: z.strictObject({
-    queueNames: z.union([z.array(aName), batches]).optional(),
-    everyQueue: z.boolean().optional(),
+  list: object({
+    queueNames: union([array(aName), batches]).optional(),
+    everyQueue: boolean().optional(),
     statuses: statuses.optional(),
-    functionName: z.string().optional(),
-    text: z.string().optional(),
+    functionName: string().optional(),
+    text: string().optional(),
     olderThanMs: duration(0).optional(),
     onProgress: aFunction.optional(),
   }),
-  page: z.strictObject({
-    queueNames: z.array(aName),
+  page: object({
+    queueNames: array(aName),
     statuses: statuses.optional(),
     fits: aFunction.optional(),
-    cursor: z.string().nullable().optional(),
+    cursor: string().nullable().optional(),
     limit: count(1).optional(),
     budget: count(1).optional(),
   }),
-  queueName: z.strictObject({ queueName: z.string().optional() }),
-  queueAndForce: z.strictObject({ queueName: z.string().optional(), force: z.boolean().optional() }),
-  force: z.strictObject({ force: z.boolean().optional() }),
-  delay: z.strictObject({ delayMs: duration(0, MAX_DEFER_MS).optional() }),
-  count: z.strictObject({ dead: z.boolean().optional() }),
-  among: z.strictObject({ among: z.array(z.string()).optional() }),
-  deadLetters: z.strictObject({
+  queueName: object({ queueName: string().optional() }),
+  queueAndForce: object({ queueName: string().optional(), force: boolean().optional() }),
+  force: object({ force: boolean().optional() }),
+  delay: object({ delayMs: duration(0, MAX_DEFER_MS).optional() }),
+  count: object({ dead: boolean().optional() }),
+  among: object({ among: array(string()).optional() }),
+  deadLetters: object({
     ...deadLetterFilter,
     offset: count(0).optional(),
     limit: countOrAll.optional(),
   }),
-  deadLetterChoice: z.strictObject({ ...deadLetterFilter, all: z.literal(true).optional() }),
-  queueSearch: z.strictObject({
-    known: z.array(z.string()).optional(),
+  deadLetterChoice: object({ ...deadLetterFilter, all: literal(true).optional() }),
+  queueSearch: object({
+    known: array(string()).optional(),
     scanKeys: countOrAll.optional(),
     scanMs: duration(0).optional(),
-    only: z.enum(['waiting', 'served']).optional(),
+    only: oneOf('waiting', 'served').optional(),
   }),
-  purge: z.strictObject({ all: z.literal(true).optional(), onProgress: aFunction.optional() }),
-  wait: z.strictObject({ timeoutMs: z.union([duration(0), z.literal(Infinity)]).optional() }),
+  purge: object({ all: literal(true).optional(), onProgress: aFunction.optional() }),
+  wait: object({ timeoutMs: union([duration(0), literal(Infinity)]).optional() }),
 }
 
 /**
@@ -72,8 +73,12 @@ export const methodSchemas = {
  *
  * @throws OptionsError that names the field, what was expected, what came, and for an unknown name the likely one.
  */
-export function checkMethodOptions<S extends z.ZodObject>(where: string, schema: S, options: unknown): z.output<S> {
-  return options === undefined ? ({} as z.output<S>) : checkOptions(where, schema, options)
+export function checkMethodOptions<S extends ObjectField<Shape>>(
+  where: string,
+  schema: S,
+  options: unknown,
+): Output<S> {
+  return options === undefined ? ({} as Output<S>) : (checkOptions(where, schema, options) as Output<S>)
 }
 
 /** Checks the options of a wait for a job; none given is no limit. @throws OptionsError */

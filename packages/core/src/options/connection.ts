@@ -4,7 +4,7 @@ import { MAX_DECODED_BYTES, MAX_PAYLOAD_BYTES } from '@arq-ts/protocol'
 import type { CodecName } from '@arq-ts/protocol'
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
-import { z } from 'zod'
+import { custom, Field, oneOf, string } from './field.ts'
 import type { Logger, LogLevel } from '../logging/logger.ts'
 import { readTarget, TargetError } from '../redis/target.ts'
 import type { RedisTarget } from '../redis/target.ts'
@@ -48,35 +48,34 @@ export const connectionDefaults = {
   maxDecodedBytes: MAX_DECODED_BYTES,
 } satisfies { [K in keyof ConnectionOptions]-?: ConnectionOptions[K] | undefined }
 
-const aLogger = z.custom<Logger>(
+const aLogger = custom<Logger>(
   (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
-  'Expected a pino logger',
+  'a pino logger',
 )
 /** The option `redis`: a target that can be opened. An unknown option of ioredis is refused like one of ours. */
-export const redisOption: z.ZodType<RedisTarget> = z.custom<RedisTarget>().superRefine((target, context) => {
-  try {
-    readTarget(target)
-  } catch (error) {
-    if (!(error instanceof TargetError)) throw error
-    const { unknown } = error
-    if (unknown) context.addIssue({ code: 'unrecognized_keys', keys: [unknown.key], params: { known: unknown.known } })
-    else context.addIssue({ code: 'custom', message: `Expected ${error.message}` })
-  }
-})
-
-/** The option `keyPrefix`: a string that is put before every key. */
-export const keyPrefixOption = z.string()
+const redisTarget = new Field<RedisTarget>(
+  (target, report) => {
+    try {
+      readTarget(target)
+    } catch (error) {
+      if (!(error instanceof TargetError)) throw error
+      const { unknown } = error
+      if (unknown) report({ kind: 'unknown', keys: [unknown.key], known: unknown.known })
+      else report({ kind: 'value', keys: [], expected: error.message, isOfType: true })
+    }
+    return target as RedisTarget
+  },
+  { json: {} },
+)
 
 /** @internal */
 export const connectionShape = {
-  redis: redisOption.optional(),
-  keyPrefix: keyPrefixOption.optional(),
+  redis: redisTarget.optional(),
+  keyPrefix: string().optional(),
   expiresExtraMs: duration(1).optional(),
   logger: aLogger.optional(),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
-  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
-  maxPayloadBytes: count(1_024)
-    .max(512 * 1024 * 1024)
-    .optional(),
+  logLevel: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').optional(),
+  codec: oneOf('msgpack', 'pickle', 'json').optional(),
+  maxPayloadBytes: count(1_024, 512 * 1024 * 1024).optional(),
   maxDecodedBytes: count(1024 * 1024).optional(),
 }

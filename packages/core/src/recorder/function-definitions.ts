@@ -1,5 +1,5 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { CallPacker } from './call-packer.ts'
 import type { Schema } from '../tasks/schema.ts'
 import type { RecorderPart } from './recorder.ts'
@@ -30,7 +30,7 @@ export class FunctionDefinitions implements RecorderPart {
   }
 
   collect(nowMs: number): CallPacker['calls'] {
-    if (nowMs - this.#writtenMs < REFRESH_MS) return []
+    if (nowMs - this.#writtenMs < REFRESH_MS || isLoading()) return []
     this.#writtenMs = nowMs
     const packer = new CallPacker()
     for (const [name, definition] of this.#definitions) {
@@ -40,11 +40,26 @@ export class FunctionDefinitions implements RecorderPart {
   }
 }
 
-/** A task's parameters as JSON Schema; null where there are none, or where no schema can say what they are. */
+type ZodCore = Pick<typeof z, 'toJSONSchema'>
+
+/** zod's writer of JSON Schema; null where the process has no zod, and so no schemas. */
+let zodCore: ZodCore | null | undefined
+let loading: Promise<void> | undefined
+
+/** True until zod is there. It is loaded by workers that record alone. */
+function isLoading(): boolean {
+  loading ??= import('zod/v4/core').then(
+    (core) => void (zodCore = core),
+    () => void (zodCore = null),
+  )
+  return zodCore === undefined
+}
+
+/** A task's parameters as JSON Schema; null where there are none, or where no schema can describe them. */
 export function jsonSchemaOf(params: Schema | undefined): object | null {
-  if (!params) return null
+  if (!params || !zodCore) return null
   try {
-    const schema = z.toJSONSchema(params as unknown as z.core.$ZodType, { io: 'input', unrepresentable: 'any' })
+    const schema = zodCore.toJSONSchema(params as unknown as z.core.$ZodType, { io: 'input', unrepresentable: 'any' })
     return JSON.stringify(schema).length <= MAX_SCHEMA_BYTES ? schema : null
   } catch {
     return null

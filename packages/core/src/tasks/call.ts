@@ -57,7 +57,7 @@ function bind({ name, signature }: Call, args: readonly unknown[], kwargs: Reado
   return bindArguments(name, signature.positional, args, kwargs, signature.acceptsUnknown, signature.keywordOnly)
 }
 
-function unwrap({ name, signature }: Call, bound: Bound, { value, issues }: Check['payload']): unknown {
+function unwrap({ name, params, signature }: Call, bound: Bound, { value, issues }: Check['payload']): unknown {
   if (issues.length === 0) return value
   const isMissing = ({ path = [] }: (typeof issues)[number], parameter: string) =>
     path.length === 1 && path[0] === parameter && !Object.hasOwn(bound, parameter)
@@ -65,7 +65,7 @@ function unwrap({ name, signature }: Call, bound: Bound, { value, issues }: Chec
   const missing = parameters.filter((parameter) => issues.some((issue) => isMissing(issue, parameter)))
   const wrong = issues.filter((issue) => !missing.some((parameter) => isMissing(issue, parameter)))
   const texts = missing.length === 0 ? [] : [missingText(missing)]
-  if (wrong.length > 0) texts.push(`got wrong arguments: ${issuesText(wrong, 'arguments')}`)
+  if (wrong.length > 0) texts.push(`got wrong arguments: ${issuesText(params, wrong, 'arguments')}`)
   throw new ArgumentsError(`${name}() ${texts.join('; ')}`)
 }
 
@@ -136,7 +136,7 @@ function whenFit(
   const { payload, pending } = check(schema, value)
   const finish = ({ issues, value: output }: Check['payload']) => {
     if (issues.length === 0) return give(output)
-    throw refuse(issuesText(issues, 'the result'))
+    throw refuse(issuesText(schema, issues, 'the result'))
   }
   return pending ? pending.then(finish) : finish(payload)
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 
 /**
  * A schema of zod 4 or zod mini, whichever copy made it: only the parts that are read here, so that the types of two
@@ -103,15 +103,42 @@ export function parsed(schema: Schema, value: unknown): { readonly value: unknow
 const MAX_ISSUES_NAMED = 5
 const MAX_TEXT_NAMED = 200
 
-/** Names the first issues, each with its path. @internal */
-export function issuesText(issues: readonly z.core.$ZodRawIssue[], whole: string): string {
-  const named = issues.slice(0, MAX_ISSUES_NAMED).map((issue) => issueText(issue, whole))
+/** Names the first issues, each with its path, in the words of the schema's own zod. @internal */
+export function issuesText(schema: Schema, issues: readonly z.core.$ZodRawIssue[], whole: string): string {
+  const named = finalized(schema, issues.slice(0, MAX_ISSUES_NAMED)).map((issue) => issueText(issue, whole))
   if (issues.length > MAX_ISSUES_NAMED) named.push(`and ${issues.length - MAX_ISSUES_NAMED} more`)
   return named.join('; ')
 }
 
-function issueText(issue: z.core.$ZodRawIssue, whole: string): string {
-  const { path, message } = z.core.util.finalizeIssue(issue, undefined, z.core.config())
+interface FinalIssue {
+  readonly message: string
+  readonly path?: readonly PropertyKey[] | undefined
+}
+
+interface Standard {
+  validate(value: unknown): { issues?: readonly FinalIssue[] } | Promise<unknown>
+}
+
+/**
+ * Issues with their messages: the schema's own, those of the user's locale, or zod's. zod makes them at the end of a
+ * parse; a schema of the same class, whose parse gives these issues, leads there without a zod of ours and without
+ * parsing twice.
+ */
+function finalized(schema: Schema, issues: readonly z.core.$ZodRawIssue[]): readonly FinalIssue[] {
+  const { constr, def } = (schema as Constructed)._zod
+  const messenger = new constr(def)
+  messenger._zod.run = () => ({ value: undefined, issues: [...issues] })
+  const result = messenger['~standard'].validate(undefined)
+  return ('issues' in result && result.issues) || issues.map(({ path }) => ({ path, message: 'Invalid input' }))
+}
+
+interface Constructed extends Schema {
+  readonly _zod: Schema['_zod'] & {
+    readonly constr: new (def: unknown) => { _zod: { run: () => Payload }; readonly '~standard': Standard }
+  }
+}
+
+function issueText({ path, message }: FinalIssue, whole: string): string {
   return `\`${truncate((path ?? []).map(String).join('.') || whole)}\`: ${truncate(message)}`
 }
 

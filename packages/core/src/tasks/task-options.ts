@@ -1,38 +1,38 @@
-import { z } from 'zod'
+import { custom, boolean, object, oneOf, string } from '../options/field.ts'
 import { aFunction, count, duration, retryPolicySchema } from '../options/check.ts'
 import { limitsSchema } from '../limits/limit.ts'
 import { isSchema } from './schema.ts'
 import type { Schema } from './schema.ts'
 
-const schema = (expected: string) => z.custom<Schema>(isSchema, expected).optional()
+const schema = (expected: string) => custom<Schema>(isSchema, expected).optional()
 
 const settings = {
   maxTries: count(1).optional(),
   timeoutMs: duration(1).optional(),
   keepResultMs: duration(0).optional(),
-  keepResultForever: z.boolean().optional(),
+  keepResultForever: boolean().optional(),
   retry: retryPolicySchema.optional(),
-  record: z.strictObject({ logs: z.boolean().optional() }).optional(),
+  record: object({ logs: boolean().optional() }).optional(),
   limits: limitsSchema.optional(),
 }
 
 const call = {
-  name: z.string().min(1),
-  params: schema('Expected a zod 4 object: z.object({ … })'),
-  returns: schema('Expected a zod 4 schema'),
+  name: string(1),
+  params: schema('a zod 4 object: z.object({ … })'),
+  returns: schema('a zod 4 schema'),
 }
 
 /** @internal */
-export const taskSchema = z.strictObject({ ...call, handler: aFunction, ...settings })
+export const taskSchema = object({ ...call, handler: aFunction, ...settings })
 
 /** @internal */
-export const contractSchema = z.strictObject({ ...call, codec: z.enum(['msgpack', 'pickle', 'json']).optional() })
+export const contractSchema = object({ ...call, codec: oneOf('msgpack', 'pickle', 'json').optional() })
 
 /** @internal */
-export const implementSchema = z.strictObject({
-  contract: z.custom<object>(
+export const implementSchema = object({
+  contract: custom<object>(
     (value) => typeof (value as { pack?: unknown } | null)?.pack === 'function',
-    'Expected a contract, made by defineContract',
+    'a contract, made by defineContract',
   ),
   handler: aFunction,
   ...settings,

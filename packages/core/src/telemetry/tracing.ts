@@ -3,11 +3,11 @@
  * context travels in a key beside the payload, which Python never looks at. Where no SDK is set up nothing is sent,
  * stored or asked.
  */
-import { context, propagation, ProxyTracerProvider, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
-import type { Attributes, Span } from '@opentelemetry/api'
+import type * as Api from '@opentelemetry/api'
+import type { Attributes, Context, Span, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { VERSION } from '../version.ts'
 
-/** What is kept of a trace: W3C `traceparent` and what goes with it. */
+/** The part of a trace that a job keeps: W3C `traceparent` and what goes with it. */
 export type TraceCarrier = Record<string, string>
 
 /** The job a span is about. */
@@ -17,17 +17,24 @@ export interface TracedJob {
   queueName: string
 }
 
-/** What the API gives while no SDK is there. */
-const nobody = new ProxyTracerProvider().getDelegate()
+/** Where every copy of OpenTelemetry's API, of any version 1, keeps what an SDK has registered. */
+const REGISTRY = Symbol.for('opentelemetry.js.api.1')
 
-/** Whether spans go anywhere: an SDK has been set up in this process. */
+/** True once an SDK has been set up in this process: spans go somewhere. Until then the API is not even loaded. */
 export function isTracing(): boolean {
-  const provider = trace.getTracerProvider()
-  return provider instanceof ProxyTracerProvider ? provider.getDelegate() !== nobody : true
+  const registry = (globalThis as { [REGISTRY]?: { trace?: unknown } })[REGISTRY]
+  return registry?.trace !== undefined
+}
+
+let loading: Promise<typeof Api> | undefined
+
+function loadApi(): Promise<typeof Api> {
+  return (loading ??= import('@opentelemetry/api'))
 }
 
 /** A span over one enqueue, and the context that its job carries. */
 export async function traceEnqueue<T>(job: TracedJob, enqueue: (carrier: TraceCarrier) => Promise<T>): Promise<T> {
+  const { context, propagation, SpanKind } = await loadApi()
   return spanned(`enqueue ${job.functionName}`, SpanKind.PRODUCER, context.active(), attributesOf(job, 'send'), () => {
     const carrier: TraceCarrier = {}
     propagation.inject(context.active(), carrier)
@@ -41,6 +48,7 @@ export async function traceRun<T>(
   carrier: TraceCarrier,
   run: () => Promise<T>,
 ): Promise<T> {
+  const { context, propagation, SpanKind } = await loadApi()
   const parent = propagation.extract(context.active(), carrier)
   const attributes = { ...attributesOf(job, 'process'), 'arq.job.try': job.jobTry }
   return spanned(`run ${job.functionName}`, SpanKind.CONSUMER, parent, attributes, run)
@@ -60,16 +68,17 @@ function attributesOf(job: TracedJob, operation: 'send' | 'process'): Attributes
 async function spanned<T>(
   name: string,
   kind: SpanKind,
-  parent: ReturnType<typeof context.active>,
+  parent: Context,
   attributes: Attributes,
   work: () => Promise<T>,
 ): Promise<T> {
+  const { SpanStatusCode, trace } = await loadApi()
   const tracer = trace.getTracer('@arq-ts/core', VERSION)
   return tracer.startActiveSpan(name, { kind, attributes }, parent, async (span) => {
     try {
       return await work()
     } catch (error) {
-      failed(span, error)
+      failed(span, error, SpanStatusCode.ERROR)
       throw error
     } finally {
       span.end()
@@ -77,11 +86,11 @@ async function spanned<T>(
   })
 }
 
-function failed(span: Span, error: unknown): void {
+function failed(span: Span, error: unknown, code: SpanStatusCode.ERROR): void {
   if ((error as { code?: unknown } | null)?.code === 'ARQ_RETRY') {
     span.addEvent('retry', { reason: (error as Error).message })
     return
   }
   span.recordException(error instanceof Error ? error : String(error))
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) })
+  span.setStatus({ code, message: error instanceof Error ? error.message : String(error) })
 }

@@ -9,6 +9,7 @@ import { fromEntries } from '../values/key-order.ts'
 import { isWellFormed } from '../pickle/text.ts'
 import { toPlain } from '../values/plain.ts'
 import type { PlainRules } from '../values/plain.ts'
+import { encodeSmall } from './small.ts'
 
 // Each option closes a trap of docs/reference/wire-protocol.md: plain maps, smallest headers, nil for undefined.
 const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true })
@@ -48,6 +49,12 @@ const rules: PlainRules = {
 
 /** Whole numbers are integers at any size up to 64 bits; bytes are bin, dates timestamps. @throws EncodeError */
 export function encodeMsgpack(value: unknown, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
+  const small = encodeSmall(value)
+  return small && small.length <= maxBytes ? small : encodeAny(value, maxBytes)
+}
+
+/** @internal As `encodeMsgpack`, for values of every size. */
+export function encodeAny(value: unknown, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
   // The result of msgpackr is a slice of a buffer that it never writes to again.
   return packr.pack(toPlain(value, maxBytes === rules.maxBytes ? rules : { ...rules, maxBytes }).value)
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { ArgumentsError, OptionsError, RedisUnavailableError } from '../errors.ts'
 import { Doctor } from '../queues/doctor.ts'
 import { createLogger } from '../logging/logger.ts'
@@ -22,6 +21,7 @@ import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
 import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
 import { Link } from '../redis/link.ts'
+import { newJobId } from './job-ids.ts'
 import type { UniqueOutcome, UniqueRules } from '../redis/unique-jobs.ts'
 import { isSerial, rulesOf } from '../unique/unique.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
@@ -133,7 +133,9 @@ export class Client {
     ...rest: EnqueueRest<T>
   ): Promise<Job<T extends AnyContract ? ResultOf<T> : Result> | null> {
     const [input, options] = rest
-    return this.#whileOpen(async () => {
+    this.#begin()
+    try {
+      if (!this.#link.clock.isKnown) await this.#link.syncClock()
       const call = this.#prepare(task, input, options)
       if (call.unique) {
         const { status, job } = await this.#sendUnique(call, call.unique)
@@ -141,7 +143,9 @@ export class Client {
       }
       const queued = await this.#send(call)
       return queued ? new Job(call.jobId, call.queueName, this.#link, call.unpack) : null
-    })
+    } finally {
+      this.#end()
+    }
   }
 
   /** @internal Enqueues one call of a function without arguments by rules of its own: a tick of a cron job. */
@@ -232,14 +236,22 @@ export class Client {
 
   /** Enqueues once Redis's time is known, which enqueue times are told by; counted from the call on, for `close`. */
   async #whileOpen<T>(enqueue: () => Promise<T>): Promise<T> {
-    if (this.#closing) throw new RedisUnavailableError('the client was closed; create a new one')
-    this.#sending++
+    this.#begin()
     try {
       if (!this.#link.clock.isKnown) await this.#link.syncClock()
       return await enqueue()
     } finally {
-      if (--this.#sending === 0) this.#onSent?.()
+      this.#end()
     }
+  }
+
+  #begin(): void {
+    if (this.#closing) throw new RedisUnavailableError('the client was closed; create a new one')
+    this.#sending++
+  }
+
+  #end(): void {
+    if (--this.#sending === 0) this.#onSent?.()
   }
 
   #send(call: PreparedCall, add = (each: EnqueueCall) => this.#batcher.add(each)): Promise<boolean> {
@@ -351,12 +363,6 @@ class SharedLink implements Parts {
     this.queueName = options.queueName
     this.onEnqueued = options.onEnqueued
   }
-}
-
-/** As arq's `uuid4().hex`. */
-function newJobId(): string {
-  const id = randomUUID()
-  return id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24)
 }
 
 type PreparedCall = EnqueueCall & {

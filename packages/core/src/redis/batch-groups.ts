@@ -4,28 +4,27 @@ import type { ScriptValue } from './scripts.ts'
 /** Number of earlier groups that are compared with a new one: equal jobs stand together. */
 const LOOK_BACK = 8
 
-type Group = readonly ScriptValue[]
+/** Values of a group. */
+const WIDTH = 4
 
-/** Arguments that jobs of a batch have in common, sent once for each group of them. */
+/** What jobs of a batch have in common, sent once for each group of them: when they are due, and where they go. */
 export class BatchGroups {
-  readonly #all: Group[] = []
+  /** In a batch the groups come before the jobs. */
+  readonly args: ScriptValue[] = []
 
   get count(): number {
-    return this.#all.length
+    return this.args.length / WIDTH
   }
 
   /** The number of the group that has these values, from 1. */
-  numberOf(group: Group): number {
-    const all = this.#all
-    for (let i = all.length - 1; i >= 0 && i >= all.length - LOOK_BACK; i--) {
-      if (group.every((value, at) => all[i]![at] === value)) return i + 1
+  numberOf(kind: 'at' | 'in', due: number, expiresMs: number | '', channel: string): number {
+    const all = this.args
+    const end = all.length
+    for (let at = end - WIDTH; at >= 0 && at >= end - WIDTH * LOOK_BACK; at -= WIDTH) {
+      const isSame = all[at] === kind && all[at + 1] === due && all[at + 2] === expiresMs
+      if (isSame && all[at + 3] === channel) return at / WIDTH + 1
     }
-    return all.push(group)
-  }
-
-  /** In a batch the groups come before the jobs. */
-  args(): ScriptValue[] {
-    return this.#all.flat()
+    return all.push(kind, due, expiresMs, channel) / WIDTH
   }
 }
 

@@ -20,6 +20,10 @@ import { Vigil } from './vigil.ts'
 
 /** Time a due job that Python runs is passed over before it is looked at again. */
 const PASS_OVER_MS = 1_000
+/** First argument of a script that knows a repeated call, when an earlier one may have been received. */
+const RESENT = '1'
+/** First argument of an enqueue whose ids were all drawn for it, sent for the first time. */
+const FRESH = '2'
 /** A call for so many is answered sooner than a process wakes up. */
 const FEW_JOBS = 16
 
@@ -59,7 +63,7 @@ export class Broker {
    * Stores and queues jobs; false where the id is queued, running or has a kept result. `resent`: an earlier attempt
    * may have stored them, so a stored job that is identical counts as queued by this call.
    */
-  async enqueue(
+  enqueue(
     calls: readonly EnqueueCall[],
     options: { timeoutMs?: number | undefined; resent?: boolean } = {},
   ): Promise<boolean[]> {
@@ -68,23 +72,24 @@ export class Broker {
     const queues: string[] = []
     const keys: string[] = []
     const jobs: ScriptValue[] = []
-    for (const { jobId, queueName, due, expiresMs = '', payload } of calls) {
-      const [kind, when] = dueArgs(due)
-      const group = groups.numberOf([kind, when, expiresMs, this.keys.wakeChannel(queueName)])
+    let areFresh = true
+    for (const { jobId, isFreshId, queueName, due, expiresMs = '', payload } of calls) {
+      const isAt = 'at' in due
+      const when = Math.round(isAt ? due.at : due.in)
+      const group = groups.numberOf(isAt ? 'at' : 'in', when, expiresMs, this.keys.wakeChannel(queueName))
       if (group > queues.length) queues.push(this.keys.queue(queueName))
       keys.push(this.keys.job(jobId), this.keys.result(jobId))
       jobs.push(jobId, group, payload)
+      areFresh &&= isFreshId === true
     }
-    const args = [resent ? '1' : '0', this.#expiresExtraMs, groups.count, ...groups.args(), ...jobs]
-    const reply = await this.#run('enqueue', [...queues, ...keys, this.keys.abort], args, {
-      timeoutMs,
-      resentFlag: true,
-      isBrief: calls.length <= FEW_JOBS,
+    const args = [resent ? RESENT : areFresh ? FRESH : '0', this.#expiresExtraMs, groups.count, ...groups.args, ...jobs]
+    const isBrief = calls.length <= FEW_JOBS
+    const run = { timeoutMs, resentFlag: true, isBrief }
+    return this.#run('enqueue', [...queues, ...keys, this.keys.abort], args, run).then((reply) => {
+      // The reply to an earlier attempt was lost, and the job has even ended since: a fresh id can only be our own.
+      const isResent = args[0] === RESENT
+      return calls.map((call, i) => reply[i + 1] === 1 || (isResent && call.isFreshId === true))
     })
-    const queued = flags(reply, 1)
-    // The reply to an earlier attempt was lost, and the job has even ended since: a fresh id can only be our own.
-    if (args[0] === '1') for (const [i, call] of calls.entries()) if (call.isFreshId) queued[i] = true
-    return queued
   }
 
   /**
@@ -275,28 +280,36 @@ export class Broker {
     return [this.keys.inProgress(jobId), this.keys.job(jobId), this.keys.retry(jobId)]
   }
 
-  async #run(
+  #run(
     name: ScriptName,
     keys: readonly string[],
     args: ScriptValue[],
     options: RunOptions = {},
   ): Promise<ScriptReply[]> {
-    const { timeoutMs, signal, isBrief } = options
-    const reply = await this.connection.run(
-      async (client, attempt) => {
-        if (options.resentFlag && attempt > 0) args[0] = '1'
-        const sent = this.clock.local()
-        const replied = runScript(client, name, keys, args)
-        const reply = await (isBrief ? this.#vigil.for(replied) : replied)
-        if (reportsTime.has(name)) this.clock.observe(Number(reply[0]), sent)
-        throwIfUnwell(reply)
-        return reply
-      },
-      { timeoutMs, signal },
-    )
-    const last = reply[reply.length - 1]
-    if (Array.isArray(last)) this.#report(reply.pop() as ScriptReply[], keys, options)
-    return reply
+    const observes = reportsTime.has(name)
+    const repeat = options.resentFlag ? () => void (args[0] = RESENT) : undefined
+    return this.connection.run((client, attempt) => {
+      if (attempt > 0) repeat?.()
+      const sent = observes ? this.clock.local() : 0
+      const replied = runScript(client, name, keys, args, repeat)
+      const vigil = options.isBrief ? this.#vigil.begin() : -1
+      return replied.then(
+        (reply) => {
+          this.#vigil.end(vigil)
+          if (observes) this.clock.observe(Number(reply[0]), sent)
+          const faults = reply[reply.length - 1]
+          if (!Array.isArray(faults)) return reply
+          throwIfUnwell(faults)
+          reply.pop()
+          this.#report(faults, keys, options)
+          return reply
+        },
+        (error: unknown) => {
+          this.#vigil.end(vigil)
+          throw error
+        },
+      )
+    }, options)
   }
 
   /** Faults come three values each: number of the job or 0, number of the key, reason. */
@@ -314,9 +327,7 @@ export class Broker {
  * Throws the reason of a fault that is the server's (out of memory, a demoted primary) and not the key's: the call is then
  * sent again, as if the server had refused it as a whole.
  */
-function throwIfUnwell(reply: readonly ScriptReply[]): void {
-  const faults = reply[reply.length - 1]
-  if (!Array.isArray(faults)) return
+function throwIfUnwell(faults: readonly ScriptReply[]): void {
   for (let at = 2; at < faults.length; at += 3) {
     const error = new RedisReplyError(String(faults[at]))
     if (isTransient(error)) throw error

@@ -182,17 +182,37 @@ export class Connection {
    * @throws RedisUnavailableError when `timeoutMs` (default: for ever) has passed without an answer, or once closed;
    *   RedisReplyError when the server refuses.
    */
-  async run<T>(
+  run<T>(
     operation: (client: Redis, attempt: number) => Promise<T>,
     options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
-    const { signal } = options
     const deadline = new Deadline(options.timeoutMs)
+    if (!this.isReady) return this.#repeat(operation, deadline, options.signal)
+    // Nearly every call ends here, and is spared what a repetition keeps.
+    try {
+      return deadline
+        .race(operation(this.client, 0), () => this.noAnswer(deadline))
+        .catch((error: unknown) => this.#repeat(operation, deadline, options.signal, { error }))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /** The attempts of a call from the first on, or behind a first one that failed. */
+  async #repeat<T>(
+    operation: (client: Redis, attempt: number) => Promise<T>,
+    deadline: Deadline,
+    signal: AbortSignal | undefined,
+    failed?: { error: unknown },
+  ): Promise<T> {
     let trouble: string | undefined
     let last: Error | undefined
     for (let attempt = 0; ; attempt++) {
-      if (!this.isReady) await this.#ready(deadline, signal)
+      const isOver = () => this.#closed || signal?.aborted || deadline.isOver
+      const earlier = attempt === 0 ? failed : undefined
+      if (!earlier && !this.isReady) await this.#ready(deadline, signal)
       try {
+        if (earlier) throw earlier.error
         const reply = await deadline.race(operation(this.client, attempt), () => this.noAnswer(deadline, last))
         if (trouble !== undefined) this.#troubles.passed(trouble)
         return reply
@@ -205,7 +225,6 @@ export class Connection {
           this.#troubles.met(error)
           if (trouble === 'READONLY') this.#leave()
         }
-        const isOver = () => this.#closed || signal?.aborted || deadline.isOver
         if (!isOver()) {
           this.#log.debug({ err: error }, 'redis call failed, trying again')
           const delayMs = Math.min(50 * 2 ** Math.min(attempt, 5), MAX_RETRY_DELAY_MS)

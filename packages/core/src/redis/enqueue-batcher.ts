@@ -35,36 +35,36 @@ export class EnqueueBatcher {
       const count = this.#waiting.push({ call, resolve, reject })
       if (count === MAX_JOBS) this.#flush()
       else if (count > 1) return
-      else if (this.#underWay === 0) queueMicrotask(() => this.#flush())
-      else setImmediate(() => this.#flush())
+      else if (this.#underWay === 0) queueMicrotask(this.#flush)
+      else setImmediate(this.#flush)
     })
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     if (this.#waiting.length === 0) return
-    void this.#send(this.#waiting)
+    this.#send(this.#waiting, false)
     this.#waiting = []
     this.#bytes = 0
   }
 
-  async #send(batch: Waiting[], resent = false): Promise<void> {
+  #send(batch: Waiting[], resent: boolean): void {
     this.#underWay++
-    try {
-      const queued = await this.#broker.enqueue(
-        batch.map((entry) => entry.call),
-        { timeoutMs: this.#timeoutMs, resent },
-      )
-      batch.forEach((entry, i) => entry.resolve(queued[i] === true))
-    } catch (error) {
-      // A script has no rollback: jobs before the bad one (its queue is no sorted set, say) are stored. One by one each
-      // gets its own answer, and those that are stored already know their own payload again.
-      if (batch.length > 1 && !(error instanceof RedisUnavailableError)) {
-        await Promise.all(batch.map((entry) => this.#send([entry], true)))
-      } else {
-        for (const entry of batch) entry.reject(error)
-      }
-    } finally {
-      this.#underWay--
-    }
+    const calls = batch.map((entry) => entry.call)
+    this.#broker.enqueue(calls, { timeoutMs: this.#timeoutMs, resent }).then(
+      (queued) => {
+        this.#underWay--
+        for (const [i, entry] of batch.entries()) entry.resolve(queued[i] === true)
+      },
+      (error: unknown) => {
+        this.#underWay--
+        // A script has no rollback: jobs before the bad one (its queue is no sorted set, say) are stored. One by one each
+        // gets its own answer, and those that are stored already know their own payload again.
+        if (batch.length > 1 && !(error instanceof RedisUnavailableError)) {
+          for (const entry of batch) this.#send([entry], true)
+        } else {
+          for (const entry of batch) entry.reject(error)
+        }
+      },
+    )
   }
 }

@@ -315,30 +315,28 @@ wake(ARGV[12], due, id)
 return { 'queued', id, ARGV[3] }`,
   enqueue: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local resent = ARGV[1] == '1'
-local extra = tonumber(ARGV[2])
-local ways = {}
-for w = 1, tonumber(ARGV[3]) do
-  local kind, due, expires, channel = unpack(ARGV, 4 * w, 4 * w + 3)
-  due = tonumber(due)
-  if kind == 'in' then due = now + due end
-  local ttl = expires ~= '' and tonumber(expires) or math.max(due - now, 0) + extra
-  ways[w] = { KEYS[w], string.format('%.0f', due), string.format('%.0f', ttl), channel, due, 0 }
+local resent, are_new = ARGV[1] == '1', ARGV[1] == '2'
+local extra, ways = ARGV[2], tonumber(ARGV[3])
+local arg = 3 + 4 * ways
+local due, score, ttl, count, last = {}, {}, {}, {}, {}
+for w = 1, ways do
+  local at, expires = tonumber(ARGV[4 * w + 1]), ARGV[4 * w + 2]
+  if ARGV[4 * w] == 'in' then at = now + at end
+  due[w], score[w], count[w] = at, string.format('%.0f', at), 0
+  ttl[w] = expires ~= '' and expires or at <= now and extra or string.format('%.0f', at - now + extra)
 end
-local key, arg = #ways, 3 + 4 * #ways
 local abort = KEYS[#KEYS]
 local out, fresh = { now }, {}
 for i = 1, (#ARGV - arg) / 3 do
-  local job, result = KEYS[key + 2 * i - 1], KEYS[key + 2 * i]
-  local id, way, payload = unpack(ARGV, arg + 3 * i - 2, arg + 3 * i)
+  local key, at = ways + 2 * i - 1, arg + 3 * i
+  local job, id, payload = KEYS[key], ARGV[at - 2], ARGV[at]
   local queued = 0
-  if redis.call('EXISTS', job, result) == 0 then
-    local to = ways[tonumber(way)]
+  if are_new or redis.call('EXISTS', job, KEYS[key + 1]) == 0 then
+    local w = tonumber(ARGV[at - 1])
     -- The queue first: if it is no sorted set, nothing is stored.
-    redis.call('ZADD', to[1], to[2], id)
-    redis.call('SET', job, payload, 'PX', to[3])
-    to[6] = to[6] + 1
-    to[7] = id
+    redis.call('ZADD', KEYS[w], score[w], id)
+    redis.call('SET', job, payload, 'PX', ttl[w])
+    count[w], last[w] = count[w] + 1, id
     fresh[#fresh + 1] = id
     queued = 1
   elseif resent and redis.pcall('GET', job) == payload then
@@ -346,23 +344,30 @@ for i = 1, (#ARGV - arg) / 3 do
   end
   out[i + 1] = queued
 end
-if #fresh > 0 and redis.call('EXISTS', abort) == 1 then
+if not are_new and #fresh > 0 and redis.call('EXISTS', abort) == 1 then
   for from = 1, #fresh, 1000 do
     redis.pcall('ZREM', abort, unpack(fresh, from, math.min(from + 999, #fresh)))
   end
 end
+local channel = ARGV[arg]
+if ways == 1 then
+  if count[1] > 0 then
+    redis.pcall('PUBLISH', channel, count[1] == 1 and due[1] <= now and score[1] .. ' ' .. last[1] or score[1])
+  end
+  return out
+end
 local news = {}
-for _, way in ipairs(ways) do
-  local channel, due, count, id = way[4], way[5], way[6], way[7]
+for w = 1, ways do
+  channel = ARGV[4 * w + 3]
   local known = news[channel]
-  if count > 0 and known then
-    news[channel] = { math.min(due, known[1]), '' }
-  elseif count > 0 then
-    news[channel] = { due, count == 1 and due <= now and ' ' .. id or '' }
+  if count[w] > 0 and known then
+    news[channel] = { math.min(due[w], known[1]), '' }
+  elseif count[w] > 0 then
+    news[channel] = { due[w], count[w] == 1 and due[w] <= now and ' ' .. last[w] or '' }
   end
 end
-for channel, new in pairs(news) do
-  redis.pcall('PUBLISH', channel, string.format('%.0f', new[1]) .. new[2])
+for name, new in pairs(news) do
+  redis.pcall('PUBLISH', name, string.format('%.0f', new[1]) .. new[2])
 end
 return out`,
   finish: `local queue = KEYS[3]
@@ -1373,7 +1378,7 @@ export const luaShas = {
   claim: '45dd3fc787e45305d1f3a34d34dbaab6dc8d1264',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
   enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
-  enqueue: 'bc6b66c8f38ff7851435cc5954c1be0ff0356733',
+  enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
   finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',

@@ -16,53 +16,82 @@ export type ScriptValue = RespPart
 /** Reply of a script: bulk strings stay bytes. */
 export type ScriptReply = number | Buffer | null | ScriptReply[]
 
-/** A command whose bytes are ready. What ioredis reads of its arguments is the first key, for the slot in a cluster. */
-class EncodedCommand extends Command {
-  readonly #bytes: Buffer
+/** @internal A script's command, written in one piece. What ioredis reads of its arguments is the first key, for the slot in a cluster. */
+export class ScriptCommand extends Command {
+  readonly #script: string
+  readonly #keys: readonly string[]
+  readonly #args: readonly ScriptValue[]
+  readonly #onRepeat: (() => unknown) | undefined
+  #isWritten = false
 
-  constructor(name: string, script: string, keys: readonly string[], args: readonly ScriptValue[]) {
+  constructor(
+    name: string,
+    script: string,
+    keys: readonly string[],
+    args: readonly ScriptValue[],
+    onRepeat: (() => unknown) | undefined,
+  ) {
     super(name, keys.length > 0 ? [script, 1, keys[0]!] : [script, 0], { replyEncoding: null })
-    this.#bytes = encodeCommand([name, script, keys.length], keys, args)
+    this.#script = script
+    this.#keys = keys
+    this.#args = args
+    this.#onRepeat = onRepeat
   }
 
+  /** A cluster's client writes a command again by itself, where a connection ended without a reply. */
   override toWritable(): Buffer {
-    return this.#bytes
+    if (this.#isWritten) this.#onRepeat?.()
+    this.#isWritten = true
+    return encodeCommand([this.name, this.#script, this.#keys.length], this.#keys, this.#args)
   }
 }
 
 /**
  * Runs a script by its digest, and by its source where the server does not know it (new server, SCRIPT FLUSH,
- * failover).
+ * failover). `onRepeat` is called before the same call is written again, and may change its arguments.
  *
  * @throws RedisReplyError that names the key where one has a wrong type.
  */
-export async function runScript(
+export function runScript(
   client: Redis,
   name: ScriptName,
   keys: readonly string[],
   args: readonly ScriptValue[],
+  onRepeat?: () => unknown,
 ): Promise<ScriptReply[]> {
-  try {
-    return await evaluate(client, { sha: luaShas[name], source: luaSources[name] }, keys, args)
-  } catch (error) {
-    if (error instanceof Error && replyOf(error).startsWith('WRONGTYPE')) throw await named(client, keys, error)
-    throw error
-  }
+  return send(client, 'evalsha', luaShas[name], keys, args, onRepeat).catch(async (error: unknown) => {
+    try {
+      return await sendSource(client, luaSources[name], keys, args, error, onRepeat)
+    } catch (thrown) {
+      if (thrown instanceof Error && replyOf(thrown).startsWith('WRONGTYPE')) throw await named(client, keys, thrown)
+      throw thrown
+    }
+  })
 }
 
 /** Runs a script that is not among our files: those of task packages. */
-export async function evaluate(
+export function evaluate(
   client: Redis,
   { sha, source }: { sha: string; source: string },
   keys: readonly string[],
   args: readonly ScriptValue[],
 ): Promise<ScriptReply[]> {
-  try {
-    return await send(client, 'evalsha', sha, keys, args)
-  } catch (error) {
-    if (!(error instanceof Error) || !replyOf(error).startsWith('NOSCRIPT')) throw error
-    return send(client, 'eval', source, keys, args)
-  }
+  return send(client, 'evalsha', sha, keys, args).catch((error: unknown) =>
+    sendSource(client, source, keys, args, error),
+  )
+}
+
+/** Sends a script whose digest the server does not know. @throws `error` where it is another one. */
+function sendSource(
+  client: Redis,
+  source: string,
+  keys: readonly string[],
+  args: readonly ScriptValue[],
+  error: unknown,
+  onRepeat?: () => unknown,
+): Promise<ScriptReply[]> {
+  if (!(error instanceof Error) || !replyOf(error).startsWith('NOSCRIPT')) throw error
+  return send(client, 'eval', source, keys, args, onRepeat)
 }
 
 /** Keys whose types are asked for, to name the one that a script stumbled on. */
@@ -85,6 +114,8 @@ function send(
   script: string,
   keys: readonly string[],
   args: readonly ScriptValue[],
+  onRepeat?: () => unknown,
 ): Promise<ScriptReply[]> {
-  return client.sendCommand(new EncodedCommand(command, script, keys, args)) as Promise<ScriptReply[]>
+  const sent = new ScriptCommand(command, script, keys, args, onRepeat)
+  return client.sendCommand(sent) as Promise<ScriptReply[]>
 }

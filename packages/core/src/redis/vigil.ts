@@ -24,22 +24,24 @@ export class Vigil {
   #pauseMs = MIN_PAUSE_MS
   #pausedUntil = 0
 
-  /** Stays awake until `reply` is there, for a moment at most. */
-  async for<T>(reply: Promise<T>): Promise<T> {
+  /** Stays awake for a reply until it is there, for a moment at most. The answer goes to `end`; -1 where it sleeps. */
+  begin(): number {
     const sent = performance.now()
-    if (sent < this.#pausedUntil) return reply
+    if (sent < this.#pausedUntil) return -1
     this.#awaited++
     this.#awakeUntil = sent + AWAKE_MS
     if (!this.#isAwake) {
       this.#isAwake = true
       setImmediate(this.#turn)
     }
-    try {
-      return await reply
-    } finally {
-      this.#awaited--
-      this.#judge(performance.now(), sent)
-    }
+    return sent
+  }
+
+  /** Takes note of a reply, or of the failure of its call. */
+  end(begun: number): void {
+    if (begun < 0) return
+    this.#awaited--
+    this.#judge(performance.now(), begun)
   }
 
   readonly #turn = (): void => {

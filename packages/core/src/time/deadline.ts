@@ -25,10 +25,20 @@ export class Deadline {
   race<T>(promise: Promise<T>, late: () => Error): Promise<T> {
     const { leftMs } = this
     if (leftMs > MAX_TIMER_MS) return promise
-    let timer: NodeJS.Timeout | undefined
-    const over = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(late()), leftMs)
+    // By hand, for every enqueue comes by: Promise.race and finally make six promises more.
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => reject(late()), leftMs)
+      promise.then(
+        (value) => {
+          clearTimeout(timer)
+          resolve(value)
+        },
+        (error: unknown) => {
+          clearTimeout(timer)
+          // oxlint-disable-next-line typescript/prefer-promise-reject-errors
+          reject(error)
+        },
+      )
     })
-    return Promise.race([promise, over]).finally(() => clearTimeout(timer))
   }
 }

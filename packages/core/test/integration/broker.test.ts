@@ -268,6 +268,23 @@ describe('the broker', () => {
       expect(await redis.zcard(queueName)).toBe(2)
     })
 
+    test('enqueue of ids that were drawn for it: a job that has ended meanwhile does not come back', async () => {
+      const payload = Buffer.from('x')
+      const call = { jobId: 'a', isFreshId: true, queueName, due: { in: 0 }, expiresMs: undefined, payload }
+      const { connection } = broker
+      const run = connection.run.bind(connection)
+      connection.run = ((operation: (client: Redis, attempt: number) => Promise<unknown>) =>
+        run(async (client) => {
+          await operation(client, 0)
+          connection.run = run
+          expect(await broker.finish(queueName, [success(await claimed('a'))])).toEqual([true])
+          return operation(client, 1)
+        })) as typeof connection.run
+      expect(await broker.enqueue([call])).toEqual([true])
+      expect(await redis.zcard(queueName)).toBe(0)
+      expect(await redis.exists('arq:job:a')).toBe(0)
+    })
+
     test('claim: one try is counted, and an abort request is still seen', async () => {
       await enqueue(['a'])
       await redis.zadd('arq:abort', 1_234, 'a')

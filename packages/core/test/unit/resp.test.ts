@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { Command } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { encodeCommand } from '../../src/redis/resp.ts'
+import { ScriptCommand } from '../../src/redis/scripts.ts'
 
 /** What ioredis itself would write. */
 function byIoredis(parts: readonly (string | number | Uint8Array)[]): Buffer {
@@ -36,5 +37,12 @@ describe('commands as RESP has them', () => {
     encodeCommand(['SET', 'z'.repeat(size)])
     expect(first.equals(copy)).toBe(true)
     expect(first.equals(byIoredis(parts))).toBe(true)
+  })
+
+  test('are changed by their caller before they are written again', () => {
+    const args = ['first', 1]
+    const command = new ScriptCommand('evalsha', 'digest', ['key'], args, () => (args[0] = 'again'))
+    expect(command.toWritable()).toEqual(byIoredis(['evalsha', 'digest', 1, 'key', 'first', 1]))
+    expect(command.toWritable()).toEqual(byIoredis(['evalsha', 'digest', 1, 'key', 'again', 1]))
   })
 })

@@ -8,6 +8,16 @@ beforeEach(() => {
 })
 afterEach(() => vi.useRealTimers())
 
+/** Waits for a reply as a call does. */
+async function awaited<T>(reply: Promise<T>): Promise<T> {
+  const begun = vigil.begin()
+  try {
+    return await reply
+  } finally {
+    vigil.end(begun)
+  }
+}
+
 /** Whether the loop goes round instead of sleeping. */
 const isAwake = () => vi.getTimerCount() > 0
 
@@ -16,7 +26,7 @@ const turn = () => vi.advanceTimersToNextTimer()
 
 async function reply(afterMs: number): Promise<boolean> {
   let done: (value: string) => void
-  const replied = vigil.for(new Promise<string>((resolve) => (done = resolve)))
+  const replied = awaited(new Promise<string>((resolve) => (done = resolve)))
   const stayedAwake = isAwake()
   if (afterMs > 0) vi.advanceTimersByTime(afterMs)
   else turn()
@@ -40,8 +50,8 @@ describe('a worker that waits for a reply', () => {
     let first = () => {}
     let second = () => {}
     const both = [
-      vigil.for(new Promise<void>((resolve) => (first = resolve))),
-      vigil.for(new Promise<void>((resolve) => (second = resolve))),
+      awaited(new Promise<void>((resolve) => (first = resolve))),
+      awaited(new Promise<void>((resolve) => (second = resolve))),
     ]
     first()
     await both[0]
@@ -54,13 +64,13 @@ describe('a worker that waits for a reply', () => {
   })
 
   test('sleeps when it does not come at once', () => {
-    void vigil.for(new Promise(() => {}))
+    void awaited(new Promise(() => {}))
     vi.advanceTimersByTime(1)
     expect(isAwake()).toBe(false)
   })
 
   test('hands on what the call is rejected with', async () => {
-    await expect(vigil.for(Promise.reject(new Error('no')))).rejects.toThrow('no')
+    await expect(awaited(Promise.reject(new Error('no')))).rejects.toThrow('no')
     turn()
     expect(isAwake()).toBe(false)
   })

@@ -1,7 +1,8 @@
 /** Our ioredis client on a target. What it does over an outage and how it reads replies is ours, whatever the options say. */
 
-import { Cluster, Redis } from 'ioredis'
+import { Redis } from 'ioredis'
 import type { ClusterOptions, RedisOptions } from 'ioredis'
+import { SteadyCluster } from './cluster-client.ts'
 import type { TargetSettings } from './target.ts'
 
 type Warn = (message: string) => void
@@ -74,7 +75,7 @@ export function openClient(settings: TargetSettings, use: 'commands' | 'channels
     clusterRetryStrategy: retryStrategy,
     redisOptions: { ...withoutMapping(settings.options.redisOptions ?? {}), ...nodeOptions },
   } satisfies ClusterOptions
-  const cluster = new Cluster(settings.nodes, options)
+  const cluster = new SteadyCluster(settings.nodes, options)
   cluster.on('+node', (node: Redis) => quiet(node, warn))
   return cluster as unknown as Redis
 }

@@ -1,7 +1,8 @@
 /** Connections and scripts of task packages, which keep data of their own in Redis. */
 
 import { createHash } from 'node:crypto'
-import { Cluster, Redis } from 'ioredis'
+import { Redis } from 'ioredis'
+import { SteadyCluster } from './cluster-client.ts'
 import { evaluate } from './scripts.ts'
 import type { ScriptReply, ScriptValue } from './scripts.ts'
 import { readTarget } from './target.ts'
@@ -24,7 +25,7 @@ export function openRedis(target: RedisTarget, options: OpenRedisOptions = {}): 
   const redis =
     settings.kind === 'server'
       ? new Redis(ours(settings.options, options))
-      : (new Cluster(settings.nodes, {
+      : (new SteadyCluster(settings.nodes, {
           ...settings.options,
           lazyConnect: false,
           scaleReads: 'master',

@@ -2,6 +2,8 @@ import { eventually, freePort, RedisServer } from '@arq-ts/test-support'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ArqError, Client, createLogger, defineTask, Worker } from '../../src/index.ts'
+import { Calls } from '../../src/redis/calls.ts'
+import { Connection } from '../../src/redis/connection.ts'
 
 const PREFIX = '{q}:'
 /** Slots 0 to 16,383 on three primaries. */
@@ -31,6 +33,8 @@ async function startNode(): Promise<Node> {
       '127.0.0.1',
       '--cluster-node-timeout',
       '1000',
+      '--cluster-require-full-coverage',
+      'no',
       '--cluster-port',
       String(await freePort()),
     ],
@@ -189,6 +193,62 @@ describe('a slot that moves', () => {
     await migrate(to, from, [`${PREFIX}arq:job:torn`])
     await to.admin.call('CLUSTER', 'SETSLOT', String(slot), 'STABLE')
   })
+})
+
+test('replies go to their own calls while keys are asked for elsewhere, a node stands still and addresses are mapped', async () => {
+  const from = owner()
+  const [to, still] = nodes.slice(0, 3).filter((node) => node !== from) as [Node, Node]
+  // The pool knows each node by another address than redirections name.
+  const ports = nodes.map(({ server }) => server.port)
+  const redis = new Cluster(
+    ports.map((port) => ({ host: 'localhost', port })),
+    {
+      lazyConnect: true,
+      natMap: Object.fromEntries(ports.map((port) => [`127.0.0.1:${port}`, { host: 'localhost', port }])),
+    },
+  )
+  const connection = new Connection(redis, createLogger({ level: 'silent' }))
+  const calls = new Calls(connection, 30_000)
+  closing.push(() => connection.close())
+  const moved = Array.from({ length: 100 }, (_, i) => `${PREFIX}moved:${i}`)
+  const kept = Array.from({ length: 100 }, (_, i) => `${PREFIX}kept:${i}`)
+  await calls.pipeline([...moved, ...kept].map((key) => ['set', key, key]))
+  await to.admin.call('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id)
+  await from.admin.call('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', to.id)
+  await migrate(from, to, moved)
+
+  still.server.pause()
+  try {
+    // Its connection is begun, and stays unfinished: a command for it would have to wait.
+    const pool = connection.client as unknown as Cluster
+    const ofStill = () => pool.nodes('master').find(({ options }) => options.port === still.server.port)
+    ofStill()?.disconnect()
+    await eventually(() => ofStill() === undefined)
+    await new Promise<void>((resolve) => pool.refreshSlotsCache(() => resolve()))
+    ofStill()!
+      .connect()
+      .catch(() => {})
+    await eventually(() => ofStill()?.status === 'connect')
+
+    const answers = await Promise.all([
+      ...moved.map((key) => calls.pipeline([['get', key]])),
+      ...kept.map((key) => calls.pipeline([['get', key]])),
+      ...kept.map((key) =>
+        calls.transaction([
+          ['get', key],
+          ['strlen', key],
+        ]),
+      ),
+      ...moved.map((key) => calls.run((client) => client.get(key)).then((value) => [value])),
+    ])
+    expect(answers.map(([value]) => value)).toEqual([...moved, ...kept, ...kept, ...moved])
+  } finally {
+    still.server.resume()
+    await from.admin.call('CLUSTER', 'SETSLOT', String(slot), 'STABLE')
+    await migrate(to, from, moved)
+    await to.admin.call('CLUSTER', 'SETSLOT', String(slot), 'STABLE')
+    await from.admin.del(...moved, ...kept)
+  }
 })
 
 test('a primary that dies is waited for: its replica settles what ran, and runs what was enqueued meanwhile', async () => {

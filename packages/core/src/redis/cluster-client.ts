@@ -1,0 +1,125 @@
+import { Cluster } from 'ioredis'
+import type { ClusterNode, Command, Redis } from 'ioredis'
+
+/** Where one attempt of a pipeline goes, as ioredis hands it to each of its commands. */
+interface Route {
+  slot: number
+  redis?: Redis | undefined
+}
+
+/** What ioredis does about a reply that redirects. */
+interface RedirectHandlers {
+  moved: (slot: string, key: string) => void
+  ask: (slot: string, key: string) => void
+}
+
+/** Parts of ioredis's cluster that it does not publish. */
+interface Internals {
+  connectionPool: {
+    getInstanceByKey(key: string): Redis | undefined
+    getSampleInstance(role: 'master'): Redis | undefined
+    findOrCreate(node: object): Redis
+  }
+  natMapper(key: string): { host: string; port: number }
+}
+
+type Options = NonNullable<ConstructorParameters<typeof Cluster<'legacy'>>[1]>
+
+/** Replies that no server gives to ASKING: they belong to another command. */
+const NOT_FOR_ASKING = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|NOSCRIPT|WRONGTYPE) /
+
+/**
+ * ioredis's cluster client, with three repairs of version 6.0.0, each of which broke the order of replies or ended the
+ * process:
+ *
+ * - A pipeline chooses its node command by command, and writes when it has as many commands as it expects. Where the
+ *   node of the first one was not ready and that of the next one was, the bytes stayed behind, but the commands waited
+ *   for replies: from then on each reply on that connection went to a command further back. Here one attempt of a
+ *   pipeline has one node, or none, and each command is written when it is queued.
+ * - A node that MOVED or ASK names is looked for by the address in the reply, although the pool knows it by the address
+ *   that `natMap` gives, and does not know one without slots at all. A pipeline was then sent to any node.
+ * - Nobody hears the rejection of an ASKING whose connection closes, which ends the process.
+ */
+export class SteadyCluster extends Cluster {
+  readonly #nodes = new WeakMap<Route, Redis | null>()
+  readonly #internals = this as unknown as Internals
+  /** The address that was mapped already, while ioredis is about to map it. */
+  #mapped: string | undefined
+
+  constructor(nodes: ClusterNode[], options: Options) {
+    const { natMap } = options
+    const map = typeof natMap === 'function' ? natMap : (key: string) => natMap?.[key] ?? null
+    super(nodes, { ...options, ...(natMap ? { natMap: (key) => (key === this.#mapped ? null : map(key)) } : {}) })
+    this.on('+node', listenToAsking)
+  }
+
+  override sendCommand(command: Command, stream?: never, route?: Route): unknown {
+    // Without a stream there is one command, which is written as it is queued.
+    if (stream === undefined || route === undefined || this.status !== 'ready')
+      return super.sendCommand(command, stream, route)
+    let node = this.#nodes.get(route)
+    if (node === undefined) {
+      node = this.#nodeOf(route) ?? null
+      this.#nodes.set(route, node)
+      if (node) writeTogether(node)
+    }
+    if (node === null) command.reject(new Error('Connection is closed.'))
+    else void node.sendCommand(command)
+    return command.promise
+  }
+
+  override handleError(error: Error, ttl: { value?: unknown }, handlers: RedirectHandlers): void {
+    const { moved, ask } = handlers
+    super.handleError(error, ttl, {
+      ...handlers,
+      moved: (slot: string, key: string) => this.#follow(moved, slot, key),
+      ask: (slot: string, key: string) => this.#follow(ask, slot, key),
+    })
+  }
+
+  /** Follows a redirection to a node that the pool knows, by the address that it has there. */
+  #follow(handler: (slot: string, key: string) => void, slot: string, key: string): void {
+    const to = this.#internals.natMapper(key)
+    const mapped = `${to.host}:${to.port}`
+    this.#internals.connectionPool.findOrCreate(to)
+    this.#mapped = mapped
+    try {
+      handler(slot, mapped)
+    } finally {
+      this.#mapped = undefined
+    }
+  }
+
+  /** The node of a pipeline; undefined where it takes no commands now. */
+  #nodeOf({ slot, redis }: Route): Redis | undefined {
+    const pool = this.#internals.connectionPool
+    const owner = this.slots[slot]?.[0]
+    const node =
+      redis ?? (owner === undefined ? undefined : pool.getInstanceByKey(owner)) ?? pool.getSampleInstance('master')
+    const isReady = node?.status === 'ready' || node?.status === 'wait' || this.options.enableOfflineQueue
+    return isReady ? node : undefined
+  }
+}
+
+/** Sends what is written in this turn as one piece. */
+function writeTogether({ stream }: Redis): void {
+  if (!stream) return
+  stream.cork()
+  process.nextTick(() => stream.uncork())
+}
+
+/** The command after ASKING reports what went wrong. A reply that belongs to another command ends the connection. */
+function listenToAsking(node: Redis): void {
+  const asking = node.asking.bind(node) as () => Promise<string>
+  node.asking = (() =>
+    asking().then(
+      (reply) => {
+        if (reply !== 'OK') node.disconnect()
+        return reply
+      },
+      (error: Error) => {
+        if (NOT_FOR_ASKING.test(error.message)) node.disconnect()
+        return 'OK'
+      },
+    )) as Redis['asking']
+}

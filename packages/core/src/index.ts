@@ -1,5 +1,6 @@
 export { Client } from './client/client.ts'
 export type { EnqueueItem, EnqueueOutcome, EnqueueRest } from './client/client.ts'
+export type { ChunkContext, ChunkJob, ChunkOptions, ChunkResults } from './chunks/chunk.ts'
 export { cron } from './cron/cron.ts'
 export type { CronJob, CronJobOptions } from './cron/cron.ts'
 export { Doctor, KEY_KINDS } from './queues/doctor.ts'

@@ -1,5 +1,6 @@
 import { custom, boolean, object, oneOf, string } from '../options/field.ts'
 import { aFunction, count, duration, retryPolicySchema } from '../options/check.ts'
+import { chunkSchema } from '../chunks/chunk.ts'
 import { limitsSchema } from '../limits/limit.ts'
 import { isSchema } from './schema.ts'
 import type { Schema } from './schema.ts'
@@ -14,6 +15,7 @@ const settings = {
   retry: retryPolicySchema.optional(),
   record: object({ logs: boolean().optional() }).optional(),
   limits: limitsSchema.optional(),
+  chunk: chunkSchema.optional(),
 }
 
 const call = {

@@ -1,4 +1,6 @@
 import type { CodecName, RetryPolicy } from '@arq-ts/protocol/jobs'
+import type { AnyChunk, ChunkContext, ChunkJob, ChunkOptions, ChunkResults } from '../chunks/chunk.ts'
+import { chunkOfOne } from '../chunks/chunk-of-one.ts'
 import type { AnyLimit, Limit } from '../limits/limit.ts'
 import { checkOptions } from '../options/check.ts'
 import { contractOf } from './call.ts'
@@ -27,6 +29,8 @@ export interface TaskOptions {
 export interface RunnableTask<Input, Result> extends TaskContract<Input, Result>, Readonly<TaskOptions> {
   /** @internal Limits its jobs start under. */
   readonly limits?: readonly AnyLimit[]
+  /** @internal Calls its handler with several jobs. */
+  readonly chunk?: AnyChunk
   /** @internal Schema of the parameters. */
   readonly params?: Schema
   /** @internal */
@@ -52,7 +56,48 @@ type Awaitable<T> = T | Promise<T>
 /** The result a producer gets: the output of `returns`, or what the wire gives of the handler's result. */
 type Returned<Returns extends Schema, Result> = Schema extends Returns ? WireValue<Result> : SchemaOutput<Returns>
 
+/** The inputs of a chunk's jobs: those of the schema, or arrays of arguments where there is none. */
+type InputsBy<Params extends Schema> = Schema extends Params ? readonly unknown[] : SchemaOutput<Params>
+
+/** A call's input, as `enqueue` takes it. */
+type CallBy<Params extends Schema> = Schema extends Params ? readonly unknown[] : SchemaInput<Params>
+
 // The overload with a schema stands last: a compiler that reports one overload alone reports the last.
+/**
+ * Defines a task whose handler is called with several jobs at once. Each job keeps its own try, lease, abort, timeout and
+ * result; producers see no difference.
+ *
+ * ```ts
+ * const index = defineTask({
+ *   name: 'index_document',
+ *   params: z.object({ id: z.string() }),
+ *   chunk: { size: 100, waitMs: 50 },
+ *   handler: async (jobs) => jobs.map(({ input }) => input.id.length),
+ * })
+ * ```
+ *
+ * @throws OptionsError
+ */
+export function defineTask<
+  Result extends SchemaInput<Returns>,
+  Params extends Schema = Schema,
+  Extra extends object = Record<never, never>,
+  Returns extends Schema = Schema,
+>(
+  definition: TaskOptions & {
+    name: string
+    params?: Params
+    returns?: Returns
+    /** Jobs per call, and the time the first one waits for others. */
+    chunk: ChunkOptions
+    handler: (
+      jobs: readonly ChunkJob<InputsBy<Params>, SchemaInput<Returns>, Extra>[],
+      ctx: ChunkContext<Extra>,
+    ) => Awaitable<ChunkResults<ChunkJob<InputsBy<Params>, SchemaInput<Returns>, Extra>, Result>>
+    /** Limits its jobs start under, each by its own parameters. Default: none. */
+    limits?: readonly Limit<Schema extends Params ? readonly unknown[] : [params: SchemaOutput<Params>]>[]
+  },
+): Task<CallBy<Params>, Returned<Returns, Result>, Extra>
 /**
  * Defines a task that takes its positional arguments as they come, unvalidated; keywords are in `ctx.kwargs`.
  * `enqueue` takes the arguments as an array.
@@ -69,6 +114,7 @@ export function defineTask<
     name: string
     params?: undefined
     returns?: Returns
+    chunk?: undefined
     handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Result>
     /** Limits its jobs start under, by their arguments. Default: none. */
     limits?: readonly Limit<NoInfer<Args>>[]
@@ -99,6 +145,7 @@ export function defineTask<
     name: string
     params: Params
     returns?: Returns
+    chunk?: undefined
     handler: (ctx: JobContext<Extra>, params: SchemaOutput<Params>) => Awaitable<Result>
     /** Limits its jobs start under, by their parameters. Default: none. */
     limits?: readonly Limit<[params: SchemaOutput<NoInfer<Params>>]>[]
@@ -106,9 +153,29 @@ export function defineTask<
 ): Task<SchemaInput<Params>, Returned<Returns, Result>, Extra>
 export function defineTask(definition: unknown): AnyTask {
   const { handler, name, params, returns, ...options } = checkOptions('defineTask', taskSchema, definition)
-  return taskOf(contractOf('defineTask', { name, params, returns }), handler as Handler, options as TaskOptions)
+  return taskOf(contractOf('defineTask', { name, params, returns }), handler as Handler, options as Settings)
 }
 
+/**
+ * Makes a task of a contract, whose handler is called with several jobs at once: the part that workers import, and
+ * producers do not.
+ *
+ * @throws OptionsError
+ */
+export function implement<
+  Input,
+  Result,
+  Args extends readonly unknown[],
+  Given,
+  Extra extends object = Record<never, never>,
+>(
+  contract: Contract<Input, Result, Args, Given>,
+  handler: (
+    jobs: readonly ChunkJob<InputsOf<Args>, NoInfer<Given>, Extra>[],
+    ctx: ChunkContext<Extra>,
+  ) => Awaitable<ChunkResults<ChunkJob<InputsOf<Args>, NoInfer<Given>, Extra>, NoInfer<Given>>>,
+  options: TaskOptions & { chunk: ChunkOptions; limits?: readonly Limit<NoInfer<Args>>[] },
+): Task<Input, Result, Extra>
 /**
  * Makes a task of a contract: the part that workers import, and producers do not.
  *
@@ -127,15 +194,24 @@ export function implement<
 >(
   contract: Contract<Input, Result, Args, Given>,
   handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Given>,
-  options: TaskOptions & { limits?: readonly Limit<NoInfer<Args>>[] } = {},
-): Task<Input, Result, Extra> {
+  options?: TaskOptions & { chunk?: undefined; limits?: readonly Limit<NoInfer<Args>>[] },
+): Task<Input, Result, Extra>
+export function implement(contract: Contract<never>, handler: unknown, options: object = {}): AnyTask {
   const checked = checkOptions('implement', implementSchema, { ...options, contract, handler })
   const { contract: _, handler: __, ...settings } = checked
-  return taskOf(contract as Contract, handler as Handler, settings as TaskOptions) as Task<Input, Result, Extra>
+  return taskOf(contract as Contract, handler as Handler, settings as Settings)
 }
+
+/** The input of one job of a chunk, of the handler's arguments. */
+type InputsOf<Args extends readonly unknown[]> = Args extends readonly [infer Params] ? Params : Args
 
 type Handler = AnyTask['handler']
 
-function taskOf(contract: Contract, handler: Handler, options: TaskOptions): AnyTask {
-  return { ...options, ...contract, handler } as AnyTask
+type Settings = TaskOptions & { chunk?: ChunkOptions }
+
+function taskOf(contract: Contract, handler: Handler, { chunk: bounds, ...options }: Settings): AnyTask {
+  if (!bounds) return { ...options, ...contract, handler } as AnyTask
+  const inputOf = (args: readonly unknown[]) => (contract.params === undefined ? args : args[0])
+  const chunk: AnyChunk = { ...bounds, handler: handler as unknown as AnyChunk['handler'], inputOf }
+  return { ...options, ...contract, chunk, handler: chunkOfOne(contract.name, chunk) } as AnyTask
 }

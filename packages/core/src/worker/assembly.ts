@@ -1,4 +1,5 @@
 import { decodeJob, readable } from '@arq-ts/protocol/jobs'
+import { Chunks } from '../chunks/chunks.ts'
 import { Client } from '../client/client.ts'
 import { JobAbortedError, LeaseLostError } from '../errors.ts'
 import type { JobEvent, WorkerEvents } from '../fleet/events.ts'
@@ -60,7 +61,12 @@ export type WorkerParts = ReturnType<typeof assemble>
 export function assemble({ id, log, settings, hasCodec, emit, hasListeners, describe, maintain }: AssemblyOptions) {
   const queueNames = settings.queues.map((queue) => queue.name)
   const tasks = new Map<string, RegisteredTask>()
-  for (const task of settings.tasks) tasks.set(task.name, registerTask(task))
+  const slots = new Slots(settings.maxJobs)
+  const { jobTimeoutMs, maxJobs } = settings
+  const canStartMore = () => slots.taken < maxJobs && !quiet.isQuiet
+  const chunks = new Chunks({ canStartMore, jobTimeoutMs, maxJobs, log })
+  for (const task of settings.tasks)
+    tasks.set(task.name, registerTask(task, task.chunk && chunks.handlerOf({ ...task, chunk: task.chunk })))
   for (const job of settings.cron) tasks.set(job.name, registerCron(job))
 
   const link = new Link({
@@ -88,7 +94,6 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const { onStartup, onShutdown } = settings
   const hooks = new StateHooks({ state, onStartup, onShutdown, log })
 
-  const slots = new Slots(settings.maxJobs)
   const { logArguments, logResults, abortGraceMs } = settings
   const journal = new Journal({ keys: link.keys, workerId: id, language: 'typescript' })
   const recorder = settings.recorder
@@ -243,6 +248,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   return {
     aborts,
     burst,
+    chunks,
     claimLoop,
     collector,
     cron,

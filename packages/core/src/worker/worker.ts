@@ -252,16 +252,18 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
 
   /** Lets running jobs end, then fires their signals, then waits until all are settled. */
   async #drain(): Promise<void> {
-    const { cron, executor, reporter, slots } = this.#parts
+    const { chunks, cron, executor, reporter, slots } = this.#parts
     cron.stop()
     const { abortGraceMs, jobCompletionWaitMs } = this.#settings
     const isStopped = this.#stopping.signal.aborted // otherwise a burst is over, of which arq says nothing
     const isWaiting = jobCompletionWaitMs > 0
     const counts = () => ({ ...reporter.counters, ongoing: [...slots.running()].length })
     if (isStopped) this.log.info(lines.shutdown(this.#stopCause, counts(), isWaiting))
+    if (isWaiting) chunks.stop()
     await this.#drainWait.wait(slots.empty(), jobCompletionWaitMs)
     if (isStopped && isWaiting) this.log.info(lines.waitComplete(this.#stopCause, counts()))
     executor.interrupt('stopped', new WorkerStoppedError('the worker is stopping'))
+    chunks.stop()
     await within(slots.empty(), abortGraceMs + SETTLE_WAIT_MS)
     if (slots.size > 0) this.log.error(`${slots.size} jobs could not be settled; they run again when their leases end`)
   }

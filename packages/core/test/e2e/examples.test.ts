@@ -24,6 +24,7 @@ const printed: Record<string, string[]> = {
     'try 1',
     'charged 12',
   ],
+  chunks: ['one call for 10 documents', 'characters: 3 3 5 – 4 3 5 5 4 3', 'RuntimeError: document 3 is empty'],
   cron: ['tick 1', 'tick 2', 'each tick ran once'],
   fastify: [
     '202',

@@ -27,13 +27,14 @@ export interface RegisteredTask {
   limits: readonly AnyLimit[] | undefined
 }
 
-export function registerTask(task: AnyTask): RegisteredTask {
+/** `handler` stands in for the task's own, where its jobs run in another way. */
+export function registerTask(task: AnyTask, handler: RegisteredTask['handler'] = task.handler): RegisteredTask {
   return {
     name: task.name,
     isCron: false,
     bind: (args, kwargs) => task.bind(args, kwargs),
     packResult: task.packResult,
-    handler: task.handler,
+    handler,
     timeoutMs: task.timeoutMs,
     keepResultMs: task.keepResultMs,
     keepResultForever: task.keepResultForever,

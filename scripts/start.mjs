@@ -117,7 +117,7 @@ async function withQdrant(work) {
   }
 }
 
-/** The three tasks of the Python application, on a pool of ours; then the dashboard, while they go on. */
+/** The three tasks of the Python application, on a pool of ours; then the dashboard, while they continue. */
 async function threeTasks(python, qdrant) {
   const { runThreeTasks } = await import('../examples/three-tasks/main.mjs')
   const run = (print) =>

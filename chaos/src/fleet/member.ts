@@ -36,7 +36,7 @@ export class Member {
     this.#child.kill(signal)
   }
 
-  /** Resident memory now, in bytes; undefined where the system does not tell. */
+  /** Resident memory now, in bytes; undefined where the system does not report it. */
   get rssBytes(): number | undefined {
     try {
       return Number(readFileSync(`/proc/${this.#child.pid}/statm`, 'latin1').split(' ')[1]) * 4_096

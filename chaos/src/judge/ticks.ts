@@ -28,7 +28,7 @@ const AHEAD_MS = 2_500
 /** A tick whose worker dies is not tried again; it may begin this long after its time. */
 const PATIENCE_MS = 30_000
 
-/** Explains what Python arq does by itself. */
+/** Explains what Python arq does on its own. */
 export const ARQ = 'arq'
 
 /** When a tick is due, in unix ms: its id ends in it. */

@@ -12,7 +12,7 @@ import { LedgerClient } from './ledger-client.ts'
 
 const { worker: name, redis, ledgerPort, leaseMs, logLevel, maxJobs } = readAssignment()
 const ledger = new LedgerClient(ledgerPort)
-/** The run of each job at work here; empty where the worker runs a job twice at once, and an end cannot be told apart. */
+/** The run of each job at work here; empty where the worker runs a job twice at once, and an end cannot be assigned. */
 const runs = new Map<string, string>()
 
 type Body = (ctx: JobContext, run: string, ms: number, failures: number) => Promise<unknown>

@@ -26,7 +26,7 @@ export const USAGE = `npm run chaos -- [options]
 Runs a mixed fleet of arq-ts and Python arq under a seeded schedule of faults, drains it, and judges what became of
 every job by a ledger on a second Redis. Exit code 1: a bound is broken; 2: the run could not be made.
 
-  --minutes N        how long faults and producers go on; default 2
+  --minutes N        duration of faults and producers; default 2
   --seed S           the schedule of faults and the mix of jobs; default: drawn, and printed
   --jobs N           jobs to enqueue over the run; default ${DEFAULT_RATE} a second
   --faults a,b,c     only these kinds; default all

@@ -24,7 +24,7 @@ import { readLedger, scanKeys } from './scan.ts'
 
 const ARQ_VERSION = '0.28.0'
 
-/** A queue that has not changed for so long is stuck, in ms. Longer than arq's own recovery: job timeout + 10 s. */
+/** A queue that has not changed for this long is stuck, in ms. Longer than arq's own recovery: job timeout + 10 s. */
 const STUCK_MS = 45_000
 
 /** The schedule that a run of these options suffers, Python or not. */

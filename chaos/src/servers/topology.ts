@@ -38,7 +38,7 @@ export interface Servers {
   stop(): Promise<void>
 }
 
-/** Hears of failovers as they happen: those that a fault asked for, and those that Sentinel decides by itself. */
+/** Hears of failovers as they happen: those that a fault asked for, and those that Sentinel decides on its own. */
 export type FailoverListener = (id: string, phase: 'began' | 'over') => void
 
 /** Database of the fleet: not 0, so that connecting has a SELECT. */

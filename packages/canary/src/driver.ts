@@ -90,7 +90,7 @@ export class Driver {
       return await this.#tick(id, lock, notify)
     } finally {
       clearInterval(renewing)
-      await lock.release().catch(() => {}) // it lapses by itself
+      await lock.release().catch(() => {}) // it lapses
     }
   }
 

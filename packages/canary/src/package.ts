@@ -16,7 +16,7 @@ import { canaryTasks, lockSchema, secretSchema } from './tasks.ts'
 
 const packageSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'Expected a URL such as http://localhost:6333' }).optional(),
-  apiKey: z.string('Expected a text').min(1).optional(),
+  apiKey: z.string('Expected a string').min(1).optional(),
   timeoutMs: z.number('Expected a number of milliseconds').int().min(1).max(2_147_483_647).optional(),
   redis: redisOption.optional(),
   keyPrefix: keyPrefixOption.optional(),

@@ -18,7 +18,7 @@ const LISTED = 1_000
 const LISTS_READ = 2
 /** Collections whose counters one command reads. */
 const COLLECTIONS_READ = 10
-/** A minute is over for every clock that counts after so many minutes. */
+/** A minute is over for every clock that counts after this many minutes. */
 const OVER_MINUTES = 2
 
 /** One request of a deployment, as it went. */
@@ -34,7 +34,7 @@ export interface RequestOutcome {
   values?: Record<string, number>
 }
 
-const text = z.string('Expected a text').min(1, 'Expected a text that is not empty')
+const text = z.string('Expected a string').min(1, 'Expected a string that is not empty')
 const outcomeSchema = z.object({
   deploymentId: text,
   collection: text,

@@ -131,7 +131,7 @@ export class CanaryRouter {
   /**
    * Route, call, record: runs `call` with the collection, and counts how long it took and whether it threw. Its error is
    * thrown on. The answer does not wait for the count. A Redis that does not answer within `timeoutMs` sends the request
-   * to the alias, and those of the next second without asking it: searching goes on.
+   * to the alias, and those of the next second without asking it: searching continues.
    *
    * @throws ArgumentsError for a caller without a name
    */
@@ -297,11 +297,11 @@ function numbers(read: () => Record<string, number> | undefined): Record<string,
 /** The caller the decision is for, and the user, where it is one. @throws ArgumentsError */
 function nameOf(alias: string, caller: Caller): { id: string; user: string | undefined } {
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
-  if (!isText(alias)) throw new ArgumentsError('route: expected `alias` to be a text that is not empty')
+  if (!isText(alias)) throw new ArgumentsError('route: expected `alias` to be a string that is not empty')
   const { requestId, userId } = (caller ?? {}) as { requestId?: unknown; userId?: unknown }
   const id = userId === undefined ? requestId : userId
   if (!isText(id)) {
-    throw new ArgumentsError('route: expected { userId } or { requestId } with a text that is not empty')
+    throw new ArgumentsError('route: expected { userId } or { requestId } with a string that is not empty')
   }
   return { id, user: userId === undefined ? undefined : id }
 }

@@ -46,7 +46,7 @@ export interface CanaryTasksOptions {
   rules?: RulesInput
   /** Functions for checks without a URL, by the name of the check. */
   checks?: Readonly<Record<string, CheckFunction>>
-  /** A worker that looks at a deployment and gives no sign of life for so long is replaced; in ms, default 5,000. */
+  /** A worker that looks at a deployment and gives no sign of life for this long is replaced; in ms, default 5,000. */
   lockMs?: number
   /** Signs notifications (HMAC-SHA-256). Without it they are sent unsigned. */
   notifySecret?: string
@@ -68,7 +68,7 @@ export interface CanaryTasks extends TaskPackage {
 }
 
 export const lockSchema = z.number('Expected a number of milliseconds').int().min(500).max(600_000)
-export const secretSchema = z.string('Expected a text').min(16, 'Expected at least 16 characters')
+export const secretSchema = z.string('Expected a string').min(16, 'Expected at least 16 characters')
 
 const optionsSchema = z.strictObject({
   redis: redisOption,

@@ -63,14 +63,14 @@ export interface Notification {
 export interface Rules extends JudgingRules {
   /** Breaching looks of a stage that are tolerated before the roll-back. Default 0. */
   failureLimit: number
-  /** Nothing is judged for so long after the new collection gets its first traffic: it may be cold. Default 0. */
+  /** Time without judgement after the new collection gets its first traffic: it may be cold. Default 0. */
   initialDelayMinutes: number
   /**
-   * At a stage's end with too little seen: wait for more (default), pause, go on, or fail. What was seen and looks bad is
+   * At a stage's end with too little seen: wait for more (default), pause, continue, or fail. What was seen and looks bad is
    * never passed, whatever is set here.
    */
   inconclusive: 'hold' | 'pause' | 'proceed' | 'fail'
-  /** `hold` fails after so many minutes past the stage's end. Default 1,440. */
+  /** Minutes past the stage's end after which `hold` fails. Default 1,440. */
   holdMinutes: number
   checks: LookCheck[]
   notify: Notification[]

@@ -25,7 +25,7 @@ export interface Session {
   io: Io
   /** Where Redis is, for a person. */
   address: string
-  /** Redis's time when the command began, in unix ms: ages and waits are told by it, not by this machine's clock. */
+  /** Redis's time when the command began, in unix ms: ages and waits are measured by it, not by this machine's clock. */
   nowMs: number
   /** Queues of the configuration, the default one first. */
   queueNames: string[]

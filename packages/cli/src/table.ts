@@ -98,7 +98,7 @@ export function widthOf(text: string): number {
   return width
 }
 
-/** Text of at most so many columns; what was shortened ends in an ellipsis. Styles that it opens are closed. */
+/** Truncates a string to a number of columns; a shortened one ends in an ellipsis. Styles that it opens are closed. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text
   let out = ''

@@ -33,7 +33,7 @@ export class ResultError extends ArqError {
   readonly code = 'ARQ_RESULT'
 }
 
-/** A wait (`job.result`, `job.abort`) ran past its own `timeoutMs`; the job itself goes on. */
+/** A wait (`job.result`, `job.abort`) ran past its own `timeoutMs`; the job itself continues. */
 export class TimeoutError extends ArqError {
   readonly code = 'ARQ_TIMEOUT'
 }

@@ -1,2 +1,2 @@
-/** This package's version, as its registry entries tell. A test holds it against package.json. */
+/** Version of this package, as in its registry entries. A test holds it against package.json. */
 export const VERSION = '0.1.0'

@@ -28,7 +28,7 @@ export interface Dashboard {
 }
 
 /**
- * Creates a dashboard. It connects at once and serves nothing by itself.
+ * Creates a dashboard. It connects at once; `fetch` serves requests.
  *
  * @throws OptionsError
  */

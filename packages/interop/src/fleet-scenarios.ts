@@ -139,7 +139,7 @@ export const fleetScenarios: Record<string, (fleet: Fleet) => Promise<void>> = {
     expect(await job?.info()).toMatchObject({ jobTry: 1, args: ['value', 'once'] })
   },
 
-  'leaves functions of the other language to it where it is told to': async (fleet) => {
+  'leaves functions of the other language to it where it is configured so': async (fleet) => {
     const ours = new Worker({
       redis: fleet.url,
       tasks: [defineTask({ name: 'ours', handler: () => 'ours' })],

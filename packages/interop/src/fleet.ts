@@ -10,7 +10,7 @@ import type { RunningWorker, WorkerSettings } from './workers.ts'
 
 type Settings = Partial<WorkerSettings>
 
-/** Workers and producers of both languages on one database. They speak pickle unless told otherwise, and end with it. */
+/** Workers and producers of both languages on one database. They use pickle by default, and end with it. */
 export class Fleet {
   readonly url: string
   readonly redis: Redis

@@ -124,7 +124,7 @@ export const scenarios: Record<string, Scenario> = {
     expect(await run(stage, 'no_such', [])).toEqual(failure(stage, FAILED, ["function 'no_such' not found"]))
   },
 
-  'fails bytes that are no job, and goes on': async (stage) => {
+  'fails bytes that are no job, and continues': async (stage) => {
     await stage.redis.psetex('arq:job:garbage', 60_000, Buffer.from('80049524', 'hex'))
     await stage.redis.zadd('arq:queue', Date.now(), 'garbage')
     await eventually(() => stage.redis.exists('arq:result:garbage'))
@@ -160,7 +160,7 @@ export const scenarios: Record<string, Scenario> = {
     for (const one of busy) await stage.producer.result(one)
   },
 
-  'tells the status at every stage': async (stage) => {
+  'reports the status at every stage': async (stage) => {
     expect(await stage.producer.status('never-heard-of')).toBe('not_found')
     const deferred = await enqueue(stage, { function: 'echo', args: [same(1)] }, { defer_by: 3600, queue_name: IDLE })
     expect(await stage.producer.status(deferred, IDLE)).toBe('deferred')
@@ -221,7 +221,7 @@ async function run(stage: Stage, name: string, args: Value[], expected?: Value):
   return stage.producer.result(await enqueue(stage, { function: name, args }), expected)
 }
 
-/** Over msgpack Python cannot tell a cancellation: its `abort()` raises, and ours says that it does not know. */
+/** Over msgpack Python cannot recognize a cancellation: its `abort()` raises, and ours says that it does not know. */
 async function expectAborted(stage: Stage, id: string): Promise<void> {
   if (stage.codec === 'pickle' || ourWords(stage)) expect(await stage.producer.abort(id)).toBe(true)
   else if (stage.producerLanguage === 'Python')

@@ -14,7 +14,7 @@ export type CodecName = 'msgpack' | 'pickle' | 'json'
 export function codecOf(bytes: Uint8Array): CodecName | undefined {
   const first = bytes[0] ?? -1
   const second = bytes[1] ?? -1
-  // 80 by itself would be an empty msgpack map, which no job is.
+  // 80 alone would be an empty msgpack map, which no job is.
   if (first === 0x80) return second >= 2 && second <= 5 ? 'pickle' : undefined
   if ((first >= 0x85 && first <= 0x8f) || first === 0xde || first === 0xdf) return 'msgpack'
   if (first === 0x7b) return 'json'
@@ -93,7 +93,7 @@ const ENCODERS: Readonly<Record<CodecName, (value: unknown, maxBytes: number) =>
 }
 
 /**
- * The value of a payload, by the codec its first byte tells.
+ * The value of a payload, by the codec of its first byte.
  * @throws DecodeError for what no codec reads, and beyond the limits on size, depth and memory.
  */
 export function decodeValue(bytes: Uint8Array, limits?: PayloadLimits): { value: unknown; codec: CodecName } {

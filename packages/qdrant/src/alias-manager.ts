@@ -65,7 +65,7 @@ const managerSchema = z.strictObject({
   client: z
     .custom<Client>((value) => typeof (value as Client | null)?.enqueue === 'function', 'Expected a Client')
     .optional(),
-  queueName: z.string('Expected a text').min(1, 'Expected a text that is not empty').optional(),
+  queueName: z.string('Expected a string').min(1, 'Expected a string that is not empty').optional(),
 })
 
 /**

@@ -16,7 +16,7 @@ export interface QdrantConnection {
 
 export const connectionShape = {
   url: z.url({ protocol: /^https?$/, error: 'Expected a URL such as http://localhost:6333' }).optional(),
-  apiKey: z.string('Expected a text').min(1, 'Expected a text that is not empty').optional(),
+  apiKey: z.string('Expected a string').min(1, 'Expected a string that is not empty').optional(),
   timeoutMs: countSchema.max(2_147_483_647, 'Expected at most 2147483647').optional(),
 }
 
@@ -59,7 +59,7 @@ function answerOf(thrown: unknown): { status: number | undefined; told: string }
   if (status !== undefined) return { status, told: data?.status?.error ?? message }
   if (thrown instanceof QdrantClientResourceExhaustedError) return { status: 429, told: message }
   if (thrown instanceof QdrantClientTimeoutError) return { status, told: 'its time was up' }
-  // `fetch failed` alone tells nobody that the connection was refused.
+  // `fetch failed` alone does not say that the connection was refused.
   return { status, told: cause instanceof Error && cause.message !== '' ? `${message} (${cause.message})` : message }
 }
 

@@ -9,7 +9,7 @@ export interface Cut {
 
 /**
  * A TCP proxy in front of a Redis server that cuts connections at a chosen command, as a failover or a firewall does.
- * Commands are told apart by their RESP array headers, so a cut falls between two commands.
+ * Commands are separated by their RESP array headers, so a cut falls between two commands.
  */
 export class CuttingProxy {
   readonly #server: Server

@@ -1,4 +1,4 @@
-/** A clock that moves when told. */
+/** A clock that moves on request. */
 export interface FakeClock {
   now(): number
   advance(ms: number): void

@@ -30,7 +30,7 @@ export interface DirtyEntry {
 
 /** Which dirty keys are listed. */
 export interface EntryFilter {
-  /** At most so many. Default: all. */
+  /** Maximum number of entries. Default: all. */
   limit?: number
   /** Only these. */
   status?: DirtyEntry['status']

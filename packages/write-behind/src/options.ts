@@ -58,11 +58,11 @@ export interface WriteBehindOptions {
   redis: RedisTarget
   /** Put before every key; for Redis Cluster a hash tag such as `'{cache}:'`. Default none. */
   keyPrefix?: string
-  /** Functions that make values durable. A service that only writes needs none, but to flush by itself. */
+  /** Functions that make values durable. A service that only writes needs none, unless it flushes. */
   persisters?: Persisters
   /** Codec of values. Default `json`. */
   codec?: 'json' | 'msgpack' | 'pickle'
-  /** A persister that gives no sign of life for so long, its process stopped, may be overtaken. In ms; default 30,000. */
+  /** A persister that gives no sign of life for this long, its process stopped, may be overtaken. In ms; default 30,000. */
   lockMs?: number
   /**
    * Keys that may wait to be persisted, of all services together. A write that would make one more dirty waits for room; a

@@ -41,7 +41,7 @@ export interface PersistOptions {
  * Persists what waits for one key. One call at a time does: others leave it to that one.
  *
  * @throws what the persister throws, or why the signal fired; the value waits on. NonRetryableError that names the key
- *   when nobody will come again by himself.
+ *   when nobody else will come again.
  */
 export async function persistKey(store: Store, key: string, options: PersistOptions): Promise<Persisted> {
   const { bring, graceMs = GRACE_MS, jobId, lockMs, persisters } = options
@@ -94,7 +94,7 @@ async function afterFailure(
   const told = `${error.name}: ${error.message}`
   const outcome = await store
     .apply(key, { kind: 'failed', token, version, error: told, ...after })
-    .catch(() => ({ kind: 'released' }) as const) // the lock lapses by itself
+    .catch(() => ({ kind: 'released' }) as const) // the lock lapses
   if (outcome.kind === 'lost') return { kind: 'busy' }
   if (outcome.kind === 'clean') return { kind: 'done', version: null } // one that had been overtaken persisted it
   if (outcome.kind === 'newer') {

@@ -3,7 +3,7 @@
  * and the outcome of the event. The store applies it by compare-and-set, so events of one key happen one after the other.
  *
  * clean → dirty (a value waits) → held (somebody persists it) → clean, dirty again when a newer value came meanwhile or
- * the persister failed, or dead when it failed for good: dirty, but nobody comes by himself until the next write.
+ * the persister failed, or dead when it failed for good: dirty, but nobody comes again until the next write.
  */
 
 /** A value that is not persisted yet. */
@@ -61,7 +61,7 @@ export const CLEAN: KeyState = {
 
 /** Decision about a value whose persister failed, made by the one who ran it. */
 export type Aftermath =
-  /** The same job comes again by itself. */
+  /** The same job comes again. */
   | { then: 'retry'; inMs: number }
   /** The one who ran it does not come again: other jobs may be there. */
   | { then: 'leave' }

@@ -23,7 +23,7 @@ type CacheChange = { kind: 'set'; value: Uint8Array; ttlMs: number } | { kind: '
 
 /** States of keys as they were read, or left by a change. */
 export interface Snapshot {
-  /** Redis's clock, told by this machine's since the look. */
+  /** Redis's clock, measured by this machine's since the last look. */
   timeUs: () => number
   records: ReadonlyMap<string, KeyRecord>
 }
@@ -82,7 +82,7 @@ export class Store {
     return limit === undefined ? this.#redis.zrange(...range) : this.#redis.zrange(...range, 'LIMIT', 0, limit)
   }
 
-  /** Keys whose value should have been persisted so long ago, the most overdue first; without the dead. */
+  /** Keys whose value is overdue by this much, the most overdue first; without the dead. */
   async overdue(byMs: number, page?: { offset: number; limit: number }): Promise<string[]> {
     const range = [this.#key('dirty'), '-inf', String((await this.nowMs()) - byMs), 'BYSCORE'] as const
     return page ? this.#redis.zrange(...range, 'LIMIT', page.offset, page.limit) : this.#redis.zrange(...range)

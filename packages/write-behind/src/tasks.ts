@@ -12,7 +12,7 @@ import type { Aftermath, Newer, Pending } from './plan.ts'
 import { Store } from './store.ts'
 import { encode } from './value.ts'
 
-/** A write that waits for so long past its time has lost its job: its producer died between the write and the enqueue. */
+/** A write that waits this long past its time has lost its job: its producer died between the write and the enqueue. */
 const OVERDUE_MS = 60_000
 const MAX_RETRY_DELAY_MS = 60_000
 /** Interval at which a job looks whether the flush or the batch that holds its key is done. */

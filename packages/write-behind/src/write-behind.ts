@@ -274,7 +274,7 @@ export class WriteBehind {
     const request = { epoch: freshEpoch(), value: decode(value), persister, delayMs: 0 }
     const job = await enqueuePersist(this.#client, key, request)
     await job?.result({ timeoutMs }).catch((error: unknown) => {
-      if (!(error instanceof ResultNotFoundError)) throw error // none is kept: the key's state tells
+      if (!(error instanceof ResultNotFoundError)) throw error // none is kept: the key's state shows it
     })
   }
 

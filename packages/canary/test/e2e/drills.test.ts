@@ -151,7 +151,7 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     ['after the promotion was written down', 'after', stateWith('"ending":"promote"')],
     ['after the alias was switched, before the end is written', 'before', stateWith('"status":"completed"')],
     ['after the end was written', 'after', stateWith('"status":"completed"')],
-  ] as const)('a worker killed %s: another goes on', async (_, when, call) => {
+  ] as const)('a worker killed %s: another continues', async (_, when, call) => {
     const doomed = await startWorker({ call, when })
     const id = await start()
     await doomed.line(/^event hanging/, { timeoutMs: 40_000 })

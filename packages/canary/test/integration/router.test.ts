@@ -82,7 +82,7 @@ describe('the router', () => {
     ['one of Python', '{"collection":"v2","deployment_id":"canary_1","created_at":1700000000.25}', 'v2'],
     ['one of another deployment', '{"collection":"v2","deployment_id":"canary_0","created_at":1}', 'v1'],
     ['one of a collection that takes no part', '{"collection":"v0","deployment_id":"canary_1","created_at":1}', 'v1'],
-    ['a text', '"v1"', 'v1'],
+    ['a string', '"v1"', 'v1'],
     ['nothing', 'null', 'v1'],
     ['what nobody can read', 'v1', 'v1'],
   ])('reads the session: %s', async (_, stored, collection) => {

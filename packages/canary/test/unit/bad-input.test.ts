@@ -94,8 +94,8 @@ describe('arguments of the router', () => {
     [{ latencyMs: -1 }, '`latencyMs`: Expected milliseconds from 0'],
     [{ latencyMs: '5' }, '`latencyMs`: Expected milliseconds from 0'],
     [{ isError: undefined }, '`isError`: Expected true or false'],
-    [{ deploymentId: '' }, '`deploymentId`: Expected a text that is not empty'],
-    [{ collection: null }, '`collection`: Expected a text'],
+    [{ deploymentId: '' }, '`deploymentId`: Expected a string that is not empty'],
+    [{ collection: null }, '`collection`: Expected a string'],
   ])('the request %j is not counted', async (changes, message) => {
     const request = { deploymentId: 'd', collection: 'v2', latencyMs: 5, isError: false, ...changes }
     await expect(router.record(request)).rejects.toThrow(`record: ${message}`)

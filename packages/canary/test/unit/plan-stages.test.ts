@@ -76,7 +76,7 @@ describe('a stage at its end', () => {
     })
   })
   test.each<[RulesInput]>([[{ inconclusive: 'proceed' }], [{ onNoTraffic: 'proceed' }]])(
-    'goes on where %j says so',
+    'continues where %j says so',
     (given) => expect(summary(at(given, 30))).toMatchObject({ stage: 1 }),
   )
   test.each<[RulesInput]>([[{ inconclusive: 'fail' }], [{ onNoTraffic: 'fail' }]])('fails where %j says so', (given) =>
@@ -104,7 +104,7 @@ describe('a stage at its end', () => {
     const { next } = at({}, 30, seen({ new: good, old: { requests: 5_000, errors: 0, latencyMs: 50 } }))
     expect(next).toMatchObject({ currentStage: 0, reason: 'the new collection gets 0.2 % of the traffic, not 10 %' })
   })
-  test('waits for approval where it wants one, is watched meanwhile, and goes on when it has it', () => {
+  test('waits for approval where it wants one, is watched meanwhile, and continues when it has it', () => {
     const guarded: Deployment = { ...running, stages: [{ ...stage(10, 30), approval: true }, stage(100, 0)] }
     const waiting = decide(guarded, seen(), 30 * MINUTE)
     expect(waiting.next).toMatchObject({ currentStage: 0, reason: 'stage of 10 % waits for approval' })

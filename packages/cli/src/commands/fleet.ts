@@ -7,7 +7,7 @@ import { jsonText } from '../json-value.ts'
 import type { Column } from '../output.ts'
 import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 
-/** A worker of either language as a row; null where a Python worker does not tell. */
+/** A worker of either language as a row; null where a Python worker does not report it. */
 interface WorkerRow {
   worker: string
   language: 'arq-ts' | 'python'

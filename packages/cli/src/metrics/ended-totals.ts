@@ -14,7 +14,7 @@ interface ReadValue {
   metricName?: string
 }
 
-/** What only grows; a gauge tells of a process that is there. */
+/** Counters, which only grow; a gauge describes a process that is alive. */
 const GROWS: ReadonlySet<string> = new Set(['counter', 'histogram'])
 
 /** Counters and histograms of the processes of a pool that have ended, added up, so that the pool's never go down. */

@@ -16,7 +16,7 @@ export class PoolMetrics implements MetricsSource {
   readonly #log: Logger
   readonly #packages: PackageMetrics
   readonly #own = new Registry()
-  /** Of what the pool serves, once it has told: a settings module says where. */
+  /** Address of the pool's Redis, once known: a settings module names it. */
   #queues: { served: Served; client: Client; registry: Registry } | undefined
 
   constructor(pool: Supervisor, log: Logger, packages: PackageMetrics) {
@@ -63,7 +63,7 @@ export class PoolMetrics implements MetricsSource {
     return this.#queues?.registry
   }
 
-  /** Alive while the supervisor answers: it brings processes back by itself, and ends those that hear nothing. */
+  /** Alive while the supervisor answers: it restarts processes, and ends those that do not answer. */
   whyNotAlive = (): string | null => null
 
   whyNotReady = (): string | null => {

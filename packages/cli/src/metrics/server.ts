@@ -10,7 +10,7 @@ export interface MetricsSource {
   whyNotReady: () => string | null
 }
 
-/** Where metrics are served unless told otherwise: whoever reaches this machine need not reach them. */
+/** Default address of the metrics: whoever reaches this machine need not reach them. */
 export const METRICS_HOST = '127.0.0.1'
 /** Scrapes within this time share one collection: more scrapers cost the fleet nothing. */
 const SHARED_MS = 1_000

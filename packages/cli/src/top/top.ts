@@ -85,7 +85,7 @@ async function live(session: Session, intervalMs: number): Promise<void> {
       const now = await look(session, watch)
       view = { ...view, now, rates: ratesBetween(view.now, now) }
     } catch (error) {
-      // A look may fail while Redis is away; the next one tells when it is back.
+      // A look may fail while Redis is away; the next one shows when it is back.
       view = { ...view, message: `Redis: ${oneLine(error)}` }
     }
     draw()

@@ -1,7 +1,7 @@
 /**
- * One process of a pool. It does what its supervisor says, and stops by itself when the supervisor is gone.
+ * One process of a pool. It obeys its supervisor, and stops when the supervisor is gone.
  * What nobody catches while it works (a promise that a handler does not await, a listener of its signal that throws) is
- * logged, and it goes on: ending here would take the jobs beside it along, and the same job would end the next process.
+ * logged, and the process continues: ending here would take the other jobs along, and the same job would end the next process.
  */
 import { ArqError } from '@arq-ts/core'
 import type { Worker } from '@arq-ts/core'
@@ -16,7 +16,7 @@ let stop: (() => void) | undefined
 let stopAsked = false
 let metrics: WorkerMetrics | undefined
 
-function tell(message: FromChild): void {
+function send(message: FromChild): void {
   if (process.connected) process.send?.(message)
 }
 
@@ -39,9 +39,9 @@ function outliveStrayErrors({ log }: Worker): void {
     const what =
       origin === 'unhandledRejection' ? 'a promise that nobody awaited was rejected' : 'nobody caught an error'
     try {
-      log.error({ err: error }, `${what}, the worker goes on: ${String(error)}`)
+      log.error({ err: error }, `${what}, the worker continues: ${String(error)}`)
     } catch {
-      log.error(`${what}, the worker goes on: it cannot be read`)
+      log.error(`${what}, the worker continues: it cannot be read`)
     }
   })
   // Where nobody reads what is logged, logging that they do not would never end.
@@ -51,16 +51,16 @@ function outliveStrayErrors({ log }: Worker): void {
 async function start(plan: WorkerPlan): Promise<void> {
   try {
     const { worker, served, stopMs, hurryMs } = await makeWorker(plan)
-    tell({ type: 'serves', served: plainServed(served) })
+    send({ type: 'serves', served: plainServed(served) })
     const { leaseMs } = worker.describe()
     outliveStrayErrors(worker)
     if (plan.metrics) {
       const { WorkerMetrics } = await import('../metrics/worker-metrics.ts')
       metrics = new WorkerMetrics(worker)
     }
-    worker.on('started', () => tell({ type: 'ready', stopMs, hurryMs, leaseMs }))
-    worker.on('redisDown', () => tell({ type: 'redis', up: false }))
-    worker.on('redisUp', () => tell({ type: 'redis', up: true }))
+    worker.on('started', () => send({ type: 'ready', stopMs, hurryMs, leaseMs }))
+    worker.on('redisDown', () => send({ type: 'redis', up: false }))
+    worker.on('redisUp', () => send({ type: 'redis', up: true }))
     stop = () => void worker.stop()
     if (stopAsked) stop()
     await worker.run()
@@ -70,7 +70,7 @@ async function start(plan: WorkerPlan): Promise<void> {
   } catch (error) {
     const isKnown = error instanceof CommandError || error instanceof ArqError
     const message = isKnown ? error.message : ((error as Error).stack ?? String(error))
-    if (isKnown) tell({ type: 'refused', message })
+    if (isKnown) send({ type: 'refused', message })
     else process.stderr.write(`${message}\n`)
     // The message must be on its way before the process ends.
     setImmediate(() => process.exit(isKnown ? EXIT.cannot : EXIT.no))
@@ -80,8 +80,8 @@ async function start(plan: WorkerPlan): Promise<void> {
 process.on('message', (message: ToChild) => {
   if (message.type === 'start') void start(message.plan)
   else if (message.type === 'stop') stopWorker()
-  else if (message.type === 'ping') tell({ type: 'pong' })
-  else void metrics?.read().then((read) => tell({ type: 'metrics', id: message.id, metrics: read }))
+  else if (message.type === 'ping') send({ type: 'pong' })
+  else void metrics?.read().then((read) => send({ type: 'metrics', id: message.id, metrics: read }))
 })
 process.on('SIGTERM', stopWorker)
 // A terminal sends it to the whole group; the supervisor says what to do.

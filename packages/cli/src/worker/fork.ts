@@ -7,7 +7,7 @@ let early: ChildProcess | undefined
 /** Starts a worker process before it is known what it is to do: it reads its modules while we read ours. */
 export function forkEarly(): void {
   early = forkChild()
-  early.on('error', () => {}) // the one that is forked instead tells
+  early.on('error', () => {}) // the one that is forked instead reports it
 }
 
 /** Ends the one that was started early and that nobody took. */
@@ -16,7 +16,7 @@ export function endEarly(): void {
   early = undefined
 }
 
-/** A worker process that waits to be told what to do; the one that was started early, if it is there. */
+/** A worker process that waits for orders; the one that was started early, if it is there. */
 export function takeChild(): ChildProcess {
   const child = early
   early = undefined

@@ -25,11 +25,11 @@ export interface WorkerPlan {
   metrics: boolean
 }
 
-/** What a worker process tells its supervisor. */
+/** Messages of a worker process to its supervisor. */
 export type FromChild =
-  /** Told before it has its Redis; null where it cannot be told. */
+  /** Sent before it has its Redis; null where it is not known. */
   | { type: 'serves'; served: Served | null }
-  /** With what it allows running jobs when it is told to stop, and their end when it is told again, in ms. */
+  /** Sent with the time it allows running jobs after a request to stop, and after a second one, in ms. */
   | { type: 'ready'; stopMs: number; hurryMs: number; leaseMs: number }
   | { type: 'pong' }
   | { type: 'redis'; up: boolean }
@@ -38,7 +38,7 @@ export type FromChild =
   /** It cannot start, and would not the next time. */
   | { type: 'refused'; message: string }
 
-/** What a supervisor tells a worker process. `stop` a second time: do not wait for running jobs. */
+/** Messages of a supervisor to a worker process. `stop` a second time: do not wait for running jobs. */
 export type ToChild =
   | { type: 'start'; plan: WorkerPlan }
   | { type: 'stop' }

@@ -1,6 +1,6 @@
 /** What becomes of a pool's place when its process ends, decided without any process. */
 
-/** A process that lived so long was well; what came before no longer counts. */
+/** Age at which a process counts as healthy; earlier deaths no longer count. */
 export const WELL_AFTER_MS = 60_000
 /** So many quick ends in a row are a crash loop. */
 export const MAX_QUICK_CRASHES = 5
@@ -28,7 +28,7 @@ const MIN_SILENCE_MS = 10_000
 
 /**
  * How often a process is asked whether it still hears, in ms: one that a handler keeps from hearing for two leases has
- * lost its jobs to others long since, and does not come back by itself.
+ * lost its jobs to others long since, and does not recover.
  */
 export function askEveryMs(leaseMs: number): number {
   return Math.max(MIN_SILENCE_MS, 2 * leaseMs) / MAX_MISSED_ANSWERS

@@ -7,7 +7,7 @@ import type { WorkerPlan } from './plan.ts'
 import { servedBy } from './served.ts'
 import type { Served } from './served.ts'
 
-/** A worker, what it serves, and how long it may take to stop, in ms: told once, and told again. */
+/** A worker, what it serves, and its bounds on a stop, in ms: on the first request, and on the second. */
 interface MadeWorker {
   worker: Worker
   served: Served

@@ -67,10 +67,10 @@ export class Supervisor {
     }
   }
 
-  /** What its processes serve: undefined until one has told, null where it cannot be told. */
+  /** Queues and functions its processes serve: undefined until one has reported them, null where it cannot. */
   get served(): Served | null | undefined {
-    const told = this.#places.map((place) => place.worker?.served).find((served) => served !== undefined)
-    return (this.#served = told ?? this.#served)
+    const reported = this.#places.map((place) => place.worker?.served).find((served) => served !== undefined)
+    return (this.#served = reported ?? this.#served)
   }
 
   /** Runs until all processes have ended for good; gives the exit code. */
@@ -165,7 +165,7 @@ export class Supervisor {
       }
       if (end) {
         const why = end.refused ?? `it ended with ${endText(end)}`
-        this.#log.error(`reloading failed, the processes that run go on: ${why}`)
+        this.#log.error(`reloading failed, the running processes continue: ${why}`)
         return
       }
       const old = place.worker

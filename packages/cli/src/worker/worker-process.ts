@@ -15,11 +15,11 @@ export class WorkerProcess {
   /** Resolves when it polls; never where it ends before. */
   readonly ready: Promise<void>
   readonly ended: Promise<ProcessEnd>
-  /** Resolves when it has ended, and all that it told was heard. */
+  /** Resolves when it has ended, and all its messages were read. */
   readonly gone: Promise<unknown>
-  /** The last that it told. */
+  /** Its last message. */
   lastMetrics: readonly ReadMetric[] = []
-  /** What it serves: undefined until it has told, null where it cannot be told. */
+  /** Queues and functions it serves: undefined until it has reported them, null where it cannot. */
   served: Served | null | undefined
   hasRedis = true
   readonly #child: ChildProcess
@@ -74,7 +74,7 @@ export class WorkerProcess {
     this.#send({ type: 'start', plan })
   }
 
-  /** It polls, and hears what it is told. */
+  /** It polls, and reads its messages. */
   get isReady(): boolean {
     return this.#hasStarted && this.#missed < MISSED_WHEN_DEAF
   }

@@ -133,7 +133,7 @@ describe('a pool', () => {
     expect(code).toBe(1)
   })
 
-  test('reloads on SIGHUP, one by one, while jobs at work go on', async () => {
+  test('reloads on SIGHUP, one by one, while running jobs continue', async () => {
     const pool = await startPool(['--max-jobs', '1'], 2)
     const before = await pids()
     const held = await client.enqueue('hold', [2_000])
@@ -169,7 +169,7 @@ describe('a pool', () => {
     const ask = async () => (await client.enqueue<string>('version'))!.result({ timeoutMs: 10_000 })
     expect(await ask()).toBe('one')
     writeFileSync(file, 'this is no JavaScript')
-    await pool.line(/reloading failed, the processes that run go on/)
+    await pool.line(/reloading failed, the running processes continue/)
     expect(await ask()).toBe('one')
     writeFileSync(file, version('two'))
     await pool.line(/\breloaded\b/)

@@ -42,7 +42,7 @@ export function readYaml(file: string, text: string, section: string): ReadFile 
   const warning = document.warnings.find(({ pos: [at] }) => at >= from && at < to)
   if (warning) {
     const isTag = warning.code === 'TAG_RESOLVE_FAILED'
-    const message = isTag ? 'Unknown tag; put a text that begins with `!` in quotes' : 'Expected plain YAML'
+    const message = isTag ? 'Unknown tag; put a string that begins with `!` in quotes' : 'Expected plain YAML'
     throw wrong(lineAt(warning.pos[0]), message)
   }
   visit(document, {
@@ -50,7 +50,7 @@ export function readYaml(file: string, text: string, section: string): ReadFile 
       if (alias.resolve(document)) return
       throw wrong(
         lineAt(alias.range?.[0] ?? 0),
-        'Unknown alias; name an anchor above, or put a text that begins with `*` in quotes',
+        'Unknown alias; name an anchor above, or put a string that begins with `*` in quotes',
       )
     },
   })

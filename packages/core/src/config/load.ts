@@ -60,7 +60,7 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
   const merged: Layer = new Map()
   const layers = [file === undefined ? undefined : fileLayer(file), environmentLayer(env, prefix), flagLayer(flags)]
   for (const layer of layers) for (const [path, entry] of layer ?? []) merged.set(path, entry)
-  // A database in the URL counts, unless one is given by itself as strongly. A URL on the command line is the whole
+  // A database in the URL counts, unless one is given on its own by a source that is as strong. A URL on the command line is the whole
   // address: without a database it means 0, as everywhere else.
   const url = merged.get('redis_url')
   const database = databaseOf(url?.value)
@@ -111,7 +111,7 @@ function findFile(cwd: string): string | undefined {
   return name === undefined ? undefined : cwd === process.cwd() ? name : join(cwd, name)
 }
 
-/** One object of all layers. What the environment gives is a text; where the schema wants none, it is read as a value. */
+/** One object of all layers. A value from the environment is a string; where the schema wants none, it is parsed. */
 function assemble(layer: Layer): Record<string, unknown> {
   const raw: Record<string, unknown> = {}
   for (const [path, { value, isText }] of layer) {

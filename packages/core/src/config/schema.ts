@@ -169,7 +169,7 @@ export const taskQueueSchema = object({
   lease: seconds(1, 2_147_483).default(30).describe("Seconds after which a dead worker's jobs run again."),
   poll_delay: seconds(0.001, 2_147_483).default(0.5).describe('Seconds between polls; wake-ups find most work sooner.'),
   health_check_interval: seconds(0.001).default(60).describe('Seconds between health lines.'),
-  job_completion_wait: seconds(0).default(30).describe('Seconds that running jobs may go on after a stop.'),
+  job_completion_wait: seconds(0).default(30).describe('Seconds that running jobs may continue after a stop.'),
   abort_grace: seconds(0, 2_147_483).default(5).describe('Seconds a handler may ignore its signal.'),
   expires_extra: seconds(0.001).default(86_400).describe('Seconds past its due time that a job may still start.'),
   time_zone: string()

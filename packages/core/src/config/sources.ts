@@ -14,7 +14,7 @@ export interface Origin {
 export interface Given {
   value: unknown
   origin: Origin
-  /** As the environment gives it: a text, whatever it stands for. */
+  /** As the environment gives it: a string, whatever it stands for. */
   isText: boolean
   /** In a file, the place of what stands at these keys, from the section down. */
   placeOf?: (keys: readonly PropertyKey[]) => string

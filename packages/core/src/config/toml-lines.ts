@@ -1,5 +1,5 @@
 /**
- * Where the keys and items of a TOML document stand, which its parser does not tell. Only for a text that the parser has
+ * Lines of the keys and items of a TOML document, which its parser does not report. Only for a document that the parser has
  * taken: what is wrong there is not found here.
  */
 

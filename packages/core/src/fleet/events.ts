@@ -33,7 +33,7 @@ export type WorkerEvents = {
   leaseLost: [JobEvent]
   /** It failed for good, and is kept as a dead letter. */
   deadLettered: [JobEvent & { jobTry: number; error: unknown }]
-  /** The connection is lost; jobs at work go on, and are settled once it is back. */
+  /** The connection is lost; running jobs continue, and are settled once it is back. */
   redisDown: [{ error: Error }]
   /** It is back. */
   redisUp: []
@@ -45,7 +45,7 @@ export interface WorkerEventMessage extends JobEvent {
   event: 'jobStarted' | 'jobFinished' | 'jobRetried' | 'jobReleased' | 'jobAbandoned' | 'leaseLost' | 'deadLettered'
   /** When it happened, in unix ms of Redis. */
   atMs: number
-  /** The worker that tells, as `arq:worker:<id>` has it. */
+  /** The worker that publishes, as in `arq:worker:<id>`. */
   workerId: string
   /** The try, from 1. */
   jobTry?: number
@@ -61,7 +61,7 @@ export interface WorkerEventMessage extends JobEvent {
   reason?: string
   /** Type and message of the error, in one line. */
   error?: string
-  /** Events left out before this one, where there were too many to tell. */
+  /** Number of events left out before this one, where there were too many to publish. */
   missed?: number
 }
 

@@ -10,7 +10,7 @@ export interface Counters {
   retried: number
 }
 
-/** One worker of ours, as `arq:worker:<id>` tells. */
+/** One worker of ours, read from `arq:worker:<id>`. */
 export interface WorkerEntry {
   /** Unique to this run of the worker. */
   id: string

@@ -34,7 +34,7 @@ export const JOB_STATES = [
   'dead',
 ] as const satisfies readonly JobState[]
 
-/** The worker that holds a running job, as its in-progress key tells. */
+/** The worker that holds a running job, from its in-progress key. */
 export interface JobHolder {
   language: 'python' | 'arq-ts' | 'unknown'
   /** The id of the arq-ts worker; null where a Python worker holds it: they all write the same value. */

@@ -36,7 +36,7 @@ export interface DeadFilter {
   queueName?: string
   /** A part of the error's line. */
   error?: string
-  /** Failed at least so many ms ago. */
+  /** Failed at least this many ms ago. */
   olderThanMs?: number
 }
 

@@ -78,7 +78,7 @@ export class Job<Result = unknown> {
    * @throws ResultError when the result does not fit the `returns` of its task.
    * @throws the job's own error: RemoteError for an exception, JobAbortedError, or JobFailedError where it has none.
    * @throws ResultNotFoundError when it is not queued and no result is kept.
-   * @throws TimeoutError after `timeoutMs`, whatever Redis does; the job goes on.
+   * @throws TimeoutError after `timeoutMs`, whatever Redis does; the job continues.
    * @throws RedisUnavailableError when Redis is away for longer than the client's `commandTimeoutMs`.
    */
   async result(options: WaitOptions = {}): Promise<Result> {
@@ -121,7 +121,7 @@ export class Job<Result = unknown> {
 
   /**
    * Aborts the job, queued, deferred or running, on workers of both languages that allow it.
-   * True when it ended aborted; false when it ended otherwise, was not found, or left no result to tell.
+   * True when it ended aborted; false when it ended otherwise, was not found, or left no result.
    *
    * @throws TimeoutError after `timeoutMs`, whatever Redis does; a request that was made stands.
    * @throws RedisUnavailableError when Redis is away for longer than the client's `commandTimeoutMs`.
@@ -164,7 +164,7 @@ export class Job<Result = unknown> {
   }
 
   async #result(deadline: Deadline): Promise<Result> {
-    const late = () => new TimeoutError(`job ${this.jobId} did not end within ${deadline.ms} ms; it goes on`)
+    const late = () => new TimeoutError(`job ${this.jobId} did not end within ${deadline.ms} ms; it continues`)
     // Without time to wait it is asked once, in the time a call may take.
     const found = await (deadline.ms === 0 ? this.#poll() : deadline.race(this.#end(deadline), late))
     if (!found) throw late()

@@ -45,7 +45,7 @@ export interface JobFilter {
   functionName?: string
   /** A part of a string, number or key in its arguments. */
   text?: string
-  /** Enqueued (or, of an ended one, ended) at least so many ms ago. */
+  /** Enqueued (or ended, for an ended job) at least this many ms ago. */
   olderThanMs?: number
   /** Called with the number of jobs looked at so far. */
   onProgress?: (looked: number) => void

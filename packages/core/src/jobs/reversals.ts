@@ -57,7 +57,7 @@ export class Reversals {
     return this.#link.frozenJobs.reschedule(queueName, jobs)
   }
 
-  /** Keeps a text under a token for `ttlMs`; false when all that is kept would exceed `limitBytes`. */
+  /** Keeps a string under a token for `ttlMs`; false when all that is kept would exceed `limitBytes`. */
   async keep(
     kind: ShelfKind,
     token: string,

@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   /** Level of the default logger. Default `info`. */
   logLevel?: LogLevel
   /**
-   * How payloads are written; reading tells by the first byte. Default `msgpack`; Python's default is `pickle`, and so
+   * Codec in which payloads are written; a reader recognizes it by the first byte. Default `msgpack`; Python's default is `pickle`, and so
    * are the cron ticks of a worker that is given none.
    */
   codec?: CodecName

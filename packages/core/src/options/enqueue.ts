@@ -25,7 +25,7 @@ export interface EnqueueOptions {
   /** At most one job under a key, and what becomes of the others. Excludes `jobId`. */
   unique?: Unique
   /**
-   * Runs the job before those that were enqueued up to so many ms earlier: a priority that ages. At most a century.
+   * Runs the job before those that were enqueued up to this many ms earlier: a priority that ages. At most a century.
    * Excludes `deferByMs` and `deferUntil`, since a head start would also start the job before its time. Default 0.
    */
   headStartMs?: number

@@ -49,7 +49,7 @@ export interface WorkerOptions extends ConnectionOptions {
   keepResultMs?: number
   /** Keeps results for ever; wins over `keepResultMs`. Default false. */
   keepResultForever?: boolean
-  /** How often it looks for due jobs without being told, in ms, at least 1; wake-ups find most work sooner. Default 500. */
+  /** Interval at which it looks for due jobs unless it is woken, in ms, at least 1; wake-ups find most work sooner. Default 500. */
   pollDelayMs?: number
   /** Jobs asked for in one poll, at least 1. Default max(5 × maxJobs, 100). */
   queueReadLimit?: number
@@ -57,7 +57,7 @@ export interface WorkerOptions extends ConnectionOptions {
   maxTries?: number
   /** How often the health key is written, in ms, at least 1; the key lives a second longer. Default 3,600,000. */
   healthCheckIntervalMs?: number
-  /** Name of the key that tells of the worker's health. Default `<queue>:health-check`, for each queue. */
+  /** Name of the key with the worker's health. Default `<queue>:health-check`, for each queue. */
   healthCheckKey?: string
   /** False makes `Retry` and a shutdown failures, as in arq. Default true. */
   retryJobs?: boolean
@@ -67,7 +67,7 @@ export interface WorkerOptions extends ConnectionOptions {
   burst?: boolean
   /** Jobs to start at most in a burst; negative for no limit. Default -1. */
   maxBurstJobs?: number
-  /** Time running jobs may go on after a stop, in ms. Default 0. */
+  /** Time running jobs may continue after a stop, in ms. Default 0. */
   jobCompletionWaitMs?: number
   /** Stop on SIGTERM and SIGINT. Default true. */
   handleSignals?: boolean
@@ -94,7 +94,7 @@ export interface WorkerOptions extends ConnectionOptions {
   afterJobEnd?: (ctx: JobContext) => unknown
   /** A dead worker's jobs run again after this, in ms, at least 1,000. Default 30,000. */
   leaseMs?: number
-  /** Time a handler may ignore its signal, or a hook at a job's end go on, before its slot is given up, in ms. Default 5,000. */
+  /** Time a handler may ignore its signal, or a hook at a job's end run, before its slot is given up, in ms. Default 5,000. */
   abortGraceMs?: number
   /** Retries every error, up to `maxTries`; a task's own wins. Default: only `Retry` and a shutdown run again, as in arq. */
   retry?: RetryPolicy
@@ -104,7 +104,7 @@ export interface WorkerOptions extends ConnectionOptions {
   unknownFunction?: 'fail' | 'release'
   /** Part of the worker's id. Default: the host's name. */
   name?: string
-  /** Tell when the event loop was blocked for longer, in ms. Default 1,000. */
+  /** Warn when the event loop was blocked for longer, in ms. Default 1,000. */
   eventLoopLagWarnMs?: number
   /** Whether to use the server's keyspace events, where it has them on. Default `auto`. */
   keyspaceNotifications?: 'auto' | false

@@ -8,7 +8,7 @@ import type { ExaminedJob } from '../redis/jobs.ts'
 
 /** Ids that one finding names at most; the rest are counted, and found again once these are repaired. */
 export const MAX_IDS = 50_000
-/** Functions that are told apart in one queue. */
+/** Number of functions that are distinguished in one queue. */
 const MAX_FUNCTIONS = 1_000
 
 /** Jobs of one kind: their number, and the ids of the first of them. */
@@ -89,7 +89,7 @@ export class QueueExamination {
   /**
    * Jobs whose workers are gone, by their tokens. Never Python's, which all hold by the same word: their keys lapse by
    * themselves. Where no worker is registered, it may be the registry that is gone: a lease that still lasts may be
-   * renewed by a worker nobody sees, and ends by itself if it is not.
+   * renewed by a worker nobody sees, and lapses if it is not.
    */
   lost(workers: readonly WorkerEntry[], nowMs: number): Noted {
     const alive = new Set(workers.map(({ id }) => id))

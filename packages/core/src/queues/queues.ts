@@ -12,7 +12,7 @@ import { DEFAULT_LEASE_MS } from '../jobs/listing.ts'
 
 /** Keys of the database looked at to find queues that nobody names; a million take Redis about half a second. */
 const DEFAULT_SCAN_KEYS = 2_000_000
-/** Keys from which on a look is so long that its findings are worth keeping. */
+/** Number of keys from which on a look takes long enough that its findings are worth keeping. */
 const REMEMBERED_FROM = 50_000
 
 /** How queues are looked for. */
@@ -37,7 +37,7 @@ export interface QueueStats {
   deferred: number
   /** At work on workers of either language. */
   running: number
-  /** Ended well: counted by arq-ts workers since the queue was first used, and by Python's as `python` tells. */
+  /** Ended well: counted by arq-ts workers since the queue was first used, and by Python's according to `python`. */
   complete: number
   /** Ended badly, counted likewise. */
   failed: number
@@ -58,8 +58,8 @@ export interface QueueStats {
   /** Live arq-ts workers that serve it. */
   workers: number
   /**
-   * What a Python worker last told in the queue's health key; each counts since its start. Null when none did, or an
-   * arq-ts worker of the queue has told since: both write the same key.
+   * Last report of a Python worker in the queue's health key; each counts since its start. Null when there is none, or an
+   * arq-ts worker of the queue has reported since: both write the same key.
    */
   python: HealthCounts | null
   /**
@@ -199,7 +199,7 @@ export class Queues {
   }
 
   /**
-   * Lets arq-ts workers start no more jobs of this queue, cron ticks included, until `resume`; jobs at work go on.
+   * Lets arq-ts workers start no more jobs of this queue, cron ticks included, until `resume`; running jobs continue.
    * Python workers know of no pause. False when it was paused before.
    */
   async pause(queueName: string): Promise<boolean> {

@@ -114,10 +114,10 @@ export class Journal implements RecorderPart {
     const append = (key: string, most: number, how: '=' | '~', value: object) =>
       packer.add([key], (number) => ['append', number, most, how, JSON.stringify(value)])
     for (const note of notes) append(keys.obsEvents, MAX_EVENTS, '~', { ...note, workerId: this.#workerId })
-    const told = bad.slice(0, MAX_EVENTS_PER_FLUSH)
-    const left = more + bad.length - told.length
-    for (const [i, each] of told.entries()) {
-      const rest = i === told.length - 1 && left > 0 ? { more: left } : {}
+    const reported = bad.slice(0, MAX_EVENTS_PER_FLUSH)
+    const left = more + bad.length - reported.length
+    for (const [i, each] of reported.entries()) {
+      const rest = i === reported.length - 1 && left > 0 ? { more: left } : {}
       append(keys.obsEvents, MAX_EVENTS, '~', { ...this.#event(each), ...rest })
     }
     const recent = [

@@ -6,7 +6,7 @@ import type { Language, SeriesName } from './series-name.ts'
 import { RESOLUTIONS } from './slots.ts'
 import type { Resolution } from './slots.ts'
 
-/** What lines are told apart by. */
+/** Dimension that distinguishes lines. */
 export type Dimension = 'queue' | 'function' | 'language'
 
 /** A time range, in unix ms of Redis. */

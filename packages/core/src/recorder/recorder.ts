@@ -88,7 +88,7 @@ export class Recorder {
     this.#timer = setTimeout(again, Math.random() * intervalMs)
   }
 
-  /** Begins no more flushes by itself. */
+  /** Begins no more flushes. */
   pause(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

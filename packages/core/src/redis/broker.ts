@@ -24,7 +24,7 @@ const PASS_OVER_MS = 1_000
 const RESENT = '1'
 /** First argument of an enqueue whose ids were all drawn for it, sent for the first time. */
 const FRESH = '2'
-/** A call for so many is answered sooner than a process wakes up. */
+/** Batch size up to which a reply comes sooner than a process wakes up. */
 const FEW_JOBS = 16
 
 export type * from './broker-calls.ts'
@@ -105,7 +105,7 @@ export class Broker {
     return this.dueJobs.reserve(queueName, want, asSkipped(passOver), signal)
   }
 
-  /** Gives reserved jobs back that are not claimed after all, and tells other workers; soon, for reservations lapse. */
+  /** Gives reserved jobs back that are not claimed after all, and wakes other workers; soon, for reservations lapse. */
   async unreserve(queueName: string, jobIds: readonly string[]): Promise<void> {
     await this.connection.run(
       async (client) => {

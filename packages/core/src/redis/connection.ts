@@ -30,7 +30,7 @@ const LEAVE_REPLICA_MS = 1_000
  * One connection that outlives its server.
  *
  * connecting → ready ⇄ down → closed. While down it reconnects for ever; `run` waits, and sends again what was in
- * flight (ioredis's own queues are off: only the caller knows whether a call may be repeated, and tells its script so).
+ * flight (ioredis's own queues are off: only the caller knows whether a call may be repeated, and says so to its script).
  */
 export class Connection {
   readonly client: Redis
@@ -90,7 +90,7 @@ export class Connection {
     return 'db' in options ? (options.db ?? 0) : 0
   }
 
-  /** ioredis goes on in database 0 where another one is refused: jobs must not. */
+  /** ioredis continues in database 0 where another one is refused: jobs must not. */
   async #opened(): Promise<void> {
     try {
       if (this.database !== 0 && !this.#isForChannels) await this.client.call('SELECT', this.database)
@@ -176,8 +176,8 @@ export class Connection {
   }
 
   /**
-   * Runs `operation`, and again after an outage: `attempt` tells it that an earlier reply may have been lost. One that
-   * goes on past the time is left to itself.
+   * Runs `operation`, and again after an outage: `attempt` says that an earlier reply may have been lost. One that
+   * continues past the time is left alone.
    *
    * @throws RedisUnavailableError when `timeoutMs` (default: for ever) has passed without an answer, or once closed;
    *   RedisReplyError when the server refuses.
@@ -296,7 +296,7 @@ export class Connection {
   }
 }
 
-/** @internal What a call is told once its connection was closed. */
+/** @internal Error of a call after its connection was closed. */
 export function closed(): RedisUnavailableError {
   return new RedisUnavailableError('the connection to Redis was closed; create a new client')
 }

@@ -9,11 +9,11 @@ import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 
 /** Time found jobs are set aside for the worker that found them, until it claims them, in ms. */
 export const RESERVE_MS = 1_000
-/** One call in so many finds due jobs by looking over all that are set aside, the others look behind those. */
+/** One call in this many finds due jobs by looking over all that are set aside; the others look behind those. */
 const LOOK_OVER_ALL = 16
 /** Members of a queue that one call looks at to find jobs, at most. */
 const MAX_LOOKED_AT = 20_000
-/** A queue counts as obstructed after so many jobs in a row that could not be claimed, or with so many ids to skip. */
+/** Number of jobs in a row that could not be claimed, or of ids to skip, from which on a queue counts as obstructed. */
 const MANY_UNCLAIMED = 100
 const MANY_SKIPPED = 1_000
 /** Bytes of payloads that one look reads to know their functions, at most. */

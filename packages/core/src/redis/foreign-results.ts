@@ -6,7 +6,7 @@ import { intact } from './damage.ts'
 
 /** Keys that one step of a scan looks at. */
 const SCAN_STEP = 500
-/** Bytes at the end of a result that tell it from the one before: its finish time, queue and id. */
+/** Bytes at the end of a result that distinguish it from the one before: its finish time, queue and id. */
 const TAIL_BYTES = 256
 /** Results beyond this many bytes are not read: what they took is not worth the traffic. */
 const MAX_BYTES = 1_048_576

@@ -153,7 +153,7 @@ export class Link {
     }
   }
 
-  /** The channel on which the server tells what happens to a key. */
+  /** Channel of the server's events about a key. */
   keyspaceChannel(key: string): string {
     return `__keyspace@${this.connection.database}__:${key}`
   }

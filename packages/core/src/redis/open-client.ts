@@ -37,7 +37,7 @@ const ownOptions = {
   commandQueue: true,
   enableReadyCheck: true,
   autoResendUnfulfilledCommands: false,
-  // ioredis would send SUBSCRIBE by itself, with nobody to hear its rejection when the connection drops before the reply.
+  // ioredis would send SUBSCRIBE unasked, with nobody to hear its rejection when the connection drops before the reply.
   autoResubscribe: false,
   // Its own watch on failovers subscribes again in that way; ours is sentinel-watch.ts.
   failoverDetector: false,

@@ -7,8 +7,8 @@ const PING_MS = 1_000
 const MAX_DELAY_MS = 5_000
 
 /**
- * Listens to the Sentinels of a target for a failover. A primary that Sentinel has replaced goes on taking writes until
- * it is told, which takes about ten seconds after a failover by hand; what it takes then is lost.
+ * Listens to the Sentinels of a target for a failover. A primary that Sentinel has replaced continues to take writes until
+ * it learns of it, which takes about ten seconds after a failover by hand; what it takes then is lost.
  *
  * watching (each Sentinel on its own, for ever) → stopped
  */

@@ -18,7 +18,7 @@ export class Shelf {
   }
 
   /**
-   * Keeps a text; false when all that is kept would exceed `limitBytes`. Two that are kept at the same moment may exceed
+   * Keeps a string; false when all that is kept would exceed `limitBytes`. Two that are kept at the same moment may exceed
    * it together.
    */
   async keep(
@@ -52,7 +52,7 @@ export class Shelf {
     return text as string | null
   }
 
-  /** Takes a text; of several who do so at once, one gets it. */
+  /** Takes a string; of several callers at once, one gets it. */
   async take(kind: ShelfKind, token: string): Promise<string | null> {
     const [text] = await this.#calls.transaction([
       ['getdel', this.#key(kind, token)],

@@ -26,7 +26,7 @@ export class TargetError extends Error {
   }
 }
 
-/** Reads a target; clients are told by what they have, since they may come from another copy or version of ioredis. @throws TargetError */
+/** Reads a target; clients are recognized by their members, since they may come from another copy or version of ioredis. @throws TargetError */
 export function readTarget(target: unknown): TargetSettings {
   if (typeof target === 'string') return { kind: 'server', options: checked(fromText(target)) }
   if (typeof target !== 'object' || target === null || Array.isArray(target)) throw new TargetError(EXPECTED)

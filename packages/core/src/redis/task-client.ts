@@ -15,7 +15,7 @@ export interface OpenRedisOptions {
 }
 
 /**
- * Opens a connection of our own. It reconnects by itself; a call that fails is rejected. A Cluster client has the same
+ * Opens a connection of our own. It reconnects; a call that fails is rejected. A Cluster client has the same
  * commands, and is typed as the one that most users have.
  *
  * @throws Error for a target that `redisOption` refuses.

@@ -9,7 +9,7 @@ import { runScript } from './scripts.ts'
 /** Rules of one unique enqueue, resolved. */
 export interface UniqueRules {
   key: string
-  /** Until the owner starts, until it ends, or for so many ms. */
+  /** Until the owner starts, until it ends, or for this many ms. */
   until: 'start' | 'end' | number
   onConflict: 'reject' | 'replace' | 'debounce' | 'throttle'
   quietMs: number

@@ -38,7 +38,7 @@ export function defineContract<Params extends Schema = Schema, Returns extends S
 /**
  * Defines a function that Python workers run. `enqueue` checks its arguments by `params` and writes them in `codec`, the
  * one its workers read (default: the client's); `job.result()` gives the output of `returns`, which reads Python's
- * values: a tuple for `z.tuple`, a text for `new Decimal`, a number for `z.bigint`.
+ * values: a tuple for `z.tuple`, a string for `new Decimal`, a number for `z.bigint`.
  *
  * ```ts
  * const charge = pythonTask({

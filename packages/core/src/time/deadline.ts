@@ -21,7 +21,7 @@ export class Deadline {
     return this.leftMs < 1
   }
 
-  /** What the promise gives, or the rejection `late` makes once the time is over; the promise itself goes on. */
+  /** Resolves as the promise does, or rejects with the error of `late` once the time is over; the promise itself continues. */
   race<T>(promise: Promise<T>, late: () => Error): Promise<T> {
     const { leftMs } = this
     if (leftMs > MAX_TIMER_MS) return promise

@@ -36,7 +36,7 @@ import { StateHooks } from './state-hooks.ts'
 
 /**
  * The codec of what no job's codec decides: ticks, and results of jobs whose payload is gone or cannot be read. arq reads
- * nothing but pickle unless it is told to, and these are for either language.
+ * nothing but pickle by default, and these are for either language.
  */
 const SHARED_CODEC = 'pickle'
 

@@ -4,7 +4,7 @@ import type { WorkerEvents } from '../fleet/events.ts'
 import { describeError } from '../logging/log-lines.ts'
 import type { WorkerEventChannel } from '../redis/worker-events.ts'
 
-/** Told one by one at most; a burst of more is cut, and counted in `missed`. */
+/** Number of events that are published one by one; a longer burst is truncated, and counted in `missed`. */
 const MAX_WAITING = 10_000
 
 /**
@@ -49,11 +49,11 @@ export class EventPublisher {
       return
     }
     const { error, ...rest } = about as { error?: unknown }
-    const told = error === undefined ? {} : { error: describeError(error) }
+    const shown = error === undefined ? {} : { error: describeError(error) }
     const missed = this.#missed === 0 ? {} : { missed: this.#missed }
     this.#missed = 0
     this.#waiting.push(
-      JSON.stringify({ event, atMs: this.#now(), workerId: this.#workerId, ...rest, ...told, ...missed }),
+      JSON.stringify({ event, atMs: this.#now(), workerId: this.#workerId, ...rest, ...shown, ...missed }),
     )
     if (this.#waiting.length === 1) setImmediate(() => void this.#flush())
   }
@@ -61,7 +61,7 @@ export class EventPublisher {
   async #flush(): Promise<void> {
     const messages = this.#waiting
     this.#waiting = []
-    // Whoever listens is told by chance, as pub/sub is; jobs do not depend on it.
+    // Listeners may miss events, as with any pub/sub; jobs do not depend on them.
     await this.#channel.publish(messages).catch(() => {})
   }
 }

@@ -10,7 +10,7 @@ const REGISTRY_INTERVAL_MS = 2_000
 const REGISTRY_TTL_MS = 15_000
 
 /**
- * Tells that the worker lives: arq's health line each `healthCheckIntervalMs`, and the registry entry.
+ * Shows that the worker is alive: arq's health line each `healthCheckIntervalMs`, and the registry entry.
  * A turn that Redis refuses is logged, and the next one tries again; while one waits for Redis there is no second.
  *
  * stopped → started → stopped (keys removed)
@@ -58,7 +58,7 @@ export class Heartbeat {
     return this.#lastLine
   }
 
-  /** Writes both once, so that a started worker is seen, and goes on in the background. */
+  /** Writes both once, so that a started worker is seen, and continues in the background. */
   async start(): Promise<void> {
     await this.#beat()
     if (this.#stopped) return

@@ -49,7 +49,7 @@ describe('the night a Redis fails over', () => {
     if (dir) rmSync(dir, { recursive: true, force: true })
   })
 
-  test('running jobs are settled on the new primary, queued ones run there, and producers go on', async () => {
+  test('running jobs are settled on the new primary, queued ones run there, and producers continue', async () => {
     const redis = { sentinels: [{ host: '127.0.0.1', port: sentinelPort }], name: 'jobs' }
     const client = new Client({ redis, logger, commandTimeoutMs: 30_000 })
     let release = () => {}

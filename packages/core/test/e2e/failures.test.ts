@@ -78,7 +78,7 @@ describe('a worker outlives what goes wrong', () => {
     expect(await job?.result({ timeoutMs: 10_000 })).toEqual(['first', 1])
   })
 
-  test('keeps running jobs while Redis is killed and restarted, settles them, and goes on', async () => {
+  test('keeps running jobs while Redis is killed and restarted, settles them, and continues', async () => {
     const worker = await startWorker()
     const job = await client.enqueue('hold', ['d'])
     await worker.line(/^holding d/)

@@ -174,7 +174,7 @@ describe('a job handle', () => {
     expect(await bench.client().job('nobody').abort()).toBe(false)
   })
 
-  test('stops waiting after its timeout; the job goes on', async () => {
+  test('stops waiting after its timeout; the job continues', async () => {
     const job = await bench.client().enqueue('f', [])
     await expect(job?.result({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'ARQ_TIMEOUT' })
     expect(await job?.status()).toBe('queued')

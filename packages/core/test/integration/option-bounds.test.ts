@@ -84,7 +84,7 @@ describe('what Redis would refuse is refused or rounded before', () => {
 describe('a schema that asks elsewhere', () => {
   const bench = useBench()
 
-  test('fails the job when what it asks is away; the worker goes on', async () => {
+  test('fails the job when what it asks is away; the worker continues', async () => {
     const params = z.object({
       id: z.string().refine(async (id) => (id === 'down' ? Promise.reject(new Error('the database is down')) : true)),
     })

@@ -77,7 +77,7 @@ describe('with an SDK', () => {
     expect(span('run inner').status).toEqual({ code: SpanStatusCode.ERROR, message: 'broken' })
   })
 
-  test("a trace that Python's producer left in the key beside its job goes on", async () => {
+  test("a trace that Python's producer left in the key next to its job continues", async () => {
     setUpSdk()
     const redis = new Redis(bench.database().url)
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'

@@ -8,7 +8,7 @@ import { silent, useBench } from './support.ts'
 const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 const never = () => new Promise<never>(() => {})
 
-describe('a worker goes on', () => {
+describe('a worker continues', () => {
   const bench = useBench()
 
   test('when onJobEnd or afterJobEnd hangs: the slot is free after the grace, and the job is settled', async () => {

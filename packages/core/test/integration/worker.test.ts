@@ -69,7 +69,7 @@ describe('a worker', () => {
     expect(seen).toEqual(['onStartup', 'onJobStart', 'handler', 'onJobEnd', 'afterJobEnd', 'onShutdown'])
   })
 
-  test('fails a run whose onJobStart throws, logs other hooks, and goes on', async () => {
+  test('fails a run whose onJobStart throws, logs other hooks, and continues', async () => {
     const broken = () => {
       throw new Error('hook')
     }

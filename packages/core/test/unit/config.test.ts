@@ -249,12 +249,12 @@ describe('what is wrong is told with place, key and a way out', () => {
     [
       'a tag that may be a password',
       { yaml: 'task_queue:\n  redis_password: !hunter2\n' },
-      ['arq-ts.yaml:2: Unknown tag; put a text that begins with `!` in quotes'],
+      ['arq-ts.yaml:2: Unknown tag; put a string that begins with `!` in quotes'],
     ],
     [
       'an alias that may be a password',
       { yaml: 'task_queue:\n  redis_password: *hunter2\n' },
-      ['arq-ts.yaml:2: Unknown alias; name an anchor above, or put a text that begins with `*` in quotes'],
+      ['arq-ts.yaml:2: Unknown alias; name an anchor above, or put a string that begins with `*` in quotes'],
     ],
     ['broken YAML', { yaml: 'task_queue:\n  a: [1\n' }, [expect.stringContaining('arq-ts.yaml:') as string]],
     [

@@ -77,8 +77,8 @@ describe('megabytes cost no more than a glance', () => {
   const large = 500_000
 
   test.each<[string, () => unknown]>([
-    ['a text', () => repr('x'.repeat(large))],
-    ['a text of what has to be escaped', () => repr('\n'.repeat(large))],
+    ['a string', () => repr('x'.repeat(large))],
+    ['a string of what has to be escaped', () => repr('\n'.repeat(large))],
     ['a list', () => repr(Array.from({ length: large }))],
     ['numbers in bytes', () => repr(new Float64Array(large))],
     ['bytes', () => repr(new Uint8Array(large))],

@@ -8,7 +8,7 @@ import { Refusal } from '../http/refusal.ts'
 import type { Context } from '../routes.ts'
 import { lacking } from './views.ts'
 
-/** A flush that somebody waits for; what is not persisted by then goes on by itself. */
+/** A flush that somebody waits for; the rest is persisted in the background. */
 const FLUSH_MS = 10_000
 /** Dirty keys that are flushed at once by hand, at most. */
 const MAX_FLUSH = 1_000

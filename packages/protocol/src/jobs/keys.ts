@@ -35,7 +35,7 @@ export class Keys {
   readonly workers: string
   /** Paused queues: set of their Redis keys. */
   readonly paused: string
-  /** Channel on which workers tell of their jobs while somebody listens. */
+  /** Channel on which workers publish events of their jobs while somebody listens. */
   readonly events: string
   /** Table of recorded series: hash of name to id and time last seen. */
   readonly obsSeries: string

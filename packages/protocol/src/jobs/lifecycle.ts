@@ -62,7 +62,7 @@ export function isAbortOf(askedMs: number, job: Pick<JobRecord, 'enqueueTimeMs'>
   return askedMs >= job.enqueueTimeMs - ABORT_SLACK_MS
 }
 
-/** arq's seven checks, in arq's order. `codec` is undefined where the bytes do not tell. */
+/** arq's seven checks, in arq's order. `codec` is undefined where the bytes do not show it. */
 export function admit<T extends TaskRules>(
   claim: { payload: Uint8Array | null; jobTry: number; abortAskedMs: number | null; deaths?: number },
   find: (functionName: string) => T | undefined,
@@ -186,7 +186,7 @@ export function settle(
 export function asError(thrown: unknown): Error {
   try {
     if (thrown instanceof Error) {
-      // Reading them once tells whether they can be read.
+      // Reading them once shows if they can be read.
       void `${thrown.name}${thrown.message}${thrown.stack}${String((thrown as { code?: unknown }).code)}`
       return thrown
     }

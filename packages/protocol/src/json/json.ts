@@ -105,7 +105,7 @@ function textKeyed(map: Map<unknown, unknown>, lenient: boolean): object {
   return fromEntries(texts)
 }
 
-/** Bytes that the escapes of a text may add where its strings repeat, and for each byte that they add once. */
+/** Bytes that the escapes of a document may add where its strings repeat, and for each byte that they add once. */
 const MAX_ESCAPES = 8 * 1024 * 1024
 const MAX_ESCAPES_EACH = 16
 /** Characters that may need an escape: a few controls beyond ASCII do not. */

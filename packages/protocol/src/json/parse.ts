@@ -8,7 +8,7 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const WORD = /true|false|null/y
 
 /**
- * Reads a text whose depth and size are known to be bounded. The last of equal keys wins, as in Python.
+ * Reads a document whose depth and size are known to be bounded. The last of equal keys wins, as in Python.
  *
  * @throws DecodeError
  */

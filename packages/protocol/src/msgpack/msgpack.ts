@@ -33,7 +33,7 @@ const rules: PlainRules = {
   integer: (value) => (value > 0xffffffff || value < -0x80000000 ? BigInt(value) : value),
   bigint(value) {
     if (value < MIN_INT64 || value > MAX_UINT64)
-      throw new EncodeError("msgpack integers have 64 bits, got a larger one; use codec 'pickle', or a text")
+      throw new EncodeError("msgpack integers have 64 bits, got a larger one; use codec 'pickle', or a string")
     // As a number where msgpackr then picks the smallest form.
     return value <= 0xffffffffn && value >= -0x80000000n ? Number(value) : value
   },

@@ -7,7 +7,7 @@ const OUTCOME = 0x87
 const RESULT = 0x8c
 const NIL = 0xc0
 const MAX_FIXINT = 0x7f
-/** The key `t`, a text of one byte, which comes first in what Python and we write. */
+/** The key `t`, a string of one byte, which comes first in what Python and we write. */
 const TEXT_1 = 0xa1
 const T = 0x74
 /** Offset of `f a k et`: behind the head, the key `t`, and a try of one byte. */

@@ -120,7 +120,7 @@ export function build(object: unknown, state: unknown): void {
   else throw new DecodeError('not a valid pickle: it gives a state to a value that has none')
 }
 
-/** A pickle makes the UUID first and tells its number after. */
+/** A pickle makes the UUID first and sets its number after. */
 function uuidText(state: unknown): string {
   const int: unknown = (state as { int?: unknown } | null)?.int
   const number = typeof int === 'bigint' || isSafe(int) ? BigInt(int) : -1n
@@ -232,7 +232,7 @@ function fraction(args: Args, budget: DecodeBudget): unknown {
   return new Fraction(numerator, denominator)
 }
 
-/** Python 3.11 and older write a text, `1/3` or `2`. */
+/** Python 3.11 and older write a string, `1/3` or `2`. */
 function fractionParts(text: string, budget: DecodeBudget): unknown[] {
   budget.take(text.length * COST.slot)
   const [, numerator, denominator = '1'] = /^(-?\d{1,4300})(?:\/(\d{1,4300}))?$/.exec(text) ?? []

@@ -41,7 +41,7 @@ function readExactly(bytes: Uint8Array): string {
   let at = 0
   const next = (): number => {
     const byte = bytes[at++] ?? 0
-    if ((byte & 0xc0) !== 0x80) throw new DecodeError('not a valid pickle: a text is no UTF-8')
+    if ((byte & 0xc0) !== 0x80) throw new DecodeError('not a valid pickle: a string is no UTF-8')
     return byte & 0x3f
   }
   while (at < bytes.length) {
@@ -53,7 +53,7 @@ function readExactly(bytes: Uint8Array): string {
     else if (lead >= 0xe0 && lead < 0xf0) [point, least] = [((lead & 0x0f) << 12) | (next() << 6) | next(), 0x800]
     else if (lead >= 0xf0 && lead < 0xf5)
       [point, least] = [((lead & 0x07) << 18) | (next() << 12) | (next() << 6) | next(), 0x10000]
-    if (point < least || point > 0x10ffff) throw new DecodeError('not a valid pickle: a text is no UTF-8')
+    if (point < least || point > 0x10ffff) throw new DecodeError('not a valid pickle: a string is no UTF-8')
     text += String.fromCodePoint(point)
   }
   return text
@@ -99,7 +99,7 @@ export function unescapeRaw(text: string): string {
     }
     const digits = text.slice(at + 2, at + 2 + width)
     const point = digits.length === width && /^[0-9a-fA-F]+$/.test(digits) ? parseInt(digits, 16) : Infinity
-    if (point > 0x10ffff) throw new DecodeError('not a valid pickle: a text has a broken escape')
+    if (point > 0x10ffff) throw new DecodeError('not a valid pickle: a string has a broken escape')
     out += String.fromCodePoint(point)
     at += 2 + width
   }

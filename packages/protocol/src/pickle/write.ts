@@ -105,7 +105,7 @@ class PickleWriter extends ByteWriter {
     if (depth > MAX_DEPTH) throw new EncodeError(`values nest deeper than ${MAX_DEPTH} levels`)
     if (value instanceof Deque || value instanceof Map || isPlain(value)) {
       throw new EncodeError(
-        `expected a key that Python can hash, got a ${value.constructor?.name ?? 'dict'}; use a text, number, tuple or bytes`,
+        `expected a key that Python can hash, got a ${value.constructor?.name ?? 'dict'}; use a string, number, tuple or bytes`,
       )
     }
     const isBytes = value instanceof ByteArray

@@ -16,7 +16,7 @@ export const MAX_DEPTH = 500
 /** Bytes of a single integer at most; Python prints no integer beyond 4,300 digits (1,786 bytes). */
 export const MAX_INTEGER_BYTES = 65_536
 
-/** Decimal digits of an integer in a text at most: to make a number of them takes quadratic time. CPython's own limit. */
+/** Decimal digits of an integer in a document at most: to make a number of them takes quadratic time. CPython's own limit. */
 export const MAX_INTEGER_DIGITS = 4_300
 
 /** The limits of payloads that an option may change. */

@@ -23,7 +23,7 @@ export function kindOf(value: object): Kind {
   return 'leaf'
 }
 
-/** An exception that has Python's fields; told by its shape, since its class is made with the help of this folder. */
+/** An exception that has Python's fields; recognized by its shape, since its class is made with the help of this folder. */
 export interface ErrorFields {
   readonly pythonType: string
   readonly args: readonly unknown[]

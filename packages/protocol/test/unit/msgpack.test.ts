@@ -144,7 +144,7 @@ describe('msgpack reads', () => {
     ['a map of 2^32 entries', 'df ffffffff 01', /entries are announced/],
     ['an array of 2^32 entries', 'dd ffffffff 01', /entries are announced/],
     ['bytes beyond the end', 'c6 ffffffff 01', /ends too soon/],
-    ['a text beyond the end', 'db ffffffff 61', /ends too soon/],
+    ['a string beyond the end', 'db ffffffff 61', /ends too soon/],
     ['a length cut short', 'de 00', /ends too soon/],
     ['bytes after the end', '01 02', /1 bytes too many/],
     ['nothing', '', /ends too soon/],

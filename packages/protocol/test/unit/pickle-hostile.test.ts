@@ -118,7 +118,7 @@ describe('a pickle made to exhaust memory or time', () => {
     ['nested calls', latin1('\x80\x04', named('app', 'f'), repeat(')R', 10_000), '.'), /deeper than 500/],
     ['nested marks', latin1('\x80\x04', repeat('('), 't.'), /deeper than 500/],
     ['a memo index out of all bounds', latin1('\x80\x04Nr\xff\xff\xff\xff.'), /memo 4294967295 is out of bounds/],
-    ['a text of four gigabytes', latin1('\x80\x04X\xff\xff\xff\xffa.'), /ends too soon/],
+    ['a string of four gigabytes', latin1('\x80\x04X\xff\xff\xff\xffa.'), /ends too soon/],
     ['bytes of 2^63', latin1('\x80\x04\x8e', '\xff'.repeat(8), 'a.'), /ends too soon/],
     ['an integer of a megabyte', latin1('\x80\x04\x8b\0\0\x10\0', repeat('\x7f', 0x100000), '.'), /larger than 65536/],
     ['an integer of many digits', latin1('I', repeat('9', 10_000), '\n.'), /no number/],

@@ -136,7 +136,7 @@ describe('options', () => {
       '@arq-ts/qdrant: Unknown option `uri`; it takes url, apiKey, timeoutMs, snapshotTimeoutMs, deletable, snapshot, dryRun, maxTries, retry',
     ],
     [{ url: 'redis://localhost' }, '@arq-ts/qdrant: Expected `url` to be a URL such as http://localhost:6333'],
-    [{ apiKey: '' }, '@arq-ts/qdrant: Expected `apiKey` to be a text that is not empty, got `""`'],
+    [{ apiKey: '' }, '@arq-ts/qdrant: Expected `apiKey` to be a string that is not empty, got `""`'],
     [5, '@arq-ts/qdrant: Expected an options object'],
     [{ maxTries: 0 }, 'Expected `maxTries` to be at least 1, got `0`'],
     [{ retry: { delay: 5 } }, 'Unknown option `retry.delay`, did you mean `delayMs` (in milliseconds)?'],

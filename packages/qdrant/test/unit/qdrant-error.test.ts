@@ -19,7 +19,7 @@ describe('a failure of Qdrant', () => {
     [new QdrantClientTimeoutError('aborted'), 'did not answer: its time was up', true],
     [refused, 'did not answer: fetch failed (connect ECONNREFUSED 127.0.0.1:6333)', true],
     [new Error('no words', { cause: new Error('') }), 'did not answer: no words', true],
-    ['a text', 'did not answer: a text', true],
+    ['a string', 'did not answer: a string', true],
     [null, 'did not answer: null', true],
     [answer(403, 'Storage locked: maintenance'), 'answered 403: Storage locked: maintenance', true],
     [answer(403, 'Forbidden: read only'), 'answered 403: Forbidden: read only', false],

@@ -24,7 +24,7 @@ export interface LedgerFilter {
   functionName?: string
   /** A part of a string in the arguments. */
   text?: string
-  /** Enqueued, or ended, at least so many ms before the fleet was made. */
+  /** Enqueued, or ended, at least this many ms before the fleet was made. */
   olderThanMs?: number
 }
 

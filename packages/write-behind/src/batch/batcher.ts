@@ -43,7 +43,7 @@ export interface Host {
 
 /** Keys that are persisted together. */
 interface Batch {
-  /** Keys that jobs wait for, and how they are told. */
+  /** Keys that jobs wait for, and the callbacks of those jobs. */
   wanted: ReadonlyMap<string, ((version: number | null) => void)[]>
   token: string
   taken: Map<string, Pending>
@@ -64,7 +64,7 @@ interface Batch {
  */
 export class Batcher {
   readonly #options: BatcherOptions
-  /** Keys that jobs wait for, and what they are told: the version that was persisted, or null. */
+  /** Keys that jobs wait for, and what they receive: the version that was persisted, or null. */
   readonly #wanted = new Map<string, ((version: number | null) => void)[]>()
   /** Keys that failed in a batch, and until when (ms of this process) they are left alone. */
   readonly #apart = new Map<string, number>()
@@ -108,7 +108,7 @@ export class Batcher {
     await Promise.race([this.#running, cut])
   }
 
-  /** Begins no more batches, and waits for the one at work; its persister may end by itself within the grace. */
+  /** Begins no more batches, and waits for the one at work; its persister may end within the grace. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#batchesLeft = 0
@@ -166,7 +166,7 @@ export class Batcher {
     return batch
   }
 
-  /** Notes a batch once the store has taken it, and tells the jobs that wait. Never throws. */
+  /** Records a batch once the store has taken it, and notifies the jobs that wait. Never throws. */
   async #finish(batch: Batch, storing: Promise<Map<string, Error>>, host: Host): Promise<void> {
     const { taken, wanted } = batch
     let persisted = new Map<string, number>()

@@ -7,7 +7,7 @@ const MAX_LONE_FAILURES = 3
 export interface Apart {
   /** Errors of failed writes, by key. All others are durable. */
   failed: Map<string, Error>
-  /** The store takes nothing, so that to go on would only ask for more of the same. */
+  /** The store takes nothing, so that continuing would only repeat the failure. */
   isDown: boolean
 }
 

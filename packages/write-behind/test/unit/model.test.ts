@@ -36,39 +36,50 @@ function play(world: World, [name, given]: Step): void {
   else (world[name] as (given: unknown) => void).call(world, given)
 }
 
-describe('whatever happens, in whatever order', () => {
-  test('the last write is durable in the end, the store never goes back, and what is dead is shown', () => {
-    fc.assert(
-      fc.property(some(60), (steps) => {
-        const world = new World()
-        let version = 0
-        for (const step of steps) {
-          play(world, step)
-          expect(world.store.version).toBeGreaterThanOrEqual(version)
-          expect(world.isShown()).toBe(true)
-          version = world.store.version
-        }
-        world.settle()
-        expect(world.state.pending).toBeNull()
-        expect(world.store.value).toBe(world.written.at(-1)?.value ?? '')
-      }),
-      { numRuns: 20_000 },
-    )
-  })
+/** Twenty thousand histories take seconds on a machine that is idle, and many times that on one that is not. */
+const LONG_MS = 120_000
 
-  test('the sweep is needed after the death of a producer or a flush only', () => {
-    fc.assert(
-      fc.property(some(60, ['flushDies', 'sweep']), (steps) => {
-        const world = new World()
-        for (const [name, given] of steps) {
-          play(world, name === 'write' ? [name, { ...(given as object), dies: false }] : [name, given])
-        }
-        world.run()
-        if (!world.state.dead) expect(world.state.pending).toBeNull()
-      }),
-      { numRuns: 20_000 },
-    )
-  })
+describe('whatever happens, in whatever order', () => {
+  test(
+    'the last write is durable in the end, the store never goes back, and what is dead is shown',
+    () => {
+      fc.assert(
+        fc.property(some(60), (steps) => {
+          const world = new World()
+          let version = 0
+          for (const step of steps) {
+            play(world, step)
+            expect(world.store.version).toBeGreaterThanOrEqual(version)
+            expect(world.isShown()).toBe(true)
+            version = world.store.version
+          }
+          world.settle()
+          expect(world.state.pending).toBeNull()
+          expect(world.store.value).toBe(world.written.at(-1)?.value ?? '')
+        }),
+        { numRuns: 20_000 },
+      )
+    },
+    LONG_MS,
+  )
+
+  test(
+    'the sweep is needed after the death of a producer or a flush only',
+    () => {
+      fc.assert(
+        fc.property(some(60, ['flushDies', 'sweep']), (steps) => {
+          const world = new World()
+          for (const [name, given] of steps) {
+            play(world, name === 'write' ? [name, { ...(given as object), dies: false }] : [name, given])
+          }
+          world.run()
+          if (!world.state.dead) expect(world.state.pending).toBeNull()
+        }),
+        { numRuns: 20_000 },
+      )
+    },
+    LONG_MS,
+  )
 
   test('nobody persists beside a holder who tells that he lives', () => {
     fc.assert(

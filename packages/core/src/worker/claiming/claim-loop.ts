@@ -99,7 +99,7 @@ export class ClaimLoop {
   }
 
   /**
-   * Reports that there may be new work. An idle worker that is told of one job claims it at once and sleeps on: the job
+   * Reports that there may be new work. An idle worker that hears of one job claims it at once and sleeps on: the job
    * need not be found, and nothing else is new.
    */
   notify(queueName?: string, jobId?: string): void {

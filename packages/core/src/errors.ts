@@ -73,6 +73,23 @@ export class RedisReplyError extends ArqError {
   }
 }
 
+/** What was asked of a flow does not fit its state: there is none of that id, it has not ended, or the job is in none. */
+export class FlowError extends ArqError {
+  readonly code = 'ARQ_FLOW'
+}
+
+/** A flow ended without success; `members` says which of its members failed, and why. */
+export class FlowFailedError extends ArqError {
+  readonly code = 'ARQ_FLOW_FAILED'
+  /** Members that failed, by their names; those that could not run since others failed are left out. */
+  readonly members: readonly { name: string; jobId: string; outcome: string; error: string | null }[]
+
+  constructor(message: string, members: FlowFailedError['members']) {
+    super(message)
+    this.members = members
+  }
+}
+
 /** `worker.runCheck()` found failed jobs. arq's `FailedJobs`. */
 export class FailedJobsError extends ArqError {
   readonly code = 'ARQ_FAILED_JOBS'

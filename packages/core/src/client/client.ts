@@ -16,6 +16,9 @@ import type { EnqueueOptions } from '../options/enqueue.ts'
 import { decodeJob, decodeResult, encodeJob, readable } from '@arq-ts/protocol/jobs'
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
 import type { Due, EnqueueCall } from '../redis/broker.ts'
+import type { Flow } from '../flows/flow.ts'
+import { Flows } from '../flows/flows.ts'
+import type { FlowRun } from '../flows/run.ts'
 import { Limits } from '../limits/limits.ts'
 import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
@@ -79,6 +82,8 @@ export class Client {
   readonly history: History
   /** Limits at run time: read, set, clear. */
   readonly limits: Limits
+  /** Runs of flows: list them, find one again. */
+  readonly flows: Flows
   /** Acts on jobs as they were seen, which can be undone. */
   readonly reversals: Reversals
   readonly #link: Link
@@ -109,6 +114,7 @@ export class Client {
     this.reversals = new Reversals(link)
     this.history = new History(link)
     this.limits = new Limits(link)
+    this.flows = new Flows(link, { codec, queueName })
   }
 
   /** @internal A client over a worker's connection. */
@@ -179,6 +185,16 @@ export class Client {
     }
     const all = items as unknown as readonly EnqueueItem<AnyContract | string>[]
     return this.#whileOpen(() => Promise.all(all.map(enqueue))) as never
+  }
+
+  /**
+   * Starts a flow: writes its members and hands out those that wait for nobody. `flowId`: an id of your own, for a flow that
+   * is to be started once; default: a fresh one. Nothing of a flow runs unless it is there as a whole.
+   *
+   * @throws OptionsError, ArgumentsError, EncodeError; FlowError where the id is taken; RedisUnavailableError.
+   */
+  start(flow: Flow, options: { flowId?: string } = {}): Promise<FlowRun> {
+    return this.#whileOpen(() => this.flows.start(flow, options))
   }
 
   /** Redis's time in unix ms, by which every time of a job is given. This machine's clock may differ. Asked for once. */

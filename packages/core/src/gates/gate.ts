@@ -36,12 +36,25 @@ export type Verdict =
   | { kind: 'drop'; reason: string }
   | { kind: 'lost' }
 
+/** The end of a job, before it is stored. */
+export interface EndingJob {
+  success: boolean
+  aborted: boolean
+  /** The result or the error as workers store it, kept or not; null where no codec writes it. */
+  result: Uint8Array | null
+}
+
 /** Share of one gate in one job, from its claim to its end: created → admitted → ended. */
 export interface Pass {
   /** Decides whether the job may start. Whatever it throws is the error of the job's run. */
   admit(): Promise<Verdict>
   /** Extends what the job has with its lease. */
   renew(untilMs: number, leaseMs: number): Promise<void>
+  /**
+   * Notes how the job ends, while its lease holds and before the end is stored; undefined where nothing is to be noted.
+   * A job that runs again ends again.
+   */
+  readonly ending?: ((ended: EndingJob) => Promise<void>) | undefined
   /** Gives back what the job has, once it is settled, held, lost or refused; called once. */
   end(): Promise<void>
 }
@@ -83,9 +96,14 @@ export class Gates {
 /** Several passes of one job: it starts when all admit it. */
 class JointPass implements Pass {
   readonly #passes: readonly Pass[]
+  readonly ending: Pass['ending']
 
   constructor(passes: readonly Pass[]) {
     this.#passes = passes
+    if (passes.some((pass) => pass.ending))
+      this.ending = async (ended) => {
+        await Promise.all(passes.map((pass) => pass.ending?.(ended)))
+      }
   }
 
   async admit(): Promise<Verdict> {

@@ -18,6 +18,12 @@ const NAMED: Readonly<Record<string, string>> = {
   'arq:limit-waiting': 'zset',
   'arq:limit-state': 'hash',
   'arq:unique': 'hash',
+  'arq:flow': 'hash',
+  'arq:flow-open': 'set',
+  'arq:flow-out': 'set',
+  'arq:flow-todo': 'hash',
+  'arq:flow-calls': 'hash',
+  'arq:flow-results': 'hash',
 }
 
 /** Types of the keys that there is one of. */
@@ -29,6 +35,9 @@ const SINGLE: Readonly<Record<string, string>> = {
   'arq:limits': 'hash',
   'arq:limit-watch': 'zset',
   'arq:held': 'hash',
+  'arq:flows': 'zset',
+  'arq:flow-watch': 'zset',
+  'arq:flow-conductor': 'string',
 }
 
 /** Types of what is recorded beside the queues, by the word behind `arq:obs:`. */

@@ -10,6 +10,7 @@ import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
 import { Holds } from './holds.ts'
 import { ForeignResults } from './foreign-results.ts'
+import { FlowRecords } from './flows.ts'
 import { FrozenJobs } from './frozen-jobs.ts'
 import { KeySurvey } from './key-survey.ts'
 import { JobPages } from './job-pages.ts'
@@ -67,6 +68,7 @@ export class Link {
   readonly server: Server
   readonly limitRecords: LimitRecords
   readonly uniqueJobs: UniqueJobs
+  readonly flowRecords: FlowRecords
   /** Keys of a wrong type that reads over this link met, the first thousand. */
   readonly metDamage: Set<string>
   /** Time a call may wait for Redis, in ms. */
@@ -112,6 +114,7 @@ export class Link {
       expiresExtraMs: options.expiresExtraMs,
       timeoutMs: this.timeoutMs,
     })
+    this.flowRecords = new FlowRecords(calls, keys, options.expiresExtraMs)
     this.limitRecords = new LimitRecords(connection, calls, keys, options.expiresExtraMs)
   }
 

@@ -7,6 +7,13 @@
 // enqueueUnique: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] ARGV[14] ARGV[15] ARGV[16] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
 // enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
 // finish: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
+// flowAdd: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
+// flowCancel: KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
+// flowEnd: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
+// flowNote: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
+// flowPlace: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
+// flowReopen: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
+// flowStart: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6]
 // free: ARGV[1] KEYS[1] KEYS[2..]
 // limitAdmit: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // limitFill: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
@@ -481,6 +488,252 @@ for l = 1, #KEYS - 4 - 4 * jobs do
 end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
+  flowAdd: `local flow, open, todo, calls, in_progress = unpack(KEYS, 1, 5)
+local parent = ARGV[2]
+local state, version = unpack(redis.call('HMGET', flow, 'state', 'version'))
+if redis.call('GET', in_progress) ~= ARGV[1] or redis.call('SISMEMBER', open, parent) == 0 then return { 0 } end
+if state ~= 'running' then return { 0 } end
+local function each_of_family(key, visit)
+  visit(key)
+  for n = 0, tonumber(redis.call('HGET', flow, 'k:' .. key) or 0) - 1 do each_of_family(key .. '.' .. n, visit) end
+end
+
+local after_parent = redis.call('HGET', flow, 'x:' .. parent) or ''
+redis.call('HSET', flow, 'kids', '1')
+for i = 3, #ARGV, 4 do
+  local number, definition, after, payload = unpack(ARGV, i, i + 3)
+  local key = parent .. '.' .. number
+  if redis.call('HSETNX', flow, 'm:' .. key, definition) == 1 then
+    local task = 'start:'
+    for before in string.gmatch(after, '[^,]+') do
+      each_of_family(before, function(kin)
+        local next = redis.call('HGET', flow, 'x:' .. kin) or ''
+        redis.call('HSET', flow, 'x:' .. kin, next == '' and key or next .. ',' .. key)
+        if redis.call('SISMEMBER', open, kin) == 1 then task = 'hold:' end
+      end)
+    end
+    redis.call('HSET', flow, 'a:' .. key, after, 'x:' .. key, after_parent)
+    local kids = tonumber(redis.call('HGET', flow, 'k:' .. parent) or 0)
+    redis.call('HSET', flow, 'k:' .. parent, math.max(kids, tonumber(number) + 1))
+    redis.call('HSET', calls, key, payload)
+    redis.call('SADD', open, key)
+    redis.call('HSET', todo, key, task .. version)
+  end
+end
+return { 1 }`,
+  flowCancel: `local flow, open, out, todo, held = unpack(KEYS, 1, 5)
+local state = redis.call('HGET', flow, 'state')
+if state == 'running' then
+  state = 'cancelling'
+  redis.call('HSET', flow, 'state', state)
+end
+local reply = { state or '' }
+for m = 0, (#KEYS - 5) / 3 - 1 do
+  local queue, job, in_progress = unpack(KEYS, 3 * m + 6, 3 * m + 8)
+  local key, id = unpack(ARGV, 2 * m + 1, 2 * m + 2)
+  local holder = redis.call('GET', in_progress)
+  local there = redis.call('ZSCORE', queue, id)
+  reply[m + 2] = 0
+  if state == 'cancelling' and redis.call('SISMEMBER', open, key) == 1 then
+    if holder and holder ~= 'ended' and there then
+      reply[m + 2] = 2
+    elseif there or redis.call('SISMEMBER', out, key) == 0 then
+      redis.call('ZREM', queue, id)
+      redis.call('DEL', job)
+      redis.call('HDEL', held, id)
+      redis.call('HDEL', todo, key)
+      redis.call('SADD', out, key)
+      redis.call('HSET', flow, 'n:' .. key, 'cancelled')
+      reply[m + 2] = 1
+    end
+  end
+end
+return reply`,
+  flowEnd: `local flow, open, out, todo, calls, results, watch, held = unpack(KEYS, 1, 8)
+local state, has_kids, version, on_unknown = unpack(redis.call('HMGET', flow, 'state', 'kids', 'version', 'unknown'))
+if not state then
+  redis.call('ZREM', watch, ARGV[1])
+  return { '', 0 }
+end
+local ready, ended, failed = {}, 0, false
+
+local function append_family(list, key)
+  list[#list + 1] = key
+  local kids = has_kids and tonumber(redis.call('HGET', flow, 'k:' .. key) or 0) or 0
+  for n = 0, kids - 1 do append_family(list, key .. '.' .. n) end
+end
+
+local function open_before(key)
+  local before, found = {}, {}
+  for parent in string.gmatch(redis.call('HGET', flow, 'a:' .. key) or '', '[^,]+') do append_family(before, parent) end
+  for from = 1, #before, 1000 do
+    local last = math.min(from + 999, #before)
+    for i, is_open in ipairs(redis.call('SMISMEMBER', open, unpack(before, from, last))) do
+      if is_open == 1 then found[#found + 1] = before[from + i - 1] end
+    end
+  end
+  local micros = tonumber(redis.call('TIME')[2])
+  return found[micros % math.max(#found, 1) + 1]
+end
+
+local function look_at(key)
+  if redis.call('SISMEMBER', open, key) == 0 or redis.call('SISMEMBER', out, key) == 1 then return end
+  local task = redis.call('HGET', todo, key)
+  if task and string.sub(task, 1, 4) ~= 'hold' then return end
+  local witness = redis.call('HGET', flow, 'w:' .. key)
+  if witness and redis.call('SISMEMBER', open, witness) == 1 then return end
+  witness = open_before(key)
+  if witness then
+    redis.call('HSET', flow, 'w:' .. key, witness)
+    return
+  end
+  redis.call('HDEL', flow, 'w:' .. key)
+  redis.call('HSET', todo, key, (task and 'start:' or 'free:') .. version)
+  ready[#ready + 1] = key
+end
+
+for m = 0, (#KEYS - 8) / 2 - 1 do
+  local queue, job = KEYS[2 * m + 9], KEYS[2 * m + 10]
+  local key, id, outcome, otherwise, result = unpack(ARGV, 5 * m + 3, 5 * m + 7)
+  local is_gone = redis.call('SISMEMBER', open, key) == 1
+    and redis.call('HEXISTS', todo, key) == 0
+    and type(redis.pcall('ZSCORE', queue, id)) ~= 'string'
+    and redis.call('EXISTS', job) == 0
+  if is_gone and outcome == '' then outcome = redis.call('HGET', flow, 'n:' .. key) or otherwise end
+  if is_gone and outcome ~= '' then
+    ended = ended + 1
+    redis.call('SREM', open, key)
+    redis.call('SREM', out, key)
+    redis.call('HDEL', held, id)
+    redis.call('HDEL', flow, 'n:' .. key, 'w:' .. key)
+    redis.call('HSET', flow, 'e:' .. key, outcome)
+    if result ~= '' then redis.call('HSET', results, key, result) end
+    local is_fine = outcome == 'success' or outcome == 'skipped' or (outcome == 'unknown' and on_unknown == 'succeed')
+    failed = failed or not is_fine
+    -- What comes after a member that was added by another one comes after that too: its own list has it.
+    for child in string.gmatch(redis.call('HGET', flow, 'x:' .. key) or '', '[^,]+') do look_at(child) end
+  end
+end
+if failed then redis.call('HSET', flow, 'failed', '1') end
+if ended > 0 and redis.call('SCARD', open) == 0 then
+  state = state == 'cancelling' and 'cancelled' or redis.call('HGET', flow, 'failed') and 'failed' or 'complete'
+  local time = redis.call('TIME')
+  redis.call('HSET', flow, 'state', state, 'ended', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+  redis.call('DEL', todo)
+  for _, key in ipairs({ flow, calls, results }) do
+    redis.call('PEXPIRE', key, redis.call('HGET', flow, 'keep'))
+  end
+  redis.call('ZREM', watch, ARGV[1])
+  redis.pcall('PUBLISH', ARGV[2], state)
+end
+local reply = { state, ended }
+for i = 1, #ready do reply[i + 2] = ready[i] end
+return reply`,
+  flowNote: `if redis.call('GET', KEYS[4]) ~= ARGV[1] or redis.call('SISMEMBER', KEYS[2], ARGV[2]) == 0 then return { 0 } end
+redis.call('HSET', KEYS[1], 'n:' .. ARGV[2], ARGV[3])
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[3], ARGV[2], ARGV[4]) end
+return { 1 }`,
+  flowPlace: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local flow, out, todo, held, dead = unpack(KEYS, 1, 5)
+local hold_ms, extra = tonumber(ARGV[1]), tonumber(ARGV[2])
+local is_running = redis.call('HGET', flow, 'state') == 'running'
+local reply, news = {}, {}
+for m = 0, (#KEYS - 5) / 6 - 1 do
+  local queue, job, in_progress, retry, result, letter = unpack(KEYS, 6 * m + 6, 6 * m + 11)
+  local key, id, task, action, payload, delay, channel, about = unpack(ARGV, 8 * m + 3, 8 * m + 10)
+  reply[m + 1] = 0
+  if is_running and redis.call('HGET', todo, key) == task then
+    local is_new = string.sub(task, 1, 4) ~= 'free'
+    local is_there = not is_new and redis.call('ZSCORE', queue, id) or (is_new and redis.call('ZCARD', queue))
+    if is_new then
+      -- What a run before a replay has left.
+      redis.call('DEL', retry, result, letter)
+      redis.call('ZREM', dead, id)
+    end
+    local gone = not is_new and (not is_there or redis.call('EXISTS', in_progress) == 1)
+    if action == 'hold' then
+      local till = now + hold_ms
+      redis.call('ZADD', queue, string.format('%.0f', till), id)
+      redis.call('SET', job, payload, 'PX', string.format('%.0f', hold_ms + extra))
+      redis.call('HSET', held, id, string.format('%.0f %.0f %.0f flow %s', till, now, now, about))
+      reply[m + 1] = 1
+    elseif gone then
+      redis.call('SADD', out, key)
+      reply[m + 1] = 2
+    elseif action == 'run' then
+      local due = now + tonumber(delay)
+      redis.call('ZADD', queue, string.format('%.0f', due), id)
+      redis.call('SET', job, payload, 'PX', string.format('%.0f', due - now + extra))
+      redis.call('HDEL', held, id)
+      redis.call('SADD', out, key)
+      reply[m + 1] = 1
+      local known = news[channel]
+      news[channel] = known and { math.min(known[1], due), '' } or { due, due <= now and ' ' .. id or '' }
+    else
+      redis.call('ZREM', queue, id)
+      redis.call('DEL', job)
+      redis.call('HDEL', held, id)
+      redis.call('HSET', flow, 'n:' .. key, action)
+      redis.call('SADD', out, key)
+      reply[m + 1] = 2
+    end
+    redis.call('HDEL', todo, key)
+  end
+end
+for channel, new in pairs(news) do
+  redis.pcall('PUBLISH', channel, string.format('%.0f', new[1]) .. new[2])
+end
+return reply`,
+  flowReopen: `local flow, open, out, todo, calls, results, watch = unpack(KEYS, 1, 7)
+local version = redis.call('HGET', flow, 'version')
+local dropped = tonumber(ARGV[5])
+if version ~= ARGV[2] or redis.call('HGET', flow, 'state') == 'creating' then return { 0 } end
+for i = 6 + dropped, #ARGV, 2 do
+  if redis.call('SISMEMBER', open, ARGV[i]) == 1 then return { 0 } end
+end
+version = string.format('%.0f', tonumber(version) + 1)
+redis.call('ZADD', watch, 0, ARGV[1])
+for i = 6, 5 + dropped do
+  local key = ARGV[i]
+  for letter in string.gmatch('maxkenwr', '.') do redis.call('HDEL', flow, letter .. ':' .. key) end
+  redis.call('HDEL', calls, key)
+  redis.call('HDEL', results, key)
+end
+for i = 6 + dropped, #ARGV, 2 do
+  local key, task = ARGV[i], ARGV[i + 1]
+  for letter in string.gmatch('kenwr', '.') do redis.call('HDEL', flow, letter .. ':' .. key) end
+  redis.call('HDEL', results, key)
+  redis.call('SADD', open, key)
+  if task == 'out' then
+    redis.call('SADD', out, key)
+  else
+    redis.call('HSET', todo, key, task .. ':' .. version)
+  end
+end
+redis.call('HDEL', flow, 'ended')
+if ARGV[4] ~= '1' then redis.call('HDEL', flow, 'failed') end
+redis.call('HSET', flow, 'state', 'running', 'version', version)
+for _, key in ipairs({ flow, calls, results }) do redis.call('PERSIST', key) end
+redis.pcall('PUBLISH', ARGV[3], ARGV[1])
+return { 1 }`,
+  flowStart: `redis.call('ZCARD', KEYS[5])
+redis.call('ZCARD', KEYS[6])
+local state = redis.call('HGET', KEYS[1], 'state')
+if state ~= 'creating' then return { state and 1 or 0 } end
+local members = tonumber(ARGV[2])
+for i = 2, 4 do
+  local count = redis.call(i == 2 and 'SCARD' or 'HLEN', KEYS[i])
+  if count ~= members then return { 0 } end
+end
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('HSET', KEYS[1], 'state', 'running', 'started', now)
+for i = 1, 4 do redis.call('PERSIST', KEYS[i]) end
+redis.call('ZADD', KEYS[5], now, ARGV[1])
+redis.call('ZADD', KEYS[6], now, ARGV[1])
+redis.pcall('PUBLISH', ARGV[3], ARGV[1])
+return { 1 }`,
   free: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local out = {}
@@ -1380,6 +1633,13 @@ export const luaShas = {
   enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
   finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
+  flowAdd: 'cedddf2511568b6ea085eed6ebd521b7b1046317',
+  flowCancel: '77c6fe32d467d30f0897de4988f2009e99111b35',
+  flowEnd: 'f432ca48bbb332cb826e8bf507fb46cc33ec42d9',
+  flowNote: '04d425fd92863e60a2f9dfb7a3494d797626b7a6',
+  flowPlace: 'c82dca7556e4655c6cf1b610cae24315bda975e6',
+  flowReopen: '75a516c2c3da56918cf0c08c36aa2163c2b7004f',
+  flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',

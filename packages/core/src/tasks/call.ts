@@ -36,13 +36,20 @@ export function contractOf(context: string, { name, params, returns, codec }: Pa
     ...(codec === undefined ? {} : { codec }),
     ...(returns === undefined ? {} : resultOf(name, returns)),
   }
-  if (!params) return { ...shared, bind: (args) => args, pack: (input) => packArray(name, input) }
+  if (!params) {
+    const pack = (input: unknown) => packArray(name, input)
+    return { ...shared, bind: (args) => args, pack, packUnchecked: pack }
+  }
   const call: Call = { name, params, signature: signatureOf(params, context), arrival: arrivalOf(params) }
   return {
     ...shared,
     params,
     bind: (args, kwargs) => bindObject(call, args, kwargs),
     pack: (input, wire = 'msgpack') => packObject(call, input, wire),
+    packUnchecked: (input, wire) => {
+      const kwargs = named(call, input)
+      return { args: [], kwargs: call.arrival ? (call.arrival.toWire(kwargs, wire) as Bound) : kwargs }
+    },
   }
 }
 
@@ -75,6 +82,16 @@ function unwrap({ name, params, signature }: Call, bound: Bound, { value, issues
  */
 function packObject(call: Call, input: unknown, codec: CodecName): PackedCall {
   const { arrival, name } = call
+  const kwargs = named(call, input)
+  if (!arrival) return { args: [], kwargs: checked(call, kwargs) }
+  const refuse = (problem: string) => new ArgumentsError(`${name}() cannot be sent: ${problem}`)
+  const cleaned = checked(call, clean(arrival, kwargs, codec, refuse) as Bound)
+  return { args: [], kwargs: arrival.toWire(cleaned, codec) as Bound }
+}
+
+/** An input by the names of its parameters. @throws ArgumentsError */
+function named(call: Call, input: unknown): Bound {
+  const { name } = call
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     throw new ArgumentsError(
       `${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : truncate(String(input))}\``,
@@ -82,10 +99,7 @@ function packObject(call: Call, input: unknown, codec: CodecName): PackedCall {
   }
   const kwargs = bind(call, [], input as Bound)
   for (const key of Object.keys(kwargs)) if (kwargs[key] === undefined) delete kwargs[key]
-  if (!arrival) return { args: [], kwargs: checked(call, kwargs) }
-  const refuse = (problem: string) => new ArgumentsError(`${name}() cannot be sent: ${problem}`)
-  const cleaned = checked(call, clean(arrival, kwargs, codec, refuse) as Bound)
-  return { args: [], kwargs: arrival.toWire(cleaned, codec) as Bound }
+  return kwargs
 }
 
 function checked(call: Call, kwargs: Bound): Bound {

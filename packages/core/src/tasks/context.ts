@@ -1,4 +1,5 @@
 import type { Client } from '../client/client.ts'
+import type { FlowScope } from '../flows/scope.ts'
 import type { Logger } from '../logging/logger.ts'
 
 /** A handler's view of its job; arq's `ctx`. `Extra` is what `onStartup` and the `ctx` option put there. */
@@ -24,6 +25,8 @@ export type JobContext<Extra extends object = Record<never, never>> = Extra & {
    * trip; where the worker records nothing it does nothing.
    */
   progress(fraction: number, message?: string): void
+  /** The flow that the job is a member of, to add members to; its `call` throws where the job is in none. */
+  readonly flow: FlowScope
   /** Enqueues further jobs over the worker's connection. */
   readonly client: Client
 }

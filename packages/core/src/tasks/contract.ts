@@ -20,6 +20,10 @@ export interface TaskContract<Input = unknown, Result = unknown> {
   readonly codec?: CodecName
   /** The arguments on the wire for an input, as `codec` (default msgpack) carries them. @throws ArgumentsError */
   pack(input: Input, codec?: CodecName): PackedCall
+  /** @internal As `pack`, for an input that is not whole yet: names are checked, values are not. @throws ArgumentsError */
+  readonly packUnchecked?: (input: unknown, codec: CodecName) => PackedCall
+  /** @internal True for a function that Python workers run. */
+  readonly isPython?: boolean
   /** The result as `returns` gives it. Without `returns`, the result as it came. @throws ResultError */
   readonly unpack?: (result: unknown) => unknown
   /** Types only. */

@@ -57,7 +57,7 @@ export function pythonTask<Params extends Schema = Schema, Returns extends Schem
   params?: Params
   returns?: Returns
 }): TaskContract<InputBy<Params>, SchemaOutput<Returns>> {
-  return made('pythonTask', definition) as never
+  return { ...made('pythonTask', definition), isPython: true } as never
 }
 
 function made(context: string, definition: object): Contract {

@@ -4,6 +4,9 @@ import { Client } from '../client/client.ts'
 import { JobAbortedError, LeaseLostError } from '../errors.ts'
 import type { JobEvent, WorkerEvents } from '../fleet/events.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import { FlowConductor } from '../flows/conductor.ts'
+import { FlowDriver } from '../flows/driver.ts'
+import { FlowGate } from '../flows/flow-gate.ts'
 import { Gates } from '../gates/gate.ts'
 import { LimitGate } from '../limits/limit-gate.ts'
 import type { Logger } from '../logging/logger.ts'
@@ -152,7 +155,16 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     isUsed: [...tasks.values()].some((task) => task.limits),
     log,
   })
-  const gates = new Gates([limitGate])
+  const driver = new FlowDriver(link)
+  const flowGate = new FlowGate({
+    records: link.flowRecords,
+    driver,
+    conductor: new FlowConductor({ link, driver, workerId: id, log }),
+    now,
+    log,
+    writing: { codec: settings.codec, queueName: clientOptions.queueName, limits: settings },
+  })
+  const gates = new Gates([flowGate, limitGate])
   const executor = new Executor({
     broker,
     gates,
@@ -166,7 +178,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     log,
     reporter,
     recordError: (jobId, error, ttlMs) => jobs.recordError(jobId, error, ttlMs),
-    makeContext: (run) => makeContext(run, state, client, logs),
+    makeContext: (run) => makeContext(run, state, client, logs, (claim) => flowGate.scopeOf(claim)),
     wrapHandler: (run, call) => tracedRun(jobs, run, call),
   })
   const cron = new CronService({

@@ -59,6 +59,12 @@ export class Keys {
   readonly limitWatch: string
   /** Held jobs: hash of job id to the score of the hold, its time and its reason. */
   readonly held: string
+  /** Flows: sorted set of their ids by the time each was started. */
+  readonly flows: string
+  /** Flows that have not ended: sorted set of their ids by the time each was started. */
+  readonly flowWatch: string
+  /** The lease of the worker that looks after flows. */
+  readonly flowConductor: string
   /** The lease of the worker that counts what Python workers end. */
   readonly obsCollector: string
   readonly #database: number
@@ -75,6 +81,9 @@ export class Keys {
     this.limits = `${prefix}arq:limits`
     this.limitWatch = `${prefix}arq:limit-watch`
     this.held = `${prefix}arq:held`
+    this.flows = `${prefix}arq:flows`
+    this.flowWatch = `${prefix}arq:flow-watch`
+    this.flowConductor = `${prefix}arq:flow-conductor`
     this.obsSeries = `${prefix}arq:obs:series`
     this.obsQueues = `${prefix}arq:obs:queues`
     this.obsEvents = `${prefix}arq:obs:events`
@@ -199,6 +208,34 @@ export class Keys {
   limitState(limitId: string): string {
     return `${this.prefix}arq:limit-state:${limitId}`
   }
+  /** A flow: its state, its members and how they ended: a hash. */
+  flow(flowId: string): string {
+    return `${this.prefix}arq:flow:${flowId}`
+  }
+  /** Members of a flow that have not ended: a set. */
+  flowOpen(flowId: string): string {
+    return `${this.prefix}arq:flow-open:${flowId}`
+  }
+  /** Members of a flow that workers may have or have had, and that have not ended: a set. */
+  flowOut(flowId: string): string {
+    return `${this.prefix}arq:flow-out:${flowId}`
+  }
+  /** What is to be done about members of a flow: a hash. */
+  flowTodo(flowId: string): string {
+    return `${this.prefix}arq:flow-todo:${flowId}`
+  }
+  /** Payloads of a flow's members as they were given: a hash. */
+  flowCalls(flowId: string): string {
+    return `${this.prefix}arq:flow-calls:${flowId}`
+  }
+  /** Results that a flow's members need of each other: a hash. */
+  flowResults(flowId: string): string {
+    return `${this.prefix}arq:flow-results:${flowId}`
+  }
+  /** Channel on which the end of a flow is announced. */
+  flowChannel(flowId: string): string {
+    return `${this.prefix}arq:flow@${this.#database}:${flowId}`
+  }
   /** The last tick of a cron job that must not overlap. */
   lastTick(cronName: string): string {
     return `${this.prefix}arq:cron:${cronName}`
@@ -222,6 +259,10 @@ export class Keys {
   /** Channel on which a listener to `events` says that it is there. */
   get eventListeners(): string {
     return `${this.events}:listen`
+  }
+  /** Channel on which flows that begin are announced; the message is the flow's id. */
+  get flowsChannel(): string {
+    return `${this.prefix}arq:flows@${this.#database}`
   }
   /** Channel on which orders to workers are announced; the message is the worker's id. */
   get orderChannel(): string {

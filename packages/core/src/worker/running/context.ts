@@ -1,8 +1,10 @@
 import type { Client } from '../../client/client.ts'
+import type { FlowScope } from '../../flows/scope.ts'
 import type { Logger } from '../../logging/logger.ts'
 import { cutMessage, shareOf } from '../../progress/job-log.ts'
 import type { JobLogs } from '../../progress/job-logs.ts'
 import { recordedLogger } from '../../progress/recorded-logger.ts'
+import type { Claim } from '../../redis/broker.ts'
 import type { JobContext } from '../../tasks/context.ts'
 import type { HandlerRun } from './handler-run.ts'
 
@@ -15,18 +17,26 @@ export function makeContext(
   state: Readonly<Record<string, unknown>>,
   client: Client,
   logs: JobLogs | undefined,
+  flowOf: (claim: Claim) => FlowScope,
 ): JobContext {
-  return new Context(run, state, client, logs) as unknown as JobContext
+  return new Context(run, state, client, { logs, flowOf }) as unknown as JobContext
 }
 
 class Context {
   readonly #run: HandlerRun
   #log: Logger | undefined
   readonly #logs: JobLogs | undefined
+  readonly #flowOf: (claim: Claim) => FlowScope
 
-  constructor(run: HandlerRun, state: Readonly<Record<string, unknown>>, client: Client, logs: JobLogs | undefined) {
+  constructor(
+    run: HandlerRun,
+    state: Readonly<Record<string, unknown>>,
+    client: Client,
+    { flowOf, logs }: { logs: JobLogs | undefined; flowOf: (claim: Claim) => FlowScope },
+  ) {
     this.#run = run
     this.#logs = logs
+    this.#flowOf = flowOf
     for (const key in state) {
       if (!(key in this)) (this as Record<string, unknown>)[key] = state[key]
     }
@@ -45,6 +55,10 @@ class Context {
 
   get signal(): AbortSignal {
     return this.#run.signal
+  }
+
+  get flow(): FlowScope {
+    return this.#flowOf(this.#run.claim)
   }
 
   get log(): Logger {

@@ -1,7 +1,7 @@
 import { admit, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
 import type { Admission, CodecName, Ending, Interruption, JobRecord, Outcome, WorkerRules } from '@arq-ts/protocol/jobs'
 import { JobAbortedError, LeaseLostError, RedisReplyError, RedisUnavailableError } from '../../errors.ts'
-import type { Gates, Pass } from '../../gates/gate.ts'
+import type { GatedTask, Gates, Pass } from '../../gates/gate.ts'
 import { showName } from '@arq-ts/protocol/show'
 import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
@@ -34,7 +34,12 @@ type Failed = Extract<Admission<RegisteredTask>, { kind: 'fail' }>
 type Finished = Extract<Ending, { kind: 'finish' }>
 
 /** A job whose end is to be stored. */
-type Ended = EndedJob & { codec: CodecName; task: RegisteredTask | undefined; keepInProgressMs: number }
+type Ended = EndedJob & {
+  codec: CodecName
+  task: RegisteredTask | undefined
+  keepInProgressMs: number
+  pass: Pass | undefined
+}
 
 export interface ExecutorOptions {
   broker: Broker
@@ -83,8 +88,8 @@ export class Executor {
   /** Starts one claimed job, and reports at once what happens to it; the job leaves the slots when it is settled. */
   start(job: InFlightJob): StartResult {
     const admission = admit(job.claim, (name) => this.#options.tasks.get(name), this.#rules)
-    if (admission.kind !== 'release' && admission.task !== undefined) {
-      const { record, task } = admission
+    if (admission.kind !== 'release') {
+      const { record, task = unknownTask(admission.record.functionName) } = admission
       job.pass = this.#options.gates.passFor({ claim: job.claim, record, task })
     }
     void this.#execute(job, admission)
@@ -170,6 +175,7 @@ export class Executor {
         startedMs: now,
         finishedMs: now,
         keepInProgressMs: 0,
+        pass: job.pass,
       },
       { kind: 'finish', success: false, error, aborted: true, dead: false },
     )
@@ -205,10 +211,8 @@ export class Executor {
     const codec = admission.codec ?? sharedCodec
     // arq's finish_failed_job keeps no in-progress key, of a cron job either.
     const { jobTry } = admission
-    await this.#finish(
-      { claim, record, jobTry, hasRun: false, codec, task, startedMs: now, finishedMs: now, keepInProgressMs: 0 },
-      ending,
-    )
+    const times = { startedMs: now, finishedMs: now, keepInProgressMs: 0 }
+    await this.#finish({ claim, record, jobTry, hasRun: false, codec, task, ...times, pass: job.pass }, ending)
   }
 
   async #run(job: InFlightJob, admission: Running): Promise<void> {
@@ -241,7 +245,7 @@ export class Executor {
     job.phase = 'settling'
     if (settings.onJobEnd) await this.#hook('onJobEnd', settings.onJobEnd, ctx)
     slots.free(job)
-    const settled = await this.#settle(run, ending, outcome, finishedMs)
+    const settled = await this.#settle(job, run, ending, outcome, finishedMs)
     if (settled && settings.afterJobEnd) await this.#hook('afterJobEnd', settings.afterJobEnd, ctx)
   }
 
@@ -279,13 +283,19 @@ export class Executor {
     })()
   }
 
-  #settle(run: HandlerRun, ending: Ending, outcome: Outcome, finishedMs: number): Promise<boolean> {
+  #settle(
+    { pass }: InFlightJob,
+    run: HandlerRun,
+    ending: Ending,
+    outcome: Outcome,
+    finishedMs: number,
+  ): Promise<boolean> {
     if (ending.kind !== 'finish') return this.#giveBack(run, ending, outcome, finishedMs)
     const { claim, codec, record, startedMs, task } = run
     const keepInProgressMs = task.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0
     const { jobTry } = claim
     return this.#finish(
-      { claim, record, jobTry, hasRun: true, codec, task, startedMs, finishedMs, keepInProgressMs },
+      { claim, record, jobTry, hasRun: true, codec, task, startedMs, finishedMs, keepInProgressMs, pass },
       ending,
     )
   }
@@ -319,8 +329,9 @@ export class Executor {
     const forever = task?.keepResultForever ?? settings.keepResultForever
     const keepMs = forever ? 0 : (task?.keepResultMs ?? settings.keepResultMs)
     const result = ending.success ? ending.value : ending.error
+    const isKept = forever || keepMs > 0
     const encoded =
-      forever || keepMs > 0
+      isKept || job.pass?.ending
         ? encodeOutcome(
             {
               // Spelled out, here and below: a spread costs as much as all the rest of this method.
@@ -343,6 +354,10 @@ export class Executor {
             log,
           )
         : null
+    if (job.pass?.ending) {
+      const aborted = !ending.success && ending.aborted
+      await job.pass.ending({ success: ending.success, aborted, result: encoded })
+    }
     const dead = !ending.success && ending.dead && settings.deadLetter !== false ? settings.deadLetter : null
     const held = await settler.finish({
       outcome: ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed',
@@ -350,7 +365,7 @@ export class Executor {
       queueName: claim.queueName,
       token: claim.token,
       jobTry: claim.jobTry,
-      result: encoded,
+      result: isKept ? encoded : null,
       resultTtlMs: keepMs,
       keepInProgressMs: job.keepInProgressMs,
       dead: dead && {
@@ -380,6 +395,11 @@ export class Executor {
     const about = `the ${name} hook did not end within ${settings.abortGraceMs} ms (abortGraceMs)`
     log.error({ jobId: ctx.jobId }, `${about}: its job continues without it`)
   }
+}
+
+/** What gates know of a function that the worker does not have. */
+function unknownTask(name: string): GatedTask {
+  return { name, limits: undefined, bind: (args) => args }
 }
 
 /** claimed → running */

@@ -1,0 +1,359 @@
+import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
+import type { Keys } from '@arq-ts/protocol/jobs'
+import type { MemberOutcome } from '@arq-ts/protocol/flows'
+import type { Held } from './broker-calls.ts'
+import type { Call, Calls } from './calls.ts'
+import { readId } from './id-bytes.ts'
+import { HOLD_MS } from './limits.ts'
+import type { ScriptValue } from './scripts.ts'
+
+/** Members per call, so that no script holds the server for long. */
+export const FLOW_PAGE = 500
+/** Time that a flow whose producer died while it wrote it is kept, in ms. */
+const CREATING_MS = 600_000
+
+/** A member's definition as text, and the members around it. */
+export interface WrittenMember {
+  key: string
+  definition: string
+  after: readonly string[]
+  next: readonly string[]
+  payload: Buffer
+}
+
+/** A member's job. */
+export interface MemberJob {
+  key: string
+  jobId: string
+  queueName: string
+}
+
+/** What is known of the end of a member: the outcome where a result tells it, `otherwise` where not even a note does. */
+export interface MemberEnd extends MemberJob {
+  outcome: MemberOutcome | undefined
+  otherwise: MemberOutcome | undefined
+  result: Uint8Array | undefined
+}
+
+/** One task on a member, decided. */
+export interface Placement extends MemberJob {
+  task: string
+  /** What becomes of it; `failure`: its call cannot be written. */
+  action: 'hold' | 'run' | 'skipped' | 'blocked' | 'failure'
+  payload: Buffer
+  delayMs: number
+  /** Why its call cannot be written. */
+  reason?: string | undefined
+}
+
+/** Flows in Redis: their graphs, states and results. */
+export class FlowRecords {
+  readonly #calls: Calls
+  readonly #keys: Keys
+  readonly #expiresExtraMs: number
+
+  constructor(calls: Calls, keys: Keys, expiresExtraMs = EXPIRES_EXTRA_MS) {
+    this.#calls = calls
+    this.#keys = keys
+    this.#expiresExtraMs = expiresExtraMs
+  }
+
+  /** Takes an id for a flow; false where another one has it. */
+  async take(flowId: string, token: string): Promise<boolean> {
+    const key = this.#keys.flow(flowId)
+    const [, taker] = await this.#calls.transaction([
+      ['hsetnx', key, 'starter', token],
+      ['hget', key, 'starter'],
+    ])
+    return taker === token
+  }
+
+  /** Writes a flow in bounded steps; it does nothing yet, and goes by itself unless it is started. */
+  async write(flowId: string, meta: Readonly<Record<string, string>>, members: readonly WrittenMember[]): Promise<void> {
+    const [flow, open, todo, calls] = this.#written(flowId)
+    for (let from = 0; from < members.length; from += FLOW_PAGE) {
+      const page = members.slice(from, from + FLOW_PAGE)
+      const fields = page.flatMap(({ key, definition, after, next }) => [
+        ...[`m:${key}`, definition, `x:${key}`, next.join(',')],
+        ...(after.length > 0 ? [`a:${key}`, after.join(',')] : []),
+      ])
+      const start = from === 0 ? Object.entries(meta).flat() : []
+      const tasks = page.flatMap(({ after, key }) => [key, after.length > 0 ? 'hold:1' : 'start:1'])
+      await this.#calls.pipeline([
+        ['hset', flow!, ...start, ...fields],
+        ['sadd', open!, ...page.map(({ key }) => key)],
+        ['hset', todo!, ...tasks],
+        ['hset', calls!, ...page.flatMap(({ key, payload }) => [key, payload])],
+        ...[flow!, open!, todo!, calls!].map((key): Call => ['pexpire', key, CREATING_MS]),
+      ])
+    }
+  }
+
+  /** Lets a written flow begin; false where its writing took so long that parts are gone. */
+  async start(flowId: string, members: number): Promise<boolean> {
+    const { flows, flowsChannel, flowWatch } = this.#keys
+    const keys = [...this.#written(flowId), flows, flowWatch]
+    const [started] = await this.#calls.script('flowStart', keys, [flowId, members, flowsChannel])
+    return started === 1
+  }
+
+  /** Notes how a running member ends; false where its lease is lost. */
+  async note(
+    flowId: string,
+    key: string,
+    claim: Held,
+    outcome: MemberOutcome,
+    result: Uint8Array | null,
+  ): Promise<boolean> {
+    const keys = this.#keys
+    const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowResults(flowId), keys.inProgress(claim.jobId)]
+    const [noted] = await this.#calls.script('flowNote', scriptKeys, [claim.token, key, outcome, result ?? ''])
+    return noted === 1
+  }
+
+  /** Ends members whose jobs are gone; returns the flow's state and those that are ready now. */
+  async end(
+    flowId: string,
+    members: readonly MemberEnd[],
+  ): Promise<{ state: string; ended: number; ready: string[] }> {
+    const keys = this.#keys
+    const answer = { state: '', ended: 0, ready: [] as string[] }
+    for (let from = 0; from < members.length; from += FLOW_PAGE) {
+      const page = members.slice(from, from + FLOW_PAGE)
+      const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowOut(flowId), keys.flowTodo(flowId)]
+      scriptKeys.push(keys.flowCalls(flowId), keys.flowResults(flowId), keys.flowWatch, keys.held)
+      const args: ScriptValue[] = [flowId, keys.flowChannel(flowId)]
+      for (const { jobId, key, otherwise, outcome, queueName, result } of page) {
+        scriptKeys.push(keys.queue(queueName), keys.job(jobId))
+        args.push(key, jobId, outcome ?? '', otherwise ?? '', result ?? '')
+      }
+      const [state, ended, ...ready] = await this.#calls.script('flowEnd', scriptKeys, args)
+      answer.state = readId(state as Buffer)
+      answer.ended += Number(ended)
+      answer.ready.push(...ready.map((each) => readId(each as Buffer)))
+    }
+    return answer
+  }
+
+  /** Carries out tasks on members; returns those that are out without a job. */
+  async place(flowId: string, placements: readonly Placement[]): Promise<MemberJob[]> {
+    const keys = this.#keys
+    const scriptKeys = [keys.flow(flowId), keys.flowOut(flowId), keys.flowTodo(flowId), keys.held, keys.dead]
+    const args: ScriptValue[] = [HOLD_MS, this.#expiresExtraMs]
+    for (const { action, delayMs, jobId, key, payload, queueName, task } of placements) {
+      scriptKeys.push(keys.queue(queueName), keys.job(jobId), keys.inProgress(jobId), keys.retry(jobId))
+      scriptKeys.push(keys.result(jobId), keys.deadLetter(jobId))
+      args.push(key, jobId, task, action, payload, delayMs, keys.wakeChannel(queueName), `${flowId} ${key}`)
+    }
+    const reply = await this.#calls.script('flowPlace', scriptKeys, args)
+    return placements.filter((_, i) => reply[i] === 2)
+  }
+
+  /** Adds members while the one that adds them runs; false where its lease is lost, or the flow ends. */
+  async add(
+    flowId: string,
+    parent: string,
+    claim: Held,
+    members: readonly { number: number; definition: string; after: readonly string[]; payload: Buffer }[],
+  ): Promise<boolean> {
+    const scriptKeys = [...this.#written(flowId), this.#keys.inProgress(claim.jobId)]
+    const args: ScriptValue[] = [claim.token, parent]
+    for (const { after, definition, number, payload } of members) args.push(number, definition, after.join(','), payload)
+    const [added] = await this.#calls.script('flowAdd', scriptKeys, args)
+    return added === 1
+  }
+
+  /** Opens members again by a plan that was made for this version of the flow; false where it has changed since. */
+  async reopen(
+    flowId: string,
+    version: string,
+    plan: { drop: readonly string[]; reopen: ReadonlyMap<string, string>; staysFailed: boolean },
+  ): Promise<boolean> {
+    const keys = this.#keys
+    const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowOut(flowId), keys.flowTodo(flowId)]
+    scriptKeys.push(keys.flowCalls(flowId), keys.flowResults(flowId), keys.flowWatch)
+    const args: ScriptValue[] = [flowId, version, keys.flowsChannel, plan.staysFailed ? '1' : '', plan.drop.length]
+    args.push(...plan.drop)
+    for (const [key, task] of plan.reopen) args.push(key, task)
+    const [opened] = await this.#calls.script('flowReopen', scriptKeys, args)
+    return opened === 1
+  }
+
+  /** Lets no more of a flow start, and cancels those of these members that nobody runs; returns those that run. */
+  async cancel(
+    flowId: string,
+    members: readonly MemberJob[],
+  ): Promise<{ state: string; cancelled: MemberJob[]; running: MemberJob[] }> {
+    const keys = this.#keys
+    const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowOut(flowId), keys.flowTodo(flowId), keys.held]
+    for (const { jobId, queueName } of members)
+      scriptKeys.push(keys.queue(queueName), keys.job(jobId), keys.inProgress(jobId))
+    const args = members.flatMap(({ jobId, key }) => [key, jobId])
+    const [state, ...replies] = await this.#calls.script('flowCancel', scriptKeys, args)
+    return {
+      state: readId(state as Buffer),
+      cancelled: members.filter((_, i) => replies[i] === 1),
+      running: members.filter((_, i) => replies[i] === 2),
+    }
+  }
+
+  /** Everything of a flow but payloads and results. */
+  async read(flowId: string): Promise<{
+    fields: Record<string, string>
+    open: string[]
+    out: string[]
+    todo: Record<string, string>
+  }> {
+    const keys = this.#keys
+    const [fields, open, out, todo] = (await this.#calls.transaction([
+      ['hgetall', keys.flow(flowId)],
+      ['smembers', keys.flowOpen(flowId)],
+      ['smembers', keys.flowOut(flowId)],
+      ['hgetall', keys.flowTodo(flowId)],
+    ])) as [Record<string, string>, string[], string[], Record<string, string>]
+    return { fields, open, out, todo }
+  }
+
+  /** Fields of a flow's hash, null where there are none. */
+  async fields(flowId: string, names: readonly string[]): Promise<(string | null)[]> {
+    if (names.length === 0) return []
+    const [values] = (await this.#calls.pipeline([['hmget', this.#keys.flow(flowId), ...names]])) as [(string | null)[]]
+    return values
+  }
+
+  /** Keeps reasons of members that end without a job. */
+  async explain(flowId: string, reasons: readonly (readonly [key: string, reason: string])[]): Promise<void> {
+    const fields = reasons.flatMap(([key, reason]) => [`r:${key}`, reason])
+    await this.#calls.pipeline([['hset', this.#keys.flow(flowId), ...fields]])
+  }
+
+  /** What is to be done, tasks by member; those given, or all. */
+  async todo(flowId: string, members?: readonly string[]): Promise<Map<string, string>> {
+    const key = this.#keys.flowTodo(flowId)
+    if (members) {
+      const [tasks] = (await this.#calls.pipeline([['hmget', key, ...members]])) as [(string | null)[]]
+      return new Map(members.flatMap((member, i) => (tasks[i] ? [[member, tasks[i]]] : [])))
+    }
+    const [all] = (await this.#calls.pipeline([['hgetall', key]])) as [Record<string, string>]
+    return new Map(Object.entries(all))
+  }
+
+  /** Members that are out, and among the open ones: where a member is. */
+  async placeOf(flowId: string, key: string): Promise<{ state: string | null; isOpen: boolean; isOut: boolean }> {
+    const keys = this.#keys
+    const [state, isOpen, isOut] = (await this.#calls.transaction([
+      ['hget', keys.flow(flowId), 'state'],
+      ['sismember', keys.flowOpen(flowId), key],
+      ['sismember', keys.flowOut(flowId), key],
+    ])) as [string | null, number, number]
+    return { state, isOpen: isOpen === 1, isOut: isOut === 1 }
+  }
+
+  /** For each of these jobs, true where a worker has it. */
+  async running(jobIds: readonly string[]): Promise<boolean[]> {
+    const holders = await this.#calls.attempt(jobIds.map((id): Call => ['exists', this.#keys.inProgress(id)]))
+    return holders.map((count) => count === 1)
+  }
+
+  /** Members that are out. */
+  async out(flowId: string): Promise<string[]> {
+    const [members] = (await this.#calls.pipeline([['smembers', this.#keys.flowOut(flowId)]])) as [string[]]
+    return members
+  }
+
+  /** Payloads of members as they were given. */
+  calls(flowId: string, members: readonly string[]): Promise<(Buffer | null)[]> {
+    return this.#buffers(this.#keys.flowCalls(flowId), members)
+  }
+
+  /** Results of members, as workers of either language wrote them. */
+  results(flowId: string, members: readonly string[]): Promise<(Buffer | null)[]> {
+    return this.#buffers(this.#keys.flowResults(flowId), members)
+  }
+
+  /** Those of these jobs that have left their queues and have no payload; with their results where these are kept. */
+  async gone<T extends MemberJob>(jobs: readonly T[]): Promise<{ job: T; result: Buffer | null }[]> {
+    const keys = this.#keys
+    const found: { job: T; result: Buffer | null }[] = []
+    for (let from = 0; from < jobs.length; from += FLOW_PAGE) {
+      const page = jobs.slice(from, from + FLOW_PAGE)
+      const places = await this.#calls.attempt(
+        page.flatMap(({ jobId, queueName }): Call[] => [
+          ['zscore', keys.queue(queueName), jobId],
+          ['exists', keys.job(jobId)],
+        ]),
+      )
+      const gone = page.filter((_, i) => places[2 * i] === null && places[2 * i + 1] === 0)
+      const results = await this.#calls.attempt(gone.map(({ jobId }): Call => ['getBuffer', keys.result(jobId)]))
+      found.push(...gone.map((job, i) => ({ job, result: results[i] instanceof Buffer ? results[i] : null })))
+    }
+    return found
+  }
+
+  /** Ids of flows by the time each was started, the newest first; ids of flows that are gone are left out. */
+  async list(limit: number): Promise<{ flowId: string; fields: (string | null)[]; open: number }[]> {
+    const keys = this.#keys
+    const [ids] = (await this.#calls.pipeline([['zrevrange', keys.flows, 0, limit - 1]])) as [string[]]
+    const replies = await this.#calls.pipeline(
+      ids.flatMap((id): Call[] => [
+        ['hmget', keys.flow(id), 'name', 'state', 'started', 'ended', 'members'],
+        ['scard', keys.flowOpen(id)],
+      ]),
+    )
+    const flows = ids.map((flowId, i) => ({
+      flowId,
+      fields: replies[2 * i] as (string | null)[],
+      open: Number(replies[2 * i + 1]),
+    }))
+    const past = flows.filter(({ fields }) => fields[1] === null).map(({ flowId }) => flowId)
+    if (past.length > 0) await this.#calls.pipeline([['zrem', keys.flows, ...past]])
+    return flows.filter(({ fields }) => fields[1] !== null)
+  }
+
+  /** Flows that have not ended. */
+  async watched(): Promise<string[]> {
+    const [ids] = (await this.#calls.pipeline([['zrange', this.#keys.flowWatch, 0, -1]])) as [string[]]
+    return ids
+  }
+
+  /** Takes a flow off the watch whose keys are gone. */
+  async unwatch(flowId: string): Promise<void> {
+    await this.#calls.pipeline([['zrem', this.#keys.flowWatch, flowId]])
+  }
+
+  /** Takes or renews the lease of the conductor; false where another worker has it. */
+  async lead(workerId: string, leaseMs: number): Promise<boolean> {
+    const key = this.#keys.flowConductor
+    const [taken, holder, ttl] = (await this.#calls.transaction([
+      ['set', key, workerId, 'PX', leaseMs, 'NX'],
+      ['get', key],
+      ['pttl', key],
+    ])) as [string | null, string | null, number]
+    if (taken === 'OK') return true
+    if (holder !== workerId && ttl !== -1) return false
+    await this.#calls.pipeline([['set', key, workerId, 'PX', leaseMs]])
+    return true
+  }
+
+  /** Gives the lease of the conductor back. */
+  async resign(workerId: string): Promise<void> {
+    const [holder] = (await this.#calls.pipeline([['get', this.#keys.flowConductor]])) as [string | null]
+    if (holder === workerId) await this.#calls.pipeline([['del', this.#keys.flowConductor]])
+  }
+
+  #written(flowId: string): string[] {
+    const keys = this.#keys
+    return [keys.flow(flowId), keys.flowOpen(flowId), keys.flowTodo(flowId), keys.flowCalls(flowId)]
+  }
+
+  async #buffers(key: string, members: readonly string[]): Promise<(Buffer | null)[]> {
+    if (members.length === 0) return []
+    const values: (Buffer | null)[] = []
+    for (let from = 0; from < members.length; from += FLOW_PAGE) {
+      const page = members.slice(from, from + FLOW_PAGE)
+      const [part] = (await this.#calls.pipeline([['hmgetBuffer', key, ...page]])) as [(Buffer | null)[]]
+      values.push(...part)
+    }
+    return values
+  }
+}

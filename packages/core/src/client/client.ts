@@ -16,9 +16,8 @@ import type { EnqueueOptions } from '../options/enqueue.ts'
 import { decodeJob, decodeResult, encodeJob, readable } from '@arq-ts/protocol/jobs'
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
 import type { Due, EnqueueCall } from '../redis/broker.ts'
-import type { Flow } from '../flows/flow.ts'
 import { Flows } from '../flows/flows.ts'
-import type { FlowRun } from '../flows/run.ts'
+import type { Flow, FlowRun } from '../flows/flows.ts'
 import { Limits } from '../limits/limits.ts'
 import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
@@ -188,8 +187,7 @@ export class Client {
   }
 
   /**
-   * Starts a flow: writes its members and hands out those that wait for nobody. `flowId`: an id of your own, for a flow that
-   * is to be started once; default: a fresh one. Nothing of a flow runs unless it is there as a whole.
+   * Starts a flow, which is there as a whole or not at all. `flowId`: an id of your own, to start it once; default: a fresh one.
    *
    * @throws OptionsError, ArgumentsError, EncodeError; FlowError where the id is taken; RedisUnavailableError.
    */

@@ -64,7 +64,13 @@ export class FlowBuilder {
     input: T extends AnyContract ? FlowInput<InputOf<T>> : readonly unknown[],
     options: FlowCallOptions = {},
   ): FlowMember<T extends AnyContract ? ResultOf<T> : unknown> {
-    const { after = [], delayMs = 0, name, on = 'success', queueName } = checkOptions('flow.call', memberSchema, options)
+    const {
+      after = [],
+      delayMs = 0,
+      name,
+      on = 'success',
+      queueName,
+    } = checkOptions('flow.call', memberSchema, options)
     const functionName = typeof task === 'string' ? task : task.name
     if (name !== undefined && this.#taken.has(name))
       throw new OptionsError(`flow.call(${functionName}): another member has the name '${name}'; give each its own`)
@@ -127,7 +133,8 @@ export class FlowBuilder {
   /** @throws OptionsError for a handle of another flow. */
   #keysIn(handle: FlowHandle): string[] {
     const members = handle instanceof FlowMember || handle instanceof FlowGroup ? handle.members : undefined
-    if (!members) throw new OptionsError('flow: expected a member or a group of the flow, as `call` and `all` return them')
+    if (!members)
+      throw new OptionsError('flow: expected a member or a group of the flow, as `call` and `all` return them')
     for (const { builder, name } of members) {
       if (builder !== this) throw new OptionsError(`flow: the member '${name}' belongs to another flow`)
     }

@@ -1,3 +1,4 @@
+import { RedisReplyError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Link } from '../redis/link.ts'
 import { readDefinition } from './definition.ts'
@@ -72,7 +73,7 @@ export class FlowConductor {
 
   /** One look at all flows; returns the pause until the next, in ms. */
   async #turn(): Promise<number> {
-    const { driver, link, log, workerId } = this.#options
+    const { link, log, workerId } = this.#options
     const begun = performance.now()
     try {
       this.#leads = await link.flowRecords.lead(workerId, LEASE_MS)
@@ -80,14 +81,25 @@ export class FlowConductor {
       const flows = await link.flowRecords.watched()
       for (const flowId of flows) {
         if (this.#isStopped) return 0
-        await driver.look(flowId)
-        await this.#hear(flowId)
+        await this.#look(flowId)
         await link.flowRecords.lead(workerId, LEASE_MS)
       }
       return flows.length === 0 ? REST_MS : Math.max(LOOK_MS, MAX_SHARE * (performance.now() - begun))
     } catch (error) {
       log.error({ err: error }, `looking after flows failed, trying again in ${REST_MS} ms`)
       return REST_MS
+    }
+  }
+
+  /** One that is damaged stops no other. */
+  async #look(flowId: string): Promise<void> {
+    const { driver, log } = this.#options
+    try {
+      await driver.look(flowId)
+      await this.#hear(flowId)
+    } catch (error) {
+      if (!(error instanceof RedisReplyError)) throw error
+      log.error({ err: error, flowId }, `looking after the flow '${flowId}' failed, trying again in ${LOOK_MS} ms`)
     }
   }
 

@@ -1,7 +1,9 @@
 import { isFailure, planReplay } from '@arq-ts/protocol/flows'
 import type { MemberOutcome } from '@arq-ts/protocol/flows'
 import { decodeResult, readable } from '@arq-ts/protocol/jobs'
+import { RedisReplyError } from '../errors.ts'
 import { endedState, toJobResult } from '../jobs/job.ts'
+import { wrongTypeAt } from '../redis/key-kinds.ts'
 import { FLOW_PAGE } from '../redis/flows.ts'
 import type { MemberEnd, MemberJob } from '../redis/flows.ts'
 import type { Link } from '../redis/link.ts'
@@ -34,11 +36,20 @@ export class FlowDriver {
       // What can run goes first; the rest is for show.
       const ordered = [...tasks].sort(([, a], [, b]) => Number(a.startsWith('hold')) - Number(b.startsWith('hold')))
       const ready: string[] = []
+      let faulty: string | undefined
       for (let from = 0; from < ordered.length; from += FLOW_PAGE) {
         const placements = await planTasks(this.#link, flowId, ordered.slice(from, from + FLOW_PAGE))
-        const bare = await records.place(flowId, placements)
-        if (bare.length > 0) ready.push(...(await this.#endGone(flowId, await this.jobsOf(flowId, bare.map(({ key }) => key)))))
+        const { bare, faultyQueue } = await records.place(flowId, placements)
+        faulty ??= faultyQueue
+        if (bare.length > 0)
+          ready.push(
+            ...(await this.#endGone(
+              flowId,
+              bare.map(({ key }) => key),
+            )),
+          )
       }
+      if (faulty !== undefined) throw new RedisReplyError(wrongTypeAt(this.#link.keys.queue(faulty)))
       tasks = ready.length === 0 ? new Map() : await records.todo(flowId, ready)
     }
   }
@@ -55,7 +66,7 @@ export class FlowDriver {
     const { flowRecords: records } = this.#link
     const [state] = await records.fields(flowId, ['state'])
     if (state !== 'running' && state !== 'cancelling') return records.unwatch(flowId)
-    await this.drive(flowId, await this.#endGone(flowId, await this.jobsOf(flowId, await records.out(flowId))))
+    await this.drive(flowId, await this.#endGone(flowId, await records.out(flowId)))
     if (state === 'cancelling') await this.cancel(flowId)
     else await this.drive(flowId)
   }
@@ -111,8 +122,8 @@ export class FlowDriver {
     })
   }
 
-  async #endGone(flowId: string, jobs: readonly FlowJob[]): Promise<string[]> {
-    const ends = await this.#ended(jobs)
+  async #endGone(flowId: string, members: readonly string[]): Promise<string[]> {
+    const ends = await this.#ended(await this.jobsOf(flowId, members))
     if (ends.length === 0) return []
     return (await this.#link.flowRecords.end(flowId, ends)).ready
   }

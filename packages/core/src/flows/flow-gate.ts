@@ -159,9 +159,7 @@ class FlowPass implements Pass {
     if (added.length === 0) return
     const members = compileMembers(added, { ...writing, flowId: id, nowMs: now(), keepsLast: false })
     for (let from = 0; from < members.length; from += FLOW_PAGE) {
-      const page = members
-        .slice(from, from + FLOW_PAGE)
-        .map((each, i) => ({ ...each, number: from + i }))
+      const page = members.slice(from, from + FLOW_PAGE).map((each, i) => ({ ...each, number: from + i }))
       if (!(await records.add(id, member, this.#job.claim, page))) return
     }
   }

@@ -10,6 +10,8 @@ import { Flow } from './flow.ts'
 import { listSchema, startSchema } from './flow-options.ts'
 import { FlowRun } from './run.ts'
 
+export type { Flow, FlowRun }
+
 /** A flow in a list. */
 export interface ListedFlow {
   flowId: string

@@ -216,7 +216,8 @@ export class FlowRun {
   async #errors(keys: readonly string[]): Promise<(string | null)[]> {
     const results = await this.#link.flowRecords.results(this.flowId, keys)
     return results.map((bytes) => {
-      const read = bytes && readable((): JobResult => toJobResult(decodeResult(bytes, this.#link.limits).record, '', null))
+      const read =
+        bytes && readable((): JobResult => toJobResult(decodeResult(bytes, this.#link.limits).record, '', null))
       return read ? describeError(read.result) : null
     })
   }

@@ -28,7 +28,8 @@ export class FlowScope extends FlowBuilder {
     input: T extends AnyContract ? FlowInput<InputOf<T>> : readonly unknown[],
     options: FlowCallOptions = {},
   ): FlowMember<T extends AnyContract ? ResultOf<T> : unknown> {
-    if (this.flowId === null) throw new FlowError('ctx.flow.call: this job is no member of a flow; use ctx.client.enqueue')
+    if (this.flowId === null)
+      throw new FlowError('ctx.flow.call: this job is no member of a flow; use ctx.client.enqueue')
     return super.call(task, input, options)
   }
 }

@@ -13,6 +13,11 @@ export interface GatedTask {
   ): readonly unknown[] | Promise<readonly unknown[]>
 }
 
+/** What gates know of a function that the worker does not have. */
+export function unknownTask(name: string): GatedTask {
+  return { name, limits: undefined, bind: (args) => args }
+}
+
 /** A claimed job that a capability has a say in. */
 export interface GatedJob {
   claim: Claim
@@ -102,7 +107,7 @@ class JointPass implements Pass {
     this.#passes = passes
     if (passes.some((pass) => pass.ending))
       this.ending = async (ended) => {
-        await Promise.all(passes.map((pass) => pass.ending?.(ended)))
+        await Promise.all(passes.map((pass) => pass.ending?.(ended) ?? Promise.resolve()))
       }
   }
 

@@ -69,12 +69,19 @@ export class FlowRecords {
   }
 
   /** Writes a flow in bounded steps; it does nothing yet, and goes by itself unless it is started. */
-  async write(flowId: string, meta: Readonly<Record<string, string>>, members: readonly WrittenMember[]): Promise<void> {
+  async write(
+    flowId: string,
+    meta: Readonly<Record<string, string>>,
+    members: readonly WrittenMember[],
+  ): Promise<void> {
     const [flow, open, todo, calls] = this.#written(flowId)
     for (let from = 0; from < members.length; from += FLOW_PAGE) {
       const page = members.slice(from, from + FLOW_PAGE)
       const fields = page.flatMap(({ key, definition, after, next }) => [
-        ...[`m:${key}`, definition, `x:${key}`, next.join(',')],
+        `m:${key}`,
+        definition,
+        `x:${key}`,
+        next.join(','),
         ...(after.length > 0 ? [`a:${key}`, after.join(',')] : []),
       ])
       const start = from === 0 ? Object.entries(meta).flat() : []
@@ -106,16 +113,18 @@ export class FlowRecords {
     result: Uint8Array | null,
   ): Promise<boolean> {
     const keys = this.#keys
-    const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowResults(flowId), keys.inProgress(claim.jobId)]
+    const scriptKeys = [
+      keys.flow(flowId),
+      keys.flowOpen(flowId),
+      keys.flowResults(flowId),
+      keys.inProgress(claim.jobId),
+    ]
     const [noted] = await this.#calls.script('flowNote', scriptKeys, [claim.token, key, outcome, result ?? ''])
     return noted === 1
   }
 
   /** Ends members whose jobs are gone; returns the flow's state and those that are ready now. */
-  async end(
-    flowId: string,
-    members: readonly MemberEnd[],
-  ): Promise<{ state: string; ended: number; ready: string[] }> {
+  async end(flowId: string, members: readonly MemberEnd[]): Promise<{ state: string; ended: number; ready: string[] }> {
     const keys = this.#keys
     const answer = { state: '', ended: 0, ready: [] as string[] }
     for (let from = 0; from < members.length; from += FLOW_PAGE) {
@@ -135,8 +144,11 @@ export class FlowRecords {
     return answer
   }
 
-  /** Carries out tasks on members; returns those that are out without a job. */
-  async place(flowId: string, placements: readonly Placement[]): Promise<MemberJob[]> {
+  /** Carries out tasks on members; returns those that are out without a job, and a queue that is no sorted set. */
+  async place(
+    flowId: string,
+    placements: readonly Placement[],
+  ): Promise<{ bare: MemberJob[]; faultyQueue: string | undefined }> {
     const keys = this.#keys
     const scriptKeys = [keys.flow(flowId), keys.flowOut(flowId), keys.flowTodo(flowId), keys.held, keys.dead]
     const args: ScriptValue[] = [HOLD_MS, this.#expiresExtraMs]
@@ -146,7 +158,8 @@ export class FlowRecords {
       args.push(key, jobId, task, action, payload, delayMs, keys.wakeChannel(queueName), `${flowId} ${key}`)
     }
     const reply = await this.#calls.script('flowPlace', scriptKeys, args)
-    return placements.filter((_, i) => reply[i] === 2)
+    const faulty = placements.find((_, i) => reply[i] === 3)
+    return { bare: placements.filter((_, i) => reply[i] === 2), faultyQueue: faulty?.queueName }
   }
 
   /** Adds members while the one that adds them runs; false where its lease is lost, or the flow ends. */
@@ -158,7 +171,8 @@ export class FlowRecords {
   ): Promise<boolean> {
     const scriptKeys = [...this.#written(flowId), this.#keys.inProgress(claim.jobId)]
     const args: ScriptValue[] = [claim.token, parent]
-    for (const { after, definition, number, payload } of members) args.push(number, definition, after.join(','), payload)
+    for (const { after, definition, number, payload } of members)
+      args.push(number, definition, after.join(','), payload)
     const [added] = await this.#calls.script('flowAdd', scriptKeys, args)
     return added === 1
   }
@@ -185,7 +199,13 @@ export class FlowRecords {
     members: readonly MemberJob[],
   ): Promise<{ state: string; cancelled: MemberJob[]; running: MemberJob[] }> {
     const keys = this.#keys
-    const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowOut(flowId), keys.flowTodo(flowId), keys.held]
+    const scriptKeys = [
+      keys.flow(flowId),
+      keys.flowOpen(flowId),
+      keys.flowOut(flowId),
+      keys.flowTodo(flowId),
+      keys.held,
+    ]
     for (const { jobId, queueName } of members)
       scriptKeys.push(keys.queue(queueName), keys.job(jobId), keys.inProgress(jobId))
     const args = members.flatMap(({ jobId, key }) => [key, jobId])

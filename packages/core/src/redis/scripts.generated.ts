@@ -531,16 +531,16 @@ local reply = { state or '' }
 for m = 0, (#KEYS - 5) / 3 - 1 do
   local queue, job, in_progress = unpack(KEYS, 3 * m + 6, 3 * m + 8)
   local key, id = unpack(ARGV, 2 * m + 1, 2 * m + 2)
-  local holder = redis.call('GET', in_progress)
-  local there = redis.call('ZSCORE', queue, id)
+  local holder = redis.pcall('GET', in_progress)
+  local there = type(redis.pcall('ZSCORE', queue, id)) == 'string'
   reply[m + 2] = 0
   if state == 'cancelling' and redis.call('SISMEMBER', open, key) == 1 then
     if holder and holder ~= 'ended' and there then
       reply[m + 2] = 2
     elseif there or redis.call('SISMEMBER', out, key) == 0 then
-      redis.call('ZREM', queue, id)
+      redis.pcall('ZREM', queue, id)
       redis.call('DEL', job)
-      redis.call('HDEL', held, id)
+      redis.pcall('HDEL', held, id)
       redis.call('HDEL', todo, key)
       redis.call('SADD', out, key)
       redis.call('HSET', flow, 'n:' .. key, 'cancelled')
@@ -552,7 +552,7 @@ return reply`,
   flowEnd: `local flow, open, out, todo, calls, results, watch, held = unpack(KEYS, 1, 8)
 local state, has_kids, version, on_unknown = unpack(redis.call('HMGET', flow, 'state', 'kids', 'version', 'unknown'))
 if not state then
-  redis.call('ZREM', watch, ARGV[1])
+  redis.pcall('ZREM', watch, ARGV[1])
   return { '', 0 }
 end
 local ready, ended, failed = {}, 0, false
@@ -604,7 +604,7 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     ended = ended + 1
     redis.call('SREM', open, key)
     redis.call('SREM', out, key)
-    redis.call('HDEL', held, id)
+    redis.pcall('HDEL', held, id)
     redis.call('HDEL', flow, 'n:' .. key, 'w:' .. key)
     redis.call('HSET', flow, 'e:' .. key, outcome)
     if result ~= '' then redis.call('HSET', results, key, result) end
@@ -623,7 +623,7 @@ if ended > 0 and redis.call('SCARD', open) == 0 then
   for _, key in ipairs({ flow, calls, results }) do
     redis.call('PEXPIRE', key, redis.call('HGET', flow, 'keep'))
   end
-  redis.call('ZREM', watch, ARGV[1])
+  redis.pcall('ZREM', watch, ARGV[1])
   redis.pcall('PUBLISH', ARGV[2], state)
 end
 local reply = { state, ended }
@@ -645,18 +645,21 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
   reply[m + 1] = 0
   if is_running and redis.call('HGET', todo, key) == task then
     local is_new = string.sub(task, 1, 4) ~= 'free'
-    local is_there = not is_new and redis.call('ZSCORE', queue, id) or (is_new and redis.call('ZCARD', queue))
-    if is_new then
+    local score = redis.pcall('ZSCORE', queue, id)
+    local is_faulty = type(score) == 'table'
+    if is_new and not is_faulty then
       -- What a run before a replay has left.
       redis.call('DEL', retry, result, letter)
-      redis.call('ZREM', dead, id)
+      redis.pcall('ZREM', dead, id)
     end
-    local gone = not is_new and (not is_there or redis.call('EXISTS', in_progress) == 1)
-    if action == 'hold' then
+    local gone = not is_new and (not score or redis.call('EXISTS', in_progress) == 1)
+    if is_faulty then
+      reply[m + 1] = 3
+    elseif action == 'hold' then
       local till = now + hold_ms
       redis.call('ZADD', queue, string.format('%.0f', till), id)
       redis.call('SET', job, payload, 'PX', string.format('%.0f', hold_ms + extra))
-      redis.call('HSET', held, id, string.format('%.0f %.0f %.0f flow %s', till, now, now, about))
+      redis.pcall('HSET', held, id, string.format('%.0f %.0f %.0f flow %s', till, now, now, about))
       reply[m + 1] = 1
     elseif gone then
       redis.call('SADD', out, key)
@@ -665,7 +668,7 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
       local due = now + tonumber(delay)
       redis.call('ZADD', queue, string.format('%.0f', due), id)
       redis.call('SET', job, payload, 'PX', string.format('%.0f', due - now + extra))
-      redis.call('HDEL', held, id)
+      redis.pcall('HDEL', held, id)
       redis.call('SADD', out, key)
       reply[m + 1] = 1
       local known = news[channel]
@@ -673,12 +676,12 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
     else
       redis.call('ZREM', queue, id)
       redis.call('DEL', job)
-      redis.call('HDEL', held, id)
+      redis.pcall('HDEL', held, id)
       redis.call('HSET', flow, 'n:' .. key, action)
       redis.call('SADD', out, key)
       reply[m + 1] = 2
     end
-    redis.call('HDEL', todo, key)
+    if not is_faulty then redis.call('HDEL', todo, key) end
   end
 end
 for channel, new in pairs(news) do
@@ -1634,10 +1637,10 @@ export const luaShas = {
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
   finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
   flowAdd: 'cedddf2511568b6ea085eed6ebd521b7b1046317',
-  flowCancel: '77c6fe32d467d30f0897de4988f2009e99111b35',
-  flowEnd: 'f432ca48bbb332cb826e8bf507fb46cc33ec42d9',
+  flowCancel: 'b01b145d34e1662536869211f835e665639bd6f1',
+  flowEnd: 'f9628b18c9925dc957d76786fd28455bf2a9de76',
   flowNote: '04d425fd92863e60a2f9dfb7a3494d797626b7a6',
-  flowPlace: 'c82dca7556e4655c6cf1b610cae24315bda975e6',
+  flowPlace: 'f6a9561d8a4fac7d19b2a207c18192d6f71baca6',
   flowReopen: '75a516c2c3da56918cf0c08c36aa2163c2b7004f',
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',

@@ -40,7 +40,13 @@ describe('a flow', () => {
     const run = await bench.client().start(f)
     expect(await run.result({ timeoutMs })).toEqual({ sum: 6, list: [6, 'x'] })
     expect(await run.resultOf(sum)).toBe(6)
-    expect(await states(run)).toEqual({ echo: 'success', 'echo#2': 'success', 'echo#3': 'success', add: 'success', 'echo#4': 'success' })
+    expect(await states(run)).toEqual({
+      echo: 'success',
+      'echo#2': 'success',
+      'echo#3': 'success',
+      add: 'success',
+      'echo#4': 'success',
+    })
     expect(both.name).toBe('echo#4')
   })
 
@@ -96,8 +102,15 @@ describe('a flow', () => {
     const f = flow('nested')
     const last = f.chain(
       f.call(echo, { value: 1 }),
-      (one) => f.group([f.call(echo, { value: one }), f.chain(f.call(echo, { value: 2 }), (two) => f.call(echo, { value: two }))]),
-      (two) => f.chord([f.call(add, { numbers: two as never }), f.call(echo, { value: 4 })], (three) => f.call(add, { numbers: three as never })),
+      (one) =>
+        f.group([
+          f.call(echo, { value: one }),
+          f.chain(f.call(echo, { value: 2 }), (two) => f.call(echo, { value: two })),
+        ]),
+      (two) =>
+        f.chord([f.call(add, { numbers: two as never }), f.call(echo, { value: 4 })], (three) =>
+          f.call(add, { numbers: three as never }),
+        ),
     )
     const run = await bench.client().start(f)
     expect(await run.result({ timeoutMs })).toBe(7)
@@ -138,7 +151,10 @@ describe('a flow', () => {
     const run = await bench.client().start(f)
     await run.result({ timeoutMs })
     expect(seen).toEqual([[0, 1, 2], 'after'])
-    expect((await run.status()).members.map(({ addedBy, name }) => [name, addedBy])).toContainEqual(['record', 'spread'])
+    expect((await run.status()).members.map(({ addedBy, name }) => [name, addedBy])).toContainEqual([
+      'record',
+      'spread',
+    ])
   })
 
   test('cannot be added to by a job that is in none', async () => {
@@ -164,7 +180,9 @@ describe('a flow', () => {
     f.call(echo, { value: 1 })
     await client.start(f, { flowId: 'nightly' })
     await expect(client.start(f, { flowId: 'nightly' })).rejects.toThrow(FlowError)
-    expect(await client.flows.list()).toMatchObject([{ flowId: 'nightly', name: 'once', state: 'running', members: 1, open: 1 }])
+    expect(await client.flows.list()).toMatchObject([
+      { flowId: 'nightly', name: 'once', state: 'running', members: 1, open: 1 },
+    ])
   })
 })
 

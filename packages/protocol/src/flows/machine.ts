@@ -81,7 +81,7 @@ export class FlowMachine {
     if (this.#graph.has(key) || !this.out.has(parent)) return
     this.#graph.set(key, node)
     this.open.add(key)
-    this.todo.set(key, node.after.some((each) => this.open.has(each)) ? 'hold' : 'start')
+    this.todo.set(key, this.#isReady(key) ? 'start' : 'hold')
   }
 
   /** Starts no more members; returns those that are out. */

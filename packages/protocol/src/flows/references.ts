@@ -58,9 +58,7 @@ export function putResults(
       const value = place[key]
       let copy = copies.get(value)
       if (copy === undefined) {
-        copy = Array.isArray(value)
-          ? mapArray(value, (each) => each)
-          : mapObject(value as object, (each) => each)
+        copy = Array.isArray(value) ? mapArray(value, (each) => each) : mapObject(value as object, (each) => each)
         copies.set(value, copy)
         copies.set(copy, copy)
       }

@@ -15,16 +15,16 @@ local reply = { state or '' }
 for m = 0, (#KEYS - 5) / 3 - 1 do
   local queue, job, in_progress = unpack(KEYS, 3 * m + 6, 3 * m + 8)
   local key, id = unpack(ARGV, 2 * m + 1, 2 * m + 2)
-  local holder = redis.call('GET', in_progress)
-  local there = redis.call('ZSCORE', queue, id)
+  local holder = redis.pcall('GET', in_progress)
+  local there = type(redis.pcall('ZSCORE', queue, id)) == 'string'
   reply[m + 2] = 0
   if state == 'cancelling' and redis.call('SISMEMBER', open, key) == 1 then
     if holder and holder ~= 'ended' and there then
       reply[m + 2] = 2
     elseif there or redis.call('SISMEMBER', out, key) == 0 then
-      redis.call('ZREM', queue, id)
+      redis.pcall('ZREM', queue, id)
       redis.call('DEL', job)
-      redis.call('HDEL', held, id)
+      redis.pcall('HDEL', held, id)
       redis.call('HDEL', todo, key)
       redis.call('SADD', out, key)
       redis.call('HSET', flow, 'n:' .. key, 'cancelled')

@@ -15,7 +15,7 @@
 local flow, open, out, todo, calls, results, watch, held = unpack(KEYS, 1, 8)
 local state, has_kids, version, on_unknown = unpack(redis.call('HMGET', flow, 'state', 'kids', 'version', 'unknown'))
 if not state then
-  redis.call('ZREM', watch, ARGV[1])
+  redis.pcall('ZREM', watch, ARGV[1])
   return { '', 0 }
 end
 local ready, ended, failed = {}, 0, false
@@ -68,7 +68,7 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     ended = ended + 1
     redis.call('SREM', open, key)
     redis.call('SREM', out, key)
-    redis.call('HDEL', held, id)
+    redis.pcall('HDEL', held, id)
     redis.call('HDEL', flow, 'n:' .. key, 'w:' .. key)
     redis.call('HSET', flow, 'e:' .. key, outcome)
     if result ~= '' then redis.call('HSET', results, key, result) end
@@ -87,7 +87,7 @@ if ended > 0 and redis.call('SCARD', open) == 0 then
   for _, key in ipairs({ flow, calls, results }) do
     redis.call('PEXPIRE', key, redis.call('HGET', flow, 'keep'))
   end
-  redis.call('ZREM', watch, ARGV[1])
+  redis.pcall('ZREM', watch, ARGV[1])
   redis.pcall('PUBLISH', ARGV[2], state)
 end
 local reply = { state, ended }

@@ -10,7 +10,7 @@
 -- ARGV[1] -> length of a hold in ms, ARGV[2] -> lifetime in ms that a payload is left with at least
 -- then for each member: its key, its job's id, the task as it was read, hold, run, or the outcome of one that is passed over; payload, ms until it is
 --   due, wake channel, reason of the hold
--- Output: for each member 1 (done), 0 (left), or 2 (handed out, without a job)
+-- Output: for each member 1 (done), 0 (left), 2 (handed out, without a job), or 3 (left: its queue is no sorted set)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local flow, out, todo, held, dead = unpack(KEYS, 1, 5)
@@ -23,18 +23,21 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
   reply[m + 1] = 0
   if is_running and redis.call('HGET', todo, key) == task then
     local is_new = string.sub(task, 1, 4) ~= 'free'
-    local is_there = not is_new and redis.call('ZSCORE', queue, id) or (is_new and redis.call('ZCARD', queue))
-    if is_new then
+    local score = redis.pcall('ZSCORE', queue, id)
+    local is_faulty = type(score) == 'table'
+    if is_new and not is_faulty then
       -- What a run before a replay has left.
       redis.call('DEL', retry, result, letter)
-      redis.call('ZREM', dead, id)
+      redis.pcall('ZREM', dead, id)
     end
-    local gone = not is_new and (not is_there or redis.call('EXISTS', in_progress) == 1)
-    if action == 'hold' then
+    local gone = not is_new and (not score or redis.call('EXISTS', in_progress) == 1)
+    if is_faulty then
+      reply[m + 1] = 3
+    elseif action == 'hold' then
       local till = now + hold_ms
       redis.call('ZADD', queue, string.format('%.0f', till), id)
       redis.call('SET', job, payload, 'PX', string.format('%.0f', hold_ms + extra))
-      redis.call('HSET', held, id, string.format('%.0f %.0f %.0f flow %s', till, now, now, about))
+      redis.pcall('HSET', held, id, string.format('%.0f %.0f %.0f flow %s', till, now, now, about))
       reply[m + 1] = 1
     elseif gone then
       redis.call('SADD', out, key)
@@ -43,7 +46,7 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
       local due = now + tonumber(delay)
       redis.call('ZADD', queue, string.format('%.0f', due), id)
       redis.call('SET', job, payload, 'PX', string.format('%.0f', due - now + extra))
-      redis.call('HDEL', held, id)
+      redis.pcall('HDEL', held, id)
       redis.call('SADD', out, key)
       reply[m + 1] = 1
       local known = news[channel]
@@ -51,12 +54,12 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
     else
       redis.call('ZREM', queue, id)
       redis.call('DEL', job)
-      redis.call('HDEL', held, id)
+      redis.pcall('HDEL', held, id)
       redis.call('HSET', flow, 'n:' .. key, action)
       redis.call('SADD', out, key)
       reply[m + 1] = 2
     end
-    redis.call('HDEL', todo, key)
+    if not is_faulty then redis.call('HDEL', todo, key) end
   end
 end
 for channel, new in pairs(news) do

@@ -1,7 +1,8 @@
 import { admit, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
 import type { Admission, CodecName, Ending, Interruption, JobRecord, Outcome, WorkerRules } from '@arq-ts/protocol/jobs'
 import { JobAbortedError, LeaseLostError, RedisReplyError, RedisUnavailableError } from '../../errors.ts'
-import type { GatedTask, Gates, Pass } from '../../gates/gate.ts'
+import { unknownTask } from '../../gates/gate.ts'
+import type { Gates, Pass } from '../../gates/gate.ts'
 import { showName } from '@arq-ts/protocol/show'
 import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
@@ -164,19 +165,9 @@ export class Executor {
     const now = this.#options.broker.clock.now()
     this.#settling(job)
     const error = new JobAbortedError(reason)
+    const times = { startedMs: now, finishedMs: now, keepInProgressMs: 0 }
     await this.#finish(
-      {
-        claim: job.claim,
-        record,
-        jobTry,
-        hasRun: false,
-        codec,
-        task,
-        startedMs: now,
-        finishedMs: now,
-        keepInProgressMs: 0,
-        pass: job.pass,
-      },
+      { claim: job.claim, record, jobTry, hasRun: false, codec, task, ...times, pass: job.pass },
       { kind: 'finish', success: false, error, aborted: true, dead: false },
     )
   }
@@ -283,13 +274,7 @@ export class Executor {
     })()
   }
 
-  #settle(
-    { pass }: InFlightJob,
-    run: HandlerRun,
-    ending: Ending,
-    outcome: Outcome,
-    finishedMs: number,
-  ): Promise<boolean> {
+  #settle({ pass }: InFlightJob, run: HandlerRun, ending: Ending, outcome: Outcome, finishedMs: number) {
     if (ending.kind !== 'finish') return this.#giveBack(run, ending, outcome, finishedMs)
     const { claim, codec, record, startedMs, task } = run
     const keepInProgressMs = task.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0
@@ -395,11 +380,6 @@ export class Executor {
     const about = `the ${name} hook did not end within ${settings.abortGraceMs} ms (abortGraceMs)`
     log.error({ jobId: ctx.jobId }, `${about}: its job continues without it`)
   }
-}
-
-/** What gates know of a function that the worker does not have. */
-function unknownTask(name: string): GatedTask {
-  return { name, limits: undefined, bind: (args) => args }
 }
 
 /** claimed → running */

@@ -1,5 +1,6 @@
 import { encodeJob } from '@arq-ts/protocol/jobs'
 import type { Redis } from 'ioredis'
+import { flow } from '../../../src/index.ts'
 import type { Client } from '../../../src/index.ts'
 import type { Link } from '../../../src/redis/link.ts'
 
@@ -120,6 +121,14 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     const stop = await client.workers.listen(() => {})
     await client.enqueue('echo', [1])
     stop()
+  }),
+  'start, show and cancel a flow': planted(async ({ client, queueName }) => {
+    const f = flow('matrix', { onUnknown: 'fail' })
+    f.call('echo', [1], { after: f.call('echo', [2], { queueName, delayMs: 60_000 }) })
+    await allowed(client.flows.list())
+    const run = await client.start(f)
+    await allowed(run.status())
+    await run.cancel()
   }),
   remove: planted(({ client, jobId }) => client.jobs.remove(jobId, { force: true }), later),
   purge: planted(({ client, queueName }) => client.queues.purge(queueName, { all: true }), later),

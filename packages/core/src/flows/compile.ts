@@ -11,7 +11,7 @@ import type { CalledMember } from './builder.ts'
 import { writeDefinition } from './definition.ts'
 import { FlowGroup, FlowMember } from './handles.ts'
 
-/** What members are written with. */
+/** Settings that members are written with. */
 export interface CompileOptions {
   flowId: string
   codec: CodecName

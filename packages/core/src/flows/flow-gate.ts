@@ -18,7 +18,7 @@ export interface FlowGateOptions {
   conductor: FlowConductor
   now: () => number
   log: Logger
-  /** What members that running ones add are written with. */
+  /** Settings that members which running ones add are written with. */
   writing: Pick<CompileOptions, 'codec' | 'queueName' | 'limits'>
 }
 

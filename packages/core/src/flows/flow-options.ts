@@ -1,5 +1,5 @@
-import { z } from 'zod'
 import { count, duration, MAX_DEFER_MS } from '../options/check.ts'
+import { array, custom, object, oneOf, string, union } from '../options/field.ts'
 import { FlowGroup, FlowMember } from './handles.ts'
 import type { FlowHandle } from './handles.ts'
 
@@ -9,7 +9,7 @@ export const FLOW_KEEP_MS = 86_400_000
 /** Options of a flow. */
 export interface FlowOptions {
   /**
-   * What a member counts as that has ended and left nothing to tell how: one of Python's with `keep_result=0`, or one that
+   * Outcome of a member that has ended and left nothing to tell how: one of Python's with `keep_result=0`, or one that
    * was removed. Required where Python may run a member; else the default is `fail`.
    */
   onUnknown?: 'fail' | 'succeed'
@@ -17,31 +17,31 @@ export interface FlowOptions {
   keepMs?: number
 }
 
-const handle = z.custom<FlowHandle>(
+const handle = custom<FlowHandle>(
   (value) => value instanceof FlowMember || value instanceof FlowGroup,
-  'Expected a member or a group of the flow, as `call` and `all` return them',
+  'a member or a group of the flow, as `call` and `all` return them',
 )
 
 /** @internal */
-export const memberSchema = z.strictObject({
-  after: z.union([handle, z.array(handle)]).optional(),
-  on: z.enum(['success', 'failure', 'any']).optional(),
-  name: z.string().min(1).optional(),
-  queueName: z.string().min(1).optional(),
+export const memberSchema = object({
+  after: union([handle, array(handle)]).optional(),
+  on: oneOf('success', 'failure', 'any').optional(),
+  name: string(1).optional(),
+  queueName: string(1).optional(),
   delayMs: duration(0, MAX_DEFER_MS).optional(),
 })
 
 /** @internal */
-export const flowSchema = z.strictObject({
-  onUnknown: z.enum(['fail', 'succeed']).optional(),
+export const flowSchema = object({
+  onUnknown: oneOf('fail', 'succeed').optional(),
   keepMs: duration(1, MAX_DEFER_MS).optional(),
 })
 
 /** @internal */
-export const startSchema = z.strictObject({ flowId: z.string().min(1).max(200).optional() })
+export const startSchema = object({ flowId: string(1).optional() })
 
 /** @internal */
-export const listSchema = z.strictObject({ limit: count(1).optional() })
+export const listSchema = object({ limit: count(1).optional() })
 
 /** @internal */
-export const replaySchema = z.strictObject({ only: z.enum(['all', 'failed']).optional() })
+export const replaySchema = object({ only: oneOf('all', 'failed').optional() })

@@ -70,7 +70,7 @@ interface Part {
   target: ReferenceTarget
 }
 
-/** What stands in an input for a handle. */
+/** Value that stands in an input for a handle. */
 export type GivenBy<T> = T extends FlowHandle<infer Given> ? Given : never
 
 /** An input in which members and groups may stand for values. */

@@ -28,7 +28,7 @@ export interface MemberJob {
   queueName: string
 }
 
-/** What is known of the end of a member: the outcome where a result tells it, `otherwise` where not even a note does. */
+/** End of a member, as far as it is known: the outcome where a result tells it, `otherwise` where not even a note does. */
 export interface MemberEnd extends MemberJob {
   outcome: MemberOutcome | undefined
   otherwise: MemberOutcome | undefined
@@ -38,7 +38,7 @@ export interface MemberEnd extends MemberJob {
 /** One task on a member, decided. */
 export interface Placement extends MemberJob {
   task: string
-  /** What becomes of it; `failure`: its call cannot be written. */
+  /** Decision on it; `failure`: its call cannot be written. */
   action: 'hold' | 'run' | 'skipped' | 'blocked' | 'failure'
   payload: Buffer
   delayMs: number
@@ -217,7 +217,7 @@ export class FlowRecords {
     }
   }
 
-  /** Everything of a flow but payloads and results. */
+  /** Reads a flow, all but its payloads and results. */
   async read(flowId: string): Promise<{
     fields: Record<string, string>
     open: string[]
@@ -247,7 +247,7 @@ export class FlowRecords {
     await this.#calls.pipeline([['hset', this.#keys.flow(flowId), ...fields]])
   }
 
-  /** What is to be done, tasks by member; those given, or all. */
+  /** Tasks by member; those of the members given, or all. */
   async todo(flowId: string, members?: readonly string[]): Promise<Map<string, string>> {
     const key = this.#keys.flowTodo(flowId)
     if (members) {

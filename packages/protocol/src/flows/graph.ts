@@ -7,7 +7,7 @@ export type FlowCondition = 'success' | 'failure' | 'any'
  */
 export type MemberOutcome = 'success' | 'failure' | 'aborted' | 'unknown' | 'skipped' | 'blocked' | 'cancelled'
 
-/** What a flow takes a member for that ended without a trace. */
+/** Outcome that a member counts as which ended without a trace. */
 export type UnknownPolicy = 'fail' | 'succeed'
 
 /** A member's place in its flow. */

@@ -6,7 +6,7 @@ import { planReplay } from './replay.ts'
 export type FlowState = 'running' | 'cancelling' | 'complete' | 'failed' | 'cancelled'
 
 /**
- * What is to be done about a member: `hold` puts it into its queue to wait, `start` hands it out anew, `free` hands out
+ * Task on a member: `hold` puts it into its queue to wait, `start` hands it out anew, `free` hands out
  * one that is held.
  */
 export type FlowTask = 'hold' | 'start' | 'free'

@@ -1,7 +1,7 @@
 import { familiesOf, isFailure, parentByName, successorsOf } from './graph.ts'
 import type { FlowGraph, MemberOutcome, UnknownPolicy } from './graph.ts'
 
-/** What a replay does to each member; those it does not name keep their ends. */
+/** Plan of a replay; members that it does not name keep their ends. */
 export interface ReplayPlan {
   /** Members that run again: `start` at once, `hold` until those before them have ended. */
   reopen: Map<string, 'start' | 'hold'>

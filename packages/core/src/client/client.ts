@@ -1,4 +1,4 @@
-import { ArgumentsError, OptionsError, RedisUnavailableError } from '../errors.ts'
+import { RedisUnavailableError } from '../errors.ts'
 import { Doctor } from '../queues/doctor.ts'
 import { createLogger } from '../logging/logger.ts'
 import type { JobEvent } from '../fleet/events.ts'
@@ -27,6 +27,7 @@ import { newJobId } from './job-ids.ts'
 import type { UniqueOutcome, UniqueRules } from '../redis/unique-jobs.ts'
 import { isSerial, rulesOf } from '../unique/unique.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
+import { byName, ofTask } from './packing.ts'
 import { isTracing, traceEnqueue } from '../telemetry/tracing.ts'
 
 /** Outcome of one item of `enqueueMany`. */
@@ -383,20 +384,6 @@ type PreparedCall = EnqueueCall & {
   unique: UniqueRules | undefined
   functionName: string
   unpack: AnyContract['unpack']
-}
-
-type Packed = ReturnType<AnyContract['pack']>
-
-function byName(functionName: string, args: unknown, options: EnqueueOptions): Packed {
-  if (Array.isArray(args)) return { args, kwargs: options.kwargs ?? {} }
-  throw new ArgumentsError(
-    `enqueue('${functionName}'): expected the arguments as an array, got ${typeof args}; keywords go into \`kwargs\``,
-  )
-}
-
-function ofTask(task: AnyContract, input: unknown, options: EnqueueOptions, codec: CodecName): Packed {
-  if (options.kwargs === undefined) return task.pack(input as never, codec)
-  throw new OptionsError(`enqueue(${task.name}): \`kwargs\` is for functions enqueued by name; put them into the input`)
 }
 
 function dueOf(options: EnqueueOptions): Due {

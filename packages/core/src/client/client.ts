@@ -359,10 +359,11 @@ interface Parts {
 function openLink(options: ClientOptions): Parts {
   const settings = resolveClientOptions(options)
   const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs: timeoutMs, queueName, codec } = settings
-  const { maxDecodedBytes, maxPayloadBytes } = settings
+  const { maxDecodedBytes, maxPayloadBytes, spinForReplies } = settings
   const limits = { maxDecodedBytes, maxPayloadBytes }
   const log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
-  return { link: new Link({ redis, keyPrefix, expiresExtraMs, limits, log, timeoutMs }), queueName, codec }
+  const link = new Link({ redis, keyPrefix, expiresExtraMs, limits, log, timeoutMs, spinForReplies })
+  return { link, queueName, codec }
 }
 
 /** Connection of a worker as it is handed to the client of its handlers. */

@@ -8,6 +8,7 @@ import { custom, Field, oneOf, string } from './field.ts'
 import type { Logger, LogLevel } from '../logging/logger.ts'
 import { readTarget, TargetError } from '../redis/target.ts'
 import type { RedisTarget } from '../redis/target.ts'
+import type { SpinMode } from '../redis/reply-spinner.ts'
 import { count, duration, hasMethods } from './check.ts'
 
 /** Options of a client and of a worker. */
@@ -34,6 +35,11 @@ export interface ConnectionOptions {
    * process needs about four times as much. Default 128 MiB.
    */
   maxDecodedBytes?: number
+  /**
+   * Waits awake, for 0.2 ms at most, for replies that are due at once: `on`, `off`, or `auto`, which compares both while it
+   * works and does what gives replies sooner. Default `auto`.
+   */
+  spinForReplies?: SpinMode
 }
 
 /** @internal */
@@ -46,6 +52,7 @@ export const connectionDefaults = {
   codec: 'msgpack',
   maxPayloadBytes: MAX_PAYLOAD_BYTES,
   maxDecodedBytes: MAX_DECODED_BYTES,
+  spinForReplies: 'auto',
 } satisfies { [K in keyof ConnectionOptions]-?: ConnectionOptions[K] | undefined }
 
 const aLogger = custom<Logger>(
@@ -78,4 +85,5 @@ export const connectionShape = {
   codec: oneOf('msgpack', 'pickle', 'json').optional(),
   maxPayloadBytes: count(1_024, 512 * 1024 * 1024).optional(),
   maxDecodedBytes: count(1024 * 1024).optional(),
+  spinForReplies: oneOf('auto', 'on', 'off').optional(),
 }

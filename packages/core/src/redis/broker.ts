@@ -12,11 +12,11 @@ import { asSkipped, DueJobs, RESERVE_MS } from './due-jobs.ts'
 import type { SkippedIds } from './due-jobs.ts'
 import { Faults } from './faults.ts'
 import { sendId } from './id-bytes.ts'
+import { ReplySpinner } from './reply-spinner.ts'
 import { readScore } from './scores.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 import { isTransient } from './transient.ts'
-import { Vigil } from './vigil.ts'
 
 /** Time a due job that Python runs is passed over before it is looked at again. */
 const PASS_OVER_MS = 1_000
@@ -44,16 +44,23 @@ export class Broker {
   /** Finder of due jobs; it needs the functions that the worker has. */
   readonly dueJobs: DueJobs
   readonly #aborts: AbortedJobs
-  readonly #vigil = new Vigil()
+  readonly #spinner: ReplySpinner
   readonly #expiresExtraMs: number
   /** Offset of the id in an in-progress key, in bytes from 1. */
   readonly #idAt: number
 
-  constructor(connection: Connection, keys: Keys, clock: RedisClock, expiresExtraMs = EXPIRES_EXTRA_MS) {
+  constructor(
+    connection: Connection,
+    keys: Keys,
+    clock: RedisClock,
+    expiresExtraMs = EXPIRES_EXTRA_MS,
+    spinner = new ReplySpinner(),
+  ) {
     this.connection = connection
     this.keys = keys
     this.clock = clock
     this.#expiresExtraMs = expiresExtraMs
+    this.#spinner = spinner
     this.#idAt = Buffer.byteLength(keys.inProgress('')) + 1
     this.dueJobs = new DueJobs({ keys, clock, faults: this.faults, run: (...call) => this.#run(...call) })
     this.#aborts = new AbortedJobs({ connection, keys, faults: this.faults, run: (...call) => this.#run(...call) })
@@ -292,10 +299,10 @@ export class Broker {
       if (attempt > 0) repeat?.()
       const sent = observes ? this.clock.local() : 0
       const replied = runScript(client, name, keys, args, repeat)
-      const vigil = options.isBrief ? this.#vigil.begin() : -1
+      const begun = options.isBrief ? this.#spinner.begin() : undefined
       return replied.then(
         (reply) => {
-          this.#vigil.end(vigil)
+          if (begun !== undefined) this.#spinner.end(begun)
           if (observes) this.clock.observe(Number(reply[0]), sent)
           const faults = reply[reply.length - 1]
           if (!Array.isArray(faults)) return reply
@@ -305,7 +312,7 @@ export class Broker {
           return reply
         },
         (error: unknown) => {
-          this.#vigil.end(vigil)
+          if (begun !== undefined) this.#spinner.end(begun)
           throw error
         },
       )

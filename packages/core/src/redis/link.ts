@@ -20,6 +20,8 @@ import { describeObstruction } from './obstruction.ts'
 import { QueueRecords } from './queues.ts'
 import { LimitRecords } from './limits.ts'
 import { Recordings } from './recordings.ts'
+import { ReplySpinner } from './reply-spinner.ts'
+import type { SpinMode } from './reply-spinner.ts'
 import { Server } from './server.ts'
 import { Shelf } from './shelf.ts'
 import { Subscriber } from './subscriber.ts'
@@ -40,6 +42,8 @@ export interface LinkOptions {
   timeoutMs?: number
   /** Limits of the payloads that go over it. Default: the protocol's. */
   limits?: PayloadLimits
+  /** How replies are awaited that are due at once. Default `auto`. */
+  spinForReplies?: SpinMode
 }
 
 /** Everything one client or worker needs of Redis: a connection for commands, one for channels, and what goes over them. */
@@ -86,7 +90,8 @@ export class Link {
     this.connection = new Connection(options.redis, options.log)
     this.keys = new Keys(options.keyPrefix, this.connection.database)
     this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)
-    this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs)
+    const spinner = new ReplySpinner(options.spinForReplies)
+    this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs, spinner)
     this.broker.dueJobs.onObstruction = (report) =>
       options.log.warn({ obstruction: report }, describeObstruction(report))
     this.broker.faults.listen((fault, others) => options.log.warn({ fault }, describeFault(fault, others)))

@@ -77,6 +77,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     keyPrefix: settings.keyPrefix,
     expiresExtraMs: settings.expiresExtraMs,
     limits: settings,
+    spinForReplies: settings.spinForReplies,
     log,
   })
   const { broker, deadLetters, jobs, queues, registry, ticks } = link

@@ -2,6 +2,14 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import { WrongType } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
 
+/**
+ * Says that an in-progress key holds its job, whatever its value or type: anything but the fence of an ended job, which
+ * `finish.lua` leaves.
+ */
+export function isHolder(value: unknown): boolean {
+  return value !== null && !((typeof value === 'string' || value instanceof Buffer) && String(value) === 'ended')
+}
+
 /** An in-progress key that never lapses. */
 export interface EndlessHold {
   jobId: string

@@ -5,6 +5,7 @@ import { PAGE } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
+import { isHolder } from './holds.ts'
 import { readId } from './id-bytes.ts'
 import { readMany } from './many.ts'
 import { deathsIn, dueTimeIn } from './scores.ts'
@@ -104,7 +105,7 @@ export class JobRecords {
       score: numberOf(intact(score, null)),
       payload: intact(payload, null),
       holder: intact(holder, null),
-      isHeld: isHeld === 1,
+      isHeld: isHeld === 1 && isHolder(holder),
       tries: intact(tries, null),
       deaths: deathsIn(intact<string | null>(score, null)),
       result: intact(result, null),
@@ -136,7 +137,7 @@ export class JobRecords {
       deaths,
       holder: textOf(holders[i]),
       // A key of another type holds the job as well: `EXISTS` is all that arq asks.
-      isHeld: holders[i] !== null,
+      isHeld: isHolder(holders[i]),
       tries: textOf(counters[i]),
       states: [holders[i], counters[i]],
     }))
@@ -177,7 +178,7 @@ export class JobRecords {
           score: place,
           payload: intact(payload, null),
           holder: intact(holder, null),
-          isHeld: holder !== null,
+          isHeld: isHolder(holder),
           tries: intact(tries, null),
           deaths: deathsIn(intact<string | null>(score, null)),
           damaged: broken.filter(({ key }) => own.has(key)),
@@ -317,7 +318,7 @@ export class JobRecords {
       )
       // An in-progress key of another type holds the job as well; a queue key of another type has no members.
       const isStale = (holder: unknown, ...scores: unknown[]) =>
-        holder === null && scores.every((score) => intact(score, null) === null)
+        !isHolder(holder) && scores.every((score) => intact(score, null) === null)
       stale.push(...page.filter((_, i) => isStale(...(replies.slice(i * width, (i + 1) * width) as [unknown]))))
     }
     return stale

@@ -4,6 +4,7 @@ import type { Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
+import { isHolder } from './holds.ts'
 import { readId } from './id-bytes.ts'
 import { readMany } from './many.ts'
 import { deathsIn, dueTimeIn } from './scores.ts'
@@ -222,10 +223,10 @@ export class QueueRecords {
     return { running, firstIdle, exact: false }
   }
 
-  /** For each job: true when its in-progress key exists, whatever it holds. */
+  /** For each job: true when its in-progress key exists, whatever it holds but the fence of an ended job. */
   async #held(jobIds: readonly string[]): Promise<boolean[]> {
     const [holders = []] = await readMany(this.#calls, [jobIds.map((id) => this.#keys.inProgress(id))])
-    return holders.map((holder) => holder !== null)
+    return holders.map(isHolder)
   }
 
   async #first(key: string, min: string): Promise<number | null> {

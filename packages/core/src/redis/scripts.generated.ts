@@ -144,7 +144,7 @@ local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
 local out, more, payloads = { now }, {}, {}
 
 local function obstacle(job, k, holder, stored)
-  -- The fence of an ended job, see finish.lua.
+  -- The fence of an ended job, see finish.lua, is none to a new job of its id.
   if holder == 'ended' and not stored then return false end
   if type(holder) == 'string' then return true end
   if holder then
@@ -180,6 +180,9 @@ for from = 5, #KEYS, 1500 do
     local due = score and score <= now and paused ~= 1
     local claimed = due and stored[i] and score ~= -math.huge and redis.call('SET', KEYS[k], token, 'NX', 'PX', lease)
     local holder = not claimed and score and redis.pcall('GET', KEYS[k])
+    if holder == 'ended' and due and stored[i] and score ~= -math.huge then
+      claimed, holder = redis.call('SET', KEYS[k], token, 'PX', lease), false
+    end
     local again = holder == token
     local taken, try, apart, deaths = false, 1, false, 0
     if (claimed or again) and score % 1 ~= 0 then
@@ -384,7 +387,7 @@ local aborts = requests ~= 0
 local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local values = 6 + 6 * ways
 local asked = ARGV[6] == '1' or (aborts and type(requests) == 'number')
-local fence_ms = asked and 2000 or 0
+local fence_ms = asked and 60000 or 0
 local counts, out, holders, faults = {}, {}, {}, {}
 local done, gone, fresh = {}, {}, {}
 local function fault(job, key, reply)
@@ -996,13 +999,17 @@ local function due(score)
   if fraction ~= fraction then fraction = 0 end
   return string.format('%.10f', ARGV[1] + fraction)
 end
+local function runs(key)
+  local holder = redis.pcall('GET', key)
+  return holder and holder ~= 'ended'
+end
 local out = {}
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
   local score = redis.call('ZSCORE', KEYS[1], id)
   if not score then
     out[i] = 0
-  elseif redis.call('EXISTS', KEYS[i + 3]) == 1 then
+  elseif runs(KEYS[i + 3]) then
     out[i] = 2
   elseif KEYS[1] ~= KEYS[2] and redis.call('ZSCORE', KEYS[2], id) then
     out[i] = 3
@@ -1269,7 +1276,9 @@ end
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
   local in_progress, job, retry, result, letter, trace, last_error = unpack(KEYS, 7 * i - 2, 7 * i + 4)
-  local running = ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1
+  -- The fence of an ended job, see finish.lua, is no run.
+  local holder = ARGV[1] ~= '1' and redis.pcall('GET', in_progress)
+  local running = holder and holder ~= 'ended'
   if running and type(redis.pcall('ZSCORE', KEYS[1], id)) == 'string' then
     out[i] = 2
   else
@@ -1388,13 +1397,17 @@ end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
   rescore: `for i = 1, 2 do redis.call('ZCARD', KEYS[i]) end
+local function runs(key)
+  local holder = redis.pcall('GET', key)
+  return holder and holder ~= 'ended'
+end
 local out = {}
 for i = 1, #KEYS - 2 do
   local id, from, to = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
   local score = redis.call('ZSCORE', KEYS[1], id)
   if not score or tonumber(score) ~= tonumber(from) then
     out[i] = 0
-  elseif redis.call('EXISTS', KEYS[i + 2]) == 1 then
+  elseif runs(KEYS[i + 2]) then
     out[i] = 2
   else
     redis.call('ZADD', KEYS[1], to, id)
@@ -1631,11 +1644,11 @@ export const luaShas = {
   abort: '3ffa19cbb5a4fb86bde4767dc89657b1058ae79c',
   claimAborted: '22a16b7aebb2ebd9c76de6ff7eb2b8b1daaa9ed0',
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
-  claim: '45dd3fc787e45305d1f3a34d34dbaab6dc8d1264',
+  claim: 'd3bbda4e50dbfafe2bb50a6bcdc682d88f2de326',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
   enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
-  finish: 'f229621a7e63bd4542b5d2834ccd1c3c76f75ddc',
+  finish: '7047a7f139a74ca0e9bbfa572b4f251ec9e7ac50',
   flowAdd: 'cedddf2511568b6ea085eed6ebd521b7b1046317',
   flowCancel: 'b01b145d34e1662536869211f835e665639bd6f1',
   flowEnd: 'f9628b18c9925dc957d76786fd28455bf2a9de76',
@@ -1647,16 +1660,16 @@ export const luaShas = {
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
   log: '68d9dd1c4773728a7b0611a73efab9a6beb7af52',
-  move: '6d3b4c815faa5312fc104ba202a6f878b659befc',
+  move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   putBack: '290ddd808206bc523c79f3008ff789b73149059f',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
   record: 'e8ff76b5d0b65eda748050fd1a250180f9030371',
-  remove: '7cc2d2fe1626545a1b913ad93871e6f7d7db1b75',
+  remove: 'c4036ca2122ea90c6a12974f91669c282d3561d1',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',
   reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',
-  rescore: '3bf05fe42c1dbe4d6e06e5fa8fb0791b9da54e96',
+  rescore: 'e744935017cd7b1d31e0d1217d8090c719f360a6',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',

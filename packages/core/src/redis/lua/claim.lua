@@ -38,7 +38,7 @@ local out, more, payloads = { now }, {}, {}
 
 -- Why a due job that was not claimed is left to itself for a while; nothing where its payload is gone.
 local function obstacle(job, k, holder, stored)
-  -- The fence of an ended job, see finish.lua.
+  -- The fence of an ended job, see finish.lua, is none to a new job of its id.
   if holder == 'ended' and not stored then return false end
   if type(holder) == 'string' then return true end
   if holder then
@@ -74,6 +74,9 @@ for from = 5, #KEYS, 1500 do
     local due = score and score <= now and paused ~= 1
     local claimed = due and stored[i] and score ~= -math.huge and redis.call('SET', KEYS[k], token, 'NX', 'PX', lease)
     local holder = not claimed and score and redis.pcall('GET', KEYS[k])
+    if holder == 'ended' and due and stored[i] and score ~= -math.huge then
+      claimed, holder = redis.call('SET', KEYS[k], token, 'PX', lease), false
+    end
     local again = holder == token
     local taken, try, apart, deaths = false, 1, false, 0
     if (claimed or again) and score % 1 ~= 0 then

@@ -6,7 +6,9 @@
 -- leaves the queue, and its end counts as lost.
 -- Python's Job.abort() that meets the end of a job puts its id back without a payload, and arq's worker would replace
 -- the result by "job expired". Where aborts are asked for, the in-progress key of a job whose result is kept stays for
--- a moment, as a fence: arq starts nothing that has one, and claim-expired.lua removes the id.
+-- a minute, as long as arq itself keeps a cron job's, as a fence: arq starts nothing that has one, and claim-expired.lua
+-- removes the id. The minute is for a process of Python that stands still between the two steps of its abort(). Workers
+-- of ours take a job with the same id, enqueued anew, in spite of the fence.
 -- A key of a wrong type is reported and costs the job no more than what that key would hold: a letter, a count.
 -- Jobs of a batch mostly end alike: they come by the way they ended. What can be asked or done at once is.
 --
@@ -29,7 +31,7 @@ local aborts = requests ~= 0
 local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local values = 6 + 6 * ways
 local asked = ARGV[6] == '1' or (aborts and type(requests) == 'number')
-local fence_ms = asked and 2000 or 0
+local fence_ms = asked and 60000 or 0
 local counts, out, holders, faults = {}, {}, {}, {}
 local done, gone, fresh = {}, {}, {}
 local function fault(job, key, reply)

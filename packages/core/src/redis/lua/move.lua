@@ -13,13 +13,18 @@ local function due(score)
   if fraction ~= fraction then fraction = 0 end
   return string.format('%.10f', ARGV[1] + fraction)
 end
+-- The fence of an ended job, see finish.lua, is no run.
+local function runs(key)
+  local holder = redis.pcall('GET', key)
+  return holder and holder ~= 'ended'
+end
 local out = {}
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
   local score = redis.call('ZSCORE', KEYS[1], id)
   if not score then
     out[i] = 0
-  elseif redis.call('EXISTS', KEYS[i + 3]) == 1 then
+  elseif runs(KEYS[i + 3]) then
     out[i] = 2
   elseif KEYS[1] ~= KEYS[2] and redis.call('ZSCORE', KEYS[2], id) then
     out[i] = 3

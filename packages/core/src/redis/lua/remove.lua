@@ -14,7 +14,9 @@ end
 for i = 1, #ARGV - 2 do
   local id = ARGV[i + 2]
   local in_progress, job, retry, result, letter, trace, last_error = unpack(KEYS, 7 * i - 2, 7 * i + 4)
-  local running = ARGV[1] ~= '1' and redis.call('EXISTS', in_progress) == 1
+  -- The fence of an ended job, see finish.lua, is no run.
+  local holder = ARGV[1] ~= '1' and redis.pcall('GET', in_progress)
+  local running = holder and holder ~= 'ended'
   if running and type(redis.pcall('ZSCORE', KEYS[1], id)) == 'string' then
     out[i] = 2
   else

@@ -7,6 +7,25 @@ const RECONNECT_MS = 1_500
 /** Faults that a job survives without a second run: a connection that comes back, a script that is loaded again. */
 const HARMLESS = new Set(['cut', 'connect', 'flush', 'kill', 'term'])
 
+/**
+ * Ids of jobs that a failover met: it began before their last end was replicated, and was over after they were accepted.
+ * What was acknowledged in that time may be gone.
+ */
+export function failedOver(book: Pick<Book, 'disturbances' | 'stories' | 'unrun'>): Set<string> {
+  const failovers = book.disturbances.filter(({ kind }) => kind === 'failover')
+  const met = new Set<string>()
+  const meet = (jobId: string | undefined, fromMs: number, untilMs: number) => {
+    if (jobId !== undefined && overlapping(failovers, fromMs, untilMs + RECONNECT_MS).length > 0) met.add(jobId)
+  }
+  for (const { jobId, acceptedMs = Infinity, runs } of book.stories.values()) {
+    const fromMs = Math.min(acceptedMs, ...runs.map(({ startMs }) => startMs))
+    const lastMs = runs.map(({ startMs, endMs = startMs, settledMs = endMs }) => settledMs)
+    meet(jobId, fromMs, runs.length === 0 ? Infinity : Math.max(...lastMs))
+  }
+  for (const { jobId, atMs } of book.unrun) meet(jobId, -Infinity, atMs)
+  return met
+}
+
 /** Finds the fault that explains why a job ran again, or why something was late. */
 export class Explainer {
   readonly #leaseMs: number

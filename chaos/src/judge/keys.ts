@@ -6,6 +6,8 @@ export interface KeyFacts {
   type: string
   /** In ms; -1 for ever. */
   ttlMs: number
+  /** What an in-progress key holds. */
+  holder?: string
   /** Members of a set or sorted set, with their scores (0 in a set). */
   members?: ReadonlyMap<string, number>
 }
@@ -18,6 +20,8 @@ export interface KeyContext {
   aborted: ReadonlySet<string>
   /** Members of the set of dead letters. */
   dead: ReadonlySet<string>
+  /** Ids of jobs that a failover met: the new primary may not have had the last writes. */
+  failedOver: ReadonlySet<string>
   /** Redis's time, in unix ms. */
   nowMs: number
 }
@@ -28,7 +32,9 @@ export type KeyVerdict = { ok: true; reason: string } | { ok: false; fault: stri
 /** arq keeps a cron job's in-progress key for a minute, and its try counter for a day. */
 const CRON_KEEP_MS = 60_000
 /** Where aborts are asked for, the key of an ended job stays for this long, so that arq does not start it again. */
-const FENCE_MS = 2_000
+const FENCE_MS = 60_000
+/** The rest of a lease that its worker could not give back, at most. */
+const LAPSING_MS = 2_000
 
 const ok = (reason: string): KeyVerdict => ({ ok: true, reason })
 const wrong = (fault: string): KeyVerdict => ({ ok: false, fault })
@@ -55,7 +61,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
     (_, id, { queued }) => (queued.has(id) ? ok('payload of a queued job') : wrong('payload without a job')),
   ],
   ['arq:in-progress:', inProgress],
-  ['arq:retry:', (_, id, { queued }) => (queued.has(id) ? ok('tries of a queued job') : wrong('tries without a job'))],
+  ['arq:retry:', tries],
   ['arq:error:', (key) => (key.ttlMs >= 0 ? ok('error of the last try') : wrong('error without expiry'))],
   ['arq:result:', (key) => (key.ttlMs >= 0 ? ok('kept result') : wrong('result without expiry'))],
   ['arq:dead:', (key, id, { dead }) => letter(key, id, dead)],
@@ -68,12 +74,19 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['arq:obs:', () => ok('observations')],
 ]
 
-function inProgress({ ttlMs }: KeyFacts, id: string, { queued }: KeyContext): KeyVerdict {
+function inProgress({ ttlMs, holder }: KeyFacts, id: string, { queued }: KeyContext): KeyVerdict {
   if (ttlMs < 0) return wrong('in-progress key without expiry')
   if (queued.has(id)) return ok('claim on a queued job')
   if (id.startsWith('cron:') && ttlMs <= CRON_KEEP_MS) return ok('minute after a tick')
-  if (ttlMs <= FENCE_MS) return ok('moment after an end')
+  if (holder === 'ended' && ttlMs <= FENCE_MS) return ok('minute after an end')
+  if (ttlMs <= LAPSING_MS) return ok('rest of a lease')
   return wrong('in-progress key without a job')
+}
+
+function tries({ ttlMs }: KeyFacts, id: string, { queued, failedOver }: KeyContext): KeyVerdict {
+  if (queued.has(id)) return ok('tries of a queued job')
+  if (failedOver.has(id) && ttlMs >= 0) return ok('tries of a job that a failover met')
+  return wrong('tries without a job')
 }
 
 function letter({ ttlMs }: KeyFacts, id: string, dead: ReadonlySet<string>): KeyVerdict {

@@ -82,7 +82,7 @@ export async function run(options: RunOptions, say: (line: string) => void, sign
     await fleet.retire(['ts-worker', 'py-worker'])
     say('judging')
     const book = await readLedger(ledgerReader, options.ledger)
-    const { remains, kept, odd } = await scanKeys(await servers.admin(), prefix, QUEUES, book.aborts)
+    const { remains, kept, odd } = await scanKeys(await servers.admin(), prefix, QUEUES, book)
     const verdict = judge(book, remains, {
       leaseMs,
       keepResultMs: (task) => (TASKS as Record<string, { keepResultMs: number } | undefined>)[task]?.keepResultMs,

@@ -2,6 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import { Book } from '../judge/book.ts'
 import { readEntry } from '../judge/entries.ts'
+import { failedOver } from '../judge/explain.ts'
 import { classifyKey } from '../judge/keys.ts'
 import type { KeyFacts } from '../judge/keys.ts'
 import { readResult } from '../judge/remains.ts'
@@ -44,7 +45,7 @@ export async function scanKeys(
   redis: Redis,
   prefix: string,
   queues: readonly string[],
-  aborted: ReadonlySet<string>,
+  book: Pick<Book, 'aborts' | 'disturbances' | 'stories' | 'unrun'>,
 ): Promise<Scan> {
   const bare = (name: string) => (name.startsWith(prefix) ? name.slice(prefix.length) : name)
   const [seconds] = await redis.time()
@@ -61,7 +62,8 @@ export async function scanKeys(
   const context = {
     queues,
     queued: new Set([...remains.queues.values()].flatMap((members) => [...members.keys()])),
-    aborted,
+    aborted: book.aborts,
+    failedOver: failedOver(book),
     dead: remains.deadLetters,
     nowMs: remains.nowMs,
   }
@@ -70,7 +72,7 @@ export async function scanKeys(
   do {
     const [next, names] = await redis.scan(cursor, 'COUNT', PAGE)
     cursor = next
-    for (const key of await factsOf(redis, names)) {
+    for (const key of await factsOf(redis, names, `${prefix}arq:in-progress:`)) {
       const verdict = classifyKey({ ...key, name: bare(key.name) }, context)
       if (verdict.ok) scan.kept[verdict.reason] = (scan.kept[verdict.reason] ?? 0) + 1
       else scan.odd.push({ name: key.name, fault: verdict.fault })
@@ -87,7 +89,7 @@ async function sortedSet(redis: Redis, key: string): Promise<Map<string, number>
   return members
 }
 
-async function factsOf(redis: Redis, names: readonly string[]): Promise<KeyFacts[]> {
+async function factsOf(redis: Redis, names: readonly string[], holders: string): Promise<KeyFacts[]> {
   const pipeline = redis.pipeline()
   for (const name of names) pipeline.type(name).pttl(name)
   const replies = (await pipeline.exec()) ?? []
@@ -96,7 +98,14 @@ async function factsOf(redis: Redis, names: readonly string[]): Promise<KeyFacts
     const type = String(replies[2 * i]![1])
     if (type === 'none') continue // it lapsed meanwhile
     const ttlMs = Number(replies[2 * i + 1]![1])
-    keys.push({ name, type, ttlMs, ...(type === 'zset' ? { members: await sortedSet(redis, name) } : {}) })
+    const isHolder = type === 'string' && name.startsWith(holders)
+    keys.push({
+      name,
+      type,
+      ttlMs,
+      ...(isHolder ? { holder: String(await redis.get(name)) } : {}),
+      ...(type === 'zset' ? { members: await sortedSet(redis, name) } : {}),
+    })
   }
   return keys
 }

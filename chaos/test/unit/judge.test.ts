@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { checkBounds } from '../../src/judge/bounds.ts'
 import { Book } from '../../src/judge/book.ts'
 import { readEntry } from '../../src/judge/entries.ts'
+import { failedOver } from '../../src/judge/explain.ts'
 import type { LedgerEntry, RunOutcome } from '../../src/judge/entries.ts'
 import { judge } from '../../src/judge/judge.ts'
 import type { Verdict } from '../../src/judge/judge.ts'
@@ -262,4 +263,28 @@ test('a stored result is read in either codec, by the run that its value or erro
 test('a ledger entry is read from its fields, its time from its id', () => {
   expect(readEntry('1234-5', ['event', 'down', 'worker', W1])).toEqual({ atMs: 1234, event: 'down', worker: W1 })
   expect(readEntry('1234-5', ['other', 'x'])).toBeUndefined()
+})
+
+describe('jobs that a failover met', () => {
+  const job = [
+    accepted(1),
+    start(2, 'r1', 'ts-worker-1#1'),
+    end(3, 'r1', 'ts-worker-1#1'),
+    settled(4, 'r1', 'ts-worker-1#1'),
+  ]
+  const met = (...faults: LedgerEntry[]) => {
+    const book = new Book()
+    for (const entry of [...job, ...faults].sort((a, b) => a.atMs - b.atMs)) book.add(entry)
+    return failedOver(book).has('j1')
+  }
+
+  test.each([
+    ['began while the job ran', 2, 8, true],
+    ['began before its end was replicated', 5, 8, true],
+    ['was over long before it was accepted', -9, -5, false],
+    ['began long after its end', 9, 12, false],
+  ])('are those with one that %s', (_, fromS, untilS, expected) => {
+    expect(met(...fault(fromS, untilS, 'failover'))).toBe(expected)
+    expect(met(...fault(fromS, untilS, 'slow'))).toBe(false)
+  })
 })

@@ -8,6 +8,7 @@ const context = {
   queued: new Set(['q1']),
   aborted: new Set(['a1']),
   dead: new Set(['d1']),
+  failedOver: new Set(['f1']),
   nowMs,
 }
 const facts = (name: string, changes: Partial<KeyFacts> = {}): KeyFacts => ({
@@ -26,6 +27,9 @@ test.each([
   ],
   [facts('arq:job:q1'), 'payload of a queued job'],
   [facts('arq:retry:q1'), 'tries of a queued job'],
+  [facts('arq:retry:f1'), 'tries of a job that a failover met'],
+  [facts('arq:in-progress:e1', { ttlMs: 59_000, holder: 'ended' }), 'minute after an end'],
+  [facts('arq:in-progress:l1', { ttlMs: 1_900, holder: '1' }), 'rest of a lease'],
   [facts('arq:in-progress:q1'), 'claim on a queued job'],
   [facts('arq:in-progress:cron:tick:1', { ttlMs: 59_000 }), 'minute after a tick'],
   [facts('arq:result:x'), 'kept result'],
@@ -39,7 +43,8 @@ test.each([
 test.each([
   [facts('arq:job:gone'), 'payload without a job'],
   [facts('arq:retry:gone'), 'tries without a job'],
-  [facts('arq:in-progress:gone'), 'in-progress key without a job'],
+  [facts('arq:retry:f1', { ttlMs: -1 }), 'tries without a job'],
+  [facts('arq:in-progress:gone', { holder: '1' }), 'in-progress key without a job'],
   [facts('arq:in-progress:q1', { ttlMs: -1 }), 'in-progress key without expiry'],
   [facts('arq:in-progress:cron:tick:1', { ttlMs: 90_000 }), 'in-progress key without a job'],
   [facts('arq:result:x', { ttlMs: -1 }), 'result without expiry'],

@@ -10,7 +10,7 @@ import { root, run } from './lib/command.mjs'
 import { say } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
 
-const PACKAGES = ['core', 'qdrant', 'write-behind', 'canary', 'dashboard', 'protocol']
+const PACKAGES = ['core', 'qdrant', 'write-behind', 'canary', 'dashboard', 'testkit', 'protocol']
 /** Where the packages that blocks import are installed. */
 const LENDERS = ['packages/core', 'packages/dashboard', 'packages/qdrant', 'packages/write-behind', 'examples', '.']
 

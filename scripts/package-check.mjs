@@ -6,7 +6,7 @@ import { quietly, root } from './lib/command.mjs'
 import { say } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies, pnpm } from './lib/setup.mjs'
 
-const packages = ['protocol', 'core', 'cli', 'qdrant', 'write-behind', 'canary', 'dashboard'].map(
+const packages = ['protocol', 'core', 'cli', 'qdrant', 'write-behind', 'canary', 'dashboard', 'testkit'].map(
   (name) => `packages/${name}`,
 )
 const imports = packages

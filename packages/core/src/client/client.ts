@@ -125,6 +125,11 @@ export class Client {
     return new Client(new SharedLink(link, options) as ClientOptions)
   }
 
+  /** @internal The connection of a client, for the test kit, which moves its clock. */
+  static linkOf(client: Client): Link {
+    return client.#link
+  }
+
   /**
    * Enqueues one call of a task, or of a function by its name on the wire. Null when the id is queued, running or has
    * a kept result, as in arq.

@@ -70,6 +70,8 @@ export interface Gate {
   passFor(job: GatedJob): Pass | undefined
   start?(): void
   stop?(): Promise<void>
+  /** Resolves once nothing is under way that the end or the hold of a job began. */
+  settled?(): Promise<void>
 }
 
 /**
@@ -95,6 +97,10 @@ export class Gates {
 
   async stop(): Promise<void> {
     for (const gate of this.#gates) await gate.stop?.()
+  }
+
+  async settled(): Promise<void> {
+    for (const gate of this.#gates) await gate.settled?.()
   }
 }
 

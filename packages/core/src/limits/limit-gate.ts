@@ -57,7 +57,11 @@ export class LimitGate implements Gate {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    await Promise.all([this.#looking, ...[...this.#fills.values()].map(({ done }) => done)])
+    await Promise.all([this.#looking, this.settled()])
+  }
+
+  async settled(): Promise<void> {
+    while (this.#fills.size > 0) await Promise.all([...this.#fills.values()].map(({ done }) => done))
   }
 
   passFor(job: GatedJob): Pass | undefined {

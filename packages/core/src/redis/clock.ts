@@ -13,6 +13,13 @@ export class RedisClock {
     this.#local = local
   }
 
+  /** Takes the time from `now` instead, which is Redis's own: that of the test kit, which stands still. */
+  follow(now: () => number): void {
+    this.#local = now
+    this.#offsetMs = 0
+    this.#isKnown = true
+  }
+
   /** This machine's own time in unix ms, to be taken before a call whose report is then observed. */
   local(): number {
     return this.#local()

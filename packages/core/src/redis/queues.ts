@@ -108,6 +108,24 @@ export class QueueRecords {
     return counts.reduce<number>((sum, count) => sum + Number(count), 0)
   }
 
+  /** The number of members that are due by `nowMs`, and the time of the next one after it, running jobs included. */
+  async due(queueNames: readonly string[], nowMs: number): Promise<{ count: number; nextMs: number | null }> {
+    const replies = await this.#calls.pipeline(
+      queueNames.flatMap((name) => [
+        ['zcount', this.#keys.queue(name), '-inf', nowMs],
+        ['zrangebyscore', this.#keys.queue(name), `(${nowMs}`, '+inf', 'WITHSCORES', 'LIMIT', 0, 1],
+      ]),
+    )
+    let count = 0
+    let nextMs: number | null = null
+    for (let i = 0; i < replies.length; i += 2) {
+      count += Number(replies[i])
+      const score = (replies[i + 1] as string[])[1]
+      if (score !== undefined) nextMs = Math.min(nextMs ?? Infinity, Math.ceil(Number(score)))
+    }
+    return { count, nextMs }
+  }
+
   /**
    * Members of a queue by due time, a page at a time. Pages follow each other by score, so that jobs which leave the
    * head meanwhile hide none that stay; one whose score grows meanwhile may come twice.

@@ -27,6 +27,7 @@ export class CronService {
   readonly #o: CronServiceOptions
   readonly #next = new Map<CronJob, number | null>()
   readonly #sending = new Set<CronJob>()
+  readonly #sends = new Set<Promise<void>>()
   readonly #waiting = new Map<CronJob, Tick>()
   #isStopped = false
   #timer: NodeJS.Timeout | undefined
@@ -46,6 +47,17 @@ export class CronService {
   stop(): void {
     this.#isStopped = true
     clearInterval(this.#timer)
+  }
+
+  /** Looks at the clock at once, and resolves when the ticks that are due are in their queue. */
+  async lookNow(): Promise<void> {
+    if (this.#timer) this.#look()
+    await this.sent()
+  }
+
+  /** Resolves once no tick is on its way to its queue. */
+  async sent(): Promise<void> {
+    while (this.#sends.size > 0) await Promise.all(this.#sends)
   }
 
   /** True while a tick is on its way to its queue. */
@@ -102,15 +114,17 @@ export class CronService {
 
   #begin(job: CronJob, sent: Promise<unknown>, tick?: Tick): void {
     this.#sending.add(job)
-    void sent
+    const send = sent
       .catch((error: unknown) => this.#notSent(job, tick, error))
       .then(() => {
+        this.#sends.delete(send)
         this.#sending.delete(job)
         const latest = this.#waiting.get(job)
         this.#waiting.delete(job)
         if (latest && this.#isStopped) this.#notSent(job, latest)
         else if (latest) this.#send(latest)
       })
+    this.#sends.add(send)
   }
 
   #notSent(job: CronJob, tick: Tick | undefined, error?: unknown): void {

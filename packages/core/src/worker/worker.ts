@@ -111,6 +111,11 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     return complete
   }
 
+  /** @internal The parts of a worker, for the test kit, which drives them step by step. */
+  static partsOf(worker: Worker): WorkerParts {
+    return worker.#parts
+  }
+
   /**
    * Queues that were paused and still held jobs as a burst ended; empty otherwise. A burst does not wait for them.
    */

@@ -118,6 +118,16 @@ export class ClaimLoop {
     this.#wake.notify()
   }
 
+  /** True while a claim is under way. */
+  get isClaiming(): boolean {
+    return this.#claims.size > 0
+  }
+
+  /** Resolves once no claim is under way; a quiet loop begins no other. */
+  async claimed(): Promise<void> {
+    while (this.#claims.size > 0) await Promise.all(this.#claims)
+  }
+
   /** Claims no more; `run` resolves once the claims under way have ended. Idempotent. */
   stop(): void {
     this.#stopping.abort()

@@ -1,0 +1,4 @@
+/** Support of `@arq-ts/testkit`, which is what applications use: it changes with the kit, at any release. */
+export { orderJobIds } from './client/job-ids.ts'
+export { checkEnqueueOptions } from './options/enqueue.ts'
+export { followTime, SteppedWorker } from './worker/stepped-worker.ts'

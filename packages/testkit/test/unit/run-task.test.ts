@@ -1,0 +1,71 @@
+import { ArgumentsError, defineTask, EncodeError, ResultError, Retry } from '@arq-ts/core'
+import type { JobContext } from '@arq-ts/core'
+import { runTask } from '@arq-ts/testkit'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { z } from 'zod'
+
+const resize = defineTask({
+  name: 'resize',
+  params: z.object({ path: z.string(), width: z.number().int().default(800) }),
+  handler: async (_ctx, { path, width }) => ({ path, width, note: undefined, at: new Map([['x', 1]]) }),
+})
+
+describe('runTask', () => {
+  test('gives the result as the producer of a real job gets it', async () => {
+    const result = await runTask(resize, { path: 'a.png' })
+    expect(result).toEqual({ path: 'a.png', width: 800, at: { x: 1 } })
+    expectTypeOf(result.width).toBeNumber()
+  })
+
+  test.each(['msgpack', 'pickle', 'json'] as const)('goes through %s', async (codec) => {
+    expect(await runTask(resize, { path: 'ü', width: 3 }, { codec })).toMatchObject({ path: 'ü', width: 3 })
+  })
+
+  test('rejects what does not fit the parameters, the codec or `returns`', async () => {
+    await expect(runTask(resize, { path: 1 } as never)).rejects.toThrow(ArgumentsError)
+    await expect(runTask(resize, { path: 'a', hight: 1 } as never)).rejects.toThrow(ArgumentsError)
+    const plain = defineTask({ name: 'plain', handler: async (_ctx, value: unknown) => value })
+    await expect(runTask(plain, [() => 1])).rejects.toThrow(EncodeError)
+    await expect(runTask(plain, [Uint8Array.of(1)], { codec: 'json' })).rejects.toThrow(EncodeError)
+    const returning = defineTask({ name: 'r', handler: async () => Symbol('x') })
+    await expect(runTask(returning, [])).rejects.toThrow(EncodeError)
+    const promise = defineTask({
+      name: 'promise',
+      returns: z.object({ n: z.number() }),
+      handler: async () => ({ n: 'one' }) as never,
+    })
+    await expect(runTask(promise, [])).rejects.toThrow(ResultError)
+  })
+
+  test('rejects with what the handler throws, itself', async () => {
+    const error = new Retry({ deferMs: 5 })
+    const again = defineTask({ name: 'again', handler: () => Promise.reject(error) })
+    await expect(runTask(again, [])).rejects.toBe(error)
+  })
+
+  test('gives the handler its job, and what its context needs; without that it does not compile', async () => {
+    interface Services {
+      db: { count(): number }
+    }
+    const count = defineTask({
+      name: 'count',
+      handler: async (ctx: JobContext<Services>) => {
+        ctx.progress(0.5, 'half')
+        return [ctx.db.count(), ctx.jobId, ctx.jobTry, ctx.queueName, ctx.signal.aborted]
+      },
+    })
+    const progress: unknown[] = []
+    const options = {
+      ctx: { db: { count: () => 7 } },
+      jobId: 'j',
+      jobTry: 3,
+      queueName: 'q',
+      signal: AbortSignal.abort(),
+      onProgress: (...said: unknown[]) => void progress.push(said),
+    }
+    expect(await runTask(count, [], options)).toEqual([7, 'j', 3, 'q', true])
+    expect(progress).toEqual([[0.5, 'half']])
+    // @ts-expect-error the handler needs `db`
+    await expect(runTask(count, [])).rejects.toThrow(TypeError)
+  })
+})

@@ -1,6 +1,6 @@
 import { RedisUnavailableError } from '../errors.ts'
 import { Doctor } from '../queues/doctor.ts'
-import { createLogger } from '../logging/logger.ts'
+import { createDeferredLogger } from '../logging/deferred-logger.ts'
 import type { JobEvent } from '../fleet/events.ts'
 import { DeadLetters } from '../jobs/dead-letter-collection.ts'
 import { Jobs } from '../jobs/jobs.ts'
@@ -366,7 +366,8 @@ function openLink(options: ClientOptions): Parts {
   const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs: timeoutMs, queueName, codec } = settings
   const { maxDecodedBytes, maxPayloadBytes, spinForReplies } = settings
   const limits = { maxDecodedBytes, maxPayloadBytes }
-  const log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
+  const log =
+    settings.logger ?? createDeferredLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
   const link = new Link({ redis, keyPrefix, expiresExtraMs, limits, log, timeoutMs, spinForReplies })
   return { link, queueName, codec }
 }

@@ -1,4 +1,4 @@
-import { Cluster } from 'ioredis'
+import type { Cluster } from 'ioredis'
 import { RedisReplyError } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import { readId, sendId } from './id-bytes.ts'
@@ -88,7 +88,7 @@ export class Calls {
   ): AsyncGenerator<string[]> {
     const { type, count = PAGE, suffix = '' } = options
     const nodes = await this.run(async (client) =>
-      (client as unknown) instanceof Cluster ? (client as unknown as Cluster).nodes('master') : [client],
+      client.isCluster ? (client as unknown as Cluster).nodes('master') : [client],
     )
     const pattern = `${escapeGlob(prefix)}*${escapeGlob(suffix)}`
     const filter = ['MATCH', pattern, 'COUNT', String(count), ...(type ? ['TYPE', type] : [])]
@@ -113,7 +113,7 @@ export class Calls {
   ): Promise<{ keys: string[]; cursor: string | null }> {
     const [place = '0', at = '0'] = (cursor ?? '0/0').split('/')
     const nodes = await this.run(async (client) =>
-      (client as unknown) instanceof Cluster ? (client as unknown as Cluster).nodes('master') : [client],
+      client.isCluster ? (client as unknown as Cluster).nodes('master') : [client],
     )
     const node = nodes[Number(place)]
     if (!node) return { keys: [], cursor: null }

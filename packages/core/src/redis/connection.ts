@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
 import { Deadline } from '../time/deadline.ts'
-import { openClient } from './open-client.ts'
+import { loadDriver, loadedDriver } from './driver.ts'
 import { isVague, reasonOf } from './reasons.ts'
 import { listeningPlace, readRefusal } from './refusal.ts'
-import { SentinelWatch } from './sentinel-watch.ts'
+import type { SentinelWatch } from './sentinel-watch.ts'
 import { addressOf, readTarget } from './target.ts'
-import type { RedisTarget } from './target.ts'
+import type { RedisTarget, TargetSettings } from './target.ts'
 import { isTransient, isWrongPassword, withoutCommand } from './transient.ts'
 import { Troubles } from './troubles.ts'
 
@@ -29,17 +29,19 @@ const LEAVE_REPLICA_MS = 1_000
 /**
  * One connection that outlives its server.
  *
- * connecting → ready ⇄ down → closed. While down it reconnects for ever; `run` waits, and sends again what was in
- * flight (ioredis's own queues are off: only the caller knows whether a call may be repeated, and says so to its script).
+ * loading (the driver, in the first connection of a process) → connecting → ready ⇄ down → closed. While down it
+ * reconnects for ever; `run` waits, and sends again what was in flight (ioredis's own queues are off: only the caller
+ * knows whether a call may be repeated, and says so to its script).
  */
 export class Connection {
-  readonly client: Redis
+  #client: Redis | undefined
+  readonly #settings: TargetSettings
   /** Address of Redis, for messages. */
   readonly address: string
   readonly #isForChannels: boolean
   readonly #isCluster: boolean
   readonly #troubles: Troubles
-  readonly #sentinels: SentinelWatch | undefined
+  #sentinels: SentinelWatch | undefined
   readonly #place: ReturnType<typeof listeningPlace>
   #isReadingRefusal = false
   #closed = false
@@ -56,6 +58,7 @@ export class Connection {
   /** When a server that takes no writes was last left for another; the connection comes back at once. */
   #leftAtMs = -Infinity
   #isLeaving = false
+  readonly #onClient: ((client: Redis) => void)[] = []
   #waiters = new Set<() => void>()
   #log: Log
   /** Called when the connection is lost and when it is back. */
@@ -70,24 +73,51 @@ export class Connection {
     this.#isCluster = settings.kind === 'cluster'
     this.address = addressOf(settings)
     this.#troubles = new Troubles(log, this.address)
-    this.client = openClient(settings, use, (message) => log.warn(message))
+    this.#settings = settings
     this.#place = listeningPlace(settings)
-    this.#sentinels = SentinelWatch.of(settings, () => this.#leave())
-    this.client.on('ready', () => void this.#opened())
-    this.client.on('error', (error: Error) => this.#failed(withoutCommand(error) as Error))
-    this.client.on('close', () => {
+    const driver = loadedDriver()
+    if (driver) this.#connect(driver)
+    else
+      loadDriver().then(
+        (loaded) => this.#connect(loaded),
+        (error: Error) => this.#failed(error),
+      )
+  }
+
+  #connect({ openClient, SentinelWatch }: Awaited<ReturnType<typeof loadDriver>>): void {
+    if (this.#closed) return
+    const use = this.#isForChannels ? 'channels' : 'commands'
+    const client = openClient(this.#settings, use, (message) => this.#log.warn(message))
+    this.#client = client
+    this.#sentinels = SentinelWatch.of(this.#settings, () => this.#leave())
+    client.on('ready', () => void this.#opened())
+    client.on('error', (error: Error) => this.#failed(withoutCommand(error) as Error))
+    client.on('close', () => {
       const wasOpen = this.#isOpen
       this.#isOpen = false
       this.#lost(this.#failure ?? new RedisUnavailableError('the connection was closed'))
       if (!wasOpen) void this.#findRefusal()
     })
-    this.client.connect().catch(() => {}) // reported by the 'error' event; retried by the retry strategy
+    for (const listen of this.#onClient) listen(client)
+    client.connect().catch(() => {}) // reported by the 'error' event; retried by the retry strategy
+  }
+
+  /** Calls `listen` with the client before it connects, or at once where it was made before. */
+  onClient(listen: (client: Redis) => void): void {
+    if (this.#client) listen(this.#client)
+    else this.#onClient.push(listen)
+  }
+
+  /** The client underneath, once `isReady` was true. */
+  get client(): Redis {
+    if (!this.#client) throw new RedisUnavailableError(`the connection to Redis at ${this.address} is not open yet`)
+    return this.#client
   }
 
   /** The number of our database; a Cluster has 0 alone. */
   get database(): number {
-    const { options } = this.client
-    return 'db' in options ? (options.db ?? 0) : 0
+    const { kind, options } = this.#settings
+    return kind === 'server' ? (options.db ?? 0) : 0
   }
 
   /** ioredis continues in database 0 where another one is refused: jobs must not. */
@@ -172,7 +202,7 @@ export class Connection {
   }
 
   get isReady(): boolean {
-    return this.#isOpen && this.#refused === undefined && this.client.status === 'ready'
+    return this.#isOpen && this.#refused === undefined && this.#client?.status === 'ready'
   }
 
   /**
@@ -266,8 +296,8 @@ export class Connection {
 
   /** True while a server that was never reached has yet to answer the beginning of TLS. */
   get #isHandshaking(): boolean {
-    const { options } = this.client
-    return !this.#wasOpen && 'tls' in options && Boolean(options.tls)
+    const { kind, options } = this.#settings
+    return !this.#wasOpen && kind === 'server' && Boolean(options.tls)
   }
 
   /** The error of a call that had no answer in its time. `refusal`: what an earlier attempt of the call was answered. */
@@ -291,7 +321,7 @@ export class Connection {
       ? Promise.race([this.client.quit().catch(() => {}), sleep(1_000, undefined, { ref: false })])
       : undefined
     await polite
-    this.client.disconnect()
+    this.#client?.disconnect()
     for (const wake of this.#waiters) wake()
   }
 }

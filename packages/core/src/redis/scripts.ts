@@ -1,8 +1,7 @@
-import { Command } from 'ioredis'
 import type { Redis } from 'ioredis'
 import { RedisReplyError } from '../errors.ts'
+import { loadedDriver } from './driver.ts'
 import { sendId } from './id-bytes.ts'
-import { encodeCommand } from './resp.ts'
 import type { RespPart } from './resp.ts'
 import { luaShas, luaSources } from './scripts.generated.ts'
 import { replyOf } from './transient.ts'
@@ -15,36 +14,6 @@ export type ScriptValue = RespPart
 
 /** Reply of a script: bulk strings stay bytes. */
 export type ScriptReply = number | Buffer | null | ScriptReply[]
-
-/** @internal A script's command, written in one piece. What ioredis reads of its arguments is the first key, for the slot in a cluster. */
-export class ScriptCommand extends Command {
-  readonly #script: string
-  readonly #keys: readonly string[]
-  readonly #args: readonly ScriptValue[]
-  readonly #onRepeat: (() => unknown) | undefined
-  #isWritten = false
-
-  constructor(
-    name: string,
-    script: string,
-    keys: readonly string[],
-    args: readonly ScriptValue[],
-    onRepeat: (() => unknown) | undefined,
-  ) {
-    super(name, keys.length > 0 ? [script, 1, keys[0]!] : [script, 0], { replyEncoding: null })
-    this.#script = script
-    this.#keys = keys
-    this.#args = args
-    this.#onRepeat = onRepeat
-  }
-
-  /** A cluster's client writes a command again by itself, where a connection ended without a reply. */
-  override toWritable(): Buffer {
-    if (this.#isWritten) this.#onRepeat?.()
-    this.#isWritten = true
-    return encodeCommand([this.name, this.#script, this.#keys.length], this.#keys, this.#args)
-  }
-}
 
 /**
  * Runs a script by its digest, and by its source where the server does not know it (new server, SCRIPT FLUSH,
@@ -116,6 +85,7 @@ function send(
   args: readonly ScriptValue[],
   onRepeat?: () => unknown,
 ): Promise<ScriptReply[]> {
+  const { ScriptCommand } = loadedDriver()!
   const sent = new ScriptCommand(command, script, keys, args, onRepeat)
   return client.sendCommand(sent) as Promise<ScriptReply[]>
 }

@@ -90,10 +90,12 @@ export class Subscriber {
     if (this.#connection) return this.#connection
     const connection = new Connection(this.#target, this.#log, 'channels')
     this.#connection = connection
-    connection.client.on('message', (name: string, message: string) => {
-      for (const listener of this.#channels.get(name)?.listeners ?? []) listener(message)
+    connection.onClient((client) => {
+      client.on('message', (name: string, message: string) => {
+        for (const listener of this.#channels.get(name)?.listeners ?? []) listener(message)
+      })
+      client.on('ready', () => void this.#resubscribe(connection))
     })
-    connection.client.on('ready', () => void this.#resubscribe(connection))
     this.#ping = setInterval(() => {
       if (connection.isReady) connection.client.ping().catch(() => {})
     }, PING_MS)

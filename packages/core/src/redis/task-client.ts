@@ -3,6 +3,8 @@
 import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { SteadyCluster } from './cluster-client.ts'
+import { useDriver } from './driver.ts'
+import * as driver from './ioredis-driver.ts'
 import { evaluate } from './scripts.ts'
 import type { ScriptReply, ScriptValue } from './scripts.ts'
 import { readTarget } from './target.ts'
@@ -40,6 +42,7 @@ export type Script = (redis: Redis, keys: readonly string[], args: readonly Scri
 
 /** Makes a script of Lua. Bulk strings in its reply are buffers; every key it touches is given as a key. */
 export function defineScript(source: string): Script {
+  useDriver(driver)
   const script = { source, sha: createHash('sha1').update(source).digest('hex') }
   return (redis, keys, args) => evaluate(redis, script, keys, args)
 }

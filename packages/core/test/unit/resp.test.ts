@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { Command } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { encodeCommand } from '../../src/redis/resp.ts'
-import { ScriptCommand } from '../../src/redis/scripts.ts'
+import { ScriptCommand } from '../../src/redis/script-command.ts'
 
 /** What ioredis itself would write. */
 function byIoredis(parts: readonly (string | number | Uint8Array)[]): Buffer {

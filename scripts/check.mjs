@@ -14,6 +14,7 @@ const checks = [
   ['type check', bin('tsc'), ['-b']],
   ['pages of the dashboard', node, ['packages/dashboard-ui/scripts/build.mjs']],
   ['generated references', node, ['packages/core/scripts/config-reference.mjs', '--check']],
+  ['public surface', node, ['scripts/api-report.mjs', '--check']],
   ['generated help', node, ['packages/cli/scripts/generate-help.mjs', '--check']],
   ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],
   ['code in the docs', node, ['scripts/docs-check.mjs']],

@@ -11,6 +11,7 @@ import { addCollections } from './grammar/collections.ts'
 import { addDashboard } from './grammar/dashboard.ts'
 import { addDead } from './grammar/dead.ts'
 import { addConfig, addFleet, addHealth } from './grammar/fleet.ts'
+import { addFlow } from './grammar/flow.ts'
 import { addJob } from './grammar/job.ts'
 import { addQueue } from './grammar/queue.ts'
 import type { Handler, Run } from './grammar/run.ts'
@@ -162,6 +163,7 @@ export function build(argv: readonly string[], run: Run): Argv {
     addQueue,
     addJob,
     addDead,
+    addFlow,
     addCache,
     addCollections,
     addCanary,

@@ -14,6 +14,7 @@ export const HELP = [
   "  arq-ts job                  jobs: ls, show, explain, enqueue, watch, abort, retry, run-now, move,",
   "                              rm",
   "  arq-ts dead                 dead letters: ls, show, retry, purge",
+  "  arq-ts flow                 graphs of jobs: ls, show, cancel, replay",
   "  arq-ts cache                the write-behind cache: ls, show, flush",
   "  arq-ts collections          scheduled deletions of Qdrant collections: ls, keep, delete-now",
   "  arq-ts canary               canary deployments: ls, show, start and decide",

@@ -1,7 +1,7 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import { decodeValue } from '@arq-ts/protocol'
 import { JobAbortedError, RemoteError, TimeoutError } from '@arq-ts/core'
-import type { CodecName, EnqueueOptions, JobDetails, JobState } from '@arq-ts/core'
+import type { CodecName, EnqueueOptions, JobDetails, JobHold, JobState } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { callText, instantText, preview, spanText } from '../output.ts'
@@ -192,16 +192,26 @@ export function jobFields(job: JobDetails, nowMs: number): Fields {
       String(job.jobTry) + (job.deaths > 0 ? `, ${job.deaths} of which ended with the death of their worker` : ''),
     ],
     ['enqueued', instantText(job.enqueueTime, nowMs)],
-    ['due', isWaiting ? instantText(job.score, nowMs) : null],
+    ['due', isWaiting && !job.hold ? instantText(job.score, nowMs) : null],
+    ['waits for', job.hold ? waitText(job.hold, nowMs) : null],
     ['started', instantText(job.startTime, nowMs)],
     ['finished', instantText(job.finishTime, nowMs)],
     ['ran', ran === null || Number.isNaN(ran) ? null : spanText(ran)],
     ['held by', holderText(job, nowMs)],
     ['abort', job.abortAsked === null ? null : `asked for ${instantText(job.abortAsked, nowMs)}`],
-    ['expires', isWaiting && job.payloadExpiresInMs !== null ? `in ${spanText(job.payloadExpiresInMs)}` : null],
+    [
+      'expires',
+      isWaiting && !job.hold && job.payloadExpiresInMs !== null ? `in ${spanText(job.payloadExpiresInMs)}` : null,
+    ],
     ['result', job.success ? preview(job.result, 2_000) : null],
     [isWaiting ? 'last error' : 'error', job.error === null ? null : styles.red(job.error)],
   ]
+}
+
+function waitText({ about, by, since, waitsFor }: JobHold, nowMs: number): string {
+  const others = waitsFor.length > 3 ? ` and ${waitsFor.length - 3} more` : ''
+  const members = waitsFor.length > 0 ? `: ${waitsFor.slice(0, 3).join(', ')}${others}` : ''
+  return `the ${by} ${about}${members}, since ${spanText(nowMs - since.getTime())}`
 }
 
 function holderText({ holder }: JobDetails, nowMs: number): string | null {

@@ -2,6 +2,8 @@ import { decodeResult, DEFAULT_QUEUE_NAME, readable } from '@arq-ts/protocol/job
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import { describeError } from '../logging/log-lines.ts'
+import { waitOf } from '../flows/waiting.ts'
+import type { HoldRecord } from '../redis/limits.ts'
 import type { JobDossier } from '../redis/jobs.ts'
 import type { Link } from '../redis/link.ts'
 import { damageText, holderOf, isDate, problemsOf, readPayload, triesOf, waitingState } from './condition.ts'
@@ -19,6 +21,8 @@ export interface JobHold {
   about: string
   /** When it was held. */
   since: Date
+  /** Names of the members that a member of a flow waits for; empty for others. */
+  waitsFor: string[]
 }
 
 /** All that is known of one job. */
@@ -123,13 +127,19 @@ export async function describeJob(link: Link, jobId: string, queueName: string |
         : (letter?.error ?? describeError(ended.result))
       : (letter?.error ?? stored.lastError),
     dead: letter !== null,
-    hold: isWaiting && hold ? { by: hold.by, about: hold.about, since: new Date(hold.sinceMs) } : null,
+    hold: isWaiting && hold ? await holdIn(link, hold) : null,
     workerId: runs?.workerId ?? null,
     holder: runs,
     abortAsked: !ended && stored.abortAskedMs !== null ? new Date(stored.abortAskedMs) : null,
     payloadExpiresInMs: stored.payloadTtlMs,
     problems: [...problems, ...(dead?.problems ?? [])],
   }
+}
+
+/** A hold in words; that of a flow names what the member waits for. */
+async function holdIn(link: Link, { about, by, sinceMs }: HoldRecord): Promise<JobHold> {
+  const hold = { by, about, since: new Date(sinceMs), waitsFor: [] }
+  return by === 'flow' ? { ...hold, ...(await waitOf(link, about)) } : hold
 }
 
 /** A result counts before a run, as arq has it: an in-progress key may outlive its job. */

@@ -6,7 +6,7 @@ import type { JobDetails } from './details.ts'
 
 /** One thing that decides whether a job runs. */
 export interface Reason {
-  /** Name of the check: `place`, `payload`, `time`, `pause`, `hold`, `limit`, `worker`, `function`, `slots`, `abort`, `codec`. */
+  /** Name of the check: `place`, `payload`, `time`, `pause`, `hold`, `limit`, `flow`, `worker`, `function`, `slots`, `abort`, `codec`. */
   check: string
   /** False where it keeps the job from running; null where nobody can know. */
   ok: boolean | null
@@ -73,7 +73,16 @@ function timeOf(job: JobDetails, nowMs: number): Reason[] {
   const tries = job.jobTry > 0 ? `; it was tried ${job.jobTry === 1 ? 'once' : `${job.jobTry} times`}` : ''
   const why = job.error === null || job.jobTry === 0 ? '' : `, last with ${job.error}`
   if (job.hold) {
-    const { about, by, since } = job.hold
+    const { about, by, since, waitsFor } = job.hold
+    if (by === 'flow') {
+      const rest = waitsFor.length > 5 ? ` and ${waitsFor.length - 5} more` : ''
+      const names = waitsFor.slice(0, 5).map((name) => `"${name}"`)
+      const what = names.length === 0 ? 'it is about to start' : `it waits for ${names.join(', ')}${rest}`
+      const held = `held for ${spanText(nowMs - since.getTime())}`
+      return [
+        { check: by, ok: false, detail: `it is in the flow "${about}": ${what}; ${held}, and it starts by itself` },
+      ]
+    }
     const held = `it has waited for ${spanText(nowMs - since.getTime())}`
     const what = by === 'limit' ? `the limit "${about}" has no place for it` : `${by} "${about}" holds it`
     return [{ check: by, ok: false, detail: `${what}; ${held}, no try is counted, and it starts by itself` }]

@@ -207,7 +207,7 @@ export class FlowRecords {
       keys.held,
     ]
     for (const { jobId, queueName } of members)
-      scriptKeys.push(keys.queue(queueName), keys.job(jobId), keys.inProgress(jobId))
+      scriptKeys.push(keys.queue(queueName), keys.job(jobId), keys.inProgress(jobId), keys.result(jobId))
     const args = members.flatMap(({ jobId, key }) => [key, jobId])
     const [state, ...replies] = await this.#calls.script('flowCancel', scriptKeys, args)
     return {

@@ -531,8 +531,8 @@ if state == 'running' then
   redis.call('HSET', flow, 'state', state)
 end
 local reply = { state or '' }
-for m = 0, (#KEYS - 5) / 3 - 1 do
-  local queue, job, in_progress = unpack(KEYS, 3 * m + 6, 3 * m + 8)
+for m = 0, (#KEYS - 5) / 4 - 1 do
+  local queue, job, in_progress, result = unpack(KEYS, 4 * m + 6, 4 * m + 9)
   local key, id = unpack(ARGV, 2 * m + 1, 2 * m + 2)
   local holder = redis.pcall('GET', in_progress)
   local there = type(redis.pcall('ZSCORE', queue, id)) == 'string'
@@ -542,7 +542,8 @@ for m = 0, (#KEYS - 5) / 3 - 1 do
       reply[m + 2] = 2
     elseif there or redis.call('SISMEMBER', out, key) == 0 then
       redis.pcall('ZREM', queue, id)
-      redis.call('DEL', job)
+      -- A result there is that of a run before a replay.
+      redis.call('DEL', job, result)
       redis.pcall('HDEL', held, id)
       redis.call('HDEL', todo, key)
       redis.call('SADD', out, key)
@@ -1650,7 +1651,7 @@ export const luaShas = {
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
   finish: '7047a7f139a74ca0e9bbfa572b4f251ec9e7ac50',
   flowAdd: 'cedddf2511568b6ea085eed6ebd521b7b1046317',
-  flowCancel: 'b01b145d34e1662536869211f835e665639bd6f1',
+  flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
   flowEnd: 'f9628b18c9925dc957d76786fd28455bf2a9de76',
   flowNote: '04d425fd92863e60a2f9dfb7a3494d797626b7a6',
   flowPlace: 'f6a9561d8a4fac7d19b2a207c18192d6f71baca6',

@@ -25,6 +25,17 @@ const printed: Record<string, string[]> = {
     'charged 12',
   ],
   chunks: ['one call for 10 documents', 'characters: 3 3 5 – 4 3 5 5 4 3', 'RuntimeError: document 3 is empty'],
+  flows: [
+    'alert: the report failed',
+    'fetch_part#3: RuntimeError: no answer from c',
+    'fetch_part success',
+    'fetch_part#2 success',
+    'fetch_part#3 failure',
+    'merge blocked',
+    'mail blocked',
+    'alert success',
+    'mailed A+B+C',
+  ],
   cron: ['tick 1', 'tick 2', 'each tick ran once'],
   fastify: [
     '202',

@@ -2,7 +2,7 @@
 -- noted as cancelled, for flow-end.lua; those that run are left, to be aborted.
 --
 -- KEYS[1] -> arq:flow:<id>, KEYS[2] -> arq:flow-open:<id>, KEYS[3] -> arq:flow-out:<id>, KEYS[4] -> arq:flow-todo:<id>, KEYS[5] -> arq:held
--- then for each member: queue, arq:job:<job id>, arq:in-progress:<job id>
+-- then for each member: queue, arq:job:<job id>, arq:in-progress:<job id>, arq:result:<job id>
 -- ARGV: for each member its key and its job's id
 -- Output: state of the flow, then for each member 1 (cancelled), 2 (runs), or 0 (has ended)
 local flow, open, out, todo, held = unpack(KEYS, 1, 5)
@@ -12,8 +12,8 @@ if state == 'running' then
   redis.call('HSET', flow, 'state', state)
 end
 local reply = { state or '' }
-for m = 0, (#KEYS - 5) / 3 - 1 do
-  local queue, job, in_progress = unpack(KEYS, 3 * m + 6, 3 * m + 8)
+for m = 0, (#KEYS - 5) / 4 - 1 do
+  local queue, job, in_progress, result = unpack(KEYS, 4 * m + 6, 4 * m + 9)
   local key, id = unpack(ARGV, 2 * m + 1, 2 * m + 2)
   local holder = redis.pcall('GET', in_progress)
   local there = type(redis.pcall('ZSCORE', queue, id)) == 'string'
@@ -23,7 +23,8 @@ for m = 0, (#KEYS - 5) / 3 - 1 do
       reply[m + 2] = 2
     elseif there or redis.call('SISMEMBER', out, key) == 0 then
       redis.pcall('ZREM', queue, id)
-      redis.call('DEL', job)
+      -- A result there is that of a run before a replay.
+      redis.call('DEL', job, result)
       redis.pcall('HDEL', held, id)
       redis.call('HDEL', todo, key)
       redis.call('SADD', out, key)

@@ -1,4 +1,5 @@
 import type { Contenders } from './contenders.ts'
+import type { Noise } from './noise.ts'
 import type { Cell } from './rounds.ts'
 import type { BenchServer } from './server.ts'
 
@@ -27,6 +28,8 @@ export interface Row {
   cells: Cell[]
   /** What limits it. */
   limit: string
+  /** What else went on at the machine; absent in results that were made before it was looked at. */
+  noise?: Noise
 }
 
 export type MeasureRows = (bench: Bench) => AsyncGenerator<Row>

@@ -8,6 +8,8 @@ import { findContenders } from './contenders.ts'
 import { judge } from './goals.ts'
 import { guard } from './guard.ts'
 import { describeMachine } from './machine.ts'
+import { noiseProbe } from './noise.ts'
+import { writePage } from './page.ts'
 import { asMarkdown } from './report.ts'
 import type { Report } from './report.ts'
 import { groups } from './rows/index.ts'
@@ -23,6 +25,8 @@ The whole takes about 45 minutes and wants a machine that does nothing else.
   --only a,b        only these contenders, by name, such as --only arq-ts,BullMQ; ours is always there
   --rounds N        how often each is measured; default 5, quick 3
   --seconds N       how long one measurement lasts; default 2, quick 0.7
+  --into NAME       writes to bench/results/NAME: the figures of another machine
+  --page            writes the tables of docs/performance.md too, from bench/results; alone (--rows none) it only writes
   --guard           fails if throughput has collapsed against the floor; for CI, writes nothing
   --help            this text`
 
@@ -33,6 +37,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
+    into: { type: 'string' },
+    page: { type: 'boolean', default: false },
     guard: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -65,9 +71,9 @@ async function measure(): Promise<void> {
     seconds: Number(values.seconds ?? (quick ? 0.7 : 2)),
     say: (line) => say(`${since()}  ${line}`),
   }
-  const folder = resolve(import.meta.dirname, '../results', quick ? 'quick' : '.')
+  const folder = resolve(import.meta.dirname, '../results', values.into ?? (quick ? 'quick' : '.'))
   mkdirSync(folder, { recursive: true })
-  const chosen = values.rows?.split(',') ?? Object.keys(groups)
+  const chosen = values.rows === 'none' ? [] : (values.rows?.split(',') ?? Object.keys(groups))
   // A run of some groups alone keeps what the others gave.
   const before = values.rows ? rowsBefore(folder) : []
   const rows: Row[] = []
@@ -76,7 +82,8 @@ async function measure(): Promise<void> {
       const of = (groups as Record<string, MeasureRows>)[group]
       if (!of) throw new Error(`no rows '${group}'; there are ${Object.keys(groups).join(', ')}`)
       for await (const row of of(bench)) {
-        rows.push(row)
+        const { noise } = noiseProbe
+        rows.push(noise ? { ...row, noise } : row)
         write(folder, {
           ...(await describeMachine(server)),
           mode: quick ? 'quick' : 'full',
@@ -90,6 +97,7 @@ async function measure(): Promise<void> {
     await server.stop()
   }
   say(`${since()}  written to ${folder}`)
+  if (values.page) writePage(JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8')) as Report)
 }
 
 function write(folder: string, run: Omit<Report, 'goals'>): void {

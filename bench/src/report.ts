@@ -1,8 +1,11 @@
 import type { Row } from './bench.ts'
 import type { Goal } from './goals.ts'
 import type { Machine } from './machine.ts'
+import type { Noise } from './noise.ts'
 import type { Cell } from './rounds.ts'
 import { rounded } from './rounds.ts'
+import { verdicts } from './verdicts.ts'
+import type { Verdict } from './verdicts.ts'
 
 /** All that one run found. */
 export interface Report extends Machine {
@@ -27,6 +30,7 @@ export function asMarkdown(report: Report): string {
     'Each figure is the median of all rounds, with the least and the most. *Beside arq-ts* is the ratio to ours in the same',
     'run: what counts, since machines differ. CPU is per job. *floor*: what this Redis takes for our commands alone.',
     '',
+    ...verdictSection(rows),
     ...(goals.length > 0 ? ['## Goals', '', ...goalTable(goals), ''] : []),
     ...groups.flatMap((group) => [
       `## ${group}`,
@@ -36,7 +40,42 @@ export function asMarkdown(report: Report): string {
   ].join('\n')
 }
 
-function goalTable(goals: readonly Goal[]): string[] {
+function verdictSection(rows: readonly Row[]): string[] {
+  const all = verdicts(rows)
+  if (all.length === 0) return []
+  return [
+    '## First or not',
+    '',
+    'Ours compared with the best peer of each row, round by round: the median ratio, and the interval that holds it with 90 %',
+    'confidence. *first* and *behind* are said where the whole interval lies on one side of 1, and nothing where the machine had',
+    'other work to do.',
+    '',
+    ...verdictTable(all),
+    '',
+  ]
+}
+
+/** One line for each row that has a peer. */
+export function verdictTable(all: readonly Verdict[]): string[] {
+  return [
+    '| row | arq-ts | best peer | | times better | 90 % interval | CPU per job, with Redis: ours, theirs | |',
+    '|---|---:|---:|---|---:|---:|---:|---|',
+    ...all.map(({ row, ours, peer, times, interval, cpu, says }) => {
+      const value = (cell: Cell) => `${figureOf(cell.figures!['value']!.median)} ${row.unit}`
+      const between = interval ? `${figureOf(interval.low)} – ${figureOf(interval.high)}` : ''
+      const costs = cpu ? `${micros(cpu.ours)}, ${micros(cpu.peer)}` : ''
+      const noise = row.noise && says === 'too noisy' ? ` (${noiseOf(row.noise)})` : ''
+      const verdict = says === 'behind' ? '**behind**' : says
+      return `| ${row.title} | ${value(ours)} | ${value(peer)} | ${peer.contender} | ${figureOf(times)} × | ${between} | ${costs} | ${verdict}${noise} |`
+    }),
+  ]
+}
+
+function noiseOf({ busy, slow }: Noise): string {
+  return `others used ${Math.round(busy * 100)} % of the processors, work took ${rounded(slow)} × its time`
+}
+
+export function goalTable(goals: readonly Goal[]): string[] {
   return [
     '| goal | wanted | measured | |',
     '|---|---:|---:|---|',

@@ -1,4 +1,5 @@
 import type { Contender } from './contenders.ts'
+import { noiseProbe } from './noise.ts'
 import { summarise } from './stats.ts'
 import type { Summary } from './stats.ts'
 
@@ -25,12 +26,14 @@ export async function inRounds(
 ): Promise<Cell[]> {
   const figures = new Map<string, Figures[]>(contenders.map(({ name }) => [name, []]))
   const faults = new Map<string, string>()
+  noiseProbe.begin()
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < contenders.length; turn++) {
       const index = (turn + round) % contenders.length
       const contender = contenders[index]!
       const { name } = contender
       if (faults.has(name)) continue
+      await noiseProbe.look()
       try {
         const found = await measure(contender, round, index)
         figures.get(name)!.push(found)

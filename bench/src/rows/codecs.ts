@@ -63,7 +63,7 @@ export const codecs: MeasureRows = async function* (bench) {
   ])
   for (const [name, found] of await byPython(bench)) contenders.set(name, found)
   const both = (found: Times): Summary => {
-    const sum = (of: keyof Summary) => found.jobWriteNs[of] + found.jobReadNs[of]
+    const sum = (of: 'median' | 'min' | 'max') => found.jobWriteNs[of] + found.jobReadNs[of]
     return { median: sum('median'), min: sum('min'), max: sum('max'), rounds: found.jobWriteNs.rounds }
   }
   yield {

@@ -50,6 +50,18 @@ export function maskText(text: string): string {
   return maskAssignments(maskAddress(text))
 }
 
+/** `user:password@` without a scheme, as one word. */
+const BARE_USER_INFO = /(?<![^\s"'(])[^\s:/@"'(]{1,64}:(?!//)[^\s@"']{1,256}@/g
+
+/**
+ * A message that a program wrote, for a screen: passwords of URLs and of `user:password@host` are hidden, and what is
+ * assigned to a secret name. Other words stay, addresses of people among them: a group of errors is told by its words.
+ */
+export function maskMessage(text: string): string {
+  const urls = maskSecrets(text)
+  return maskAssignments(urls.includes('@') ? urls.replace(BARE_USER_INFO, '***@') : urls)
+}
+
 function maskAddress(text: string): string {
   const at = text.lastIndexOf('@')
   if (at > 0 && text.slice(0, at).includes(':')) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { RemoteError } from '../errors.ts'
-import { maskText } from '../logging/secrets.ts'
+import { maskMessage } from '../logging/secrets.ts'
 
 /** Characters that are looked at; a message may have megabytes. */
 const MAX_MESSAGE = 1_000
@@ -44,14 +44,14 @@ export function fingerprintOf(type: string, message: string): string {
 /** Describes what was thrown; never throws itself, whatever that is. */
 export function describeThrown(thrown: unknown, jobId: string): DescribedError {
   const { type, message, stack } = readThrown(thrown)
-  const sample = maskText(message.slice(0, MAX_MESSAGE))
+  const sample = maskMessage(message.slice(0, MAX_MESSAGE))
   const normalised = normalise(sample, jobId)
   return {
     fingerprint: fingerprintOf(type, normalised),
     type,
     message: normalised,
     sample,
-    stack: maskText(stack.slice(0, MAX_STACK)),
+    stack: maskMessage(stack.slice(0, MAX_STACK)),
   }
 }
 

@@ -62,3 +62,16 @@ test('describes whatever is thrown, and takes no more than a second for a megaby
     expect(stack.length).toBeLessThanOrEqual(4_100)
   }
 })
+
+test.each([
+  ['Unexpected EOF: none received for ada@example.com', 'Unexpected EOF: none received for <email>', 'ada@example.com'],
+  ['cannot reach redis://u:hunter2@redis-1:6379', 'cannot reach redis://u:***@redis-<n>:<n>', '***'],
+  ['login admin:hunter2@db-1 refused', 'login ***@db-<n> refused', '***@db-1'],
+  ['at 10:30 no answer from ops@example.com', 'at <n>:<n> no answer from <email>', 'ops@example.com'],
+  ['password=hunter2 is wrong for ops@example.com', 'password=*** is wrong for <email>', 'ops@example.com'],
+])('keeps the words of %j around what it hides', (message, normalised, shown) => {
+  const described = describeThrown(new Error(message), 'j')
+  expect(described.message).toBe(normalised)
+  expect(described.sample).toContain(shown)
+  expect(described.sample + described.message).not.toContain('hunter2')
+})

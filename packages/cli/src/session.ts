@@ -13,6 +13,8 @@ import type { Served } from './worker/served.ts'
 
 /** Time a command waits for Redis. */
 const REDIS_WAIT_MS = 3_000
+/** Time a command waits where nothing listens: a server that restarts is back by then. */
+const REFUSED_WAIT_MS = 1_000
 /** Bounds of a look through the database for queues, unless `--deep` is given. */
 const SCAN_KEYS = 2_000_000
 const SCAN_MS = 400
@@ -43,16 +45,18 @@ export async function withSession<T>(
 ): Promise<T> {
   const loaded = settingsOf(args)
   let lastError: Error | undefined
+  const refused = new AbortController()
   const logger = createLogger({ level: 'silent' })
   logger.warn = (fields: unknown) => {
     lastError = (fields as { err?: Error }).err ?? lastError
+    if ((lastError as { code?: string } | undefined)?.code === 'ECONNREFUSED') refused.abort()
   }
   const { codec = loaded.config.codec, served } = options
   const address = served ? addressOfServed(served) : addressOf(loaded)
   const where = served ? served.connection : clientOptionsOf(loaded.config)
   const client = new Client({ ...where, codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
   try {
-    const nowMs = await client.now()
+    const nowMs = await firstAnswer(client, refused.signal)
     const out = new Output(args.json === true, args.io, () => client.doctor.takeDamagedKeys().map(({ key }) => key))
     const queueNames = served ? [...served.queueNames] : queueNamesOf(loaded.config)
     const exitCode = await work({ loaded, client, out, io: args.io ?? processIo, address, nowMs, queueNames })
@@ -64,6 +68,27 @@ export async function withSession<T>(
     throw error
   } finally {
     await client.close()
+  }
+}
+
+/**
+ * Redis's time, by the first answer of a connection.
+ *
+ * @throws RedisUnavailableError after 3 s, or 1 s after the first connection was refused.
+ */
+async function firstAnswer(client: Client, refused: AbortSignal): Promise<number> {
+  let timer: NodeJS.Timeout | undefined
+  const gaveUp = new Promise<never>((_, reject) => {
+    const wait = () => {
+      timer = setTimeout(() => reject(new RedisUnavailableError('the connection is refused')), REFUSED_WAIT_MS)
+    }
+    if (refused.aborted) wait()
+    else refused.addEventListener('abort', wait, { once: true })
+  })
+  try {
+    return await Promise.race([client.now(), gaveUp])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

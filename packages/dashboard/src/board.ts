@@ -1,5 +1,5 @@
 import { Client } from '@arq-ts/core'
-import type { CodecName, DeadLetter, History, Logger } from '@arq-ts/core'
+import type { CodecName, DeadLetterSummary, History, Logger } from '@arq-ts/core'
 import { Refusal } from './http/refusal.ts'
 import type { Settings } from './options.ts'
 import { Examinations } from './read/doctor.ts'
@@ -44,9 +44,9 @@ export class Board {
     return this.client.history
   }
 
-  /** All dead letters, newest first; their number is bounded. */
-  deadLetters(): Promise<DeadLetter[]> {
-    return this.shared.of('dead', DEAD_SHARED_MS, () => this.client.deadLetters.list({ limit: Infinity }))
+  /** All dead letters without their payloads, newest first; their number is bounded. */
+  deadLetters(): Promise<DeadLetterSummary[]> {
+    return this.shared.of('dead', DEAD_SHARED_MS, () => this.client.deadLetters.summaries())
   }
 
   /** The functions of the first waiting jobs, as somebody looked at them lately. */

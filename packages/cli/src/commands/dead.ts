@@ -1,6 +1,6 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import { groupDead } from '@arq-ts/core'
-import type { DeadFilter, DeadGroup, DeadLetter } from '@arq-ts/core'
+import type { DeadFilter, DeadGroup, DeadLetter, DeadLetterSummary } from '@arq-ts/core'
 import type { DeadFilterArgs, GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
@@ -46,16 +46,17 @@ export function list(
       showLetters(letters, total)
       return EXIT.ok
     }
-    const letters = await client.deadLetters.list({ ...filter, limit: Infinity })
-    const total = letters.length
     if (args.groupBy) {
+      const letters = await client.deadLetters.summaries(filter)
+      const total = letters.length
       const groups = groupDead(letters, args.groupBy)
       const incomplete = groups.length > args.limit ? [more(args.limit, groups.length)] : []
       const options = { name: 'groups', none: 'no dead letters', incomplete, extra: { total } }
       out.list(groups.slice(0, args.limit), groupColumns(args.groupBy, nowMs), options)
       return EXIT.ok
     }
-    showLetters(letters.slice(0, args.limit), total)
+    const letters = await client.deadLetters.list({ ...filter, limit: Infinity })
+    showLetters(letters.slice(0, args.limit), letters.length)
     return EXIT.ok
   })
 }
@@ -94,7 +95,7 @@ type BulkDeadArgs = GlobalArgs &
 /** `dead retry` */
 export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Promise<number> {
   return withSession(args, async ({ client, out }) => {
-    const letters = await client.deadLetters.list({ ...chosen(args), limit: Infinity })
+    const letters = await client.deadLetters.summaries(chosen(args))
     const isAgreed =
       letters.length > 0 && (await confirmed(`retry ${counted(letters.length, 'dead letter')}`, args, out))
     const refused = notAmong(letters, args.ids)
@@ -119,7 +120,7 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
 /** `dead purge` */
 export function purge(args: BulkDeadArgs): Promise<number> {
   return withSession(args, async ({ client, out }) => {
-    const letters = await client.deadLetters.list({ ...chosen(args), limit: Infinity })
+    const letters = await client.deadLetters.summaries(chosen(args))
     const what = `remove ${counted(letters.length, 'dead letter')} for good`
     const isAgreed = letters.length > 0 && (await confirmed(what, args, out))
     const purged = isAgreed ? await client.deadLetters.purge({ jobIds: letters.map((letter) => letter.jobId) }) : 0
@@ -139,7 +140,7 @@ interface Refused {
 }
 
 /** Ids that were asked for, and are of no letter that matches. */
-function notAmong(letters: readonly DeadLetter[], ids: readonly string[] = []): Refused[] {
+function notAmong(letters: readonly DeadLetterSummary[], ids: readonly string[] = []): Refused[] {
   const found = new Set(letters.map((letter) => letter.jobId))
   return ids.filter((id) => !found.has(id)).map((jobId) => ({ jobId, error: 'no dead letter that matches' }))
 }

@@ -62,8 +62,8 @@ async function deepChecks(session: Session, queueNames: readonly string[], maxAg
       detail: `${address} answered in ${Math.max(1, Math.round(performance.now() - started))} ms`,
     },
   ]
-  for (const queueName of queueNames) {
-    const stats = await client.queues.stats(queueName)
+  for (const stats of await client.queues.statsOf(queueNames)) {
+    const { queueName } = stats
     const here = workers.filter((worker) => worker.queues.includes(queueName))
     const slots = here.reduce((sum, worker) => sum + worker.maxJobs, 0)
     const alive = here.length > 0 || stats.python !== null
@@ -81,8 +81,7 @@ async function deepChecks(session: Session, queueNames: readonly string[], maxAg
       detail: `${stats.oldestDueMs === null ? 'none waits' : `due ${spanText(ageMs)} ago, ${countText(stats.pending)} wait`}${stats.paused ? '; the queue is paused' : ''}`,
     })
   }
-  const { findings } = await client.doctor.examine({ queues: [], scanKeys: 0 })
-  const policy = findings.find((finding) => finding.check === 'eviction-policy')
+  const policy = (await client.doctor.examineServer()).find((finding) => finding.check === 'eviction-policy')
   // A warning says that it is not known.
   const isSafe = policy ? (policy.severity === 'error' ? false : null) : true
   checks.push({ check: 'eviction policy', ok: isSafe, detail: policy?.message ?? 'jobs are not evicted' })

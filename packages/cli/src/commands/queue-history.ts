@@ -78,10 +78,8 @@ async function read(
       Object.assign(rowOf(fromMs, key.queue ?? ''), { complete, failed, aborted, retried, ...durations })
     }
   }
-  for (const { queueName, failedAt } of await client.deadLetters.list({
-    limit: Infinity,
-    ...(name === undefined ? {} : { queueName: name }),
-  })) {
+  const letters = await client.deadLetters.summaries(name === undefined ? {} : { queueName: name })
+  for (const { queueName, failedAt } of letters) {
     const fromMs = Math.floor(failedAt.getTime() / DAY_MS) * DAY_MS
     if (days.includes(fromMs)) rowOf(fromMs, queueName).dead++
   }

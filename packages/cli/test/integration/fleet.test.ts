@@ -291,6 +291,7 @@ describe('the cost of the verbs at 10,000 and at 40,000 jobs', () => {
   const BOUNDED = [
     'queue show emails',
     'queue show imports',
+    'health --deep --queue emails',
     'job show ID',
     'job explain ID',
     'job ls',
@@ -337,7 +338,7 @@ describe('the cost of the verbs at 10,000 and at 40,000 jobs', () => {
 
   test.each(BOUNDED)('%s does not cost more', (verb) => {
     const [small, large] = [costs.small.get(verb)!, costs.large.get(verb)!]
-    const isCount = /^(queue show|job explain)/.test(verb)
+    const isCount = /^(queue show|health)/.test(verb)
     const grown = { commands: large.commands - small.commands, keys: large.keys - small.keys }
     // Dead letters are bounded; a call counts a thousand of them.
     if (isCount) {
@@ -361,6 +362,16 @@ describe('the cost of the verbs at 10,000 and at 40,000 jobs', () => {
         ? Math.ceil((sizes.large - sizes.small) / 10)
         : queues * COUNTED.commands + Math.ceil(dead / 1_000)
     expect(large.commands - small.commands).toBeLessThanOrEqual(steps + allowed)
+  })
+
+  test('job explain asks for what decides about one job, and counts no queue', () => {
+    const { commands, keys } = costs.large.get('job explain ID')!
+    expect(commands).toBeLessThanOrEqual(30)
+    expect(keys).toBeLessThanOrEqual(60)
+  })
+
+  test('health --deep reads no dead letter more often than to count it', () => {
+    expect(costs.large.get('health --deep --queue emails')!.commands).toBeLessThanOrEqual(60)
   })
 
   test('job ls without a bound reads the queues that are known first, and looks for others only after these', () => {

@@ -1,6 +1,6 @@
 import { ArqError, OptionsError } from '../errors.ts'
-import { deadLetters, toDeadLetter } from './dead-letters.ts'
-import type { DeadFilter, DeadLetter } from './dead-letters.ts'
+import { deadLetters, deadSummaries, toDeadLetter } from './dead-letters.ts'
+import type { DeadFilter, DeadLetter, DeadLetterSummary } from './dead-letters.ts'
 import type { Jobs } from './jobs.ts'
 import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
 import type { Link } from '../redis/link.ts'
@@ -60,6 +60,17 @@ export class DeadLetters {
       at += looked
       if (looked < size) break
     }
+    return found
+  }
+
+  /**
+   * Summaries of all dead letters that fit, newest first, by default of every one. Payloads, which may be large, are not
+   * read.
+   */
+  async summaries(filter: DeadFilter = {}): Promise<DeadLetterSummary[]> {
+    checkMethodOptions('deadLetters.summaries', methodSchemas.deadLetterFilter, filter)
+    const found: DeadLetterSummary[] = []
+    for await (const letter of deadSummaries(this.#link, filter)) found.push(letter)
     return found
   }
 
@@ -124,7 +135,7 @@ export class DeadLetters {
     const { jobIds } = filter
     if (jobIds && fields.length === 1) return [...new Set(jobIds)]
     const found: string[] = []
-    for await (const { jobId } of deadLetters(this.#link, filter)) found.push(jobId)
+    for await (const { jobId } of deadSummaries(this.#link, filter)) found.push(jobId)
     return found
   }
 }

@@ -26,6 +26,9 @@ export interface DeadLetter {
   problems: string[]
 }
 
+/** A dead letter without its payload: all that a list or a count needs. */
+export type DeadLetterSummary = Omit<DeadLetter, 'job' | 'problems'>
+
 /** Which dead letters are meant: those that fit all that is given. */
 export interface DeadFilter {
   /** One of these. */
@@ -60,13 +63,7 @@ const MAX_GROUP_FUNCTIONS = 10
 /** @internal Dead letters that fit, newest first, a page at a time. */
 export async function* deadLetters(link: Link, filter: DeadFilter = {}): AsyncGenerator<DeadLetter> {
   const { jobIds, functionName, queueName, error, olderThanMs } = filter
-  if (olderThanMs !== undefined) await link.syncClock()
-  const before = olderThanMs === undefined ? Infinity : link.clock.now() - olderThanMs
-  const fits = (letter: StoredDeadLetter) =>
-    (functionName === undefined || letter.functionName === functionName) &&
-    (queueName === undefined || letter.queueName === queueName) &&
-    (error === undefined || (letter.error ?? '').includes(error)) &&
-    letter.failedAtMs <= before
+  const fits = await fitting(link, filter)
   if (jobIds) {
     for (const jobId of new Set(jobIds)) {
       const letter = await link.deadLetters.read(jobId)
@@ -82,8 +79,38 @@ export async function* deadLetters(link: Link, filter: DeadFilter = {}): AsyncGe
   }
 }
 
+/** @internal Summaries of the dead letters that fit, newest first, a page at a time: no payload is read. */
+export async function* deadSummaries(link: Link, filter: DeadFilter = {}): AsyncGenerator<DeadLetterSummary> {
+  const fits = await fitting(link, filter)
+  if (filter.jobIds) {
+    for (const jobId of new Set(filter.jobIds)) {
+      const letter = await link.deadLetters.read(jobId)
+      if (letter && fits(letter)) yield summaryOf(letter)
+    }
+    return
+  }
+  for (let offset = 0; ; offset += PAGE) {
+    const letters = await link.deadLetters.headers(offset, PAGE)
+    for (const letter of letters) if (fits(letter)) yield summaryOf(letter)
+    if (letters.length < PAGE) return
+  }
+}
+
+async function fitting(
+  link: Link,
+  { functionName, queueName, error, olderThanMs }: DeadFilter,
+): Promise<(letter: StoredDeadLetter) => boolean> {
+  if (olderThanMs !== undefined) await link.syncClock()
+  const before = olderThanMs === undefined ? Infinity : link.clock.now() - olderThanMs
+  return (letter) =>
+    (functionName === undefined || letter.functionName === functionName) &&
+    (queueName === undefined || letter.queueName === queueName) &&
+    (error === undefined || (letter.error ?? '').includes(error)) &&
+    letter.failedAtMs <= before
+}
+
 /** Groups dead letters, the largest group first. */
-export function groupDead(letters: readonly DeadLetter[], by: 'function' | 'error' | 'queue'): DeadGroup[] {
+export function groupDead(letters: readonly DeadLetterSummary[], by: 'function' | 'error' | 'queue'): DeadGroup[] {
   const groups = new Map<string, DeadGroup>()
   for (const letter of letters) {
     const { jobId, functionName, failedAt } = letter
@@ -122,18 +149,24 @@ export function fingerprintOf(error: string): string {
 
 /** @internal */
 export function toDeadLetter(stored: StoredDeadLetter, limits: PayloadLimits): DeadLetter {
-  const { jobId, payload, damaged } = stored
+  const { payload, damaged } = stored
   const problems = damaged.map(damageText)
   const isEmpty = payload === null && stored.queueName === null && stored.error === null
   if (isEmpty && damaged.length === 0) problems.push('its entry is gone: neither its error nor its payload is known')
   return {
-    jobId,
+    ...summaryOf(stored),
+    job: payload?.length ? readable(() => toJobInfo(decodeJob(payload, limits).record, stored.jobId, null)) : null,
+    problems,
+  }
+}
+
+function summaryOf(stored: StoredDeadLetter): DeadLetterSummary {
+  return {
+    jobId: stored.jobId,
     failedAt: new Date(stored.failedAtMs),
     queueName: stored.queueName ?? '',
     functionName: stored.functionName ?? '<unknown>',
     error: stored.error ?? '',
     jobTry: Number.isSafeInteger(stored.jobTry) ? stored.jobTry! : 0,
-    job: payload?.length ? readable(() => toJobInfo(decodeJob(payload, limits).record, jobId, null)) : null,
-    problems,
   }
 }

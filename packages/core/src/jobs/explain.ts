@@ -1,5 +1,4 @@
 import type { PythonWorker, WorkerEntry } from '../fleet/worker-entry.ts'
-import type { QueueStats } from '../queues/queues.ts'
 import { spanText } from '../time/span.ts'
 import { scoreProblem } from './condition.ts'
 import type { JobDetails } from './details.ts'
@@ -17,7 +16,7 @@ export interface Reason {
 export interface Circumstances {
   nowMs: number
   /** The queue that has the job; null when none has. */
-  queue: QueueStats | null
+  queue: { queueName: string; paused: boolean } | null
   workers: readonly WorkerEntry[]
   /** Python workers of that queue. */
   python: readonly PythonWorker[]

@@ -52,7 +52,7 @@ export class Jobs {
     const job = await describeJob(link, jobId, queueName)
     const isQueued = job.score !== null && queueName !== undefined
     const { workers, python } = await fleetOf(link, isQueued ? [queueName] : [])
-    const queue = isQueued ? await this.#queues.stats(queueName) : null
+    const queue = isQueued ? { queueName, paused: (await this.#queues.paused()).includes(queueName) } : null
     return { job, reasons: explain(job, { nowMs: link.clock.now(), queue, workers, python }) }
   }
 

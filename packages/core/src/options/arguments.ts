@@ -57,6 +57,7 @@ export const methodSchemas = {
     offset: count(0).optional(),
     limit: countOrAll.optional(),
   }),
+  deadLetterFilter: object(deadLetterFilter),
   deadLetterChoice: object({ ...deadLetterFilter, all: literal(true).optional() }),
   queueSearch: object({
     known: array(string()).optional(),

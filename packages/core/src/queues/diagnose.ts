@@ -77,14 +77,20 @@ export interface ObservedQueue {
 /** A finding as a rule makes it: what it does not say is filled in. */
 export type Found = Pick<Finding, 'check' | 'severity' | 'message'> & Partial<Finding>
 
+/** Finds settings of the server by which jobs are lost. */
+export function diagnoseServer(server: ServerSettings): Finding[] {
+  return [...serverFindings(server)].map((found) => findingOf(found, null))
+}
+
+function findingOf(found: Found, queueName: string | null): Finding {
+  const jobIds = found.jobIds ?? []
+  return { queueName, repair: null, count: Math.max(1, jobIds.length), damaged: [], ...found, jobIds }
+}
+
 /** Finds what is wrong, from what was seen. */
 export function diagnose(observed: Observed): Finding[] {
-  const findings: Finding[] = []
-  const add = (found: Found, queueName: string | null = null) => {
-    const jobIds = found.jobIds ?? []
-    findings.push({ queueName, repair: null, count: Math.max(1, jobIds.length), damaged: [], ...found, jobIds })
-  }
-  for (const found of serverFindings(observed.server)) add(found)
+  const findings = diagnoseServer(observed.server)
+  const add = (found: Found, queueName: string | null = null) => void findings.push(findingOf(found, queueName))
   for (const found of fleetFindings(observed)) add(found)
   for (const queue of observed.queues)
     for (const found of queueFindings(queue, observed)) add(found, queue.stats.queueName)

@@ -5,7 +5,7 @@ import { deadLetters } from '../jobs/dead-letters.ts'
 import type { ExaminedJob } from '../redis/jobs.ts'
 import type { Link } from '../redis/link.ts'
 import { kindOfKey } from '../redis/key-kinds.ts'
-import { diagnose } from './diagnose.ts'
+import { diagnose, diagnoseServer } from './diagnose.ts'
 import type { Finding, ObservedQueue } from './diagnose.ts'
 import { QueueExamination } from './examination.ts'
 import type { Queues, QueueStats } from './queues.ts'
@@ -128,6 +128,12 @@ export class Doctor {
       nowMs: link.clock.now(),
     })
     return { findings, queueNames, jobs, incomplete }
+  }
+
+  /** Looks at the settings of the server alone: one round trip, whatever the database holds. */
+  async examineServer(): Promise<Finding[]> {
+    await this.#link.syncClock()
+    return diagnoseServer(await this.#link.server.settings())
   }
 
   async #examineQueue(

@@ -54,6 +54,21 @@ export class DeadLetterRecords {
     limit: number,
     wants?: (letter: StoredDeadLetter) => boolean,
   ): Promise<{ letters: StoredDeadLetter[]; looked: number }> {
+    const places = await this.#places(offset, limit)
+    const headers = wants && (await this.#headersOf(places))
+    const wanted = headers ? places.filter((_, i) => wants(headers[i]!)) : places
+    const entries = await this.#calls.attempt(
+      wanted.map(({ jobId }): Call => ['hgetallBuffer', this.#keys.deadLetter(jobId)]),
+    )
+    return { letters: await this.#lettersOf(wanted, entries), looked: places.length }
+  }
+
+  /** One page, newest first, without payloads. */
+  async headers(offset: number, limit: number): Promise<StoredDeadLetter[]> {
+    return this.#headersOf(await this.#places(offset, limit))
+  }
+
+  async #places(offset: number, limit: number): Promise<Place[]> {
     const [reply] = await this.#calls.attempt([
       ['zrangeBuffer', this.#keys.dead, offset, offset + limit - 1, 'REV', 'WITHSCORES'],
     ])
@@ -61,22 +76,17 @@ export class DeadLetterRecords {
     const places: Place[] = []
     for (let i = 0; i < members.length; i += 2)
       places.push({ jobId: readId(members[i]!), failedAtMs: dueTimeIn(members[i + 1]!.toString()) })
-    const wanted = wants ? await this.#wanted(places, wants) : places
-    const entries = await this.#calls.attempt(
-      wanted.map(({ jobId }): Call => ['hgetallBuffer', this.#keys.deadLetter(jobId)]),
-    )
-    return { letters: await this.#lettersOf(wanted, entries), looked: places.length }
+    return places
   }
 
-  async #wanted(places: readonly Place[], wants: (letter: StoredDeadLetter) => boolean): Promise<Place[]> {
+  async #headersOf(places: readonly Place[]): Promise<StoredDeadLetter[]> {
     const answers = await this.#calls.attempt(
       places.map(({ jobId }): Call => ['hmgetBuffer', this.#keys.deadLetter(jobId), ...HEADER]),
     )
     const entries = answers.map((answer) =>
       Array.isArray(answer) ? Object.fromEntries(HEADER.map((field, i) => [field, answer[i] ?? undefined])) : answer,
     )
-    const letters = await this.#lettersOf(places, entries)
-    return places.filter((_, i) => wants(letters[i]!))
+    return this.#lettersOf(places, entries)
   }
 
   async #lettersOf(places: readonly Place[], entries: readonly unknown[]): Promise<StoredDeadLetter[]> {

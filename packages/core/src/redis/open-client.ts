@@ -45,6 +45,8 @@ const ownOptions = {
   commandTimeout: undefined,
   blockingTimeout: undefined,
   connectTimeout: 5_000,
+  // Its timer outlives a socket that is closed already, and would keep a process up; `close` waits for QUIT itself.
+  disconnectTimeout: 250,
   keepAlive: 5_000,
   socketTimeout: SOCKET_TIMEOUT_MS,
   retryStrategy,

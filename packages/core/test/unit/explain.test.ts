@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import { explain } from '../../src/jobs/explain.ts'
 import type { Circumstances } from '../../src/jobs/explain.ts'
 import type { JobDetails } from '../../src/jobs/details.ts'
-import type { QueueStats } from '../../src/queues/queues.ts'
 import type { WorkerEntry } from '../../src/fleet/worker-entry.ts'
 
 const NOW = 1_800_000_000_000
@@ -35,7 +34,7 @@ const job = (changes: Partial<JobDetails> = {}): JobDetails => ({
   ...changes,
 })
 
-const queue = (changes: Partial<QueueStats> = {}) => ({ queueName: 'q', paused: false, ...changes }) as QueueStats
+const queue = (changes: { paused?: boolean } = {}) => ({ queueName: 'q', paused: false, ...changes })
 
 const worker = (changes: Partial<WorkerEntry> = {}) =>
   ({

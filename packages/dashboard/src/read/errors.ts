@@ -1,5 +1,5 @@
 import { errorFingerprint, normaliseError } from '@arq-ts/core'
-import type { DeadLetter, ErrorGroup as RecordedError } from '@arq-ts/core'
+import type { DeadLetterSummary, ErrorGroup as RecordedError } from '@arq-ts/core'
 import type { ErrorDetails, ErrorGroup, ErrorListData } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -20,8 +20,8 @@ export function fingerprintOf(line: string, jobId: string): string {
 }
 
 /** Dead letters by fingerprint, the newest first within each. */
-export function groupsOf(letters: readonly DeadLetter[]): Map<string, DeadLetter[]> {
-  const groups = new Map<string, DeadLetter[]>()
+export function groupsOf(letters: readonly DeadLetterSummary[]): Map<string, DeadLetterSummary[]> {
+  const groups = new Map<string, DeadLetterSummary[]>()
   for (const letter of letters) {
     const fingerprint = fingerprintOf(letter.error, letter.jobId)
     const group = groups.get(fingerprint)
@@ -49,8 +49,8 @@ export async function errorList(board: Board, state: string | null): Promise<Omi
     hidden: all.length - groups.length,
     source: recorded.length > 0 ? 'recorder' : 'dead-letters',
     limits: [
-      'Failures on Python workers are not recorded: of theirs only dead letters are counted.',
-      ...(recorded.length > 0 ? [] : ['No arq-ts worker has recorded an error: only dead letters are counted.']),
+      'Failures on Python workers are counted by the results that they keep.',
+      ...(recorded.length > 0 ? [] : ['No worker has recorded an error: only dead letters are counted.']),
     ],
   }
 }
@@ -77,12 +77,12 @@ export async function errorDetails(board: Board, fingerprint: string): Promise<O
 }
 
 /** The dead letters of a group, newest first. */
-export async function lettersOf(board: Board, fingerprint: string): Promise<DeadLetter[]> {
+export async function lettersOf(board: Board, fingerprint: string): Promise<DeadLetterSummary[]> {
   const letters = await board.deadLetters()
   return letters.filter(({ error, jobId }) => fingerprintOf(error, jobId) === fingerprint)
 }
 
-function groupOf(board: Board, fingerprint: string, letters: readonly DeadLetter[]): ErrorGroup {
+function groupOf(board: Board, fingerprint: string, letters: readonly DeadLetterSummary[]): ErrorGroup {
   const newest = letters[0]!
   const { type, message } = partsOf(newest.error)
   const shown = board.redaction.error(newest, normaliseError(message, newest.jobId)) ?? ''
@@ -105,7 +105,7 @@ function groupOf(board: Board, fingerprint: string, letters: readonly DeadLetter
   }
 }
 
-function recordedGroup(board: Board, error: RecordedError, dead: ReadonlyMap<string, DeadLetter[]>): ErrorGroup {
+function recordedGroup(board: Board, error: RecordedError, dead: ReadonlyMap<string, DeadLetterSummary[]>): ErrorGroup {
   const { fingerprint, type, count, firstMs, lastMs, state, functions, queues, lastJobId, stack } = error
   const about = { jobId: lastJobId, functionName: functions[0] ?? null, queueName: queues[0] ?? null }
   return {

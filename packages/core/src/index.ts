@@ -3,6 +3,9 @@ export type { EnqueueItem, EnqueueOutcome, EnqueueRest } from './client/client.t
 export type { ChunkContext, ChunkJob, ChunkOptions, ChunkResults } from './chunks/chunk.ts'
 export { cron } from './cron/cron.ts'
 export type { CronJob, CronJobOptions } from './cron/cron.ts'
+export { cronOf, ticksBetween } from './cron/served-cron.ts'
+export type { ServedCron } from './cron/served-cron.ts'
+export type { CronHistory, JudgedTick } from './cron/tick-history.ts'
 export { Doctor, KEY_KINDS } from './queues/doctor.ts'
 export type { Examination, ExamineOptions } from './queues/doctor.ts'
 export type { Finding } from './queues/diagnose.ts'
@@ -19,7 +22,7 @@ export { spanText } from './time/span.ts'
 export { JOB_STATES } from './jobs/condition.ts'
 export type { EndedState, JobHolder, JobState } from './jobs/condition.ts'
 export { groupDead } from './jobs/dead-letters.ts'
-export type { DeadFilter, DeadGroup, DeadLetter } from './jobs/dead-letters.ts'
+export type { DeadFilter, DeadGroup, DeadLetter, DeadLetterSummary } from './jobs/dead-letters.ts'
 export type { JobDetails, JobHold } from './jobs/details.ts'
 export type { Reason } from './jobs/explain.ts'
 export type { JobFilter, ListedJob } from './jobs/listing.ts'
@@ -70,7 +73,15 @@ export type { Heatmap } from './recorder/heatmap.ts'
 export { METRICS } from './recorder/metrics.ts'
 export type { CountMetric, GaugeMetric, LatencyMetric, Metric } from './recorder/metrics.ts'
 export type { Counts, Dimension, HistoryFilter, HistoryRange, Latency, LineKey } from './recorder/query.ts'
-export type { AuditEntry, ErrorGroup, ErrorState, RecentJob, RecordedEvent, RecordedTry } from './recorder/records.ts'
+export type {
+  AuditEntry,
+  ErrorGroup,
+  ErrorState,
+  RecentJob,
+  RecordedEvent,
+  RecordedTick,
+  RecordedTry,
+} from './recorder/records.ts'
 export type { FunctionDefinition } from './recorder/function-definitions.ts'
 export type { CountName } from './recorder/measures.ts'
 export type { Language } from './recorder/series-name.ts'

@@ -7,6 +7,7 @@ const fleet = (name: 'workers' | 'cron' | 'events') => async () =>
 const health = (name: 'health' | 'doctor') => async () => (await import('../commands/health.ts'))[name] as Handler
 const exporter = async () => (await import('../commands/exporter.ts')).exporter as Handler
 const top = async () => (await import('../top/top.ts')).top as Handler
+const cronHistory = async () => (await import('../commands/cron-history.ts')).cronHistory as Handler
 const config = (name: 'show' | 'check' | 'schema') => async () =>
   (await import('../commands/config.ts'))[name] as Handler
 
@@ -80,10 +81,20 @@ export function addFleet(yargs: Argv, run: Run): Argv {
           .example('$0 workers quiet host:123:9f2c', 'before it is stopped or replaced'),
       run(fleet('workers')),
     )
-    .command('cron', 'cron jobs: ls', (y) =>
+    .command('cron', 'cron jobs: ls, history', (y) =>
       y
         .command('ls', 'list cron jobs of live workers, and their next runs', (z) => z, run(fleet('cron')))
-        .demandCommand(1, 'cron: a command is required: ls'),
+        .command(
+          'history [name]',
+          'show the last ticks: ran, late, overlapping, left out, missed',
+          (z) =>
+            z
+              .positional('name', { string: true, describe: 'only this cron job' })
+              .options({ limit: { ...countOption('show at most this many ticks [50]'), default: 50 } })
+              .example('$0 cron history cron:nightly', ''),
+          run(cronHistory),
+        )
+        .demandCommand(1, 'cron: a command is required: ls or history'),
     )
     .command(
       'top',

@@ -3,6 +3,7 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import type { PayloadLimits } from '@arq-ts/protocol'
 import type { Logger } from '../logging/logger.ts'
 import { Journal } from '../recorder/journal.ts'
+import { TickJournal } from '../recorder/tick-journal.ts'
 import { SeriesPlaces } from '../recorder/series-places.ts'
 import type { ForeignResults } from '../redis/foreign-results.ts'
 import type { RecordCall, Recordings } from '../redis/recordings.ts'
@@ -159,12 +160,13 @@ export class Collector {
       fresh.map(({ series, id }) => ({ name: series, id })),
       now(),
     )
-    const journal = new Journal({ keys, workerId: 'python', language: 'python' })
+    const journals = { workerId: 'python', language: 'python', keys } as const
+    const [journal, ticks] = [new Journal(journals), new TickJournal(journals)]
     for (const { call, jobs } of planSightings(keys, fresh, (id) => this.#places.has(id), this.#lease!, now())) {
       if (!(await this.#write(call))) return false
-      for (const job of jobs) keep(journal, job)
+      for (const job of jobs) keep(journal, ticks, job)
     }
-    for (const call of journal.collect()) await this.#write(call)
+    for (const call of [...journal.collect(), ...ticks.collect()]) await this.#write(call)
     return true
   }
 
@@ -179,11 +181,12 @@ export class Collector {
   }
 }
 
-/** Hands a job to the journal, which keeps failures and some others. */
-function keep(journal: Journal, sighting: Sighting): void {
+/** Hands a job to the journals, which keep failures, some others, and the ticks of cron jobs. */
+function keep(journal: Journal, ticks: TickJournal, sighting: Sighting): void {
   const { enqueuedMs, error, finishedMs, jobId, jobTry, outcome, series, startedMs } = sighting
   const job = { jobId, jobTry, functionName: series.function, queueName: series.queue }
   const run = { startedMs, finishedMs, waitMs: Math.max(0, startedMs - enqueuedMs) }
+  ticks.ended(job, outcome, run)
   if (outcome === 'failed') journal.failed(job, finishedMs, run, error)
   else if (outcome === 'complete') journal.succeeded(job, run)
 }

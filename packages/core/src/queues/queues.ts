@@ -86,7 +86,7 @@ export class Queues {
 
   /**
    * Names of queues: those given (default: arq's default), the client's own, those that live workers serve, paused ones,
-   * those that earlier looks have found, and what a look at the database finds. `complete` is false where the look ended
+   * those that producers of arq-ts have used lately or earlier looks have found, and what a look at the database finds. `complete` is false where the look ended
    * at a bound: after `scanKeys` keys (default 2,000,000), or, once it has seen 20,000, after `scanMs` (default: never).
    */
   async names(options: QueueSearch = {}): Promise<{ names: string[]; complete: boolean }> {
@@ -115,13 +115,14 @@ export class Queues {
 
   async #near(known: readonly string[] = [DEFAULT_QUEUE_NAME]): Promise<Set<string>> {
     const { queues } = this.#link
-    const [paused, workers, remembered] = await Promise.all([
+    const [paused, workers, remembered, noted] = await Promise.all([
       queues.paused(),
       liveWorkers(this.#link),
       queues.remembered(),
+      queues.noted(),
     ])
     const served = workers.flatMap((worker) => worker.queues)
-    return new Set([...known, this.#own, ...served, ...paused, ...remembered])
+    return new Set([...known, this.#own, ...served, ...paused, ...remembered, ...noted])
   }
 
   /**
@@ -130,6 +131,7 @@ export class Queues {
    */
   async #joined(found: FoundQueues, near: ReadonlySet<string>, isWhole: boolean): Promise<string[]> {
     const names = [...new Set([...near, ...found.names])].sort()
+    if (isWhole && found.complete && found.looked > 0) await this.#link.queues.forgetNoted(new Set(found.names))
     if (found.looked >= REMEMBERED_FROM)
       await this.#link.queues.remember(isWhole && found.complete ? found.names : names)
     return names

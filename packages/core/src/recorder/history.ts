@@ -1,3 +1,5 @@
+import { cronHistory } from '../cron/tick-history.ts'
+import type { CronHistory } from '../cron/tick-history.ts'
 import { ArgumentsError } from '../errors.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import { readJobLog } from '../progress/job-events.ts'
@@ -13,10 +15,19 @@ import type { GaugeMetric, Metric } from './metrics.ts'
 import { addNumbers, countsOf, gridOf, isWanted, latencyOf, lineKey, NO_NUMBERS, slotsOf } from './query.ts'
 import type { Counts, Dimension, Grid, HistoryFilter, HistoryRange, Latency, LineKey, Numbers } from './query.ts'
 import { ERROR_STATES, readDefinition, readEntry, readErrorGroup } from './records.ts'
-import type { AuditEntry, ErrorGroup, ErrorState, RecentJob, RecordedEvent, RecordedTry } from './records.ts'
+import type {
+  AuditEntry,
+  ErrorGroup,
+  ErrorState,
+  RecentJob,
+  RecordedEvent,
+  RecordedTick,
+  RecordedTry,
+} from './records.ts'
 import { FOLDED_ID, OTHERS, readSeriesField } from './series-name.ts'
 import type { Language, SeriesName } from './series-name.ts'
 import { placeOf } from './slots.ts'
+import { MAX_CRON_JOBS } from './tick-journal.ts'
 
 /** Bounds of streams. */
 const MAX_RECENT = 500
@@ -197,6 +208,28 @@ export class History {
     return entries.flatMap(
       (entry) => (readEntry(entry, { kind: 'string', atMs: 'number' }) as RecordedTry | undefined) ?? [],
     )
+  }
+
+  /**
+   * Cron jobs of live workers, and those whose ticks are recorded, with what became of the last 50 ticks of each: ended,
+   * late, overlapping, left out, missed. Ticks are kept for 35 days. Python's are known by the results that they leave.
+   */
+  async cron(): Promise<CronHistory[]> {
+    const [workers, ticks] = await Promise.all([liveWorkers(this.#link), this.#ticks()])
+    return cronHistory(workers, ticks, this.#link.clock.now())
+  }
+
+  async #ticks(): Promise<Map<string, RecordedTick[]>> {
+    const { keys, recordings } = this.#link
+    const [index = {}] = await recordings.hashes([keys.obsTicked])
+    const names = Object.keys(index).sort().slice(0, MAX_CRON_JOBS)
+    const hashes = await recordings.hashes(names.map((name) => keys.obsTicks(name)))
+    const members = { atMs: 'number', outcome: 'string', jobId: 'string', queueName: 'string' } as const
+    const ticksIn = (hash: Readonly<Record<string, string>>) =>
+      Object.values(hash)
+        .flatMap((value) => (readEntry(value, members) as RecordedTick | undefined) ?? [])
+        .sort((a, b) => a.atMs - b.atMs)
+    return new Map(names.map((name, i) => [name, ticksIn(hashes[i]!)]))
   }
 
   /** What a job logged and how far it was, the oldest first; see `job.events()`. */

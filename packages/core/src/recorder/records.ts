@@ -85,6 +85,22 @@ export interface RecordedTry {
   delayMs?: number
 }
 
+/** A tick of a cron job that ended, or that a worker left out. */
+export interface RecordedTick {
+  /** The moment of the schedule, in unix ms. */
+  atMs: number
+  /** `overlap`: left out, since the one before still ran. `late`: left out, since Redis was away for too long. */
+  outcome: 'complete' | 'failed' | 'aborted' | 'overlap' | 'late'
+  jobId: string
+  queueName: string
+  /** Unix ms of Redis; null where no handler ran. */
+  startedMs: number | null
+  finishedMs: number | null
+  /** The worker that ran it or left it out; `python` for Python's. */
+  workerId: string
+  language: Language
+}
+
 /** Something an operator did. */
 export interface AuditEntry {
   /** Id of the entry. */

@@ -18,6 +18,8 @@ const LOOK_PAGE = 1_000
 /** Names of queues that are remembered, and for how long. */
 const MAX_REMEMBERED = 10_000
 const REMEMBERED_MS = 7 * 86_400_000
+/** A queue that was noted so lately may have got its first job after a look at the database. */
+const RECENTLY_NOTED_MS = 60_000
 
 /** Members of a queue with scores from `min` to `max`, as `ZRANGE BYSCORE` reads bounds: `(5` is above 5. */
 export interface ScoreRange {
@@ -73,6 +75,32 @@ export class QueueRecords {
   async remember(queueNames: readonly string[]): Promise<void> {
     const names = JSON.stringify(queueNames.slice(0, MAX_REMEMBERED))
     await this.#calls.attempt([['set', this.#keys.obsQueues, names, 'PX', REMEMBERED_MS]]).catch(() => {})
+  }
+
+  /** Names of queues that producers of ours have noted; some may be gone. */
+  async noted(): Promise<string[]> {
+    const [reply] = await this.#calls.attempt([['hkeysBuffer', this.#keys.obsNoted]])
+    return intact<Buffer[]>(reply, []).map(readId)
+  }
+
+  /** Notes that jobs are enqueued into a queue, unless 10,000 are noted. A user who may not write here notes nothing. */
+  async note(queueName: string): Promise<void> {
+    const { obsNoted } = this.#keys
+    const [count] = await this.#calls.attempt([['hlen', obsNoted]])
+    if (intact(count, MAX_REMEMBERED) >= MAX_REMEMBERED) return
+    await this.#calls.attempt([
+      ['hset', obsNoted, queueName, this.#clock.now()],
+      ['pexpire', obsNoted, REMEMBERED_MS],
+    ])
+  }
+
+  /** Forgets notes of queues that a look at the whole database did not find, but those of the last minute. */
+  async forgetNoted(found: ReadonlySet<string>): Promise<void> {
+    const [reply] = await this.#calls.attempt([['hgetall', this.#keys.obsNoted]])
+    const oldMs = this.#clock.now() - RECENTLY_NOTED_MS
+    const notes = Object.entries(intact<Record<string, string>>(reply, {}))
+    const gone = notes.filter(([name, at]) => !found.has(name) && !(Number(at) > oldMs)).map(([name]) => name)
+    if (gone.length > 0) await this.#calls.attempt([['hdel', this.#keys.obsNoted, ...gone]]).catch(() => {})
   }
 
   /** Names of paused queues; none where the key that has them is damaged. */

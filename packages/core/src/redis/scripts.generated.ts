@@ -1249,6 +1249,21 @@ operations.error = function()
   redis.call('HDEL', KEYS[index], at)
   pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'error', at
 end
+operations.tick = function()
+  local key, index, most, names = tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take())
+  local ttl, name, tick, value, ran = take(), take(), take(), take(), take() == '1'
+  local isNew = redis.pcall('HEXISTS', KEYS[index], name)
+  if fault(index, isNew) then return end
+  if isNew == 0 and redis.call('HLEN', KEYS[index]) >= names then return end
+  if fault(key, redis.pcall(ran and 'HSET' or 'HSETNX', KEYS[key], tick, value)) then return end
+  redis.call('PEXPIRE', KEYS[key], ttl)
+  redis.call('HSET', KEYS[index], name, tick)
+  redis.call('PEXPIRE', KEYS[index], ttl)
+  local ticks = redis.call('HKEYS', KEYS[key])
+  if #ticks <= most then return end
+  table.sort(ticks, function(a, b) return (tonumber(a) or 0) < (tonumber(b) or 0) end)
+  redis.call('HDEL', KEYS[key], unpack(ticks, 1, #ticks - most))
+end
 local lost = false
 operations.hold = function()
   local key, token, ms = tonumber(take()), take(), take()
@@ -1665,7 +1680,7 @@ export const luaShas = {
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   putBack: '290ddd808206bc523c79f3008ff789b73149059f',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
-  record: 'e8ff76b5d0b65eda748050fd1a250180f9030371',
+  record: '219cbbc3ea250f41577967ac527dbfa53a1a3094',
   remove: 'c4036ca2122ea90c6a12974f91669c282d3561d1',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',

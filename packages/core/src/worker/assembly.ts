@@ -18,6 +18,7 @@ import { FunctionDefinitions, jsonSchemaOf } from '../recorder/function-definiti
 import type { FunctionDefinition } from '../recorder/function-definitions.ts'
 import { Journal } from '../recorder/journal.ts'
 import { Recorder } from '../recorder/recorder.ts'
+import { TickJournal } from '../recorder/tick-journal.ts'
 import { Link } from '../redis/link.ts'
 import { AbortListener } from './abort-listener.ts'
 import { Burst } from './claiming/burst.ts'
@@ -99,7 +100,8 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const hooks = new StateHooks({ state, onStartup, onShutdown, log })
 
   const { logArguments, logResults, abortGraceMs } = settings
-  const journal = new Journal({ keys: link.keys, workerId: id, language: 'typescript' })
+  const journals = { keys: link.keys, workerId: id, language: 'typescript' } as const
+  const [journal, tickJournal] = [new Journal(journals), new TickJournal(journals)]
   const recorder = settings.recorder
     ? new Recorder({
         recordings: link.recordings,
@@ -111,6 +113,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         hasFunction: (name) => tasks.has(name),
         parts: [
           journal,
+          tickJournal,
           new FunctionDefinitions(link.keys, definitionsOf(tasks, settings)),
           new QueueGauges({
             keys: link.keys,
@@ -136,7 +139,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
       now,
     })
   const logs = recorder && new JobLogs(link.jobLogs, log, now)
-  const recording = recorder && logs && new JobRecording(recorder, journal, logs, now)
+  const recording = recorder && logs && new JobRecording(recorder, { journal, ticks: tickJournal }, logs, now)
   const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recording })
   const leases: LeaseKeeper = new LeaseKeeper({
     broker,
@@ -190,6 +193,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     log,
     ticks,
     client: tickClient,
+    onLeftOut: (name, atMs, why) => tickJournal.leftOut(name, atMs, why, queueNames[0]!),
   })
   const burst = settings.burst
     ? new Burst({

@@ -15,6 +15,8 @@ export interface CronServiceOptions {
   ticks: TickRecords
   /** Enqueues the ticks, into its queue. */
   client: Client
+  /** Called for a tick that is not enqueued: the one before still runs, or Redis was away for too long. */
+  onLeftOut: (name: string, atMs: number, why: 'overlap' | 'late') => void
 }
 
 /**
@@ -171,7 +173,8 @@ export class CronService {
   }
 
   #logOutcome({ job, atMs }: Tick, outcome: TickOutcome): void {
-    const { log } = this.#o
+    const { log, onLeftOut } = this.#o
+    if (outcome === 'overlap' || outcome === 'late') onLeftOut(job.name, atMs, outcome)
     if (outcome === 'overlap')
       log.info(`${job.name}: the tick of ${iso(atMs)} is left out, the one before is still queued or runs`)
     if (outcome === 'late')

@@ -56,6 +56,22 @@ describe('results that Python workers left', () => {
     expect(recent[0]).toMatchObject({ language: 'python', functionName: 'py', queueName: 'mail', runMs: 40 })
   })
 
+  test('are recorded as ticks where they are those of a cron job', async () => {
+    await leave('cron:py:1700000000000', { f: 'cron:py' })
+    await leave('other:1700000000000', { f: 'py' })
+    start()
+    await eventually(async () => (await client.history.cron()).length > 0)
+    expect(await client.history.cron()).toMatchObject([
+      {
+        name: 'cron:py',
+        language: 'python',
+        schedule: null,
+        queues: ['mail'],
+        ticks: [{ outcome: 'complete', tookMs: 40 }],
+      },
+    ])
+  })
+
   test('count again where the same job ran again, and not where they ended long ago', async () => {
     await leave('again', { finishedMs: Date.now() - 5_000 })
     await leave('old', { f: 'old', finishedMs: Date.now() - 2 * 3_600_000 })

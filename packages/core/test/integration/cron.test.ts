@@ -277,3 +277,46 @@ test(`each tick is enqueued at most once by skewed and late workers (seed ${seed
     await link.close()
   }
 })
+
+describe('the ticks of cron jobs', () => {
+  test('are recorded with their ends, the last 50 of each, under one key', async () => {
+    const { redis } = bench.database()
+    const fails = (ctx: { jobId: string }) => {
+      if (Number(ctx.jobId.slice(-3)) === 500) throw new Error('no')
+    }
+    const often = cron('cron:often', { second: null, microsecond: 0 }, fails)
+    const half = cron('cron:half', { second: null, microsecond: 500_000 }, fails)
+    const old = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [String(1_000_000_000_000 + i), '{}']))
+    await redis.hset('arq:obs:ticks:cron:often', old)
+    await bench.worker({ cron: [often, half], recorder: { intervalMs: 100 } })
+    const client = bench.client()
+    const ticksOf = async (name: string) => (await client.history.cron()).find((job) => job.name === name)!.ticks
+    await eventually(async () => (await ticksOf('cron:often')).length > 0 && (await ticksOf('cron:half')).length > 0)
+    expect((await ticksOf('cron:often'))[0]).toMatchObject({ outcome: 'complete', isLate: false, overlaps: false })
+    expect((await ticksOf('cron:half'))[0]).toMatchObject({ outcome: 'failed', queueName: 'arq:queue' })
+    expect(await redis.hlen('arq:obs:ticks:cron:often')).toBe(50)
+    expect(await redis.pttl('arq:obs:ticks:cron:often')).toBeGreaterThan(30 * 86_400_000)
+  })
+
+  test('are recorded as left out where the one before still runs', async () => {
+    const forever = (ctx: { signal: AbortSignal }) =>
+      new Promise<void>((resolve) => ctx.signal.addEventListener('abort', () => resolve()))
+    const job = cron('cron:long', { second: null }, forever, { overlap: 'skip' })
+    await bench.worker({ cron: [job], recorder: { intervalMs: 100 } })
+    const client = bench.client()
+    await eventually(async () => (await client.history.cron())[0]?.ticks.some(({ outcome }) => outcome === 'overlap'))
+    expect((await client.history.cron())[0]!.missed).toEqual([])
+  })
+
+  test('are recorded of jobs that end as they are named alone: an id that ends in digits is no tick', async () => {
+    const client = bench.client()
+    await bench.worker({
+      tasks: [defineTask({ name: 'cron:fake', handler: () => 1 })],
+      recorder: { intervalMs: 100 },
+    })
+    const job = await client.enqueue('cron:fake', [], { jobId: 'cron:fake:1700000000000' })
+    await job!.result({ timeoutMs: 10_000 })
+    await eventually(async () => (await client.history.totals({ by: 'function' })).length > 0)
+    expect(await client.history.cron()).toEqual([])
+  })
+})

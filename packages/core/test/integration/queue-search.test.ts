@@ -1,7 +1,7 @@
-import { takeDatabase } from '@arq-ts/test-support'
+import { eventually, takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Client, createLogger } from '../../src/index.ts'
+import { Client, createLogger, measureCommands } from '../../src/index.ts'
 
 let database: Database
 let client: Client
@@ -82,4 +82,31 @@ test('remembered names that are none, or a key of another type, hide no queue', 
     key: 'arq:obs:queues',
     type: 'hash',
   })
+})
+
+test('a queue that a producer has just begun to use is known without a look, until a look finds it gone', async () => {
+  const producer = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
+  await producer.enqueue('f', [], { queueName: 'fresh' })
+  await eventually(async () => (await client.queues.names(none)).names.includes('fresh'))
+  await producer.close()
+  await database.redis.del('fresh')
+  // A note of the last minute may be of a job that came after the look.
+  await client.queues.names()
+  expect((await client.queues.names(none)).names).toContain('fresh')
+  await database.redis.hset('arq:obs:noted', 'fresh', Date.now() - 3_600_000)
+  await client.queues.names()
+  expect((await client.queues.names(none)).names).not.toContain('fresh')
+})
+
+test('a producer notes a queue once, not with each job, and at most 10,000 queues', async () => {
+  const producer = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
+  await producer.enqueue('f', [], { queueName: 'fresh' })
+  await eventually(async () => (await database.redis.hexists('arq:obs:noted', 'fresh')) === 1)
+  const { commands } = await measureCommands(() => producer.enqueue('f', [], { queueName: 'fresh' }))
+  expect(commands).toBe(0) // a batch is counted by its broker
+  const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`q${i}`, '1']))
+  await database.redis.hset('arq:obs:noted', many)
+  await producer.enqueue('f', [], { queueName: 'one too many' })
+  await producer.close()
+  expect(await database.redis.hexists('arq:obs:noted', 'one too many')).toBe(0)
 })

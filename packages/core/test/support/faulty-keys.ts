@@ -73,6 +73,10 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   obsNumbers: (keys, { queueName }) => keys.obsNumbers('1m', echoOf(queueName), blockNow()),
   obsDepth: (keys, { queueName }) => keys.obsDepth('1m', queueName, blockNow()),
   obsQueues: (keys) => keys.obsQueues,
+  obsNoted: (keys) => keys.obsNoted,
+  // Written where a cron job ends; the operations of the matrix enqueue tasks.
+  obsTicks: (keys) => keys.obsTicks('echo'),
+  obsTicked: (keys) => keys.obsTicked,
   obsEvents: (keys) => keys.obsEvents,
   obsRecent: (keys) => keys.obsRecent,
   obsAudit: (keys) => keys.obsAudit,

@@ -40,12 +40,14 @@ export function StripHead({ from, to, now }: Span) {
 export function CronStrip({ job, from, to, now }: Span & { job: CronRow }) {
   const [ref, width] = useWidth(640)
   const x = (at: number) => Math.min(width - 3, Math.max(3, ((at - from) / (to - from)) * width))
-  const many = job.past.length + job.coming.length > width / 5
-  const radius = many ? 1.8 : 3.2
-  const failed = job.past.filter(({ status }) => status === 'failed' || status === 'dead' || status === 'aborted')
+  // Ticks stay apart: what is a dot where there are few is a point where there are many.
+  const each = ((to - from) / (to - now)) * job.coming.length + job.past.length / 2
+  const radius = Math.min(3.2, Math.max(0.9, (0.36 * width) / Math.max(1, each)))
+  const failed = job.past.filter(({ status }) => status !== 'complete')
   const words = [
     `${job.past.length} ran`,
     failed.length && `${failed.length} of them failed`,
+    job.leftOut.length && `${job.leftOut.length} were left out`,
     job.missed.length && `${job.missed.length} were missed`,
     `${job.coming.length} to come`,
   ]
@@ -62,8 +64,7 @@ export function CronStrip({ job, from, to, now }: Span & { job: CronRow }) {
           </circle>
         ))}
         {job.past.map(({ atMs, status }) => {
-          const bad = status === 'failed' || status === 'dead' || status === 'aborted'
-          return bad ? (
+          return status !== 'complete' ? (
             <rect key={atMs} class="failed" x={x(atMs) - 3.5} y={11} width={7} height={7}>
               <title>{`${clock(atMs)} ${status}`}</title>
             </rect>
@@ -73,6 +74,11 @@ export function CronStrip({ job, from, to, now }: Span & { job: CronRow }) {
             </circle>
           )
         })}
+        {job.leftOut.map(({ atMs, why }) => (
+          <path key={atMs} class="left-out" d={`M${x(atMs) - 3.5} 18l7 -7`}>
+            <title>{`${clock(atMs)} left out${why === 'overlap' ? ', one ran' : ', Redis was away'}`}</title>
+          </path>
+        ))}
         {job.missed.map((at) => (
           <path key={at} class="missed" d={`M${x(at)} 8.5l5.5 10h-11z`}>
             <title>{`${clock(at)} missed`}</title>

@@ -10,6 +10,7 @@ import { may } from '../state/session.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
 import { Languages, Mark } from '../ui/status.tsx'
+import { Behind } from '../charts/behind.tsx'
 import { CronStrip, StripHead } from '../charts/cron-strip.tsx'
 
 /** Cron jobs of both languages, a day back and a day ahead. */
@@ -21,7 +22,7 @@ export function Cron() {
 
 function Shown({ data }: { data: CronCalendar }) {
   const missed = data.jobs.filter((job) => job.missed.length > 0)
-  const failed = data.jobs.filter((job) => job.past.at(-1)?.status === 'failed' || job.past.at(-1)?.status === 'dead')
+  const failed = data.jobs.filter((job) => job.past.at(-1)?.status === 'failed')
   const next = data.jobs.filter(({ nextMs }) => nextMs !== null).sort((a, b) => a.nextMs! - b.nextMs!)[0]
   const sorted = [...data.jobs].sort(
     (a, b) => b.missed.length - a.missed.length || (a.nextMs ?? Infinity) - (b.nextMs ?? Infinity),
@@ -92,6 +93,7 @@ function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
             </>
           )}
         </p>
+        <Verdicts job={job} />
         {job.missed.length > 0 && (
           <p class="warning">
             {digits(job.missed.length, 'tick')} missed, the last at {timeZoneDay(job.missed.at(-1)!, data.nowMs)}
@@ -113,6 +115,42 @@ function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
       ) : (
         <span />
       )}
+      {job.past.length + job.missed.length + job.leftOut.length > 0 && (
+        <Behind
+          head={['Tick', 'Outcome', 'Began after', 'Took']}
+          rows={() => tickRows(job).map((cells) => [moment(cells.atMs, data.nowMs), ...cells.words])}
+        />
+      )}
     </li>
   )
+}
+
+/** Ticks that need a word: late, overlapping, left out. */
+function Verdicts({ job }: { job: CronRow }) {
+  const late = job.past.filter(({ isLate }) => isLate).length
+  const overlapping = job.past.filter(({ overlaps }) => overlaps).length
+  const busy = job.leftOut.filter(({ why }) => why === 'overlap').length
+  const words = [
+    late > 0 && `${digits(late, 'tick')} began late`,
+    overlapping > 0 && `${digits(overlapping, 'tick')} began while one ran`,
+    busy > 0 && `${digits(busy, 'tick')} left out while one ran`,
+    job.leftOut.length > busy && `${digits(job.leftOut.length - busy, 'tick')} left out while Redis was away`,
+  ].filter(Boolean)
+  return words.length > 0 ? <p class="muted">{words.join(' · ')}</p> : null
+}
+
+/** All that is known of past ticks, the newest first. */
+function tickRows(job: CronRow): { atMs: number; words: string[] }[] {
+  const span = (ms: number | null) => (ms === null ? '–' : brief(Math.max(0, ms)))
+  const ended = job.past.map(({ atMs, status, delayMs, tookMs, isLate, overlaps }) => {
+    const marks = [isLate && 'late', overlaps && 'overlapping'].filter(Boolean)
+    return { atMs, words: [[status, ...marks].join(', '), span(delayMs), span(tookMs)] }
+  })
+  const none = ['–', '–']
+  const left = job.leftOut.map(({ atMs, why }) => ({
+    atMs,
+    words: [why === 'overlap' ? 'left out, one ran' : 'left out, Redis was away', ...none],
+  }))
+  const missed = job.missed.map((atMs) => ({ atMs, words: ['missed', ...none] }))
+  return [...ended, ...left, ...missed].sort((a, b) => b.atMs - a.atMs)
 }

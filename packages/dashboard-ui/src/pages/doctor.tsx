@@ -41,7 +41,7 @@ function Shown({ data, again, busy }: { data: DoctorReport; again: () => void; b
         <ul class="section checks" aria-label="Not examined">
           {data.incomplete.map((line) => (
             <li key={line}>
-              <Mark shape="open" /> <span>{line}</span>
+              <Mark shape="open" /> <span>{capital(line)}</span>
             </li>
           ))}
         </ul>
@@ -57,7 +57,8 @@ function Shown({ data, again, busy }: { data: DoctorReport; again: () => void; b
               </p>
               <p class="muted">
                 {finding.check}
-                {finding.queueName && ` · ${finding.queueName}`} · {number(finding.count)}{' '}
+                {finding.queueName && ` · ${finding.queueName}`}
+                {finding.count > 1 && ` · ${number(finding.count)}`}{' '}
                 {finding.repair ? `· repair: ${finding.repair}` : '· only a person can repair it'}
               </p>
               {finding.jobIds.length > 0 && (

@@ -19,7 +19,9 @@ export function Why({ job }: { job: JobView }) {
   const waits = reasons.some(({ ok }) => ok === false)
   const shape = waits ? 'warning' : 'on-time'
   // What holds the job stands first; the headline repeats the reason that decides.
-  const rest = reasons.filter(({ detail }) => detail !== headline)
+  // The time counts down between the two answers: it is the same reason with another number.
+  const words = (text: string) => text.replace(/\d+(\.\d+)?/g, '#')
+  const rest = reasons.filter(({ detail }) => words(detail) !== words(headline))
   const sorted = rest.sort((a, b) => rank(a.ok) - rank(b.ok))
   return (
     <section class={`section why ${waits ? 'waits' : ''}`}>

@@ -14,6 +14,7 @@ export interface Piece {
 const verbs: Record<Headline['kind'], (name: string) => string> = {
   failing: () => ' fails',
   growing: () => ' is falling behind',
+  late: () => ' is late',
   unserved: () => ' has no worker',
   stalled: () => ' stands still',
   paused: () => ' is paused',
@@ -33,7 +34,7 @@ export function title({ headlines, queues, nowMs }: Pick<Overview, 'headlines' |
     if (i) pieces.push({ text: told.length > most ? ', ' : ', and ' })
     const server = subject.type === 'server'
     // `*` is the series that the recorder folds all further functions into.
-    const name = server ? 'Redis' : subject.name === '*' ? 'another function' : subject.name
+    const name = server ? 'Redis' : subject.name === '*' ? 'a function without a worker' : subject.name
     pieces.push({
       text: i === 0 && subject.type === 'queue' && /^[a-z]+$/.test(name) ? capital(name) : name,
       code: subject.type === 'function' && subject.name !== '*',

@@ -2,6 +2,7 @@ import type { Forecast, Headline, Overview as Data, SeriesAnswer } from '@arq-ts
 import { useResource } from '../api/resource.ts'
 import { ForecastChart } from '../charts/forecast-chart.tsx'
 import { brief } from '../format/duration.ts'
+import { capital } from '../format/number.ts'
 import { to } from '../router.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
@@ -76,7 +77,10 @@ function Arrivals({ of }: { of: Forecast }) {
 
 const targets: Record<Headline['subject']['type'], (name: string) => [string, string]> = {
   queue: (name) => [to('/queue', { name }), 'Open the queue'],
-  function: (name) => [to('/functions', { function: name }), 'Open the function'],
+  function: (name) =>
+    name === '*'
+      ? [to('/functions'), 'Open the functions']
+      : [to('/functions', { function: name }), 'Open the function'],
   error: (name) => [to('/error', { fp: name }), 'Open the error'],
   server: () => [to('/doctor'), 'Open the doctor'],
 }
@@ -86,18 +90,14 @@ function Findings({ of, now }: { of: Headline[]; now: number }) {
     <ul class="findings" aria-label="Findings">
       {of.map((finding) => {
         const [address, word] = targets[finding.subject.type](finding.subject.name)
-        const [claim, rest] = split(
-          finding.text.replace(
-            `"${finding.subject.name}"`,
-            finding.subject.name === '*' ? 'Another function' : finding.subject.name,
-          ),
-        )
+        const name = finding.subject.name
+        const [claim, rest] = split(finding.text.replace(`"${name}"`, name))
         return (
           <li key={`${finding.kind} ${finding.subject.name}`}>
             <Mark shape={finding.severity === 'error' ? 'failing' : 'warning'} />
             <p>
               <span class="sr">{finding.severity === 'error' ? 'Failing: ' : 'Warning: '}</span>
-              <b>{coded(claim, finding)}</b>
+              <b>{name === '*' ? capital(claim) : coded(claim, finding)}</b>
               <span class="muted">{rest}</span>
             </p>
             <span class="since muted">{finding.sinceMs !== null && `for ${brief(now - finding.sinceMs)}`}</span>

@@ -4,7 +4,6 @@
  */
 
 import type { ActionName } from './acts.ts'
-import type { JobStateName } from './jobs.ts'
 
 export type * from './acts.ts'
 export type * from './jobs.ts'
@@ -81,7 +80,7 @@ export interface Bootstrap {
 /** One finding that the overview leads with. */
 export interface Headline {
   /** What it is about: failing, growing, stuck, unserved, paused, or a problem of the server. */
-  kind: 'failing' | 'growing' | 'unserved' | 'stalled' | 'paused' | 'damaged'
+  kind: 'failing' | 'growing' | 'late' | 'unserved' | 'stalled' | 'paused' | 'damaged'
   severity: 'error' | 'warning'
   /** The queue, function or fingerprint it is about. */
   subject: { type: 'queue' | 'function' | 'error' | 'server'; name: string }
@@ -307,10 +306,27 @@ export interface CronRow {
   nextMs: number | null
   /** Coming ticks within the range, at most 200. */
   coming: number[]
-  /** Past ticks within the range, at most 200, as the results and queued jobs of `cron:<name>:<ms>` show. */
-  past: { atMs: number; jobId: string; status: JobStateName; tookMs: number | null }[]
-  /** Ticks of the schedule that left no trace although results are kept; empty where nobody can know. */
+  /** Ticks within the range that ended, at most the last 50. */
+  past: CronTick[]
+  /** Ticks within the range that a worker left out: the one before still ran, or Redis was away for too long. */
+  leftOut: { atMs: number; why: 'overlap' | 'late' }[]
+  /** Ticks of the schedule within the range that left no trace; empty where nobody can know. */
   missed: number[]
+}
+
+/** A tick of a cron job that ended. */
+export interface CronTick {
+  atMs: number
+  jobId: string
+  status: 'complete' | 'failed' | 'aborted'
+  /** Null where no handler ran. */
+  tookMs: number | null
+  /** Time from the tick to its start; null where no handler ran. */
+  delayMs: number | null
+  /** Started more than 60 s after its time. */
+  isLate: boolean
+  /** Started while one before it still ran. */
+  overlaps: boolean
 }
 
 /** `GET /api/doctor`. Query: `limit` jobs of each queue (default 10,000). */

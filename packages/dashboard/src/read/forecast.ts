@@ -2,7 +2,7 @@ import type { WorkerEntry } from '@arq-ts/core'
 import type { Forecast, ForecastSlot, QueueRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { snapshot } from './queues.ts'
-import { cronOf, ticksBetween } from './ticks.ts'
+import { cronOf, ticksBetween } from '@arq-ts/core'
 
 const SLOT_MS = 1_800_000
 const SLOTS = 48

@@ -1,9 +1,13 @@
+import { spanText } from '@arq-ts/core'
 import type { Headline, Overview, QueueRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { unservedFunctions } from './functions.ts'
 import type { FunctionSample } from './functions.ts'
-import { snapshot } from './queues.ts'
+import { BEHIND_MS, snapshot } from './queues.ts'
 import type { Snapshot } from './queues.ts'
+
+/** The name under which the recorder counts functions that a worker does not have. */
+const OTHERS = '*'
 
 /** The overview: what is wrong now, and every queue in numbers. */
 export async function overview(board: Board, seen?: Snapshot): Promise<Omit<Overview, 'cost'>> {
@@ -41,7 +45,8 @@ export function headlinesOf(
 ): Headline[] {
   const headlines = failing.map(({ functionName, failed, tries }): Headline => {
     const share = Math.round((100 * failed) / tries)
-    const text = `"${functionName}" fails in ${share} % of its tries: ${failed.toLocaleString('en-US')} in the last half hour`
+    const who = functionName === OTHERS ? 'functions that their worker does not have' : `"${functionName}"`
+    const text = `${who} ${functionName === OTHERS ? 'fail' : 'fails'} in ${share} % of ${functionName === OTHERS ? 'their' : 'its'} tries: ${failed.toLocaleString('en-US')} in the last half hour`
     return {
       kind: 'failing',
       severity: 'error',
@@ -50,7 +55,7 @@ export function headlinesOf(
       sinceMs: null,
     }
   })
-  for (const row of seen.queues) headlines.push(...queueHeadlines(row))
+  for (const row of seen.queues) headlines.push(...queueHeadlines(row, seen.nowMs))
   for (const { functionName, queueName, waiting } of unserved) {
     const row = seen.queues.find((each) => each.queueName === queueName)
     // A queue without any worker says so itself, once a job is due there.
@@ -75,7 +80,7 @@ export function headlinesOf(
   return headlines.sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'))
 }
 
-function queueHeadlines(row: QueueRow): Headline[] {
+function queueHeadlines(row: QueueRow, nowMs: number): Headline[] {
   const subject = { type: 'queue', name: row.queueName } as const
   const due = `${count(row.pending, 'job')} ${row.pending === 1 ? 'is' : 'are'} due`
   switch (row.state) {
@@ -100,8 +105,13 @@ function queueHeadlines(row: QueueRow): Headline[] {
       return [
         { kind: 'paused', severity: 'warning', subject, text: `"${row.queueName}" is paused; ${due}`, sinceMs: null },
       ]
-    default:
-      return []
+    default: {
+      // Until its rates are known, a queue is late by the age of its oldest job alone.
+      const waitedMs = row.oldestDueMs === null ? 0 : nowMs - row.oldestDueMs
+      if (row.rates !== null || row.pending === 0 || waitedMs <= BEHIND_MS) return []
+      const text = `"${row.queueName}" is late: ${due}, the oldest for ${spanText(waitedMs)}`
+      return [{ kind: 'late', severity: 'warning', subject, text, sinceMs: null }]
+    }
   }
 }
 

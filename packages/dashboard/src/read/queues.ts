@@ -4,7 +4,7 @@ import type { Board } from '../board.ts'
 import { emptiesAt } from './pulse.ts'
 
 /** Waiting for longer than this, while more becomes due, is falling behind. */
-const BEHIND_MS = 10_000
+export const BEHIND_MS = 10_000
 /** Due for longer than this with nobody to serve it is unserved. */
 const UNSERVED_MS = 5_000
 

@@ -4,7 +4,7 @@ import { hostName, isLoopback } from '../../src/http/guard.ts'
 import { inertJson } from '../../src/http/respond.ts'
 import { emptiesAt, Pulse } from '../../src/read/pulse.ts'
 import { parseQuery } from '../../src/read/query.ts'
-import { ticksBetween } from '../../src/read/ticks.ts'
+import { ticksBetween } from '@arq-ts/core'
 import { Replay } from '../../src/stream/replay.ts'
 
 describe('a query', () => {

@@ -41,6 +41,10 @@ export class Keys {
   readonly obsSeries: string
   /** Names of the queues that looks at a large database have found: JSON. */
   readonly obsQueues: string
+  /** Queues that producers of ours have used lately: hash of name to the time. */
+  readonly obsNoted: string
+  /** Cron jobs whose ticks are recorded: hash of name to the time of the last. */
+  readonly obsTicked: string
   /** Stream of what happened to jobs, queues and workers. */
   readonly obsEvents: string
   /** Stream of jobs that ended: failures, samples and the slowest. */
@@ -86,6 +90,8 @@ export class Keys {
     this.flowConductor = `${prefix}arq:flow-conductor`
     this.obsSeries = `${prefix}arq:obs:series`
     this.obsQueues = `${prefix}arq:obs:queues`
+    this.obsNoted = `${prefix}arq:obs:noted`
+    this.obsTicked = `${prefix}arq:obs:ticked`
     this.obsEvents = `${prefix}arq:obs:events`
     this.obsRecent = `${prefix}arq:obs:recent`
     this.obsAudit = `${prefix}arq:obs:audit`
@@ -147,6 +153,10 @@ export class Keys {
   /** Length and age of a queue: hash of 40 slots of one resolution. */
   obsDepth(resolution: string, queueName: string, block: number): string {
     return `${this.prefix}arq:obs:depth:${queueName}:${resolution}:${block}`
+  }
+  /** The last ticks of a cron job: hash of the tick's unix ms to what became of it. */
+  obsTicks(cronName: string): string {
+    return `${this.prefix}arq:obs:ticks:${cronName}`
   }
   /** Python's jobs that ended in one second and are counted: a set of numbers. */
   obsSeen(second: number): string {

@@ -18,7 +18,7 @@ const NAMES: Readonly<Record<string, string>> = {
   string:
     'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush obsQueues obsCollector',
   zset: 'abort dead workers queue reserved limitWatch limitRunning limitOffered limitWaiting',
-  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held limitState unique',
+  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held limitState unique obsNoted obsTicks obsTicked',
   set: 'paused',
   list: 'obsTried obsTries obsLogged',
   stream: 'obsEvents obsRecent obsAudit obsLog',

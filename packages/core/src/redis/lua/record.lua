@@ -11,6 +11,8 @@
 --   set, key, value, TTL in ms
 --   append, key of a stream, its length at most, '=' or '~' (exactly or about), value: added as the field j
 --   try, key of a list, key of the list of jobs, jobs at most, entries at most, TTL in ms, id of the job, value
+--   tick, key of a hash, key of the hash of cron jobs, ticks at most, cron jobs at most, TTL in ms, name, unix ms of the tick,
+--     value, 1 where it ran: a tick that ran is stored in place of one that a worker left out
 --   hold, key, token, ms: keeps a lease for that long; where it has another holder, nothing that follows is done
 --   mark, key of a set, ms for which it is kept, how many members, members; where that fails, nothing that follows is done
 --   error, key of a hash, key of the hash of fingerprints, fingerprints at most, TTL in ms, fingerprint, now in unix ms,
@@ -176,6 +178,21 @@ operations.error = function()
   end
   redis.call('HDEL', KEYS[index], at)
   pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'error', at
+end
+operations.tick = function()
+  local key, index, most, names = tonumber(take()), tonumber(take()), tonumber(take()), tonumber(take())
+  local ttl, name, tick, value, ran = take(), take(), take(), take(), take() == '1'
+  local isNew = redis.pcall('HEXISTS', KEYS[index], name)
+  if fault(index, isNew) then return end
+  if isNew == 0 and redis.call('HLEN', KEYS[index]) >= names then return end
+  if fault(key, redis.pcall(ran and 'HSET' or 'HSETNX', KEYS[key], tick, value)) then return end
+  redis.call('PEXPIRE', KEYS[key], ttl)
+  redis.call('HSET', KEYS[index], name, tick)
+  redis.call('PEXPIRE', KEYS[index], ttl)
+  local ticks = redis.call('HKEYS', KEYS[key])
+  if #ticks <= most then return end
+  table.sort(ticks, function(a, b) return (tonumber(a) or 0) < (tonumber(b) or 0) end)
+  redis.call('HDEL', KEYS[key], unpack(ticks, 1, #ticks - most))
 end
 local lost = false
 operations.hold = function()

@@ -2,6 +2,7 @@ import type { Ending, JobRecord } from '@arq-ts/protocol/jobs'
 import { showName } from '@arq-ts/protocol/show'
 import type { JobLogs } from '../../progress/job-logs.ts'
 import type { Journal, JournalJob } from '../../recorder/journal.ts'
+import type { TickJournal } from '../../recorder/tick-journal.ts'
 import type { Recorder } from '../../recorder/recorder.ts'
 import { OUTCOME } from '../../recorder/tally.ts'
 import type { Claim } from '../../redis/broker.ts'
@@ -13,26 +14,38 @@ import { dueTimeOf } from '../../jobs/due-time.ts'
 export class JobRecording {
   readonly #recorder: Recorder
   readonly #journal: Journal
+  readonly #ticks: TickJournal
   readonly #logs: JobLogs
   readonly #now: () => number
 
   /** `now` gives Redis time in unix ms. */
-  constructor(recorder: Recorder, journal: Journal, logs: JobLogs, now: () => number) {
+  constructor(
+    recorder: Recorder,
+    { journal, ticks }: { journal: Journal; ticks: TickJournal },
+    logs: JobLogs,
+    now: () => number,
+  ) {
     this.#recorder = recorder
     this.#journal = journal
+    this.#ticks = ticks
     this.#logs = logs
     this.#now = now
   }
 
   /** A final ending that is stored. */
   finished(job: EndedJob, ending: Extract<Ending, { kind: 'finish' }>): void {
-    const { claim, finishedMs, hasRun, jobTry, record, startedMs } = job
+    const { claim, finishedMs, hasRun, jobTry, record, startedMs, task } = job
     const outcome = ending.success ? OUTCOME.complete : ending.aborted ? OUTCOME.aborted : OUTCOME.failed
     const runMs = hasRun ? finishedMs - startedMs : -1
     const waitMs = startedMs - dueTimeOf(claim.score, record)
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, runMs, finishedMs)
     if (this.#logs.isLogging)
       this.#logs.ended(claim, ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed')
+    if (task?.isCron) {
+      const tick = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
+      const how = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
+      this.#ticks.ended(tick, how, hasRun ? { startedMs, finishedMs } : undefined)
+    }
     if (outcome === OUTCOME.complete && this.#journal.wants(runMs)) {
       this.#journal.succeeded(journalJob(claim, record, jobTry), { startedMs, finishedMs, waitMs: Math.max(0, waitMs) })
     } else if (outcome === OUTCOME.failed && !ending.success) {

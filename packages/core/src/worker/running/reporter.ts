@@ -31,6 +31,8 @@ export interface EndedJob {
   claim: Claim
   record: JobRecord
   jobTry: number
+  /** Undefined for a function that this worker does not have. */
+  task: RegisteredTask | undefined
   /** False where it ended before its handler was called. */
   hasRun: boolean
   startedMs: number

@@ -1,4 +1,4 @@
-import type { WorkerEntry } from '@arq-ts/core'
+import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import { nextTick, parseSchedule } from '@arq-ts/protocol/cron'
 import type { CronOptions, WallSchedule } from '@arq-ts/protocol/cron'
 import { systemTimeZone } from '@arq-ts/protocol/time'
@@ -8,10 +8,15 @@ const MAX_TICKS = 3_000
 
 /** A cron job of live workers. */
 export interface ServedCron {
+  /** Its name, which is that of its function. */
   name: string
+  /** Its schedule as text: an expression, or arq's options as `hour=2 minute=0`. */
   schedule: string
+  /** Its next tick in unix ms; null where none will come. */
   nextMs: number | null
+  /** Queues that its ticks go to. */
   queues: string[]
+  /** Ids of the workers that have it. */
   workers: string[]
 }
 

@@ -51,7 +51,7 @@ export function maskText(text: string): string {
 }
 
 /** `user:password@` without a scheme, as one word. */
-const BARE_USER_INFO = /(?<![^\s"'(])[^\s:/@"'(]{1,64}:(?!//)[^\s@"']{1,256}@/g
+const BARE_USER_INFO = /(?<![^\s"'(])[^\s:/@"'(]{1,64}:(?!\/\/)[^\s@"']{1,256}@/g
 
 /**
  * A message that a program wrote, for a screen: passwords of URLs and of `user:password@host` are hidden, and what is

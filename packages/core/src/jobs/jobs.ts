@@ -49,9 +49,9 @@ export class Jobs {
     const given = checkMethodOptions('jobs.explain', methodSchemas.queueName, options)
     const link = this.#link
     const queueName = given.queueName ?? (await this.queueOf(jobId))
-    const job = await describeJob(link, jobId, queueName)
+    const { workers, python } = await fleetOf(link, queueName === undefined ? [] : [queueName])
+    const job = await describeJob(link, jobId, queueName, workers)
     const isQueued = job.score !== null && queueName !== undefined
-    const { workers, python } = await fleetOf(link, isQueued ? [queueName] : [])
     const queue = isQueued ? { queueName, paused: (await this.#queues.paused()).includes(queueName) } : null
     return { job, reasons: explain(job, { nowMs: link.clock.now(), queue, workers, python }) }
   }

@@ -3,6 +3,7 @@ import type { Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import { readId } from './id-bytes.ts'
+import { readMany } from './many.ts'
 
 /** Signs of life: the registry of arq-ts workers, and the health lines that workers of both languages write. */
 export class WorkerRegistry {
@@ -37,8 +38,8 @@ export class WorkerRegistry {
   async entries(): Promise<{ workerId: string; entry: string | null }[]> {
     const [reply] = await this.#calls.attempt([['zrangebyscoreBuffer', this.#keys.workers, this.#clock.now(), '+inf']])
     const ids = intact<Buffer[]>(reply, []).map(readId)
-    const entries = await this.#calls.attempt(ids.map((id) => ['get', this.#keys.worker(id)]))
-    return ids.map((workerId, i) => ({ workerId, entry: intact<string | null>(entries[i], null) }))
+    const [entries = []] = await readMany(this.#calls, [ids.map((id) => this.#keys.worker(id))])
+    return ids.map((workerId, i) => ({ workerId, entry: intact<Buffer | null>(entries[i], null)?.toString() ?? null }))
   }
 
   /** Writes a health line, which expires after `ttlMs`. */

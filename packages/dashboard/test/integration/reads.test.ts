@@ -183,22 +183,28 @@ describe('cron jobs', () => {
     const day = Math.floor(nowMs / 86_400_000) * 86_400_000
     bench.worker({ queueName: 'mail', cron: [cron('cron:hourly', '0 * * * *', () => {}, { timeZone: 'UTC' })] })
     await eventually(async () => (await bench.client().workers.list()).length === 1)
-    for (const [hours, name] of [
-      [-40, 'cron:hourly'],
-      [-38, 'cron:hourly'],
-      [-20, 'cron:python'],
+    for (const [hours, name, outcome] of [
+      [-40, 'cron:hourly', 'complete'],
+      [-39, 'cron:hourly', 'overlap'],
+      ...Array.from({ length: 37 }, (_, i) => [i - 37, 'cron:hourly', 'complete'] as const),
+      [-20, 'cron:python', 'failed'],
     ] as const) {
-      const jobId = `${name}:${day + hours * 3_600_000}`
-      await bench.database().redis.zadd('arq:dead', nowMs, jobId)
-      await bench.database().redis.hset(`arq:dead:${jobId}`, { queue: 'mail', function: name, error: 'E', try: 1 })
+      const atMs = day + hours * 3_600_000
+      const language = name === 'cron:python' ? 'python' : 'typescript'
+      const run = { startedMs: atMs + 90_000, finishedMs: atMs + 95_000 }
+      const tick = { atMs, outcome, jobId: `${name}:${atMs}`, queueName: 'mail', workerId: 'w', language, ...run }
+      await bench.database().redis.hset(`arq:obs:ticks:${name}`, atMs, JSON.stringify(tick))
+      await bench.database().redis.hset('arq:obs:ticked', name, atMs)
     }
     const { jobs } = await read<CronCalendar>(`/api/cron?from=${day - 3 * 86_400_000}&to=${nowMs + 86_400_000}`)
     const [hourly, python] = ['cron:hourly', 'cron:python'].map((name) => jobs.find((job) => job.name === name)!)
     expect(hourly).toMatchObject({ language: 'arq-ts', schedule: '0 * * * *' })
     expect(hourly!.coming).toHaveLength(24)
-    expect(hourly!.missed).toEqual([day - 39 * 3_600_000])
+    expect(hourly!.missed.slice(0, 1)).toEqual([day - 38 * 3_600_000])
+    expect(hourly!.leftOut).toEqual([{ atMs: day - 39 * 3_600_000, why: 'overlap' }])
+    expect(hourly!.past[0]).toMatchObject({ status: 'complete', isLate: true, delayMs: 90_000, tookMs: 5_000 })
     expect(python).toMatchObject({ language: 'python', schedule: null, missed: [] })
-    expect(python!.past).toMatchObject([{ status: 'dead' }])
+    expect(python!.past).toMatchObject([{ status: 'failed' }])
   })
 })
 

@@ -24,7 +24,6 @@ import { History } from '../recorder/history.ts'
 import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
 import { Link } from '../redis/link.ts'
 import { newJobId } from './job-ids.ts'
-import { QueueNotes } from './queue-notes.ts'
 import type { UniqueOutcome, UniqueRules } from '../redis/unique-jobs.ts'
 import { isSerial, rulesOf } from '../unique/unique.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
@@ -89,7 +88,6 @@ export class Client {
   readonly reversals: Reversals
   readonly #link: Link
   readonly #batcher: EnqueueBatcher
-  readonly #notes: QueueNotes
   readonly #ownsLink: boolean
   readonly #onEnqueued: ((job: JobEvent) => void) | undefined
   /** The last call under way of each unique key. */
@@ -108,7 +106,6 @@ export class Client {
     this.#onEnqueued = onEnqueued
     this.#ownsLink = !(options instanceof SharedLink)
     this.#batcher = new EnqueueBatcher(link.broker, link.timeoutMs)
-    this.#notes = new QueueNotes(link.queues)
     this.queues = new Queues(link, queueName)
     this.jobs = new Jobs(link, this.queues)
     this.deadLetters = new DeadLetters(link, this.jobs)
@@ -279,7 +276,7 @@ export class Client {
 
   #send(call: PreparedCall, add = (each: EnqueueCall) => this.#batcher.add(each)): Promise<boolean> {
     const sent = isTracing() ? this.#sendTraced(call, add) : add(call)
-    this.#notes.note(call.queueName)
+    this.#link.queueNotes.note(call.queueName)
     const tell = this.#onEnqueued
     if (!tell) return sent
     return sent.then((queued) => {
@@ -397,8 +394,6 @@ type PreparedCall = EnqueueCall & {
   unpack: AnyContract['unpack']
 }
 
-function dueOf(options: EnqueueOptions): Due {
-  const { deferUntil, deferByMs } = options
-  if (deferUntil !== undefined) return { at: Number(deferUntil) }
-  return { in: deferByMs ?? 0 }
+function dueOf({ deferUntil, deferByMs }: EnqueueOptions): Due {
+  return deferUntil === undefined ? { in: deferByMs ?? 0 } : { at: Number(deferUntil) }
 }

@@ -17,6 +17,7 @@ import { JobPages } from './job-pages.ts'
 import { JobLogStreams } from './job-logs.ts'
 import { JobRecords } from './jobs.ts'
 import { describeObstruction } from './obstruction.ts'
+import { QueueNotes } from './queue-notes.ts'
 import { QueueRecords } from './queues.ts'
 import { LimitRecords } from './limits.ts'
 import { Recordings } from './recordings.ts'
@@ -62,6 +63,7 @@ export class Link {
   readonly shelf: Shelf
   readonly deadLetters: DeadLetterRecords
   readonly queues: QueueRecords
+  readonly queueNotes: QueueNotes
   readonly orders: WorkerOrders
   readonly registry: WorkerRegistry
   readonly events: WorkerEventChannel
@@ -106,6 +108,7 @@ export class Link {
     this.shelf = new Shelf(calls, this.keys, this.clock)
     this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock, this.damaged)
     this.queues = new QueueRecords(calls, this.keys, this.clock, { jobs: this.jobs, damaged: this.damaged })
+    this.queueNotes = new QueueNotes(this.queues)
     this.orders = new WorkerOrders(calls, this.keys)
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)
     this.events = new WorkerEventChannel(calls, this.keys)

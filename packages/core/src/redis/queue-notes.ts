@@ -1,4 +1,4 @@
-import type { QueueRecords } from '../redis/queues.ts'
+import type { QueueRecords } from './queues.ts'
 
 /** Time after which a queue is noted again, in ms. */
 const AGAIN_MS = 3_600_000

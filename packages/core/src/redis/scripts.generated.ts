@@ -656,9 +656,13 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
       redis.call('DEL', retry, result, letter)
       redis.pcall('ZREM', dead, id)
     end
-    local gone = not is_new and (not score or redis.call('EXISTS', in_progress) == 1)
+    -- Somebody made it due: it is held again, or has ended, by the next call.
+    local is_claimed = not is_new and score and redis.call('EXISTS', in_progress) == 1
+    local gone = not is_new and not score
     if is_faulty then
       reply[m + 1] = 3
+    elseif is_claimed then
+      reply[m + 1] = 0
     elseif action == 'hold' then
       local till = now + hold_ms
       redis.call('ZADD', queue, string.format('%.0f', till), id)
@@ -685,7 +689,7 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
       redis.call('SADD', out, key)
       reply[m + 1] = 2
     end
-    if not is_faulty then redis.call('HDEL', todo, key) end
+    if reply[m + 1] ~= 0 and not is_faulty then redis.call('HDEL', todo, key) end
   end
 end
 for channel, new in pairs(news) do
@@ -1669,7 +1673,7 @@ export const luaShas = {
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
   flowEnd: 'f9628b18c9925dc957d76786fd28455bf2a9de76',
   flowNote: '04d425fd92863e60a2f9dfb7a3494d797626b7a6',
-  flowPlace: 'f6a9561d8a4fac7d19b2a207c18192d6f71baca6',
+  flowPlace: '81b4ce501edb62ca61606db28cf3b27fe3009001',
   flowReopen: '75a516c2c3da56918cf0c08c36aa2163c2b7004f',
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',

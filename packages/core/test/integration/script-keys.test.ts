@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
-import { Client, defineTask, Retry, Worker } from '../../src/index.ts'
+import { Client, defineTask, flow, Retry, Worker } from '../../src/index.ts'
 import type { Finding } from '../../src/index.ts'
 import { luaShas, luaSources } from '../../src/redis/scripts.generated.ts'
 import { silent, useBench } from './support.ts'
@@ -59,6 +59,7 @@ const tasks = [
       return ctx.jobTry
     },
   }),
+  defineTask({ name: 'spread', handler: (ctx) => void ctx.flow.call('echo', [1]) }),
   defineTask({
     name: 'slow',
     handler: (ctx) => new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))),
@@ -76,7 +77,7 @@ const lostJob = (jobId: string): Finding => ({
   damaged: [],
 })
 
-/** Everything that touches Redis by a script: enqueue, claim, renew, finish, bury, retry, abort, replay, hand back. */
+/** Everything that touches Redis by a script: enqueue, claim, renew, finish, bury, retry, abort, replay, hand back, flows. */
 async function useEverything(client: Client, worker: Worker, redis: Redis, prefix = ''): Promise<void> {
   expect(await (await client.enqueue('echo', [1]))?.result({ timeoutMs: 5_000 })).toBe(1)
   expect(await (await client.enqueue('again', []))?.result({ timeoutMs: 5_000 })).toBe(2)
@@ -84,6 +85,17 @@ async function useEverything(client: Client, worker: Worker, redis: Redis, prefi
   await expect(bad?.result({ timeoutMs: 5_000 })).rejects.toThrow('bad')
   expect(await client.jobs.retry(bad?.jobId as string)).toBe(true)
   await expect(bad?.result({ timeoutMs: 5_000 })).rejects.toThrow('bad')
+  const f = flow('all', { onUnknown: 'fail' })
+  f.call('echo', [f.call('echo', [2])], { after: f.call('spread', []) })
+  const run = await client.start(f)
+  expect(await run.result({ timeoutMs: 5_000 })).toBe(2)
+  await run.replay()
+  expect(await run.result({ timeoutMs: 5_000 })).toBe(2)
+  const held = flow('held', { onUnknown: 'fail' })
+  held.call('echo', [held.call('echo', [1], { delayMs: 60_000 })])
+  const waiting = await client.start(held)
+  expect(await waiting.cancel()).toBe(true)
+  await expect(waiting.result({ timeoutMs: 5_000 })).rejects.toThrow('cancelled')
   const slow = await client.enqueue('slow', [])
   await new Promise<void>((resolve) => worker.once('jobStarted', () => resolve()))
   const leaseEnd = () => redis.pexpiretime(`${prefix}arq:in-progress:${slow?.jobId}`)

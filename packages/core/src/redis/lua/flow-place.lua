@@ -30,9 +30,13 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
       redis.call('DEL', retry, result, letter)
       redis.pcall('ZREM', dead, id)
     end
-    local gone = not is_new and (not score or redis.call('EXISTS', in_progress) == 1)
+    -- Somebody made it due: it is held again, or has ended, by the next call.
+    local is_claimed = not is_new and score and redis.call('EXISTS', in_progress) == 1
+    local gone = not is_new and not score
     if is_faulty then
       reply[m + 1] = 3
+    elseif is_claimed then
+      reply[m + 1] = 0
     elseif action == 'hold' then
       local till = now + hold_ms
       redis.call('ZADD', queue, string.format('%.0f', till), id)
@@ -59,7 +63,7 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
       redis.call('SADD', out, key)
       reply[m + 1] = 2
     end
-    if not is_faulty then redis.call('HDEL', todo, key) end
+    if reply[m + 1] ~= 0 and not is_faulty then redis.call('HDEL', todo, key) end
   end
 end
 for channel, new in pairs(news) do

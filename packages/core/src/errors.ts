@@ -33,6 +33,31 @@ export class ResultError extends ArqError {
   readonly code = 'ARQ_RESULT'
 }
 
+/** The module of a sandboxed task cannot be loaded: it ends a worker at its start. */
+export class SandboxLoadError extends ArqError {
+  readonly code = 'ARQ_SANDBOX_LOAD'
+}
+
+/** The thread or process of a sandboxed job took more memory than `sandbox.memoryMb`; the job alone has failed. */
+export class SandboxMemoryError extends ArqError {
+  readonly code = 'ARQ_SANDBOX_MEMORY'
+}
+
+/** The thread or process of a sandboxed job ended before the job did; the job alone has failed. */
+export class SandboxDiedError extends ArqError {
+  readonly code = 'ARQ_SANDBOX_DIED'
+  /** The exit code, null where a signal ended the process. */
+  readonly exitCode: number | null
+  /** The signal that ended the process, `SIGSEGV` say; null where it exited. */
+  readonly signal: string | null
+
+  constructor(message: string, how: { exitCode?: number | null; signal?: string | null; cause?: unknown } = {}) {
+    super(message, how.cause === undefined ? undefined : { cause: how.cause })
+    this.exitCode = how.exitCode ?? null
+    this.signal = how.signal ?? null
+  }
+}
+
 /** A wait (`job.result`, `job.abort`) ran past its own `timeoutMs`; the job itself continues. */
 export class TimeoutError extends ArqError {
   readonly code = 'ARQ_TIMEOUT'

@@ -86,12 +86,15 @@ export type { FunctionDefinition } from './recorder/function-definitions.ts'
 export type { CountName } from './recorder/measures.ts'
 export type { Language } from './recorder/series-name.ts'
 export type { QueueSearch, QueueStats } from './queues/queues.ts'
+export type { SandboxContext, SandboxHandler, SandboxOptions, SandboxStats } from './sandbox/sandbox.ts'
 export { defineTask, implement } from './tasks/task.ts'
 export { defineContract, pythonTask } from './tasks/define.ts'
 export type { JobContext } from './tasks/context.ts'
 export type {
   AnyContract,
+  CallOf,
   Contract,
+  HandlerCall,
   InputOf,
   Needs,
   PackedCall,

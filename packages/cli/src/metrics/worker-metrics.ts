@@ -1,4 +1,4 @@
-import type { Worker, WorkerEvents } from '@arq-ts/core'
+import type { SandboxStats, Worker, WorkerEvents } from '@arq-ts/core'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ReadMetric } from './ended-totals.ts'
 import { Labels } from './labels.ts'
@@ -10,6 +10,8 @@ const OUTCOMES: readonly WorkerEvents['jobFinished'][0]['outcome'][] = ['complet
 /** Seconds: from a no-op to an hour. */
 const RUN_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600]
 const WAIT_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600]
+
+type SandboxNumbers = Omit<SandboxStats, 'kind'>
 
 /** Prometheus metrics of one worker, from its events. */
 export class WorkerMetrics {
@@ -81,6 +83,7 @@ export class WorkerMetrics {
       },
     })
     this.registry.registerMetric(faults)
+    this.#addSandboxes(worker)
 
     // A series that first shows at 1 has no increase to alert on.
     for (const queue of queues) {
@@ -109,6 +112,29 @@ export class WorkerMetrics {
     worker.on('jobAbandoned', (event) => abandoned.inc(about(event)))
     worker.on('leaseLost', (event) => lost.inc(about(event)))
     worker.on('redisDown', () => redisLost.inc())
+  }
+
+  /** Nothing where no task has a sandbox. */
+  #addSandboxes(worker: Worker): void {
+    if (worker.sandboxes.size === 0) return
+    const add = (Kind: typeof Gauge | typeof Counter, name: string, help: string, of: keyof SandboxNumbers) =>
+      this.registry.registerMetric(
+        new Kind({
+          name,
+          help,
+          labelNames: ['function'],
+          registers: [],
+          collect() {
+            this.reset()
+            for (const [task, stats] of worker.sandboxes) this.inc({ function: task }, stats[of])
+          },
+        }),
+      )
+    add(Gauge, 'arq_sandbox_size', 'Processes or threads of a sandboxed task.', 'size')
+    add(Gauge, 'arq_sandbox_busy', 'Processes or threads of a sandboxed task that run a job.', 'busy')
+    add(Gauge, 'arq_sandbox_waiting', 'Jobs that wait for a process or thread.', 'waiting')
+    add(Counter, 'arq_sandbox_recycled_total', 'Processes or threads replaced after `recycleAfter` jobs.', 'recycled')
+    add(Counter, 'arq_sandbox_died_total', 'Processes or threads that died or were killed.', 'died')
   }
 
   /** Everything, as data that `AggregatorRegistry.aggregate` adds up over processes. */

@@ -22,6 +22,8 @@ export function readTypeScript(): Promise<void> {
   ready ??= import('tsx/esm/api').then((tsx) => {
     tsx.register()
     register(`data:text/javascript,${encodeURIComponent(AS_MODULES)}`)
+    // Sandboxes start with the flags of this process, and are to read TypeScript too.
+    process.execArgv.push('--import', new URL('register-typescript.js', import.meta.url).href)
   })
   return ready
 }

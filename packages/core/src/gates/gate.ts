@@ -1,11 +1,14 @@
 import type { JobRecord } from '@arq-ts/protocol/jobs'
 import type { AnyLimit } from '../limits/limit.ts'
 import type { Claim } from '../redis/broker.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { JobContext } from '../tasks/context.ts'
 
 /** Data of a task that gates use. */
 export interface GatedTask {
   name: string
   limits: readonly AnyLimit[] | undefined
+  sandbox?: Sandbox | undefined
   /** The handler's arguments after `ctx`. @throws ArgumentsError */
   bind(
     args: readonly unknown[],
@@ -28,16 +31,18 @@ export interface GatedJob {
 /**
  * A decision about a claimed job that has not started:
  *
- * - `admit`: it may start
+ * - `admit`: it may start; `handler` runs it in place of the task's own
  * - `hold`: it goes back uncounted, with a score of `untilMs`; `by` and `about` say why, for `explain`
  * - `held`: the gate's own script has held it
+ * - `return`: it goes back uncounted, as due as it was
  * - `drop`: it ends unrun, as superseded by what `reason` names
  * - `lost`: its lease is lost
  */
 export type Verdict =
-  | { kind: 'admit' }
+  | { kind: 'admit'; handler?: ((ctx: JobContext, ...args: readonly unknown[]) => unknown) | undefined }
   | { kind: 'hold'; untilMs: number; by: string; about: string }
   | { kind: 'held' }
+  | { kind: 'return' }
   | { kind: 'drop'; reason: string }
   | { kind: 'lost' }
 
@@ -53,6 +58,8 @@ export interface EndingJob {
 export interface Pass {
   /** Decides whether the job may start. Whatever it throws is the error of the job's run. */
   admit(): Promise<Verdict>
+  /** Ends the wait for `admit` of a job whose abort was asked for at `askedMs`, in unix ms; for gates that let jobs wait. */
+  abort?(askedMs: number): void
   /** Extends what the job has with its lease. */
   renew(untilMs: number, leaseMs: number): Promise<void>
   /**
@@ -86,7 +93,8 @@ export class Gates {
   }
 
   passFor(job: GatedJob): Pass | undefined {
-    if (job.task.limits === undefined && job.record.mark === undefined) return undefined
+    const { limits, sandbox } = job.task
+    if (limits === undefined && sandbox === undefined && job.record.mark === undefined) return undefined
     const passes = this.#gates.flatMap((gate) => gate.passFor(job) ?? [])
     return passes.length > 1 ? new JointPass(passes) : passes[0]
   }
@@ -118,11 +126,17 @@ class JointPass implements Pass {
   }
 
   async admit(): Promise<Verdict> {
+    let handler: Extract<Verdict, { kind: 'admit' }>['handler']
     for (const pass of this.#passes) {
       const verdict = await pass.admit()
       if (verdict.kind !== 'admit') return verdict
+      handler ??= verdict.handler
     }
-    return { kind: 'admit' }
+    return { kind: 'admit', handler }
+  }
+
+  abort(askedMs: number): void {
+    for (const pass of this.#passes) pass.abort?.(askedMs)
   }
 
   async renew(untilMs: number, leaseMs: number): Promise<void> {

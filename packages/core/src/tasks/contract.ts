@@ -66,6 +66,17 @@ export interface Contract<
   readonly [handlerType]?: (...args: Args) => Given
 }
 
+/** The arguments of a contract's handler after `ctx`, and what it returns. */
+export interface HandlerCall<Args extends readonly unknown[] = readonly unknown[], Given = unknown> {
+  args: Args
+  given: Given
+}
+
+/** The call of the handler that implements a contract. */
+export type CallOf<C> = C extends { readonly [handlerType]?: (...args: infer Args) => infer Given }
+  ? HandlerCall<Args, Given>
+  : HandlerCall
+
 /**
  * A result as the wire gives it where no schema says more: `undefined` arrives as null and is left out of objects, a Map
  * with string keys arrives as an object, a Date may arrive as a string (from JSON), a bigint as a number where it is a

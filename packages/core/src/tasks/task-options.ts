@@ -2,6 +2,7 @@ import { custom, boolean, object, oneOf, string } from '../options/field.ts'
 import { aFunction, count, duration, retryPolicySchema } from '../options/check.ts'
 import { chunkSchema } from '../chunks/chunk.ts'
 import { limitsSchema } from '../limits/limit.ts'
+import { sandboxSchema } from '../sandbox/sandbox.ts'
 import { isSchema } from './schema.ts'
 import type { Schema } from './schema.ts'
 
@@ -16,6 +17,7 @@ const settings = {
   record: object({ logs: boolean().optional() }).optional(),
   limits: limitsSchema.optional(),
   chunk: chunkSchema.optional(),
+  sandbox: sandboxSchema.optional(),
 }
 
 const call = {
@@ -28,14 +30,18 @@ const call = {
 export const taskSchema = object({ ...call, handler: aFunction, ...settings })
 
 /** @internal */
-export const contractSchema = object({ ...call, codec: oneOf('msgpack', 'pickle', 'json').optional() })
+export const sandboxedTaskSchema = object({ ...call, ...settings })
 
 /** @internal */
-export const implementSchema = object({
-  contract: custom<object>(
-    (value) => typeof (value as { pack?: unknown } | null)?.pack === 'function',
-    'a contract, made by defineContract',
-  ),
-  handler: aFunction,
-  ...settings,
-})
+export const contractSchema = object({ ...call, codec: oneOf('msgpack', 'pickle', 'json').optional() })
+
+const contract = custom<object>(
+  (value) => typeof (value as { pack?: unknown } | null)?.pack === 'function',
+  'a contract, made by defineContract',
+)
+
+/** @internal */
+export const implementSchema = object({ contract, handler: aFunction, ...settings })
+
+/** @internal */
+export const implementSandboxedSchema = object({ contract, ...settings })

@@ -3,11 +3,15 @@ import type { AnyChunk, ChunkContext, ChunkJob, ChunkOptions, ChunkResults } fro
 import { chunkOfOne } from '../chunks/chunk-of-one.ts'
 import type { AnyLimit, Limit } from '../limits/limit.ts'
 import { checkOptions } from '../options/check.ts'
+import { OptionsError } from '../errors.ts'
+import { inProcessHandler } from '../sandbox/in-process.ts'
+import { resolveSandbox } from '../sandbox/sandbox.ts'
+import type { Sandbox, SandboxOptions } from '../sandbox/sandbox.ts'
 import { contractOf } from './call.ts'
 import type { JobContext } from './context.ts'
 import type { Contract, Needs, TaskContract, WireValue } from './contract.ts'
 import type { Schema, SchemaInput, SchemaOutput } from './schema.ts'
-import { implementSchema, taskSchema } from './task-options.ts'
+import { implementSandboxedSchema, implementSchema, sandboxedTaskSchema, taskSchema } from './task-options.ts'
 
 /** Settings of one task; each falls back to the worker's. */
 export interface TaskOptions {
@@ -31,6 +35,8 @@ export interface RunnableTask<Input, Result> extends TaskContract<Input, Result>
   readonly limits?: readonly AnyLimit[]
   /** @internal Calls its handler with several jobs. */
   readonly chunk?: AnyChunk
+  /** @internal The module that runs its jobs. */
+  readonly sandbox?: Sandbox
   /** @internal Schema of the parameters. */
   readonly params?: Schema
   /** @internal */
@@ -90,6 +96,7 @@ export function defineTask<
     returns?: Returns
     /** Jobs per call, and the time the first one waits for others. */
     chunk: ChunkOptions
+    sandbox?: undefined
     handler: (
       jobs: readonly ChunkJob<InputsBy<Params>, SchemaInput<Returns>, Extra>[],
       ctx: ChunkContext<Extra>,
@@ -98,6 +105,34 @@ export function defineTask<
     limits?: readonly Limit<Schema extends Params ? readonly unknown[] : [params: SchemaOutput<Params>]>[]
   },
 ): Task<CallBy<Params>, Returned<Returns, Result>, Extra>
+/**
+ * Defines a task whose jobs run in a thread or process of their own. It has no handler: the module of the sandbox exports
+ * `(ctx, params) => result`, and maybe `onStart`, whose result is added to `ctx`, and `onStop`.
+ *
+ * ```ts
+ * const ocr = defineTask({
+ *   name: 'ocr',
+ *   params: z.object({ path: z.string() }),
+ *   returns: z.object({ text: z.string() }),
+ *   sandbox: { module: new URL('./ocr.js', import.meta.url), memoryMb: 512 },
+ * })
+ * ```
+ *
+ * @throws OptionsError
+ */
+export function defineTask<Params extends Schema = Schema, Returns extends Schema = Schema>(
+  definition: TaskOptions & {
+    name: string
+    params?: Params
+    returns?: Returns
+    /** The module, and its threads or processes. */
+    sandbox: SandboxOptions
+    handler?: undefined
+    chunk?: undefined
+    /** Limits its jobs start under, by their parameters. Default: none. */
+    limits?: readonly Limit<Schema extends Params ? readonly unknown[] : [params: SchemaOutput<Params>]>[]
+  },
+): Task<CallBy<Params>, SchemaOutput<Returns>>
 /**
  * Defines a task that takes its positional arguments as they come, unvalidated; keywords are in `ctx.kwargs`.
  * `enqueue` takes the arguments as an array.
@@ -115,6 +150,7 @@ export function defineTask<
     params?: undefined
     returns?: Returns
     chunk?: undefined
+    sandbox?: undefined
     handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Result>
     /** Limits its jobs start under, by their arguments. Default: none. */
     limits?: readonly Limit<NoInfer<Args>>[]
@@ -146,16 +182,27 @@ export function defineTask<
     params: Params
     returns?: Returns
     chunk?: undefined
+    sandbox?: undefined
     handler: (ctx: JobContext<Extra>, params: SchemaOutput<Params>) => Awaitable<Result>
     /** Limits its jobs start under, by their parameters. Default: none. */
     limits?: readonly Limit<[params: SchemaOutput<NoInfer<Params>>]>[]
   },
 ): Task<SchemaInput<Params>, Returned<Returns, Result>, Extra>
 export function defineTask(definition: unknown): AnyTask {
-  const { handler, name, params, returns, ...options } = checkOptions('defineTask', taskSchema, definition)
-  return taskOf(contractOf('defineTask', { name, params, returns }), handler as Handler, options as Settings)
+  const schema = isSandboxed('defineTask', definition) ? sandboxedTaskSchema : taskSchema
+  const { name, params, returns, ...options } = checkOptions('defineTask', schema, definition)
+  return taskOf(contractOf('defineTask', { name, params, returns }), options as Settings)
 }
 
+/**
+ * Makes a task of a contract, whose jobs run in a thread or process of their own.
+ *
+ * @throws OptionsError
+ */
+export function implement<Input, Result, Args extends readonly unknown[], Given>(
+  contract: Contract<Input, Result, Args, Given>,
+  options: TaskOptions & { sandbox: SandboxOptions; limits?: readonly Limit<NoInfer<Args>>[] },
+): Task<Input, Result>
 /**
  * Makes a task of a contract, whose handler is called with several jobs at once: the part that workers import, and
  * producers do not.
@@ -196,10 +243,22 @@ export function implement<
   handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Given>,
   options?: TaskOptions & { chunk?: undefined; limits?: readonly Limit<NoInfer<Args>>[] },
 ): Task<Input, Result, Extra>
-export function implement(contract: Contract<never>, handler: unknown, options: object = {}): AnyTask {
-  const checked = checkOptions('implement', implementSchema, { ...options, contract, handler })
-  const { contract: _, handler: __, ...settings } = checked
-  return taskOf(contract as Contract, handler as Handler, settings as Settings)
+export function implement(contract: Contract<never>, second: unknown, options: object = {}): AnyTask {
+  const given = typeof second === 'function' ? { ...options, handler: second } : (second as object)
+  const schema = isSandboxed('implement', given) ? implementSandboxedSchema : implementSchema
+  const { contract: _, ...settings } = checkOptions('implement', schema, { ...given, contract })
+  return taskOf(contract as Contract, settings as Settings)
+}
+
+/** @throws OptionsError where a sandbox comes with what its module has, or cannot have. */
+function isSandboxed(where: string, definition: unknown): boolean {
+  const { chunk, handler, sandbox } = (definition ?? {}) as Partial<Record<'chunk' | 'handler' | 'sandbox', unknown>>
+  if (sandbox === undefined) return false
+  if (handler !== undefined)
+    throw new OptionsError(`${where}: give \`handler\` or \`sandbox\`, not both: its module exports the handler`)
+  if (chunk !== undefined)
+    throw new OptionsError(`${where}: give \`chunk\` or \`sandbox\`, not both: a sandbox runs one job at a time`)
+  return true
 }
 
 /** The input of one job of a chunk, of the handler's arguments. */
@@ -207,9 +266,13 @@ type InputsOf<Args extends readonly unknown[]> = Args extends readonly [infer Pa
 
 type Handler = AnyTask['handler']
 
-type Settings = TaskOptions & { chunk?: ChunkOptions }
+type Settings = TaskOptions & { handler: Handler; chunk?: ChunkOptions; sandbox?: SandboxOptions }
 
-function taskOf(contract: Contract, handler: Handler, { chunk: bounds, ...options }: Settings): AnyTask {
+function taskOf(contract: Contract, { chunk: bounds, handler, sandbox: module, ...options }: Settings): AnyTask {
+  if (module) {
+    const sandbox = resolveSandbox(module)
+    return { ...options, ...contract, sandbox, handler: inProcessHandler(sandbox) } as AnyTask
+  }
   if (!bounds) return { ...options, ...contract, handler } as AnyTask
   const inputOf = (args: readonly unknown[]) => (contract.params === undefined ? args : args[0])
   const chunk: AnyChunk = { ...bounds, handler: handler as unknown as AnyChunk['handler'], inputOf }

@@ -73,14 +73,16 @@ export class AbortListener {
 
   async #interruptRunning(): Promise<void> {
     const { broker, interrupt, slots } = this.#options
-    const running = [...slots.running()]
-    for (let from = 0; from < running.length; from += MAX_BATCH) {
-      const batch = running.slice(from, from + MAX_BATCH)
+    const jobs: InFlightJob[] = [...slots.running(), ...slots.waiting()]
+    for (let from = 0; from < jobs.length; from += MAX_BATCH) {
+      const batch = jobs.slice(from, from + MAX_BATCH)
       const ids = batch.map((job) => job.claim.jobId)
       const requests = await broker.abortRequests(ids, this.#stopped.signal)
-      const asked = batch.filter((job) => {
+      const asked = batch.filter((job): job is RunningJob => {
         const askedMs = requests.get(job.claim.jobId)
-        return askedMs !== undefined && isAbortOf(askedMs, job.run.record) && job.phase === 'running'
+        if (askedMs === undefined) return false
+        if (job.phase === 'claimed') job.pass?.abort?.(askedMs)
+        return job.phase === 'running' && job.run !== undefined && isAbortOf(askedMs, job.run.record)
       })
       if (asked.length > 0) interrupt(asked)
     }

@@ -20,6 +20,7 @@ import { Journal } from '../recorder/journal.ts'
 import { Recorder } from '../recorder/recorder.ts'
 import { TickJournal } from '../recorder/tick-journal.ts'
 import { Link } from '../redis/link.ts'
+import { Sandboxes } from '../sandbox/sandboxes.ts'
 import { AbortListener } from './abort-listener.ts'
 import { Burst } from './claiming/burst.ts'
 import { ClaimLoop } from './claiming/claim-loop.ts'
@@ -168,7 +169,9 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     log,
     writing: { codec: settings.codec, queueName: clientOptions.queueName, limits: settings },
   })
-  const gates = new Gates([flowGate, limitGate])
+  const sandboxes = new Sandboxes({ tasks: settings.tasks, abortGraceMs, log, now })
+  // A limit admits last: its place is taken when the job can start at once.
+  const gates = new Gates([flowGate, sandboxes, limitGate])
   const executor = new Executor({
     broker,
     gates,
@@ -281,6 +284,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     quiet,
     recorder,
     reporter,
+    sandboxes,
     slots,
     tasks,
   }

@@ -70,6 +70,11 @@ export class Slots implements Iterable<InFlightJob> {
     for (const job of this.#jobs) if (job.phase === 'running') yield job as RunningJob
   }
 
+  /** Jobs that have not started, whose wait an abort may end. */
+  *waiting(): Generator<InFlightJob> {
+    for (const job of this.#jobs) if (job.phase === 'claimed' && job.pass?.abort) yield job
+  }
+
   /** The running job of an id, unless its lease is lost. */
   runningById(jobId: string): RunningJob | undefined {
     for (const job of this.running()) if (job.claim.jobId === jobId && !job.isLost) return job
@@ -79,4 +84,12 @@ export class Slots implements Iterable<InFlightJob> {
   [Symbol.iterator](): Iterator<InFlightJob> {
     return this.#jobs[Symbol.iterator]()
   }
+}
+
+/** claimed → running */
+export function begin(job: InFlightJob, run: HandlerRun, leaseDeadlineMs: number): RunningJob {
+  job.phase = 'running'
+  job.run = run
+  job.leaseDeadlineMs = leaseDeadlineMs
+  return job as RunningJob
 }

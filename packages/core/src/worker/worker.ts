@@ -9,6 +9,7 @@ import { createLogger } from '../logging/logger.ts'
 import type { Logger } from '../logging/logger.ts'
 import { resolveWorkerOptions } from '../options/worker.ts'
 import type { ResolvedWorkerOptions, StateOptions, WorkerOptions } from '../options/worker.ts'
+import type { SandboxStats } from '../sandbox/sandbox.ts'
 import { InterruptibleWait, within } from '../time/interruptible-wait.ts'
 import { VERSION } from '../version.ts'
 import { assemble } from './assembly.ts'
@@ -131,6 +132,11 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     return this.#parts.link.broker.faults.counts
   }
 
+  /** The threads and processes of sandboxed tasks, by function. */
+  get sandboxes(): ReadonlyMap<string, SandboxStats> {
+    return this.#parts.sandboxes.stats
+  }
+
   /** The registry entry of this worker, as `arq:worker:<id>` holds it. */
   describe(): WorkerEntry {
     const { cron, heartbeat, queueNames, quiet, reporter, slots, tasks } = this.#parts
@@ -202,6 +208,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       queueNames,
       quiet,
       recorder,
+      sandboxes,
       tasks,
     } = this.#parts
     const { broker, connection } = link
@@ -214,6 +221,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       claimLoop.notify()
     }
     this.log.info(`Starting worker for ${tasks.size} functions: ${[...tasks.keys()].join(', ')}`)
+    await this.#unlessStopped(sandboxes.load())
     await this.#unlessStopped(broker.syncClock(undefined, this.#stopping.signal))
     this.#startedAtMs = broker.clock.now()
     const server = await this.#unlessStopped(link.describeServer())
@@ -257,8 +265,9 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
 
   /** Lets running jobs end, then fires their signals, then waits until all are settled. */
   async #drain(): Promise<void> {
-    const { chunks, cron, executor, reporter, slots } = this.#parts
+    const { chunks, cron, executor, reporter, sandboxes, slots } = this.#parts
     cron.stop()
+    sandboxes.drain()
     const { abortGraceMs, jobCompletionWaitMs } = this.#settings
     const isStopped = this.#stopping.signal.aborted // otherwise a burst is over, of which arq says nothing
     const isWaiting = jobCompletionWaitMs > 0
@@ -278,7 +287,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
    */
   async #close(): Promise<void> {
     const { aborts, collector, cron, gates, heartbeat, hooks, journal, leases, link } = this.#parts
-    const { logs, quiet, recorder } = this.#parts
+    const { logs, quiet, recorder, sandboxes } = this.#parts
     cron.stop()
     aborts.stop()
     leases.stop()
@@ -287,6 +296,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     if (collector) collector.pause()
     if (this.#startedAtMs > 0) journal.note({ kind: 'worker-stopped', atMs: link.broker.clock.now() })
     const steps: [string, () => unknown][] = [
+      ['ending sandboxes', () => within(sandboxes.stop(), END_WAIT_MS)],
       ['giving places back', () => within(gates.stop(), link.connection.isReady ? END_WAIT_MS : 0)],
       ['writing what was recorded', () => recorder && link.connection.isReady && within(recorder.stop(), END_WAIT_MS)],
       ['ending the collector', () => collector && link.connection.isReady && within(collector.stop(), END_WAIT_MS)],

@@ -36,6 +36,7 @@ const printed: Record<string, string[]> = {
     'alert success',
     'mailed A+B+C',
   ],
+  sandbox: ['9592 primes below 100,000', 'TimeoutError: the job ran longer than its timeout of 5000 ms'],
   cron: ['tick 1', 'tick 2', 'each tick ran once'],
   fastify: [
     '202',

@@ -11,6 +11,7 @@ import type { Broker, Claim } from '../../redis/broker.ts'
 import type { JobContext } from '../../tasks/context.ts'
 import { within } from '../../time/interruptible-wait.ts'
 import type { InFlightJob } from '../in-flight-job.ts'
+import { begin } from '../slots.ts'
 import type { RunningJob, Slots } from '../slots.ts'
 import { HandlerRun } from './handler-run.ts'
 import type { RegisteredTask } from './registered-task.ts'
@@ -131,12 +132,14 @@ export class Executor {
     const verdict = await pass.admit().catch((error: unknown) => ({ kind: 'threw' as const, error }))
     switch (verdict.kind) {
       case 'admit':
-        return this.#run(job, admission)
+        return this.#runAdmitted(job, admission, verdict.handler)
       case 'held':
         return this.#settling(job)
       case 'hold':
         await this.#options.recordHold(claim.jobId, verdict)
         return this.#returnUnstarted(job, verdict.untilMs)
+      case 'return':
+        return this.#returnUnstarted(job)
       case 'drop':
         return this.#drop(job, admission, verdict.reason)
       case 'lost':
@@ -144,6 +147,18 @@ export class Executor {
       case 'threw':
         return this.#refuse(job, admission, verdict.error)
     }
+  }
+
+  /** The wait for its admission may have been longer than the lease of the job. */
+  async #runAdmitted(
+    job: InFlightJob,
+    admission: Running,
+    handler: RegisteredTask['handler'] | undefined,
+  ): Promise<void> {
+    const { confirmLease, reporter } = this.#options
+    if (job.isLost || (performance.now() > job.leasedUntilMs && !(await confirmLease(job))))
+      return reporter.leaseLost(job.claim, admission.record.functionName, 'before it started')
+    return this.#run(job, handler ? { ...admission, task: { ...admission.task, handler } } : admission)
   }
 
   /** A fault of Redis is no fault of the job; arguments that do not bind, or a key function that throws, are its own. */
@@ -380,12 +395,4 @@ export class Executor {
     const about = `the ${name} hook did not end within ${settings.abortGraceMs} ms (abortGraceMs)`
     log.error({ jobId: ctx.jobId }, `${about}: its job continues without it`)
   }
-}
-
-/** claimed → running */
-function begin(job: InFlightJob, run: HandlerRun, leaseDeadlineMs: number): RunningJob {
-  job.phase = 'running'
-  job.run = run
-  job.leaseDeadlineMs = leaseDeadlineMs
-  return job as RunningJob
 }

@@ -1,6 +1,7 @@
 import type { CronJob } from '../../cron/cron.ts'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { AnyLimit } from '../../limits/limit.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type { JobContext } from '../../tasks/context.ts'
 import type { AnyTask } from '../../tasks/task.ts'
 import type { Schema } from '../../tasks/schema.ts'
@@ -25,6 +26,7 @@ export interface RegisteredTask {
   params: Schema | undefined
   record: { logs?: boolean } | undefined
   limits: readonly AnyLimit[] | undefined
+  sandbox: Sandbox | undefined
 }
 
 /** `handler` stands in for the task's own, where its jobs run in another way. */
@@ -43,6 +45,7 @@ export function registerTask(task: AnyTask, handler: RegisteredTask['handler'] =
     params: task.params,
     record: task.record,
     limits: task.limits,
+    sandbox: task.sandbox,
   }
 }
 
@@ -62,5 +65,6 @@ export function registerCron(cron: CronJob): RegisteredTask {
     params: undefined,
     record: undefined,
     limits: undefined,
+    sandbox: undefined,
   }
 }

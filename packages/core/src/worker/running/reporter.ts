@@ -155,10 +155,13 @@ export class Reporter {
   abandoned(run: HandlerRun): void {
     const { abortGraceMs, emit, log } = this.#options
     const about = aboutJob(run.claim, run.task.name)
+    const effect = run.task.sandbox
+      ? `its ${run.task.sandbox.kind} is killed, and its result is discarded`
+      : 'its slot is free, its code still runs, and its result is discarded'
     log.error(
       about,
       `${refOf(run.claim, run.record, run.task)} ignored its abort signal (${run.interruption}) for ${abortGraceMs} ms: ` +
-        'its slot is free, its code still runs, and its result is discarded; make the handler watch ctx.signal',
+        `${effect}; make the handler watch ctx.signal`,
     )
     emit('jobAbandoned', about)
   }

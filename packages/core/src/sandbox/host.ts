@@ -1,0 +1,152 @@
+import { fork } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { Worker } from 'node:worker_threads'
+import { requireFrom } from '../require-from.ts'
+import { nodeFlags } from './node-flags.ts'
+import type { FromSandbox, ToSandbox } from './messages.ts'
+import type { HostEnd } from './ends.ts'
+import { unpackError } from './crossing.ts'
+import type { Sandbox } from './sandbox.ts'
+
+/** A started thread or process: started → ended. */
+export interface Host {
+  send(message: ToSandbox): void
+  /** Ends it for certain. `reason` goes into the error of its job. */
+  kill(reason: string): void
+}
+
+export interface HostEvents {
+  message(message: FromSandbox): void
+  /** Called once, when it is gone. */
+  end(end: HostEnd): void
+}
+
+/** Pace of looking at the memory of a process, in ms. */
+const MEMORY_WATCH_MS = 250
+/** Memory of V8 itself that a bound does not count: the young generation, compiled code. */
+const OVERHEAD_MIB = 64
+const MIB = 1024 ** 2
+/** The size of Linux's pages; the watch reads `/proc`, which only Linux has. */
+const PAGE_BYTES = 4_096
+/** Characters of standard error in which the report of a full heap is looked for. */
+const TAIL = 4_096
+
+export function startHost(sandbox: Sandbox, name: string, events: HostEvents): Host {
+  return sandbox.kind === 'thread' ? startThread(sandbox, name, events) : startProcess(sandbox, events)
+}
+
+/** The module that threads and processes begin with. By the package's name, so that a bundle of a worker finds it, too. */
+function entry(): string {
+  return requireFrom(import.meta.url).resolve('@arq-ts/core/sandbox-entry')
+}
+
+function startThread({ memoryMb }: Sandbox, name: string, events: HostEvents): Host {
+  const thread = new Worker(entry(), {
+    name: `sandbox ${name}`,
+    execArgv: nodeFlags(process.execArgv),
+    ...(memoryMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
+  })
+  const end: HostEnd = { exitCode: null, signal: null, error: undefined, isOutOfMemory: false, killedFor: undefined }
+  thread.on('message', (message: FromSandbox) => {
+    if (message.type === 'crashed') end.error = unpackError(message.error)
+    else if (message.type === 'too large') {
+      end.isOutOfMemory = true
+      void thread.terminate()
+    } else events.message(message)
+  })
+  thread.on('error', (error: Error & { code?: string }) => {
+    if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') end.isOutOfMemory = true
+    else end.error ??= error
+  })
+  thread.once('exit', (exitCode) => events.end({ ...end, exitCode }))
+  return {
+    send: (message) => thread.postMessage(message),
+    kill(reason) {
+      end.killedFor ??= reason
+      void thread.terminate()
+    },
+  }
+}
+
+function startProcess({ memoryMb }: Sandbox, events: HostEvents): Host {
+  const heap = memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`]
+  const child = fork(entry(), [], {
+    serialization: 'advanced',
+    execArgv: [...nodeFlags(process.execArgv), ...heap],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  })
+  const end: HostEnd = { exitCode: null, signal: null, error: undefined, isOutOfMemory: false, killedFor: undefined }
+  let tail = ''
+  child.stderr!.on('data', (bytes: Buffer) => {
+    tail = (tail + bytes.toString('latin1')).slice(-TAIL)
+    process.stderr.write(bytes)
+  })
+  const watch = memoryMb === undefined ? undefined : new MemoryWatch(child.pid, memoryMb)
+  const kill = () => void child.kill('SIGKILL')
+  child.on('message', (message: FromSandbox) => {
+    if (message.type === 'crashed') end.error = unpackError(message.error)
+    else events.message(message)
+    if (message.type === 'ready')
+      watch?.start(() => {
+        end.isOutOfMemory = true
+        kill()
+      })
+  })
+  let isOver = false
+  const over = (exitCode: number | null, signal: NodeJS.Signals | null) => {
+    if (isOver) return
+    isOver = true
+    watch?.stop()
+    // V8 reports a full heap on standard error, and aborts.
+    const isOutOfMemory = end.isOutOfMemory || (exitCode !== 0 && tail.includes('heap out of memory'))
+    events.end({ ...end, exitCode, signal, isOutOfMemory })
+  }
+  child.once('close', over)
+  child.once('error', (error) => {
+    end.error ??= error
+    if (child.pid === undefined) over(null, null)
+  })
+  return {
+    send: (message) => {
+      if (child.connected) child.send(message, () => {}) // one that is gone ends, and says so
+    },
+    kill(reason) {
+      end.killedFor ??= reason
+      kill()
+    },
+  }
+}
+
+/** Watches what a process has, from outside: code that blocks its event loop is watched, too. */
+class MemoryWatch {
+  readonly #file: string
+  readonly #boundBytes: number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(pid: number | undefined, memoryMb: number) {
+    this.#file = `/proc/${pid}/statm`
+    this.#boundBytes = (memoryMb + OVERHEAD_MIB) * MIB
+  }
+
+  start(onTooLarge: () => void): void {
+    void this.#read().then((baseBytes) => {
+      if (baseBytes === undefined) return
+      this.#timer = setInterval(() => {
+        void this.#read().then((bytes = 0) => {
+          if (bytes - baseBytes > this.#boundBytes) onTooLarge()
+        })
+      }, MEMORY_WATCH_MS)
+      this.#timer.unref()
+    })
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Resident bytes; undefined where the system has no such file. */
+  async #read(): Promise<number | undefined> {
+    const text = await readFile(this.#file, 'utf8').catch(() => undefined)
+    return text === undefined ? undefined : Number(text.split(' ')[1]) * PAGE_BYTES
+  }
+}

@@ -1,0 +1,52 @@
+/** The messages between a worker and its sandboxes; all cross by structured clone. */
+
+/** An error in a form that crosses: the class is lost, name, code and fields stay. */
+export interface PackedError {
+  name: string
+  message: string
+  stack: string | undefined
+  fields: Readonly<Record<string, unknown>>
+  cause: PackedError | undefined
+}
+
+export interface SandboxedJob {
+  jobId: string
+  jobTry: number
+  enqueueTimeMs: number
+  score: number
+  queueName: string
+  kwargs: Readonly<Record<string, unknown>>
+}
+
+/** Methods of a context whose calls cross to the worker, where it has them. */
+export const FORWARDED = ['progress', 'emit'] as const
+export type Forwarded = (typeof FORWARDED)[number]
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+export type ForwardedLevel = (typeof LOG_LEVELS)[number]
+
+export type ToSandbox =
+  | { type: 'load'; module: string; export: string; memoryMb: number | undefined }
+  | {
+      type: 'run'
+      run: number
+      job: SandboxedJob
+      args: readonly unknown[]
+      forwarded: readonly Forwarded[]
+      levels: readonly ForwardedLevel[]
+    }
+  | { type: 'abort'; run: number; reason: PackedError }
+  | { type: 'stop' }
+
+export type FromSandbox =
+  | { type: 'ready' }
+  | { type: 'refused'; error: PackedError }
+  | { type: 'returned'; run: number; value: unknown }
+  | { type: 'unfit'; run: number; problem: string }
+  | { type: 'threw'; run: number; error: PackedError }
+  | { type: 'call'; run: number; method: Forwarded; args: readonly unknown[] }
+  | { type: 'log'; run: number; level: ForwardedLevel; bindings: readonly object[]; args: readonly unknown[] }
+  /** An error that nobody caught; the sandbox ends. */
+  | { type: 'crashed'; error: PackedError }
+  /** The memory outside of the heap, too, is beyond its bound; for threads, which cannot be watched from outside. */
+  | { type: 'too large' }

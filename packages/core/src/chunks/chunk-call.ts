@@ -55,17 +55,21 @@ export async function callChunk(
   log: Logger,
 ): Promise<void> {
   const watch = watchSignals(jobs)
+  let settle: () => void
   try {
     const returned = await chunk.handler(jobs, contextOf(jobs[0]!.ctx, watch.signal, log))
-    for (const [i, end] of endsOf(functionName, jobs, returned).entries()) {
-      if (end.kind === 'complete') jobs[i]!.complete(end.result)
-      else jobs[i]!.fail(end.error)
+    settle = () => {
+      for (const [i, end] of endsOf(functionName, jobs, returned).entries()) {
+        if (end.kind === 'complete') jobs[i]!.complete(end.result)
+        else jobs[i]!.fail(end.error)
+      }
     }
   } catch (error) {
-    for (const job of jobs) job.fail(error)
-  } finally {
-    watch.end()
+    settle = () => jobs.forEach((job) => job.fail(error))
   }
+  // The signal is for a handler at work.
+  watch.end()
+  settle()
 }
 
 const OWN_FIELDS: ReadonlySet<string> = new Set(['jobId', 'jobTry', 'score', 'queueName', 'kwargs'])
@@ -89,5 +93,11 @@ function watchSignals(jobs: readonly ChunkMember[]): { signal: AbortSignal; end:
     job.onSettled = look
     job.ctx.signal.addEventListener('abort', look)
   }
-  return { signal: all.signal, end: () => jobs.forEach(({ ctx }) => ctx.signal.removeEventListener('abort', look)) }
+  const end = () => {
+    for (const job of jobs) {
+      job.onSettled = () => {}
+      job.ctx.signal.removeEventListener('abort', look)
+    }
+  }
+  return { signal: all.signal, end }
 }

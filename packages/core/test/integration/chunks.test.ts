@@ -148,6 +148,7 @@ describe('one job of a chunk', () => {
     await eventually(() => chunkSignal !== undefined)
     void jobs[1]!.abort({ timeoutMs: 10_000 })
     // What the handler returns for a job that was aborted counts, as for any job that ends within its grace.
+    // Its place among the others makes no difference to the signal of the chunk.
     expect(await ends(jobs)).toEqual([0, 1, 2])
     expect(aborted).toEqual([1])
     expect(chunkSignal!.aborted).toBe(false)

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { requireFrom } from '../require-from.ts'
 import { nodeFlags } from './node-flags.ts'
@@ -35,9 +36,10 @@ export function startHost(sandbox: Sandbox, name: string, events: HostEvents): H
   return sandbox.kind === 'thread' ? startThread(sandbox, name, events) : startProcess(sandbox, events)
 }
 
-/** The module that threads and processes begin with. By the package's name, so that a bundle of a worker finds it, too. */
+/** The module that threads and processes begin with, as it is built. By the package's name, so that a bundled worker finds it. */
 function entry(): string {
-  return requireFrom(import.meta.url).resolve('@arq-ts/core/sandbox-entry')
+  const manifest = requireFrom(import.meta.url).resolve('@arq-ts/core/package.json')
+  return join(dirname(manifest), 'dist/sandbox/entry.js')
 }
 
 function startThread({ memoryMb }: Sandbox, name: string, events: HostEvents): Host {

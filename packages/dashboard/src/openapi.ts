@@ -15,6 +15,8 @@ const READS: readonly (readonly [path: string, summary: string, query?: readonly
   ['jobs/{id}/logs/stream', "A job's logs and progress as server-sent events", ['after', 'queue']],
   ['functions', 'The capability map'],
   ['workers', 'Workers of both languages'],
+  ['flows', 'Flows, newest first'],
+  ['flows/{id}', 'One flow as a graph'],
   ['cron', 'Cron jobs with coming, past and missed ticks', ['from', 'to']],
   ['errors', 'Errors by fingerprint', ['state']],
   ['errors/{id}', 'One error and its jobs'],

@@ -7,6 +7,7 @@ import { undo } from './act/undo.ts'
 import { Refusal } from './http/refusal.ts'
 import type { Route } from './http/router.ts'
 import type { Resource } from './options.ts'
+import { flowList, flowView } from './flows/views.ts'
 import { cronCalendar } from './read/cron.ts'
 import { doctorReport } from './read/doctor.ts'
 import { errorDetails, errorList } from './read/errors.ts'
@@ -72,6 +73,10 @@ export function routesOf(board: Board): Route<Handler>[] {
     view('/api/jobs/:id/logs', (context) => logs(board, job(context), context.query.get('after')), 'job'),
     sharedView(board, '/api/functions', () => functionMap(board)),
     sharedView(board, '/api/workers', () => workerList(board)),
+    sharedView(board, '/api/flows', () => flowList(board)),
+    view('/api/flows/:id', ({ access, params, user }) =>
+      flowView(board, params.id!, (members) => access.seen(user, members)),
+    ),
     sharedView(board, '/api/cron', ({ query }) => cronCalendar(board, query)),
     sharedView(board, '/api/errors', ({ query }) => errorList(board, query.get('state'))),
     view(

@@ -6,6 +6,7 @@
 import type { ActionName } from './acts.ts'
 
 export type * from './acts.ts'
+export type * from './flows.ts'
 export type * from './jobs.ts'
 export type * from './recorded.ts'
 export type * from './tasks.ts'

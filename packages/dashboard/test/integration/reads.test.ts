@@ -1,8 +1,18 @@
 import { describe, expect, test } from 'vitest'
-import { defineTask, cron } from '@arq-ts/core'
+import { defineTask, cron, flow } from '@arq-ts/core'
 import { eventually } from '@arq-ts/test-support'
 import type { CronCalendar, DoctorReport, ErrorDetails, ErrorListData, Forecast } from '../../src/index.ts'
-import type { FunctionMap, JobExplanation, JobPage, JobView, Overview, QueueList, WorkerList } from '../../src/index.ts'
+import type {
+  FlowList,
+  FlowView,
+  FunctionMap,
+  JobExplanation,
+  JobPage,
+  JobView,
+  Overview,
+  QueueList,
+  WorkerList,
+} from '../../src/index.ts'
 import { get, jsonOf, refusalOf, useBench } from '../support/bench.ts'
 
 const bench = useBench()
@@ -174,6 +184,23 @@ describe('functions', () => {
     expect(of('embed2')).toMatchObject({ unserved: null, python: 'possible' })
     const { headlines } = await read<Overview>('/api/overview')
     expect(headlines).toMatchObject([{ kind: 'unserved', subject: { type: 'function', name: 'embed' } }])
+  })
+})
+
+describe('flows', () => {
+  test('are listed, and shown as graphs', async () => {
+    const f = flow('report')
+    const first = f.call(works, [])
+    f.call(works, [], { after: first, name: 'second' })
+    const { flowId } = await bench.client().start(f)
+    const { flows } = await read<FlowList>('/api/flows')
+    expect(flows).toMatchObject([{ flowId, name: 'report', state: 'running', members: 2, open: 2 }])
+    const { hidden, members } = await read<FlowView>(`/api/flows/${flowId}`)
+    expect(hidden).toBe(0)
+    expect(members).toMatchObject([
+      { name: 'works', state: 'queued', after: [] },
+      { name: 'second', state: 'held', after: ['works'], waitsFor: ['works'] },
+    ])
   })
 })
 

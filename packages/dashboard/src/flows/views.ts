@@ -1,0 +1,55 @@
+import { FlowError } from '@arq-ts/core'
+import type { FlowMemberStatus } from '@arq-ts/core'
+import type { FlowList, FlowMemberRow, FlowView } from '../api/flows.ts'
+import type { Board } from '../board.ts'
+import { Refusal } from '../http/refusal.ts'
+
+const MAX_FLOWS = 200
+
+/** Flows, the newest first. */
+export async function flowList(board: Board): Promise<Omit<FlowList, 'cost'>> {
+  const flows = await board.client.flows.list({ limit: MAX_FLOWS })
+  return {
+    flows: flows.map(({ endedAt, flowId, members, name, open, startedAt, state }) => ({
+      flowId,
+      name,
+      state,
+      startedMs: startedAt.getTime(),
+      endedMs: endedAt?.getTime() ?? null,
+      members,
+      open,
+    })),
+  }
+}
+
+/** One flow as a graph. `seen` leaves out the members that the user may not see. */
+export async function flowView(
+  board: Board,
+  flowId: string,
+  seen: (members: readonly FlowMemberStatus[]) => Promise<FlowMemberStatus[]>,
+): Promise<Omit<FlowView, 'cost'>> {
+  try {
+    const { endedAt, members, name, onUnknown, startedAt, state } = await board.client.flows.get(flowId).status()
+    const shown = await seen(members)
+    const names = new Set(shown.map((member) => member.name))
+    const row = ({ addedBy, after, waitsFor, ...member }: FlowMemberStatus): FlowMemberRow => ({
+      ...member,
+      after: after.filter((each) => names.has(each)),
+      waitsFor: waitsFor.filter((each) => names.has(each)),
+      addedBy: addedBy !== null && names.has(addedBy) ? addedBy : null,
+    })
+    return {
+      flowId,
+      name,
+      state,
+      onUnknown,
+      startedMs: startedAt.getTime(),
+      endedMs: endedAt?.getTime() ?? null,
+      members: shown.map(row),
+      hidden: members.length - shown.length,
+    }
+  } catch (error) {
+    if (error instanceof FlowError) throw new Refusal('not_found', error.message)
+    throw error
+  }
+}

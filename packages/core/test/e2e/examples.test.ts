@@ -56,6 +56,24 @@ const printed: Record<string, string[]> = {
     `{ statusCode: 200, body: '{"jobId":"request-1","isNew":false}' }`,
   ],
   'from-bullmq': ['ann bob cem dan'],
+  nestjs: ['to ann: Welcome!', 'stopped'],
+  limits: [
+    'acme: never more than 2 at a time: true',
+    'globex: never more than 2 at a time: true',
+    'five calls spread over 200 ms or more: true',
+    'acme waits, globex ran: deferred',
+    'acme ran',
+  ],
+  uniqueness: [
+    'reject: true null',
+    'ran revision 1',
+    'again: 3',
+    'replace: the same job true',
+    'ran revision 5',
+    'debounce: 8',
+    'throttle: 10',
+  ],
+  testing: ['node:test: 4 passed', 'vitest: 4 passed', 'jest: 4 passed'],
   aborting: ['deferred job: deferred → aborted: true', 'running job: in_progress → aborted: true', 'ARQ_JOB_ABORTED'],
 }
 

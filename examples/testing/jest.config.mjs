@@ -1,0 +1,1 @@
+export default { testMatch: ['**/*.jest.mjs'], moduleFileExtensions: ['mjs', 'js'], transform: {} }

@@ -4,9 +4,16 @@ import { join } from 'node:path'
 import { root } from './command.mjs'
 
 /** Folders of the published packages, those that others need first. */
-export const publishedFolders = ['protocol', 'core', 'cli', 'qdrant', 'write-behind', 'canary', 'dashboard'].map(
-  (name) => join(root, 'packages', name),
-)
+export const publishedFolders = [
+  'protocol',
+  'core',
+  'cli',
+  'qdrant',
+  'write-behind',
+  'canary',
+  'dashboard',
+  'testkit',
+].map((name) => join(root, 'packages', name))
 
 /** Every entry of every published package: its name, as in `@arq-ts/core/client`, and its declarations. */
 export function publishedEntries() {

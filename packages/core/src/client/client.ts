@@ -125,8 +125,8 @@ export class Client {
     return new Client(new SharedLink(link, options) as ClientOptions)
   }
 
-  /** @internal The connection of a client, for the test kit, which moves its clock. */
-  static linkOf(client: Client): Link {
+  /** @internal The `Link` of a client, for the test kit, which moves its clock. */
+  static linkOf(client: Client): object {
     return client.#link
   }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from '../client/client.ts'
+import type { Link } from '../redis/link.ts'
 import type { WorkerParts } from './assembly.ts'
 import { Worker } from './worker.ts'
 
@@ -23,7 +24,7 @@ export class SteppedWorker {
   constructor(worker: Worker, options: { now: () => number; stuckAfterMs: number }) {
     this.#worker = worker
     this.#stuckAfterMs = options.stuckAfterMs
-    this.#parts = Worker.partsOf(worker)
+    this.#parts = Worker.partsOf(worker) as WorkerParts
     this.#parts.link.clock.follow(options.now)
     this.#parts.claimLoop.setQuiet(true)
   }
@@ -120,5 +121,6 @@ export class SteppedWorker {
 
 /** Lets a client take Redis's time from `now`. */
 export function followTime(client: Client, now: () => number): void {
-  Client.linkOf(client).clock.follow(now)
+  const { clock } = Client.linkOf(client) as Link
+  clock.follow(now)
 }

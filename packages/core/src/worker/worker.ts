@@ -112,8 +112,8 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     return complete
   }
 
-  /** @internal The parts of a worker, for the test kit, which drives them step by step. */
-  static partsOf(worker: Worker): WorkerParts {
+  /** @internal `WorkerParts`, for the test kit, which drives them step by step. */
+  static partsOf(worker: Worker): object {
     return worker.#parts
   }
 

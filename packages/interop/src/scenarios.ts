@@ -197,9 +197,15 @@ export const scenarios: Record<string, Scenario> = {
   'leaves nothing of a finished job but its result': async (stage) => {
     const id = await enqueue(stage, { function: 'echo', args: [same(1)] })
     await stage.producer.result(id)
-    // After requests for aborts, the in-progress key of ours stays for two seconds.
-    const keys = async () => (await stage.redis.keys('*')).filter((key) => key.includes(id)).join()
-    await eventually(async () => (await keys()) === `arq:result:${id}`)
+    // After requests for aborts, the in-progress key of ours stays for a minute.
+    const fence = `arq:in-progress:${id}`
+    const isFence = async (key: string) => key === fence && (await stage.redis.get(key)) === 'ended'
+    await eventually(async () => {
+      const left: string[] = []
+      for (const key of await stage.redis.keys('*')) if (key.includes(id) && !(await isFence(key))) left.push(key)
+      return left.join() === `arq:result:${id}`
+    })
+    expect(await stage.redis.pttl(fence)).toBeLessThanOrEqual(60_000)
     expect(await stage.redis.zscore('arq:queue', id)).toBeNull()
   },
 

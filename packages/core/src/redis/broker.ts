@@ -91,7 +91,7 @@ export class Broker {
     }
     const args = [resent ? RESENT : areFresh ? FRESH : '0', this.#expiresExtraMs, groups.count, ...groups.args, ...jobs]
     const isBrief = calls.length <= FEW_JOBS
-    const run = { timeoutMs, resentFlag: true, isBrief }
+    const run = { timeoutMs, resentFlag: true, isBrief, jobs: calls.length }
     return this.#run('enqueue', [...queues, ...keys, this.keys.abort], args, run).then((reply) => {
       // The reply to an earlier attempt was lost, and the job has even ended since: a fresh id can only be our own.
       const isResent = args[0] === RESENT
@@ -298,7 +298,8 @@ export class Broker {
     return this.connection.run((client, attempt) => {
       if (attempt > 0) repeat?.()
       const sent = observes ? this.clock.local() : 0
-      const replied = runScript(client, name, keys, args, repeat)
+      const jobs = options.jobIds?.length ?? options.jobs
+      const replied = runScript(client, name, keys, args, repeat, jobs)
       const begun = options.isBrief ? this.#spinner.begin() : undefined
       return replied.then(
         (reply) => {
@@ -349,6 +350,8 @@ interface RunOptions {
   resentFlag?: boolean
   /** The reply is due at once. */
   isBrief?: boolean
+  /** Number of its jobs, where `jobIds` does not say it. */
+  jobs?: number | undefined
   queueName?: string
   /** The jobs by their numbers in the script. */
   jobIds?: readonly string[]

@@ -63,10 +63,11 @@ for k = 3, #KEYS, 3 do
   local units = at and math.abs(at) < 9e15 and math.floor(at % 1 * 128 + 0.5) or 0
   local deaths = math.floor(units / 2)
   if type(payload) == 'string' then
-    if redis.pcall('GET', in_progress) == token then
+    local holder = redis.pcall('GET', in_progress)
+    if holder == token then
       local counted = redis.pcall('GET', retry)
       try = type(counted) == 'string' and tonumber(counted) or 1
-    elseif redis.call('EXISTS', in_progress) == 0 then
+    elseif not holder or holder == 'ended' then
       try = redis.pcall('INCR', retry)
       if type(try) == 'number' then
         redis.call('EXPIRE', retry, ARGV[3])
@@ -1662,7 +1663,7 @@ return out`,
 
 export const luaShas = {
   abort: '3ffa19cbb5a4fb86bde4767dc89657b1058ae79c',
-  claimAborted: '22a16b7aebb2ebd9c76de6ff7eb2b8b1daaa9ed0',
+  claimAborted: '31bcbf35b34b98c2041897f7ee9431bcbfb7884f',
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
   claim: 'd3bbda4e50dbfafe2bb50a6bcdc682d88f2de326',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',

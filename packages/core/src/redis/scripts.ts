@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import { RedisReplyError } from '../errors.ts'
 import { loadedDriver } from './driver.ts'
 import { sendId } from './id-bytes.ts'
+import type { CheckedCall } from './reply-shape.ts'
 import type { RespPart } from './resp.ts'
 import { luaShas, luaSources } from './scripts.generated.ts'
 import { replyOf } from './transient.ts'
@@ -17,7 +18,8 @@ export type ScriptReply = number | Buffer | null | ScriptReply[]
 
 /**
  * Runs a script by its digest, and by its source where the server does not know it (new server, SCRIPT FLUSH,
- * failover). `onRepeat` is called before the same call is written again, and may change its arguments.
+ * failover). `onRepeat` is called before the same call is written again, and may change its arguments. A reply is checked
+ * by its shape, and by the number of `jobs` where that is given.
  *
  * @throws RedisReplyError that names the key where one has a wrong type.
  */
@@ -27,10 +29,12 @@ export function runScript(
   keys: readonly string[],
   args: readonly ScriptValue[],
   onRepeat?: () => unknown,
+  jobs?: number,
 ): Promise<ScriptReply[]> {
-  return send(client, 'evalsha', luaShas[name], keys, args, onRepeat).catch(async (error: unknown) => {
+  const call = { client, name, jobs }
+  return send(client, 'evalsha', luaShas[name], keys, args, onRepeat, call).catch(async (error: unknown) => {
     try {
-      return await sendSource(client, luaSources[name], keys, args, error, onRepeat)
+      return await sendSource(client, luaSources[name], keys, args, error, onRepeat, call)
     } catch (thrown) {
       if (thrown instanceof Error && replyOf(thrown).startsWith('WRONGTYPE')) throw await named(client, keys, thrown)
       throw thrown
@@ -58,9 +62,10 @@ function sendSource(
   args: readonly ScriptValue[],
   error: unknown,
   onRepeat?: () => unknown,
+  call?: CheckedCall,
 ): Promise<ScriptReply[]> {
   if (!(error instanceof Error) || !replyOf(error).startsWith('NOSCRIPT')) throw error
-  return send(client, 'eval', source, keys, args, onRepeat)
+  return send(client, 'eval', source, keys, args, onRepeat, call)
 }
 
 /** Keys whose types are asked for, to name the one that a script stumbled on. */
@@ -84,8 +89,9 @@ function send(
   keys: readonly string[],
   args: readonly ScriptValue[],
   onRepeat?: () => unknown,
+  call?: CheckedCall,
 ): Promise<ScriptReply[]> {
   const { ScriptCommand } = loadedDriver()!
-  const sent = new ScriptCommand(command, script, keys, args, onRepeat)
+  const sent = new ScriptCommand(command, script, keys, args, onRepeat, call)
   return client.sendCommand(sent) as Promise<ScriptReply[]>
 }

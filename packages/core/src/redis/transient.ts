@@ -30,7 +30,8 @@ export function isTransient(error: unknown): boolean {
   if (
     error.name === 'MaxRetriesPerRequestError' ||
     error.name === 'ClusterAllFailedError' ||
-    error.name === 'AbortError'
+    error.name === 'AbortError' ||
+    error.name === 'StrayReplyError'
   )
     return true
   const code = (error as NodeJS.ErrnoException).code

@@ -26,10 +26,11 @@ for k = 3, #KEYS, 3 do
   local units = at and math.abs(at) < 9e15 and math.floor(at % 1 * 128 + 0.5) or 0
   local deaths = math.floor(units / 2)
   if type(payload) == 'string' then
-    if redis.pcall('GET', in_progress) == token then
+    local holder = redis.pcall('GET', in_progress)
+    if holder == token then
       local counted = redis.pcall('GET', retry)
       try = type(counted) == 'string' and tonumber(counted) or 1
-    elseif redis.call('EXISTS', in_progress) == 0 then
+    elseif not holder or holder == 'ended' then
       try = redis.pcall('INCR', retry)
       if type(try) == 'number' then
         redis.call('EXPIRE', retry, ARGV[3])

@@ -341,18 +341,14 @@ export class FlowRecords {
     await this.#calls.pipeline([['zrem', this.#keys.flowWatch, flowId]])
   }
 
-  /** Takes or renews the lease of the conductor; false where another worker has it. */
+  /** Takes or renews the lease of the conductor; false where another worker has it, which costs one command. */
   async lead(workerId: string, leaseMs: number): Promise<boolean> {
     const key = this.#keys.flowConductor
-    const [taken, holder, ttl] = (await this.#calls.transaction([
-      ['set', key, workerId, 'PX', leaseMs, 'NX'],
-      ['get', key],
-      ['pttl', key],
-    ])) as [string | null, string | null, number]
-    if (taken === 'OK') return true
-    if (holder !== workerId && ttl !== -1) return false
-    await this.#calls.pipeline([['set', key, workerId, 'PX', leaseMs]])
-    return true
+    const [holder] = (await this.#calls.pipeline([['get', key]])) as [string | null]
+    if (holder !== null && holder !== workerId) return false
+    const options = holder === null ? ['NX'] : []
+    const [taken] = await this.#calls.pipeline([['set', key, workerId, 'PX', leaseMs, ...options]])
+    return taken === 'OK'
   }
 
   /** Gives the lease of the conductor back. */

@@ -87,6 +87,8 @@ export type SandboxContext<Extra extends object = Record<never, never>> = Extra 
   readonly log: Logger
   /** As in `JobContext`. */
   progress(fraction: number, message?: string): void
+  /** Hands a value to whoever follows the job, where its worker can: it crosses, and is not waited for. */
+  emit?(value: unknown): void
 }
 
 /** The type of a handler in a sandbox, by the contract it implements: `export default … satisfies SandboxHandler<typeof resize>`. */

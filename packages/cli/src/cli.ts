@@ -15,6 +15,7 @@ import { addFlow } from './grammar/flow.ts'
 import { addJob } from './grammar/job.ts'
 import { addQueue } from './grammar/queue.ts'
 import type { Handler, Run } from './grammar/run.ts'
+import { addSchedule } from './grammar/schedule.ts'
 import { addWorker } from './grammar/worker.ts'
 import { version } from './version.ts'
 
@@ -167,6 +168,7 @@ export function build(argv: readonly string[], run: Run): Argv {
     addCache,
     addCollections,
     addCanary,
+    addSchedule,
     addFleet,
     addDashboard,
     addConfig,

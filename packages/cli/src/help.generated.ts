@@ -18,6 +18,7 @@ export const HELP = [
   "  arq-ts cache                the write-behind cache: ls, show, flush",
   "  arq-ts collections          scheduled deletions of Qdrant collections: ls, keep, delete-now",
   "  arq-ts canary               canary deployments: ls, show, start and decide",
+  "  arq-ts schedule             schedules at run time: ls, show, put, rm, pause, resume, run",
   "  arq-ts workers              list live workers of both languages, or drain some: quiet, resume",
   "  arq-ts cron                 cron jobs: ls, history",
   "  arq-ts top                  watch queues, workers and running jobs live",

@@ -197,6 +197,7 @@ export function jobFields(job: JobDetails, nowMs: number): Fields {
     ['started', instantText(job.startTime, nowMs)],
     ['finished', instantText(job.finishTime, nowMs)],
     ['ran', ran === null || Number.isNaN(ran) ? null : spanText(ran)],
+    ['schedule', job.schedule === null ? null : showId(job.schedule)],
     ['held by', holderText(job, nowMs)],
     ['abort', job.abortAsked === null ? null : `asked for ${instantText(job.abortAsked, nowMs)}`],
     [

@@ -125,6 +125,7 @@ test('help and version', async () => {
     'dead',
     'workers',
     'cron',
+    'schedule',
     'top',
     'events',
     'config',

@@ -15,7 +15,7 @@ import { checkEnqueueOptions } from '../options/enqueue.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
 import { decodeJob, decodeResult, encodeJob, readable } from '@arq-ts/protocol/jobs'
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
-import type { Due, EnqueueCall } from '../redis/broker.ts'
+import type { EnqueueCall } from '../redis/broker.ts'
 import { Flows } from '../flows/flows.ts'
 import type { Flow, FlowRun } from '../flows/flows.ts'
 import { Limits } from '../limits/limits.ts'
@@ -24,10 +24,11 @@ import { History } from '../recorder/history.ts'
 import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
 import { Link } from '../redis/link.ts'
 import { newJobId } from './job-ids.ts'
+import { Schedules } from '../schedules/schedules.ts'
 import type { UniqueOutcome, UniqueRules } from '../redis/unique-jobs.ts'
 import { isSerial, rulesOf } from '../unique/unique.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
-import { byName, ofTask } from './packing.ts'
+import { dueOf, packCall } from './packing.ts'
 import { isTracing, traceEnqueue } from '../telemetry/tracing.ts'
 
 /** Outcome of one item of `enqueueMany`. */
@@ -84,6 +85,8 @@ export class Client {
   readonly limits: Limits
   /** Runs of flows: list them, find one again. */
   readonly flows: Flows
+  /** Schedules at run time: put, list, pause, run now, remove. */
+  readonly schedules: Schedules
   /** Acts on jobs as they were seen, which can be undone. */
   readonly reversals: Reversals
   readonly #link: Link
@@ -115,6 +118,7 @@ export class Client {
     this.history = new History(link)
     this.limits = new Limits(link)
     this.flows = new Flows(link, { codec, queueName })
+    this.schedules = new Schedules(link, { codec, queueName })
   }
 
   /** @internal A client over a worker's connection. */
@@ -329,9 +333,7 @@ export class Client {
     if (typeof task !== 'object' || task === null) checkName('enqueue', 'functionName', task)
     const contract = typeof task === 'string' ? undefined : task
     const codec = contract?.codec ?? this.codec
-    const { args, kwargs } = contract
-      ? ofTask(contract, input, options, codec)
-      : byName(task as string, input ?? [], options)
+    const { args, kwargs } = packCall(task, input, options, codec)
     const now = this.#link.clock.now()
     const functionName = contract?.name ?? (task as string)
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
@@ -392,8 +394,4 @@ type PreparedCall = EnqueueCall & {
   unique: UniqueRules | undefined
   functionName: string
   unpack: AnyContract['unpack']
-}
-
-function dueOf({ deferUntil, deferByMs }: EnqueueOptions): Due {
-  return deferUntil === undefined ? { in: deferByMs ?? 0 } : { at: Number(deferUntil) }
 }

@@ -1,12 +1,23 @@
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { ArgumentsError, OptionsError } from '../errors.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
+import type { Due } from '../redis/broker.ts'
 import type { AnyContract } from '../tasks/contract.ts'
 
 type Packed = ReturnType<AnyContract['pack']>
 
+/** A call of a contract by its schema, or of a name as it is given. @throws ArgumentsError, OptionsError */
+export function packCall(
+  task: AnyContract | string,
+  input: unknown,
+  options: Pick<EnqueueOptions, 'kwargs'>,
+  codec: CodecName,
+): Packed {
+  return typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options, codec)
+}
+
 /** A call of a function by its name. @throws ArgumentsError */
-export function byName(functionName: string, args: unknown, options: EnqueueOptions): Packed {
+function byName(functionName: string, args: unknown, options: Pick<EnqueueOptions, 'kwargs'>): Packed {
   if (Array.isArray(args)) return { args, kwargs: options.kwargs ?? {} }
   throw new ArgumentsError(
     `enqueue('${functionName}'): expected the arguments as an array, got ${typeof args}; keywords go into \`kwargs\``,
@@ -14,7 +25,14 @@ export function byName(functionName: string, args: unknown, options: EnqueueOpti
 }
 
 /** A call of a task or a contract. @throws ArgumentsError, OptionsError */
-export function ofTask(task: AnyContract, input: unknown, options: EnqueueOptions, codec: CodecName): Packed {
+function ofTask(task: AnyContract, input: unknown, options: Pick<EnqueueOptions, 'kwargs'>, codec: CodecName): Packed {
   if (options.kwargs === undefined) return task.pack(input as never, codec)
   throw new OptionsError(`enqueue(${task.name}): \`kwargs\` is for functions enqueued by name; put them into the input`)
+}
+
+/** The due time of a call. */
+export function dueOf(options: EnqueueOptions): Due {
+  const { deferUntil, deferByMs } = options
+  if (deferUntil !== undefined) return { at: Number(deferUntil) }
+  return { in: deferByMs ?? 0 }
 }

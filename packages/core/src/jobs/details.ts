@@ -1,5 +1,5 @@
 import { decodeResult, DEFAULT_QUEUE_NAME, readable } from '@arq-ts/protocol/jobs'
-import type { CodecName } from '@arq-ts/protocol/jobs'
+import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import { describeError } from '../logging/log-lines.ts'
@@ -66,6 +66,8 @@ export interface JobDetails {
   dead: boolean
   /** Reason for its far score, where a capability holds it; null otherwise. */
   hold: JobHold | null
+  /** The schedule that enqueued it; null where none did, or where nobody knows any more. */
+  schedule: string | null
   /** The arq-ts worker that runs it. */
   workerId: string | null
   /** The worker of either language that holds it; null when none does. */
@@ -137,6 +139,7 @@ export async function describeJob(
       : (letter?.error ?? stored.lastError),
     dead: letter !== null,
     hold: isWaiting && hold ? await holdIn(link, hold) : null,
+    schedule: read.kind === 'record' ? scheduleOf(read.record.mark) : null,
     workerId: runs?.workerId ?? null,
     holder: runs,
     abortAsked: !ended && stored.abortAskedMs !== null ? new Date(stored.abortAskedMs) : null,
@@ -149,6 +152,10 @@ export async function describeJob(
 async function holdIn(link: Link, { about, by, sinceMs }: HoldRecord): Promise<JobHold> {
   const hold = { by, about, since: new Date(sinceMs), waitsFor: [] }
   return by === 'flow' ? { ...hold, ...(await waitOf(link, about)) } : hold
+}
+
+function scheduleOf(mark: JobRecord['mark']): string | null {
+  return typeof mark?.['schedule'] === 'string' ? mark['schedule'] : null
 }
 
 /** A result counts before a run, as arq has it: an in-progress key may outlive its job. */

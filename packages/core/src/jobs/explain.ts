@@ -1,11 +1,12 @@
 import type { PythonWorker, WorkerEntry } from '../fleet/worker-entry.ts'
 import { spanText } from '../time/span.ts'
+import { serves } from '../fleet/system-tasks.ts'
 import { scoreProblem } from './condition.ts'
 import type { JobDetails } from './details.ts'
 
 /** One thing that decides whether a job runs. */
 export interface Reason {
-  /** Name of the check: `place`, `payload`, `time`, `pause`, `hold`, `limit`, `flow`, `worker`, `function`, `slots`, `abort`, `codec`. */
+  /** Name of the check: `place`, `schedule`, `payload`, `time`, `pause`, `hold`, `limit`, `flow`, `worker`, `function`, `slots`, `abort`, `codec`. */
   check: string
   /** False where it keeps the job from running; null where nobody can know. */
   ok: boolean | null
@@ -38,6 +39,9 @@ export function explain(job: JobDetails, { nowMs, queue, workers, python }: Circ
   const here = workers.filter((worker) => worker.queues.includes(queue.queueName))
   return [
     { check: 'place', ok: true, detail: `it is in the queue "${queue.queueName}"` },
+    ...(job.schedule === null
+      ? []
+      : [{ check: 'schedule', ok: true, detail: `the schedule "${job.schedule}" enqueued it` }]),
     ...job.problems
       .filter((detail) => detail !== scoreProblem(job.score))
       .map((detail) => ({ check: 'payload', ok: false, detail })),
@@ -98,7 +102,7 @@ function workersOf(job: JobDetails, here: readonly WorkerEntry[], python: readon
     return [{ check: 'worker', ok: false, detail: 'no live worker of either language serves the queue' }]
   }
   const reasons: Reason[] = []
-  const able = here.filter((worker) => job.functionName !== null && worker.functions.includes(job.functionName))
+  const able = here.filter(({ functions }) => job.functionName !== null && serves(functions, job.functionName))
   const names = able.map((worker) => worker.id).slice(0, 5)
   if (here.length > 0) {
     const all = able.length > names.length ? ` and ${able.length - names.length} more` : ''

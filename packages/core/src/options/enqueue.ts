@@ -36,12 +36,15 @@ export interface EnqueueOptions {
 /** JavaScript's last Date, and the first on the other side. */
 const MAX_DATE_MS = 8_640_000_000_000_000
 
+/** A Date, or unix ms. */
+export const anInstant = custom<Date | number>(isInstant, 'a Date or unix ms')
+
 /** @internal */
 export const enqueueSchema = object({
   jobId: string(1).refine(isWellFormed, 'a string without lone surrogates, which UTF-8 cannot hold').optional(),
   queueName: string(1).optional(),
   deferByMs: duration(0, MAX_DEFER_MS).optional(),
-  deferUntil: custom<Date | number>(isInstant, 'a Date or unix ms').optional(),
+  deferUntil: anInstant.optional(),
   expiresMs: duration(1).optional(),
   jobTry: count(1).optional(),
   kwargs: aRecord.optional(),

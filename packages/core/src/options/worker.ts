@@ -113,6 +113,11 @@ export interface WorkerOptions extends ConnectionOptions {
    * `intervalMs` (at least 100, default 10,000). Default true.
    */
   recorder?: boolean | { intervalMs?: number }
+  /**
+   * Whether it enqueues the ticks of `client.schedules`, of all queues of its database, and runs the system task
+   * `arq-ts:schedule`. Default true; a burst enqueues none.
+   */
+  schedules?: boolean
 }
 
 /** The state of a worker by its types: what `ctx` has and `onStartup` returns. */
@@ -175,6 +180,7 @@ export const workerDefaults = {
   eventLoopLagWarnMs: 1_000,
   keyspaceNotifications: 'auto',
   recorder: true,
+  schedules: true,
 } satisfies { [K in keyof WorkerOptions]-?: WorkerOptions[K] | undefined }
 
 const recorderDefaults = { intervalMs: 10_000 }
@@ -233,6 +239,7 @@ export const workerSchema = object({
   eventLoopLagWarnMs: duration(1).optional(),
   keyspaceNotifications: union([literal('auto'), literal(false)]).optional(),
   recorder: union([boolean(), object({ intervalMs: timer(100).optional() })]).optional(),
+  schedules: boolean().optional(),
 })
 
 /** With every default in place, and durations in whole ms. */

@@ -1,5 +1,6 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import type { PythonWorker, UnreadableWorker, WorkerEntry } from '../fleet/worker-entry.ts'
+import { serves } from '../fleet/system-tasks.ts'
 import { damageText } from '../jobs/condition.ts'
 import type { Damage } from '../redis/damage.ts'
 import type { ServerSettings } from '../redis/server.ts'
@@ -191,9 +192,9 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
   yield* job(first.foreignId, 'foreign-id', hasPython ? 'error' : 'warning', foreign, null)
   // Nobody knows the functions of Python's workers. Beside ours their health line is overwritten, but not what they run.
   if (here.length === 0 || hasPython || first.pythonRuns) return
-  const known = new Set(here.flatMap((worker) => worker.functions))
+  const known = here.flatMap((worker) => worker.functions)
   for (const [name, waiting] of first.functions) {
-    if (known.has(name)) continue
+    if (serves(known, name)) continue
     const text = `for the function "${showId(name.slice(0, 200))}", which no live worker of the queue has`
     yield* job(waiting, 'unknown-function', 'warning', text, null)
   }

@@ -24,6 +24,7 @@ const NAMED: Readonly<Record<string, string>> = {
   'arq:flow-todo': 'hash',
   'arq:flow-calls': 'hash',
   'arq:flow-results': 'hash',
+  'arq:schedule': 'hash',
 }
 
 /** Types of the keys that there is one of. */
@@ -38,6 +39,7 @@ const SINGLE: Readonly<Record<string, string>> = {
   'arq:flows': 'zset',
   'arq:flow-watch': 'zset',
   'arq:flow-conductor': 'string',
+  'arq:schedules': 'zset',
 }
 
 /** Types of what is recorded beside the queues, by the word behind `arq:obs:`. */

@@ -23,6 +23,7 @@ import { LimitRecords } from './limits.ts'
 import { Recordings } from './recordings.ts'
 import { ReplySpinner } from './reply-spinner.ts'
 import type { SpinMode } from './reply-spinner.ts'
+import { ScheduleRecords } from './schedules.ts'
 import { Server } from './server.ts'
 import { Shelf } from './shelf.ts'
 import { Subscriber } from './subscriber.ts'
@@ -73,6 +74,7 @@ export class Link {
   readonly jobLogs: JobLogStreams
   readonly server: Server
   readonly limitRecords: LimitRecords
+  readonly schedules: ScheduleRecords
   readonly uniqueJobs: UniqueJobs
   readonly flowRecords: FlowRecords
   /** Keys of a wrong type that reads over this link met, the first thousand. */
@@ -124,6 +126,7 @@ export class Link {
     })
     this.flowRecords = new FlowRecords(calls, keys, options.expiresExtraMs)
     this.limitRecords = new LimitRecords(connection, calls, keys, options.expiresExtraMs)
+    this.schedules = new ScheduleRecords(connection, calls, keys, options.expiresExtraMs)
   }
 
   /** To be awaited before `clock.now()` is relied upon: asks for Redis's time unless it is known. */

@@ -29,6 +29,8 @@
 // reschedule: ARGV[1] ARGV[2] ARGV[3] ARGV[8i+4..8i+11] KEYS[4i+1] KEYS[4i+2] KEYS[4i+3] KEYS[4i+4]
 // rescore: ARGV[1] ARGV[2..] KEYS[1] KEYS[2] KEYS[3..]
 // reserve: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7..] KEYS[1] KEYS[2] KEYS[3]
+// scheduleTake: ARGV[1] ARGV[2] KEYS[1]
+// scheduleWrite: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] ARGV[14] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
 // setTry: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2]
 // sift: ARGV[1] KEYS[3i+1] KEYS[3i+2] KEYS[3i+3]
 // takeOut: ARGV[1] ARGV[2..] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
@@ -1516,6 +1518,59 @@ if #ids < want then
 end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
+  scheduleTake: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local names = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
+for _, name in ipairs(names) do redis.call('ZADD', KEYS[1], now + ARGV[1], name) end
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+local out = { now, (first == nil or first == 'inf') and '' or first }
+for _, name in ipairs(names) do out[#out + 1] = name end
+return out`,
+  scheduleWrite: `local name, count, before = ARGV[2], tonumber(ARGV[14]), ARGV[8]
+local known = redis.call('HMGET', KEYS[2], 'revision', 'done')
+local revision, done = known[1] or '', known[2] or ''
+local out = {}
+if revision ~= ARGV[3] or (revision ~= '' and done ~= ARGV[4]) then
+  if ARGV[1] ~= '1' or revision .. ' ' .. done ~= ARGV[5] then return 'changed' end
+  for i = 1, count do out[i] = redis.pcall('GET', KEYS[3 + 2 * i]) == ARGV[10] and 1 or 0 end
+  return out
+end
+redis.call('ZSCORE', KEYS[1], name)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local fresh, last, before_key = 0, nil, KEYS[4]
+for i = 1, count do
+  local id, due = ARGV[13 + 2 * i], ARGV[14 + 2 * i]
+  local job, result = KEYS[3 + 2 * i], KEYS[4 + 2 * i]
+  local waits = ARGV[7] == '1' and before ~= '' and before ~= id and redis.pcall('ZSCORE', before_key, before)
+  if type(waits) == 'string' then
+    out[i] = -1
+  elseif redis.call('EXISTS', job, result) > 0 then
+    out[i] = 0
+  else
+    redis.call('ZADD', KEYS[3], due, id)
+    redis.call('SET', job, ARGV[10], 'PX', ARGV[9])
+    out[i], last, before, before_key = 1, i, id, KEYS[3]
+    fresh = fresh + 1
+  end
+end
+if ARGV[6] == '' then
+  redis.call('DEL', KEYS[2])
+  redis.call('ZREM', KEYS[1], name)
+else
+  local at = string.find(ARGV[5], ' ', 1, true)
+  redis.call('HSET', KEYS[2], 'revision', string.sub(ARGV[5], 1, at - 1), 'done', string.sub(ARGV[5], at + 1))
+  for i = 15 + 2 * count, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+  if last then
+    redis.call('HSET', KEYS[2], 'last', ARGV[13 + 2 * last], 'lastMs', ARGV[14 + 2 * last], 'lastQueue', ARGV[11])
+  end
+  redis.call('ZADD', KEYS[1], ARGV[6], name)
+end
+if last then
+  redis.pcall('PUBLISH', ARGV[12], ARGV[14 + 2 * last] .. (fresh == 1 and ' ' .. ARGV[13 + 2 * last] or ''))
+end
+if ARGV[13] ~= '' then redis.pcall('PUBLISH', ARGV[13], name) end
+return out`,
   setTry: `if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return { 0 } end
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 return { 1 }`,
@@ -1692,6 +1747,8 @@ export const luaShas = {
   reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',
   rescore: 'e744935017cd7b1d31e0d1217d8090c719f360a6',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
+  scheduleTake: '644ef1c6fdf63e0cbcf03b02a2889063d6830480',
+  scheduleWrite: '2ad88ef9e242f93823b3a00058b56a9472bc6081',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',
   takeOut: '8e11f2596fbe5dadab227b397149002e4e3ced2b',

@@ -21,6 +21,8 @@ import { Recorder } from '../recorder/recorder.ts'
 import { TickJournal } from '../recorder/tick-journal.ts'
 import { Link } from '../redis/link.ts'
 import { Sandboxes } from '../sandbox/sandboxes.ts'
+import { ScheduleService } from '../schedules/schedule-service.ts'
+import { SCHEDULE_TASK, scheduleTask } from '../schedules/schedule-task.ts'
 import { AbortListener } from './abort-listener.ts'
 import { Burst } from './claiming/burst.ts'
 import { ClaimLoop } from './claiming/claim-loop.ts'
@@ -73,6 +75,10 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   for (const task of settings.tasks)
     tasks.set(task.name, registerTask(task, task.chunk && chunks.handlerOf({ ...task, chunk: task.chunk })))
   for (const job of settings.cron) tasks.set(job.name, registerCron(job))
+  /** What it runs by the choice of its user; system tasks come on top. */
+  const functionNames = [...tasks.keys()]
+  const sharedCodec = hasCodec ? settings.codec : SHARED_CODEC
+  if (settings.schedules && !tasks.has(SCHEDULE_TASK)) tasks.set(SCHEDULE_TASK, registerTask(scheduleTask(sharedCodec)))
 
   const link = new Link({
     redis: settings.redis,
@@ -93,7 +99,6 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     onEnqueued: (job: JobEvent) => emit('jobEnqueued', job),
   }
   const client = Client.over(link, clientOptions)
-  const sharedCodec = hasCodec ? settings.codec : SHARED_CODEC
   const tickClient = Client.over(link, { ...clientOptions, codec: sharedCodec })
 
   const state = { ...settings.ctx }
@@ -115,7 +120,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         parts: [
           journal,
           tickJournal,
-          new FunctionDefinitions(link.keys, definitionsOf(tasks, settings)),
+          new FunctionDefinitions(link.keys, definitionsOf(tasks, functionNames, settings)),
           new QueueGauges({
             keys: link.keys,
             recordings: link.recordings,
@@ -198,6 +203,16 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     client: tickClient,
     onLeftOut: (name, atMs, why) => tickJournal.leftOut(name, atMs, why, queueNames[0]!),
   })
+  const schedules =
+    settings.schedules && !settings.burst
+      ? new ScheduleService({
+          records: link.schedules,
+          listen: (onChange) => link.subscriber.listen(link.keys.scheduleChannel, onChange),
+          limits: settings,
+          log,
+          onEnqueued: (job) => emit('jobEnqueued', job),
+        })
+      : undefined
   const burst = settings.burst
     ? new Burst({
         maxJobs: settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,
@@ -283,27 +298,31 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     queueNames,
     quiet,
     recorder,
+    functionNames,
     reporter,
     sandboxes,
+    schedules,
     slots,
-    tasks,
   }
 }
 
 function definitionsOf(
   tasks: ReadonlyMap<string, RegisteredTask>,
+  names: readonly string[],
   settings: ResolvedWorkerOptions,
 ): Map<string, () => FunctionDefinition> {
   return new Map(
-    [...tasks.values()].map((task) => [
-      task.name,
-      () => ({
-        isCron: task.isCron,
-        timeoutMs: task.timeoutMs ?? settings.jobTimeoutMs,
-        maxTries: task.maxTries ?? settings.maxTries,
-        keepResultMs: task.keepResultMs ?? settings.keepResultMs,
-        params: jsonSchemaOf(task.params),
-      }),
-    ]),
+    names
+      .map((name) => [name, tasks.get(name)!] as const)
+      .map(([name, task]) => [
+        name,
+        () => ({
+          isCron: task.isCron,
+          timeoutMs: task.timeoutMs ?? settings.jobTimeoutMs,
+          maxTries: task.maxTries ?? settings.maxTries,
+          keepResultMs: task.keepResultMs ?? settings.keepResultMs,
+          params: jsonSchemaOf(task.params),
+        }),
+      ]),
   )
 }

@@ -139,7 +139,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
 
   /** The registry entry of this worker, as `arq:worker:<id>` holds it. */
   describe(): WorkerEntry {
-    const { cron, heartbeat, queueNames, quiet, reporter, slots, tasks } = this.#parts
+    const { cron, functionNames, heartbeat, queueNames, quiet, reporter, slots } = this.#parts
     const running = [...slots.running()]
     return {
       id: this.id,
@@ -149,7 +149,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       version: VERSION,
       startedAtMs: this.#startedAtMs,
       queues: queueNames,
-      functions: [...tasks.keys()],
+      functions: functionNames,
       maxJobs: this.#settings.maxJobs,
       leaseMs: this.#settings.leaseMs,
       state: this.#stopping.signal.aborted ? 'draining' : quiet.isQuiet ? 'quiet' : 'running',
@@ -199,6 +199,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       claimLoop,
       collector,
       cron,
+      functionNames,
       gates,
       heartbeat,
       hooks,
@@ -209,7 +210,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       quiet,
       recorder,
       sandboxes,
-      tasks,
+      schedules,
     } = this.#parts
     const { broker, connection } = link
     const settings = this.#settings
@@ -220,7 +221,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       void leases.renewNow()
       claimLoop.notify()
     }
-    this.log.info(`Starting worker for ${tasks.size} functions: ${[...tasks.keys()].join(', ')}`)
+    this.log.info(`Starting worker for ${functionNames.length} functions: ${functionNames.join(', ')}`)
     await this.#unlessStopped(sandboxes.load())
     await this.#unlessStopped(broker.syncClock(undefined, this.#stopping.signal))
     this.#startedAtMs = broker.clock.now()
@@ -254,6 +255,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     journal.note({ kind: 'worker-started', atMs: this.#startedAtMs, version: VERSION })
     if (settings.allowAbortJobs) aborts.start()
     cron.start()
+    schedules?.start()
     this.#emitSafely('started')
   }
 
@@ -265,9 +267,10 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
 
   /** Lets running jobs end, then fires their signals, then waits until all are settled. */
   async #drain(): Promise<void> {
-    const { chunks, cron, executor, reporter, sandboxes, slots } = this.#parts
+    const { chunks, cron, executor, reporter, sandboxes, schedules, slots } = this.#parts
     cron.stop()
     sandboxes.drain()
+    void schedules?.stop()
     const { abortGraceMs, jobCompletionWaitMs } = this.#settings
     const isStopped = this.#stopping.signal.aborted // otherwise a burst is over, of which arq says nothing
     const isWaiting = jobCompletionWaitMs > 0
@@ -287,7 +290,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
    */
   async #close(): Promise<void> {
     const { aborts, collector, cron, gates, heartbeat, hooks, journal, leases, link } = this.#parts
-    const { logs, quiet, recorder, sandboxes } = this.#parts
+    const { logs, quiet, recorder, sandboxes, schedules } = this.#parts
     cron.stop()
     aborts.stop()
     leases.stop()
@@ -297,6 +300,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     if (this.#startedAtMs > 0) journal.note({ kind: 'worker-stopped', atMs: link.broker.clock.now() })
     const steps: [string, () => unknown][] = [
       ['ending sandboxes', () => within(sandboxes.stop(), END_WAIT_MS)],
+      ['ending the schedules', () => schedules && within(schedules.stop(), link.connection.isReady ? END_WAIT_MS : 0)],
       ['giving places back', () => within(gates.stop(), link.connection.isReady ? END_WAIT_MS : 0)],
       ['writing what was recorded', () => recorder && link.connection.isReady && within(recorder.stop(), END_WAIT_MS)],
       ['ending the collector', () => collector && link.connection.isReady && within(collector.stop(), END_WAIT_MS)],

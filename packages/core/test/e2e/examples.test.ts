@@ -37,6 +37,13 @@ const printed: Record<string, string[]> = {
     'mailed A+B+C',
   ],
   sandbox: ['9592 primes below 100,000', 'TimeoutError: the job ran longer than its timeout of 5000 ms'],
+  schedules: [
+    'digest:42 runs send_digest every 1000 ms',
+    'each tick ran once',
+    'digest for user 42',
+    'paused: true',
+    'removed: true',
+  ],
   cron: ['tick 1', 'tick 2', 'each tick ran once'],
   fastify: [
     '202',

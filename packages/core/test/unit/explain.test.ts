@@ -26,6 +26,7 @@ const job = (changes: Partial<JobDetails> = {}): JobDetails => ({
   error: null,
   dead: false,
   hold: null,
+  schedule: null,
   workerId: null,
   holder: null,
   abortAsked: null,

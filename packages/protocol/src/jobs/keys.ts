@@ -61,6 +61,8 @@ export class Keys {
   readonly limits: string
   /** Limits that jobs wait for: sorted set by the time to look at each again. */
   readonly limitWatch: string
+  /** Schedules: sorted set of their names by the next tick. */
+  readonly schedules: string
   /** Held jobs: hash of job id to the score of the hold, its time and its reason. */
   readonly held: string
   /** Flows: sorted set of their ids by the time each was started. */
@@ -84,6 +86,7 @@ export class Keys {
     this.events = `${prefix}arq:events@${database}`
     this.limits = `${prefix}arq:limits`
     this.limitWatch = `${prefix}arq:limit-watch`
+    this.schedules = `${prefix}arq:schedules`
     this.held = `${prefix}arq:held`
     this.flows = `${prefix}arq:flows`
     this.flowWatch = `${prefix}arq:flow-watch`
@@ -245,6 +248,14 @@ export class Keys {
   /** Channel on which the end of a flow is announced. */
   flowChannel(flowId: string): string {
     return `${this.prefix}arq:flow@${this.#database}:${flowId}`
+  }
+  /** One schedule: a hash. */
+  schedule(name: string): string {
+    return `${this.prefix}arq:schedule:${name}`
+  }
+  /** Channel on which changes of schedules are announced; the message is the schedule's name. */
+  get scheduleChannel(): string {
+    return `${this.schedules}@${this.#database}`
   }
   /** The last tick of a cron job that must not overlap. */
   lastTick(cronName: string): string {

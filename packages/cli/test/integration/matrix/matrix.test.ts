@@ -17,8 +17,8 @@ import type { Act, BulkAct } from './verbs.ts'
 const NAMES: Readonly<Record<string, string>> = {
   string:
     'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush obsQueues obsCollector',
-  zset: 'abort dead workers queue reserved limitWatch limitRunning limitOffered limitWaiting',
-  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held limitState unique obsNoted obsTicks obsTicked',
+  zset: 'abort dead workers queue reserved schedules limitWatch limitRunning limitOffered limitWaiting',
+  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held limitState unique schedule obsNoted obsTicks obsTicked',
   set: 'paused',
   list: 'obsTried obsTries obsLogged',
   stream: 'obsEvents obsRecent obsAudit obsLog',

@@ -47,6 +47,7 @@ export const looks = (workerId: string): readonly Look[] => [
     hiddenBy: ['workers'],
   },
   { words: ['cron', 'ls'], reads: ['workers', 'worker'], shows: ['cron:calm'], hiddenBy: ['workers'] },
+  { words: ['schedule', 'ls'], reads: ['schedules'], shows: [] },
   { words: ['health', '--queue', CALM], reads: [], shows: ['j_complete='] },
   { words: ['health', '--deep', '--queue', CALM], reads: ['workers'], shows: [CALM] },
   { words: ['top'], reads: QUEUE_KEYS, shows: [CALM], isJsonOnly: true },
@@ -116,13 +117,15 @@ export const mildActs: readonly Act[] = [
   ({ victim }) => ['job', 'rm', victim.jobId, '--force'],
 ]
 
-/** Verbs of the task packages: the keys that they share with all others must not stop them, nor must nothing to do. */
+/** Verbs of schedules and of the task packages: the keys that they share with all others must not stop them, nor must nothing to do. */
 export const packageActs: readonly Act[] = [
   () => ['cache', 'show', 'nosuch'],
   () => ['cache', 'flush', '--all', '--yes', '--timeout', '30ms'],
   () => ['collections', 'keep', 'nosuch'],
   () => ['collections', 'delete-now', 'nosuch', '--yes'],
   () => ['canary', 'show', 'nosuch'],
+  () => ['schedule', 'put', 'fresh', 'echo', '--every', '1h'],
+  ...['show', 'pause', 'resume', 'run', 'rm'].map((verb) => () => ['schedule', verb, 'fresh']),
   ...['approve', 'pause', 'resume', 'promote', 'rollback'].map((verb) => () => ['canary', verb, 'nosuch']),
 ]
 

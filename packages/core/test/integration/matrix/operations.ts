@@ -88,6 +88,15 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     }
     await link.ticks.enqueue(call, rules)
   }),
+  'put, take and write a schedule': planted(async ({ client, link, queueName, cronName }) => {
+    const put = { everyMs: 1_000, task: 'echo', input: [1], queueName, overlap: 'skip' } as const
+    await allowed(client.schedules.put(cronName, put))
+    await allowed(client.schedules.runNow(cronName))
+    await allowed(client.schedules.pause(cronName))
+    await allowed(client.schedules.list())
+    await allowed(link.schedules.take(1_000, 10))
+    await client.schedules.remove(cronName)
+  }),
   'write health and registry': planted(async ({ client, link, queueName, workerId }) => {
     await allowed(link.registry.register(workerId, '{}', 60_000))
     await allowed(link.registry.writeHealth(`${queueName}:health-check`, 'j_complete=0', 60_000))

@@ -1,0 +1,14 @@
+-- Takes the schedules that have a tick due, for a moment: whoever takes one plans its ticks and writes it back, which
+-- gives it its next time. Where that never comes, another worker takes it when the moment is over.
+--
+-- KEYS[1] -> arq:schedules: sorted set of names by their next tick
+-- ARGV[1] -> the moment in ms, ARGV[2] -> names at most
+-- Output: now in unix ms, the earliest tick of all that are left in unix ms or '', then the names
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local names = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
+for _, name in ipairs(names) do redis.call('ZADD', KEYS[1], now + ARGV[1], name) end
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+local out = { now, (first == nil or first == 'inf') and '' or first }
+for _, name in ipairs(names) do out[#out + 1] = name end
+return out

@@ -24,6 +24,8 @@ export interface RunTaskOptions {
   client?: Pick<Client, 'enqueue' | 'enqueueMany'>
   /** Hears `ctx.progress(…)`. Default: nobody. */
   onProgress?: (fraction: number, message?: string) => void
+  /** Called with each piece of the result that the handler emits by `ctx.emit`. */
+  onEmit?: (value: unknown) => void
   /** `ctx.log`. Default: silent. */
   logger?: Logger
 }
@@ -81,7 +83,7 @@ function contextOf(
   running: Running & { jobId: string; queueName: string },
   record: { enqueueTimeMs: number; kwargs: Readonly<Record<string, unknown>> },
 ): JobContext {
-  const { ctx, client, jobId, jobTry, logger, onProgress, queueName, signal } = running
+  const { ctx, client, jobId, jobTry, logger, onEmit, onProgress, queueName, signal } = running
   return {
     ...ctx,
     jobId,
@@ -92,6 +94,7 @@ function contextOf(
     kwargs: record.kwargs,
     signal: signal ?? new AbortController().signal,
     log: logger ?? createLogger({ level: 'silent' }),
+    emit: async (value: unknown) => onEmit?.(value),
     progress: (fraction: number, message?: string) => onProgress?.(fraction, message),
     client,
     // What needs Redis is not there without it.

@@ -12,8 +12,9 @@ import type { JobRecord, ResultRecord } from '@arq-ts/protocol/jobs'
 import { statusOf } from '@arq-ts/protocol/jobs'
 import type { JobStatus } from '@arq-ts/protocol/jobs'
 import { jobEvents } from '../progress/job-events.ts'
+import type { JobEventOptions } from '../progress/job-events.ts'
 import type { JobLogEntry } from '../progress/job-log.ts'
-import { checkWait } from '../options/arguments.ts'
+import { checkMethodOptions, checkWait, methodSchemas } from '../options/arguments.ts'
 import { Deadline } from '../time/deadline.ts'
 import type { Link } from '../redis/link.ts'
 
@@ -140,13 +141,14 @@ export class Job<Result = unknown> {
   }
 
   /**
-   * What the job logs and how far it is, live, until it has ended or `signal` fires; with `after`, what follows that
-   * entry. There are lines of tasks with `record: { logs: true }`, and the progress of all. The last 64 KiB of a job are
-   * kept, of the newest 500 jobs that had any, for 7 days.
+   * Events of the job, live, until it has ended or `signal` fires: what it logs (tasks with `record: { logs: true }`), its
+   * progress, the pieces that its handler emits, and its end. Each has the try that wrote it: a job that is tried again
+   * begins anew. The last 64 KiB of a job are kept, of the newest 500 jobs that had any, for 7 days.
    *
-   * @throws RedisUnavailableError when Redis does not answer.
+   * @throws OptionsError; RedisUnavailableError when Redis does not answer: `after` continues behind the last event.
    */
-  events(options: { after?: string; signal?: AbortSignal } = {}): AsyncGenerator<JobLogEntry, void, undefined> {
+  events(options: JobEventOptions = {}): AsyncGenerator<JobLogEntry, void, undefined> {
+    checkMethodOptions('job.events', methodSchemas.events, options)
     return jobEvents(this.#link, this, options)
   }
 

@@ -66,6 +66,11 @@ export const methodSchemas = {
     only: oneOf('waiting', 'served').optional(),
   }),
   purge: object({ all: literal(true).optional(), onProgress: aFunction.optional() }),
+  events: object({
+    from: oneOf('start', 'now').optional(),
+    after: string(1).optional(),
+    signal: custom<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional(),
+  }),
   wait: object({ timeoutMs: union([duration(0), literal(Infinity)]).optional() }),
 }
 

@@ -22,11 +22,21 @@ export async function readJobLog(
   })
 }
 
+/** Options of `job.events()`. */
+export interface JobEventOptions {
+  /** `start` (default): all entries that are kept. `now`: those from now on. */
+  from?: 'start' | 'now'
+  /** What follows the entry of this id: a reader continues where it ended. Wins over `from`. */
+  after?: string
+  /** Ends the reading. */
+  signal?: AbortSignal
+}
+
 /** Entries of a job's log as they come, until the job has ended or `signal` fires. */
 export async function* jobEvents(
   link: Link,
   { jobId, queueName }: { jobId: string; queueName: string },
-  { after, signal }: { after?: string | undefined; signal?: AbortSignal | undefined },
+  { after, from, signal }: JobEventOptions,
 ): AsyncGenerator<JobLogEntry, void, undefined> {
   let wake = () => {}
   const onAbort = () => wake()
@@ -36,7 +46,7 @@ export async function* jobEvents(
       link.subscriber.listen(channel, () => wake()).catch(() => () => {}),
     ),
   )
-  let last = after
+  let last = after ?? (from === 'now' ? await newestId(link, jobId) : undefined)
   let endedAtMs: number | undefined
   try {
     while (!signal?.aborted) {
@@ -56,6 +66,11 @@ export async function* jobEvents(
     signal?.removeEventListener('abort', onAbort)
     for (const stop of stops) stop()
   }
+}
+
+async function newestId(link: Link, jobId: string): Promise<string | undefined> {
+  const [newest] = await link.recordings.entries(link.keys.obsLog(jobId), { limit: 1 })
+  return newest?.id
 }
 
 async function hasEnded(link: Link, jobId: string, queueName: string): Promise<boolean> {

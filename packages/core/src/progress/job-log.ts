@@ -7,9 +7,10 @@ export type RecordedLevel = Extract<LogLevel, 'info' | 'warn' | 'error' | 'fatal
 export type JobLogLine =
   | { kind: 'log'; level: RecordedLevel; message: string; fields?: object }
   | { kind: 'progress'; fraction: number; message?: string }
+  | { kind: 'chunk'; value: unknown }
   | { kind: 'end'; outcome: 'complete' | 'failed' | 'aborted' }
 
-/** One line, one step of progress, or the end of a job. */
+/** One line, one step of progress, one piece of the result, or the end of a job. */
 export type JobLogEntry = JobLogLine & {
   /** Id of the entry. */
   id: string

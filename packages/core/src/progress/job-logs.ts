@@ -1,5 +1,7 @@
+import { EncodeError, OptionsError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import { maskSecrets } from '../logging/secrets.ts'
+import { MAX_LOG_BYTES } from '../redis/job-logs.ts'
 import type { JobLogStreams } from '../redis/job-logs.ts'
 import type { JobLogLine } from './job-log.ts'
 
@@ -7,6 +9,14 @@ import type { JobLogLine } from './job-log.ts'
 const WRITE_DELAY_MS = 100
 /** Entries that wait at most; those beyond are dropped. */
 const MAX_WAITING = 2_000
+/** Delay after which a piece of a result is written, in ms: somebody may look at it. */
+const CHUNK_DELAY_MS = 20
+/** Bytes of pieces from which on a handler waits until they are written. */
+const HIGH_WATER_BYTES = 32_768
+/** Bytes of pieces that may wait where a handler does not: no worker fills its memory with them. */
+const MAX_CHUNK_BYTES = 4_194_304
+/** Bytes of an entry beside its value, at most. */
+const FRAME_BYTES = 256
 const REPEAT_MS = 60_000
 
 /** The try that logs. */
@@ -28,6 +38,11 @@ export class JobLogs {
   readonly #logging = new Set<string>()
   #waiting = new Map<string, (JobLogLine & { atMs: number; jobTry: number })[]>()
   #size = 0
+  /** Bytes of the pieces that are not written. */
+  #chunkBytes = 0
+  /** Those among them that wait for the next write. */
+  #newBytes = 0
+  #isSoon = false
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
   #loggedAtMs = -Infinity
@@ -58,6 +73,30 @@ export class JobLogs {
     this.#timer ??= setTimeout(() => void this.flush(), WRITE_DELAY_MS)
   }
 
+  /**
+   * Adds a piece of a result; none is dropped. Resolves at once, or when what waits is written where that is much.
+   *
+   * @throws EncodeError for what JSON cannot write or the log cannot hold, OptionsError where too much waits.
+   */
+  emit({ jobId, jobTry }: LoggingTry, value: unknown): Promise<void> {
+    const bytes = sizeOf(value)
+    if (this.#chunkBytes + bytes > MAX_CHUNK_BYTES)
+      throw new OptionsError(`ctx.emit: ${MAX_CHUNK_BYTES} bytes wait to be written; await each call`)
+    this.#chunkBytes += bytes
+    this.#newBytes += bytes
+    this.#logging.add(jobId)
+    const waiting = this.#waiting.get(jobId) ?? []
+    if (waiting.length === 0) this.#waiting.set(jobId, waiting)
+    // As it is now: the handler may change the object.
+    waiting.push({ kind: 'chunk', value: JSON.parse(JSON.stringify(value ?? null)), atMs: this.#now(), jobTry })
+    if (!this.#isSoon) {
+      this.#isSoon = true
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(() => void this.flush(), CHUNK_DELAY_MS)
+    }
+    return this.#chunkBytes > HIGH_WATER_BYTES ? this.flush() : Promise.resolve()
+  }
+
   /** Ends the log of a try; a job that is over says so to its readers. */
   ended(job: LoggingTry, outcome: 'complete' | 'failed' | 'aborted' | undefined): void {
     if (!this.#logging.has(job.jobId)) return
@@ -69,19 +108,23 @@ export class JobLogs {
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#isSoon = false
     const waiting = this.#waiting
     this.#waiting = new Map()
     this.#size = 0
-    this.#writing = this.#writing.then(() => this.#write(waiting))
+    const bytes = this.#newBytes
+    this.#newBytes = 0
+    this.#writing = this.#writing.then(() => this.#write(waiting)).then(() => void (this.#chunkBytes -= bytes))
     return this.#writing
   }
 
-  async #write(waiting: ReadonlyMap<string, readonly object[]>): Promise<void> {
+  async #write(waiting: ReadonlyMap<string, readonly JobLogLine[]>): Promise<void> {
     for (const [jobId, entries] of waiting) {
       try {
         await this.#streams.append(
           jobId,
-          entries.map((entry) => maskSecrets(JSON.stringify(entry))),
+          // A piece of a result is data, and goes as it is.
+          entries.map((entry) => (entry.kind === 'chunk' ? JSON.stringify(entry) : maskSecrets(JSON.stringify(entry)))),
         )
       } catch (error) {
         const now = performance.now()
@@ -94,4 +137,19 @@ export class JobLogs {
       }
     }
   }
+}
+
+/** Bytes of a piece as it is written. @throws EncodeError */
+function sizeOf(value: unknown): number {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value ?? null)
+  } catch (error) {
+    throw new EncodeError(`ctx.emit: JSON cannot write the value: ${(error as Error).message}`)
+  }
+  if (text === undefined) throw new EncodeError(`ctx.emit: JSON cannot write a ${typeof value}`)
+  const bytes = Buffer.byteLength(text)
+  const most = MAX_LOG_BYTES - FRAME_BYTES
+  if (bytes <= most) return bytes
+  throw new EncodeError(`ctx.emit: the value has ${bytes} bytes as JSON, more than the ${most} that one may have`)
 }

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { Calls } from './calls.ts'
 import type { Connection } from './connection.ts'
 import { readId, sendId } from './id-bytes.ts'
 import { runScript } from './scripts.ts'
 
-const MAX_BYTES = 65_536
+/** Bytes that are kept of one job. */
+export const MAX_LOG_BYTES = 65_536
 const MAX_JOBS = 500
 const TTL_MS = 7 * 86_400_000
 
@@ -20,11 +22,18 @@ export class JobLogStreams {
     this.#keys = keys
   }
 
-  /** Appends entries to the log of a job, and wakes its readers. Waits for Redis. @throws RedisReplyError */
+  /**
+   * Appends entries to the log of a job, and wakes its readers. Waits for Redis; entries whose reply was lost are there
+   * once.
+   *
+   * @throws RedisReplyError
+   */
   async append(jobId: string, entries: readonly string[]): Promise<void> {
     const keys = [this.#keys.obsLog(jobId), this.#keys.obsLogged]
-    const args = [MAX_BYTES, TTL_MS, MAX_JOBS, sendId(jobId), this.#keys.logChannel(jobId), ...entries]
-    const gone = await this.#connection.run((client) => runScript(client, 'log', keys, args))
+    const args = [MAX_LOG_BYTES, TTL_MS, MAX_JOBS, sendId(jobId), this.#keys.logChannel(jobId), randomUUID()]
+    const gone = await this.#connection.run((client, attempt) =>
+      runScript(client, 'log', keys, [...args, attempt > 0 ? 1 : 0, ...entries]),
+    )
     await this.#calls.pipeline(gone.map((id) => ['unlink', this.#keys.obsLog(readId(id as Buffer))]))
   }
 }

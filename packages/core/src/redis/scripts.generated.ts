@@ -17,7 +17,7 @@
 // free: ARGV[1] KEYS[1] KEYS[2..]
 // limitAdmit: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // limitFill: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
-// log: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2]
+// log: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2]
 // move: ARGV[1] ARGV[2] ARGV[3..] KEYS[1] KEYS[2] KEYS[3] KEYS[4..]
 // page: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2]
 // putBack: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12..] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
@@ -980,10 +980,15 @@ local function bytes_at(entry)
   return tonumber(entry[2][4]) or 0
 end
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+if ARGV[7] == '1' then
+  for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 50)) do
+    if entry[2][6] == ARGV[6] then return {} end
+  end
+end
 local total = last and bytes_at(last) or 0
-for i = 6, #ARGV do
+for i = 8, #ARGV do
   total = total + #ARGV[i]
-  redis.call('XADD', stream, '*', 'j', ARGV[i], 'b', string.format('%.0f', total))
+  redis.call('XADD', stream, '*', 'j', ARGV[i], 'b', string.format('%.0f', total), 'n', ARGV[6])
 end
 redis.call('PEXPIRE', stream, ARGV[2])
 while true do
@@ -1735,7 +1740,7 @@ export const luaShas = {
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
-  log: '68d9dd1c4773728a7b0611a73efab9a6beb7af52',
+  log: '54fbc3a69bbe00390acaf90c50f84b0f9c3727a8',
   move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   putBack: '290ddd808206bc523c79f3008ff789b73149059f',

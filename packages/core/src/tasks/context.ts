@@ -27,6 +27,14 @@ export type JobContext<Extra extends object = Record<never, never>> = Extra & {
   progress(fraction: number, message?: string): void
   /** The flow that the job is a member of, to add members to; its `call` throws where the job is in none. */
   readonly flow: FlowScope
+  /**
+   * Hands out a piece of the result while the job runs, for `job.events()`: a value that JSON writes, of at most 65,280
+   * bytes. Pieces are written together, 20 ms after the first, in order and each once. Await it: where 32 KiB wait, it
+   * resolves once they are written.
+   *
+   * @throws EncodeError for what JSON cannot write or what is too large; OptionsError on a worker with `recorder: false`.
+   */
+  emit(value: unknown): Promise<void>
   /** Enqueues further jobs over the worker's connection. */
   readonly client: Client
 }

@@ -44,6 +44,7 @@ const printed: Record<string, string[]> = {
     'paused: true',
     'removed: true',
   ],
+  streaming: ['event: chunk "Hello,"', 'event: chunk " world"', 'event: end "complete"'],
   cron: ['tick 1', 'tick 2', 'each tick ran once'],
   fastify: [
     '202',

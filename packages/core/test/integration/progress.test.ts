@@ -151,3 +151,109 @@ describe('the log of a job', () => {
     await eventually(async () => (await client.history.log('x')).length === 0)
   })
 })
+
+describe('the pieces of a result', () => {
+  const stream = defineTask({
+    name: 'stream',
+    handler: async (ctx, count: number) => {
+      for (let i = 0; i < count; i++) await ctx.emit({ i, url: 'redis://me:secret@host', try: ctx.jobTry })
+      if (ctx.jobTry === 1) throw new Retry({ deferMs: 1 })
+      return count
+    },
+  })
+  const pieces = (entries: readonly JobLogEntry[]) =>
+    entries.flatMap((entry) => (entry.kind === 'chunk' ? [entry.value as { i: number; try: number }] : []))
+
+  test('come as they were emitted, in order, each once, by their try', async () => {
+    const client = bench.client()
+    await bench.worker({ tasks: [stream] })
+    const job = (await client.enqueue(stream, [30]))!
+    const entries = await all(job.events({ from: 'start' }))
+    expect(pieces(entries).map(({ i, try: jobTry }) => [jobTry, i])).toEqual(
+      [1, 2].flatMap((jobTry) => Array.from({ length: 30 }, (_, i) => [jobTry, i])),
+    )
+    const isOfItsTry = (entry: JobLogEntry) =>
+      entry.kind !== 'chunk' || entry.jobTry === (entry.value as { try: number }).try
+    expect(entries.every(isOfItsTry)).toBe(true)
+    expect(pieces(entries)[0]).toEqual({ i: 0, url: 'redis://me:secret@host', try: 1 })
+    expect(entries.at(-1)).toMatchObject({ kind: 'end', outcome: 'complete' })
+    expect(await all(job.events({ from: 'now' }))).toEqual([])
+  })
+
+  test('survive cut connections of the worker and of the reader without a gap and without a double', async () => {
+    const client = bench.client()
+    let next = () => {}
+    const paced = defineTask({
+      name: 'paced',
+      handler: async (ctx) => {
+        for (let i = 0; i < 40; i++) {
+          await ctx.emit({ i, try: 1 })
+          if (i % 10 === 9) await new Promise<void>((resolve) => (next = resolve))
+        }
+      },
+    })
+    await bench.worker({ tasks: [paced] })
+    const job = (await client.enqueue(paced, []))!
+    const seen: number[] = []
+    for await (const entry of job.events()) {
+      if (entry.kind !== 'chunk') continue
+      seen.push((entry.value as { i: number }).i)
+      if (seen.length % 10 !== 0) continue
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      next()
+    }
+    expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i))
+  })
+
+  test('are appended once where the reply was lost and the call is sent again', async () => {
+    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    try {
+      const { run } = link.connection
+      // The server does the call, and the connection is lost before its reply.
+      link.connection.run = ((operation: (client: unknown, attempt: number) => Promise<unknown>) =>
+        run.call(link.connection, async (redisClient) => {
+          await operation(redisClient, 0)
+          return operation(redisClient, 1)
+        })) as never
+      await link.jobLogs.append('j', ['{"a":1}', '{"a":2}'])
+      await link.jobLogs.append('j', ['{"a":3}'])
+      const kept = (await redis.xrange('arq:obs:log:j', '-', '+')).map(([, fields]) => fields[1])
+      expect(kept).toEqual(['{"a":1}', '{"a":2}', '{"a":3}'])
+    } finally {
+      await link.close()
+    }
+  })
+
+  test.each<[string, unknown, string]>([
+    ['no JSON writes', 1n, 'JSON cannot write the value'],
+    ['is a function', () => 1, 'JSON cannot write a function'],
+    ['is too large', 'x'.repeat(65_300), 'more than the 65280 that one may have'],
+  ])('are refused where a value %s', async (_, value, reason) => {
+    const client = bench.client()
+    const wrong = defineTask({ name: 'wrong', handler: (ctx) => ctx.emit(value) })
+    await bench.worker({ tasks: [wrong] })
+    await expect((await client.enqueue(wrong, []))!.result({ timeoutMs: 5_000 })).rejects.toThrow(reason)
+  })
+
+  test('are refused on a worker that records nothing', async () => {
+    const client = bench.client()
+    await bench.worker({ tasks: [stream], recorder: false })
+    await expect((await client.enqueue(stream, [1]))!.result({ timeoutMs: 5_000 })).rejects.toThrow('recorder: false')
+  })
+
+  test('of a Python handler are read by its one line', async () => {
+    const entry = { kind: 'chunk', value: 'token', atMs: 1, jobTry: 1 }
+    await redis.xadd('arq:obs:log:py', '*', 'j', JSON.stringify(entry))
+    const client = bench.client()
+    const read = client.job('py').events()
+    expect((await read.next()).value).toMatchObject(entry)
+    await read.return()
+  })
+
+  test('are read by options that exist', () => {
+    const job = bench.client().job('x')
+    expect(() => job.events({ from: 'end' as 'now' })).toThrow('`from`')
+    expect(() => job.events({ fromm: 'now' } as object)).toThrow('did you mean `from`?')
+  })
+})

@@ -22,7 +22,8 @@ export async function logs(board: Board, jobId: string, after: string | null): P
 
 /** An entry of a job's log for the page; null for one that is no line. */
 export function lineOf(board: Board, jobId: string, entry: JobLogEntry): LogLine | null {
-  if (entry.kind === 'end') return null
+  // A piece of a result is data of the job, which a page of logs does not show.
+  if (entry.kind === 'end' || entry.kind === 'chunk') return null
   const { atMs, id, jobTry } = entry
   const percent = entry.kind === 'progress' ? `${Math.round(entry.fraction * 100)} %` : ''
   const fields = entry.kind === 'log' && entry.fields ? ` ${JSON.stringify(entry.fields)}` : ''

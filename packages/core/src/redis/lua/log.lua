@@ -3,17 +3,23 @@
 --
 -- KEYS[1] -> arq:obs:log:<id>: stream, KEYS[2] -> arq:obs:logged: list of jobs with a log, the newest first
 -- ARGV[1] -> bytes at most, ARGV[2] -> TTL in ms, ARGV[3] -> jobs at most, ARGV[4] -> id, ARGV[5] -> channel on which
---   readers are woken, then the entries
+--   readers are woken, ARGV[6] -> name of these entries, ARGV[7] -> '1' when the call is sent again after a lost reply:
+--   entries of that name are then there already, then the entries
 -- Output: the id of the job whose log has to go, or an empty list
 local stream, index, most = KEYS[1], KEYS[2], tonumber(ARGV[1])
 local function bytes_at(entry)
   return tonumber(entry[2][4]) or 0
 end
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+if ARGV[7] == '1' then
+  for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 50)) do
+    if entry[2][6] == ARGV[6] then return {} end
+  end
+end
 local total = last and bytes_at(last) or 0
-for i = 6, #ARGV do
+for i = 8, #ARGV do
   total = total + #ARGV[i]
-  redis.call('XADD', stream, '*', 'j', ARGV[i], 'b', string.format('%.0f', total))
+  redis.call('XADD', stream, '*', 'j', ARGV[i], 'b', string.format('%.0f', total), 'n', ARGV[6])
 end
 redis.call('PEXPIRE', stream, ARGV[2])
 while true do

@@ -1,4 +1,5 @@
 import type { Client } from '../../client/client.ts'
+import { OptionsError } from '../../errors.ts'
 import type { FlowScope } from '../../flows/scope.ts'
 import type { Logger } from '../../logging/logger.ts'
 import { cutMessage, shareOf } from '../../progress/job-log.ts'
@@ -69,6 +70,11 @@ class Context {
   progress(fraction: number, message?: string): void {
     const about = message === undefined ? {} : { message: cutMessage(String(message)) }
     this.#logs?.add(this.#run.claim, { kind: 'progress', fraction: shareOf(fraction), ...about })
+  }
+
+  emit(value: unknown): Promise<void> {
+    if (this.#logs) return this.#logs.emit(this.#run.claim, value)
+    throw new OptionsError('ctx.emit: this worker has `recorder: false` and writes no stream; leave that option out')
   }
 
   #makeLog(): Logger {

@@ -27,7 +27,7 @@ test('schedules are put, listed, shown, paused, run and removed', async () => {
   expect(await bench.json(['schedule', 'rm', 'poll'])).toEqual({ name: 'poll', removed: true })
   for (const verb of ['show', 'rm', 'pause', 'resume', 'run']) {
     const { code, stderr } = await bench.run(['schedule', verb, 'poll'])
-    expect([code, stderr]).toEqual([1, 'no schedule poll; arq-ts schedule ls lists them\n'])
+    expect([code, stderr]).toEqual([1, 'arq-ts: no schedule poll; arq-ts schedule ls lists them\n'])
   }
 })
 

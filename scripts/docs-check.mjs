@@ -1,3 +1,4 @@
+// Looks up every `arq-ts` command of the README and the guides in the command's own help: its verb and its flags exist.
 // Type-checks every TypeScript block of the README and the guides against the built packages, one module each.
 //
 // A block that begins with `// name.ts` is that file, for the blocks of its page to import. A reader knows from the page
@@ -58,7 +59,47 @@ writeFileSync(
 )
 const code = await run(join(root, 'node_modules/.bin/tsc'), ['-p', out])
 if (code === 0) say(`${count} blocks of ${pages.length} pages type-check`)
-process.exitCode = code
+const unknown = await unknownCommands()
+for (const line of unknown) say(line)
+process.exitCode = unknown.length > 0 ? 1 : code
+
+/** Commands of shell blocks whose verb or flags the command does not have, a line each. */
+async function unknownCommands() {
+  const { runCommand } = await import(join(root, 'packages/cli/dist/cli.js'))
+  const helps = new Map()
+  const helpOf = async (words) => {
+    const key = words.join(' ')
+    if (!helps.has(key)) {
+      let text = ''
+      const sink = { write: (part) => (text += part) }
+      const { log } = console // where the parser prints help
+      console.log = sink.write
+      await runCommand([...words, '--help'], { stdout: sink, stderr: sink, env: {} })
+      console.log = log
+      helps.set(key, text)
+    }
+    return helps.get(key)
+  }
+  const wrong = []
+  let looked = 0
+  for (const page of pages) {
+    const blocks = readFileSync(join(root, page), 'utf8').matchAll(/^```(?:sh|bash|console)\n([\s\S]*?)^```$/gm)
+    for (const line of [...blocks].flatMap(([, block]) => block.split('\n'))) {
+      const words = /^(?:\$ )?arq-ts (.+?)(?:\s+#.*)?$/.exec(line)?.[1].split(/\s+/)
+      if (!words) continue
+      looked++
+      const verbs = words.slice(0, words.findIndex((word) => !/^[a-z][a-z-]*$/.test(word)) >>> 0).slice(0, 2)
+      const help = verbs.length > 0 ? await helpOf(verbs) : ''
+      const isVerb = new RegExp(`arq-ts ${verbs[0]}\\b`).test(help)
+      const flags = words.flatMap((word) => /^--[a-z][a-z-]*/.exec(word)?.[0].replace(/^--no-/, '--') ?? [])
+      const missing = flags.filter((flag) => !new RegExp(`${flag}\\b`).test(help))
+      if (!isVerb) wrong.push(`${page}: there is no command 'arq-ts ${verbs.join(' ')}'`)
+      for (const flag of missing) wrong.push(`${page}: 'arq-ts ${verbs.join(' ')}' has no flag ${flag}`)
+    }
+  }
+  if (wrong.length === 0) say(`${looked} commands name verbs and flags that exist`)
+  return wrong
+}
 
 /** Writes the blocks of a page into a folder of its own; returns their number. */
 function writePage(page) {

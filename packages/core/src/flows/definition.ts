@@ -1,3 +1,4 @@
+import { parentByName } from '@arq-ts/protocol/flows'
 import type { FlowCondition, FlowNode, MemberOutcome, ResultReference, UnknownPolicy } from '@arq-ts/protocol/flows'
 
 /** A member as its flow keeps it, in JSON. */
@@ -74,12 +75,22 @@ export function readSnapshot(
     onUnknown: fields.unknown === 'succeed' ? 'succeed' : 'fail',
     startedMs: Number(fields.started),
     endedMs: fields.ended === undefined ? null : Number(fields.ended),
-    members: new Map([...members].sort(([a], [b]) => compareKeys(a, b))),
+    members: named(new Map([...members].sort(([a], [b]) => compareKeys(a, b)))),
     ends,
     open: new Set(open),
     out: new Set(out),
     todo: new Map(Object.entries(todo)),
   }
+}
+
+/** Names those that a member has added after it, `crawl/fetch`: names are unique among the calls of one handler only. */
+function named(members: FlowSnapshot['members']): FlowSnapshot['members'] {
+  for (const [key, { definition }] of members) {
+    const parent = parentByName(key)
+    const name = parent === undefined ? undefined : members.get(parent)?.definition.name
+    if (name !== undefined) definition.name = `${name}/${definition.name}`
+  }
+  return members
 }
 
 /** The order in which members were added: `2` before `10`, `2.1` behind `2`. */

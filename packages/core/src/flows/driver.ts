@@ -54,11 +54,14 @@ export class FlowDriver {
     }
   }
 
-  /** Ends members of which everything is known, and drives what is ready then; `onEnded` is called between the two. */
-  async end(flowId: string, ends: readonly MemberEnd[], onEnded = () => {}): Promise<void> {
+  /**
+   * Ends members of which everything is known, and drives what is ready then and what these have added; `onEnded` is called
+   * between the two.
+   */
+  async end(flowId: string, ends: readonly MemberEnd[], added: readonly string[], onEnded: () => void): Promise<void> {
     const { ready } = await this.#link.flowRecords.end(flowId, ends)
     onEnded()
-    await this.drive(flowId, ready)
+    await this.drive(flowId, [...new Set([...ready, ...added])])
   }
 
   /** Looks after a flow: carries out what others have left, and finds members that have ended, whoever ran them. */

@@ -35,7 +35,7 @@ export class FlowGate implements Gate {
   readonly #options: FlowGateOptions
   readonly #passes = new WeakMap<Claim, FlowPass>()
   /** Ends that wait for the turn to be over, by flow. */
-  readonly #ends = new Map<string, { ends: MemberEnd[]; done: Promise<void> }>()
+  readonly #ends = new Map<string, { ends: MemberEnd[]; added: string[]; done: Promise<void> }>()
   readonly #driving = new Set<Promise<void>>()
 
   constructor(options: FlowGateOptions) {
@@ -53,7 +53,7 @@ export class FlowGate implements Gate {
   passFor(job: GatedJob): Pass | undefined {
     const mark = markOf(job)
     if (!mark) return undefined
-    const pass = new FlowPass(job, mark, { ...this.#options, end: (end) => this.#end(mark.id, end) })
+    const pass = new FlowPass(job, mark, { ...this.#options, end: (end, added) => this.#end(mark.id, end, added) })
     this.#passes.set(job.claim, pass)
     return pass
   }
@@ -64,16 +64,17 @@ export class FlowGate implements Gate {
   }
 
   /** Ends of one turn go in one call. Resolves once they are noted; what they lead to follows. Never rejects. */
-  #end(flowId: string, end: MemberEnd): Promise<void> {
+  #end(flowId: string, end: MemberEnd, added: readonly string[]): Promise<void> {
     const under = this.#ends.get(flowId)
     if (under) {
       under.ends.push(end)
+      under.added.push(...added)
       return under.done
     }
-    const batch = { ends: [end], done: Promise.resolve() }
+    const batch = { ends: [end], added: [...added], done: Promise.resolve() }
     this.#ends.set(flowId, batch)
     batch.done = new Promise((resolve) => {
-      const driving = this.#send(flowId, batch.ends, resolve).finally(() => {
+      const driving = this.#send(flowId, batch, resolve).finally(() => {
         this.#driving.delete(driving)
         resolve()
       })
@@ -82,12 +83,12 @@ export class FlowGate implements Gate {
     return batch.done
   }
 
-  async #send(flowId: string, ends: MemberEnd[], onEnded: () => void): Promise<void> {
+  async #send(flowId: string, batch: { ends: MemberEnd[]; added: string[] }, onEnded: () => void): Promise<void> {
     const { driver, log } = this.#options
     await new Promise((resolve) => setImmediate(resolve))
     this.#ends.delete(flowId)
     try {
-      await driver.end(flowId, ends, onEnded)
+      await driver.end(flowId, batch.ends, batch.added, onEnded)
     } catch (error) {
       log.error({ err: error, flowId }, `moving the flow '${flowId}' on failed: the conductor of flows does it again`)
     }
@@ -99,10 +100,14 @@ class FlowPass implements Pass {
   readonly scope: FlowScope
   readonly #job: GatedJob
   readonly #mark: FlowMark
-  readonly #options: FlowGateOptions & { end: (end: MemberEnd) => Promise<void> }
+  readonly #options: FlowGateOptions & { end: (end: MemberEnd, added: readonly string[]) => Promise<void> }
   #ending: { outcome: MemberOutcome; result: Uint8Array | null } | undefined
 
-  constructor(job: GatedJob, mark: FlowMark, options: FlowGateOptions & { end: (end: MemberEnd) => Promise<void> }) {
+  constructor(
+    job: GatedJob,
+    mark: FlowMark,
+    options: FlowGateOptions & { end: (end: MemberEnd, added: readonly string[]) => Promise<void> },
+  ) {
     this.#job = job
     this.#mark = mark
     this.#options = options
@@ -149,7 +154,8 @@ class FlowPass implements Pass {
     const { jobId, queueName } = this.#job.claim
     const { outcome, result } = this.#ending
     const end = { key: this.#mark.member, jobId, queueName, outcome: undefined, otherwise: outcome }
-    await this.#options.end({ ...end, result: result ?? undefined })
+    const added = outcome === 'success' ? this.scope.members.map(({ handle }) => handle.key) : []
+    await this.#options.end({ ...end, result: result ?? undefined }, added)
   }
 
   async #add(): Promise<void> {

@@ -16,7 +16,7 @@ import { planTasks } from '../../src/flows/placing.ts'
 import { Link } from '../../src/redis/link.ts'
 import { silent } from './support.ts'
 
-const COUNT = Number(process.env.FLOW_RUNS ?? 25)
+const COUNT = Number(process.env.FLOW_RUNS ?? 15)
 const FIRST = Number(process.env.FLOW_SEED ?? 1)
 const QUEUE = 'arq:queue'
 

@@ -1,4 +1,3 @@
-import { encodeResult } from '@arq-ts/protocol/jobs'
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -153,7 +152,7 @@ describe('a flow', () => {
     await run.result({ timeoutMs })
     expect(seen).toEqual([[0, 1, 2], 'after'])
     expect((await run.status()).members.map(({ addedBy, name }) => [name, addedBy])).toContainEqual([
-      'record',
+      'spread/record',
       'spread',
     ])
   })
@@ -184,122 +183,6 @@ describe('a flow', () => {
     expect(await client.flows.list()).toMatchObject([
       { flowId: 'nightly', name: 'once', state: 'running', members: 1, open: 1 },
     ])
-  })
-})
-
-describe('a large flow', () => {
-  /** The long form: FLOW_SIZE=10000. */
-  const size = Number(process.env.FLOW_SIZE ?? 500)
-
-  test(`of ${size} members hands all their results to one`, async () => {
-    await bench.worker({ tasks, maxJobs: 100 })
-    const f = flow('large')
-    const root = f.call(echo, { value: 0 })
-    const parts = f.all(Array.from({ length: size }, (_, i) => f.call(echo, { value: i }, { after: root })))
-    f.call(add, { numbers: parts as never })
-    const run = await bench.client().start(f)
-    expect(await run.result({ timeoutMs: 120_000 })).toBe((size * (size - 1)) / 2)
-    expect(await bench.database().redis.exists('arq:queue', 'arq:held', `arq:flow-out:${run.flowId}`)).toBe(0)
-  }, 150_000)
-})
-
-describe('a flow with a damaged key', () => {
-  test.each(['flow', 'flow-open', 'flow-out', 'flow-todo', 'flow-calls', 'flow-results'])(
-    'arq:%s stops no other flow and no job',
-    async (kind) => {
-      const { redis } = bench.database()
-      const client = bench.client()
-      const make = () => {
-        const f = flow('damaged')
-        f.call(echo, { value: f.call(echo, { value: 1 }) })
-        return f
-      }
-      await client.start(make(), { flowId: 'bad' })
-      const good = await client.start(make(), { flowId: 'good' })
-      await redis.del(`arq:${kind}:bad`)
-      await redis.xadd(`arq:${kind}:bad`, '*', 'a', 'b')
-      const worker = await bench.worker({ tasks })
-      expect(await good.result({ timeoutMs })).toBe(1)
-      // The conductor meets the damage, and looks after what comes later all the same.
-      await eventually(async () => (await redis.get('arq:flow-conductor')) === worker.id)
-      const later = await client.start(make())
-      expect(await later.result({ timeoutMs })).toBe(1)
-      expect(await (await client.enqueue(echo, { value: 2 }))!.result({ timeoutMs })).toBe(2)
-      const { damaged } = await client.doctor.examine({ queues: ['arq:queue'] }).then(({ findings }) => ({
-        damaged: findings.flatMap((finding) => finding.damaged.map(({ key }) => key)),
-      }))
-      expect(damaged).toContain(`arq:${kind}:bad`)
-    },
-  )
-})
-
-describe('the conductor', () => {
-  test('finishes what a worker left that was killed between the end of a job and the end of its member', async () => {
-    const { redis } = bench.database()
-    const client = bench.client()
-    const f = flow('left', { onUnknown: 'fail' })
-    const first = f.call('elsewhere', [1], { queueName: 'other' })
-    f.call(echo, { value: first })
-    const run = await client.start(f)
-    const [member] = (await run.status()).members
-    // What a worker of either language leaves: the job is gone, its result is there, and nobody has told the flow.
-    const record = {
-      jobTry: 1,
-      functionName: 'elsewhere',
-      args: [],
-      kwargs: {},
-      queueName: 'other',
-      jobId: member!.jobId,
-    }
-    const times = { enqueueTimeMs: 1, startTimeMs: 1, finishTimeMs: 1 }
-    const result = encodeResult({ ...record, ...times, success: true, result: { a: [1.5] } }, 'pickle')
-    await redis
-      .multi()
-      .del(`arq:job:${member!.jobId}`)
-      .zrem('other', member!.jobId)
-      .set(`arq:result:${member!.jobId}`, result)
-      .exec()
-    await bench.worker({ tasks })
-    expect(await run.result({ timeoutMs })).toEqual({ a: [1.5] })
-  })
-
-  test('passes to another worker when the one that has it stops', async () => {
-    const { redis } = bench.database()
-    const first = await bench.worker({ tasks })
-    await eventually(async () => (await redis.get('arq:flow-conductor')) === first.id)
-    const second = await bench.worker({ tasks })
-    await first.stop()
-    await eventually(async () => (await redis.get('arq:flow-conductor')) === second.id)
-  })
-})
-
-describe('a member of a flow', () => {
-  test('does not start before its time, though an operator makes it due', async () => {
-    const client = bench.client()
-    const f = flow('early')
-    const first = f.call(echo, { value: 1 }, { delayMs: 3_600_000 })
-    f.call(echo, { value: first }, { name: 'second' })
-    const run = await client.start(f)
-    const { jobId } = (await run.status()).members[1]!
-    await bench.worker({ tasks })
-    await client.jobs.runNow('arq:queue', [jobId])
-    await eventually(async () => (await client.jobs.details(jobId))!.hold?.by === 'flow')
-    expect(await states(run)).toMatchObject({ second: 'held' })
-    const { hold } = (await client.jobs.details(jobId))!
-    expect(hold).toMatchObject({ waitsFor: ['echo'] })
-    await client.jobs.runNow('arq:queue', [(await run.status()).members[0]!.jobId])
-    expect(await run.result({ timeoutMs })).toBe(1)
-  })
-
-  test('that is removed while it is held counts as failed', async () => {
-    const client = bench.client()
-    const f = flow('removed')
-    const first = f.call(echo, { value: 1 })
-    f.call(echo, { value: first }, { name: 'second' })
-    const run = await client.start(f)
-    await client.jobs.remove((await run.status()).members[1]!.jobId)
-    await bench.worker({ tasks })
-    await expect(run.result({ timeoutMs })).rejects.toThrow('second unknown')
   })
 })
 

@@ -59,7 +59,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   flows: (keys) => keys.flows,
   flowWatch: (keys) => keys.flowWatch,
   flowConductor: (keys) => keys.flowConductor,
-  // Named by a flow: flows.test.ts damages each of them beside a healthy flow.
+  // Named by a flow: flow-conductor.test.ts damages each of them beside a healthy flow.
   flow: null,
   flowOpen: null,
   flowOut: null,

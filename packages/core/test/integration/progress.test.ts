@@ -236,6 +236,19 @@ describe('the pieces of a result', () => {
     await expect((await client.enqueue(wrong, []))!.result({ timeoutMs: 5_000 })).rejects.toThrow(reason)
   })
 
+  test('that are refused and not awaited end neither the handler nor the process', async () => {
+    const client = bench.client()
+    const careless = defineTask({
+      name: 'careless',
+      handler: (ctx) => {
+        void ctx.emit(1n)
+        return 'ended'
+      },
+    })
+    await bench.worker({ tasks: [careless] })
+    expect(await (await client.enqueue(careless, []))!.result({ timeoutMs: 5_000 })).toBe('ended')
+  })
+
   test('are refused on a worker that records nothing', async () => {
     const client = bench.client()
     await bench.worker({ tasks: [stream], recorder: false })

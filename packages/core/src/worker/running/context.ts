@@ -73,8 +73,15 @@ class Context {
   }
 
   emit(value: unknown): Promise<void> {
-    if (this.#logs) return this.#logs.emit(this.#run.claim, value)
-    throw new OptionsError('ctx.emit: this worker has `recorder: false` and writes no stream; leave that option out')
+    try {
+      if (this.#logs) return this.#logs.emit(this.#run.claim, value)
+      throw new OptionsError('ctx.emit: this worker has `recorder: false` and writes no stream; leave that option out')
+    } catch (error) {
+      // The handler's to await; one that does not, or a sandbox, must not end the process by it.
+      const refused = Promise.reject(error as Error)
+      refused.catch(() => {})
+      return refused
+    }
   }
 
   #makeLog(): Logger {

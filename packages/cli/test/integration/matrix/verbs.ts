@@ -48,6 +48,8 @@ export const looks = (workerId: string): readonly Look[] => [
   },
   { words: ['cron', 'ls'], reads: ['workers', 'worker'], shows: ['cron:calm'], hiddenBy: ['workers'] },
   { words: ['schedule', 'ls'], reads: ['schedules'], shows: [] },
+  { words: ['flow', 'ls'], reads: [], shows: [] },
+  { words: ['cron', 'history'], reads: [], shows: [] },
   { words: ['health', '--queue', CALM], reads: [], shows: ['j_complete='] },
   { words: ['health', '--deep', '--queue', CALM], reads: ['workers'], shows: [CALM] },
   { words: ['top'], reads: QUEUE_KEYS, shows: [CALM], isJsonOnly: true },
@@ -129,11 +131,16 @@ export const packageActs: readonly Act[] = [
   ...['approve', 'pause', 'resume', 'promote', 'rollback'].map((verb) => () => ['canary', verb, 'nosuch']),
 ]
 
+const ALONE = 'the keys of a flow are damaged beside a healthy one in flows.test.ts of packages/core'
+
 /** Verbs without a case in this matrix, and why. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {
   worker:
     'the matrix of packages/core runs a worker through every fault; a worker here would repair what a scene plants',
   'canary start': 'asks Qdrant before it reads a key of the queue',
+  'flow show': ALONE,
+  'flow cancel': ALONE,
+  'flow replay': ALONE,
   'config show': 'reads no Redis',
   'config check': 'reads no Redis',
   'config schema': 'reads no Redis',

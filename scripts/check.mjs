@@ -11,7 +11,7 @@ const node = process.execPath
 
 const checks = [
   ['generated Lua module', node, ['packages/core/scripts/generate-lua.mjs', '--check']],
-  ['type check', bin('tsc'), ['-b']],
+  ['type check', node, ['scripts/compile.mjs']],
   ['pages of the dashboard', node, ['packages/dashboard-ui/scripts/build.mjs']],
   ['generated references', node, ['packages/core/scripts/config-reference.mjs', '--check']],
   ['public surface', node, ['scripts/api-report.mjs', '--check']],

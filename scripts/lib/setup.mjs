@@ -24,7 +24,7 @@ export async function ensureDependencies() {
 
 /** Compiles what has changed, and the pages of the dashboard. */
 export async function ensureBuild() {
-  await step('building', () => quietly(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b']))
+  await step('building', () => quietly(process.execPath, [join(root, 'scripts/compile.mjs')]))
   await step('building the pages of the dashboard', () =>
     quietly(process.execPath, [join(root, 'packages/dashboard-ui/scripts/build.mjs')]),
   )

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import type { ConfigProblem } from '../errors.ts'
-import { readOptions } from '../options/check.ts'
+import { problemsOf } from '../options/check.ts'
 import { databaseOf, taskQueueSchema } from './schema.ts'
 import type { TaskQueueConfig } from './schema.ts'
 import { environmentLayer, fileLayer, flagLayer, valueOfText } from './sources.ts'
@@ -72,8 +72,8 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
 
   const raw = assemble(merged)
   const placeOf = (keys: readonly PropertyKey[]) => placeIn(merged, keys)
-  const { data, problems: found } = readOptions(taskQueueSchema, raw)
-  const problems: ConfigProblem[] = found.map(({ keys, message }) => ({
+  const result = taskQueueSchema.safeParse(raw)
+  const problems: ConfigProblem[] = problemsOf(taskQueueSchema, result, raw).map(({ keys, message }) => ({
     where: placeOf(keys) ?? file ?? 'configuration',
     path: keys.join('.'),
     message,
@@ -84,8 +84,8 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
     const message = 'give `queue_name` or `queues`, not both'
     problems.push({ where: queues.origin.name, path: 'queues', message })
   }
-  if (problems.length > 0) throw new ConfigError(problems)
-  const config = data as TaskQueueConfig
+  if (!result.success || problems.length > 0) throw new ConfigError(problems)
+  const config = result.data
   // Of two places the stronger says whether it is one queue or several.
   if (queues && queueName && rank(queueName.origin) > rank(queues.origin)) {
     delete config.queues
@@ -131,7 +131,7 @@ function takesText(key: string, value: string): boolean {
   const schema = Object.hasOwn(taskQueueSchema.shape, key)
     ? taskQueueSchema.shape[key as keyof typeof taskQueueSchema.shape]
     : undefined
-  return schema?.parse(value).success === true
+  return schema?.safeParse(value).success === true
 }
 
 function describe(config: TaskQueueConfig, layer: Layer): Setting[] {

@@ -1,4 +1,4 @@
-import { boolean, object, oneOf, string } from '../options/field.ts'
+import * as z from '../options/zod.ts'
 import { OptionsError } from '../errors.ts'
 import { checkOptions, count, duration } from '../options/check.ts'
 import type { JobContext } from '../tasks/context.ts'
@@ -64,16 +64,16 @@ const defaults = {
   maxTries: 1,
 } as const satisfies CronJobOptions
 
-const optionsSchema = object({
-  timeZone: string().optional(),
-  runAtStartup: boolean().optional(),
-  unique: boolean().optional(),
-  jobId: string(1).optional(),
-  overlap: oneOf('allow', 'skip').optional(),
-  missed: oneOf('skip', 'latest').optional(),
+const optionsSchema = z.strictObject({
+  timeZone: z.string().optional(),
+  runAtStartup: z.boolean().optional(),
+  unique: z.boolean().optional(),
+  jobId: z.string().min(1).optional(),
+  overlap: z.enum(['allow', 'skip']).optional(),
+  missed: z.enum(['skip', 'latest']).optional(),
   timeoutMs: duration(1).optional(),
   keepResultMs: duration(0).optional(),
-  keepResultForever: boolean().optional(),
+  keepResultForever: z.boolean().optional(),
   maxTries: count(1).optional(),
 })
 

@@ -1,5 +1,5 @@
 import { count, duration, MAX_DEFER_MS } from '../options/check.ts'
-import { array, custom, object, oneOf, string, union } from '../options/field.ts'
+import * as z from '../options/zod.ts'
 import { FlowGroup, FlowMember } from './handles.ts'
 import type { FlowHandle } from './handles.ts'
 
@@ -17,31 +17,31 @@ export interface FlowOptions {
   keepMs?: number
 }
 
-const handle = custom<FlowHandle>(
+const handle = z.custom<FlowHandle>(
   (value) => value instanceof FlowMember || value instanceof FlowGroup,
-  'a member or a group of the flow, as `call` and `all` return them',
+  'Expected a member or a group of the flow, as `call` and `all` return them',
 )
 
 /** @internal */
-export const memberSchema = object({
-  after: union([handle, array(handle)]).optional(),
-  on: oneOf('success', 'failure', 'any').optional(),
-  name: string(1).optional(),
-  queueName: string(1).optional(),
+export const memberSchema = z.strictObject({
+  after: z.union([handle, z.array(handle)]).optional(),
+  on: z.enum(['success', 'failure', 'any']).optional(),
+  name: z.string().min(1).optional(),
+  queueName: z.string().min(1).optional(),
   delayMs: duration(0, MAX_DEFER_MS).optional(),
 })
 
 /** @internal */
-export const flowSchema = object({
-  onUnknown: oneOf('fail', 'succeed').optional(),
+export const flowSchema = z.strictObject({
+  onUnknown: z.enum(['fail', 'succeed']).optional(),
   keepMs: duration(1, MAX_DEFER_MS).optional(),
 })
 
 /** @internal */
-export const startSchema = object({ flowId: string(1).optional() })
+export const startSchema = z.strictObject({ flowId: z.string().min(1).optional() })
 
 /** @internal */
-export const listSchema = object({ limit: count(1).optional() })
+export const listSchema = z.strictObject({ limit: count(1).optional() })
 
 /** @internal */
-export const replaySchema = object({ only: oneOf('all', 'failed').optional() })
+export const replaySchema = z.strictObject({ only: z.enum(['all', 'failed']).optional() })

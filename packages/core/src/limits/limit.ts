@@ -1,5 +1,4 @@
-import { array, object, pattern, string } from '../options/field.ts'
-import type { Field } from '../options/field.ts'
+import * as z from '../options/zod.ts'
 import { OptionsError } from '../errors.ts'
 import { aFunction, checkOptions, count, duration, MAX_DEFER_MS } from '../options/check.ts'
 import type { LimitClaim } from '../redis/limits.ts'
@@ -37,29 +36,28 @@ export interface LimitSettings {
   rate?: Rate | null
 }
 
-const rateSchema = object({
+const rateSchema = z.strictObject({
   count: count(1),
   perMs: duration(1, MAX_DEFER_MS),
   burst: count(1).optional(),
 })
-const nameSchema = pattern(
-  /^[\w.\-/]+$/,
-  'letters, digits, `_`, `.`, `-` and `/` only: a colon stands between name and key',
-)
+const nameSchema = z
+  .string()
+  .regex(/^[\w.\-/]+$/, 'Expected letters, digits, `_`, `.`, `-` and `/` only: a colon stands between name and key')
 
 /** @internal */
-export const limitsSchema = array(
-  object({
+export const limitsSchema = z.array(
+  z.strictObject({
     name: nameSchema,
     concurrency: count(0).optional(),
     rate: rateSchema.optional(),
     key: aFunction.optional(),
-    share: object({ key: aFunction, weight: aFunction.optional() }).optional(),
+    share: z.strictObject({ key: aFunction, weight: aFunction.optional() }).optional(),
   }),
-) as unknown as Field<readonly AnyLimit[]>
+) as unknown as z.ZodType<readonly AnyLimit[]>
 
-const settingsSchema = object({
-  key: string(1).optional(),
+const settingsSchema = z.strictObject({
+  key: z.string().min(1).optional(),
   concurrency: count(0).nullable().optional(),
   rate: rateSchema.nullable().optional(),
 })
@@ -69,7 +67,8 @@ export function checkLimitSettings(
   name: string,
   options: LimitSettings & { key?: string },
 ): LimitSettings & { key?: string } {
-  if (!nameSchema.parse(name).success) throw new OptionsError(`limits.set: expected the name of a limit, got '${name}'`)
+  if (!nameSchema.safeParse(name).success)
+    throw new OptionsError(`limits.set: expected the name of a limit, got '${name}'`)
   const checked = checkOptions('limits.set', settingsSchema, options)
   if (checked.concurrency === undefined && checked.rate === undefined)
     throw new OptionsError(

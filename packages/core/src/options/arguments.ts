@@ -1,77 +1,76 @@
 /** Checks of what public methods are given: each refuses with an OptionsError that names the method and the argument. */
 
-import { custom, array, boolean, literal, object, oneOf, string, union } from './field.ts'
-import type { ObjectField, Output, Shape } from './field.ts'
+import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
 import { aFunction, checkOptions, count, duration, MAX_DEFER_MS, showValue } from './check.ts'
 
-const aName = string(1)
-const statuses = array(
-  oneOf('queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead', 'not_found'),
+const aName = z.string().min(1)
+const statuses = z.array(
+  z.enum(['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead', 'not_found']),
 )
 
 /** A number of things, or `Infinity` for all. */
-const countOrAll = union([count(0), literal(Infinity)])
+const countOrAll = z.union([count(0), z.literal(Infinity)])
 
 const deadLetterFilter = {
-  jobIds: array(string()).optional(),
-  functionName: string().optional(),
-  queueName: string().optional(),
-  error: string().optional(),
+  jobIds: z.array(z.string()).optional(),
+  functionName: z.string().optional(),
+  queueName: z.string().optional(),
+  error: z.string().optional(),
   olderThanMs: duration(0).optional(),
 }
 
 /** Names of queues that become known by and by. */
-const batches = custom<AsyncIterable<readonly string[]>>(
+const batches = z.custom<AsyncIterable<readonly string[]>>(
   (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
-  'an array of names of queues, or an async iterable of such',
+  'Expected an array of names of queues, or an async iterable of such',
 )
 
 /** Filters and options of the public methods, by the name of the method. */
 export const methodSchemas = {
-  list: object({
-    queueNames: union([array(aName), batches]).optional(),
-    everyQueue: boolean().optional(),
+  list: z.strictObject({
+    queueNames: z.union([z.array(aName), batches]).optional(),
+    everyQueue: z.boolean().optional(),
     statuses: statuses.optional(),
-    functionName: string().optional(),
-    text: string().optional(),
+    functionName: z.string().optional(),
+    text: z.string().optional(),
     olderThanMs: duration(0).optional(),
     onProgress: aFunction.optional(),
   }),
-  page: object({
-    queueNames: array(aName),
+  page: z.strictObject({
+    queueNames: z.array(aName),
     statuses: statuses.optional(),
     fits: aFunction.optional(),
-    cursor: string().nullable().optional(),
+    cursor: z.string().nullable().optional(),
     limit: count(1).optional(),
     budget: count(1).optional(),
   }),
-  queueName: object({ queueName: string().optional() }),
-  queueAndForce: object({ queueName: string().optional(), force: boolean().optional() }),
-  force: object({ force: boolean().optional() }),
-  delay: object({ delayMs: duration(0, MAX_DEFER_MS).optional() }),
-  count: object({ dead: boolean().optional() }),
-  among: object({ among: array(string()).optional() }),
-  deadLetters: object({
+  queueName: z.strictObject({ queueName: z.string().optional() }),
+  queueAndForce: z.strictObject({ queueName: z.string().optional(), force: z.boolean().optional() }),
+  force: z.strictObject({ force: z.boolean().optional() }),
+  delay: z.strictObject({ delayMs: duration(0, MAX_DEFER_MS).optional() }),
+  count: z.strictObject({ dead: z.boolean().optional() }),
+  among: z.strictObject({ among: z.array(z.string()).optional() }),
+  deadLetters: z.strictObject({
     ...deadLetterFilter,
     offset: count(0).optional(),
     limit: countOrAll.optional(),
   }),
-  deadLetterFilter: object(deadLetterFilter),
-  deadLetterChoice: object({ ...deadLetterFilter, all: literal(true).optional() }),
-  queueSearch: object({
-    known: array(string()).optional(),
+  deadLetterFilter: z.strictObject(deadLetterFilter),
+  deadLetterChoice: z.strictObject({ ...deadLetterFilter, all: z.literal(true).optional() }),
+  queueSearch: z.strictObject({
+    known: z.array(z.string()).optional(),
     scanKeys: countOrAll.optional(),
     scanMs: duration(0).optional(),
-    only: oneOf('waiting', 'served').optional(),
+    only: z.enum(['waiting', 'served']).optional(),
   }),
-  purge: object({ all: literal(true).optional(), onProgress: aFunction.optional() }),
-  events: object({
-    from: oneOf('start', 'now').optional(),
-    after: string(1).optional(),
-    signal: custom<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional(),
+  purge: z.strictObject({ all: z.literal(true).optional(), onProgress: aFunction.optional() }),
+  events: z.strictObject({
+    from: z.enum(['start', 'now']).optional(),
+    after: z.string().min(1).optional(),
+    signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'Expected an AbortSignal').optional(),
   }),
-  wait: object({ timeoutMs: union([duration(0), literal(Infinity)]).optional() }),
+  wait: z.strictObject({ timeoutMs: z.union([duration(0), z.literal(Infinity)]).optional() }),
 }
 
 /**
@@ -79,12 +78,8 @@ export const methodSchemas = {
  *
  * @throws OptionsError that names the field, what was expected, what came, and for an unknown name the likely one.
  */
-export function checkMethodOptions<S extends ObjectField<Shape>>(
-  where: string,
-  schema: S,
-  options: unknown,
-): Output<S> {
-  return options === undefined ? ({} as Output<S>) : (checkOptions(where, schema, options) as Output<S>)
+export function checkMethodOptions<S extends z.ZodObject>(where: string, schema: S, options: unknown): z.output<S> {
+  return options === undefined ? ({} as z.output<S>) : checkOptions(where, schema, options)
 }
 
 /** Checks the options of a wait for a job; none given is no limit. @throws OptionsError */

@@ -1,40 +1,41 @@
 import leven from 'leven'
-import type { z } from 'zod'
+import type { z as zod } from 'zod'
+import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
 import { MAX_TIMER_MS } from '../time/timer.ts'
 import { isSecretName, maskText } from '../logging/secrets.ts'
-import { custom, integer, number, object, oneOf, boolean, union } from './field.ts'
-import type { Field, Issue, ObjectField, Output, Shape } from './field.ts'
-import { issuesOf } from './zod-issues.ts'
 
 /** A century: neither Redis's expiry nor a Date need hold what is due later. */
 export const MAX_DEFER_MS = 3_155_760_000_000
 
 /** An integer of at least `min`. */
-export function count(min: number, max: number = Number.MAX_SAFE_INTEGER): Field<number> {
-  return integer(`an integer of at least ${min}`, min, max)
+export function count(min: number): z.ZodNumber {
+  return z.number(`Expected an integer of at least ${min}`).int(`Expected an integer of at least ${min}`).min(min)
 }
 
 /**
  * Milliseconds, of at least `min`. Fractions are rounded, as arq rounds its seconds: Redis takes whole numbers, and a job
  * whose result cannot be given its lifetime could not be settled.
  */
-export function duration(min: number, max = Number.MAX_SAFE_INTEGER): Field<number> {
-  return number('a number of milliseconds', min, max).transform(Math.round)
+export function duration(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodNumber {
+  return z.number('Expected a number of milliseconds').min(min).max(max).overwrite(Math.round)
 }
 
 /** Milliseconds that a timer is set to. */
-export function timer(min: number): Field<number> {
+export function timer(min: number): z.ZodNumber {
   return duration(min, MAX_TIMER_MS)
 }
 
 /** A function. */
-export const aFunction = custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'a function')
+export const aFunction = z.custom<(...args: never[]) => unknown>(
+  (value) => typeof value === 'function',
+  'Expected a function',
+)
 
 /** An object that is no array, map or the like. */
-export const aRecord = custom<Record<string, unknown>>(
+export const aRecord = z.custom<Record<string, unknown>>(
   (value) => Object.prototype.toString.call(value) === '[object Object]',
-  'an object',
+  'Expected an object',
 )
 
 /** True for an object that has all these methods. */
@@ -44,13 +45,18 @@ export function hasMethods(value: unknown, ...names: string[]): value is Record<
 }
 
 /** Settings of a retry policy; protocol/schedule.ts says what they mean. */
-export const retryPolicySchema = object({
+export const retryPolicySchema = z.strictObject({
   delayMs: duration(0, MAX_DEFER_MS),
-  backoff: union([
-    oneOf('exponential', 'fixed'),
-    aFunction as unknown as Field<(failedTry: number, error: unknown) => number>,
-  ]).optional(),
-  jitter: union([boolean(), number('a number', 0, 1)]).optional(),
+  backoff: z
+    .union([
+      z.enum(['exponential', 'fixed']),
+      z.custom<(failedTry: number, error: unknown) => number>(
+        (value) => typeof value === 'function',
+        'Expected a function',
+      ),
+    ])
+    .optional(),
+  jitter: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),
   maxDelayMs: duration(0, MAX_DEFER_MS).optional(),
 })
 
@@ -80,72 +86,119 @@ const ARQ_NAMES: Readonly<Record<string, string>> = {
   _job_try: 'jobTry',
 }
 
-/** A strict schema of options: fields of ours, or an object of the caller's zod. */
-export type OptionsSchema = ObjectField<Shape> | z.ZodObject
-
-/** The type that a schema of options gives. */
-export type CheckedOptions<S> = S extends ObjectField<Shape> ? Output<S> : S extends z.ZodObject ? z.output<S> : never
-
 /**
  * Checks options against a strict schema.
  *
  * @throws OptionsError that names the field, what was expected, what came, and for an unknown name the likely one.
  */
-export function checkOptions<S extends OptionsSchema>(where: string, schema: S, options: unknown): CheckedOptions<S> {
-  const { data, problems } = readOptions(schema, options)
-  if (problems.length === 0) return data as CheckedOptions<S>
-  throw new OptionsError(`${where}: ${problems.map((problem) => problem.message).join('; ')}`)
+export function checkOptions<S extends zod.ZodObject>(where: string, schema: S, options: unknown): zod.output<S> {
+  const result = schema.safeParse(options)
+  if (result.success) return result.data
+  throw new OptionsError(
+    `${where}: ${problemsOf(schema, result, options)
+      .map((problem) => problem.message)
+      .join('; ')}`,
+  )
 }
 
 /** One thing that is wrong: the keys and indices that lead to it, the name of an unknown option included, and a sentence. */
-export interface Problem {
+interface Problem {
   keys: readonly PropertyKey[]
   message: string
 }
 
-/** The options as they are used, and what is wrong with them, one by one. No sentence has the value of a secret. */
-export function readOptions(schema: OptionsSchema, options: unknown): { data: unknown; problems: Problem[] } {
-  const { data, issues } = parse(schema, options)
-  const problems = issues.map((issue): Problem => {
-    const { keys } = issue
-    if (issue.kind === 'value') return { keys, message: describe(issue, options) }
-    const path = keys.slice(0, -1).join('.')
+/** What is wrong, one by one. No sentence has the value of a secret. */
+export function problemsOf(schema: z.ZodObject, result: z.ZodSafeParseResult<unknown>, options: unknown): Problem[] {
+  const issues = (result.error?.issues ?? []).flatMap(decided)
+  return issues.flatMap((issue): Problem[] => {
+    const path = issue.path.join('.')
+    if (issue.code !== 'unrecognized_keys') return [{ keys: issue.path, message: describe(issue, path, options) }]
+    const known = (issue as { params?: { known?: string[] } }).params?.known ?? namesAt(schema, issue.path)
     const prefix = path === '' ? '' : `${path}.`
-    return { keys, message: unknownOption(prefix, String(keys.at(-1)), issue.known) }
+    return issue.keys.map((key) => ({ keys: [...issue.path, key], message: unknownOption(prefix, key, known) }))
   })
-  return { data, problems }
 }
 
-function parse(schema: OptionsSchema, options: unknown): { data: unknown; issues: Issue[] } {
-  if ('parse' in schema && 'facts' in schema) {
-    const result = schema.parse(options)
-    return result.success ? { data: result.data, issues: [] } : { data: undefined, issues: result.issues }
-  }
-  const result = schema.safeParse(options)
-  return result.success
-    ? { data: result.data, issues: [] }
-    : { data: undefined, issues: issuesOf(schema, result.error) }
+/** Where a value has the type of one alternative only, what is wrong with it is said by that alternative. */
+function decided(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const [fitting, ...others] = issue.errors.filter(
+    (issues) => !issues.some(({ code, path }) => path.length === 0 && TYPE_ISSUES.has(code)),
+  )
+  if (!fitting || others.length > 0) return [issue]
+  return fitting.flatMap((inner) => decided({ ...inner, path: [...issue.path, ...inner.path] }))
 }
 
-function describe(issue: Issue & { kind: 'value' }, options: unknown): string {
-  const { expected, keys, wants } = issue
-  if (keys.length === 0) return `Expected an options object, got \`${showValue(options)}\``
-  const value = keys.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], options)
-  const isHidden = (value ?? undefined) !== undefined && keys.some((key) => isSecretName(String(key)))
+const TYPE_ISSUES: ReadonlySet<string | undefined> = new Set(['invalid_type', 'invalid_value', 'custom'])
+
+function describe(issue: z.core.$ZodIssue, path: string, options: unknown): string {
+  if (path === '') return `Expected an options object, got \`${showValue(options)}\``
+  const value = issue.path.reduce<unknown>(
+    (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+    options,
+  )
+  const isHidden = (value ?? undefined) !== undefined && issue.path.some((key) => isSecretName(String(key)))
   const got = isHidden ? `${kindOf(value)} that is not shown` : `\`${showValue(value)}\``
-  return `Expected \`${keys.join('.')}\` to be ${expected}, got ${got}${hint(wants ?? expected, value, isHidden)}`
+  return `Expected \`${path}\` to be ${expectation(issue)}, got ${got}${hint(issue, value, isHidden)}`
 }
 
-function hint(wants: string, value: unknown, isHidden: boolean): string {
-  if (wants === 'number' && typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value)))
+function hint(issue: z.core.$ZodIssue, value: unknown, isHidden: boolean): string {
+  if (issue.code !== 'invalid_type') return ''
+  const isNumeric = issue.expected === 'number' || issue.expected === 'int'
+  if (isNumeric && typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value)))
     return '; pass a number, not a string'
   const isPlain = typeof value === 'number' || typeof value === 'boolean'
-  return isHidden && isPlain && /^(a )?string$/.test(wants) ? '; put it in quotes' : ''
+  return isHidden && isPlain && issue.expected === 'string' ? '; put it in quotes' : ''
 }
 
 function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'too_small':
+      return issue.origin === 'number'
+        ? `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`
+        : 'not empty'
+    case 'too_big':
+      return `at most ${issue.maximum}`
+    case 'invalid_type':
+      if (issue.message.startsWith('Expected ')) return issue.message.slice('Expected '.length)
+      return `${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`
+    case 'invalid_value':
+      return issue.values.map((value) => (typeof value === 'string' ? `'${value}'` : String(value))).join(' or ')
+    case 'invalid_union': {
+      if (issue.message.startsWith('Expected ')) return issue.message.slice('Expected '.length)
+      const texts = issue.errors.flatMap((issues) => issues.slice(0, 1).map(expectation))
+      return [...new Set(texts)].join(' or ')
+    }
+    default:
+      return issue.message.replace(/^Expected /, '')
+  }
+}
+
+/** The parts of a definition that lead from an object to what is in it. */
+interface Definition {
+  readonly type: string
+  readonly innerType?: z.core.$ZodType
+  readonly in?: z.core.$ZodType
+  readonly options?: readonly z.core.$ZodType[]
+  readonly element?: z.core.$ZodType
+  readonly shape?: Readonly<Record<string, z.core.$ZodType>>
+}
+
+/** The names of the object at this place of a schema. */
+function namesAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[]): string[] {
+  const { type, innerType, in: input, options, element, shape } = (schema?._zod.def ?? { type: '' }) as Definition
+  if (['optional', 'default', 'prefault', 'nullable', 'readonly'].includes(type)) return namesAt(innerType, path)
+  if (type === 'pipe') return namesAt(input, path)
+  if (type === 'union') return (options ?? []).flatMap((option) => namesAt(option, path))
+  const [key, ...rest] = path
+  if (type === 'array') return namesAt(element, rest)
+  if (type !== 'object' || !shape) return []
+  return key === undefined ? Object.keys(shape) : namesAt(shape[String(key)], rest)
 }
 
 function unknownOption(path: string, key: string, known: readonly string[]): string {

@@ -1,7 +1,7 @@
 /** The options of a client, their meaning and their defaults. Unknown ones are refused. */
 
 import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
-import { object, string } from './field.ts'
+import * as z from './zod.ts'
 import { checkOptions, timer } from './check.ts'
 import { connectionDefaults, connectionShape } from './connection.ts'
 import type { ConnectionOptions } from './connection.ts'
@@ -24,9 +24,9 @@ export const clientDefaults = {
 } satisfies { [K in keyof ClientOptions]-?: ClientOptions[K] | undefined }
 
 /** @internal */
-export const clientSchema = object({
+export const clientSchema = z.strictObject({
   ...connectionShape,
-  queueName: string(1).optional(),
+  queueName: z.string().min(1).optional(),
   commandTimeoutMs: timer(1).optional(),
 })
 

@@ -4,7 +4,7 @@ import { MAX_DECODED_BYTES, MAX_PAYLOAD_BYTES } from '@arq-ts/protocol'
 import type { CodecName } from '@arq-ts/protocol'
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
-import { custom, Field, oneOf, string } from './field.ts'
+import * as z from './zod.ts'
 import type { Logger, LogLevel } from '../logging/logger.ts'
 import { readTarget, TargetError } from '../redis/target.ts'
 import type { RedisTarget } from '../redis/target.ts'
@@ -55,35 +55,33 @@ export const connectionDefaults = {
   spinForReplies: 'auto',
 } satisfies { [K in keyof ConnectionOptions]-?: ConnectionOptions[K] | undefined }
 
-const aLogger = custom<Logger>(
+const aLogger = z.custom<Logger>(
   (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
-  'a pino logger',
+  'Expected a pino logger',
 )
-/** The option `redis`: a target that can be opened. An unknown option of ioredis is refused like one of ours. */
-const redisTarget = new Field<RedisTarget>(
-  (target, report) => {
-    try {
-      readTarget(target)
-    } catch (error) {
-      if (!(error instanceof TargetError)) throw error
-      const { unknown } = error
-      if (unknown) report({ kind: 'unknown', keys: [unknown.key], known: unknown.known })
-      else report({ kind: 'value', keys: [], expected: error.message, isOfType: true })
-    }
-    return target as RedisTarget
-  },
-  { json: {} },
-)
+/** Refuses a target that cannot be opened; an unknown option of ioredis is refused like one of ours. @internal */
+export function refineTarget(target: unknown, context: Pick<z.core.$RefinementCtx, 'addIssue'>): void {
+  try {
+    readTarget(target)
+  } catch (error) {
+    if (!(error instanceof TargetError)) throw error
+    const { unknown } = error
+    if (unknown) context.addIssue({ code: 'unrecognized_keys', keys: [unknown.key], params: { known: unknown.known } })
+    else context.addIssue({ code: 'custom', message: `Expected ${error.message}` })
+  }
+}
 
 /** @internal */
 export const connectionShape = {
-  redis: redisTarget.optional(),
-  keyPrefix: string().optional(),
+  redis: z.custom<RedisTarget>().superRefine(refineTarget).optional(),
+  keyPrefix: z.string().optional(),
   expiresExtraMs: duration(1).optional(),
   logger: aLogger.optional(),
-  logLevel: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').optional(),
-  codec: oneOf('msgpack', 'pickle', 'json').optional(),
-  maxPayloadBytes: count(1_024, 512 * 1024 * 1024).optional(),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
+  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+  maxPayloadBytes: count(1_024)
+    .max(512 * 1024 * 1024)
+    .optional(),
   maxDecodedBytes: count(1024 * 1024).optional(),
-  spinForReplies: oneOf('auto', 'on', 'off').optional(),
+  spinForReplies: z.enum(['auto', 'on', 'off']).optional(),
 }

@@ -1,5 +1,5 @@
 import { isWellFormed } from '@arq-ts/protocol/jobs'
-import { custom, object, string } from './field.ts'
+import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
 import { uniqueSchema } from '../unique/unique.ts'
 import type { Unique } from '../unique/unique.ts'
@@ -37,12 +37,16 @@ export interface EnqueueOptions {
 const MAX_DATE_MS = 8_640_000_000_000_000
 
 /** A Date, or unix ms. */
-export const anInstant = custom<Date | number>(isInstant, 'a Date or unix ms')
+export const anInstant = z.custom<Date | number>(isInstant, 'Expected a Date or unix ms')
 
 /** @internal */
-export const enqueueSchema = object({
-  jobId: string(1).refine(isWellFormed, 'a string without lone surrogates, which UTF-8 cannot hold').optional(),
-  queueName: string(1).optional(),
+export const enqueueSchema = z.strictObject({
+  jobId: z
+    .string()
+    .min(1)
+    .refine(isWellFormed, 'Expected a string without lone surrogates, which UTF-8 cannot hold')
+    .optional(),
+  queueName: z.string().min(1).optional(),
   deferByMs: duration(0, MAX_DEFER_MS).optional(),
   deferUntil: anInstant.optional(),
   expiresMs: duration(1).optional(),

@@ -3,7 +3,7 @@
 import { isTimeZone } from '@arq-ts/protocol/time'
 import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
-import { custom, array, boolean, integer, literal, object, oneOf, positive, string, union } from './field.ts'
+import * as z from './zod.ts'
 import type { CronJob } from '../cron/cron.ts'
 import { OptionsError } from '../errors.ts'
 import type { JobContext } from '../tasks/context.ts'
@@ -187,40 +187,48 @@ const recorderDefaults = { intervalMs: 10_000 }
 const deadLetterDefaults = { maxAgeMs: 7 * 86_400_000, maxCount: 10_000 }
 
 const isNamed = (value: unknown) => typeof (value as { name?: unknown }).name === 'string'
-const aTask = custom<AnyTask>(
+const aTask = z.custom<AnyTask>(
   (value) => hasMethods(value, 'handler', 'bind', 'pack') && isNamed(value),
-  'a task made by defineTask()',
+  'Expected a task made by defineTask()',
 )
-const aCronJob = custom<CronJob>(
+const aCronJob = z.custom<CronJob>(
   (value) => hasMethods(value, 'handler', 'next') && isNamed(value),
-  'a cron job made by cron()',
+  'Expected a cron job made by cron()',
 )
 /** @internal */
-export const workerSchema = object({
+export const workerSchema = z.strictObject({
   ...connectionShape,
-  tasks: array(aTask).optional(),
-  cron: array(aCronJob).optional(),
-  queueName: string(1).optional(),
-  queues: array(union([string(1), object({ name: string(1), weight: positive().optional() })]), 1).optional(),
-  queueOrder: oneOf('strict', 'weighted').optional(),
+  tasks: z.array(aTask).optional(),
+  cron: z.array(aCronJob).optional(),
+  queueName: z.string().min(1).optional(),
+  queues: z
+    .array(
+      z.union([
+        z.string().min(1),
+        z.strictObject({ name: z.string().min(1), weight: z.number().positive().optional() }),
+      ]),
+    )
+    .min(1)
+    .optional(),
+  queueOrder: z.enum(['strict', 'weighted']).optional(),
   maxJobs: count(1).optional(),
   jobTimeoutMs: duration(1).optional(),
   keepResultMs: duration(0).optional(),
-  keepResultForever: boolean().optional(),
+  keepResultForever: z.boolean().optional(),
   pollDelayMs: timer(1).optional(),
   queueReadLimit: count(1).optional(),
   maxTries: count(1).optional(),
   healthCheckIntervalMs: duration(1).optional(),
-  healthCheckKey: string(1).optional(),
-  retryJobs: boolean().optional(),
-  allowAbortJobs: boolean().optional(),
-  burst: boolean().optional(),
-  maxBurstJobs: integer('an integer', Number.MIN_SAFE_INTEGER).optional(),
+  healthCheckKey: z.string().min(1).optional(),
+  retryJobs: z.boolean().optional(),
+  allowAbortJobs: z.boolean().optional(),
+  burst: z.boolean().optional(),
+  maxBurstJobs: z.number().int().optional(),
   jobCompletionWaitMs: duration(0).optional(),
-  handleSignals: boolean().optional(),
-  timeZone: string().refine(isTimeZone, 'an IANA time zone such as Europe/Berlin').optional(),
-  logResults: boolean().optional(),
-  logArguments: boolean().optional(),
+  handleSignals: z.boolean().optional(),
+  timeZone: z.string().refine(isTimeZone, 'Expected an IANA time zone such as Europe/Berlin').optional(),
+  logResults: z.boolean().optional(),
+  logArguments: z.boolean().optional(),
   ctx: aRecord.optional(),
   onStartup: aFunction.optional(),
   onShutdown: aFunction.optional(),
@@ -230,16 +238,15 @@ export const workerSchema = object({
   leaseMs: timer(1_000).optional(),
   abortGraceMs: timer(0).optional(),
   retry: retryPolicySchema.optional(),
-  deadLetter: union([
-    literal(false),
-    object({ maxAgeMs: duration(1).optional(), maxCount: count(1).optional() }),
-  ]).optional(),
-  unknownFunction: oneOf('fail', 'release').optional(),
-  name: string(1).optional(),
+  deadLetter: z
+    .union([z.literal(false), z.strictObject({ maxAgeMs: duration(1).optional(), maxCount: count(1).optional() })])
+    .optional(),
+  unknownFunction: z.enum(['fail', 'release']).optional(),
+  name: z.string().min(1).optional(),
   eventLoopLagWarnMs: duration(1).optional(),
-  keyspaceNotifications: union([literal('auto'), literal(false)]).optional(),
-  recorder: union([boolean(), object({ intervalMs: timer(100).optional() })]).optional(),
-  schedules: boolean().optional(),
+  keyspaceNotifications: z.union([z.literal('auto'), z.literal(false)]).optional(),
+  recorder: z.union([z.boolean(), z.strictObject({ intervalMs: timer(100).optional() })]).optional(),
+  schedules: z.boolean().optional(),
 })
 
 /** With every default in place, and durations in whole ms. */

@@ -80,10 +80,11 @@ export class Broker {
     const keys: string[] = []
     const jobs: ScriptValue[] = []
     let areFresh = true
-    for (const { jobId, isFreshId, queueName, due, expiresMs = '', payload } of calls) {
+    for (const { jobId, isFreshId, queueName, due, expiresMs, payload } of calls) {
       const isAt = 'at' in due
       const when = Math.round(isAt ? due.at : due.in)
-      const group = groups.numberOf(isAt ? 'at' : 'in', when, expiresMs, this.keys.wakeChannel(queueName))
+      const expires = expiresMs === undefined ? '' : Math.round(expiresMs)
+      const group = groups.numberOf(isAt ? 'at' : 'in', when, expires, this.keys.wakeChannel(queueName))
       if (group > queues.length) queues.push(this.keys.queue(queueName))
       keys.push(this.keys.job(jobId), this.keys.result(jobId))
       jobs.push(jobId, group, payload)

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { isAbsolute } from 'node:path'
 import type { Logger } from '../logging/logger.ts'
 import { count, timer } from '../options/check.ts'
-import { custom, object, oneOf, string } from '../options/field.ts'
+import * as z from '../options/zod.ts'
 import type { AnyContract, CallOf } from '../tasks/contract.ts'
 
 /** The module that runs the jobs of a task, and the threads or processes it runs in. */
@@ -24,19 +24,19 @@ export interface SandboxOptions {
   idleMs?: number
 }
 
-const aModule = custom<URL | string>(
+const aModule = z.custom<URL | string>(
   (value) =>
     value instanceof URL
       ? value.protocol === 'file:'
       : typeof value === 'string' && (isAbsolute(value) || value.startsWith('file:')),
-  'a `file:` URL or an absolute path',
+  'Expected a `file:` URL or an absolute path',
 )
 
 /** @internal */
-export const sandboxSchema = object({
+export const sandboxSchema = z.strictObject({
   module: aModule,
-  export: string(1).optional(),
-  kind: oneOf('process', 'thread').optional(),
+  export: z.string().min(1).optional(),
+  kind: z.enum(['process', 'thread']).optional(),
   max: count(1).optional(),
   memoryMb: count(16).optional(),
   recycleAfter: count(1).optional(),

@@ -3,8 +3,7 @@ import type { CodecName } from '@arq-ts/protocol/jobs'
 import { OptionsError } from '../errors.ts'
 import { aRecord, checkOptions, duration } from '../options/check.ts'
 import { anInstant } from '../options/enqueue.ts'
-import { array, custom, object, oneOf, string } from '../options/field.ts'
-import type { Output } from '../options/field.ts'
+import * as z from '../options/zod.ts'
 import { defineTask } from '../tasks/task.ts'
 import type { AnyTask } from '../tasks/task.ts'
 import type { Schedule } from './schedule.ts'
@@ -12,21 +11,21 @@ import type { Schedule } from './schedule.ts'
 /** Name of the system task by which any producer manages schedules: Python's `enqueue_job('arq-ts:schedule', 'put', …)`. */
 export const SCHEDULE_TASK = 'arq-ts:schedule'
 
-const params = object({
-  action: oneOf('put', 'get', 'list', 'remove', 'pause', 'resume', 'run'),
-  name: string().optional(),
-  task: string(1).optional(),
-  args: array(custom<unknown>(() => true, 'any value')).optional(),
+const params = z.strictObject({
+  action: z.enum(['put', 'get', 'list', 'remove', 'pause', 'resume', 'run']),
+  name: z.string().optional(),
+  task: z.string().min(1).optional(),
+  args: z.array(z.unknown()).optional(),
   kwargs: aRecord.optional(),
-  cron: string().optional(),
-  time_zone: string().optional(),
+  cron: z.string().optional(),
+  time_zone: z.string().optional(),
   every_ms: duration(1_000).optional(),
   start_at: anInstant.optional(),
   at: anInstant.optional(),
-  overlap: oneOf('allow', 'skip').optional(),
-  missed: oneOf('skip', 'latest', 'all').optional(),
-  codec: oneOf('msgpack', 'pickle', 'json').optional(),
-  queue_name: string(1).optional(),
+  overlap: z.enum(['allow', 'skip']).optional(),
+  missed: z.enum(['skip', 'latest', 'all']).optional(),
+  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+  queue_name: z.string().min(1).optional(),
 })
 const names = Object.keys(params.shape)
 
@@ -60,7 +59,7 @@ export function scheduleTask(codec: CodecName): AnyTask {
   })
 }
 
-type Given = Omit<Output<typeof params>, 'action' | 'name'>
+type Given = Omit<z.output<typeof params>, 'action' | 'name'>
 
 function putOptions(
   { task, args, kwargs, time_zone, every_ms, start_at, queue_name, ...rest }: Given,

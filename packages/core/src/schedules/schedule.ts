@@ -3,7 +3,7 @@ import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
 import type { PayloadLimits } from '@arq-ts/protocol'
 import { aRecord, checkOptions, duration } from '../options/check.ts'
 import { anInstant } from '../options/enqueue.ts'
-import { custom, object, oneOf, string } from '../options/field.ts'
+import * as z from '../options/zod.ts'
 import type { ScheduleRecord } from '../redis/schedules.ts'
 import type { AnyContract, InputOf } from '../tasks/contract.ts'
 import { readRule, ticksOf } from './rule.ts'
@@ -76,31 +76,31 @@ export interface Schedule {
 }
 
 /** @internal */
-export const scheduleSchema = object({
-  cron: string(1).optional(),
-  timeZone: string().optional(),
+export const scheduleSchema = z.strictObject({
+  cron: z.string().min(1).optional(),
+  timeZone: z.string().optional(),
   everyMs: duration(1_000).optional(),
   startAt: anInstant.optional(),
   at: anInstant.optional(),
-  task: custom<AnyContract | string>(
+  task: z.custom<AnyContract | string>(
     (value) =>
       (typeof value === 'string' && value !== '') || typeof (value as { pack?: unknown } | null)?.pack === 'function',
-    'a task, a contract or the name of a function',
+    'Expected a task, a contract or the name of a function',
   ),
-  input: custom<unknown>(() => true, 'any value').optional(),
+  input: z.unknown().optional(),
   kwargs: aRecord.optional(),
-  overlap: oneOf('allow', 'skip').optional(),
-  missed: oneOf('skip', 'latest', 'all').optional(),
-  codec: oneOf('msgpack', 'pickle', 'json').optional(),
-  queueName: string(1).optional(),
+  overlap: z.enum(['allow', 'skip']).optional(),
+  missed: z.enum(['skip', 'latest', 'all']).optional(),
+  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+  queueName: z.string().min(1).optional(),
 })
 
 /** Characters of a name: it is part of keys and of ids. */
 const MAX_NAME = 512
-const nameSchema = object({
-  name: custom<string>(
+const nameSchema = z.strictObject({
+  name: z.custom<string>(
     (value) => typeof value === 'string' && value !== '' && value.length <= MAX_NAME && isWellFormed(value),
-    `a string of 1 to ${MAX_NAME} characters`,
+    `Expected a string of 1 to ${MAX_NAME} characters`,
   ),
 })
 

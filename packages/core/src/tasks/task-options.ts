@@ -1,4 +1,4 @@
-import { custom, boolean, object, oneOf, string } from '../options/field.ts'
+import * as z from '../options/zod.ts'
 import { aFunction, count, duration, retryPolicySchema } from '../options/check.ts'
 import { chunkSchema } from '../chunks/chunk.ts'
 import { limitsSchema } from '../limits/limit.ts'
@@ -6,42 +6,42 @@ import { sandboxSchema } from '../sandbox/sandbox.ts'
 import { isSchema } from './schema.ts'
 import type { Schema } from './schema.ts'
 
-const schema = (expected: string) => custom<Schema>(isSchema, expected).optional()
+const schema = (expected: string) => z.custom<Schema>(isSchema, expected).optional()
 
 const settings = {
   maxTries: count(1).optional(),
   timeoutMs: duration(1).optional(),
   keepResultMs: duration(0).optional(),
-  keepResultForever: boolean().optional(),
+  keepResultForever: z.boolean().optional(),
   retry: retryPolicySchema.optional(),
-  record: object({ logs: boolean().optional() }).optional(),
+  record: z.strictObject({ logs: z.boolean().optional() }).optional(),
   limits: limitsSchema.optional(),
   chunk: chunkSchema.optional(),
   sandbox: sandboxSchema.optional(),
 }
 
 const call = {
-  name: string(1),
-  params: schema('a zod 4 object: z.object({ … })'),
-  returns: schema('a zod 4 schema'),
+  name: z.string().min(1),
+  params: schema('Expected a zod 4 object: z.object({ … })'),
+  returns: schema('Expected a zod 4 schema'),
 }
 
 /** @internal */
-export const taskSchema = object({ ...call, handler: aFunction, ...settings })
+export const taskSchema = z.strictObject({ ...call, handler: aFunction, ...settings })
 
 /** @internal */
-export const sandboxedTaskSchema = object({ ...call, ...settings })
+export const sandboxedTaskSchema = z.strictObject({ ...call, ...settings })
 
 /** @internal */
-export const contractSchema = object({ ...call, codec: oneOf('msgpack', 'pickle', 'json').optional() })
+export const contractSchema = z.strictObject({ ...call, codec: z.enum(['msgpack', 'pickle', 'json']).optional() })
 
-const contract = custom<object>(
+const contract = z.custom<object>(
   (value) => typeof (value as { pack?: unknown } | null)?.pack === 'function',
-  'a contract, made by defineContract',
+  'Expected a contract, made by defineContract',
 )
 
 /** @internal */
-export const implementSchema = object({ contract, handler: aFunction, ...settings })
+export const implementSchema = z.strictObject({ contract, handler: aFunction, ...settings })
 
 /** @internal */
-export const implementSandboxedSchema = object({ contract, ...settings })
+export const implementSandboxedSchema = z.strictObject({ contract, ...settings })

@@ -1,4 +1,4 @@
-import { object, oneOf, string, union } from '../options/field.ts'
+import * as z from '../options/zod.ts'
 import { OptionsError } from '../errors.ts'
 import { duration, MAX_DEFER_MS } from '../options/check.ts'
 import type { UniqueRules } from '../redis/unique-jobs.ts'
@@ -28,10 +28,10 @@ export interface Unique {
 }
 
 /** @internal */
-export const uniqueSchema = object({
-  key: string(1),
-  until: union([oneOf('start', 'end'), duration(1, MAX_DEFER_MS)]).optional(),
-  onConflict: oneOf('reject', 'replace', 'debounce', 'throttle').optional(),
+export const uniqueSchema = z.strictObject({
+  key: z.string().min(1),
+  until: z.union([z.enum(['start', 'end']), duration(1, MAX_DEFER_MS)]).optional(),
+  onConflict: z.enum(['reject', 'replace', 'debounce', 'throttle']).optional(),
   quietMs: duration(1, MAX_DEFER_MS).optional(),
   maxWaitMs: duration(1, MAX_DEFER_MS).optional(),
 })

@@ -5,10 +5,13 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 
 const run = promisify(execFile)
 const client = new URL('../../dist/client/index.js', import.meta.url).href
+
+// A plain `tsc -b` leaves this step of the build out.
+beforeAll(() => run(process.execPath, [fileURLToPath(new URL('../../scripts/bundle-zod.mjs', import.meta.url))]))
 
 let database: Database
 beforeEach(async () => void (database = await takeDatabase()))

@@ -12,7 +12,10 @@ export interface ModuleGraph {
   packages: string[]
 }
 
-/** Follows the static imports of a source file. */
+/** The module that the build fills with the parts of zod it names. */
+const BUNDLED = 'core/src/options/zod.ts'
+
+/** Follows the static imports of a source file, as they are once it is built. */
 export async function modulesOf(entry: string): Promise<ModuleGraph> {
   const root = fileURLToPath(new URL(entry, `file://${packages}`))
   const { metafile } = await build({
@@ -42,6 +45,7 @@ export async function modulesOf(entry: string): Promise<ModuleGraph> {
   const visit = (file: string) => {
     if (files.has(file)) return
     files.add(file)
+    if (file === BUNDLED) return
     for (const { kind, path, external } of metafile.inputs[file]?.imports ?? []) {
       if (kind !== 'import-statement') continue
       if (external) found.add(nameOf(path))

@@ -1,0 +1,20 @@
+/**
+ * The parts of zod that options are checked with. The build puts them into this one module of the published package: a
+ * producer without schemas loads them, and none of the rest of zod.
+ */
+export {
+  array,
+  boolean,
+  custom,
+  enum,
+  literal,
+  looseObject,
+  number,
+  record,
+  strictObject,
+  string,
+  toJSONSchema,
+  union,
+  unknown,
+} from 'zod'
+export type { core, input, output, ZodNumber, ZodObject, ZodSafeParseResult, ZodType } from 'zod'

@@ -9,7 +9,7 @@ import { Reversals } from '../jobs/reversals.ts'
 import { Job, toJobInfo, toJobResult } from '../jobs/job.ts'
 import type { JobInfo, JobResult } from '../jobs/job.ts'
 import { resolveClientOptions } from '../options/client.ts'
-import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
+import { checkArray, checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
 import type { ClientOptions } from '../options/client.ts'
 import { checkEnqueueOptions } from '../options/enqueue.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
@@ -181,6 +181,7 @@ export class Client {
   async enqueueMany<const T extends readonly (AnyContract | string)[]>(items: {
     readonly [K in keyof T]: EnqueueItem<T[K]>
   }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
+    checkArray('enqueueMany', 'items', items)
     const failed = (error: unknown): EnqueueOutcome => ({ status: 'failed', error: error as Error })
     const enqueue = ([task, input, options]: EnqueueItem<AnyContract | string>): Promise<EnqueueOutcome> => {
       try {
@@ -330,7 +331,7 @@ export class Client {
 
   #prepare(task: AnyContract | string, input: unknown, options: EnqueueOptions = {}): PreparedCall {
     checkEnqueueOptions(options)
-    if (typeof task !== 'object' || task === null) checkName('enqueue', 'functionName', task)
+    if (typeof (task as Partial<AnyContract> | null)?.pack !== 'function') checkName('enqueue', 'functionName', task)
     const contract = typeof task === 'string' ? undefined : task
     const codec = contract?.codec ?? this.codec
     const { args, kwargs } = packCall(task, input, options, codec)

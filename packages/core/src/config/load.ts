@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import type { ConfigProblem } from '../errors.ts'
+import { checkMethodOptions, methodSchemas } from '../options/arguments.ts'
 import { problemsOf } from '../options/check.ts'
 import { databaseOf, taskQueueSchema } from './schema.ts'
 import type { TaskQueueConfig } from './schema.ts'
@@ -54,6 +55,7 @@ const FILES = ['arq-ts.yaml', 'arq-ts.yml', 'arq-ts.toml', 'arq-ts.json']
  * @throws ConfigError with every problem found: where, which key, what was expected, what came.
  */
 export function loadConfig(options: LoadOptions = {}): LoadedConfig {
+  checkMethodOptions('loadConfig', methodSchemas.loadConfig, options)
   const { env = process.env, flags = {} } = options
   const prefix = (options.envPrefix ?? (env.ARQ_TS_ENV_PREFIX || 'ARQ_TS_')).replace(/[^_]$/, '$&_')
   const file = options.file ?? (env[`${prefix}CONFIG`] || findFile(options.cwd ?? process.cwd()))

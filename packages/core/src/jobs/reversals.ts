@@ -1,4 +1,12 @@
 import type { FrozenOutcome, JobRemains } from '../redis/frozen-jobs.ts'
+import {
+  checkMethodOptions,
+  checkName,
+  checkNames,
+  checkObject,
+  checkObjects,
+  methodSchemas,
+} from '../options/arguments.ts'
 import type { Link } from '../redis/link.ts'
 import type { ShelfKind } from '../redis/shelf.ts'
 
@@ -26,34 +34,48 @@ export class Reversals {
   }
 
   /** Places of jobs: their scores in a queue, or among the dead letters (`queueName` null); null for one that is not there. */
-  places(queueName: string | null, jobIds: readonly string[]): Promise<(string | null)[]> {
+  async places(queueName: string | null, jobIds: readonly string[]): Promise<(string | null)[]> {
+    if (queueName !== null) checkName('reversals.places', 'queueName', queueName)
+    checkNames('reversals.places', 'jobIds', jobIds)
     return this.#link.jobPages.places(queueName, jobIds)
   }
 
   /** Removes jobs of a queue with all that is kept of them. `keep` false: nothing is kept to put them back. */
-  takeOut(
+  async takeOut(
     queueName: string,
     jobs: readonly SeenJob[],
     options: { keep: boolean },
   ): Promise<{ outcome: FrozenOutcome; remains: JobRemains | null }[]> {
+    checkName('reversals.takeOut', 'queueName', queueName)
+    checkObjects('reversals.takeOut', 'jobs', jobs)
+    checkMethodOptions('reversals.takeOut', methodSchemas.keep, options ?? null)
     return this.#link.frozenJobs.take(queueName, jobs.map(seenOf), options.keep ? 'take' : 'drop')
   }
 
   /** Reads all that is kept of jobs, and changes nothing. */
-  peek(queueName: string, jobs: readonly SeenJob[]): Promise<{ outcome: FrozenOutcome; remains: JobRemains | null }[]> {
+  async peek(
+    queueName: string,
+    jobs: readonly SeenJob[],
+  ): Promise<{ outcome: FrozenOutcome; remains: JobRemains | null }[]> {
+    checkName('reversals.peek', 'queueName', queueName)
+    checkObjects('reversals.peek', 'jobs', jobs)
     return this.#link.frozenJobs.take(queueName, jobs.map(seenOf), 'peek')
   }
 
   /** Puts a job back; false when its id is in use again. */
-  putBack(queueName: string, remains: JobRemains): Promise<boolean> {
+  async putBack(queueName: string, remains: JobRemains): Promise<boolean> {
+    checkName('reversals.putBack', 'queueName', queueName)
+    checkObject('reversals.putBack', remains ?? null)
     return this.#link.frozenJobs.putBack(queueName, remains)
   }
 
   /** Gives waiting jobs of a queue another score. */
-  reschedule(
+  async reschedule(
     queueName: string,
     jobs: readonly { jobId: string; from: string; to: string }[],
   ): Promise<FrozenOutcome[]> {
+    checkName('reversals.reschedule', 'queueName', queueName)
+    checkObjects('reversals.reschedule', 'jobs', jobs)
     return this.#link.frozenJobs.reschedule(queueName, jobs)
   }
 
@@ -64,17 +86,24 @@ export class Reversals {
     text: string,
     limits: { ttlMs: number; limitBytes: number },
   ): Promise<boolean> {
+    checkName('reversals.keep', 'kind', kind)
+    checkName('reversals.keep', 'token', token)
+    checkObject('reversals.keep', limits ?? null)
     await this.#link.syncClock()
     return this.#link.shelf.keep(kind, token, text, limits)
   }
 
   /** Reads what is kept under a token; null when it was taken or has gone. */
-  read(kind: ShelfKind, token: string): Promise<string | null> {
+  async read(kind: ShelfKind, token: string): Promise<string | null> {
+    checkName('reversals.read', 'kind', kind)
+    checkName('reversals.read', 'token', token)
     return this.#link.shelf.read(kind, token)
   }
 
   /** Takes what is kept under a token: of several who ask at once, one gets it. */
-  take(kind: ShelfKind, token: string): Promise<string | null> {
+  async take(kind: ShelfKind, token: string): Promise<string | null> {
+    checkName('reversals.take', 'kind', kind)
+    checkName('reversals.take', 'token', token)
     return this.#link.shelf.take(kind, token)
   }
 }

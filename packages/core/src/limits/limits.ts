@@ -1,3 +1,4 @@
+import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
 import type { Link } from '../redis/link.ts'
 import { nameOfLimit } from '../redis/limits.ts'
 import { checkLimitSettings, limitId, mergeSettings, readSettings, settingsText } from './limit.ts'
@@ -40,6 +41,7 @@ export class Limits {
    * @throws OptionsError
    */
   async set(name: string, options: LimitSettings & { key?: string }): Promise<void> {
+    checkName('limits.set', 'name', name)
     const { key, ...settings } = checkLimitSettings(name, options)
     await this.#link.limitRecords.set(limitId(name, key), settingsText(settings))
     await this.#refill(name, key)
@@ -47,6 +49,8 @@ export class Limits {
 
   /** A limit, or one `key` of it, as it stands. */
   async get(name: string, options: { key?: string } = {}): Promise<LimitStatus> {
+    checkName('limits.get', 'name', name)
+    checkMethodOptions('limits.get', methodSchemas.key, options)
     const [status] = await this.#describe([limitId(name, options.key)])
     return status!
   }
@@ -61,6 +65,8 @@ export class Limits {
 
   /** Takes back what was set for all keys, or for one `key`: what tasks declare counts again. False where nothing was set. */
   async clear(name: string, options: { key?: string } = {}): Promise<boolean> {
+    checkName('limits.clear', 'name', name)
+    checkMethodOptions('limits.clear', methodSchemas.key, options)
     const wasSet = await this.#link.limitRecords.unset(limitId(name, options.key))
     if (wasSet) await this.#refill(name, options.key)
     return wasSet

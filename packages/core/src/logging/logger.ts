@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
 import { escapeJsonLine } from '@arq-ts/protocol/show'
+import { checkMethodOptions, methodSchemas } from '../options/arguments.ts'
 import { requireFrom } from '../require-from.ts'
 import { maskSecrets } from './secrets.ts'
 
@@ -41,6 +42,7 @@ export interface LoggerOptions {
  * wherever they stand in a line.
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
+  checkMethodOptions('createLogger', methodSchemas.logger, options)
   const { destination = process.stderr, level = 'info', name } = options
   const isTerminal = (destination as { isTTY?: boolean }).isTTY === true
   const settings: PinoOptions = {

@@ -9,6 +9,7 @@ import type { DeadLetterChoice, RetriedDeadLetters } from '../jobs/dead-letter-c
 import type { JobDetails } from '../jobs/details.ts'
 import type { Job } from '../jobs/job.ts'
 import type { Logger } from '../logging/logger.ts'
+import { checkObject } from '../options/arguments.ts'
 import { checkOptions } from '../options/check.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
 import type { QueueStats } from '../queues/queues.ts'
@@ -46,6 +47,8 @@ export class TaskQueueManager {
    * @throws OptionsError that names the setting.
    */
   constructor(settings: TaskQueueInput | TaskQueueConfig = {}, options: { logger?: Logger } = {}) {
+    checkObject('TaskQueueManager', settings)
+    checkObject('TaskQueueManager', options)
     // As in a configuration file: the URL's database counts where none is named beside it.
     const redis_database = settings.redis_database ?? databaseOf(settings.redis_url)
     const given = redis_database === undefined ? settings : { ...settings, redis_database }

@@ -2,7 +2,7 @@
 
 import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
-import { aFunction, checkOptions, count, duration, MAX_DEFER_MS, showValue } from './check.ts'
+import { aFunction, checkOptions, count, duration, MAX_DEFER_MS, showValue, hasMethods } from './check.ts'
 
 const aName = z.string().min(1)
 const statuses = z.array(
@@ -26,6 +26,17 @@ const batches = z.custom<AsyncIterable<readonly string[]>>(
   'Expected an array of names of queues, or an async iterable of such',
 )
 
+const history = {
+  fromMs: z.number().optional(),
+  toMs: z.number().optional(),
+  stepMs: z.number().optional(),
+  queue: z.string().optional(),
+  function: z.string().optional(),
+  language: z.string().optional(),
+}
+const by = z.union([z.string(), z.array(z.string())]).optional()
+const limit = countOrAll.optional()
+
 /** Filters and options of the public methods, by the name of the method. */
 export const methodSchemas = {
   list: z.strictObject({
@@ -46,6 +57,35 @@ export const methodSchemas = {
     budget: count(1).optional(),
   }),
   queueName: z.strictObject({ queueName: z.string().optional() }),
+  key: z.strictObject({ key: z.string().min(1).optional() }),
+  examine: z.strictObject({
+    queues: z.array(aName).optional(),
+    known: z.array(aName).optional(),
+    limit: countOrAll.optional(),
+    scanKeys: countOrAll.optional(),
+    onKeys: aFunction.optional(),
+    onProgress: aFunction.optional(),
+  }),
+  keep: z.strictObject({ keep: z.boolean() }),
+  series: z.strictObject({ ...history, metric: z.unknown(), by }),
+  totals: z.strictObject({ ...history, by }),
+  heatmap: z.strictObject({ ...history, of: z.enum(['run', 'wait']).optional() }),
+  errors: z.strictObject({ state: z.string().optional(), limit }),
+  recent: z.strictObject({ limit, functionName: z.string().optional(), outcome: z.string().optional() }),
+  entries: z.strictObject({ after: z.string().optional(), before: z.string().optional(), limit }),
+  logger: z.strictObject({
+    level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
+    name: z.string().optional(),
+    pretty: z.boolean().optional(),
+    destination: z.custom((value) => hasMethods(value, 'write'), 'Expected a stream').optional(),
+  }),
+  loadConfig: z.strictObject({
+    file: z.string().optional(),
+    env: z.record(z.string(), z.string().optional()).optional(),
+    envPrefix: z.string().optional(),
+    flags: z.record(z.string(), z.unknown()).optional(),
+    cwd: z.string().optional(),
+  }),
   queueAndForce: z.strictObject({ queueName: z.string().optional(), force: z.boolean().optional() }),
   force: z.strictObject({ force: z.boolean().optional() }),
   delay: z.strictObject({ delayMs: duration(0, MAX_DEFER_MS).optional() }),
@@ -105,11 +145,28 @@ export function checkNames(where: string, argument: string, value: unknown): ass
   if (wrong !== -1) throw refusal(where, `${argument}.${wrong}`, 'a string', value[wrong])
 }
 
+/** @throws OptionsError unless `value` is an array. */
+export function checkArray(where: string, argument: string, value: unknown): void {
+  if (!Array.isArray(value)) throw refusal(where, argument, 'an array', value)
+}
+
 /** @throws OptionsError unless `value` is an array of numbers. */
 export function checkNumbers(where: string, argument: string, value: unknown): asserts value is readonly number[] {
   if (!Array.isArray(value)) throw refusal(where, argument, 'an array of numbers', value)
   const wrong = value.findIndex((each) => typeof each !== 'number' || Number.isNaN(each))
   if (wrong !== -1) throw refusal(where, `${argument}.${wrong}`, 'a number', value[wrong])
+}
+
+/** @throws OptionsError unless `value` is an object or not given. */
+export function checkObject(where: string, value: unknown): void {
+  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) return
+  throw new OptionsError(`${where}: Expected an options object, got \`${showValue(value)}\``)
+}
+
+/** @throws OptionsError unless `value` is an array of objects. */
+export function checkObjects(where: string, argument: string, value: unknown): void {
+  const isList = Array.isArray(value) && value.every((each) => typeof each === 'object' && each !== null)
+  if (!isList) throw refusal(where, argument, 'an array of objects', value)
 }
 
 /** @throws OptionsError unless `value` is a function. */

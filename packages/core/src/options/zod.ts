@@ -7,6 +7,7 @@ export {
   boolean,
   custom,
   enum,
+  instanceof,
   literal,
   looseObject,
   number,

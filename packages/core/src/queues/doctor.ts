@@ -3,6 +3,7 @@ import { parseHealthLine } from '@arq-ts/protocol/jobs'
 import { readPayload, workerIdOf } from '../jobs/condition.ts'
 import { deadLetters } from '../jobs/dead-letters.ts'
 import type { ExaminedJob } from '../redis/jobs.ts'
+import { checkMethodOptions, checkName, checkNames, checkObject, methodSchemas } from '../options/arguments.ts'
 import type { Link } from '../redis/link.ts'
 import { kindOfKey } from '../redis/key-kinds.ts'
 import { diagnose, diagnoseServer } from './diagnose.ts'
@@ -78,6 +79,7 @@ export class Doctor {
    * @throws RedisUnavailableError, RedisReplyError
    */
   async examine(options: ExamineOptions = {}): Promise<Examination> {
+    checkMethodOptions('doctor.examine', methodSchemas.examine, options)
     const link = this.#link
     const scanKeys = options.scanKeys ?? DEFAULT_SCAN_KEYS
     const incomplete: string[] = []
@@ -186,6 +188,9 @@ export class Doctor {
    * @throws RedisUnavailableError; RedisReplyError where the server's settings may not be changed, say.
    */
   async repair(finding: Pick<Finding, 'check' | 'queueName' | 'jobIds'> & Partial<Finding>): Promise<number> {
+    checkObject('doctor.repair', finding ?? null)
+    checkName('doctor.repair', 'check', finding.check)
+    checkNames('doctor.repair', 'jobIds', finding.jobIds)
     const { jobs: records, deadLetters: letters, server, registry, damaged } = this.#link
     const { jobIds } = finding
     const queueName = finding.queueName ?? ''

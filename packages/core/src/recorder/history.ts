@@ -3,6 +3,7 @@ import type { CronHistory } from '../cron/tick-history.ts'
 import { ArgumentsError } from '../errors.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import { readJobLog } from '../progress/job-events.ts'
+import { checkMethodOptions, checkName, checkObject, methodSchemas } from '../options/arguments.ts'
 import type { JobLogEntry } from '../progress/job-log.ts'
 import type { Link } from '../redis/link.ts'
 import type { FunctionDefinition } from './function-definitions.ts'
@@ -88,6 +89,7 @@ export class History {
    * @throws ArgumentsError for an unknown metric.
    */
   async series(query: { metric: Metric; by?: Dimension | readonly Dimension[] } & Range): Promise<SeriesResult> {
+    checkMethodOptions('history.series', methodSchemas.series, query ?? null)
     const { metric } = query
     checkMetric(metric)
     const grid = await this.#grid(query)
@@ -106,6 +108,7 @@ export class History {
    * ten minutes or an hour, counts as a whole.
    */
   async totals(query: { by?: Dimension | readonly Dimension[] } & Range = {}): Promise<Totals[]> {
+    checkMethodOptions('history.totals', methodSchemas.totals, query)
     const grid = await this.#grid(query)
     return [...(await this.#numbers(grid, query, grid.toMs - grid.fromMs)).values()].map(({ key, steps }) => {
       const [numbers = NO_NUMBERS] = steps
@@ -115,6 +118,7 @@ export class History {
 
   /** Runs by time and duration. */
   async heatmap(query: { of?: 'run' | 'wait' } & Range = {}): Promise<Heatmap> {
+    checkMethodOptions('history.heatmap', methodSchemas.heatmap, query)
     const grid = await this.#grid(query)
     const [line] = (await this.#numbers(grid, query, grid.stepMs)).values()
     const of = query.of ?? 'run'
@@ -152,7 +156,9 @@ export class History {
   }
 
   /** Errors by fingerprint, those seen last first; at most 500 are kept. */
-  async errors({ limit = 500, state }: { state?: ErrorState; limit?: number } = {}): Promise<ErrorGroup[]> {
+  async errors(filter: { state?: ErrorState; limit?: number } = {}): Promise<ErrorGroup[]> {
+    checkMethodOptions('history.errors', methodSchemas.errors, filter)
+    const { limit = 500, state } = filter
     const { keys, recordings } = this.#link
     const [index = {}] = await recordings.hashes([keys.obsErrors])
     const hashes = await recordings.hashes(Object.keys(index).map((fingerprint) => keys.obsError(fingerprint)))
@@ -165,6 +171,7 @@ export class History {
 
   /** The errors of one fingerprint, or null. */
   async error(fingerprint: string): Promise<ErrorGroup | null> {
+    checkName('history.error', 'fingerprint', fingerprint)
     const { keys, recordings } = this.#link
     const [hash = {}] = await recordings.hashes([keys.obsError(fingerprint)])
     return readErrorGroup(fingerprint, hash) ?? null
@@ -187,6 +194,7 @@ export class History {
   async recent(
     filter: { limit?: number; functionName?: string; outcome?: RecentJob['outcome'] } = {},
   ): Promise<RecentJob[]> {
+    checkMethodOptions('history.recent', methodSchemas.recent, filter)
     const { functionName, limit = 100, outcome } = filter
     const members = { jobId: 'string', functionName: 'string', outcome: 'string', finishedMs: 'number' } as const
     const jobs = await this.#entries<RecentJob>(this.#link.keys.obsRecent, members, { limit: MAX_RECENT })
@@ -197,13 +205,15 @@ export class History {
   }
 
   /** Events, the newest first; with `after`, those that follow it, the oldest first. About 10,000 are kept. */
-  events(range: { after?: string; before?: string; limit?: number } = {}): Promise<RecordedEvent[]> {
+  async events(range: { after?: string; before?: string; limit?: number } = {}): Promise<RecordedEvent[]> {
+    checkMethodOptions('history.events', methodSchemas.entries, range)
     const limit = range.limit ?? 100
     return this.#entries(this.#link.keys.obsEvents, { kind: 'string', atMs: 'number' }, { ...range, limit })
   }
 
   /** Tries of a job that did not end it well, the oldest first; the last 20 of the newest 10,000 such jobs are kept for 7 days. */
   async tries(jobId: string): Promise<RecordedTry[]> {
+    checkName('history.tries', 'jobId', jobId)
     const entries = await this.#link.recordings.list(this.#link.keys.obsTries(jobId))
     return entries.flatMap(
       (entry) => (readEntry(entry, { kind: 'string', atMs: 'number' }) as RecordedTry | undefined) ?? [],
@@ -233,7 +243,9 @@ export class History {
   }
 
   /** What a job logged and how far it was, the oldest first; see `job.events()`. */
-  log(jobId: string, page: { after?: string; limit?: number } = {}): Promise<JobLogEntry[]> {
+  async log(jobId: string, page: { after?: string; limit?: number } = {}): Promise<JobLogEntry[]> {
+    checkName('history.log', 'jobId', jobId)
+    checkMethodOptions('history.log', methodSchemas.entries, page)
     return readJobLog(this.#link, jobId, page)
   }
 
@@ -243,13 +255,15 @@ export class History {
    * @throws RedisReplyError where it could not be written.
    */
   async writeAudit(entry: Omit<AuditEntry, 'id' | 'atMs'>): Promise<string> {
+    checkObject('history.writeAudit', entry ?? null)
     await this.#link.syncClock()
     const value = JSON.stringify({ ...entry, atMs: this.#link.clock.now() })
     return this.#link.recordings.append(this.#link.keys.obsAudit, value, MAX_AUDIT)
   }
 
   /** What operators did, the newest first. About 10,000 entries are kept. */
-  audit(range: { before?: string; limit?: number } = {}): Promise<AuditEntry[]> {
+  async audit(range: { before?: string; limit?: number } = {}): Promise<AuditEntry[]> {
+    checkMethodOptions('history.audit', methodSchemas.entries, range)
     const limit = range.limit ?? 100
     return this.#entries(
       this.#link.keys.obsAudit,

@@ -1,4 +1,3 @@
-import { cronHistory } from '../cron/tick-history.ts'
 import type { CronHistory } from '../cron/tick-history.ts'
 import { ArgumentsError } from '../errors.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
@@ -225,6 +224,7 @@ export class History {
    * late, overlapping, left out, missed. Ticks are kept for 35 days. Python's are known by the results that they leave.
    */
   async cron(): Promise<CronHistory[]> {
+    const { cronHistory } = await import('../cron/tick-history.ts')
     const [workers, ticks] = await Promise.all([liveWorkers(this.#link), this.#ticks()])
     return cronHistory(workers, ticks, this.#link.clock.now())
   }

@@ -43,6 +43,7 @@ test('every exported function, constructor and method refuses what it cannot use
       Limits: ours.limits,
       Queues: ours.queues,
       Reversals: ours.reversals,
+      Schedules: ours.schedules,
       Workers: ours.workers,
     },
     accepted: {

@@ -33,7 +33,7 @@ async function runWithout(packages: readonly string[], source: string): Promise<
   return stdout
 }
 
-const HEAVY = ['zod', 'pino', 'pino-pretty', '@opentelemetry/api', 'yaml', 'smol-toml', 'parse-duration']
+const HEAVY = ['zod', 'pino', 'pino-pretty', 'croner', '@opentelemetry/api', 'yaml', 'smol-toml', 'parse-duration']
 
 test('a producer without schemas enqueues in a process that has none of the packages of a worker', async () => {
   const stdout = await runWithout(

@@ -2,7 +2,7 @@
 
 import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
-import { aFunction, checkOptions, count, duration, MAX_DEFER_MS, showValue, hasMethods } from './check.ts'
+import { aFunction, aRecord, checkOptions, count, duration, hasMethods, MAX_DEFER_MS, showValue } from './check.ts'
 
 const aName = z.string().min(1)
 const statuses = z.array(
@@ -81,9 +81,10 @@ export const methodSchemas = {
   }),
   loadConfig: z.strictObject({
     file: z.string().optional(),
-    env: z.record(z.string(), z.string().optional()).optional(),
+    // No `z.record`: the prototype of `process.env` is not that of plain objects.
+    env: aRecord.optional(),
     envPrefix: z.string().optional(),
-    flags: z.record(z.string(), z.unknown()).optional(),
+    flags: aRecord.optional(),
     cwd: z.string().optional(),
   }),
   queueAndForce: z.strictObject({ queueName: z.string().optional(), force: z.boolean().optional() }),

@@ -50,6 +50,11 @@ describe('of several places', () => {
     expect(setting(loaded, 'queue_name')).toEqual({ value: 'default', from: 'default' })
   })
 
+  test('the environment may have a prototype of its own, as that of the process has', () => {
+    const env = Object.assign(Object.create({}) as Record<string, string>, { ARQ_TS_TASK_QUEUE__MAX_JOBS: '7' })
+    expect(load({ env }).config.max_jobs).toBe(7)
+  })
+
   test('the prefix of the environment may be another', () => {
     const env = { AI_DOCS_TASK_QUEUE__REDIS_URL: 'redis://db:7000', ARQ_TS_TASK_QUEUE__REDIS_URL: 'redis://not:1' }
     expect(load({ env, envPrefix: 'AI_DOCS_' }).config.redis_url).toBe('redis://db:7000')

@@ -28,6 +28,8 @@ export interface WorkerEntry {
   queues: string[]
   /** Names of the functions it runs, cron jobs included. */
   functions: string[]
+  /** Names of those that it runs under limits; undefined from versions that do not say. */
+  limitedFunctions?: string[]
   /** Number of jobs it runs at a time. */
   maxJobs: number
   /** Time its claim on a job holds without a renewal, in ms. */
@@ -73,6 +75,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** The fields of an entry, and what each must be; a later version may have more. */
 const FIELDS: Readonly<Record<keyof WorkerEntry, (value: unknown) => boolean>> = {
+  limitedFunctions: (value) => value === undefined || isTexts(value),
   id: isText,
   name: isText,
   host: isText,

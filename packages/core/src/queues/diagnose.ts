@@ -21,6 +21,7 @@ export interface Finding {
     | 'clock'
     | 'no-workers'
     | 'quiet-workers'
+    | 'soft-limit'
     | 'paused'
     | 'lost-in-progress'
     | 'missing-payload'
@@ -141,6 +142,7 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
     const message = `${count(stats.pending, 'job')} due, and every live worker of the queue is quiet or draining; \`arq-ts workers resume\` ends the quiet`
     yield { check: 'quiet-workers', severity: 'warning', message, count: stats.pending }
   }
+  for (const found of softLimits(here, hasPython || first.pythonRuns)) yield found
   if (hasBadLine) {
     const message = "its health key holds no line of arq's: `arq --check` takes it for a live worker"
     yield { check: 'bad-health-line', severity: 'warning', message, repair: 'remove the line' }
@@ -198,6 +200,22 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
     const text = `for the function "${showId(name.slice(0, 200))}", which no live worker of the queue has`
     yield* job(waiting, 'unknown-function', 'warning', text, null)
   }
+}
+
+/** Functions whose limits are exceeded by workers that start their jobs without asking. */
+function* softLimits(here: readonly WorkerEntry[], hasPython: boolean): Generator<Found> {
+  const limited = [...new Set(here.flatMap(({ limitedFunctions = [] }) => limitedFunctions))].sort()
+  const isFree = (name: string) => (worker: WorkerEntry) =>
+    worker.limitedFunctions !== undefined && worker.functions.includes(name) && !worker.limitedFunctions.includes(name)
+  const soft = hasPython ? limited : limited.filter((name) => here.some(isFree(name)))
+  if (soft.length === 0) return
+  const names = soft.slice(0, 5).map((name) => `"${showId(name.slice(0, 200))}"`)
+  const others = soft.length > names.length ? ` and ${soft.length - names.length} more` : ''
+  const who = hasPython
+    ? 'Python workers serve the queue too, and start due jobs without asking; give them a queue of their own'
+    : 'some arq-ts workers of the queue run them without limits; declare the limits on all'
+  const message = `limits of ${names.join(', ')}${others} are advisory here: ${who}`
+  yield { check: 'soft-limit', severity: 'warning', message, count: soft.length }
 }
 
 /** A number of things, with the noun. */

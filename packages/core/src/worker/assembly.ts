@@ -77,6 +77,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   for (const job of settings.cron) tasks.set(job.name, registerCron(job))
   /** What it runs by the choice of its user; system tasks come on top. */
   const functionNames = [...tasks.keys()]
+  const limitedFunctions = settings.tasks.filter(({ limits = [] }) => limits.length > 0).map(({ name }) => name)
   const sharedCodec = hasCodec ? settings.codec : SHARED_CODEC
   if (settings.schedules && !tasks.has(SCHEDULE_TASK)) tasks.set(SCHEDULE_TASK, registerTask(scheduleTask(sharedCodec)))
 
@@ -299,6 +300,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     quiet,
     recorder,
     functionNames,
+    limitedFunctions,
     reporter,
     sandboxes,
     schedules,

@@ -139,7 +139,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
 
   /** The registry entry of this worker, as `arq:worker:<id>` holds it. */
   describe(): WorkerEntry {
-    const { cron, functionNames, heartbeat, queueNames, quiet, reporter, slots } = this.#parts
+    const { cron, functionNames, heartbeat, limitedFunctions, queueNames, quiet, reporter, slots } = this.#parts
     const running = [...slots.running()]
     return {
       id: this.id,
@@ -150,6 +150,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       startedAtMs: this.#startedAtMs,
       queues: queueNames,
       functions: functionNames,
+      limitedFunctions,
       maxJobs: this.#settings.maxJobs,
       leaseMs: this.#settings.leaseMs,
       state: this.#stopping.signal.aborted ? 'draining' : quiet.isQuiet ? 'quiet' : 'running',

@@ -182,6 +182,23 @@ describe('is found, and left to a person:', () => {
     expect(await found()).toEqual([])
   })
 
+  test('a limit that Python workers of the queue, or arq-ts workers without it, do not keep', async () => {
+    const limits = [{ name: 'api', concurrency: 1 }]
+    const handler = () => null
+    await bench.worker({ tasks: [defineTask({ name: 'call_api', handler, limits })], queueName })
+    expect(await found()).toEqual([])
+    const other = await bench.worker({ tasks: [defineTask({ name: 'call_api', handler })], queueName })
+    const [finding] = await found()
+    expect(finding).toMatchObject({ check: 'soft-limit', queueName, repair: null })
+    expect(finding!.message).toMatch(/"call_api" are advisory here: some arq-ts workers/)
+    await other.stop()
+    const line = 'Nov-28 12:00:00 j_complete=0 j_failed=0 j_retried=0 j_ongoing=0 queued=0'
+    await redis.set(`${queueName}:health-check`, line, 'PX', 3_600_000)
+    expect(await found()).toMatchObject([
+      { check: 'soft-limit', message: expect.stringContaining('Python workers') as string },
+    ])
+  })
+
   test('a paused queue', async () => {
     await client.queues.pause(queueName)
     expect(await found()).toMatchObject([{ check: 'paused', queueName }])

@@ -32,6 +32,16 @@ describe('the end of a job', () => {
     expect(results([1, [2]])).toEqual([1, [2]])
   })
 
+  test('is undefined where its element of an array was never set', () => {
+    const sparse: unknown[] = Array.from({ length: 2 })
+    delete sparse[0]
+    sparse[1] = 1
+    expect(endsOf('f', jobs, sparse)).toStrictEqual([
+      { kind: 'complete', result: undefined },
+      { kind: 'complete', result: 1 },
+    ])
+  })
+
   test('is its entry of a map, by the job or by its id', () => {
     const byBoth = new Map<unknown, unknown>([
       [jobs[0], 1],

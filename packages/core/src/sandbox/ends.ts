@@ -38,7 +38,7 @@ export function errorOfEnd(end: HostEnd, { kind, memoryMb }: Sandbox): Error {
   const how = signal === null ? `ended with exit code ${exitCode}` : `was killed by ${signal}`
   const why =
     signal === 'SIGKILL'
-      ? '; the system kills so where its memory is used up'
+      ? '; the system does so when its memory is used up'
       : signal === null
         ? ' before the job ended'
         : ''

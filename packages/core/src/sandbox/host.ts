@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { requireFrom } from '../require-from.ts'
@@ -26,9 +27,10 @@ export interface HostEvents {
 const MEMORY_WATCH_MS = 250
 /** Memory of V8 itself that a bound does not count: the young generation, compiled code. */
 const OVERHEAD_MIB = 64
+const KIB = 1024
 const MIB = 1024 ** 2
-/** The size of Linux's pages; the watch reads `/proc`, which only Linux has. */
-const PAGE_BYTES = 4_096
+/** Time in which the rest of its standard error arrives once a process has exited, in ms. */
+const DRAIN_MS = 250
 /** Characters of standard error in which the report of a full heap is looked for. */
 const TAIL = 4_096
 
@@ -79,7 +81,8 @@ function startProcess({ memoryMb }: Sandbox, events: HostEvents): Host {
   })
   const end: HostEnd = { exitCode: null, signal: null, error: undefined, isOutOfMemory: false, killedFor: undefined }
   let tail = ''
-  child.stderr!.on('data', (bytes: Buffer) => {
+  // Without a file descriptor for it, there is no standard error.
+  child.stderr?.on('data', (bytes: Buffer) => {
     tail = (tail + bytes.toString('latin1')).slice(-TAIL)
     process.stderr.write(bytes)
   })
@@ -95,15 +98,20 @@ function startProcess({ memoryMb }: Sandbox, events: HostEvents): Host {
       })
   })
   let isOver = false
+  let drain: NodeJS.Timeout | undefined
   const over = (exitCode: number | null, signal: NodeJS.Signals | null) => {
     if (isOver) return
     isOver = true
+    clearTimeout(drain)
+    ;(child.stderr as Socket | null)?.unref()
     watch?.stop()
     // V8 reports a full heap on standard error, and aborts.
     const isOutOfMemory = end.isOutOfMemory || (exitCode !== 0 && tail.includes('heap out of memory'))
     events.end({ ...end, exitCode, signal, isOutOfMemory })
   }
   child.once('close', over)
+  // A program that the job started may hold standard error open after the process, for as long as it runs.
+  child.once('exit', (...how) => (drain = setTimeout(over, DRAIN_MS, ...how)))
   child.once('error', (error) => {
     end.error ??= error
     if (child.pid === undefined) over(null, null)
@@ -124,15 +132,16 @@ class MemoryWatch {
   readonly #file: string
   readonly #boundBytes: number
   #timer: NodeJS.Timeout | undefined
+  #isStopped = false
 
   constructor(pid: number | undefined, memoryMb: number) {
-    this.#file = `/proc/${pid}/statm`
+    this.#file = `/proc/${pid}/status`
     this.#boundBytes = (memoryMb + OVERHEAD_MIB) * MIB
   }
 
   start(onTooLarge: () => void): void {
     void this.#read().then((baseBytes) => {
-      if (baseBytes === undefined) return
+      if (baseBytes === undefined || this.#isStopped) return
       this.#timer = setInterval(() => {
         void this.#read().then((bytes = 0) => {
           if (bytes - baseBytes > this.#boundBytes) onTooLarge()
@@ -143,12 +152,14 @@ class MemoryWatch {
   }
 
   stop(): void {
+    this.#isStopped = true
     clearInterval(this.#timer)
   }
 
-  /** Resident bytes; undefined where the system has no such file. */
+  /** Resident bytes; undefined where the system has no such file: only Linux has. */
   async #read(): Promise<number | undefined> {
-    const text = await readFile(this.#file, 'utf8').catch(() => undefined)
-    return text === undefined ? undefined : Number(text.split(' ')[1]) * PAGE_BYTES
+    const text = await readFile(this.#file, 'utf8').catch(() => '')
+    const kib = /^VmRSS:\s*(\d+) kB$/m.exec(text)?.[1]
+    return kib === undefined ? undefined : Number(kib) * KIB
   }
 }

@@ -50,6 +50,8 @@ export class Member {
   readonly #host: Host
   #state: 'starting' | 'idle' | 'busy' | 'stopping' | 'ended' = 'starting'
   #run: Run | undefined
+  /** Reason why it is gone. */
+  #ended: Error | undefined
   #onReady: () => void = () => {}
   #onRefused: (error: Error) => void = () => {}
   #loadTimer: NodeJS.Timeout
@@ -99,6 +101,8 @@ export class Member {
     if (problem !== undefined)
       throw new ArgumentsError(`${functionName}() got an argument that does not cross to its sandbox: ${problem}`)
     signal.throwIfAborted()
+    // Code that an earlier job left behind may have ended it since it was given to this job.
+    if (this.#ended) throw this.#ended
     const id = ++this.runs
     this.#state = 'busy'
     const value = new Promise<unknown>((resolve, reject) => {
@@ -192,6 +196,7 @@ export class Member {
     const isUnexpected = this.#state === 'idle' || this.#state === 'busy'
     this.#state = 'ended'
     const error = errorOfEnd(end, this.#options.sandbox)
+    this.#ended = error
     this.#onRefused(end.error ?? error)
     this.#settle(() => run?.reject(error))
     this.#options.onEnd(end, isUnexpected)

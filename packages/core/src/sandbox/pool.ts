@@ -157,14 +157,17 @@ export class SandboxPool {
   async #startMember(): Promise<Member> {
     const { sandbox } = this.#options
     this.#starting++
-    const member: Member = new Member({ ...this.#options, onEnd: (...how) => this.#ended(member, ...how) })
-    this.#members.add(member)
+    let member: Member | undefined
     try {
-      await member.ready
+      // It throws where the system has no process or memory left for it.
+      const started: Member = new Member({ ...this.#options, onEnd: (...how) => this.#ended(started, ...how) })
+      member = started
+      this.#members.add(started)
+      await started.ready
       this.#failures = 0
-      return member
+      return started
     } catch (error) {
-      await member.gone
+      await member?.gone
       const failure = loadError(this.functionName, sandbox, error as Error)
       this.#pausedUntilMs = performance.now() + startPauseMs(++this.#failures)
       this.#lastError = failure

@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '@arq-ts/test-support'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask, Worker } from '../../src/index.ts'
-import type { Job, SandboxOptions, TaskOptions, WorkerOptions } from '../../src/index.ts'
+import type { Job, JobContext, SandboxOptions, TaskOptions, WorkerOptions } from '../../src/index.ts'
+import { Member } from '../../src/sandbox/member.ts'
+import { SandboxPool } from '../../src/sandbox/pool.ts'
+import { resolveSandbox } from '../../src/sandbox/sandbox.ts'
 import { silent, useBench } from './support.ts'
 
 const bench = useBench()
@@ -199,6 +202,53 @@ describe('a pool', () => {
     expect(await second.abort({ timeoutMs: 20_000 })).toBe(true)
     expect(worker.sandboxes.get('act')).toMatchObject({ busy: 1, waiting: 0 })
     expect(await first.abort({ timeoutMs: 20_000 })).toBe(true)
+  })
+})
+
+test('a process that is gone ends its job, although a program that the job started still runs', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'arq-sandbox-'))
+  const file = join(folder, 'pid')
+  const task = actTask({ max: 1 })
+  const worker = await bench.worker({ tasks: [task] })
+  const error = await end(await act(task, 'leave', { file }))
+  const left = Number(readFileSync(file, 'utf8'))
+  onTestFinished(() => {
+    process.kill(left)
+    rmSync(folder, { recursive: true })
+  })
+  expect([isAlive(left), error]).toEqual([true, expect.objectContaining({ code: 'ARQ_SANDBOX_DIED' })])
+  expect(await end(await act(task, 'echo', { value: 1 }))).toBe(1)
+  expect(worker.sandboxes.get('act')).toMatchObject({ size: 1, died: 1 })
+})
+
+describe('a sandbox', () => {
+  const options = { functionName: 'act', hasSchema: true, abortGraceMs: 100, log: silent }
+  const sandbox = resolveSandbox({ module: fixture('sandbox-acts.mjs') })
+
+  test('that ended between two jobs rejects the next one at once', async () => {
+    const member = new Member({ ...options, sandbox, onEnd: () => {} })
+    await member.ready
+    member.kill('the test ends it')
+    await member.gone
+    const ctx = { enqueueTime: new Date(), log: silent, signal: new AbortController().signal }
+    await expect(member.run(ctx as JobContext, [{ act: 'echo' }])).rejects.toMatchObject({
+      code: 'ARQ_SANDBOX_DIED',
+      message: 'the process of the job was killed: the test ends it',
+    })
+  })
+
+  test('that the system refuses to start holds each job that waits for it', async () => {
+    const pool = new SandboxPool({ ...options, sandbox })
+    const { execPath } = process
+    process.execPath = ''
+    try {
+      const turns = [pool.acquire(), pool.acquire()]
+      const held = { kind: 'failed', error: expect.objectContaining({ code: 'ARQ_SANDBOX_LOAD' }) }
+      expect(await Promise.all(turns.map((turn) => turn.acquired))).toMatchObject([held, held])
+    } finally {
+      process.execPath = execPath
+    }
+    expect(pool.stats).toMatchObject({ size: 0, waiting: 0 })
   })
 })
 

@@ -84,7 +84,7 @@ describe('the end of a thread or process', () => {
   test.each([
     [{ ...end, exitCode: 3 }, 'ended with exit code 3 before the job ended'],
     [{ ...end, signal: 'SIGSEGV' as const }, 'was killed by SIGSEGV'],
-    [{ ...end, signal: 'SIGKILL' as const }, 'was killed by SIGKILL; the system kills so where its memory is used up'],
+    [{ ...end, signal: 'SIGKILL' as const }, 'was killed by SIGKILL; the system does so when its memory is used up'],
     [{ ...end, exitCode: 1, error: new TypeError('x') }, 'ended by an error that nobody caught: TypeError: x'],
     [{ ...end, exitCode: 1, killedFor: 'it was late' }, 'was killed: it was late'],
   ])('is the error of its job: %o', (how, message) => {

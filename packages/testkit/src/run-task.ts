@@ -84,7 +84,7 @@ function contextOf(
   record: { enqueueTimeMs: number; kwargs: Readonly<Record<string, unknown>> },
 ): JobContext {
   const { ctx, client, jobId, jobTry, logger, onEmit, onProgress, queueName, signal } = running
-  return {
+  const made = {
     ...ctx,
     jobId,
     jobTry,
@@ -97,9 +97,11 @@ function contextOf(
     emit: async (value: unknown) => onEmit?.(value),
     progress: (fraction: number, message?: string) => onProgress?.(fraction, message),
     client,
-    // What needs Redis is not there without it.
-    get flow(): never {
+  }
+  // As on a worker, a copy of the context leaves it out: only a handler that uses it is refused.
+  return Object.defineProperty(made, 'flow', {
+    get(): never {
       throw new TestQueueError('a task that runs without Redis is in no flow: use createTestQueue')
     },
-  } as unknown as JobContext
+  }) as unknown as JobContext
 }

@@ -68,4 +68,21 @@ describe('runTask', () => {
     // @ts-expect-error the handler needs `db`
     await expect(runTask(count, [])).rejects.toThrow(TypeError)
   })
+
+  test('runs a task with chunks as a chunk of one job', async () => {
+    const index = defineTask({
+      name: 'index',
+      params: z.object({ id: z.string() }),
+      chunk: { size: 10, waitMs: 50 },
+      handler: (jobs) => jobs.map(({ input }) => input.id),
+    })
+    expect(await runTask(index, { id: 'a' })).toBe('a')
+  })
+
+  test('refuses a flow to a handler that asks for it alone', async () => {
+    const copying = defineTask({ name: 'copying', handler: (ctx) => ({ ...ctx }).jobId })
+    expect(await runTask(copying, [], { jobId: 'j' })).toBe('j')
+    const asking = defineTask({ name: 'asking', handler: (ctx) => void ctx.flow })
+    await expect(runTask(asking, [])).rejects.toMatchObject({ code: 'ARQ_TEST_QUEUE' })
+  })
 })

@@ -46,9 +46,9 @@ export async function* jobEvents(
       link.subscriber.listen(channel, () => wake()).catch(() => () => {}),
     ),
   )
-  let last = after ?? (from === 'now' ? await newestId(link, jobId) : undefined)
   let endedAtMs: number | undefined
   try {
+    let last = after ?? (from === 'now' ? await newestId(link, jobId) : undefined)
     while (!signal?.aborted) {
       const heard = new Promise<void>((resolve) => (wake = resolve))
       const entries = await readJobLog(link, jobId, { after: last })

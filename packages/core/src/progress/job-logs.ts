@@ -37,7 +37,10 @@ export class JobLogs {
   /** Jobs at work that have logged. */
   readonly #logging = new Set<string>()
   #waiting = new Map<string, (JobLogLine & { atMs: number; jobTry: number })[]>()
+  /** Entries, other than pieces, that are not written. */
   #size = 0
+  /** Those among them that wait for the next write. */
+  #newSize = 0
   /** Bytes of the pieces that are not written. */
   #chunkBytes = 0
   /** Those among them that wait for the next write. */
@@ -69,6 +72,7 @@ export class JobLogs {
     else if (this.#size < MAX_WAITING || line.kind === 'end') {
       waiting.push(entry)
       this.#size++
+      this.#newSize++
     }
     this.#timer ??= setTimeout(() => void this.flush(), WRITE_DELAY_MS)
   }
@@ -111,10 +115,17 @@ export class JobLogs {
     this.#isSoon = false
     const waiting = this.#waiting
     this.#waiting = new Map()
-    this.#size = 0
+    // While Redis is away, what has been handed to a write waits as well.
+    const size = this.#newSize
+    this.#newSize = 0
     const bytes = this.#newBytes
     this.#newBytes = 0
-    this.#writing = this.#writing.then(() => this.#write(waiting)).then(() => void (this.#chunkBytes -= bytes))
+    this.#writing = this.#writing
+      .then(() => this.#write(waiting))
+      .then(() => {
+        this.#size -= size
+        this.#chunkBytes -= bytes
+      })
     return this.#writing
   }
 

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { defineTask, Retry } from '../../src/index.ts'
 import type { JobLogEntry } from '../../src/index.ts'
+import { JobLogs } from '../../src/progress/job-logs.ts'
 import { Link } from '../../src/redis/link.ts'
 import { silent, useBench } from './support.ts'
 
@@ -204,6 +205,23 @@ describe('the pieces of a result', () => {
       next()
     }
     expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i))
+  })
+
+  test('are at most 2,000 at a time while none is written, whatever was handed to a write before', async () => {
+    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    try {
+      const logs = new JobLogs(link.jobLogs, silent, () => 0)
+      const jobIds = ['a', 'b', 'c']
+      for (const jobId of jobIds) {
+        for (let i = 0; i < 900; i++) logs.add({ jobId, jobTry: 1 }, { kind: 'log', level: 'info', message: '' })
+        void logs.flush()
+      }
+      await logs.flush()
+      const written = await Promise.all(jobIds.map((jobId) => redis.xlen(`arq:obs:log:${jobId}`)))
+      expect(written).toEqual([900, 900, 200])
+    } finally {
+      await link.close()
+    }
   })
 
   test('are appended once where the reply was lost and the call is sent again', async () => {

@@ -14,6 +14,7 @@
 // flowPlace: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
 // flowReopen: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // flowStart: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6]
+// flowTake: ARGV[1] ARGV[2] KEYS[1]
 // free: ARGV[1] KEYS[1] KEYS[2..]
 // limitAdmit: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // limitFill: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
@@ -748,6 +749,11 @@ redis.call('ZADD', KEYS[5], now, ARGV[1])
 redis.call('ZADD', KEYS[6], now, ARGV[1])
 redis.pcall('PUBLISH', ARGV[3], ARGV[1])
 return { 1 }`,
+  flowTake: `if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'starter', ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return { redis.call('HGET', KEYS[1], 'starter') == ARGV[1] and 1 or 0 }`,
   free: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local out = {}
@@ -1536,7 +1542,8 @@ local known = redis.call('HMGET', KEYS[2], 'revision', 'done')
 local revision, done = known[1] or '', known[2] or ''
 local out = {}
 if revision ~= ARGV[3] or (revision ~= '' and done ~= ARGV[4]) then
-  if ARGV[1] ~= '1' or revision .. ' ' .. done ~= ARGV[5] then return 'changed' end
+  local is_written = ARGV[6] == '' and revision == '' or revision .. ' ' .. done == ARGV[5]
+  if ARGV[1] ~= '1' or not is_written then return 'changed' end
   for i = 1, count do out[i] = redis.pcall('GET', KEYS[3 + 2 * i]) == ARGV[10] and 1 or 0 end
   return out
 end
@@ -1737,6 +1744,7 @@ export const luaShas = {
   flowPlace: '81b4ce501edb62ca61606db28cf3b27fe3009001',
   flowReopen: '75a516c2c3da56918cf0c08c36aa2163c2b7004f',
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
+  flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
@@ -1753,7 +1761,7 @@ export const luaShas = {
   rescore: 'e744935017cd7b1d31e0d1217d8090c719f360a6',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
   scheduleTake: '644ef1c6fdf63e0cbcf03b02a2889063d6830480',
-  scheduleWrite: '2ad88ef9e242f93823b3a00058b56a9472bc6081',
+  scheduleWrite: 'f3b6334a94ee1d4b1f7002bbd0a792feb0358b7d',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',
   takeOut: '8e11f2596fbe5dadab227b397149002e4e3ced2b',

@@ -262,6 +262,14 @@ test('writes a tick once when the reply was lost and the call is sent again', as
       run.call(proxied.connection, (redisClient) => operation(redisClient, 1))) as never
     expect(await proxied.schedules.write(write)).toEqual(['queued'])
     expect(await redis.zcard('arq:queue')).toBe(1)
+    // A removal as well.
+    const [read] = await proxied.schedules.read(['again'])
+    const removal = { name: 'again', read: read!, revision: 'gone', doneMs: 0, nextMs: null, remove: true }
+    proxied.connection.run = run
+    expect(await proxied.schedules.write(removal)).toEqual([])
+    proxied.connection.run = ((operation: (client: unknown, attempt: number) => Promise<unknown>) =>
+      run.call(proxied.connection, (redisClient) => operation(redisClient, 1))) as never
+    expect(await proxied.schedules.write(removal)).toEqual([])
   } finally {
     await proxied.close()
   }

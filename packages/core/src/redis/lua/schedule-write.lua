@@ -19,7 +19,8 @@ local known = redis.call('HMGET', KEYS[2], 'revision', 'done')
 local revision, done = known[1] or '', known[2] or ''
 local out = {}
 if revision ~= ARGV[3] or (revision ~= '' and done ~= ARGV[4]) then
-  if ARGV[1] ~= '1' or revision .. ' ' .. done ~= ARGV[5] then return 'changed' end
+  local is_written = ARGV[6] == '' and revision == '' or revision .. ' ' .. done == ARGV[5]
+  if ARGV[1] ~= '1' or not is_written then return 'changed' end
   for i = 1, count do out[i] = redis.pcall('GET', KEYS[3 + 2 * i]) == ARGV[10] and 1 or 0 end
   return out
 end

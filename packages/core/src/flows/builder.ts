@@ -44,13 +44,14 @@ export class FlowBuilder {
   /** @internal In the order of the calls, which is one that they can run in. */
   readonly members: CalledMember[] = []
   readonly #keyOf: (index: number) => string
-  readonly #byKey = new Map<string, CalledMember>()
+  readonly #check: (call: CalledMember) => void
   readonly #names = new Map<string, number>()
   readonly #taken = new Set<string>()
 
-  /** @internal */
-  constructor(keyOf: (index: number) => string = String) {
+  /** @internal `check` throws for a call that cannot be written. */
+  constructor(keyOf: (index: number) => string = String, check: (call: CalledMember) => void = () => {}) {
     this.#keyOf = keyOf
+    this.#check = check
   }
 
   /**
@@ -75,12 +76,12 @@ export class FlowBuilder {
     if (name !== undefined && this.#taken.has(name))
       throw new OptionsError(`flow.call(${functionName}): another member has the name '${name}'; give each its own`)
     const handle = new FlowMember(this.#keyOf(this.members.length), name ?? this.#freeName(functionName), this)
-    this.#taken.add(handle.name)
     const before = (Array.isArray(after) ? after : [after]) as FlowHandle[]
     const keys = new Set(before.flatMap((each) => this.#keysIn(each)))
     const member = { handle, task, input, after: keys, on, name: handle.name, queueName, delayMs }
+    this.#check(member)
+    this.#taken.add(handle.name)
     this.members.push(member)
-    this.#byKey.set(handle.key, member)
     return handle as never
   }
 

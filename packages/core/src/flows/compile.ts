@@ -29,24 +29,21 @@ export interface CompileOptions {
  */
 export function compileMembers(calls: readonly CalledMember[], options: CompileOptions): WrittenMember[] {
   const { codec: ownCodec, flowId, keepsLast, limits, nowMs } = options
-  const packed = calls.map((call) => {
-    const codec = (typeof call.task === 'object' && call.task.codec) || ownCodec
-    const { references, ...rest } = takeReferences(pack(call, codec), (value) =>
-      value instanceof FlowMember || value instanceof FlowGroup ? value.target : undefined,
-    )
+  const written = calls.map((call) => {
+    const { references, ...rest } = packed(call, ownCodec)
     const after = [...new Set([...call.after, ...membersOf(references)])]
-    return { call, codec, references, after, ...rest }
+    return { call, references, after, ...rest }
   })
-  const graph = new Map<string, FlowNode>(packed.map(({ after, call }) => [call.handle.key, { after, on: call.on }]))
+  const graph = new Map<string, FlowNode>(written.map(({ after, call }) => [call.handle.key, { after, on: call.on }]))
   const problem = problemOfGraph(graph)
   if (problem !== undefined) throw new OptionsError(`flow: ${problem}`)
   const next = new Map<string, string[]>(calls.map(({ handle }) => [handle.key, []]))
   const needed = new Set<string>()
-  for (const { after, call, references } of packed) {
+  for (const { after, call, references } of written) {
     for (const key of after) next.get(key)!.push(call.handle.key)
     for (const key of membersOf(references)) needed.add(key)
   }
-  return packed.map(({ after, args, call, codec, kwargs, references }) => {
+  return written.map(({ after, args, call, codec, kwargs, references }) => {
     const { delayMs, handle, name, on, queueName = options.queueName, task } = call
     const functionName = typeof task === 'string' ? task : task.name
     const behind = next.get(handle.key)!
@@ -59,9 +56,31 @@ export function compileMembers(calls: readonly CalledMember[], options: CompileO
   })
 }
 
+/**
+ * Checks a call by itself, as it would be written: an error that shows when all are written is too late for the handler
+ * that made it.
+ *
+ * @throws ArgumentsError, EncodeError, OptionsError.
+ */
+export function checkCall(call: CalledMember, options: Omit<CompileOptions, 'queueName' | 'keepsLast'>): void {
+  const { args, codec, kwargs } = packed(call, options.codec)
+  const functionName = typeof call.task === 'string' ? call.task : call.task.name
+  const mark = { flow: { id: options.flowId, member: call.handle.key, keeps: true } }
+  encodeJob({ jobTry: null, functionName, args, kwargs, enqueueTimeMs: options.nowMs, mark }, codec, options.limits)
+}
+
 /** True for a function that Python workers run, and for one of which only the name is known. */
 export function mayBePython(task: AnyContract | string): boolean {
   return typeof task === 'string' || task.isPython === true
+}
+
+/** A call's arguments with null where results will stand, and its codec. */
+function packed(call: CalledMember, ownCodec: CodecName): ReturnType<typeof takeReferences> & { codec: CodecName } {
+  const codec = (typeof call.task === 'object' && call.task.codec) || ownCodec
+  const taken = takeReferences(pack(call, codec), (value) =>
+    value instanceof FlowMember || value instanceof FlowGroup ? value.target : undefined,
+  )
+  return { ...taken, codec }
 }
 
 /** An input with members in it is bound by name only: the worker checks it once the results are there. */

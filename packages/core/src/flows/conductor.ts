@@ -1,4 +1,4 @@
-import { RedisReplyError } from '../errors.ts'
+import { RedisUnavailableError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Link } from '../redis/link.ts'
 import { readDefinition } from './definition.ts'
@@ -11,6 +11,12 @@ const LOOK_MS = 500
 const REST_MS = 2_000
 /** Part of its time that a conductor may spend on looks: one in five. */
 const MAX_SHARE = 4
+/** Time between two looks for flows in the list whose time is over, in ms. */
+const SWEEP_MS = 60_000
+/** Distance of two log lines about one flow, in ms. */
+const REPEAT_MS = 60_000
+/** Flows whose last log line is remembered. */
+const MAX_LOGGED = 1_000
 
 export interface ConductorOptions {
   link: Link
@@ -33,7 +39,10 @@ export class FlowConductor {
   #leads = false
   /** Wakes at what flows publish; undefined until there is one. */
   #ears: Promise<(() => void)[]> | undefined
+  /** Queues that it listens to, and what ends that. */
   readonly #queues = new Map<string, () => void>()
+  readonly #loggedMs = new Map<string, number>()
+  #sweptMs = -Infinity
   #isWoken = false
 
   constructor(options: ConductorOptions) {
@@ -77,30 +86,49 @@ export class FlowConductor {
     const begun = performance.now()
     try {
       this.#leads = await link.flowRecords.lead(workerId, LEASE_MS)
-      if (!this.#leads) return REST_MS
-      const flows = await link.flowRecords.watched()
+      const used = new Set<string>()
+      const flows = this.#leads ? await link.flowRecords.watched() : []
       for (const flowId of flows) {
         if (this.#isStopped) return 0
-        await this.#look(flowId)
+        await this.#look(flowId, used)
         await link.flowRecords.lead(workerId, LEASE_MS)
       }
+      this.#leave(used)
+      if (this.#leads) await this.#sweep()
       return flows.length === 0 ? REST_MS : Math.max(LOOK_MS, MAX_SHARE * (performance.now() - begun))
     } catch (error) {
-      log.error({ err: error }, `looking after flows failed, trying again in ${REST_MS} ms`)
+      this.#report('', () => log.error({ err: error }, `looking after flows failed, trying again in ${REST_MS} ms`))
       return REST_MS
     }
   }
 
-  /** One that is damaged stops no other. */
-  async #look(flowId: string): Promise<void> {
+  /** One that is damaged, in whatever way, stops no other. */
+  async #look(flowId: string, used: Set<string>): Promise<void> {
     const { driver, log } = this.#options
     try {
       await driver.look(flowId)
-      await this.#hear(flowId)
+      await this.#hear(flowId, used)
     } catch (error) {
-      if (!(error instanceof RedisReplyError)) throw error
-      log.error({ err: error, flowId }, `looking after the flow '${flowId}' failed, trying again in ${LOOK_MS} ms`)
+      if (error instanceof RedisUnavailableError) throw error
+      const about = `looking after the flow '${flowId}' failed, trying again in ${LOOK_MS} ms`
+      this.#report(flowId, () => log.error({ err: error, flowId }, about))
     }
+  }
+
+  /** Flows expire by themselves; the list of flows does not hear of that. */
+  async #sweep(): Promise<void> {
+    const nowMs = performance.now()
+    if (nowMs - this.#sweptMs < SWEEP_MS) return
+    this.#sweptMs = nowMs
+    await this.#options.link.flowRecords.sweep()
+  }
+
+  #report(about: string, write: () => void): void {
+    const nowMs = performance.now()
+    if (nowMs - (this.#loggedMs.get(about) ?? -Infinity) < REPEAT_MS) return
+    if (this.#loggedMs.size >= MAX_LOGGED) this.#loggedMs.clear()
+    this.#loggedMs.set(about, nowMs)
+    write()
   }
 
   /** Announcements of flows that begin; without them it looks by the clock. */
@@ -114,7 +142,7 @@ export class FlowConductor {
   }
 
   /** Keyspace events of the queues of a flow's members, where the server has them: a job of Python's that ends leaves its queue. */
-  async #hear(flowId: string): Promise<void> {
+  async #hear(flowId: string, used: Set<string>): Promise<void> {
     const { link } = this.#options
     const out = await link.flowRecords.out(flowId)
     const names = out.slice(0, 100).map((key) => `m:${key}`)
@@ -122,13 +150,23 @@ export class FlowConductor {
     for (const text of texts) {
       if (!text) continue
       const { isPython, queueName } = readDefinition(text)
-      if (!isPython || this.#queues.has(queueName)) continue
+      if (!isPython) continue
+      used.add(queueName)
+      if (this.#queues.has(queueName)) continue
       this.#queues.set(queueName, () => {})
       const channel = link.keyspaceChannel(link.keys.queue(queueName))
       const stop = await link.subscriber
         .listen(channel, (event) => event === 'zrem' && this.#wake())
         .catch(() => () => {})
       this.#queues.set(queueName, stop)
+    }
+  }
+  /** Listens no longer to queues that no flow uses: names of queues may be many. */
+  #leave(used: ReadonlySet<string>): void {
+    for (const [queueName, stop] of this.#queues) {
+      if (used.has(queueName)) continue
+      stop()
+      this.#queues.delete(queueName)
     }
   }
 }

@@ -1,5 +1,6 @@
 import { parentByName } from '@arq-ts/protocol/flows'
 import type { FlowCondition, FlowNode, MemberOutcome, ResultReference, UnknownPolicy } from '@arq-ts/protocol/flows'
+import { FlowError } from '../errors.ts'
 
 /** A member as its flow keeps it, in JSON. */
 export interface MemberDefinition {
@@ -20,8 +21,24 @@ export function writeDefinition(member: MemberDefinition): string {
   return JSON.stringify(member)
 }
 
+/** @throws FlowError for what is no definition. */
 export function readDefinition(text: string): MemberDefinition {
-  return JSON.parse(text) as MemberDefinition
+  const read = parsed(text)
+  const strings = [read?.name, read?.functionName, read?.queueName]
+  if (read && strings.every((each) => typeof each === 'string') && Array.isArray(read.references))
+    return read as MemberDefinition
+  const found = text.slice(0, 80)
+  throw new FlowError(
+    `the definition of a member of the flow is damaged: \`${found}\`; start the flow under another id`,
+  )
+}
+
+function parsed(text: string): Partial<MemberDefinition> | null {
+  try {
+    return JSON.parse(text) as Partial<MemberDefinition> | null
+  } catch {
+    return null
+  }
 }
 
 /** The id of a member's job. */

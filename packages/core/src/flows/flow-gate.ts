@@ -6,7 +6,7 @@ import { FLOW_PAGE } from '../redis/flows.ts'
 import type { FlowRecords, MemberEnd } from '../redis/flows.ts'
 import type { Claim } from '../redis/broker.ts'
 import { HOLD_MS } from '../redis/limits.ts'
-import { compileMembers } from './compile.ts'
+import { checkCall, compileMembers } from './compile.ts'
 import type { CompileOptions } from './compile.ts'
 import type { FlowConductor } from './conductor.ts'
 import type { FlowDriver } from './driver.ts'
@@ -111,7 +111,8 @@ class FlowPass implements Pass {
     this.#job = job
     this.#mark = mark
     this.#options = options
-    this.scope = new FlowScope(mark)
+    const { now, writing } = options
+    this.scope = new FlowScope(mark, (call) => checkCall(call, { ...writing, flowId: mark.id, nowMs: now() }))
   }
 
   /** A member that is not out is not to run: its time has not come, or its flow is cancelled. */

@@ -1,6 +1,6 @@
 import { FlowError } from '../errors.ts'
 import { FlowBuilder } from './builder.ts'
-import type { FlowCallOptions } from './builder.ts'
+import type { CalledMember, FlowCallOptions } from './builder.ts'
 import type { FlowInput, FlowMember } from './handles.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
 
@@ -13,15 +13,15 @@ export class FlowScope extends FlowBuilder {
   readonly flowId: string | null
 
   /** @internal */
-  constructor(mark: { id: string; member: string } | undefined) {
-    super((index) => `${mark?.member ?? ''}.${index}`)
+  constructor(mark: { id: string; member: string } | undefined, check?: (call: CalledMember) => void) {
+    super((index) => `${mark?.member ?? ''}.${index}`, check)
     this.flowId = mark?.id ?? null
   }
 
   /**
    * Adds a call to the flow.
    *
-   * @throws FlowError where the job is in no flow; OptionsError.
+   * @throws FlowError where the job is in no flow; ArgumentsError, EncodeError; OptionsError.
    */
   override call<T extends AnyContract | string>(
     task: T,

@@ -1,14 +1,28 @@
 import { familiesOf } from '@arq-ts/protocol/flows'
+import { FlowError, RedisReplyError } from '../errors.ts'
 import type { Link } from '../redis/link.ts'
 import { readSnapshot } from './definition.ts'
+import type { FlowSnapshot } from './definition.ts'
 
 /** The flow that holds a job, by what `arq:held` says of it: its name and id, and the members before the job that are open. */
 export async function waitOf(link: Link, held: string): Promise<{ about: string; waitsFor: string[] }> {
-  const [flowId = '', key = ''] = held.split(' ')
-  const snapshot = readSnapshot(flowId, await link.flowRecords.read(flowId))
+  // The id of a flow may have spaces, the key of a member has none.
+  const at = held.lastIndexOf(' ')
+  const [flowId, key] = [held.slice(0, at), held.slice(at + 1)]
+  const snapshot = await snapshotOf(link, flowId)
   if (!snapshot) return { about: flowId, waitsFor: [] }
   const { members, name, open } = snapshot
   const families = familiesOf(open)
   const before = (members.get(key)?.after ?? []).flatMap((parent) => families.get(parent) ?? [])
   return { about: `${name} ${flowId}`, waitsFor: before.map((each) => members.get(each)?.definition.name ?? each) }
+}
+
+/** Null for a flow that is damaged, too: its job is shown all the same. */
+async function snapshotOf(link: Link, flowId: string): Promise<FlowSnapshot | null> {
+  try {
+    return readSnapshot(flowId, await link.flowRecords.read(flowId))
+  } catch (error) {
+    if (error instanceof FlowError || error instanceof RedisReplyError) return null
+    throw error
+  }
 }

@@ -2,7 +2,9 @@ import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { MemberOutcome } from '@arq-ts/protocol/flows'
 import type { Held } from './broker-calls.ts'
+import { WrongType } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
+import { intact } from './damage.ts'
 import { readId } from './id-bytes.ts'
 import { HOLD_MS } from './limits.ts'
 import type { ScriptValue } from './scripts.ts'
@@ -11,6 +13,8 @@ import type { ScriptValue } from './scripts.ts'
 export const FLOW_PAGE = 500
 /** Time that a flow whose producer died while it wrote it is kept, in ms. */
 const CREATING_MS = 600_000
+/** Flows of the list that are looked at together, to find those whose time is over. */
+const SWEEP_PAGE = 100
 
 /** A member's definition as text, and the members around it. */
 export interface WrittenMember {
@@ -60,12 +64,8 @@ export class FlowRecords {
 
   /** Takes an id for a flow; false where another one has it. */
   async take(flowId: string, token: string): Promise<boolean> {
-    const key = this.#keys.flow(flowId)
-    const [, taker] = await this.#calls.transaction([
-      ['hsetnx', key, 'starter', token],
-      ['hget', key, 'starter'],
-    ])
-    return taker === token
+    const [taken] = await this.#calls.script('flowTake', [this.#keys.flow(flowId)], [token, CREATING_MS])
+    return taken === 1
   }
 
   /** Writes a flow in bounded steps; it does nothing yet, and goes by itself unless it is started. */
@@ -314,20 +314,32 @@ export class FlowRecords {
   async list(limit: number): Promise<{ flowId: string; fields: (string | null)[]; open: number }[]> {
     const keys = this.#keys
     const [ids] = (await this.#calls.pipeline([['zrevrange', keys.flows, 0, limit - 1]])) as [string[]]
-    const replies = await this.#calls.pipeline(
+    const replies = await this.#calls.attempt(
       ids.flatMap((id): Call[] => [
         ['hmget', keys.flow(id), 'name', 'state', 'started', 'ended', 'members'],
         ['scard', keys.flowOpen(id)],
       ]),
     )
-    const flows = ids.map((flowId, i) => ({
-      flowId,
-      fields: replies[2 * i] as (string | null)[],
-      open: Number(replies[2 * i + 1]),
-    }))
+    const flows = ids.flatMap((flowId, i) => {
+      const fields = replies[2 * i]
+      if (fields instanceof WrongType) return []
+      return [{ flowId, fields: fields as (string | null)[], open: intact(replies[2 * i + 1], 0) }]
+    })
     const past = flows.filter(({ fields }) => fields[1] === null).map(({ flowId }) => flowId)
     if (past.length > 0) await this.#calls.pipeline([['zrem', keys.flows, ...past]])
     return flows.filter(({ fields }) => fields[1] !== null)
+  }
+
+  /** Takes flows whose time is over off the list: a sample of it, and another while many of a sample are gone. */
+  async sweep(): Promise<void> {
+    const { flows } = this.#keys
+    for (let gone = SWEEP_PAGE; gone > SWEEP_PAGE / 4;) {
+      const [ids] = (await this.#calls.pipeline([['zrandmember', flows, SWEEP_PAGE]])) as [string[]]
+      const found = await this.#calls.pipeline(ids.map((id): Call => ['exists', this.#keys.flow(id)]))
+      const past = ids.filter((_, i) => found[i] === 0)
+      if (past.length > 0) await this.#calls.pipeline([['zrem', flows, ...past]])
+      gone = past.length
+    }
   }
 
   /** Flows that have not ended. */

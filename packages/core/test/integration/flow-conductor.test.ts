@@ -2,9 +2,10 @@ import { encodeResult } from '@arq-ts/protocol/jobs'
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { defineTask, flow, FlowFailedError } from '../../src/index.ts'
+import { defineTask, flow, FlowError, FlowFailedError } from '../../src/index.ts'
 import type { FlowRun } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { Link } from '../../src/redis/link.ts'
+import { silent, useBench } from './support.ts'
 
 const bench = useBench()
 
@@ -72,6 +73,53 @@ test('a flow with a damaged key stops no other flow and no job, whichever key it
   const { findings } = await client.doctor.examine({ queues: ['arq:queue'] })
   const damaged = findings.flatMap((finding) => finding.damaged.map(({ key }) => key))
   expect(damaged).toEqual(expect.arrayContaining(keys))
+  const listed = (await client.flows.list()).map(({ flowId }) => flowId)
+  expect(listed).toEqual(expect.arrayContaining(['bad-flow-open', later.flowId]))
+})
+
+test('flows with a damaged definition of a member stop no other flow, and say so', async () => {
+  const client = bench.client()
+  const start = async () => {
+    const f = flow('removed')
+    f.call(echo, { value: 1 }, { delayMs: 3_600_000 })
+    return client.start(f)
+  }
+  const bad: FlowRun[] = []
+  for (const damage of ['{', 'null', '{"name":1}']) {
+    const run = await start()
+    bad.push(run)
+    await bench.database().redis.hset(`arq:flow:${run.flowId}`, 'm:0', damage)
+  }
+  const good = await start()
+  // The conductor alone finds the end of a job that an operator has removed.
+  await client.jobs.remove(`${good.flowId}-0`)
+  await bench.worker({ tasks })
+  await expect(good.result({ timeoutMs })).rejects.toThrow('echo unknown')
+  for (const run of bad) await expect(run.status()).rejects.toThrow(FlowError)
+})
+
+test('the list of flows loses those that are gone, though nobody reads it', async () => {
+  const { redis } = bench.database()
+  const f = flow('kept')
+  f.call(echo, { value: 1 })
+  const { flowId } = await bench.client().start(f)
+  await redis.zadd('arq:flows', ...Array.from({ length: 250 }, (_, i) => [String(i), `gone-${i}`]).flat())
+  await bench.worker({ tasks })
+  await eventually(async () => (await redis.zcard('arq:flows')) === 1)
+  expect(await redis.zrange('arq:flows', '0', '-1')).toEqual([flowId])
+})
+
+test('an id is taken by one producer, and is free again where that one dies before it has written the flow', async () => {
+  const { redis } = bench.database()
+  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+  try {
+    expect(await link.flowRecords.take('nightly', 'a')).toBe(true)
+    expect(await link.flowRecords.take('nightly', 'a')).toBe(true)
+    expect(await link.flowRecords.take('nightly', 'b')).toBe(false)
+    expect(await redis.pttl('arq:flow:nightly')).toBeGreaterThan(0)
+  } finally {
+    await link.close()
+  }
 })
 
 describe('the conductor', () => {
@@ -142,7 +190,7 @@ describe('a member of a flow', () => {
     const f = flow('early')
     const first = f.call(echo, { value: 1 }, { delayMs: 3_600_000 })
     f.call(echo, { value: first }, { name: 'second' })
-    const run = await client.start(f)
+    const run = await client.start(f, { flowId: 'an early flow' })
     const { jobId } = (await run.status()).members[1]!
     await bench.worker({ tasks })
     await client.jobs.runNow('arq:queue', [jobId])

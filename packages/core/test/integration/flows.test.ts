@@ -157,6 +157,28 @@ describe('a flow', () => {
     ])
   })
 
+  test.each<[string, unknown]>([
+    ['no codec writes', { value: () => 1 }],
+    ['does not fit the task', 'text'],
+  ])('fails the handler that adds a call whose input %s, in that run', async (_, input) => {
+    let runs = 0
+    const wrong = defineTask({
+      name: 'wrong',
+      maxTries: 3,
+      handler: (ctx) => {
+        runs++
+        ctx.flow.call(echo, input as never)
+      },
+    })
+    await bench.worker({ tasks: [...tasks, wrong] })
+    const f = flow('wrong')
+    f.call(wrong, [])
+    const run = await bench.client().start(f)
+    await expect(run.result({ timeoutMs })).rejects.toThrow(FlowFailedError)
+    expect(runs).toBe(1)
+    expect(await states(run)).toEqual({ wrong: 'failure' })
+  })
+
   test('cannot be added to by a job that is in none', async () => {
     const outsider = defineTask({ name: 'outsider', handler: (ctx) => void ctx.flow.call(echo, { value: 1 }) })
     await bench.worker({ tasks: [outsider] })

@@ -115,6 +115,11 @@ export class FlowFailedError extends ArqError {
   }
 }
 
+/** A middleware broke the rules of `next`: it called it twice, or enqueued nothing and threw nothing. */
+export class MiddlewareError extends ArqError {
+  readonly code = 'ARQ_MIDDLEWARE'
+}
+
 /** `worker.runCheck()` found failed jobs. arq's `FailedJobs`. */
 export class FailedJobsError extends ArqError {
   readonly code = 'ARQ_FAILED_JOBS'

@@ -31,6 +31,7 @@ export type { FrozenOutcome, JobRemains, SeenJob, ShelfKind } from './jobs/rever
 export type { JobPageRequest, PagedJob, PageOfJobs } from './jobs/pages.ts'
 export { containsText } from './jobs/contains.ts'
 export { measureCommands } from './measure.ts'
+export type { Enqueued, Middleware, OutgoingCall, RunContext } from './middleware/middleware.ts'
 export { Job } from './jobs/job.ts'
 export type { JobInfo, JobResult, WaitOptions } from './jobs/job.ts'
 export { checkOptions } from './options/check.ts'

@@ -55,11 +55,13 @@ export async function loadTaskPackage(
   return createTasks(options, environment)
 }
 
-/** Tasks and cron jobs add up, hooks run one after the other, of other options the last wins. */
+/** Tasks, cron jobs and middleware add up, hooks run one after the other, of other options the last wins. */
 export function merge(parts: readonly WorkerOptions[]): WorkerOptions {
   const merged: WorkerOptions = Object.assign({}, ...parts) as WorkerOptions
   merged.tasks = unique(parts.flatMap((part) => part.tasks ?? []))
   merged.cron = unique(parts.flatMap((part) => part.cron ?? []))
+  const middleware = parts.flatMap((part) => part.middleware ?? [])
+  if (middleware.length > 0) merged.middleware = middleware
   for (const name of ['onStartup', 'onShutdown', 'onJobStart', 'onJobEnd', 'afterJobEnd'] as const) {
     const hooks = parts.flatMap((part) => part[name] ?? [])
     if (hooks.length < 2) continue

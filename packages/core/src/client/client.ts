@@ -1,6 +1,5 @@
 import { RedisUnavailableError } from '../errors.ts'
 import { Doctor } from '../queues/doctor.ts'
-import { createDeferredLogger } from '../logging/deferred-logger.ts'
 import type { JobEvent } from '../fleet/events.ts'
 import { DeadLetters } from '../jobs/dead-letter-collection.ts'
 import { Jobs } from '../jobs/jobs.ts'
@@ -8,7 +7,6 @@ import { Workers } from '../fleet/workers.ts'
 import { Reversals } from '../jobs/reversals.ts'
 import { Job, toJobInfo, toJobResult } from '../jobs/job.ts'
 import type { JobInfo, JobResult } from '../jobs/job.ts'
-import { resolveClientOptions } from '../options/client.ts'
 import { checkArray, checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
 import type { ClientOptions } from '../options/client.ts'
 import { checkEnqueueOptions } from '../options/enqueue.ts'
@@ -19,16 +17,20 @@ import type { EnqueueCall } from '../redis/broker.ts'
 import { Flows } from '../flows/flows.ts'
 import type { Flow, FlowRun } from '../flows/flows.ts'
 import { Limits } from '../limits/limits.ts'
+import { enqueueWithin } from '../middleware/enqueue-side.ts'
+import type { EnqueueWithin, Metadata } from '../middleware/enqueue-side.ts'
+import type { Enqueued, Middleware } from '../middleware/middleware.ts'
 import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
 import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
-import { Link } from '../redis/link.ts'
+import type { Link } from '../redis/link.ts'
 import { newJobId } from './job-ids.ts'
 import { Schedules } from '../schedules/schedules.ts'
 import type { UniqueOutcome, UniqueRules } from '../redis/unique-jobs.ts'
 import { isSerial, rulesOf } from '../unique/unique.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
-import { dueOf, packCall } from './packing.ts'
+import { dueOf, functionNameOf, packCall } from './packing.ts'
+import { openLink, SharedLink } from './parts.ts'
 import { isTracing, traceEnqueue } from '../telemetry/tracing.ts'
 
 /** Outcome of one item of `enqueueMany`. */
@@ -93,6 +95,8 @@ export class Client {
   readonly #batcher: EnqueueBatcher
   readonly #ownsLink: boolean
   readonly #onEnqueued: ((job: JobEvent) => void) | undefined
+  /** Undefined where no middleware surrounds what is enqueued. */
+  readonly #within: EnqueueWithin | undefined
   /** The last call under way of each unique key. */
   readonly #uniqueCalls = new Map<string, Promise<void>>()
   /** Calls that have begun to enqueue and have no answer yet. */
@@ -102,11 +106,13 @@ export class Client {
 
   /** @throws OptionsError */
   constructor(options: ClientOptions = {}) {
-    const { link, queueName, codec, onEnqueued } = options instanceof SharedLink ? options : openLink(options)
+    const parts = options instanceof SharedLink ? options : openLink(options)
+    const { link, queueName, codec, onEnqueued } = parts
     this.#link = link
     this.queueName = queueName
     this.codec = codec
     this.#onEnqueued = onEnqueued
+    this.#within = enqueueWithin(parts.middleware)
     this.#ownsLink = !(options instanceof SharedLink)
     this.#batcher = new EnqueueBatcher(link.broker, link.timeoutMs)
     this.queues = new Queues(link, queueName)
@@ -124,7 +130,12 @@ export class Client {
   /** @internal A client over a worker's connection. */
   static over(
     link: Link,
-    options: { codec: CodecName; queueName: string; onEnqueued: (job: JobEvent) => void },
+    options: {
+      codec: CodecName
+      queueName: string
+      middleware: readonly Middleware[]
+      onEnqueued: (job: JobEvent) => void
+    },
   ): Client {
     return new Client(new SharedLink(link, options) as ClientOptions)
   }
@@ -151,6 +162,11 @@ export class Client {
     this.#begin()
     try {
       if (!this.#link.clock.isKnown) await this.#link.syncClock()
+      if (this.#within) {
+        const item = [task, input, options] as EnqueueItem<AnyContract | string>
+        const { status, job } = await this.#enqueueWithin(this.#within, item)
+        return status === 'queued' ? (job as Job<never>) : null
+      }
       const call = this.#prepare(task, input, options)
       if (call.unique) {
         const { status, job } = await this.#sendUnique(call, call.unique)
@@ -183,7 +199,9 @@ export class Client {
   }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
     checkArray('enqueueMany', 'items', items)
     const failed = (error: unknown): EnqueueOutcome => ({ status: 'failed', error: error as Error })
-    const enqueue = ([task, input, options]: EnqueueItem<AnyContract | string>): Promise<EnqueueOutcome> => {
+    const enqueue = (item: EnqueueItem<AnyContract | string>): Promise<EnqueueOutcome> => {
+      if (this.#within) return this.#enqueueWithin(this.#within, item).catch(failed)
+      const [task, input, options] = item
       try {
         const call = this.#prepare(task, input, options)
         if (call.unique) return this.#sendUnique(call, call.unique).catch(failed)
@@ -329,20 +347,35 @@ export class Client {
     })
   }
 
-  #prepare(task: AnyContract | string, input: unknown, options: EnqueueOptions = {}): PreparedCall {
+  /** Enqueues one call by way of the middleware. */
+  async #enqueueWithin(within: EnqueueWithin, item: EnqueueItem<AnyContract | string>): Promise<Enqueued> {
+    const [task, input, options] = item
+    return within({ functionName: functionNameOf(task), input, options }, async (given, metadata) => {
+      const call = this.#prepare(task, input, given, metadata)
+      if (call.unique) return this.#sendUnique(call, call.unique)
+      const job = new Job(call.jobId, call.queueName, this.#link, call.unpack)
+      return { status: (await this.#send(call)) ? 'queued' : 'duplicate', job }
+    })
+  }
+
+  #prepare(
+    task: AnyContract | string,
+    input: unknown,
+    options: EnqueueOptions = {},
+    metadata?: Metadata,
+  ): PreparedCall {
     checkEnqueueOptions(options)
-    if (typeof (task as Partial<AnyContract> | null)?.pack !== 'function') checkName('enqueue', 'functionName', task)
+    const functionName = functionNameOf(task)
     const contract = typeof task === 'string' ? undefined : task
     const codec = contract?.codec ?? this.codec
     const { args, kwargs } = packCall(task, input, options, codec)
     const now = this.#link.clock.now()
-    const functionName = contract?.name ?? (task as string)
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
     const unique = options.unique && rulesOf(options.unique)
     const { headStartMs = 0 } = options
     const serial = unique && isSerial(unique) ? { unique: unique.key } : undefined
     const ahead = headStartMs > 0 ? { due: now } : undefined
-    if (ahead || serial) record.mark = { ...ahead, ...serial }
+    if (ahead || serial || metadata) record.mark = { ...ahead, ...serial, ...(metadata && { metadata }) }
     return {
       functionName: record.functionName,
       jobId: options.jobId ?? newJobId(),
@@ -354,40 +387,6 @@ export class Client {
       payload: encodeJob(record, codec, this.#link.limits),
       unpack: contract?.unpack,
     }
-  }
-}
-
-/** Parts of a client. */
-interface Parts {
-  link: Link
-  codec: CodecName
-  queueName: string
-  onEnqueued?: (job: JobEvent) => void
-}
-
-function openLink(options: ClientOptions): Parts {
-  const settings = resolveClientOptions(options)
-  const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs: timeoutMs, queueName, codec } = settings
-  const { maxDecodedBytes, maxPayloadBytes, spinForReplies } = settings
-  const limits = { maxDecodedBytes, maxPayloadBytes }
-  const log =
-    settings.logger ?? createDeferredLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
-  const link = new Link({ redis, keyPrefix, expiresExtraMs, limits, log, timeoutMs, spinForReplies })
-  return { link, queueName, codec }
-}
-
-/** Connection of a worker as it is handed to the client of its handlers. */
-class SharedLink implements Parts {
-  readonly link: Link
-  readonly codec: CodecName
-  readonly queueName: string
-  readonly onEnqueued: (job: JobEvent) => void
-
-  constructor(link: Link, options: Pick<SharedLink, 'codec' | 'queueName' | 'onEnqueued'>) {
-    this.link = link
-    this.codec = options.codec
-    this.queueName = options.queueName
-    this.onEnqueued = options.onEnqueued
   }
 }
 

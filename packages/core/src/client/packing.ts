@@ -1,10 +1,18 @@
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { ArgumentsError, OptionsError } from '../errors.ts'
+import { checkName } from '../options/arguments.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
 import type { Due } from '../redis/broker.ts'
 import type { AnyContract } from '../tasks/contract.ts'
 
 type Packed = ReturnType<AnyContract['pack']>
+
+/** The name on the wire of a task, or of a function that is given by it. @throws OptionsError */
+export function functionNameOf(task: AnyContract | string): string {
+  if (typeof (task as Partial<AnyContract> | null)?.pack === 'function') return (task as AnyContract).name
+  checkName('enqueue', 'functionName', task)
+  return task as string
+}
 
 /** A call of a contract by its schema, or of a name as it is given. @throws ArgumentsError, OptionsError */
 export function packCall(

@@ -5,6 +5,8 @@ import * as z from './zod.ts'
 import { checkOptions, timer } from './check.ts'
 import { connectionDefaults, connectionShape } from './connection.ts'
 import type { ConnectionOptions } from './connection.ts'
+import { middlewareSchema } from '../middleware/middleware.ts'
+import type { Middleware } from '../middleware/middleware.ts'
 import { given } from './defaults.ts'
 import type { Defaults } from './defaults.ts'
 
@@ -14,6 +16,8 @@ export interface ClientOptions extends ConnectionOptions {
   queueName?: string
   /** Time a call waits for Redis before it rejects with RedisUnavailableError, in ms, at least 1. Default 10,000. */
   commandTimeoutMs?: number
+  /** Code around every `enqueue` and item of `enqueueMany`, the first outermost; its `run` is for workers. Default none. */
+  middleware?: readonly Middleware[]
 }
 
 /** @internal */
@@ -21,6 +25,7 @@ export const clientDefaults = {
   ...connectionDefaults,
   queueName: DEFAULT_QUEUE_NAME,
   commandTimeoutMs: 10_000,
+  middleware: [],
 } satisfies { [K in keyof ClientOptions]-?: ClientOptions[K] | undefined }
 
 /** @internal */
@@ -28,6 +33,7 @@ export const clientSchema = z.strictObject({
   ...connectionShape,
   queueName: z.string().min(1).optional(),
   commandTimeoutMs: timer(1).optional(),
+  middleware: middlewareSchema.optional(),
 })
 
 /** With every default in place, and durations in whole ms. */

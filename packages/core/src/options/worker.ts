@@ -6,6 +6,8 @@ import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import * as z from './zod.ts'
 import type { CronJob } from '../cron/cron.ts'
 import { OptionsError } from '../errors.ts'
+import { middlewareSchema } from '../middleware/middleware.ts'
+import type { Middleware } from '../middleware/middleware.ts'
 import type { JobContext } from '../tasks/context.ts'
 import type { Needs } from '../tasks/contract.ts'
 import type { AnyTask } from '../tasks/task.ts'
@@ -92,6 +94,11 @@ export interface WorkerOptions extends ConnectionOptions {
   onJobEnd?: (ctx: JobContext) => unknown
   /** After its end is stored; waited for `abortGraceMs` at most. What it throws is logged. */
   afterJobEnd?: (ctx: JobContext) => unknown
+  /**
+   * Code around every handler (`run`), and around what handlers enqueue by `ctx.client` (`enqueue`), the first outermost.
+   * It runs after `onJobStart` and before `onJobEnd`. Default none.
+   */
+  middleware?: readonly Middleware[]
   /** A dead worker's jobs run again after this, in ms, at least 1,000. Default 30,000. */
   leaseMs?: number
   /** Time a handler may ignore its signal, or a hook at a job's end run, before its slot is given up, in ms. Default 5,000. */
@@ -171,6 +178,7 @@ export const workerDefaults = {
   onJobStart: undefined,
   onJobEnd: undefined,
   afterJobEnd: undefined,
+  middleware: [],
   leaseMs: 30_000,
   abortGraceMs: 5_000,
   retry: undefined,
@@ -235,6 +243,7 @@ export const workerSchema = z.strictObject({
   onJobStart: aFunction.optional(),
   onJobEnd: aFunction.optional(),
   afterJobEnd: aFunction.optional(),
+  middleware: middlewareSchema.optional(),
   leaseMs: timer(1_000).optional(),
   abortGraceMs: timer(0).optional(),
   retry: retryPolicySchema.optional(),

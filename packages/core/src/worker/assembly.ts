@@ -10,6 +10,7 @@ import { FlowGate } from '../flows/flow-gate.ts'
 import { Gates } from '../gates/gate.ts'
 import { LimitGate } from '../limits/limit-gate.ts'
 import type { Logger } from '../logging/logger.ts'
+import { handlerWithin } from '../middleware/run-side.ts'
 import type { ResolvedWorkerOptions } from '../options/worker.ts'
 import { Collector } from '../collector/collector.ts'
 import { QueueGauges } from '../recorder/queue-gauges.ts'
@@ -97,10 +98,11 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const clientOptions = {
     codec: settings.codec,
     queueName: settings.queues[0]!.name,
+    middleware: settings.middleware,
     onEnqueued: (job: JobEvent) => emit('jobEnqueued', job),
   }
   const client = Client.over(link, clientOptions)
-  const tickClient = Client.over(link, { ...clientOptions, codec: sharedCodec })
+  const tickClient = Client.over(link, { ...clientOptions, codec: sharedCodec, middleware: [] })
 
   const state = { ...settings.ctx }
   const { onStartup, onShutdown } = settings
@@ -193,6 +195,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     recordError: (jobId, error, ttlMs) => jobs.recordError(jobId, error, ttlMs),
     makeContext: (run) => makeContext(run, state, client, logs, (claim) => flowGate.scopeOf(claim)),
     wrapHandler: (run, call) => tracedRun(jobs, run, call),
+    handlerOf: handlerWithin(settings.middleware, (name) => functionNames.includes(name)),
   })
   const cron = new CronService({
     jobs: settings.cron,

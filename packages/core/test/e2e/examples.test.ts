@@ -25,6 +25,12 @@ const printed: Record<string, string[]> = {
     'charged 12',
   ],
   chunks: ['one call for 10 documents', 'characters: 3 3 5 – 4 3 5 5 4 3', 'RuntimeError: document 3 is empty'],
+  middleware: [
+    'welcome of request-1: asked for a mail as request-1: true',
+    'send_mail of request-1: mailed ann@example.org',
+    'send_mail of request-2 failed: no address: nobody',
+    'send_mail: deferred by more than a day',
+  ],
   flows: [
     'alert: the report failed',
     'fetch_part#3: RuntimeError: no answer from c',

@@ -64,6 +64,8 @@ export interface ExecutorOptions {
   makeContext: (run: HandlerRun) => JobContext
   /** Calls the handler, within whatever is to surround the call. */
   wrapHandler: (run: HandlerRun, call: () => unknown) => unknown
+  /** The handler of a run, within the middleware of the worker. */
+  handlerOf: (run: HandlerRun) => RegisteredTask['handler']
 }
 
 /** Takes one claimed job from admission to its settled end. The decisions are in the protocol's lifecycle.ts. */
@@ -279,12 +281,13 @@ export class Executor {
     const { onJobStart } = this.#options.settings
     const bound = run.task.bind(run.record.args, run.record.kwargs)
     const { packResult } = run.task
-    const isPlain = onJobStart === undefined && packResult === undefined
-    if (isPlain && !(bound instanceof Promise)) return run.task.handler(ctx, ...bound)
+    const handler = this.#options.handlerOf(run)
+    if (onJobStart === undefined && packResult === undefined && !(bound instanceof Promise))
+      return handler(ctx, ...bound)
     return (async () => {
       const args = await bound
       await onJobStart?.(ctx)
-      const result = await run.task.handler(ctx, ...args)
+      const result = await handler(ctx, ...args)
       return packResult ? packResult(result, run.codec) : result
     })()
   }
@@ -293,9 +296,8 @@ export class Executor {
     if (ending.kind !== 'finish') return this.#giveBack(run, ending, outcome, finishedMs)
     const { claim, codec, record, startedMs, task } = run
     const keepInProgressMs = task.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0
-    const { jobTry } = claim
     return this.#finish(
-      { claim, record, jobTry, hasRun: true, codec, task, startedMs, finishedMs, keepInProgressMs, pass },
+      { claim, record, jobTry: claim.jobTry, hasRun: true, codec, task, startedMs, finishedMs, keepInProgressMs, pass },
       ending,
     )
   }

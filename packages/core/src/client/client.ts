@@ -199,10 +199,11 @@ export class Client {
   }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
     checkArray('enqueueMany', 'items', items)
     const failed = (error: unknown): EnqueueOutcome => ({ status: 'failed', error: error as Error })
-    const enqueue = (item: EnqueueItem<AnyContract | string>): Promise<EnqueueOutcome> => {
-      if (this.#within) return this.#enqueueWithin(this.#within, item).catch(failed)
-      const [task, input, options] = item
+    const enqueue = (item: EnqueueItem<AnyContract | string>, i: number): Promise<EnqueueOutcome> => {
       try {
+        if (!Array.isArray(item)) checkArray('enqueueMany', `items.${i}`, item)
+        if (this.#within) return this.#enqueueWithin(this.#within, item).catch(failed)
+        const [task, input, options] = item
         const call = this.#prepare(task, input, options)
         if (call.unique) return this.#sendUnique(call, call.unique).catch(failed)
         const job = new Job(call.jobId, call.queueName, this.#link, call.unpack)

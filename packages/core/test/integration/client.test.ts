@@ -105,6 +105,15 @@ describe('enqueueMany', () => {
     expect(await bench.database().redis.zcard('arq:queue')).toBe(2)
   })
 
+  test('gives an item that is no array an error as its outcome', async () => {
+    const outcomes = await bench.client().enqueueMany([['f', [1]], null, ['f', [2]]] as never)
+    expect(outcomes).toMatchObject([
+      { status: 'queued' },
+      { status: 'failed', error: { code: 'ARQ_INVALID_OPTIONS', message: expect.stringContaining('items.1') } },
+      { status: 'queued' },
+    ])
+  })
+
   test('answers for each item where Redis refuses one in the middle', async () => {
     const { redis } = bench.database()
     await redis.set('no-queue', 'a text')

@@ -75,6 +75,7 @@ export class TestQueue {
   #stepped: SteppedWorker | undefined
   #step: Promise<unknown> = Promise.resolve()
   #isStepping = false
+  #isClosed = false
 
   /** @internal Use `createTestQueue`. */
   constructor(settings: ResolvedTestQueueOptions, space: KeySpace) {
@@ -163,12 +164,16 @@ export class TestQueue {
     })
   }
 
-  /** Ends the worker, removes every key and closes the connections. */
+  /** Ends the worker, removes every key and closes the connections. Idempotent. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#step.catch(() => {})
-    await this.#stop()
-    await this.client.close()
-    await this.#space.close()
+    try {
+      await this.#stop()
+      await this.client.close()
+    } finally {
+      await this.#space.close()
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -180,6 +185,7 @@ export class TestQueue {
     const next = this.#step
       .catch(() => {})
       .then(async () => {
+        if (this.#isClosed) throw new TestQueueError('the test queue was closed; create a new one')
         this.#isStepping = true
         try {
           return await step()
@@ -240,9 +246,14 @@ export class TestQueue {
     worker.on('jobRetried', () => this.#retried++)
     const stepped = new SteppedWorker(worker, { now: () => this.now(), stuckAfterMs: this.#settings.stuckAfterMs })
     this.#stepped = stepped
-    await stepped.start()
-    await stepped.look()
-    return stepped
+    try {
+      await stepped.start()
+      await stepped.look()
+      return stepped
+    } catch (error) {
+      this.#stepped = undefined
+      throw error
+    }
   }
 
   #note({ jobId, functionName, queueName, outcome, jobTry, error }: WorkerEvents['jobFinished'][0]): void {

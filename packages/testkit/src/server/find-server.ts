@@ -6,6 +6,8 @@ import type { Upstream } from './time-proxy.ts'
 /** A server, and what clients of it need beside host and port: user, password, database. */
 export interface FoundServer {
   upstream: Upstream
+  /** Its address for messages, without user and password. */
+  address: string
   /** URL under which clients reach it by a port of this machine. */
   urlAt: (port: number) => string
 }
@@ -21,7 +23,7 @@ export async function findServer(redis: string | undefined): Promise<FoundServer
   const program = findProgram()
   if (program !== undefined) {
     const path = await privateServer(program)
-    return { upstream: { path }, urlAt: (port) => `redis://127.0.0.1:${port}` }
+    return { upstream: { path }, address: "this process's own server", urlAt: (port) => `redis://127.0.0.1:${port}` }
   }
   if (process.env.REDIS_URL) return at(process.env.REDIS_URL, 'REDIS_URL')
   throw new TestQueueError(
@@ -35,6 +37,7 @@ function at(text: string, what: string): FoundServer {
   if (!url || !/^rediss?:$/.test(url.protocol))
     throw new OptionsError(`createTestQueue: expected ${what} to be a URL such as redis://localhost:6379/1`)
   return {
+    address: `${url.protocol}//${url.host}${url.pathname}`,
     upstream: {
       host: url.hostname.replace(/^\[|\]$/g, '') || 'localhost',
       port: url.port === '' ? 6_379 : Number(url.port),

@@ -53,11 +53,16 @@ export class KeySpace {
     keyPrefix: string | undefined
     nowMs: number
   }): Promise<KeySpace> {
-    const { upstream, urlAt } = await findServer(options.redis)
+    const { address, upstream, urlAt } = await findServer(options.redis)
     const proxy = await TimeProxy.open(upstream, options.nowMs)
     const space = new KeySpace(urlAt(proxy.port), options.keyPrefix ?? `test:${randomUUID()}:`, proxy)
-    if (space.keyPrefix === '') await space.#refuseKeys()
-    return space
+    try {
+      if (space.keyPrefix === '') await space.#refuseKeys(address)
+      return space
+    } catch (error) {
+      await space.#disconnect()
+      throw error
+    }
   }
 
   get nowMs(): number {
@@ -79,17 +84,19 @@ export class KeySpace {
   /** Removes every key, and ends the connections that use the time of this queue. */
   async close(): Promise<void> {
     await this.clear().catch(() => {})
+    await this.#disconnect()
+  }
+
+  async #disconnect(): Promise<void> {
     this.#server.disconnect()
     await this.#proxy.close()
   }
 
-  async #refuseKeys(): Promise<void> {
+  async #refuseKeys(address: string): Promise<void> {
     const keys = await this.#server.dbsize()
     if (keys === 0) return
-    this.#server.disconnect()
-    await this.#proxy.close()
     throw new TestQueueError(
-      `the database at ${this.redis} holds ${keys} ${keys === 1 ? 'key' : 'keys'}: a test queue with an empty \`keyPrefix\` ` +
+      `the database at ${address} holds ${keys} ${keys === 1 ? 'key' : 'keys'}: a test queue with an empty \`keyPrefix\` ` +
         'empties its database; name an empty one, or leave `keyPrefix` out',
     )
   }

@@ -2,7 +2,7 @@ import { ArgumentsError, defineTask, OptionsError } from '@arq-ts/core'
 import { takeDatabase } from '@arq-ts/test-support'
 import { createTestQueue, TestQueueError } from '@arq-ts/testkit'
 import type { TestQueue, TestQueueOptions } from '@arq-ts/testkit'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 
 let queue: TestQueue
@@ -212,6 +212,36 @@ describe('an empty key prefix', () => {
     )
     expect(await database.redis.get('precious')).toBe('1')
     await database.release()
+  })
+
+  test('is refused by an error that names the server, without its password', async () => {
+    await open()
+    const { redis, release, url } = await takeDatabase()
+    await redis.set('precious', '1')
+    await redis.acl('SETUSER', 'kit', 'on', '>kit-password', '~*', '&*', '+@all')
+    onTestFinished(async () => {
+      await redis.acl('DELUSER', 'kit')
+      await release()
+    })
+    const secret = url.replace('redis://', 'redis://kit:kit-password@')
+    const error: Error = await createTestQueue({ tasks: [say], redis: secret, keyPrefix: '' }).catch((thrown) => thrown)
+    expect(error).toBeInstanceOf(TestQueueError)
+    expect(error.message).toContain(`the database at ${url} holds`)
+  })
+})
+
+describe('a test queue', () => {
+  test('refuses steps once it is closed', async () => {
+    await open()
+    await queue.close()
+    await expect(queue.drain()).rejects.toThrow('the test queue was closed; create a new one')
+  })
+
+  test('whose worker cannot start rejects each step with the reason', async () => {
+    const error = new Error('no database')
+    await open({ worker: { onStartup: () => Promise.reject(error) } })
+    await expect(queue.drain()).rejects.toThrow('no database')
+    await expect(queue.drain()).rejects.toThrow('no database')
   })
 })
 

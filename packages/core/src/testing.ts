@@ -1,4 +1,5 @@
 /** Support of `@arq-ts/testkit`, which is what applications use: it changes with the kit, at any release. */
 export { orderJobIds } from './client/job-ids.ts'
+export { packCall } from './client/packing.ts'
 export { checkEnqueueOptions } from './options/enqueue.ts'
 export { followTime, SteppedWorker } from './worker/stepped-worker.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { checkOptions, JobAbortedError, JobFailedError, OptionsError } from '@arq-ts/core'
 import type { AnyContract, AnyTask, Client, CodecName, EnqueueItem, EnqueueOptions, InputOf } from '@arq-ts/core'
-import { checkEnqueueOptions } from '@arq-ts/core/testing'
+import { checkEnqueueOptions, packCall } from '@arq-ts/core/testing'
 import { admit, asError, encodeJob, settle } from '@arq-ts/protocol/jobs'
 import { z } from 'zod'
 import { expectIn } from './assert/expect-enqueued.ts'
@@ -114,9 +114,7 @@ export class InlineQueue {
     const { jobId = randomUUID().replaceAll('-', ''), jobTry = 1, queueName = this.client.queueName } = options
     const contract = typeof task === 'string' ? undefined : task
     const codec = contract?.codec ?? this.client.codec
-    const { args, kwargs } = contract
-      ? contract.pack(input as never, codec)
-      : { args: (input ?? []) as readonly unknown[], kwargs: options.kwargs ?? {} }
+    const { args, kwargs } = packCall(task, input, options, codec)
     const functionName = contract?.name ?? (task as string)
     const nowMs = Date.now()
     const payload = encodeJob({ jobTry: null, functionName, args, kwargs, enqueueTimeMs: nowMs }, codec)

@@ -5,8 +5,6 @@ import type { EnqueueOptions } from '../options/enqueue.ts'
 import type { Due } from '../redis/broker.ts'
 import type { AnyContract } from '../tasks/contract.ts'
 
-type Packed = ReturnType<AnyContract['pack']>
-
 /** The name on the wire of a task, or of a function that is given by it. @throws OptionsError */
 export function functionNameOf(task: AnyContract | string): string {
   if (typeof (task as Partial<AnyContract> | null)?.pack === 'function') return (task as AnyContract).name
@@ -20,12 +18,16 @@ export function packCall(
   input: unknown,
   options: Pick<EnqueueOptions, 'kwargs'>,
   codec: CodecName,
-): Packed {
+): ReturnType<AnyContract['pack']> {
   return typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options, codec)
 }
 
 /** A call of a function by its name. @throws ArgumentsError */
-function byName(functionName: string, args: unknown, options: Pick<EnqueueOptions, 'kwargs'>): Packed {
+function byName(
+  functionName: string,
+  args: unknown,
+  options: Pick<EnqueueOptions, 'kwargs'>,
+): ReturnType<AnyContract['pack']> {
   if (Array.isArray(args)) return { args, kwargs: options.kwargs ?? {} }
   throw new ArgumentsError(
     `enqueue('${functionName}'): expected the arguments as an array, got ${typeof args}; keywords go into \`kwargs\``,
@@ -33,7 +35,12 @@ function byName(functionName: string, args: unknown, options: Pick<EnqueueOption
 }
 
 /** A call of a task or a contract. @throws ArgumentsError, OptionsError */
-function ofTask(task: AnyContract, input: unknown, options: Pick<EnqueueOptions, 'kwargs'>, codec: CodecName): Packed {
+function ofTask(
+  task: AnyContract,
+  input: unknown,
+  options: Pick<EnqueueOptions, 'kwargs'>,
+  codec: CodecName,
+): ReturnType<AnyContract['pack']> {
   if (options.kwargs === undefined) return task.pack(input as never, codec)
   throw new OptionsError(`enqueue(${task.name}): \`kwargs\` is for functions enqueued by name; put them into the input`)
 }

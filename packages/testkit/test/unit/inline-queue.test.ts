@@ -68,6 +68,8 @@ describe('an inline queue', () => {
     const { client } = open()
     await expect(client.enqueue(double, { n: 'x' } as never)).rejects.toThrow(ArgumentsError)
     await expect(client.enqueue(double, { n: 1 }, { deferMs: 5 } as never)).rejects.toThrow(/deferByMs/)
+    await expect(client.enqueue('double', { n: 1 } as never)).rejects.toThrow(/expected the arguments as an array/)
+    await expect(client.enqueue(double, { n: 1 }, { kwargs: { times: 3 } })).rejects.toThrow(/put them into the input/)
     await expect(client.enqueue(double, { n: 1 }, { unique: { key: 'k' } })).rejects.toThrow(OptionsError)
     await expect((await client.enqueue('double', ['x']))!.result()).rejects.toThrow(/double\(\)/)
     await expect((await client.enqueue('unknown', []))!.result()).rejects.toThrow(/not found/)

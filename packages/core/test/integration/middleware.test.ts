@@ -185,10 +185,10 @@ test('the run side replaces results, which `returns` checks, and its errors are 
     maxTries: 2,
     handler: (_, { n }) => n,
   })
-  const tries: [number, number][] = []
+  const tries: [number, number, unknown][] = []
   const run: Middleware['run'] = async (ctx, next) => {
     const n = (await next()) as number
-    tries.push([n, ctx.jobTry])
+    tries.push([n, ctx.jobTry, ctx.metadata.tenant])
     if (n === 0) return 10
     if (n === 1) return 'no number'
     if (n === 2 && ctx.jobTry === 1) throw new Retry({ deferMs: 1 })
@@ -196,7 +196,7 @@ test('the run side replaces results, which `returns` checks, and its errors are 
     return n
   }
   await bench.worker({ tasks: [task], middleware: [{ run }] })
-  const client = bench.client()
+  const client = bench.client({ middleware: [adds({ tenant: 'acme' })] })
   const ends = await Promise.all(
     [0, 1, 2, 3].map(async (n) => {
       const job = await client.enqueue(task, { n })
@@ -204,7 +204,10 @@ test('the run side replaces results, which `returns` checks, and its errors are 
     }),
   )
   expect(ends).toEqual([10, expect.stringContaining('expected number'), 2, 'RuntimeError: refused at try 2'])
-  expect(tries.filter(([n]) => n === 2).length).toBe(2)
+  expect(tries.filter(([n]) => n === 2)).toEqual([
+    [2, 1, 'acme'],
+    [2, 2, 'acme'],
+  ])
 })
 
 test('a run side that never calls `next` leaves the handler out; one that calls it twice fails the try', async () => {

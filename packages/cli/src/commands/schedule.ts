@@ -95,6 +95,8 @@ export function resume(args: NameArgs): Promise<number> {
 export function run(args: NameArgs): Promise<number> {
   return withSession(args, async ({ client, out }) => {
     const job = await client.schedules.runNow(args.name)
+    if (!job && (await client.schedules.get(args.name)))
+      throw new CommandError(`schedule ${showId(args.name)} has a job of this very millisecond already`, EXIT.no)
     if (!job) throw absent(args.name)
     const { jobId, queueName } = job
     out.data({ jobId, queueName }, () => {

@@ -13,17 +13,17 @@ export function addFlow(yargs: Argv, run: Run): Argv {
       .command('ls', 'list flows, newest first', (z) => z.options({ limit: limitOption(50) }), run(flow('list')))
       .command(
         'show <id>',
-        'draw a flow, and where each member is',
+        'draw a flow and the state of each member',
         (z) =>
           z
             .positional('id', flowArgument)
-            .options({ watch: { boolean: true, alias: 'w', describe: 'draw it anew until it has ended' } })
-            .example('$0 flow show 9f3a --watch', 'ends with the flow; exit code 1 where it failed'),
+            .options({ watch: { boolean: true, alias: 'w', describe: 'redraw it until it ends' } })
+            .example('$0 flow show 9f3a --watch', 'exits when the flow ends, with code 1 if it failed'),
         run(flow('show')),
       )
       .command(
         'cancel <id>',
-        'start nothing more of a flow, and abort what runs',
+        'cancel a flow and abort its running jobs',
         (z) => z.positional('id', flowArgument).options(bulkOptions),
         run(flow('cancel')),
       )

@@ -18,8 +18,8 @@ function addActs(yargs: Argv, run: Run): Argv {
   const acts = [
     ['show', 'show everything about one schedule', 'show'],
     ['rm', 'remove a schedule; jobs that it enqueued stay', 'remove'],
-    ['pause', 'let a schedule tick no more', 'pause'],
-    ['resume', 'let a paused schedule tick again, from now on', 'resume'],
+    ['pause', 'pause a schedule until it is resumed', 'pause'],
+    ['resume', 'resume a paused schedule, from now on', 'resume'],
     ['run', 'enqueue the job of a schedule now, beside its ticks', 'run'],
   ] as const
   return acts
@@ -44,7 +44,7 @@ function addPut(yargs: Argv, run: Run): Argv {
         .options({
           cron: { string: true, requiresArg: true, describe: 'expression of five fields, or six with seconds' },
           'time-zone': { string: true, requiresArg: true, implies: 'cron', describe: 'zone of the expression [UTC]' },
-          every: { ...durationOption('distance of the ticks, counted from 1970'), conflicts: 'cron' },
+          every: { ...durationOption('time between ticks, counted from 1970'), conflicts: 'cron' },
           at: {
             string: true,
             requiresArg: true,

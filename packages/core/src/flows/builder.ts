@@ -1,5 +1,6 @@
+import { MAX_DEPTH } from '@arq-ts/protocol'
 import type { FlowCondition } from '@arq-ts/protocol/flows'
-import { OptionsError } from '../errors.ts'
+import { EncodeError, OptionsError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
 import { FlowGroup, FlowMember } from './handles.ts'
@@ -8,7 +9,7 @@ import { memberSchema } from './flow-options.ts'
 
 /** Options of one member of a flow. */
 export interface FlowCallOptions {
-  /** Members or groups that end before this one starts, beside those whose results its input names. Default: none. */
+  /** Members or groups that end before this one starts, in addition to those whose results its input names. Default: none. */
   after?: FlowHandle | readonly FlowHandle[]
   /**
    * When it runs, once all before it have ended. `success` (default): all of them succeeded. `failure`: one of them did
@@ -72,7 +73,9 @@ export class FlowBuilder {
       on = 'success',
       queueName,
     } = checkOptions('flow.call', memberSchema, options)
-    const functionName = typeof task === 'string' ? task : task.name
+    const functionName: unknown = typeof task === 'string' ? task : (task as AnyContract | null | undefined)?.name
+    if (typeof functionName !== 'string' || functionName === '')
+      throw new OptionsError('flow.call: expected a task, a contract or the name of a function')
     if (name !== undefined && this.#taken.has(name))
       throw new OptionsError(`flow.call(${functionName}): another member has the name '${name}'; give each its own`)
     const handle = new FlowMember(this.#keyOf(this.members.length), name ?? this.#freeName(functionName), this)
@@ -87,6 +90,7 @@ export class FlowBuilder {
 
   /** Many at a time: as an input, an array of their results, in this order. */
   all<const T extends readonly FlowHandle[]>(members: T): FlowGroup<{ -readonly [K in keyof T]: GivenBy<T[K]> }> {
+    if (!Array.isArray(members)) throw new OptionsError('flow.all: expected an array of members and groups')
     for (const member of members) this.#keysIn(member)
     return new FlowGroup(members)
   }
@@ -119,6 +123,8 @@ export class FlowBuilder {
 
   /** Puts what a step adds after `before`: those of its members that come after no other one of the step. */
   #after<B extends FlowHandle, Result extends FlowHandle>(before: B, step: FlowStep<B, Result>): Result {
+    if (typeof step !== 'function') throw new OptionsError('flow: expected each step to be a function')
+    this.#keysIn(before)
     const from = this.members.length
     const result = step(before)
     this.#keysIn(result)
@@ -152,10 +158,16 @@ export class FlowBuilder {
   }
 }
 
-/** Keys of the members that an input holds. */
-export function keysInInput(input: unknown): string[] {
+/**
+ * Keys of the members that an input holds.
+ *
+ * @throws EncodeError for an input that no codec writes, since it contains itself.
+ */
+export function keysInInput(input: unknown, depth = 0): string[] {
+  if (depth > MAX_DEPTH)
+    throw new EncodeError(`flow.call: the input is nested more than ${MAX_DEPTH} levels deep, or contains itself`)
   if (input instanceof FlowMember || input instanceof FlowGroup) return input.members.map(({ key }) => key)
-  if (Array.isArray(input)) return input.flatMap(keysInInput)
+  if (Array.isArray(input)) return input.flatMap((each) => keysInInput(each, depth + 1))
   const isObject = typeof input === 'object' && input !== null && Object.getPrototypeOf(input) === Object.prototype
-  return isObject ? Object.values(input).flatMap(keysInInput) : []
+  return isObject ? Object.values(input).flatMap((each) => keysInInput(each, depth + 1)) : []
 }

@@ -85,11 +85,12 @@ function packed(call: CalledMember, ownCodec: CodecName): ReturnType<typeof take
 
 /** An input with members in it is bound by name only: the worker checks it once the results are there. */
 function pack({ input, task }: CalledMember, codec: CodecName): ReturnType<AnyContract['pack']> {
+  const hasMembers = keysInInput(input).length > 0
   if (typeof task === 'string') {
     if (Array.isArray(input)) return { args: input, kwargs: {} }
     throw new ArgumentsError(`flow.call('${task}'): expected the arguments as an array, got ${typeof input}`)
   }
-  if (keysInInput(input).length === 0) return task.pack(input as never, codec)
+  if (!hasMembers) return task.pack(input as never, codec)
   if (task.packUnchecked) return task.packUnchecked(input, codec)
   throw new OptionsError(`flow.call(${task.name}): expected a task, a contract or the name of a function`)
 }

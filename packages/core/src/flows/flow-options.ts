@@ -1,3 +1,4 @@
+import { isWellFormed } from '@arq-ts/protocol/jobs'
 import { count, duration, MAX_DEFER_MS } from '../options/check.ts'
 import * as z from '../options/zod.ts'
 import { FlowGroup, FlowMember } from './handles.ts'
@@ -38,7 +39,14 @@ export const flowSchema = z.strictObject({
 })
 
 /** @internal */
-export const startSchema = z.strictObject({ flowId: z.string().min(1).optional() })
+export const startSchema = z.strictObject({
+  flowId: z
+    .custom<string>(
+      (value) => typeof value === 'string' && value !== '' && isWellFormed(value),
+      'Expected a string of at least one character, without half surrogate pairs',
+    )
+    .optional(),
+})
 
 /** @internal */
 export const listSchema = z.strictObject({ limit: count(1).optional() })

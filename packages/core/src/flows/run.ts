@@ -1,7 +1,7 @@
 import { familiesOf } from '@arq-ts/protocol/flows'
 import type { FlowCondition, FlowState, MemberOutcome } from '@arq-ts/protocol/flows'
 import { decodeResult, readable } from '@arq-ts/protocol/jobs'
-import { FlowError, FlowFailedError, TimeoutError } from '../errors.ts'
+import { FlowError, FlowFailedError, OptionsError, TimeoutError } from '../errors.ts'
 import { toJobResult } from '../jobs/job.ts'
 import type { JobResult, WaitOptions } from '../jobs/job.ts'
 import { describeError } from '../logging/log-lines.ts'
@@ -12,7 +12,7 @@ import { memberJobId } from './definition.ts'
 import type { FlowSnapshot } from './definition.ts'
 import { FlowDriver } from './driver.ts'
 import { replaySchema } from './flow-options.ts'
-import type { FlowMember } from './handles.ts'
+import { FlowMember } from './handles.ts'
 
 /** Pace of asking for a flow's end without an announcement, in ms. */
 const POLL_MS = 500
@@ -95,6 +95,8 @@ export class FlowRun {
    */
   async resultOf<Result>(member: FlowMember<Result>, options: WaitOptions = {}): Promise<Result> {
     checkWait('flow.resultOf', options)
+    if (!(member instanceof FlowMember))
+      throw new OptionsError('flow.resultOf: expected a member of the flow, as `call` returns it')
     const snapshot = await this.#end(options)
     if (!snapshot.members.has(member.key)) throw new FlowError(`flow '${this.flowId}' has no member '${member.name}'`)
     if (snapshot.ends.get(member.key) !== 'success') throw await this.#failure(snapshot)

@@ -139,7 +139,7 @@ export class FlowRecords {
       const [state, ended, ...ready] = await this.#calls.script('flowEnd', scriptKeys, args)
       answer.state = readId(state as Buffer)
       answer.ended += Number(ended)
-      answer.ready.push(...ready.map((each) => readId(each as Buffer)))
+      for (const each of ready) answer.ready.push(readId(each as Buffer))
     }
     return answer
   }

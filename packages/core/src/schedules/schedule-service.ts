@@ -7,7 +7,7 @@ import { readSchedule } from './schedule.ts'
 import { payloadOf, tickJobId } from './scheduled-job.ts'
 import { planTicks } from './tick-plan.ts'
 
-/** Longest time between two looks, in ms: a worker that is not told of a new schedule finds it then. */
+/** Longest time between two looks, in ms: a worker that does not hear of a new schedule finds it then. */
 const LOOK_MS = 5_000
 /** Time for which a schedule is taken, in ms. A worker that dies meanwhile delays its tick by that. */
 const TAKEN_MS = 5_000
@@ -122,7 +122,7 @@ export class ScheduleService {
           skipOverlap: read.overlap === 'skip',
         },
       })
-      if (outcomes) this.#told(name, record, { ticks, outcomes, missedMs: plan.missedMs, missed: read.missed })
+      if (outcomes) this.#logOutcomes(name, record, { ticks, outcomes, missedMs: plan.missedMs, missed: read.missed })
       return nextMs
     } catch (error) {
       const line = `schedule ${name}: its ticks could not be enqueued; they are tried again in ${TAKEN_MS} ms`
@@ -131,7 +131,7 @@ export class ScheduleService {
     }
   }
 
-  #told(
+  #logOutcomes(
     name: string,
     record: ScheduleRecord,
     at: {

@@ -1,7 +1,7 @@
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { defineTask, flow, FlowError, FlowFailedError, OptionsError } from '../../src/index.ts'
+import { defineTask, EncodeError, flow, FlowError, FlowFailedError, OptionsError } from '../../src/index.ts'
 import type { FlowRun } from '../../src/index.ts'
 import { useBench } from './support.ts'
 
@@ -194,6 +194,28 @@ describe('a flow', () => {
     await expect(client.start(flow('empty'))).rejects.toThrow(OptionsError)
     const other = flow('other')
     expect(() => other.call(echo, { value: 1 }, { after: f.call(echo, { value: 1 }) })).toThrow('another flow')
+  })
+
+  test('refuses what is no call, no member and no step, with a code', async () => {
+    const f = flow('refused')
+    const no = undefined as never
+    for (const call of [
+      () => f.call(no, {} as never),
+      () => f.call('', []),
+      () => f.all(no),
+      () => f.chain(no, () => f.call('a', [])),
+      () => f.chain(f.call('b', []), no),
+      () => f.chord([f.call('c', [])], no),
+    ])
+      expect(call).toThrow(OptionsError)
+    const loop: unknown[] = []
+    loop.push(loop)
+    const circular = flow('circular', { onUnknown: 'fail' })
+    circular.call('f', [loop])
+    const client = bench.client()
+    await expect(client.start(circular)).rejects.toThrow(EncodeError)
+    await expect(client.start(f, { flowId: '\uD800' })).rejects.toThrow(OptionsError)
+    await expect(client.flows.get('x').resultOf(no)).rejects.toThrow(OptionsError)
   })
 
   test('is started once under an id', async () => {

@@ -1272,7 +1272,14 @@ operations.tick = function()
   local ttl, name, tick, value, ran = take(), take(), take(), take(), take() == '1'
   local isNew = redis.pcall('HEXISTS', KEYS[index], name)
   if fault(index, isNew) then return end
-  if isNew == 0 and redis.call('HLEN', KEYS[index]) >= names then return end
+  if isNew == 0 and redis.call('HLEN', KEYS[index]) >= names then
+    -- Cron jobs whose ticks have expired make room: the hash itself lives on while any job ticks.
+    local known, oldest = redis.call('HGETALL', KEYS[index]), tonumber(tick) - ttl
+    for i = 1, #known, 2 do
+      if (tonumber(known[i + 1]) or 0) < oldest then redis.call('HDEL', KEYS[index], known[i]) end
+    end
+    if redis.call('HLEN', KEYS[index]) >= names then return end
+  end
   if fault(key, redis.pcall(ran and 'HSET' or 'HSETNX', KEYS[key], tick, value)) then return end
   redis.call('PEXPIRE', KEYS[key], ttl)
   redis.call('HSET', KEYS[index], name, tick)
@@ -1753,7 +1760,7 @@ export const luaShas = {
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   putBack: '290ddd808206bc523c79f3008ff789b73149059f',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
-  record: '219cbbc3ea250f41577967ac527dbfa53a1a3094',
+  record: '85ffe20c5b35ad8b13a69edb1909ee6cbc6ce7d5',
   remove: 'c4036ca2122ea90c6a12974f91669c282d3561d1',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',

@@ -184,7 +184,14 @@ operations.tick = function()
   local ttl, name, tick, value, ran = take(), take(), take(), take(), take() == '1'
   local isNew = redis.pcall('HEXISTS', KEYS[index], name)
   if fault(index, isNew) then return end
-  if isNew == 0 and redis.call('HLEN', KEYS[index]) >= names then return end
+  if isNew == 0 and redis.call('HLEN', KEYS[index]) >= names then
+    -- Cron jobs whose ticks have expired make room: the hash itself lives on while any job ticks.
+    local known, oldest = redis.call('HGETALL', KEYS[index]), tonumber(tick) - ttl
+    for i = 1, #known, 2 do
+      if (tonumber(known[i + 1]) or 0) < oldest then redis.call('HDEL', KEYS[index], known[i]) end
+    end
+    if redis.call('HLEN', KEYS[index]) >= names then return end
+  end
   if fault(key, redis.pcall(ran and 'HSET' or 'HSETNX', KEYS[key], tick, value)) then return end
   redis.call('PEXPIRE', KEYS[key], ttl)
   redis.call('HSET', KEYS[index], name, tick)

@@ -173,12 +173,8 @@ export class Member {
         })
       case 'threw':
         return this.#settle(() => run.reject(asThrown(unpackError(message.error))))
-      case 'call':
-        return forward(run.ctx, message.method, message.args)
-      case 'log': {
-        const log = message.bindings.reduce<Logger>((parent, bindings) => parent.child(bindings), run.log)
-        ;(log[message.level] as (...args: readonly unknown[]) => void)(...message.args.map(loggable))
-      }
+      default:
+        return forward(run, message)
     }
   }
 
@@ -212,9 +208,22 @@ function asThrown(
   return new RemoteError(pythonType, args, { message, attributes })
 }
 
-function forward(ctx: JobContext, method: string, args: readonly unknown[]): void {
-  const called = (ctx as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[method]?.(...args)
-  if (called instanceof Promise) called.catch(() => {})
+/** Makes a call of the sandbox in the worker. Never throws: nobody hears it there, and it would end the worker. */
+function forward({ ctx, log }: Run, message: Extract<FromSandbox, { type: 'call' | 'log' }>): void {
+  try {
+    if (message.type === 'log') return write(log, message)
+    const methods = ctx as unknown as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>
+    const called = methods[message.method]?.(...message.args)
+    if (called instanceof Promise) called.catch(() => {})
+  } catch (error) {
+    const call = message.type === 'log' ? `log.${message.level}` : message.method
+    log.warn({ err: error }, `a call of ctx.${call}() in a sandbox failed: ${(error as Error).message}`)
+  }
+}
+
+function write(log: Logger, { args, bindings, level }: Extract<FromSandbox, { type: 'log' }>): void {
+  const child = bindings.reduce<Logger>((parent, more) => parent.child(more), log)
+  ;(child[level] as (...args: readonly unknown[]) => void)(...args.map(loggable))
 }
 
 /** A field of a line: errors cross packed. */

@@ -44,6 +44,7 @@ export class SandboxPool {
   #starting = 0
   #failures = 0
   #pausedUntilMs = 0
+  #pauseTimer: NodeJS.Timeout | undefined
   #lastError: SandboxLoadError | undefined
   #isStopped = false
   #recycled = 0
@@ -114,6 +115,7 @@ export class SandboxPool {
   /** Ends the waits of all jobs, and of those that come later. */
   cancelAll(): void {
     this.#isStopped = true
+    clearTimeout(this.#pauseTimer)
     for (const take of this.#line.splice(0)) take({ kind: 'cancelled' })
   }
 
@@ -146,10 +148,15 @@ export class SandboxPool {
     }
   }
 
-  /** Without a member that could come free, nobody waits for the end of the pause. */
+  /** With a member that may come free, jobs wait for it, or for the end of the pause; without one they are refused. */
   #refuse(pauseMs: number): void {
     const error = this.#lastError
-    if (this.#members.size > 0 || !error) return
+    if (this.#members.size > 0 || !error) {
+      clearTimeout(this.#pauseTimer)
+      this.#pauseTimer = setTimeout(() => this.#serve(), pauseMs)
+      this.#pauseTimer.unref()
+      return
+    }
     for (const take of this.#line.splice(0)) take({ kind: 'failed', error, pauseMs: Math.ceil(pauseMs) })
   }
 

@@ -97,6 +97,12 @@ describe.each(KINDS)('a job in a %s', (kind) => {
     ])
   })
 
+  test('cannot end its worker by a call that the worker refuses', async () => {
+    const task = actTask({ kind, max: 1 })
+    await bench.worker({ tasks: [task] })
+    expect(await end(await act(task, 'misuse'))).toBe('went well')
+  })
+
   test('that computes for ever is ended at its timeout; the leases and jobs beside it stay', async () => {
     const task = actTask({ kind, max: 2 }, { timeoutMs: 2_000 })
     const runs: number[] = []
@@ -250,6 +256,19 @@ describe('a sandbox', () => {
     }
     expect(pool.stats).toMatchObject({ size: 0, waiting: 0 })
   })
+})
+
+test('a pool that could not grow tries it again after the pause, while its other members are busy', async () => {
+  const options = { functionName: 'act', hasSchema: true, abortGraceMs: 100, log: silent }
+  const sandbox = resolveSandbox({ module: fixture('sandbox-acts.mjs'), kind: 'process', max: 2 })
+  const pool = new SandboxPool({ ...options, sandbox })
+  onTestFinished(() => pool.stop())
+  expect(await pool.acquire().acquired).toMatchObject({ kind: 'member' })
+  const { execPath } = process
+  process.execPath = ''
+  const second = pool.acquire()
+  process.execPath = execPath
+  expect(await second.acquired).toMatchObject({ kind: 'member' })
 })
 
 describe('a module that cannot be loaded', () => {

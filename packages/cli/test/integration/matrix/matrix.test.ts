@@ -111,7 +111,7 @@ async function lookAtAll(faults: readonly Fault[], isJson: boolean, about: strin
 }
 
 /** A verb about what has a fault answers, and names the key where that stops it; the healthy jobs are not touched. */
-async function actOn(faults: readonly Fault[], acts: readonly Act[], about: string): Promise<void> {
+async function actOn(faults: readonly Fault[], acts: readonly Act[], about: string, planted = faults): Promise<void> {
   const before = await healthyState(database)
   let turn = 0
   for (const act of acts) {
@@ -120,7 +120,7 @@ async function actOn(faults: readonly Fault[], acts: readonly Act[], about: stri
         const words = [...act(fault), ...(turn++ % 2 === 0 ? ['--json'] : [])]
         const { stdout, stderr } = await run(words, `${about} at ${fault.key}`)
         const text = stdout + stderr
-        if (/WRONGTYPE/.test(text) && !faults.some(({ key }) => text.includes(key)))
+        if (/WRONGTYPE/.test(text) && !planted.some(({ key }) => text.includes(key)))
           wrong.push(`${words.join(' ')} [${about} at ${fault.key}]: refused without the name of the key: ${text}`)
       }),
     )
@@ -224,7 +224,7 @@ describe('a fault at any key leaves every verb at work', () => {
       }
       await stage(fleet, database, faultsOfAll(), plant)
       await actOn(faultsOfAll(), mildActs, value)
-      await actOn(faultsOfAll().slice(0, 1), packageActs, value)
+      await actOn(faultsOfAll().slice(0, 1), packageActs, value, faultsOfAll())
       expect(wrong.join('\n')).toBe('')
     },
     600_000,

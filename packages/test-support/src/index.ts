@@ -1,5 +1,6 @@
 export { Child } from './child.ts'
 export { startRedisContainer, whyNoContainers } from './container.ts'
+export { cpuMsOf } from './cpu.ts'
 export { takeDatabase } from './database.ts'
 export type { Database } from './database.ts'
 export { eventually } from './eventually.ts'

@@ -1,3 +1,4 @@
+import { cpuMsOf } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { maskSetting } from '../../src/config/index.ts'
 import { Client } from '../../src/index.ts'
@@ -106,7 +107,7 @@ test.each([
   expect(maskSecrets(text)).toBe(masked)
 })
 
-test('a hostile text costs no more than a moment', () => {
+test('a hostile text is read in one pass: a quadratic one would take minutes', () => {
   for (const text of [
     'a='.repeat(50_000),
     '?a'.repeat(100_000),
@@ -114,5 +115,5 @@ test('a hostile text costs no more than a moment', () => {
     `password=${'"'.repeat(100_000)}`,
     'token'.repeat(50_000),
   ])
-    maskSecrets(JSON.stringify(maskSetting('text', text)) + text)
-}, 2_000)
+    expect(cpuMsOf(() => maskSecrets(JSON.stringify(maskSetting('text', text)) + text))).toBeLessThan(5_000)
+})

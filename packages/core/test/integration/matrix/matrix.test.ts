@@ -16,6 +16,13 @@ const OTHER_QUEUE = 'other'
 /** Generous, for machines that are busy: a job that a neighbour stops never ends. */
 const HEALTHY_MS = 20_000
 
+/**
+ * Each key meets each operation and each value, and each operation meets each value, but a third of the triples is tried:
+ * a different third for each neighbor. `ARQ_TEST_MATRIX=all` tries all.
+ */
+const isTried = (key: number, value: number, operation: number) =>
+  process.env.ARQ_TEST_MATRIX === 'all' || (key + value + operation) % 3 === 0
+
 type Ending = 'return' | 'throw' | 'retry'
 
 const faultyKeys = Object.entries(keyTable).flatMap(([name, keyOf]) => (keyOf ? [[name, keyOf] as const] : []))
@@ -129,11 +136,13 @@ test('every member of Keys stands in the table of keys', () => {
 describe('a fault at one key leaves all other jobs alone, whatever is done', () => {
   test.concurrent.each(faultyKeys)(
     '%s',
-    async (_name, keyOf) => {
+    async (name, keyOf) => {
+      const place = faultyKeys.findIndex(([each]) => each === name)
       const stage = await Stage.open()
       try {
-        for (const [value, plant] of Object.entries(faultyValues)) {
-          for (const [operation, operate] of Object.entries(operations)) {
+        for (const [valueAt, [value, plant]] of Object.entries(faultyValues).entries()) {
+          for (const [operationAt, [operation, operate]] of Object.entries(operations).entries()) {
+            if (!isTried(place, valueAt, operationAt)) continue
             const jobId = `${operation}, ${value}`
             const victim: Victim = { queueName: QUEUE, jobId, cronName: 'cron:matrix', workerId: stage.worker.id }
             const key = keyOf(stage.link.keys, victim)

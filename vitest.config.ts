@@ -30,7 +30,7 @@ export default defineConfig({
     maxWorkers: 2,
     retry: 0,
     projects: [
-      project('unit', 20_000),
+      { ...source, test: { ...project('unit', 20_000).test, setupFiles: ['./scripts/vitest/driver.ts'] } },
       project('integration', 30_000, servers),
       project('interop', 60_000, [...servers, './scripts/vitest/python.ts']),
       project('e2e', 90_000, [...servers, './scripts/vitest/browser.ts']),

@@ -135,6 +135,16 @@ function outputOf(schema: z.ZodType, value: unknown): { output: unknown } | unde
   return success ? { output: data } : undefined
 }
 
+test('a value that another option takes on arrival, with other defaults, is refused', () => {
+  const schema = z.union([
+    z.record(z.string(), z.instanceof(Decimal)),
+    z.object({ a: z.string().optional(), b: z.string().default('x') }),
+  ])
+  const params = z.object({ value: schema })
+  expect(() => arrive(params, { value: { a: undefined } }, 'pickle')).toThrow(/value.*another option of the union/)
+  expect(arrive(params, { value: { a: 'y' } }, 'pickle')).toEqual({ value: { a: 'y', b: 'x' } })
+})
+
 describe.each(codecs)('what %s carries', (codec) => {
   test('reaches the handler as the output of its schema, or is refused with its path', () => {
     let accepted = 0

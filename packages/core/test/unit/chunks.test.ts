@@ -33,8 +33,7 @@ describe('the end of a job', () => {
   })
 
   test('is undefined where its element of an array was never set', () => {
-    const sparse: unknown[] = Array.from({ length: 2 })
-    delete sparse[0]
+    const sparse: unknown[] = []
     sparse[1] = 1
     expect(endsOf('f', jobs, sparse)).toStrictEqual([
       { kind: 'complete', result: undefined },

@@ -11,7 +11,7 @@ const MAX_TICKS = 200
 
 const LIMITS = [
   'Of each cron job the last 50 ticks are kept.',
-  'A Python cron job is seen by the results that its ticks leave, and arq keeps none unless told to; its schedule is not known.',
+  'A Python cron job is seen by the results that its ticks leave, once an arq-ts worker of the database has read them. arq keeps none by default. Its schedule is not known.',
 ]
 
 /** The calendar of cron jobs of both languages: coming ticks, and what became of the last ones. */

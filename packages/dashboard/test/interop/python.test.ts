@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { ARQ_VERSIONS, Child } from '@arq-ts/test-support'
+import { defineTask } from '@arq-ts/core'
+import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ActAnswer, CronCalendar, FunctionMap, JobPage, JobView, UndoOutcome } from '../../src/index.ts'
 import { get, jsonOf, post, useBench } from '../support/bench.ts'
@@ -42,7 +43,10 @@ describe.skipIf(!python)(
       expect(await bench.database().redis.zscore('mail', 'py-failed')).toBeNull()
     })
 
-    test('cron ticks and functions are seen by the traces that they leave', async () => {
+    test('cron ticks, which an arq-ts worker records, and functions are seen by the traces that they leave', async () => {
+      const handler = () => null
+      bench.worker({ tasks: [defineTask({ name: 'other', handler })], recorder: { intervalMs: 100 } })
+      await eventually(async () => (await read<CronCalendar>('/api/cron')).jobs.length > 0, { timeoutMs: 20_000 })
       const { jobs } = await read<CronCalendar>('/api/cron')
       expect(jobs).toMatchObject([{ name: 'cron:py_tick', language: 'python', schedule: null }])
       expect(jobs[0]!.past).toMatchObject([{ status: 'complete' }])

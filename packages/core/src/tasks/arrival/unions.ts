@@ -40,8 +40,11 @@ export class UnionNode implements Node {
     const choice = this.#choices.find(({ schema }) => parsed(schema, value))
     if (!choice) return value
     const cleaned = choice.node.clean(value, codec, path)
-    const arrived = this.restore(overTheWire(cleaned, codec))
-    if (isSame(arrived, cleaned)) return cleaned
+    const sent = overTheWire(cleaned, codec)
+    const arrived = this.#taken(sent)
+    // The same value may have another option by then: keys that are undefined are left out, and defaults differ.
+    const isTakenAlike = arrived?.choice === choice || isSame(arrived?.output, parsed(choice.schema, value)!.value)
+    if (isTakenAlike && isSame(arrived ? arrived.restored : sent, cleaned)) return cleaned
     throw new Refusal(
       path,
       `another option of the union takes it on arrival by ${codec}; give its options a discriminator, or use codec 'pickle'`,
@@ -50,11 +53,18 @@ export class UnionNode implements Node {
 
   restore(value: unknown): unknown {
     if (this.#discriminator !== undefined) return this.#named(value)?.restore(value) ?? value
-    for (const { schema, node } of this.#choices) {
-      const restored = node.restore(value)
-      if (parsed(schema, restored)) return restored
+    const taken = this.#taken(value)
+    return taken ? taken.restored : value
+  }
+
+  /** The option that takes a value on arrival, what it takes, and what it makes of it. */
+  #taken(value: unknown): { choice: Choice; restored: unknown; output: unknown } | undefined {
+    for (const choice of this.#choices) {
+      const restored = choice.node.restore(value)
+      const read = parsed(choice.schema, restored)
+      if (read) return { choice, restored, output: read.value }
     }
-    return value
+    return undefined
   }
 
   /** The option that the discriminator names. */

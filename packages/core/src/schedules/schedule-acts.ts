@@ -11,7 +11,7 @@ import { ruleOf, ruleText } from './rule.ts'
 import { checkScheduleName, readSchedule, scheduleSchema, toSchedule } from './schedule.ts'
 import type { ReadSchedule, Schedule, ScheduleOptions } from './schedule.ts'
 import { newRevision, payloadOf, tickJobId } from './scheduled-job.ts'
-import { LATE_MS } from './tick-plan.ts'
+import { believed } from './tick-plan.ts'
 
 /** A change of a schedule, from what was read of it. */
 type Change = Pick<ScheduleWrite, 'doneMs' | 'fields' | 'ticks' | 'job'>
@@ -158,9 +158,4 @@ const EMPTY: ScheduleRecord = {
 /** A task with a schema takes an object. */
 function noInput(task: AnyContract | string): object {
   return typeof task !== 'string' && 'params' in task && task.params !== undefined ? {} : []
-}
-
-/** A time that lies far ahead was written by a clock that was wrong. */
-function believed(doneMs: number, nowMs: number): number {
-  return doneMs >= 0 && doneMs <= nowMs + LATE_MS ? doneMs : nowMs
 }

@@ -5,7 +5,7 @@ import type { ScheduledOutcome, ScheduleRecord, ScheduleRecords } from '../redis
 import { within } from '../time/interruptible-wait.ts'
 import { readSchedule } from './schedule.ts'
 import { payloadOf, tickJobId } from './scheduled-job.ts'
-import { planTicks } from './tick-plan.ts'
+import { believed, LATE_MS, planTicks } from './tick-plan.ts'
 
 /** Longest time between two looks, in ms: a worker that does not hear of a new schedule finds it then. */
 const LOOK_MS = 5_000
@@ -42,6 +42,8 @@ export class ScheduleService {
   #isStopped = false
   /** True when a schedule was written since the last look began. */
   #isNews = false
+  /** Redis's time at the last look, in ms. */
+  #lookedMs = Infinity
   #wake = () => {}
 
   constructor(options: ScheduleServiceOptions) {
@@ -84,12 +86,26 @@ export class ScheduleService {
     const { records } = this.#o
     const { nowMs, nextMs, names } = await records.take(TAKEN_MS, MOST)
     const began = performance.now()
+    if (nowMs < this.#lookedMs - LATE_MS) await this.#bringBack(nowMs)
+    this.#lookedMs = nowMs
     const found = await records.read(names)
     const nexts = await Promise.all(names.map((name, i) => this.#tick(name, found[i] ?? null, nowMs)))
     if (names.length === MOST) return 0
     const soonest = Math.min(nextMs ?? Infinity, ...nexts.map((each) => each ?? Infinity))
     const spent = performance.now() - began
     return Math.max(0, Math.min(soonest - nowMs - spent, LOOK_MS))
+  }
+
+  /** After the clock was set back, and at the start: schedules whose ticks an earlier clock has put off tick again. */
+  async #bringBack(nowMs: number): Promise<void> {
+    const { records } = this.#o
+    const names = await records.names()
+    const found = await records.read(names)
+    for (const [i, record] of found.entries()) {
+      if (!record || !(Number(record.done) > nowMs + LATE_MS)) continue
+      await this.#tick(names[i]!, record, nowMs)
+      this.#isNews = true
+    }
   }
 
   /** The next tick of a schedule in unix ms, as far as this worker knows it. Never rejects. */
@@ -105,14 +121,15 @@ export class ScheduleService {
         this.#report(name, () => log.error({ schedule: name }, `schedule ${name} does not tick: ${read}; put it again`))
         return null
       }
-      const plan = planTicks(read.next, read.doneMs, nowMs, read.missed)
+      const doneMs = believed(read.doneMs, nowMs)
+      const plan = planTicks(read.next, doneMs, nowMs, read.missed)
       const ticks = read.isPaused ? [] : plan.ticks.map((dueMs) => ({ jobId: tickJobId(name, dueMs), dueMs }))
       const nextMs = read.isPaused ? null : plan.nextMs
       const outcomes = await records.write({
         name,
         read: record,
         revision: record.revision,
-        doneMs: read.isPaused ? read.doneMs : plan.doneMs,
+        doneMs: read.isPaused ? doneMs : plan.doneMs,
         nextMs,
         remove: read.rule.kind === 'at' && nextMs === null && !read.isPaused,
         ticks,

@@ -8,6 +8,11 @@ export const LATE_MS = 60_000
 /** Missed ticks that `missed: 'all'` makes up for at most: the newest. */
 export const MAX_MISSED = 100
 
+/** The time up to which ticks are decided. One that lies far ahead was written by a clock that was wrong: it counts as now. */
+export function believed(doneMs: number, nowMs: number): number {
+  return doneMs >= 0 && doneMs <= nowMs + LATE_MS ? doneMs : nowMs
+}
+
 /** Which missed ticks are made up for. */
 export type Missed = 'skip' | 'latest' | 'all'
 

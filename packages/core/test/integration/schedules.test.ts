@@ -298,6 +298,14 @@ test('continues with all other schedules where one is damaged, and says which', 
   await eventually(async () => (await redis.zscore('arq:schedules', 'gone')) === null)
 })
 
+test('ticks again where a clock that was ahead has put it off for years', async () => {
+  const client = bench.client()
+  await client.schedules.put('ahead', { everyMs: 1_000, task: note })
+  await age('ahead', -5 * 365 * 86_400_000)
+  await bench.worker({ tasks: [note] })
+  await eventually(() => ids.some((id) => id.startsWith('ahead:')))
+})
+
 describe('the system task', () => {
   const ask = async <T>(client: Client, args: unknown[], kwargs: object = {}): Promise<T> => {
     const job = (await client.enqueue('arq-ts:schedule', args, { kwargs: kwargs as Record<string, unknown> })) as Job<T>

@@ -90,6 +90,7 @@ test('counts by key, and lets a job start only when all its limits have a place'
   const inputs = ['a1', 'a2', 'b1', 'c1'].map((name) => ({ name, tenant: name[0]! }))
   for (const input of inputs) await client.enqueue(task, input)
   await eventually(async () => (await waiting(client, 'all')) + (await waiting(client, 'tenant', { key: 'a' })) === 2)
+  await eventually(() => runs.started.length >= 2)
   expect([...runs.started].sort()).toEqual(['a1', 'b1'])
   runs.end('b1')
   await eventually(() => runs.started.includes('c1'))

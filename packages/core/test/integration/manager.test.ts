@@ -232,8 +232,9 @@ describe('a paused queue', () => {
 
   test('starts nothing that was set aside before the pause either', async () => {
     const running = await worker({ maxJobs: 1 })
+    const started = next(running, 'jobStarted')
     await manager.enqueue('until_aborted', [], { jobId: 'first' })
-    await next(running, 'jobStarted')
+    await started
     await manager.enqueue('echo', [1], { jobId: 'second' })
     await manager.pauseQueue()
     const finished = next(running, 'jobFinished')
@@ -307,8 +308,9 @@ describe('queues', () => {
 
   test('are emptied but for what runs', async () => {
     const running = await worker({ maxJobs: 1 })
+    const started = next(running, 'jobStarted')
     await manager.enqueue('until_aborted', [], { jobId: 'running' })
-    await next(running, 'jobStarted')
+    await started
     for (let i = 0; i < 1_200; i++) void manager.enqueue('echo', [i], { delayMs: i % 2 ? 0 : 60_000 })
     await manager.enqueue('echo', [])
     expect(await manager.client.queues.purge('default', { all: true })).toBe(1_201)

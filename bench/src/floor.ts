@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { Broker, luaSources, RedisClock } from '@arq-ts/core/internal'
+import { Broker, loadDriver, luaSources, RedisClock } from '@arq-ts/core/internal'
 import { encodeJob, encodeResult, Keys } from '@arq-ts/protocol'
 import { nowUs } from './peers/harness.ts'
 import type { BenchServer } from './server.ts'
@@ -45,6 +45,7 @@ export async function measureFloor(server: BenchServer, jobs: number, batch: num
 
 /** What the broker would send. */
 async function record(ids: readonly string[], batch: number): Promise<{ enqueue: Buffer[]; work: Buffer[] }> {
+  await loadDriver()
   let sent: Buffer[] = []
   let reply: unknown[] = []
   const client = {

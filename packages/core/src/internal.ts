@@ -1,4 +1,5 @@
 // For the benchmark of this workspace alone; published packages have no such entry.
 export { Broker } from './redis/broker.ts'
+export { loadDriver } from './redis/driver.ts'
 export { RedisClock } from './redis/clock.ts'
 export { luaSources } from './redis/scripts.generated.ts'

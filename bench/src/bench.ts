@@ -28,7 +28,7 @@ export interface Row {
   cells: Cell[]
   /** What limits it. */
   limit: string
-  /** What else went on at the machine; absent in results that were made before it was looked at. */
+  /** Other load of the machine; absent in results that were made before it was measured. */
   noise?: Noise
 }
 

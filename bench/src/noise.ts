@@ -1,4 +1,4 @@
-// What else goes on at this machine while it measures. A verdict that was made beside other work is none.
+// Other load of this machine while it measures. A verdict that was made under other load is none.
 import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { quantile } from './stats.ts'
@@ -39,7 +39,7 @@ export class NoiseProbe {
     this.#probes.push({ busy, slow: quantile(times, 0.5) / this.#best })
   }
 
-  /** Of the row under way; undefined before the first look. */
+  /** Load during the current row; undefined before the first look. */
   get noise(): Noise | undefined {
     if (this.#probes.length === 0) return undefined
     const median = (of: (probe: Noise) => number) =>

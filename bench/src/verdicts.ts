@@ -1,4 +1,4 @@
-// Who is first in a row, as far as the rounds can say.
+// Verdicts on who is first in a row, as far as the rounds show it.
 import type { Row } from './bench.ts'
 import { isTooNoisy } from './noise.ts'
 import type { Cell } from './rounds.ts'
@@ -9,7 +9,7 @@ export interface Verdict {
   ours: Cell
   /** The best peer. */
   peer: Cell
-  /** How many times better ours is than the peer's in the same round: the median, and the interval that holds it. */
+  /** Ratio of ours to the peer's in the same round, above 1 where ours is better: the median, and the interval that holds it. */
   times: number
   interval: { low: number; high: number } | undefined
   /** CPU of worker and Redis together, ours and the peer's, per job in µs; absent where it was not measured. */

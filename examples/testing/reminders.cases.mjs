@@ -4,7 +4,7 @@ import { digest, remind, signUp } from './reminders.mjs'
 
 const DAY_MS = 86_400_000
 
-/** A mail service that fails as often as it is told, and keeps what it sent. */
+/** A mail service that fails on request, and keeps what it sent. */
 function fakeMail(failures = 0) {
   const sent = []
   const send = async (to, what) => {

@@ -6,7 +6,7 @@ export interface KeyFacts {
   type: string
   /** In ms; -1 for ever. */
   ttlMs: number
-  /** What an in-progress key holds. */
+  /** Value of an in-progress key. */
   holder?: string
   /** Members of a set or sorted set, with their scores (0 in a set). */
   members?: ReadonlyMap<string, number>

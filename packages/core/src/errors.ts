@@ -98,7 +98,7 @@ export class RedisReplyError extends ArqError {
   }
 }
 
-/** What was asked of a flow does not fit its state: there is none of that id, it has not ended, or the job is in none. */
+/** A request that does not fit the state of a flow: there is none of that id, it has not ended, or the job is in none. */
 export class FlowError extends ArqError {
   readonly code = 'ARQ_FLOW'
 }

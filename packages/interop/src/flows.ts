@@ -70,7 +70,7 @@ function proveFlows(version: string, codec: CodecName): void {
     const run = await client.start(f)
     const held = (await run.status()).members.find(({ name }) => name === 'held')!
     expect(await client.job(held.jobId, on).status()).toBe('deferred')
-    // What another flow does meanwhile shows that the worker has read its queue.
+    // The progress of another flow shows that the worker has read its queue.
     const other = flow('other', { onUnknown: 'fail' })
     other.call('echo', [1], on)
     await (await client.start(other)).result({ timeoutMs })

@@ -57,7 +57,7 @@ async function environment(name: string, imports: string, pins: readonly string[
   const interpreter = join(home, 'bin', 'python')
   if (existsSync(join(home, 'complete'))) return interpreter
   mkdirSync(cache, { recursive: true })
-  // Built beside and moved into place: two test runs may both try. Its path is its own, so pip runs by `-m`.
+  // Built elsewhere and moved into place: two test runs may both try. Its path is its own, so pip runs by `-m`.
   const building = `${home}.${process.pid}`
   await run(python3(), ['-m', 'venv', building])
   await run(

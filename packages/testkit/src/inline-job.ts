@@ -1,7 +1,7 @@
 import { asError } from '@arq-ts/protocol/jobs'
 import type { Job, JobLogEntry, JobResult } from '@arq-ts/core'
 
-/** What became of a job. */
+/** Outcome of a job. */
 export type InlineEnd = { value: unknown } | { error: unknown }
 
 interface Fields {

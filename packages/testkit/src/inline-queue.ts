@@ -19,13 +19,13 @@ export type InlineClient = Pick<Client, 'queueName' | 'codec' | 'enqueue' | 'enq
 
 /** Options of `createInlineQueue`. */
 export interface InlineQueueOptions {
-  /** What runs. A job of another function fails, as on a worker. */
+  /** Tasks that run. A job of another function fails, as on a worker. */
   tasks: readonly AnyTask[]
-  /** What every handler's context has beside the job's own fields. Default none. */
+  /** Fields of every handler's context in addition to the job's own. Default none. */
   ctx?: object
   /** Queue for jobs that name none. Default `arq:queue`. */
   queueName?: string
-  /** How payloads are written. Default `msgpack`. */
+  /** Codec of payloads. Default `msgpack`. */
   codec?: CodecName
   /** Tries before a job fails for good; a task's own wins. Default 5. */
   maxTries?: number

@@ -19,7 +19,7 @@ export type TestWorkerOptions = Omit<
 
 /** Options of `createTestQueue`. */
 export interface TestQueueOptions {
-  /** What the queue's worker runs. A queue needs a task or a cron job. */
+  /** Tasks of the queue's worker. A queue needs a task or a cron job. */
   tasks?: readonly AnyTask[]
   /** Cron jobs, whose ticks come as the time moves. */
   cron?: readonly CronJob[]
@@ -42,7 +42,7 @@ export interface TestQueueOptions {
   queues?: readonly string[]
   /** The time at which the queue begins. Default: this machine's. */
   now?: Date | number
-  /** How payloads are written. Default `msgpack`. */
+  /** Codec of payloads. Default `msgpack`. */
   codec?: CodecName
   /** Further options of the worker: `ctx`, `onStartup`, `retry`, `maxTries`, … Its recorder is off unless it is set. */
   worker?: TestWorkerOptions

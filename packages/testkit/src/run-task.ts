@@ -5,12 +5,12 @@ import { decodeJob, decodeResult, encodeJob, encodeResult } from '@arq-ts/protoc
 import type { InputOf } from '@arq-ts/core'
 import { TestQueueError } from './errors.ts'
 
-/** What a task's handler needs of its context beside the job's own fields. */
+/** Fields that a task's handler needs in its context in addition to the job's own. */
 export type NeedsOf<T> = T extends Needs<infer Extra> ? Extra : Record<never, never>
 
 /** The job that a task is run as. */
 export interface RunTaskOptions {
-  /** How the call and its result are written. Default: the task's own codec, else `msgpack`, as a client's. */
+  /** Codec of the call and its result. Default: the task's own codec, else `msgpack`, as a client's. */
   codec?: CodecName
   /** The job's id. Default: a new one. */
   jobId?: string
@@ -59,7 +59,7 @@ export async function runTask<T extends AnyTask>(
   return runPayload(task, payload, { ...job, ctx, jobTry }) as Promise<ResultOf<T>>
 }
 
-/** What a payload is run with. */
+/** Setting in which a payload runs. */
 export interface Running extends Omit<RunTaskOptions, 'codec' | 'jobTry'> {
   ctx: object
   jobTry: number

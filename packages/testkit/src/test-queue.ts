@@ -18,13 +18,13 @@ export interface EndedJob {
   outcome: 'complete' | 'failed' | 'aborted'
   /** The tries it took. */
   tries: number
-  /** What the handler threw in the last try; undefined where it is complete. */
+  /** Error of the handler in the last try; undefined where it is complete. */
   error: unknown
   /** When it ended, in unix ms of the queue's time. */
   atMs: number
 }
 
-/** What a step of the queue did. */
+/** Outcome of a step of the queue. */
 export interface Steps {
   /** Jobs that ended, in that order. */
   ended: readonly EndedJob[]
@@ -65,7 +65,7 @@ export async function createTestQueue(options: TestQueueOptions): Promise<TestQu
 export class TestQueue {
   /** Client for the code under test. With `mode: 'inline'` its `enqueue` returns once the job, and what follows, has run. */
   readonly client: Client
-  /** How further clients, workers and task packages reach the same jobs and the same time: `new Client({ ...queue.connection })`. */
+  /** Connection by which further clients, workers and task packages reach the same jobs and the same time: `new Client({ ...queue.connection })`. */
   readonly connection: { readonly redis: string; readonly keyPrefix: string }
   readonly #settings: ResolvedTestQueueOptions
   readonly #space: KeySpace

@@ -20,7 +20,7 @@ function addActs(yargs: Argv, run: Run): Argv {
     ['rm', 'remove a schedule; jobs that it enqueued stay', 'remove'],
     ['pause', 'pause a schedule until it is resumed', 'pause'],
     ['resume', 'resume a paused schedule, from now on', 'resume'],
-    ['run', 'enqueue the job of a schedule now, beside its ticks', 'run'],
+    ['run', 'enqueue the job of a schedule now, in addition to its ticks', 'run'],
   ] as const
   return acts
     .reduce(

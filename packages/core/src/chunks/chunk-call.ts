@@ -76,7 +76,7 @@ const OWN_FIELDS: ReadonlySet<string> = new Set(['jobId', 'jobTry', 'score', 'qu
 
 /** The state of the worker, without what is a job's own. */
 function contextOf(ctx: JobContext, signal: AbortSignal, log: Logger): ChunkContext {
-  // What is costly to make stands on the prototype of a context, and is no entry.
+  // Members that are costly to make stand on the prototype of a context, and are no entries.
   const shared = Object.entries(ctx).filter(([name]) => !OWN_FIELDS.has(name))
   return { ...Object.fromEntries(shared), signal, log } as unknown as ChunkContext
 }

@@ -32,7 +32,7 @@ export function endsOf(functionName: string, jobs: readonly { jobId: string }[],
   if (returned === undefined || returned === null) return jobs.map(() => ({ kind: 'complete', result: null }))
   if (Array.isArray(returned)) {
     if (returned.length !== jobs.length) return failAll(`${returned.length} results for ${jobs.length} jobs`)
-    // By the jobs: `map` of the array would leave its holes out.
+    // Mapped over the jobs: `map` of the array would leave its holes out.
     return jobs.map((_, i) => ({ kind: 'complete', result: (returned as unknown[])[i] }))
   }
   if (!(returned instanceof Map))

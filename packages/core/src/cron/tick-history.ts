@@ -6,7 +6,7 @@ import type { Language } from '../recorder/series-name.ts'
 import type { ServedCron } from './served-cron.ts'
 import { cronOf, ticksBetween } from './served-cron.ts'
 
-/** A tick that starts later than this after its time is late, in ms; arq starts none later by itself. */
+/** A tick that starts later than this after its time is late, in ms; arq starts none later. */
 export const LATE_MS = 60_000
 /** Time after a tick by which its record is written, in ms. */
 const SETTLED_MS = 60_000

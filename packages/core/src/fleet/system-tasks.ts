@@ -1,4 +1,4 @@
-/** Beginning of the names of tasks that every arq-ts worker has beside its own, and that its list of functions leaves out. */
+/** Beginning of the names of tasks that every arq-ts worker has in addition to its own, and that its list of functions leaves out. */
 const SYSTEM = 'arq-ts:'
 
 /** True where workers with these functions run one of the name. */

@@ -57,7 +57,7 @@ export function compileMembers(calls: readonly CalledMember[], options: CompileO
 }
 
 /**
- * Checks a call by itself, as it would be written: an error that shows when all are written is too late for the handler
+ * Checks a single call, as it would be written: an error that shows when all are written is too late for the handler
  * that made it.
  *
  * @throws ArgumentsError, EncodeError, OptionsError.

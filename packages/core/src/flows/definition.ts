@@ -11,7 +11,7 @@ export interface MemberDefinition {
   delayMs: number
   /** True where Python may run it. */
   isPython: boolean
-  /** Where results of others go in its call. */
+  /** Places of others' results in its call. */
   references: readonly ResultReference[]
   /** True where its result is kept with the flow: another member, or who waits for the flow, needs it. */
   keeps: boolean

@@ -33,7 +33,7 @@ export class FlowDriver {
     const { flowRecords: records } = this.#link
     let tasks = members?.length === 0 ? new Map<string, string>() : await records.todo(flowId, members)
     while (tasks.size > 0) {
-      // What can run goes first; the rest is for show.
+      // Members that can run go first; the rest is for show.
       const ordered = [...tasks].sort(([, a], [, b]) => Number(a.startsWith('hold')) - Number(b.startsWith('hold')))
       const ready: string[] = []
       let faulty: string | undefined

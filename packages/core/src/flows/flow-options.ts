@@ -10,7 +10,7 @@ export const FLOW_KEEP_MS = 86_400_000
 /** Options of a flow. */
 export interface FlowOptions {
   /**
-   * Outcome of a member that has ended and left nothing to tell how: one of Python's with `keep_result=0`, or one that
+   * Outcome of a member that has ended and left no trace of how: one of Python's with `keep_result=0`, or one that
    * was removed. Required where Python may run a member; else the default is `fail`.
    */
   onUnknown?: 'fail' | 'succeed'

@@ -18,7 +18,7 @@ import { FlowMember } from './handles.ts'
 const POLL_MS = 500
 
 /**
- * Where a member is. `held`: it waits for others. `ready`: it is about to be handed out. `queued`, `running`: workers have it.
+ * State of a member. `held`: it waits for others. `ready`: it is about to be handed out. `queued`, `running`: workers have it.
  * Else how it ended.
  */
 export type FlowMemberState = 'held' | 'ready' | 'queued' | 'running' | MemberOutcome
@@ -38,7 +38,7 @@ export interface FlowMemberStatus {
   waitsFor: string[]
   /** The name of the member that added it while it ran; null for one that was there from the start. */
   addedBy: string | null
-  /** Why it failed, in one line; null where it did not, or nobody knows. */
+  /** Reason for its failure, in one line; null where it did not fail, or nobody knows. */
   error: string | null
 }
 

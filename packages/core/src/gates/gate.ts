@@ -16,7 +16,7 @@ export interface GatedTask {
   ): readonly unknown[] | Promise<readonly unknown[]>
 }
 
-/** What gates know of a function that the worker does not have. */
+/** Data for gates of a function that the worker does not have. */
 export function unknownTask(name: string): GatedTask {
   return { name, limits: undefined, bind: (args) => args }
 }

@@ -55,7 +55,7 @@ const BARE_USER_INFO = /(?<![^\s"'(])[^\s:/@"'(]{1,64}:(?!\/\/)[^\s@"']{1,256}@/
 
 /**
  * A message that a program wrote, for a screen: passwords of URLs and of `user:password@host` are hidden, and what is
- * assigned to a secret name. Other words stay, addresses of people among them: a group of errors is told by its words.
+ * assigned to a secret name. Other words stay, addresses of people among them: a group of errors is recognized by its words.
  */
 export function maskMessage(text: string): string {
   const urls = maskSecrets(text)

@@ -12,7 +12,7 @@ export interface OutgoingCall {
   /** The options of the job. A copy: assign to its fields, or assign another object. They are checked again at the end. */
   options: EnqueueOptions
   /**
-   * Data that travels in the payload, beside the arguments: the `run` side gets it as `ctx.metadata`, Python ignores it.
+   * Data that travels in the payload, next to the arguments: the `run` side gets it as `ctx.metadata`, Python ignores it.
    * Empty at first. Values must be ones that the job's codec writes.
    */
   readonly metadata: Record<string, unknown>

@@ -119,7 +119,7 @@ export function problemsOf(schema: z.ZodObject, result: z.ZodSafeParseResult<unk
   })
 }
 
-/** Where a value has the type of one alternative only, what is wrong with it is said by that alternative. */
+/** A value that has the type of one alternative only is judged by that alternative. */
 function decided(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]
   const [fitting, ...others] = issue.errors.filter(

@@ -26,7 +26,7 @@ export async function readJobLog(
 export interface JobEventOptions {
   /** `start` (default): all entries that are kept. `now`: those from now on. */
   from?: 'start' | 'now'
-  /** What follows the entry of this id: a reader continues where it ended. Wins over `from`. */
+  /** Id of the entry to start after: a reader continues where it ended. Wins over `from`. */
   after?: string
   /** Ends the reading. */
   signal?: AbortSignal

@@ -15,7 +15,7 @@ const CHUNK_DELAY_MS = 20
 const HIGH_WATER_BYTES = 32_768
 /** Bytes of pieces that may wait where a handler does not: no worker fills its memory with them. */
 const MAX_CHUNK_BYTES = 4_194_304
-/** Bytes of an entry beside its value, at most. */
+/** Bound on the bytes of an entry without its value. */
 const FRAME_BYTES = 256
 const REPEAT_MS = 60_000
 

@@ -7,7 +7,7 @@ const LOOK_BACK = 8
 /** Values of a group. */
 const WIDTH = 4
 
-/** What jobs of a batch have in common, sent once for each group of them: when they are due, and where they go. */
+/** Arguments that jobs of a batch have in common, sent once for each group: due time and destination. */
 export class BatchGroups {
   /** In a batch the groups come before the jobs. */
   readonly args: ScriptValue[] = []

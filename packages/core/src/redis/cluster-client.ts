@@ -1,13 +1,13 @@
 import { Cluster } from 'ioredis'
 import type { ClusterNode, Command, Redis } from 'ioredis'
 
-/** Where one attempt of a pipeline goes, as ioredis hands it to each of its commands. */
+/** Destination of one attempt of a pipeline, as ioredis hands it to each of its commands. */
 interface Route {
   slot: number
   redis?: Redis | undefined
 }
 
-/** What ioredis does about a reply that redirects. */
+/** Reactions of ioredis to a reply that redirects. */
 interface RedirectHandlers {
   moved: (slot: string, key: string) => void
   ask: (slot: string, key: string) => void

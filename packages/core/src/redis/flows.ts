@@ -32,7 +32,7 @@ export interface MemberJob {
   queueName: string
 }
 
-/** End of a member, as far as it is known: the outcome where a result tells it, `otherwise` where not even a note does. */
+/** End of a member, as far as it is known: the outcome where a result shows it, `otherwise` where not even a note does. */
 export interface MemberEnd extends MemberJob {
   outcome: MemberOutcome | undefined
   otherwise: MemberOutcome | undefined
@@ -46,7 +46,7 @@ export interface Placement extends MemberJob {
   action: 'hold' | 'run' | 'skipped' | 'blocked' | 'failure'
   payload: Buffer
   delayMs: number
-  /** Why its call cannot be written. */
+  /** Reason why its call cannot be written. */
   reason?: string | undefined
 }
 
@@ -68,7 +68,7 @@ export class FlowRecords {
     return taken === 1
   }
 
-  /** Writes a flow in bounded steps; it does nothing yet, and goes by itself unless it is started. */
+  /** Writes a flow in bounded steps; it does nothing yet, and expires unless it is started. */
   async write(
     flowId: string,
     meta: Readonly<Record<string, string>>,

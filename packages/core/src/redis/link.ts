@@ -44,7 +44,7 @@ export interface LinkOptions {
   timeoutMs?: number
   /** Limits of the payloads that go over it. Default: the protocol's. */
   limits?: PayloadLimits
-  /** How replies are awaited that are due at once. Default `auto`. */
+  /** Way in which replies that are due at once are awaited. Default `auto`. */
   spinForReplies?: SpinMode
 }
 

@@ -20,7 +20,7 @@ export class QueueNotes {
     if (nowMs < (this.#nextMs.get(queueName) ?? 0)) return
     if (this.#nextMs.size >= MAX_QUEUES) this.#nextMs.clear()
     this.#nextMs.set(queueName, nowMs + AGAIN_MS)
-    // Where it fails, a look at the database finds the queue.
+    // After a failure, a look at the database finds the queue.
     void this.#queues.note(queueName).catch(() => {})
   }
 }

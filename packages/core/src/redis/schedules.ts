@@ -7,7 +7,7 @@ import { readId, sendId } from './id-bytes.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptValue } from './scripts.ts'
 
-/** Fields of a schedule that a write may set, beside those the script keeps. */
+/** Fields of a schedule that a write may set, in addition to those the script keeps. */
 const SET = ['rule', 'function', 'codec', 'overlap', 'missed', 'paused', 'putMs', 'payload', 'queue'] as const
 const FIELDS = [...SET, 'revision', 'done', 'last', 'lastMs', 'lastQueue'] as const
 
@@ -35,7 +35,7 @@ export type ScheduledOutcome = 'queued' | 'known' | 'overlap'
 /** A change of a schedule, planned from what was read of it. */
 export interface ScheduleWrite {
   name: string
-  /** What was read; null where there was nothing. */
+  /** Record as it was read; null where there was none. */
   read: Pick<ScheduleRecord, 'revision' | 'done' | 'last' | 'lastQueue'> | null
   /** A name of this version; the one that was read where only ticks are enqueued. */
   revision: string

@@ -39,7 +39,7 @@ export class ScriptCommand extends Command {
     }
   }
 
-  /** A cluster's client writes a command again by itself, where a connection ended without a reply. */
+  /** A cluster's client writes a command again unasked, where a connection ended without a reply. */
   override toWritable(): Buffer {
     if (this.#isWritten) this.#onRepeat?.()
     this.#isWritten = true

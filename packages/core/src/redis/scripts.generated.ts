@@ -618,7 +618,7 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     if result ~= '' then redis.call('HSET', results, key, result) end
     local is_fine = outcome == 'success' or outcome == 'skipped' or (outcome == 'unknown' and on_unknown == 'succeed')
     failed = failed or not is_fine
-    -- What comes after a member that was added by another one comes after that too: its own list has it.
+    -- A member after one that was added by another comes after that too: its own list has it.
     for child in string.gmatch(redis.call('HGET', flow, 'x:' .. key) or '', '[^,]+') do look_at(child) end
   end
 end
@@ -656,7 +656,7 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
     local score = redis.pcall('ZSCORE', queue, id)
     local is_faulty = type(score) == 'table'
     if is_new and not is_faulty then
-      -- What a run before a replay has left.
+      -- Left by a run before a replay.
       redis.call('DEL', retry, result, letter)
       redis.pcall('ZREM', dead, id)
     end
@@ -1746,9 +1746,9 @@ export const luaShas = {
   finish: '7047a7f139a74ca0e9bbfa572b4f251ec9e7ac50',
   flowAdd: 'cedddf2511568b6ea085eed6ebd521b7b1046317',
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
-  flowEnd: 'f9628b18c9925dc957d76786fd28455bf2a9de76',
+  flowEnd: '30fa8c1bf544a5821d53635aa41031a9df01d1aa',
   flowNote: '04d425fd92863e60a2f9dfb7a3494d797626b7a6',
-  flowPlace: '81b4ce501edb62ca61606db28cf3b27fe3009001',
+  flowPlace: '7da5063c81a14ef3d76ffe3648905dae46a2a340',
   flowReopen: '75a516c2c3da56918cf0c08c36aa2163c2b7004f',
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { SandboxDiedError, SandboxLoadError, SandboxMemoryError } from '../errors.ts'
 import type { Sandbox } from './sandbox.ts'
 
-/** How a thread or process ended. */
+/** End of a thread or process. */
 export interface HostEnd {
   exitCode: number | null
   signal: NodeJS.Signals | null

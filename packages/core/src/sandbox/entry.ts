@@ -85,7 +85,7 @@ function hear(message: ToSandbox): void {
   else if (message.run === current?.run) current.controller.abort(unpackError(message.reason))
 }
 
-/** What lies outside of V8's heap, buffers above all, no limit of a thread counts. */
+/** Memory outside of V8's heap, buffers above all, which no limit of a thread counts. */
 function watchMemory(memoryMb: number): void {
   const used = () => {
     const { external, heapUsed } = process.memoryUsage()

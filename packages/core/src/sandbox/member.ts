@@ -159,7 +159,7 @@ export class Member {
       return this.kill('its module cannot be loaded')
     }
     const run = this.#run
-    // What a handler left behind may speak while the next job runs.
+    // Code that a handler left behind may send while the next job runs.
     if (!run || !('run' in message) || message.run !== run.id) return
     switch (message.type) {
       case 'returned':

@@ -14,7 +14,7 @@ export interface PoolOptions {
 }
 
 /**
- * What a job gets that asks for a member: the member; `cancelled`, where its wait was ended; `failed`, where none can
+ * Answer to a job that asks for a member: the member; `cancelled`, where its wait was ended; `failed`, where none can
  * start: no other start is tried for `pauseMs`.
  */
 export type Acquired =

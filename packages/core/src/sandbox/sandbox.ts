@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { isAbsolute } from 'node:path'
-import type { Logger } from '../logging/logger.ts'
 import { count, timer } from '../options/check.ts'
 import * as z from '../options/zod.ts'
+import type { JobContext } from '../tasks/context.ts'
 import type { AnyContract, CallOf } from '../tasks/contract.ts'
 
 /** The module that runs the jobs of a task, and the threads or processes it runs in. */
@@ -69,27 +69,18 @@ export function resolveSandbox(options: SandboxOptions): Sandbox {
   }
 }
 
-/** What a handler in a sandbox knows of its job. `Extra` is what `onStart` of its module returns. */
-export type SandboxContext<Extra extends object = Record<never, never>> = Extra & {
-  readonly jobId: string
-  /** The try, from 1. */
-  readonly jobTry: number
-  /** When it was enqueued, by its producer's clock. */
-  readonly enqueueTime: Date
-  /** When the job was due, in unix ms. */
-  readonly score: number
-  readonly queueName: string
-  /** The keywords as they came, unvalidated; empty where the task has a schema. */
-  readonly kwargs: Readonly<Record<string, unknown>>
-  /** Fires at the timeout, an abort, a lost lease or the worker's shutdown. After `abortGraceMs` the code is ended. */
-  readonly signal: AbortSignal
-  /** The worker's logger, with the job's id. Lines cross to the worker. */
-  readonly log: Logger
-  /** As in `JobContext`. */
-  progress(fraction: number, message?: string): void
-  /** Hands a value to whoever follows the job, where its worker can: it crosses, and is not waited for. */
-  emit?(value: unknown): void
-}
+/**
+ * View of a handler in a sandbox of its job. `Extra` is what `onStart` of its module returns.
+ * After `signal` and `abortGraceMs` the code is ended; lines of `log` cross to the worker.
+ */
+export type SandboxContext<Extra extends object = Record<never, never>> = Extra &
+  Pick<
+    JobContext,
+    'jobId' | 'jobTry' | 'enqueueTime' | 'score' | 'queueName' | 'kwargs' | 'signal' | 'log' | 'progress'
+  > & {
+    /** Hands a value to whoever follows the job, where its worker can: it crosses, and is not waited for. */
+    emit?(value: unknown): void
+  }
 
 /** The type of a handler in a sandbox, by the contract it implements: `export default … satisfies SandboxHandler<typeof resize>`. */
 export type SandboxHandler<C extends AnyContract, Extra extends object = Record<never, never>> = (

@@ -22,7 +22,7 @@ export interface ScheduleOptions<T extends AnyContract | string = string> {
   startAt?: Date | number
   /** The instant of a single tick, in the future; the schedule is gone after it. Excludes `cron` and `everyMs`. */
   at?: Date | number
-  /** What runs: a task, a contract, or a function by its name on the wire, in either language. */
+  /** Target of its ticks: a task, a contract, or a function by its name on the wire, in either language. */
   task: T
   /** Its input, as `enqueue` takes it. Default: none. */
   input?: T extends AnyContract ? InputOf<T> : readonly unknown[]
@@ -122,7 +122,7 @@ export interface ReadSchedule {
   next: NextTick
 }
 
-/** What a record says, or a sentence about what is wrong with it. */
+/** Content of a record, or a sentence about its fault. */
 export function readSchedule(record: ScheduleRecord, limits: PayloadLimits): ReadSchedule | string {
   const rule = readRule(record.rule)
   const next = rule && knownTicks(rule)

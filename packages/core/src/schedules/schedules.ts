@@ -57,7 +57,7 @@ export class Schedules {
   }
 
   /**
-   * Enqueues the job of a schedule now, beside its ticks, paused or not, and whatever `overlap` says. Null where there is
+   * Enqueues the job of a schedule now, in addition to its ticks, paused or not, and whatever `overlap` says. Null where there is
    * no schedule of that name, or where its job of this very millisecond exists.
    */
   async runNow<Result = unknown>(name: string): Promise<Job<Result> | null> {

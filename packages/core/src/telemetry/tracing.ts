@@ -17,7 +17,7 @@ export interface TracedJob {
   queueName: string
 }
 
-/** Where every copy of OpenTelemetry's API, of any version 1, keeps what an SDK has registered. */
+/** Key under which every copy of OpenTelemetry's API, of any version 1, keeps what an SDK has registered. */
 const REGISTRY = Symbol.for('opentelemetry.js.api.1')
 
 /** True once an SDK has been set up in this process: spans go somewhere. Until then the API is not even loaded. */

@@ -25,7 +25,7 @@ export class Deadline {
   race<T>(promise: Promise<T>, late: () => Error): Promise<T> {
     const { leftMs } = this
     if (leftMs > MAX_TIMER_MS) return promise
-    // By hand, for every enqueue comes by: Promise.race and finally make six promises more.
+    // Written out, since every enqueue comes by: Promise.race and finally make six promises more.
     return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => reject(late()), leftMs)
       promise.then(

@@ -76,7 +76,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   for (const task of settings.tasks)
     tasks.set(task.name, registerTask(task, task.chunk && chunks.handlerOf({ ...task, chunk: task.chunk })))
   for (const job of settings.cron) tasks.set(job.name, registerCron(job))
-  /** What it runs by the choice of its user; system tasks come on top. */
+  /** Functions that its user chose; system tasks come on top. */
   const functionNames = [...tasks.keys()]
   const limitedFunctions = settings.tasks.filter(({ limits = [] }) => limits.length > 0).map(({ name }) => name)
   const sharedCodec = hasCodec ? settings.codec : SHARED_CODEC

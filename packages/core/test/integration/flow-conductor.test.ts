@@ -1,33 +1,15 @@
 import { encodeResult } from '@arq-ts/protocol/jobs'
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { defineTask, flow, FlowError, FlowFailedError } from '../../src/index.ts'
 import type { FlowRun } from '../../src/index.ts'
 import { Link } from '../../src/redis/link.ts'
+import { add, echo, fail, states } from '../support/flow-tasks.ts'
 import { silent, useBench } from './support.ts'
 
 const bench = useBench()
 
-const value = z.object({ value: z.unknown() })
-const echo = defineTask({ name: 'echo', params: value, handler: (_ctx, input) => input.value ?? null })
-const add = defineTask({
-  name: 'add',
-  params: z.object({ numbers: z.array(z.number()) }),
-  handler: (_ctx, { numbers }) => numbers.reduce((sum, each) => sum + each, 0),
-})
-const fail = defineTask({
-  name: 'fail',
-  params: z.object({ why: z.string().default('bad luck') }),
-  handler: (_ctx, { why }) => {
-    throw new Error(why)
-  },
-})
 const tasks = [echo, add, fail]
-
-async function states(run: FlowRun): Promise<Record<string, string>> {
-  return Object.fromEntries((await run.status()).members.map(({ name, state }) => [name, state]))
-}
 
 const timeoutMs = 10_000
 

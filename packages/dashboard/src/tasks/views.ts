@@ -18,7 +18,7 @@ const PACKAGES: Record<keyof TaskSources, string> = {
 export function lacking(source: keyof TaskSources): Unavailable {
   return {
     available: false,
-    why: `This dashboard was started without ${PACKAGES[source]}: install it beside the dashboard, or hand it over as the option "tasks".`,
+    why: `This dashboard was started without ${PACKAGES[source]}: install it next to the dashboard, or hand it over as the option "tasks".`,
   }
 }
 

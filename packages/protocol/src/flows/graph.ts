@@ -2,7 +2,7 @@
 export type FlowCondition = 'success' | 'failure' | 'any'
 
 /**
- * How a member ended. `skipped`: its branch was not taken. `blocked`: it could not run since a member before it did not
+ * End of a member. `skipped`: its branch was not taken. `blocked`: it could not run since a member before it did not
  * succeed. `unknown`: it is gone and left no result, as Python's with `keep_result=0`. `cancelled`: with its flow.
  */
 export type MemberOutcome = 'success' | 'failure' | 'aborted' | 'unknown' | 'skipped' | 'blocked' | 'cancelled'

@@ -2,7 +2,7 @@ import { decideMember, familiesOf, isFailure, successorsOf } from './graph.ts'
 import type { FlowGraph, FlowNode, MemberOutcome, UnknownPolicy } from './graph.ts'
 import { planReplay } from './replay.ts'
 
-/** Where a flow is. `cancelling`: nothing more of it starts, and what runs is being aborted. */
+/** State of a flow. `cancelling`: nothing more of it starts, and what runs is being aborted. */
 export type FlowState = 'running' | 'cancelling' | 'complete' | 'failed' | 'cancelled'
 
 /**

@@ -36,7 +36,7 @@ export function planReplay(
     if (again.has(key)) continue
     again.add(key)
     for (const kin of families.get(key) ?? []) if (kin !== key) dropped.add(kin)
-    // What comes after whoever added it waits for this one too.
+    // Members after the one that added it wait for this one too.
     for (let head: string | undefined = key; head !== undefined; head = parentByName(head))
       stack.push(...(next.get(head) ?? []))
   }

@@ -233,7 +233,7 @@ export class Keys {
   flowOut(flowId: string): string {
     return `${this.prefix}arq:flow-out:${flowId}`
   }
-  /** What is to be done about members of a flow: a hash. */
+  /** Steps that are due for members of a flow: a hash. */
   flowTodo(flowId: string): string {
     return `${this.prefix}arq:flow-todo:${flowId}`
   }

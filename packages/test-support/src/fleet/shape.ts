@@ -89,7 +89,7 @@ export interface FleetPlan {
   staleAborts: readonly string[]
   /** In-progress keys of jobs that are nowhere: id and value. They never lapse. */
   staleHolds: readonly { jobId: string; holder: string }[]
-  /** Keys beside jobs that hold another type than they should. */
+  /** Keys other than jobs' that hold another type than they should. */
   wrongKeys: readonly { key: string; type: 'hash' | 'list' | 'string' }[]
   /** Health keys that hold no line of arq's, by queue. */
   brokenHealth: readonly { queueName: string; line: string }[]

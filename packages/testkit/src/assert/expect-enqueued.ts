@@ -16,7 +16,7 @@ export type Pattern<T> = unknown extends T
         ? { readonly [K in keyof T]?: Pattern<T[K]> }
         : T
 
-/** What a job of `expectEnqueued` is like beside its input. */
+/** Properties of a job of `expectEnqueued` in addition to its input. */
 export interface ExpectedJob {
   /** Number of jobs that fit. Default: at least one; 0 expects none. */
   count?: number

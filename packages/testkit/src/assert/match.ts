@@ -2,7 +2,7 @@
 
 import { inspect, isDeepStrictEqual } from 'node:util'
 
-/** What vitest, jest and others give by `expect.any(…)` and the like. */
+/** Matchers of vitest, jest and others, made by `expect.any(…)` and the like. */
 interface AsymmetricMatcher {
   asymmetricMatch(other: unknown): boolean
   /** Its words, such as `Any<Number>`. */

@@ -9,7 +9,7 @@ export interface TestJob {
    * array. Where they do not fit the task, the arguments and keywords as they came.
    */
   input: unknown
-  /** Where it is: it waits for its time or a worker, or a worker has begun it. */
+  /** State: it waits for its time or a worker, or a worker has begun it. */
   state: 'waiting' | 'begun'
   /** When it is due, in unix ms of the queue's time. */
   dueMs: number

@@ -3,7 +3,7 @@ import { TestQueueError } from '../errors.ts'
 import { findProgram, privateServer } from './private-server.ts'
 import type { Upstream } from './time-proxy.ts'
 
-/** A server, and what clients of it need beside host and port: user, password, database. */
+/** A server, and what its clients need in addition to host and port: user, password, database. */
 export interface FoundServer {
   upstream: Upstream
   /** Its address for messages, without user and password. */

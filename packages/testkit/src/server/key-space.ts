@@ -7,7 +7,7 @@ import { TimeProxy } from './time-proxy.ts'
 type Redis = ReturnType<typeof openRedis>
 
 /**
- * Ends lifetimes earlier by so many ms, as far as the queue's time has moved: those are Redis's own, and count real time.
+ * Ends lifetimes earlier by this many ms, as far as the queue's time has moved: those are Redis's own, and count real time.
  *
  * ARGV[1] -> pattern of the keys, ARGV[2] -> ms
  */

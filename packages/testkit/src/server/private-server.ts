@@ -20,7 +20,7 @@ const GUARD =
   'exec 3<&0; "$0" "$@" </dev/null & server=$!; ' +
   '(cat <&3 >/dev/null; kill "$server" 2>/dev/null; rm -rf "$ARQ_TESTKIT_FOLDER") & wait "$server"'
 
-/** Where the promise of this process's server is kept: test runners load a module anew for each file. */
+/** Key of the promise of this process's server: test runners load a module anew for each file. */
 const SHARED = Symbol.for('@arq-ts/testkit:server')
 
 interface Shared {

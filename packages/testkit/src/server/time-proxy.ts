@@ -4,7 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import { CommandReader } from './commands.ts'
 import { atTime } from './virtual-time.ts'
 
-/** Where a server listens: on a socket of this machine, or on a port, with TLS or without. */
+/** Address of a server: on a socket of this machine, or on a port, with TLS or without. */
 export type Upstream = { path: string } | { host: string; port: number; isTls: boolean }
 
 /**

@@ -16,7 +16,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local resent, are_new = ARGV[1] == '1', ARGV[1] == '2'
 local extra, ways = ARGV[2], tonumber(ARGV[3])
 local arg = 3 + 4 * ways
--- Of each way: due time, as a number and as text, TTL of its payloads, number of new jobs, the last of them
+-- Fields of each way: due time, as a number and as text, TTL of its payloads, number of new jobs, the last of them
 local due, score, ttl, count, last = {}, {}, {}, {}, {}
 for w = 1, ways do
   local at, expires = tonumber(ARGV[4 * w + 1]), ARGV[4 * w + 2]

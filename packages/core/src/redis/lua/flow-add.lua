@@ -12,7 +12,7 @@ local parent = ARGV[2]
 local state, version = unpack(redis.call('HMGET', flow, 'state', 'version'))
 if redis.call('GET', in_progress) ~= ARGV[1] or redis.call('SISMEMBER', open, parent) == 0 then return { 0 } end
 if state ~= 'running' then return { 0 } end
--- What waits for a member waits for all that it added, and these for what is added after it.
+-- A member that waits for another waits for all that it added, and these for what is added after it.
 local function each_of_family(key, visit)
   visit(key)
   for n = 0, tonumber(redis.call('HGET', flow, 'k:' .. key) or 0) - 1 do each_of_family(key .. '.' .. n, visit) end

@@ -74,7 +74,7 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     if result ~= '' then redis.call('HSET', results, key, result) end
     local is_fine = outcome == 'success' or outcome == 'skipped' or (outcome == 'unknown' and on_unknown == 'succeed')
     failed = failed or not is_fine
-    -- What comes after a member that was added by another one comes after that too: its own list has it.
+    -- A member after one that was added by another comes after that too: its own list has it.
     for child in string.gmatch(redis.call('HGET', flow, 'x:' .. key) or '', '[^,]+') do look_at(child) end
   end
 end

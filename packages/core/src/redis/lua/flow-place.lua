@@ -26,7 +26,7 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
     local score = redis.pcall('ZSCORE', queue, id)
     local is_faulty = type(score) == 'table'
     if is_new and not is_faulty then
-      -- What a run before a replay has left.
+      -- Left by a run before a replay.
       redis.call('DEL', retry, result, letter)
       redis.pcall('ZREM', dead, id)
     end

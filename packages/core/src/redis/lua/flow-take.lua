@@ -1,4 +1,4 @@
--- Takes an id for a flow. What it writes expires by itself, so that a producer that dies before it has written the flow
+-- Takes an id for a flow. Its writing expires, so that a producer that dies before it has written the flow
 -- leaves nothing, and the id is free again.
 -- Repeating a call whose reply was lost changes nothing.
 --

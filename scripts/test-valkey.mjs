@@ -2,10 +2,9 @@
 // proof ask of one. Left out unless `--all` is given: the command and the dashboard, which reach a server through core alone;
 // what starts processes and kills them, which needs minutes; and older versions of arq.
 // In CI on a Debian or Ubuntu the absence of a Valkey is a failure.
-import { join } from 'node:path'
-import { root, run } from './lib/command.mjs'
 import { red, say, step, yellow } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
+import { runTests } from './lib/tests.mjs'
 import { findValkey } from './lib/valkey.mjs'
 
 await ensureDependencies()
@@ -30,10 +29,8 @@ const folders = isAll
       'packages/canary/test/integration/',
       'packages/write-behind/test/integration/',
     ]
-process.exitCode = await run(
-  process.execPath,
-  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...projects, ...folders, ...leftOut],
-  {
-    env: { ...process.env, ARQ_TEST_SERVER: path },
-  },
-)
+process.exitCode = await runTests('tests-valkey', {
+  args: [...projects, ...leftOut],
+  folders,
+  env: { ...process.env, ARQ_TEST_SERVER: path },
+})

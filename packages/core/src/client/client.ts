@@ -379,7 +379,7 @@ export class Client {
     if (ahead || serial || metadata) record.mark = { ...ahead, ...serial, ...(metadata && { metadata }) }
     return {
       functionName: record.functionName,
-      jobId: options.jobId ?? newJobId(),
+      jobId: options.jobId ?? this.#link.newId(newJobId, unique?.key),
       isFreshId: options.jobId === undefined,
       queueName: options.queueName ?? this.queueName,
       due: ahead ? { at: Math.max(1, now - headStartMs) } : dueOf(options),

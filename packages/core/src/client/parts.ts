@@ -4,7 +4,8 @@ import { createDeferredLogger } from '../logging/deferred-logger.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import { resolveClientOptions } from '../options/client.ts'
 import type { ClientOptions } from '../options/client.ts'
-import { Link } from '../redis/link.ts'
+import { openLinkTo } from '../partitions/partitioned-link.ts'
+import type { Link } from '../redis/link.ts'
 
 /** Parts of a client. */
 interface Parts {
@@ -19,11 +20,11 @@ interface Parts {
 export function openLink(options: ClientOptions): Parts {
   const settings = resolveClientOptions(options)
   const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs: timeoutMs, queueName, codec, middleware } = settings
-  const { maxDecodedBytes, maxPayloadBytes, spinForReplies } = settings
+  const { maxDecodedBytes, maxPayloadBytes, partitions, spinForReplies } = settings
   const limits = { maxDecodedBytes, maxPayloadBytes }
   const log =
     settings.logger ?? createDeferredLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
-  const link = new Link({ redis, keyPrefix, expiresExtraMs, limits, log, timeoutMs, spinForReplies })
+  const link = openLinkTo({ redis, keyPrefix, partitions, expiresExtraMs, limits, log, timeoutMs, spinForReplies })
   return { link, queueName, codec, middleware }
 }
 

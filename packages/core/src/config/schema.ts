@@ -121,6 +121,9 @@ export const taskQueueSchema = z.strictObject({
   redis_password: z.string().optional().describe('Wins over one in the URL.'),
   redis_database: count(0).default(1).describe('Database for tasks; wins over one in the URL when given.'),
   key_prefix: z.string().default('').describe('Put before every key. Queues with one are not shared with Python.'),
+  partitions: count(1, 256)
+    .default(1)
+    .describe('Partitions of the namespace, for Redis Cluster; needs a key_prefix with a hash tag, such as {orders}:.'),
   tls: tls.optional().describe('Settings of a rediss:// connection.'),
   sentinel: sentinel.optional().describe('Find the primary by Redis Sentinel; redis_url then gives no host.'),
 

@@ -51,6 +51,7 @@ const OPTIONS = {
   tls: 'redis',
   sentinel: 'redis',
   key_prefix: 'keyPrefix',
+  partitions: 'partitions',
   queue_name: 'queueName',
   queues: 'queues',
   queue_order: 'queueOrder',
@@ -127,6 +128,7 @@ function connectionOptionsOf(config: TaskQueueConfig): ConnectionOptions {
   return {
     redis: redisOptionsOf(config),
     keyPrefix: config.key_prefix,
+    partitions: config.partitions,
     codec: config.codec,
     maxPayloadBytes: config.max_payload_bytes,
     maxDecodedBytes: config.max_decoded_bytes,

@@ -42,7 +42,8 @@ export class Flows {
   /** @internal */
   async start(flow: Flow, options: { flowId?: string }): Promise<FlowRun> {
     if (!(flow instanceof Flow)) throw new OptionsError('client.start: expected a flow, as `flow(…)` returns it')
-    const { flowId = randomUUID().replaceAll('-', '') } = checkMethodOptions('client.start', startSchema, options)
+    const { flowId: given } = checkMethodOptions('client.start', startSchema, options)
+    const flowId = this.#link.flowId(given, () => randomUUID().replaceAll('-', ''))
     const python = flow.members.find(({ task }) => mayBePython(task))
     if (python && flow.onUnknown === undefined) {
       const what = `flow '${flow.name}' needs \`onUnknown\`: Python may run its member '${python.name}' and keep no result`

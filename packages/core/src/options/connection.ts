@@ -6,6 +6,7 @@ import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import * as z from './zod.ts'
 import type { Logger, LogLevel } from '../logging/logger.ts'
+import { MAX_PARTITIONS } from '../partitions/placement.ts'
 import { readTarget, TargetError } from '../redis/target.ts'
 import type { RedisTarget } from '../redis/target.ts'
 import type { SpinMode } from '../redis/reply-spinner.ts'
@@ -17,6 +18,11 @@ export interface ConnectionOptions {
   redis?: string | RedisOptions | Redis | Cluster
   /** Put before every key; makes queues Python does not share. For Redis Cluster a hash tag: `'{orders}:'`. Default none. */
   keyPrefix?: string
+  /**
+   * Number of partitions of the namespace, from 1 to 256, each under a hash tag of its own that is made from the one in
+   * `keyPrefix`; the same for all clients and workers of the namespace. Default 1.
+   */
+  partitions?: number
   /** arq's `expires_extra_ms`: how long after its due time a job may still start, in ms, at least 1. Default one day. */
   expiresExtraMs?: number
   /** A pino logger. Default: readable on a terminal, else JSON, on standard error. */
@@ -46,6 +52,7 @@ export interface ConnectionOptions {
 export const connectionDefaults = {
   redis: 'redis://localhost:6379',
   keyPrefix: '',
+  partitions: 1,
   expiresExtraMs: EXPIRES_EXTRA_MS,
   logger: undefined,
   logLevel: undefined,
@@ -75,6 +82,7 @@ export function refineTarget(target: unknown, context: Pick<z.core.$RefinementCt
 export const connectionShape = {
   redis: z.custom<RedisTarget>().superRefine(refineTarget).optional(),
   keyPrefix: z.string().optional(),
+  partitions: count(1).max(MAX_PARTITIONS).optional(),
   expiresExtraMs: duration(1).optional(),
   logger: aLogger.optional(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),

@@ -46,13 +46,20 @@ export interface LinkOptions {
   limits?: PayloadLimits
   /** Way in which replies that are due at once are awaited. Default `auto`. */
   spinForReplies?: SpinMode
+  /** A link whose connections are used. Default: connections of its own. */
+  over?: Link
+  /** Names of its keys. Default: under `keyPrefix`. */
+  keys?: Keys
 }
 
 /** Everything one client or worker needs of Redis: a connection for commands, one for channels, and what goes over them. */
 export class Link {
+  /** Links to the partitions of its namespace: itself, where that is in one piece. */
+  readonly parts: readonly Link[] = [this]
   readonly keys: Keys
-  readonly clock = new RedisClock()
+  readonly clock: RedisClock
   readonly connection: Connection
+  readonly calls: Calls
   readonly subscriber: Subscriber
   readonly broker: Broker
   readonly damaged: DamagedKeys
@@ -91,15 +98,18 @@ export class Link {
     this.timeoutMs = options.timeoutMs ?? Infinity
     this.limits = options.limits ?? {}
     this.expiresExtraMs = options.expiresExtraMs
-    this.connection = new Connection(options.redis, options.log)
-    this.keys = new Keys(options.keyPrefix, this.connection.database)
-    this.subscriber = new Subscriber(options.redis, options.log, this.timeoutMs)
+    const { over } = options
+    this.connection = over?.connection ?? new Connection(options.redis, options.log)
+    this.clock = over?.clock ?? new RedisClock()
+    this.keys = options.keys ?? new Keys(options.keyPrefix, this.connection.database)
+    this.subscriber = over?.subscriber ?? new Subscriber(options.redis, options.log, this.timeoutMs)
     const spinner = new ReplySpinner(options.spinForReplies)
     this.broker = new Broker(this.connection, this.keys, this.clock, options.expiresExtraMs, spinner)
     this.broker.dueJobs.onObstruction = (report) =>
       options.log.warn({ obstruction: report }, describeObstruction(report))
     this.broker.faults.listen((fault, others) => options.log.warn({ fault }, describeFault(fault, others)))
-    const calls = new Calls(this.connection, this.timeoutMs)
+    const calls = over?.calls ?? new Calls(this.connection, this.timeoutMs)
+    this.calls = calls
     this.metDamage = calls.met
     this.damaged = new DamagedKeys(calls, this.keys)
     this.holds = new Holds(calls, this.keys)
@@ -127,6 +137,21 @@ export class Link {
     this.flowRecords = new FlowRecords(calls, keys, options.expiresExtraMs)
     this.limitRecords = new LimitRecords(connection, calls, keys, options.expiresExtraMs)
     this.schedules = new ScheduleRecords(connection, calls, keys, options.expiresExtraMs)
+  }
+
+  /** The name of a queue as `broker` takes it where it looks for work: that of a partition where there are several. */
+  place(queueName: string): string {
+    return queueName
+  }
+
+  /** A new id for a job, which lies in the slot of `key` where one is given. */
+  newId(draw: () => string, _key?: string): string {
+    return draw()
+  }
+
+  /** The id of a flow: the one given, or a new one. @throws OptionsError where its members would lie in different slots. */
+  flowId(given: string | undefined, draw: () => string): string {
+    return given ?? draw()
   }
 
   /** To be awaited before `clock.now()` is relied upon: asks for Redis's time unless it is known. */

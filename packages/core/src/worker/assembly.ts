@@ -20,13 +20,15 @@ import type { FunctionDefinition } from '../recorder/function-definitions.ts'
 import { Journal } from '../recorder/journal.ts'
 import { Recorder } from '../recorder/recorder.ts'
 import { TickJournal } from '../recorder/tick-journal.ts'
-import { Link } from '../redis/link.ts'
+import { refuseUnspanned } from '../partitions/refusals.ts'
+import { openLinkTo } from '../partitions/partitioned-link.ts'
 import { Sandboxes } from '../sandbox/sandboxes.ts'
 import { ScheduleService } from '../schedules/schedule-service.ts'
 import { SCHEDULE_TASK, scheduleTask } from '../schedules/schedule-task.ts'
 import { AbortListener } from './abort-listener.ts'
 import { Burst } from './claiming/burst.ts'
 import { ClaimLoop } from './claiming/claim-loop.ts'
+import { orderOf } from './claiming/queue-order.ts'
 import { CronService } from './cron-service.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -82,9 +84,11 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const sharedCodec = hasCodec ? settings.codec : SHARED_CODEC
   if (settings.schedules && !tasks.has(SCHEDULE_TASK)) tasks.set(SCHEDULE_TASK, registerTask(scheduleTask(sharedCodec)))
 
-  const link = new Link({
+  refuseUnspanned(settings)
+  const link = openLinkTo({
     redis: settings.redis,
     keyPrefix: settings.keyPrefix,
+    partitions: settings.partitions,
     expiresExtraMs: settings.expiresExtraMs,
     limits: settings,
     spinForReplies: settings.spinForReplies,
@@ -92,8 +96,9 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   })
   const { broker, deadLetters, jobs, queues, registry, ticks } = link
   if (settings.unknownFunction === 'release')
-    broker.dueJobs.canRun = (payload) =>
-      readable(() => tasks.has(decodeJob(payload, settings).record.functionName)) ?? true
+    for (const part of link.parts)
+      part.broker.dueJobs.canRun = (payload) =>
+        readable(() => tasks.has(decodeJob(payload, settings).record.functionName)) ?? true
   const now = () => broker.clock.now()
   const clientOptions = {
     codec: settings.codec,
@@ -235,8 +240,10 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     log,
     slots,
     workerId: id,
-    queues: settings.queues,
-    order: settings.queueOrder,
+    queues: settings.queues.flatMap(({ name, weight }) =>
+      link.parts.map((part) => ({ name: part.place(name), weight })),
+    ),
+    order: orderOf(settings.queueOrder, link.parts.length),
     queueReadLimit: settings.queueReadLimit,
     pollDelayMs: settings.pollDelayMs,
     leaseMs: settings.leaseMs,

@@ -232,13 +232,13 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       this.log.warn(`this Redis may evict jobs (maxmemory-policy ${server.evictionPolicy}); set it to noeviction`)
     }
     await this.#unlessStopped(hooks.begin())
-    await this.#unlessStopped(
+    const listening = link.parts.map((part) =>
       listenForWork({
-        link,
+        link: part,
         log: this.log,
         queues: queueNames,
         keyspaceNotifications: settings.keyspaceNotifications,
-        onWork: (queueName, jobId) => claimLoop.notify(queueName, jobId),
+        onWork: (queueName, jobId) => claimLoop.notify(queueName && part.place(queueName), jobId),
         onListener: () => void this.#publisher.look().catch(() => {}),
         onOrder: (workerId) => {
           if (workerId === undefined || workerId === this.id) void quiet.look().catch(() => {})
@@ -248,6 +248,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
         },
       }),
     )
+    await this.#unlessStopped(Promise.all(listening))
     await this.#unlessStopped(heartbeat.start())
     leases.start()
     gates.start()

@@ -9,7 +9,7 @@ import type { Slots } from '../slots.ts'
 import type { Burst } from './burst.ts'
 import { PolledQueue } from './polled-queue.ts'
 import { Quarantine } from './quarantine.ts'
-import { queueOrder } from './queue-order.ts'
+import type { QueueOrder } from './queue-order.ts'
 import { SkipList } from './skip-list.ts'
 import { StartRate } from './start-rate.ts'
 import { Wake } from './wake.ts'
@@ -51,7 +51,7 @@ export interface ClaimLoopOptions {
   slots: Slots
   workerId: string
   queues: readonly Required<QueueOptions>[]
-  order: 'strict' | 'weighted'
+  order: QueueOrder
   queueReadLimit: number
   pollDelayMs: number
   leaseMs: number
@@ -245,7 +245,7 @@ export class ClaimLoop {
     let isFull = false
     let left = free
     let sleepMs = Infinity
-    for (const queue of queueOrder(this.#queues, order, Math.random)) {
+    for (const queue of order(this.#queues, Math.random)) {
       if (left <= 0 || this.#claims.size === MAX_CLAIMS) return { isFull: true, sleepMs }
       const { restMs } = queue
       if (restMs > 0) {
@@ -353,18 +353,18 @@ export class ClaimLoop {
     this.#startedMs = performance.now()
     this.#startRate.add(claims.length, this.#startedMs)
     this.#burst?.started(claims.length)
-    for (const claim of claims) this.#start(this.#slots.add(claim, sentMs + leaseMs))
+    for (const claim of claims) this.#start(queue, this.#slots.add(claim, sentMs + leaseMs))
     if (this.#quarantine.isWaiting) this.#rouse()
     return claims.length
   }
 
-  #start(job: InFlightJob): void {
-    const { deaths, jobId, payload, queueName } = job.claim
+  #start(queue: PolledQueue, job: InFlightJob): void {
+    const { deaths, jobId, payload } = job.claim
     if (deaths > 0 && payload !== null) {
       if (!this.#quarantine.add(job)) this.#options.release(job)
       return
     }
-    if (this.#options.start(job) === 'released') this.#skipList.add(queueName, jobId, performance.now())
+    if (this.#options.start(job) === 'released') this.#skipList.add(queue.name, jobId, performance.now())
   }
 
   #startSuspect(): void {

@@ -28,3 +28,17 @@ export function queueOrder<Q extends WeightedQueue>(
   }
   return drawn
 }
+
+/** The order of one poll. */
+export type QueueOrder = <Q extends WeightedQueue>(queues: readonly Q[], random: () => number) => readonly Q[]
+
+/** The order of queues that lie in `parts` partitions: those of one queue follow each other, and come as equals. */
+export function orderOf(order: 'strict' | 'weighted', parts: number): QueueOrder {
+  if (order === 'weighted' || parts === 1) return (queues, random) => queueOrder(queues, order, random)
+  return <Q extends WeightedQueue>(queues: readonly Q[], random: () => number) => {
+    const drawn: Q[] = []
+    for (let from = 0; from < queues.length; from += parts)
+      drawn.push(...queueOrder(queues.slice(from, from + parts), 'weighted', random))
+    return drawn
+  }
+}

@@ -1,0 +1,87 @@
+import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
+import type { Broker, Claim } from '../redis/broker.ts'
+import type { Faults } from '../redis/faults.ts'
+import { itself, jobIdOf, sumOf } from './spread.ts'
+import type { Members, Spread } from './spread.ts'
+
+/** A queue of one partition, where a worker looks for work. */
+export interface Place {
+  partition: number
+  queueName: string
+}
+
+/**
+ * The hot path over partitions. A call is split by the partitions of its jobs; each part is the very call that a
+ * namespace in one piece makes. Calls that look for work name a place.
+ */
+export function spanBroker(
+  spread: Spread<Broker>,
+  options: { placeOf: (name: string) => Place; timeoutMs: number },
+): Broker {
+  const { placeOf, timeoutMs } = options
+  const { all, home } = spread
+  const batchers = new Map(all.map((part) => [part, new EnqueueBatcher(part, timeoutMs)]))
+  const at = (name: string) => {
+    const { partition, queueName } = placeOf(name)
+    return { part: all[partition]!, queueName }
+  }
+  const spanned: Members<Broker> = {
+    keys: home.keys,
+    connection: home.connection,
+    clock: home.clock,
+    hasKeyspaceListeners: true,
+    faults: spanFaults(all.map((part) => part.faults)),
+    dueJobs: home.dueJobs,
+
+    // The calls of one batch go into a batch for each partition, which fill up as one does.
+    enqueue: (calls, how = {}) =>
+      how.resent
+        ? spread.aligned(calls, jobIdOf, (part, own) => part.enqueue(own, how))
+        : Promise.all(calls.map((call) => batchers.get(spread.of(call.jobId))!.add(call))),
+    reserve: (name, want, passOver, signal) => {
+      const { part, queueName } = at(name)
+      return part.reserve(queueName, want, passOver, signal)
+    },
+    unreserve: (name, jobIds) => {
+      const { part, queueName } = at(name)
+      return part.unreserve(queueName, jobIds)
+    },
+    claim: (name, jobIds, how) => {
+      const { part, queueName } = at(name)
+      return part.claim(queueName, jobIds, how)
+    },
+    claimAborted: async (queueName, how) => {
+      const claims: Claim[] = []
+      for (const part of all) claims.push(...(await part.claimAborted(queueName, how)))
+      return claims
+    },
+    setTry: (claim, jobTry) => spread.of(claim.jobId).setTry(claim, jobTry),
+    renew: (renewals, signal) => spread.aligned(renewals, jobIdOf, (part, own) => part.renew(own, signal)),
+    finish: (queueName, endings) => spread.aligned(endings, jobIdOf, (part, own) => part.finish(queueName, own)),
+    reschedule: (returns) => spread.aligned(returns, jobIdOf, (part, own) => part.reschedule(own)),
+    requestAbort: (jobId, queueName, ms) => spread.of(jobId).requestAbort(jobId, queueName, ms),
+    abortRequests: async (jobIds, signal) => {
+      const found = await spread.groups(jobIds, itself, (part, own) => part.abortRequests(own, signal))
+      return new Map(found.flatMap((requests) => [...requests]))
+    },
+    syncClock: (ms, signal) => home.syncClock(ms, signal),
+  }
+  return spanned as Broker
+}
+
+/** The faults of all partitions, counted together. */
+function spanFaults(all: readonly Faults[]): Faults {
+  const home = all[0]!
+  const spanned: Members<Faults> = {
+    get counts() {
+      return new Map(
+        [...home.counts.keys()].map((kind) => [kind, sumOf(all.map((each) => each.counts.get(kind) ?? 0))]),
+      )
+    },
+    listen: (listener) => all.forEach((each) => each.listen(listener)),
+    report: (fault) => home.report(fault),
+    backoffMs: (jobId) => home.backoffMs(jobId),
+    forget: (jobs) => all.forEach((each) => each.forget(jobs)),
+  }
+  return spanned as Faults
+}

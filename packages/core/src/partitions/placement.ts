@@ -1,0 +1,95 @@
+/** Where a job lies in a partitioned namespace: a pure function of its id, the same in every process and every version. */
+
+import { OptionsError } from '../errors.ts'
+
+/** Slots of a Redis Cluster. */
+const SLOTS = 16_384
+/** Partitions of one namespace at most. */
+export const MAX_PARTITIONS = 256
+/** `:` and a time in unix ms, as the ids of ticks end. */
+const TICK_LENGTH = 14
+
+const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1
+  return crc
+})
+const utf8 = new TextEncoder()
+
+/** The slot that Redis Cluster gives a key: CRC16 of what stands in its first `{…}`, else of the whole key. */
+export function keySlot(key: string): number {
+  const open = key.indexOf('{')
+  const close = open === -1 ? -1 : key.indexOf('}', open + 1)
+  const hashed = close > open + 1 ? key.slice(open + 1, close) : key
+  let crc = 0
+  for (let i = 0; i < hashed.length; i++) {
+    const code = hashed.charCodeAt(i)
+    // Ids are ASCII, nearly all: these need no buffer.
+    if (code > 127) return slotOf(utf8.encode(hashed))
+    crc = (crc << 8) ^ CRC16[((crc >> 8) ^ code) & 0xff]!
+  }
+  return crc & (SLOTS - 1)
+}
+
+function slotOf(bytes: Uint8Array): number {
+  let crc = 0
+  for (const byte of bytes) crc = (crc << 8) ^ CRC16[((crc >> 8) ^ byte) & 0xff]!
+  return crc & (SLOTS - 1)
+}
+
+/** The places of one namespace: the prefixes of its partitions, and the partition of each id. */
+export class Placement {
+  /** Prefix of the keys of each partition. */
+  readonly prefixes: readonly string[]
+
+  /** @throws OptionsError where the prefix has no hash tag, or more than one. */
+  constructor(keyPrefix: string, partitions: number) {
+    const [, before, tag, after] = /^([^{}]*)\{([^{}]+)\}([^{}]*)$/.exec(keyPrefix) ?? []
+    if (tag === undefined) {
+      throw new OptionsError(
+        `\`partitions: ${partitions}\` needs a \`keyPrefix\` with one hash tag, such as '{orders}:', got '${keyPrefix}': each partition has a hash tag of its own. Python's key names are fixed, so queues that Python workers share cannot be partitioned`,
+      )
+    }
+    this.prefixes = Array.from({ length: partitions }, (_, i) => `${before}{${tagOf(tag, i, partitions)}}${after}`)
+  }
+
+  /**
+   * The partition of a job by its id, or of whatever else has a name: its slot in Redis Cluster, modulo the number of
+   * partitions. Ticks of one cron job or schedule, `<name>:<unix ms>`, lie together.
+   */
+  of(id: string): number {
+    return keySlot(isTick(id) ? id.slice(0, -TICK_LENGTH) : id) % this.prefixes.length
+  }
+
+  /** Draws ids until one lies with `key`: as many as there are partitions, on average. */
+  drawWith(key: string, draw: () => string): string {
+    const wanted = this.of(key)
+    for (;;) {
+      const id = draw()
+      if (this.of(id) === wanted) return id
+    }
+  }
+}
+
+/**
+ * The hash tag of a partition. The slots of N tags are spread as evenly as the slots of N nodes are: the first suffix is
+ * taken that puts the slot into the middle half of the partition's share.
+ */
+function tagOf(tag: string, index: number, partitions: number): string {
+  const share = SLOTS / partitions
+  for (let attempt = 0; ; attempt++) {
+    const name = `${tag}:${index}/${partitions}${attempt === 0 ? '' : `.${attempt}`}`
+    const within = keySlot(name) / share - index
+    if (within >= 0.25 && within < 0.75) return name
+  }
+}
+
+function isTick(id: string): boolean {
+  const at = id.length - TICK_LENGTH
+  if (at < 1 || id[at] !== ':') return false
+  for (let i = at + 1; i < id.length; i++) {
+    const digit = id.charCodeAt(i)
+    if (digit < 48 || digit > 57) return false
+  }
+  return true
+}

@@ -1,0 +1,102 @@
+import { OptionsError } from '../errors.ts'
+import type { FlowRecords } from '../redis/flows.ts'
+import type { LimitRecords } from '../redis/limits.ts'
+import type { ScheduleRecords } from '../redis/schedules.ts'
+import type { TickRecords } from '../redis/ticks.ts'
+import { itself, jobIdOf, leastOf } from './spread.ts'
+import type { Members, Spread } from './spread.ts'
+
+/** A flow and all its members lie in one partition: its id is a hash tag, with which the ids of its members begin. */
+export function spanFlows(spread: Spread<FlowRecords>): FlowRecords {
+  const { home } = spread
+  const spanned: Members<FlowRecords> = {
+    take: (flowId, ...rest) => spread.of(flowId).take(flowId, ...rest),
+    write: (flowId, ...rest) => spread.of(flowId).write(flowId, ...rest),
+    start: (flowId, ...rest) => spread.of(flowId).start(flowId, ...rest),
+    note: (flowId, ...rest) => spread.of(flowId).note(flowId, ...rest),
+    end: (flowId, ...rest) => spread.of(flowId).end(flowId, ...rest),
+    place: (flowId, ...rest) => spread.of(flowId).place(flowId, ...rest),
+    add: (flowId, ...rest) => spread.of(flowId).add(flowId, ...rest),
+    reopen: (flowId, ...rest) => spread.of(flowId).reopen(flowId, ...rest),
+    cancel: (flowId, ...rest) => spread.of(flowId).cancel(flowId, ...rest),
+    read: (flowId) => spread.of(flowId).read(flowId),
+    fields: (flowId, ...rest) => spread.of(flowId).fields(flowId, ...rest),
+    explain: (flowId, ...rest) => spread.of(flowId).explain(flowId, ...rest),
+    todo: (flowId, ...rest) => spread.of(flowId).todo(flowId, ...rest),
+    placeOf: (flowId, ...rest) => spread.of(flowId).placeOf(flowId, ...rest),
+    out: (flowId) => spread.of(flowId).out(flowId),
+    calls: (flowId, ...rest) => spread.of(flowId).calls(flowId, ...rest),
+    results: (flowId, ...rest) => spread.of(flowId).results(flowId, ...rest),
+    unwatch: (flowId) => spread.of(flowId).unwatch(flowId),
+    running: (jobIds) => spread.aligned(jobIds, itself, (part, own) => part.running(own)),
+    gone: async (jobs) => (await spread.groups(jobs, jobIdOf, (part, own) => part.gone(own))).flat(),
+    list: async (limit) => {
+      const flows = await spread.concat((part) => part.list(limit))
+      return flows.sort((a, b) => Number(b.fields[2]) - Number(a.fields[2])).slice(0, limit)
+    },
+    sweep: async () => void (await spread.each((part) => part.sweep())),
+    watched: () => spread.concat((part) => part.watched()),
+    // One worker looks after the flows of all partitions.
+    lead: (workerId, leaseMs) => home.lead(workerId, leaseMs),
+    resign: (workerId) => home.resign(workerId),
+  }
+  return spanned as FlowRecords
+}
+
+/** A schedule lies with its ticks, whose ids are `<name>:<unix ms>`. */
+export function spanSchedules(spread: Spread<ScheduleRecords>): ScheduleRecords {
+  const at = (name: string) => spread.of(tickOf(name))
+  const spanned: Members<ScheduleRecords> = {
+    take: async (momentMs, most) => {
+      const taken = await spread.each((part) => part.take(momentMs, Math.ceil(most / spread.all.length)))
+      return {
+        nowMs: Math.max(...taken.map(({ nowMs }) => nowMs)),
+        nextMs: leastOf(taken.map(({ nextMs }) => nextMs)),
+        names: taken.flatMap(({ names }) => names),
+      }
+    },
+    read: (names) => spread.aligned(names, tickOf, (part, own) => part.read(own)),
+    names: async () => (await spread.concat((part) => part.names())).sort((a, b) => (a < b ? -1 : 1)),
+    write: (write) => at(write.name).write(write),
+  }
+  return spanned as ScheduleRecords
+}
+
+/** Ticks of cron jobs, which have the same ids. */
+export function spanTicks(spread: Spread<TickRecords>): TickRecords {
+  const spanned: Members<TickRecords> = {
+    enqueue: (call, rules) => spread.of(call.jobId).enqueue(call, rules),
+    // `<name>@<zone> <schedule>`, see `scheduleId`; no zone and no schedule has an `@`.
+    watch: (schedule, ...rest) =>
+      spread.of(tickOf(schedule.slice(0, schedule.lastIndexOf('@')))).watch(schedule, ...rest),
+  }
+  return spanned as TickRecords
+}
+
+/** The id of some tick of a name. */
+function tickOf(name: string): string {
+  return `${name}:0000000000000`
+}
+
+/** Limits count in one slot, and do not span partitions: workers refuse tasks that have any. What holds a job lies with it. */
+export function spanLimits(spread: Spread<LimitRecords>): LimitRecords {
+  const { home } = spread
+  const refuse = () => Promise.reject(new OptionsError(LIMITS_REFUSED))
+  const spanned: Members<LimitRecords> = {
+    admit: refuse,
+    set: refuse,
+    renew: (claim, ...rest) => spread.of(claim.jobId).renew(claim, ...rest),
+    serve: (...all) => home.serve(...all),
+    due: (nowMs) => home.due(nowMs),
+    watched: () => home.watched(),
+    settings: () => home.settings(),
+    unset: (id) => home.unset(id),
+    counts: (...all) => home.counts(...all),
+    recordHold: (jobId, ...rest) => spread.of(jobId).recordHold(jobId, ...rest),
+    holdOf: (jobId, ...rest) => spread.of(jobId).holdOf(jobId, ...rest),
+  }
+  return spanned as LimitRecords
+}
+
+export const LIMITS_REFUSED =
+  'limits do not span partitions: a limit is kept in one slot of the cluster, and its jobs lie in several. Use a namespace in one piece for the tasks that have limits'

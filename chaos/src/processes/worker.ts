@@ -12,8 +12,12 @@ import { LedgerClient } from './ledger-client.ts'
 
 const { worker: name, redis, ledgerPort, leaseMs, logLevel, maxJobs } = readAssignment()
 const ledger = new LedgerClient(ledgerPort)
-/** The run of each job at work here; empty where the worker runs a job twice at once, and an end cannot be assigned. */
+/**
+ * The run of each try at work here; empty where the worker runs a try twice at once, and an end cannot be assigned. By try,
+ * since a worker may claim a job again while an earlier try of its own waits for Redis, and end it without a run.
+ */
 const runs = new Map<string, string>()
+const tryOf = ({ jobId, jobTry }: { jobId: string; jobTry: number }) => `${jobId} ${jobTry}`
 
 type Body = (ctx: JobContext, run: string, ms: number, failures: number) => Promise<unknown>
 
@@ -51,7 +55,7 @@ const trueNow = () => String(Math.round(performance.timeOrigin + performance.now
 async function record(ctx: JobContext, task: string, nonce: string, body: (run: string) => Promise<unknown>) {
   const run = `run:${randomBytes(8).toString('hex')}`
   const { jobId } = ctx
-  runs.set(jobId, runs.has(jobId) ? '' : run)
+  runs.set(tryOf(ctx), runs.has(tryOf(ctx)) ? '' : run)
   await ledger.write({ event: 'start', nonce, jobId, task, at: trueNow(), run, worker: name })
   const end = (outcome: RunOutcome) => ledger.write({ event: 'end', nonce, jobId, run, worker: name, outcome })
   try {
@@ -97,17 +101,20 @@ const worker = new Worker({
   logger: createLogger({ level: logLevel as 'warn' }),
 })
 
-const settled = (jobId: string, outcome: string) => {
-  const run = runs.get(jobId) ?? ''
-  runs.delete(jobId)
-  void ledger.write({ event: 'settled', jobId, run, worker: name, outcome })
+/** The run of a try that is over; empty if it had none. */
+const take = (event: { jobId: string; jobTry: number }) => {
+  const run = runs.get(tryOf(event)) ?? ''
+  runs.delete(tryOf(event))
+  return run
 }
-worker.on('jobFinished', ({ jobId, outcome }) => settled(jobId, outcome))
-worker.on('jobRetried', ({ jobId }) => runs.delete(jobId))
-worker.on('jobReleased', ({ jobId }) => runs.delete(jobId))
-worker.on('leaseLost', ({ jobId }) => {
-  void ledger.write({ event: 'leaseLost', jobId, run: runs.get(jobId) ?? '', worker: name })
-  runs.delete(jobId)
+worker.on('jobFinished', (event) => {
+  const { jobId, outcome } = event
+  void ledger.write({ event: 'settled', jobId, run: take(event), worker: name, outcome })
+})
+worker.on('jobRetried', take)
+worker.on('jobReleased', take)
+worker.on('leaseLost', (event) => {
+  void ledger.write({ event: 'leaseLost', jobId: event.jobId, run: take(event), worker: name })
 })
 worker.on('jobEnqueued', ({ jobId }) => void ledger.write({ event: 'ticked', jobId, worker: name }))
 worker.on('redisDown', () => void ledger.write({ event: 'down', worker: name }))

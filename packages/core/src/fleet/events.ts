@@ -25,12 +25,12 @@ export type WorkerEvents = {
   ]
   /** A failed try will be followed by another, in `delayMs`. `error` is what the handler threw, a `Retry` included. */
   jobRetried: [JobEvent & { jobTry: number; delayMs: number; error: unknown }]
-  /** The job went back to its queue, uncounted. */
-  jobReleased: [JobEvent & { reason: 'shutdown' | 'unknown function' }]
+  /** The job went back to its queue, and the try `jobTry` is not counted. */
+  jobReleased: [JobEvent & { jobTry: number; reason: 'shutdown' | 'unknown function' }]
   /** The handler ignored its signal past the grace; its slot is free, its code still runs. */
-  jobAbandoned: [JobEvent]
+  jobAbandoned: [JobEvent & { jobTry: number }]
   /** Another worker has the job; this run's outcome is discarded. */
-  leaseLost: [JobEvent]
+  leaseLost: [JobEvent & { jobTry: number }]
   /** It failed for good, and is kept as a dead letter. */
   deadLettered: [JobEvent & { jobTry: number; error: unknown }]
   /** The connection is lost; running jobs continue, and are settled once it is back. */

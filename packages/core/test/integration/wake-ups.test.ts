@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
 import { RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -12,7 +16,7 @@ describe('a wake-up', () => {
   let redis: Redis
   let client: Client
   const workers: Worker[] = []
-  const monitors: Redis[] = []
+  const monitors: Socket[] = []
 
   beforeEach(async () => {
     server = await RedisServer.start()
@@ -21,7 +25,7 @@ describe('a wake-up', () => {
   })
   afterEach(async () => {
     for (const worker of workers.splice(0)) await worker.stop()
-    for (const monitor of monitors.splice(0)) monitor.disconnect()
+    for (const monitor of monitors.splice(0)) monitor.destroy()
     await client.close()
     redis.disconnect()
     await server.stop()
@@ -42,15 +46,24 @@ describe('a wake-up', () => {
     return worker
   }
 
-  /** The scripts that are run from now on, by name. */
+  /**
+   * The scripts that are run from now on, by name, but for the recorder's.
+   * Over a plain socket: ioredis takes lines that follow `OK` at once for replies.
+   */
   async function overheard(): Promise<string[]> {
-    const monitor = await redis.monitor()
+    const { port } = new URL(server.url)
+    const monitor = connect(Number(port), '127.0.0.1')
     monitors.push(monitor)
     const names = new Map(Object.entries(luaShas).map(([name, sha]) => [sha as string, name]))
     const heard: string[] = []
-    monitor.on('monitor', (_time: string, [command = '', sha = '']: string[]) => {
-      if (command.toLowerCase() === 'evalsha') heard.push(names.get(sha) ?? sha)
+    const listening = once(monitor, 'data')
+    createInterface({ input: monitor }).on('line', (line) => {
+      const [, sha] = /"evalsha" "(\w+)"/i.exec(line) ?? []
+      const name = sha && (names.get(sha) ?? sha)
+      if (name && name !== 'record') heard.push(name)
     })
+    monitor.write('MONITOR\r\n')
+    await listening
     return heard
   }
 

@@ -152,7 +152,7 @@ describe('jobs of a function that a worker does not have', () => {
     const worker: Worker = await bench.worker({ tasks: [echo], unknownFunction: 'release', logger })
     let released = 0
     worker.on('jobReleased', () => released++)
-    await next(worker, 'jobReleased')
+    expect(await next(worker, 'jobReleased')).toMatchObject({ jobTry: 1, reason: 'unknown function' })
     await eventually(() => released >= 20)
     const reports = lines().filter((line) => line.includes('is not registered on this worker'))
     expect(reports.toSorted()).toEqual([

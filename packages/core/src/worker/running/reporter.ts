@@ -140,16 +140,17 @@ export class Reporter {
     const { emit, recording } = this.#options
     const error = outcome.kind === 'threw' || ending.kind === 'release' ? thrownIn(outcome) : ending.error
     recording?.returned(run, ending, finishedMs, error)
-    const about = aboutJob(run.claim, run.task.name)
+    const about = { ...aboutJob(run.claim, run.task.name), jobTry: run.claim.jobTry }
     if (ending.kind === 'release') return emit('jobReleased', { ...about, reason: 'shutdown' })
-    emit('jobRetried', { ...about, jobTry: run.claim.jobTry, delayMs: ending.delayMs ?? 0, error })
+    emit('jobRetried', { ...about, delayMs: ending.delayMs ?? 0, error })
   }
 
   /** Reports a job of a function that this worker does not have. */
   handedBack(claim: Claim, { functionName }: JobRecord): void {
     this.#options.recording?.handedBack(claim, functionName)
     this.#releases.add(showName(functionName))
-    this.#options.emit('jobReleased', { ...aboutJob(claim, functionName), reason: 'unknown function' })
+    const about = { ...aboutJob(claim, functionName), jobTry: claim.jobTry }
+    this.#options.emit('jobReleased', { ...about, reason: 'unknown function' })
   }
 
   abandoned(run: HandlerRun): void {
@@ -163,7 +164,7 @@ export class Reporter {
       `${refOf(run.claim, run.record, run.task)} ignored its abort signal (${run.interruption}) for ${abortGraceMs} ms: ` +
         `${effect}; make the handler watch ctx.signal`,
     )
-    emit('jobAbandoned', about)
+    emit('jobAbandoned', { ...about, jobTry: run.claim.jobTry })
   }
 
   leaseLost(
@@ -179,7 +180,7 @@ export class Reporter {
         : 'another worker may have it, its outcome is discarded'
     recording?.leaseLost(claim, functionName)
     log.error(about, `${lines.jobRef(claim.jobId, functionName)} lost its lease ${when}: ${effect}`)
-    emit('leaseLost', about)
+    emit('leaseLost', { ...about, jobTry: claim.jobTry })
   }
 }
 

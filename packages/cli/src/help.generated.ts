@@ -20,7 +20,7 @@ export const HELP = [
   "  arq-ts canary               canary deployments: ls, show, start and decide",
   "  arq-ts schedule             schedules at run time: ls, show, put, rm, pause, resume, run",
   "  arq-ts workers              list live workers of both languages, or drain some: quiet, resume",
-  "  arq-ts cron                 cron jobs: ls, history",
+  "  arq-ts cron                 cron jobs: ls, history, pause, resume",
   "  arq-ts top                  watch queues, workers and running jobs live",
   "  arq-ts events               print what arq-ts workers do, as it happens",
   "  arq-ts exporter             serve metrics of all queues for Prometheus",

@@ -12,13 +12,15 @@ export { spanText } from '@arq-ts/core'
 export type { Column } from './table.ts'
 
 /** Rows that are written as a list. */
-export interface ListOptions {
+export interface ListOptions<T> {
   /** The name of the rows in JSON. */
   name: string
   /** Said where there are no rows. */
   none: string
   /** Parts that are missing from the rows, a sentence each. Not given: nothing is missing. */
   incomplete?: readonly string[]
+  /** A row as JSON. Default: as it is. */
+  json?: (row: T) => unknown
   /** More fields of the JSON. */
   extra?: Readonly<Record<string, unknown>>
 }
@@ -46,11 +48,12 @@ export class Output {
   }
 
   /** Rows as a table, or as JSON: `{ <name>: […], complete, incomplete }`. */
-  list<T>(rows: readonly T[], columns: readonly Column<T>[], options: ListOptions): void {
-    const { name, none, extra = {}, incomplete = [] } = options
+  list<T>(rows: readonly T[], columns: readonly Column<T>[], options: ListOptions<T>): void {
+    const { name, none, json = (row: T) => row, extra = {}, incomplete = [] } = options
     if (this.json) {
-      const all = [...incomplete, ...this.#unnamed(() => [jsonText(rows), ...incomplete]).map(damageNote)]
-      this.data({ [name]: rows, complete: all.length === 0, incomplete: all, ...extra }, () => {})
+      const shown = rows.map(json)
+      const all = [...incomplete, ...this.#unnamed(() => [jsonText(shown), ...incomplete]).map(damageNote)]
+      this.data({ [name]: shown, complete: all.length === 0, incomplete: all, ...extra }, () => {})
       return
     }
     if (rows.length === 0) this.note(none)

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { Client, createLogger, RedisReplyError, RedisUnavailableError } from '@arq-ts/core'
 import type { CodecName, QueueSearch } from '@arq-ts/core'
 import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
@@ -99,6 +100,11 @@ function unreachable(address: string, error: Error): CommandError {
     EXIT.cannot,
     'Start it, or say where it is: --redis redis://host:6379/1, or `redis_url` in the configuration (arq-ts config show).',
   )
+}
+
+/** Who acts, for the audit: the user of the machine. */
+export function actorOf({ env }: Pick<Io, 'env'>): string {
+  return `${env.USER ?? env.LOGNAME ?? 'somebody'}@${hostname()}`
 }
 
 /** Options of a look for queues: all keys with `--deep`, else what fits into half a second. */

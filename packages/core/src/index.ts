@@ -3,6 +3,9 @@ export type { EnqueueItem, EnqueueOutcome, EnqueueRest } from './client/client.t
 export type { ChunkContext, ChunkJob, ChunkOptions, ChunkResults } from './chunks/chunk.ts'
 export { cron } from './cron/cron.ts'
 export type { CronJob, CronJobOptions } from './cron/cron.ts'
+export { CronJobs } from './fleet/cron-jobs.ts'
+export type { CronActOptions } from './fleet/cron-jobs.ts'
+export type { CronPause, ListedCron } from './cron/listed-cron.ts'
 export { cronOf, ticksBetween } from './cron/served-cron.ts'
 export type { ServedCron } from './cron/served-cron.ts'
 export type { CronHistory, JudgedTick } from './cron/tick-history.ts'
@@ -82,6 +85,7 @@ export type {
   AuditEntry,
   ErrorGroup,
   ErrorState,
+  LeftOut,
   RecentJob,
   RecordedEvent,
   RecordedTick,

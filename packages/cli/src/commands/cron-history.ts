@@ -67,6 +67,7 @@ function outcomeText({
 }: Pick<CronHistory['ticks'][number], 'outcome' | 'isLate' | 'overlaps'>): string {
   if (outcome === 'overlap') return 'left out: the one before ran'
   if (outcome === 'late') return 'left out: Redis was away'
+  if (outcome === 'paused') return 'left out: paused'
   const marks = [isLate && 'late', overlaps && 'overlapping'].filter((mark) => mark !== false)
   const ended = outcome === 'complete' ? 'ran' : outcome
   return [ended, ...marks].join(', ')

@@ -2,7 +2,7 @@ import { showId } from '@arq-ts/protocol/jobs'
 import type { PythonWorker, WorkerEntry, WorkerEventMessage } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { EXIT } from '../exit.ts'
-import { counted, countText, instantText, spanText } from '../output.ts'
+import { counted, countText, spanText } from '../output.ts'
 import { jsonText } from '../json-value.ts'
 import type { Column } from '../output.ts'
 import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
@@ -90,44 +90,6 @@ export function workers(
     if (!out.json && fleet.python.length > 0) {
       out.note('Python workers of one queue share one health line, and nobody knows their number')
     }
-    return EXIT.ok
-  })
-}
-
-interface CronRow {
-  name: string
-  schedule: string
-  next: Date | null
-  queueName: string
-  workers: number
-}
-
-/** `cron ls` */
-export function cron(args: GlobalArgs): Promise<number> {
-  return withSession(args, async ({ client, out, nowMs }) => {
-    const rows = new Map<string, CronRow>()
-    const { workers: live, unreadable } = await client.workers.fleet([])
-    for (const worker of live) {
-      for (const { name, schedule, nextMs } of worker.cron) {
-        const queueName = worker.queues[0] ?? ''
-        const key = `${queueName}
-${name}
-${schedule}`
-        const next = nextMs === null ? null : new Date(nextMs)
-        const row = rows.get(key) ?? { name, schedule, next, queueName, workers: 0 }
-        rows.set(key, { ...row, workers: row.workers + 1 })
-      }
-    }
-    const sorted = [...rows.values()].sort((a, b) => (a.next?.getTime() ?? Infinity) - (b.next?.getTime() ?? Infinity))
-    const columns: readonly Column<CronRow>[] = [
-      { title: 'cron job', cell: (row) => row.name, min: 12 },
-      { title: 'schedule', cell: (row) => row.schedule, min: 8, drop: 1 },
-      { title: 'next run', cell: (row) => (row.next ? (instantText(row.next, nowMs) ?? '–') : 'never'), min: 19 },
-      { title: 'queue', cell: (row) => showId(row.queueName), min: 6 },
-      { title: 'workers', cell: (row) => String(row.workers), align: 'right' },
-    ]
-    const incomplete = unreadable.map(({ workerId, reason }) => `the worker ${showId(workerId)}: ${reason}`)
-    out.list(sorted, columns, { name: 'cronJobs', none: 'no live arq-ts worker has cron jobs', incomplete })
     return EXIT.ok
   })
 }

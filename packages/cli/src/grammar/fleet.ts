@@ -2,8 +2,9 @@ import type { Argv } from 'yargs'
 import { countOption, deepOption, durationOption, portOption, queueOption, queuesOption } from './flags.ts'
 import type { Handler, Run } from './run.ts'
 
-const fleet = (name: 'workers' | 'cron' | 'events') => async () =>
-  (await import('../commands/fleet.ts'))[name] as Handler
+const fleet = (name: 'workers' | 'events') => async () => (await import('../commands/fleet.ts'))[name] as Handler
+const cron = (name: 'list' | 'pause' | 'resume') => async () =>
+  (await import('../commands/cron.ts'))[name] as unknown as Handler
 const health = (name: 'health' | 'doctor') => async () => (await import('../commands/health.ts'))[name] as Handler
 const exporter = async () => (await import('../commands/exporter.ts')).exporter as Handler
 const top = async () => (await import('../top/top.ts')).top as Handler
@@ -17,6 +18,7 @@ const workersArgument = {
   array: true,
   describe: 'ids of workers, as `arq-ts workers` lists them',
 } as const
+const cronName = { string: true, demandOption: true, describe: 'its name, as `arq-ts cron ls` lists it' } as const
 const workerChoice = {
   all: { boolean: true, describe: 'all that live now' },
   queue: { ...queueOption, describe: 'those that serve this queue' },
@@ -81,9 +83,25 @@ export function addFleet(yargs: Argv, run: Run): Argv {
           .example('$0 workers quiet host:123:9f2c', 'before it is stopped or replaced'),
       run(fleet('workers')),
     )
-    .command('cron', 'cron jobs: ls, history', (y) =>
+    .command('cron', 'cron jobs: ls, history, pause, resume', (y) =>
       y
-        .command('ls', 'list cron jobs of live workers, and their next runs', (z) => z, run(fleet('cron')))
+        .command('ls', 'list cron jobs of live workers, and their next runs', (z) => z, run(cron('list')))
+        .command(
+          'pause <name>',
+          'let arq-ts workers enqueue no more ticks of a cron job',
+          (z) =>
+            z
+              .positional('name', cronName)
+              .options({ force: { boolean: true, describe: 'even if no live worker has it' } })
+              .example('$0 cron pause cron:nightly', 'until cron resume'),
+          run(cron('pause')),
+        )
+        .command(
+          'resume <name>',
+          'let a paused cron job tick again, from now on',
+          (z) => z.positional('name', cronName),
+          run(cron('resume')),
+        )
         .command(
           'history [name]',
           'show the last ticks: ran, late, overlapping, left out, missed',
@@ -94,7 +112,7 @@ export function addFleet(yargs: Argv, run: Run): Argv {
               .example('$0 cron history cron:nightly', ''),
           run(cronHistory),
         )
-        .demandCommand(1, 'cron: a command is required: ls or history'),
+        .demandCommand(1, 'cron: a command is required: ls, history, pause or resume'),
     )
     .command(
       'top',

@@ -1,4 +1,5 @@
 import { RedisUnavailableError } from '../errors.ts'
+import { CronJobs } from '../fleet/cron-jobs.ts'
 import { Doctor } from '../queues/doctor.ts'
 import type { JobEvent } from '../fleet/events.ts'
 import { DeadLetters } from '../jobs/dead-letter-collection.ts'
@@ -19,7 +20,7 @@ import type { Flow, FlowRun } from '../flows/flows.ts'
 import { Limits } from '../limits/limits.ts'
 import { enqueueWithin } from '../middleware/enqueue-side.ts'
 import type { EnqueueWithin, Metadata } from '../middleware/enqueue-side.ts'
-import type { Enqueued, Middleware } from '../middleware/middleware.ts'
+import type { Enqueued } from '../middleware/middleware.ts'
 import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
 import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
@@ -87,6 +88,8 @@ export class Client {
   readonly limits: Limits
   /** Runs of flows: list them, find one again. */
   readonly flows: Flows
+  /** Cron jobs of the fleet: list, pause, resume. */
+  readonly cron: CronJobs
   /** Schedules at run time: put, list, pause, run now, remove. */
   readonly schedules: Schedules
   /** Acts on jobs as they were seen, which can be undone. */
@@ -122,21 +125,14 @@ export class Client {
     this.doctor = new Doctor(link, this.queues)
     this.reversals = new Reversals(link)
     this.history = new History(link)
+    this.cron = new CronJobs(link, this.history)
     this.limits = new Limits(link)
     this.flows = new Flows(link, { codec, queueName })
     this.schedules = new Schedules(link, { codec, queueName })
   }
 
   /** @internal A client over a worker's connection. */
-  static over(
-    link: Link,
-    options: {
-      codec: CodecName
-      queueName: string
-      middleware: readonly Middleware[]
-      onEnqueued: (job: JobEvent) => void
-    },
-  ): Client {
+  static over(link: Link, options: Omit<SharedLink, 'link'>): Client {
     return new Client(new SharedLink(link, options) as ClientOptions)
   }
 

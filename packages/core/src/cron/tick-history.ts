@@ -1,6 +1,7 @@
 /** Judges the recorded ticks of a cron job: which were late, overlapped, or left no trace. Pure. */
 
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { CronPauseRecord } from '../redis/cron-pauses.ts'
 import type { RecordedTick } from '../recorder/records.ts'
 import type { Language } from '../recorder/series-name.ts'
 import type { ServedCron } from './served-cron.ts'
@@ -32,7 +33,11 @@ export interface CronHistory extends Omit<ServedCron, 'schedule'> {
   schedule: string | null
   /** Its recorded ticks, at most 50, the oldest first. */
   ticks: JudgedTick[]
-  /** Ticks of the schedule, in unix ms, that left no trace since the first recorded one, at most 200. */
+  /** When it was paused, in unix ms; null while it ticks, or where nobody knows. */
+  pausedMs: number | null
+  /** True while it is paused. */
+  paused: boolean
+  /** Ticks of the schedule, in unix ms, that left no trace since the first recorded one, at most 200; none of a pause. */
   missed: number[]
 }
 
@@ -41,6 +46,7 @@ export function cronHistory(
   workers: readonly WorkerEntry[],
   recorded: ReadonlyMap<string, readonly RecordedTick[]>,
   nowMs: number,
+  pauses: ReadonlyMap<string, CronPauseRecord> = new Map(),
 ): CronHistory[] {
   const runningIds = new Set(workers.flatMap(({ running }) => running.map(({ jobId }) => jobId)))
   const served = cronOf(workers)
@@ -48,16 +54,28 @@ export function cronHistory(
     const ticks = recorded.get(job.name) ?? []
     // Two schedules of one function share its ticks: none of them says what the other missed.
     const isAlone = served.filter(({ name }) => name === job.name).length === 1
-    const missed = isAlone ? missedTicks(job, ticks, { nowMs, runningIds }) : []
-    return { ...job, language: 'typescript', ticks: judgeTicks(ticks), missed }
+    const pause = pauses.get(job.name)
+    const isCovered = (atMs: number) => pause !== undefined && isWithin(pause, atMs)
+    const missed = isAlone ? missedTicks(job, ticks, { nowMs, runningIds }).filter((atMs) => !isCovered(atMs)) : []
+    return { ...job, ...pausedBy(pause), language: 'typescript', ticks: judgeTicks(ticks), missed }
   })
   const others = [...recorded].filter(([name]) => !served.some((job) => job.name === name))
   const unserved = others.map(([name, ticks]): CronHistory => {
     const queues = [...new Set(ticks.map(({ queueName }) => queueName))]
     const language = ticks.at(-1)?.language ?? 'python'
-    return { name, language, schedule: null, nextMs: null, queues, workers: [], ticks: judgeTicks(ticks), missed: [] }
+    const unknown = { schedule: null, nextMs: null, workers: [], missed: [] }
+    return { name, language, ...unknown, queues, ...pausedBy(pauses.get(name)), ticks: judgeTicks(ticks) }
   })
   return [...known, ...unserved].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function pausedBy(pause: CronPauseRecord | undefined): Pick<CronHistory, 'paused' | 'pausedMs'> {
+  const isPaused = pause !== undefined && pause.untilMs === null
+  return { paused: isPaused, pausedMs: isPaused ? pause.sinceMs : null }
+}
+
+function isWithin({ sinceMs, untilMs }: CronPauseRecord, atMs: number): boolean {
+  return atMs >= (sinceMs ?? -Infinity) && atMs < (untilMs ?? Infinity)
 }
 
 /** The ticks of a cron job, the oldest first, each with its verdict. */

@@ -30,6 +30,8 @@ export interface WorkerEntry {
   functions: string[]
   /** Names of those that it runs under limits; undefined from versions that do not say. */
   limitedFunctions?: string[]
+  /** True where it asks for pauses of cron jobs before each tick; undefined from versions that do not. */
+  heedsCronPauses?: boolean
   /** Number of jobs it runs at a time. */
   maxJobs: number
   /** Time its claim on a job holds without a renewal, in ms. */
@@ -76,6 +78,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 /** The fields of an entry, and what each must be; a later version may have more. */
 const FIELDS: Readonly<Record<keyof WorkerEntry, (value: unknown) => boolean>> = {
   limitedFunctions: (value) => value === undefined || isTexts(value),
+  heedsCronPauses: (value) => value === undefined || typeof value === 'boolean',
   id: isText,
   name: isText,
   host: isText,

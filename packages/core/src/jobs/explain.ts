@@ -6,7 +6,7 @@ import type { JobDetails } from './details.ts'
 
 /** One thing that decides whether a job runs. */
 export interface Reason {
-  /** Name of the check: `place`, `schedule`, `payload`, `time`, `pause`, `hold`, `limit`, `flow`, `worker`, `function`, `slots`, `abort`, `codec`. */
+  /** Name of the check: `place`, `schedule`, `payload`, `time`, `pause`, `hold`, `limit`, `flow`, `worker`, `function`, `slots`, `abort`, `codec`, `cron`. */
   check: string
   /** False where it keeps the job from running; null where nobody can know. */
   ok: boolean | null
@@ -21,15 +21,20 @@ export interface Circumstances {
   workers: readonly WorkerEntry[]
   /** Python workers of that queue. */
   python: readonly PythonWorker[]
+  /** The cron job whose tick it is by its id, where that is paused. */
+  pausedCron?: { name: string; sinceMs: number | null }
 }
 
 /** Explains why a job runs, or does not: everything that decides it, in the order in which a worker asks. */
-export function explain(job: JobDetails, { nowMs, queue, workers, python }: Circumstances): Reason[] {
+export function explain(job: JobDetails, circumstances: Circumstances): Reason[] {
+  const { nowMs, queue, workers, python } = circumstances
   if (['complete', 'failed', 'aborted', 'dead'].includes(job.status)) {
     const again = job.status === 'complete' ? 'enqueue it anew to run it again' : '`job retry` runs it again'
     return [{ check: 'place', ok: false, detail: `it has ended (${job.status}); ${again}` }]
   }
-  if (job.status === 'not_found') return [{ check: 'place', ok: false, detail: 'nothing is known of it' }]
+  if (job.status === 'not_found') {
+    return [{ check: 'place', ok: false, detail: 'nothing is known of it' }, ...pauseOf(job, circumstances)]
+  }
   if (queue === null) {
     return [
       { check: 'place', ok: false, detail: 'its keys exist, but it is in no queue: no worker looks for it' },
@@ -49,12 +54,25 @@ export function explain(job: JobDetails, { nowMs, queue, workers, python }: Circ
     ...(queue.paused
       ? [{ check: 'pause', ok: false, detail: 'the queue is paused: arq-ts workers start nothing, Python workers do' }]
       : []),
+    ...pauseOf(job, circumstances),
     ...workersOf(job, here, python),
     ...(job.abortAsked === null
       ? []
       : [{ check: 'abort', ok: false, detail: 'its abort was asked for: it ends instead of running' }]),
     ...codecOf(job, python),
   ]
+}
+
+/** The pause of the cron job whose tick it is: it holds back ticks that are not queued yet. */
+function pauseOf({ status }: JobDetails, { nowMs, pausedCron }: Circumstances): Reason[] {
+  if (!pausedCron) return []
+  const { name, sinceMs } = pausedCron
+  const paused = sinceMs === null ? 'is paused' : `has been paused for ${spanText(nowMs - sinceMs)}`
+  const detail =
+    status === 'not_found'
+      ? `the cron job "${name}" ${paused}: its ticks are left out; \`arq-ts cron resume\` ends that`
+      : `the cron job "${name}" ${paused}; this tick was queued all the same, and runs`
+  return [{ check: 'cron', ok: status !== 'not_found', detail }]
 }
 
 function holdOf({ holder }: JobDetails): Reason[] {

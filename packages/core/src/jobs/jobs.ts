@@ -12,6 +12,7 @@ import { checkMethodOptions, checkName, checkNames, checkText, methodSchemas } f
 import type { Queues } from '../queues/queues.ts'
 import type { Link } from '../redis/link.ts'
 import { fleetOf, liveWorkers } from '../fleet/live-workers.ts'
+import { tickOf } from '../recorder/tick-journal.ts'
 
 /** The outcome of moving one job: moved, not there, running and left alone, or its id is taken in the other queue. */
 export type MoveOutcome = 'moved' | 'absent' | 'running' | 'taken'
@@ -53,7 +54,21 @@ export class Jobs {
     const job = await describeJob(link, jobId, queueName, workers)
     const isQueued = job.score !== null && queueName !== undefined
     const queue = isQueued ? { queueName, paused: (await this.#queues.paused()).includes(queueName) } : null
-    return { job, reasons: explain(job, { nowMs: link.clock.now(), queue, workers, python }) }
+    const pausedCron = await this.#pausedCronOf(job)
+    const around = { nowMs: link.clock.now(), queue, workers, python, ...(pausedCron && { pausedCron }) }
+    return { job, reasons: explain(job, around) }
+  }
+
+  /** The paused cron job whose tick has this id; undefined where there is none. */
+  async #pausedCronOf({
+    jobId,
+    functionName,
+  }: JobDetails): Promise<{ name: string; sinceMs: number | null } | undefined> {
+    const tick = tickOf(jobId, functionName)
+    const pause = tick && (await this.#link.cronPauses.all()).get(tick.name)
+    if (!tick || !pause || pause.untilMs !== null) return undefined
+    const isBefore = functionName === null && pause.sinceMs !== null && tick.atMs < pause.sinceMs
+    return isBefore ? undefined : { name: tick.name, sinceMs: pause.sinceMs }
   }
 
   /**

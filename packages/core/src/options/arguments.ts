@@ -57,6 +57,7 @@ export const methodSchemas = {
     budget: count(1).optional(),
   }),
   queueName: z.strictObject({ queueName: z.string().optional() }),
+  actor: z.strictObject({ actor: z.string().min(1).nullable().optional() }),
   key: z.strictObject({ key: z.string().min(1).optional() }),
   examine: z.strictObject({
     queues: z.array(aName).optional(),

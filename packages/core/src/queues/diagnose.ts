@@ -1,4 +1,5 @@
 import { showId } from '@arq-ts/protocol/jobs'
+import type { ListedCron } from '../cron/listed-cron.ts'
 import type { PythonWorker, UnreadableWorker, WorkerEntry } from '../fleet/worker-entry.ts'
 import { serves } from '../fleet/system-tasks.ts'
 import { damageText } from '../jobs/condition.ts'
@@ -23,6 +24,7 @@ export interface Finding {
     | 'quiet-workers'
     | 'soft-limit'
     | 'paused'
+    | 'paused-cron'
     | 'lost-in-progress'
     | 'missing-payload'
     | 'unreadable-payload'
@@ -64,6 +66,8 @@ export interface Observed {
   emptyDeadLetters?: readonly string[]
   /** Jobs whose in-progress keys never lapse, though nobody runs them. */
   staleHolds?: readonly string[]
+  /** Cron jobs that are paused. */
+  pausedCron?: readonly ListedCron[]
   nowMs: number
 }
 
@@ -119,9 +123,27 @@ function* fleetFindings(observed: Observed): Generator<Found> {
     const message = `${count(staleHolds.length, 'in-progress key')} that no worker renews and that never lapse: a job of that id never starts`
     yield { ...noted('stale-hold', 'error', message, staleHolds), repair: 'remove the keys' }
   }
+  yield* pausedCron(observed)
   if (staleAborts.length > 0) {
     const message = `${count(staleAborts.length, 'abort request')} for jobs that are neither queued nor running`
     yield { ...noted('stale-abort', 'warning', message, staleAborts), repair: 'drop the requests' }
+  }
+}
+
+/** Cron jobs that are paused, those whose pause is only advisory apart. */
+function* pausedCron({ pausedCron: paused = [], nowMs }: Observed): Generator<Found> {
+  for (const reach of ['exact', 'advisory'] as const) {
+    const jobs = paused.filter(({ pause }) => pause?.reach === reach)
+    const [first] = jobs
+    if (!first?.pause) continue
+    const { since, because } = first.pause
+    const names = [...new Set(jobs.map(({ name }) => name))]
+    const others = names.length > 1 ? ` and ${count(names.length - 1, 'other cron job')}` : ''
+    const verb = names.length > 1 ? 'are' : 'is'
+    const held = since === null ? '' : `, the first for ${spanText(nowMs - since.getTime())}`
+    const soft = because === null ? '' : `; the pause is advisory: ${because}`
+    const message = `the cron job "${showId(first.name)}"${others} ${verb} paused${held}${soft}; \`arq-ts cron resume\` ends that`
+    yield noted('paused-cron', 'warning', message, names)
   }
 }
 

@@ -117,12 +117,16 @@ export class Doctor {
     const staleHolds = await this.#staleHolds(all, seen.endlessHolds)
     const staleAborts = complete ? await this.#staleAborts(all) : []
     if (!complete) incomplete.push('abort requests: a queue that was not found may have their jobs')
+    const { listCron } = await import('../cron/listed-cron.ts')
+    const pauses = await link.cronPauses.all()
+    const python = await pythonWorkers(link, all, workers)
     const findings = diagnose({
       server: await link.server.settings(),
       queues,
       workers,
       unreadableWorkers: unreadable,
-      python: await pythonWorkers(link, queueNames, workers),
+      python: python.filter(({ queueName }) => queueNames.includes(queueName)),
+      pausedCron: listCron(workers, python, pauses),
       staleAborts,
       damaged,
       emptyDeadLetters,

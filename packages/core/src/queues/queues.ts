@@ -2,7 +2,7 @@ import { DEFAULT_QUEUE_NAME, parseHealthLine, showId } from '@arq-ts/protocol/jo
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
 import { OptionsError } from '../errors.ts'
 import { checkMethodOptions, checkName, checkNames, checkNumbers, methodSchemas } from '../options/arguments.ts'
-import { noteQueue } from '../recorder/note-queue.ts'
+import { noteEvent } from '../recorder/note-event.ts'
 import type { FoundQueues, ScanBounds } from '../redis/key-survey.ts'
 import type { Link } from '../redis/link.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
@@ -207,7 +207,7 @@ export class Queues {
   async pause(queueName: string): Promise<boolean> {
     checkName('queues.pause', 'queueName', queueName)
     const isNew = await this.#link.queues.pause(queueName)
-    if (isNew) await noteQueue(this.#link, 'paused', queueName)
+    if (isNew) await noteEvent(this.#link, { kind: 'paused', queueName })
     return isNew
   }
 
@@ -215,7 +215,7 @@ export class Queues {
   async resume(queueName: string): Promise<boolean> {
     checkName('queues.resume', 'queueName', queueName)
     const wasPaused = await this.#link.queues.resume(queueName)
-    if (wasPaused) await noteQueue(this.#link, 'resumed', queueName)
+    if (wasPaused) await noteEvent(this.#link, { kind: 'resumed', queueName })
     return wasPaused
   }
 

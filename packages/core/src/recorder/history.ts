@@ -225,8 +225,9 @@ export class History {
    */
   async cron(): Promise<CronHistory[]> {
     const { cronHistory } = await import('../cron/tick-history.ts')
-    const [workers, ticks] = await Promise.all([liveWorkers(this.#link), this.#ticks()])
-    return cronHistory(workers, ticks, this.#link.clock.now())
+    const link = this.#link
+    const [workers, ticks, pauses] = await Promise.all([liveWorkers(link), this.#ticks(), link.cronPauses.all()])
+    return cronHistory(workers, ticks, link.clock.now(), pauses)
   }
 
   async #ticks(): Promise<Map<string, RecordedTick[]>> {

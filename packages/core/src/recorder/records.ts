@@ -55,7 +55,16 @@ export interface RecordedEvent {
   id: string
   /** Unix ms of Redis. */
   atMs: number
-  kind: 'failed' | 'retried' | 'lease-lost' | 'worker-started' | 'worker-stopped' | 'paused' | 'resumed'
+  kind:
+    | 'failed'
+    | 'retried'
+    | 'lease-lost'
+    | 'worker-started'
+    | 'worker-stopped'
+    | 'paused'
+    | 'resumed'
+    | 'cron-paused'
+    | 'cron-resumed'
   jobId?: string
   functionName?: string
   queueName?: string
@@ -85,12 +94,18 @@ export interface RecordedTry {
   delayMs?: number
 }
 
+/**
+ * Reason why a worker left a tick out: `overlap`, the one before still ran; `late`, Redis was away for too long; `paused`,
+ * the cron job was paused.
+ */
+export type LeftOut = 'overlap' | 'late' | 'paused'
+
 /** A tick of a cron job that ended, or that a worker left out. */
 export interface RecordedTick {
   /** The moment of the schedule, in unix ms. */
   atMs: number
-  /** `overlap`: left out, since the one before still ran. `late`: left out, since Redis was away for too long. */
-  outcome: 'complete' | 'failed' | 'aborted' | 'overlap' | 'late'
+  /** How its job ended, or why it was left out. */
+  outcome: 'complete' | 'failed' | 'aborted' | LeftOut
   jobId: string
   queueName: string
   /** Unix ms of Redis; null where no handler ran. */
@@ -99,6 +114,11 @@ export interface RecordedTick {
   /** The worker that ran it or left it out; `python` for Python's. */
   workerId: string
   language: Language
+}
+
+/** True for the outcome of a tick that was not enqueued. */
+export function isLeftOut(outcome: RecordedTick['outcome']): outcome is LeftOut {
+  return outcome === 'overlap' || outcome === 'late' || outcome === 'paused'
 }
 
 /** Something an operator did. */

@@ -2,7 +2,8 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import { CallPacker } from './call-packer.ts'
 import type { JournalJob, JournalRun } from './journal.ts'
 import type { RecorderPart } from './recorder.ts'
-import type { RecordedTick } from './records.ts'
+import { isLeftOut } from './records.ts'
+import type { LeftOut, RecordedTick } from './records.ts'
 import type { Language } from './series-name.ts'
 
 /** Ticks kept of a cron job. */
@@ -16,10 +17,13 @@ const MAX_PER_FLUSH = 100
 /** arq's id of a tick: the name of the cron job and the unix ms of the tick. */
 const TICK_ID = /^(.+):(\d{12,14})$/
 
-/** The tick that a job is, by its id and its function; null for another job, whose id may end in digits as well. */
-export function tickOf(jobId: string, functionName: string): { name: string; atMs: number } | null {
+/**
+ * The tick that a job is, by its id and its function (null: nobody knows it); null for another job, whose id may end in
+ * digits as well.
+ */
+export function tickOf(jobId: string, functionName: string | null): { name: string; atMs: number } | null {
   const [, name, at] = TICK_ID.exec(jobId) ?? []
-  return name !== undefined && name === functionName ? { name, atMs: Number(at) } : null
+  return name !== undefined && name === (functionName ?? name) ? { name, atMs: Number(at) } : null
 }
 
 /** Keeps how the ticks of cron jobs ended, and which ones a worker left out. */
@@ -47,8 +51,8 @@ export class TickJournal implements RecorderPart {
     this.#add(found.name, { atMs: found.atMs, outcome, jobId, queueName, startedMs, finishedMs })
   }
 
-  /** Notes a tick that is not enqueued: the one before still runs, or Redis was away for too long. */
-  leftOut(name: string, atMs: number, why: 'overlap' | 'late', queueName: string): void {
+  /** Notes a tick that is not enqueued. */
+  leftOut(name: string, atMs: number, why: LeftOut, queueName: string): void {
     const jobId = `${name}:${atMs}`
     this.#add(name, { atMs, outcome: why, jobId, queueName, startedMs: null, finishedMs: null })
   }
@@ -61,7 +65,7 @@ export class TickJournal implements RecorderPart {
   collect(): CallPacker['calls'] {
     const packer = new CallPacker()
     for (const { name, tick } of this.#ticks.splice(0)) {
-      const hasRun = tick.outcome === 'overlap' || tick.outcome === 'late' ? 0 : 1
+      const hasRun = isLeftOut(tick.outcome) ? 0 : 1
       packer.add([this.#keys.obsTicks(name), this.#keys.obsTicked], (hash, index) => {
         const bounds = [MAX_TICKS, MAX_CRON_JOBS, TTL_MS]
         return ['tick', hash!, index!, ...bounds, name, tick.atMs, JSON.stringify(tick), hasRun]

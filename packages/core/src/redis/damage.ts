@@ -43,6 +43,7 @@ export class DamagedKeys {
       [keys.dead, 'zset'],
       [keys.workers, 'zset'],
       [keys.paused, 'set'],
+      [keys.cronPauses, 'hash'],
     ])
     for (const name of queueNames) {
       expected.set(keys.queue(name), 'zset').set(keys.reserved(name), 'zset')

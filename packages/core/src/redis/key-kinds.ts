@@ -35,6 +35,7 @@ const SINGLE: Readonly<Record<string, string>> = {
   'arq:paused': 'set',
   'arq:limits': 'hash',
   'arq:limit-watch': 'zset',
+  'arq:cron-pauses': 'hash',
   'arq:held': 'hash',
   'arq:flows': 'zset',
   'arq:flow-watch': 'zset',

@@ -5,6 +5,7 @@ import { Calls } from './calls.ts'
 import { RedisClock } from './clock.ts'
 import { Connection } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
+import { CronPauses } from './cron-pauses.ts'
 import { DamagedKeys } from './damage.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
 import { describeFault } from './faults.ts'
@@ -76,6 +77,7 @@ export class Link {
   readonly registry: WorkerRegistry
   readonly events: WorkerEventChannel
   readonly ticks: TickRecords
+  readonly cronPauses: CronPauses
   readonly recordings: Recordings
   readonly foreignResults: ForeignResults
   readonly jobLogs: JobLogStreams
@@ -125,6 +127,7 @@ export class Link {
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)
     this.events = new WorkerEventChannel(calls, this.keys)
     this.ticks = new TickRecords(this.connection, this.keys, options.expiresExtraMs)
+    this.cronPauses = new CronPauses(calls, this.keys)
     const { connection, keys } = this
     this.foreignResults = new ForeignResults(calls, this.keys)
     this.recordings = new Recordings({ calls, connection, keys, faults: this.broker.faults })

@@ -35,7 +35,7 @@
 // setTry: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2]
 // sift: ARGV[1] KEYS[3i+1] KEYS[3i+2] KEYS[3i+3]
 // takeOut: ARGV[1] ARGV[2..] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
-// tick: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6]
+// tick: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // types: KEYS[1..]
 
 export const luaSources = {
@@ -1715,8 +1715,17 @@ if recorded then
   -- A worker whose clock is ahead may have run a tick before its time.
   local may_have_run = due <= now or ARGV[11] ~= '1'
   if last >= due or (may_have_run and redis.call('EXISTS', KEYS[4]) == 1) then return 'known' end
-  if now - due > tonumber(ARGV[3]) then return 'late' end
 end
+local pause = redis.pcall('HGET', KEYS[7], ARGV[13])
+if type(pause) == 'string' then
+  -- A pause that has ended covers its own time alone; any other value is a pause that lasts.
+  local since, ended = string.match(pause, '^(%d+)%-(%d+)$')
+  if not ended or (due >= tonumber(since) and due < tonumber(ended)) then
+    decided()
+    return 'paused'
+  end
+end
+if recorded and now - due > tonumber(ARGV[3]) then return 'late' end
 if ARGV[7] == '1' then
   local before = redis.pcall('GET', KEYS[6])
   if type(before) == 'string' and before ~= id and redis.call('ZSCORE', KEYS[1], before) then
@@ -1772,6 +1781,6 @@ export const luaShas = {
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',
   takeOut: '8e11f2596fbe5dadab227b397149002e4e3ced2b',
-  tick: 'd5df54c8eebaa52dd6541eb8e7c0c70f911cabb9',
+  tick: 'a903386b64361b731a19115d27b7a77b8718a556',
   types: 'a81aa2758f156bb6316af17fdafca1e7a2b04f84',
 } as const

@@ -5,10 +5,10 @@ import type { Connection } from './connection.ts'
 import { runScript } from './scripts.ts'
 
 /**
- * The end of a request to enqueue a tick: `known` was queued or decided before, `late` is past by more than `lateMs`,
- * `overlap` was left out since the tick before is queued or runs.
+ * The end of a request to enqueue a tick: `known` was queued or decided before, `paused` was left out since the cron job is
+ * paused, `late` is past by more than `lateMs`, `overlap` was left out since the tick before is queued or runs.
  */
-export type TickOutcome = 'queued' | 'known' | 'late' | 'overlap'
+export type TickOutcome = 'queued' | 'known' | 'paused' | 'late' | 'overlap'
 
 /** The rules of one tick, beside its job. */
 export interface TickRules {
@@ -40,7 +40,7 @@ export class TickRecords {
     this.#expiresExtraMs = expiresExtraMs
   }
 
-  /** Enqueues a tick unless it was decided before, is too late, or overlaps. Waits for Redis. */
+  /** Enqueues a tick unless it was decided before, is paused or too late, or overlaps. Waits for Redis. */
   async enqueue({ jobId, queueName, payload }: EnqueueCall, rules: TickRules): Promise<TickOutcome> {
     const keys = this.#keys
     const { record } = rules
@@ -51,6 +51,7 @@ export class TickRecords {
       keys.inProgress(jobId),
       keys.tickRecord(record?.schedule ?? rules.name),
       keys.lastTick(rules.name),
+      keys.cronPauses,
     ]
     const args = [
       jobId,
@@ -66,7 +67,7 @@ export class TickRecords {
       rules.isFixedId ? 1 : 0,
     ]
     const reply = await this.#connection.run((client, attempt) =>
-      runScript(client, 'tick', scriptKeys, [...args, attempt > 0 ? 1 : 0]),
+      runScript(client, 'tick', scriptKeys, [...args, attempt > 0 ? 1 : 0, rules.name]),
     )
     return String(reply) as TickOutcome
   }

@@ -3,6 +3,7 @@ import type { CronJob } from '../cron/cron.ts'
 import { MISSED_WINDOW_MS, planMissed, planTicks, recordLifetimeMs, scheduleId, STALE_MS } from '../cron/tick-plan.ts'
 import type { Tick } from '../cron/tick-plan.ts'
 import type { Logger } from '../logging/logger.ts'
+import type { LeftOut } from '../recorder/records.ts'
 import type { TickOutcome, TickRecords } from '../redis/ticks.ts'
 
 export interface CronServiceOptions {
@@ -15,8 +16,8 @@ export interface CronServiceOptions {
   ticks: TickRecords
   /** Enqueues the ticks, into its queue. */
   client: Client
-  /** Called for a tick that is not enqueued: the one before still runs, or Redis was away for too long. */
-  onLeftOut: (name: string, atMs: number, why: 'overlap' | 'late') => void
+  /** Called for a tick that is not enqueued. */
+  onLeftOut: (name: string, atMs: number, why: LeftOut) => void
 }
 
 /**
@@ -139,10 +140,6 @@ export class CronService {
   async #enqueue(tick: Tick): Promise<TickOutcome> {
     const { client } = this.#o
     const { job, jobId, atMs } = tick
-    if (jobId === undefined && job.overlap === 'allow') {
-      await client.enqueue(job.name, [], { deferUntil: atMs })
-      return 'queued'
-    }
     let outcome: TickOutcome = 'known'
     await client.enqueueBy(
       async (call) => {
@@ -174,7 +171,10 @@ export class CronService {
 
   #logOutcome({ job, atMs }: Tick, outcome: TickOutcome): void {
     const { log, onLeftOut } = this.#o
-    if (outcome === 'overlap' || outcome === 'late') onLeftOut(job.name, atMs, outcome)
+    if (outcome === 'queued' || outcome === 'known') return
+    onLeftOut(job.name, atMs, outcome)
+    if (outcome === 'paused')
+      log.info(`${job.name}: the tick of ${iso(atMs)} is left out, the cron job is paused (\`arq-ts cron resume\`)`)
     if (outcome === 'overlap')
       log.info(`${job.name}: the tick of ${iso(atMs)} is left out, the one before is still queued or runs`)
     if (outcome === 'late')

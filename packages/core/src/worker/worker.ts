@@ -151,6 +151,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       queues: queueNames,
       functions: functionNames,
       limitedFunctions,
+      heedsCronPauses: true,
       maxJobs: this.#settings.maxJobs,
       leaseMs: this.#settings.leaseMs,
       state: this.#stopping.signal.aborted ? 'draining' : quiet.isQuiet ? 'quiet' : 'running',

@@ -53,6 +53,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   unique: (keys) => keys.unique('echo'),
   limits: (keys) => keys.limits,
   limitWatch: (keys) => keys.limitWatch,
+  cronPauses: (keys) => keys.cronPauses,
   held: (keys) => keys.held,
   flowsChannel: null,
   flowChannel: null,

@@ -3,6 +3,13 @@ import { clock, dayMonth, zoneShift } from '../format/time.ts'
 import { timeTicks } from './scale.ts'
 import { useWidth } from './use-width.ts'
 
+/** Reasons why a worker left a tick out, in words. */
+export const WHY_LEFT_OUT: Readonly<Record<CronRow['leftOut'][number]['why'], string>> = {
+  overlap: 'one ran',
+  late: 'Redis was away',
+  paused: 'it was paused',
+}
+
 interface Span {
   from: number
   to: number
@@ -76,7 +83,7 @@ export function CronStrip({ job, from, to, now }: Span & { job: CronRow }) {
         })}
         {job.leftOut.map(({ atMs, why }) => (
           <path key={atMs} class="left-out" d={`M${x(atMs) - 3.5} 18l7 -7`}>
-            <title>{`${clock(atMs)} left out${why === 'overlap' ? ', one ran' : ', Redis was away'}`}</title>
+            <title>{`${clock(atMs)} left out, ${WHY_LEFT_OUT[why]}`}</title>
           </path>
         ))}
         {job.missed.map((at) => (

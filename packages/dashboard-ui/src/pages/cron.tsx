@@ -11,7 +11,7 @@ import { Icon } from '../ui/icon.tsx'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
 import { Languages, Mark } from '../ui/status.tsx'
 import { Behind } from '../charts/behind.tsx'
-import { CronStrip, StripHead } from '../charts/cron-strip.tsx'
+import { CronStrip, StripHead, WHY_LEFT_OUT } from '../charts/cron-strip.tsx'
 
 /** Cron jobs of both languages, a day back and a day ahead. */
 export function Cron() {
@@ -129,12 +129,13 @@ function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
 function Verdicts({ job }: { job: CronRow }) {
   const late = job.past.filter(({ isLate }) => isLate).length
   const overlapping = job.past.filter(({ overlaps }) => overlaps).length
-  const busy = job.leftOut.filter(({ why }) => why === 'overlap').length
+  const leftOut = (reason: CronRow['leftOut'][number]['why']) => job.leftOut.filter(({ why }) => why === reason).length
   const words = [
     late > 0 && `${digits(late, 'tick')} began late`,
     overlapping > 0 && `${digits(overlapping, 'tick')} began while one ran`,
-    busy > 0 && `${digits(busy, 'tick')} left out while one ran`,
-    job.leftOut.length > busy && `${digits(job.leftOut.length - busy, 'tick')} left out while Redis was away`,
+    ...(['overlap', 'late', 'paused'] as const).map(
+      (why) => leftOut(why) > 0 && `${digits(leftOut(why), 'tick')} left out while ${WHY_LEFT_OUT[why]}`,
+    ),
   ].filter(Boolean)
   return words.length > 0 ? <p class="muted">{words.join(' · ')}</p> : null
 }
@@ -149,7 +150,7 @@ function tickRows(job: CronRow): { atMs: number; words: string[] }[] {
   const none = ['–', '–']
   const left = job.leftOut.map(({ atMs, why }) => ({
     atMs,
-    words: [why === 'overlap' ? 'left out, one ran' : 'left out, Redis was away', ...none],
+    words: [`left out, ${WHY_LEFT_OUT[why]}`, ...none],
   }))
   const missed = job.missed.map((atMs) => ({ atMs, words: ['missed', ...none] }))
   return [...ended, ...left, ...missed].sort((a, b) => b.atMs - a.atMs)

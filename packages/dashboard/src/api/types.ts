@@ -310,7 +310,7 @@ export interface CronRow {
   /** Ticks within the range that ended, at most the last 50. */
   past: CronTick[]
   /** Ticks within the range that a worker left out: the one before still ran, or Redis was away for too long. */
-  leftOut: { atMs: number; why: 'overlap' | 'late' }[]
+  leftOut: { atMs: number; why: 'overlap' | 'late' | 'paused' }[]
   /** Ticks of the schedule within the range that left no trace; empty where nobody can know. */
   missed: number[]
 }

@@ -29,10 +29,9 @@ export async function cronCalendar(board: Board, query: URLSearchParams): Promis
 function rowOf(job: CronHistory, { nowMs, fromMs, toMs }: { nowMs: number; fromMs: number; toMs: number }): CronRow {
   const { name, schedule, queues, workers, nextMs } = job
   const isWithin = (atMs: number) => atMs >= fromMs && atMs < toMs
-  const isLeftOut = (outcome: string) => outcome === 'overlap' || outcome === 'late'
   const within = job.ticks.filter(({ atMs }) => isWithin(atMs))
   const past = within.flatMap(({ atMs, jobId, outcome, tookMs, delayMs, isLate, overlaps }) =>
-    outcome === 'overlap' || outcome === 'late'
+    outcome === 'overlap' || outcome === 'late' || outcome === 'paused'
       ? []
       : [{ atMs, jobId, status: outcome, tookMs, delayMs, isLate, overlaps }],
   )
@@ -47,12 +46,9 @@ function rowOf(job: CronHistory, { nowMs, fromMs, toMs }: { nowMs: number; fromM
     nextMs,
     coming,
     past,
-    leftOut: within
-      .filter(({ outcome }) => isLeftOut(outcome))
-      .map(({ atMs, outcome }) => ({
-        atMs,
-        why: outcome === 'overlap' ? ('overlap' as const) : ('late' as const),
-      })),
+    leftOut: within.flatMap(({ atMs, outcome: why }) =>
+      why === 'overlap' || why === 'late' || why === 'paused' ? [{ atMs, why }] : [],
+    ),
     missed: job.missed.filter(isWithin),
   }
 }

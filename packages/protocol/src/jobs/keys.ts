@@ -63,6 +63,8 @@ export class Keys {
   readonly limitWatch: string
   /** Schedules: sorted set of their names by the next tick. */
   readonly schedules: string
+  /** Pauses of cron jobs: hash of name to the time since, and until when, in unix ms. */
+  readonly cronPauses: string
   /** Held jobs: hash of job id to the score of the hold, its time and its reason. */
   readonly held: string
   /** Flows: sorted set of their ids by the time each was started. */
@@ -87,6 +89,7 @@ export class Keys {
     this.limits = `${prefix}arq:limits`
     this.limitWatch = `${prefix}arq:limit-watch`
     this.schedules = `${prefix}arq:schedules`
+    this.cronPauses = `${prefix}arq:cron-pauses`
     this.held = `${prefix}arq:held`
     this.flows = `${prefix}arq:flows`
     this.flowWatch = `${prefix}arq:flow-watch`

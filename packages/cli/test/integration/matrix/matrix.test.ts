@@ -18,7 +18,7 @@ const NAMES: Readonly<Record<string, string>> = {
   string:
     'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush obsQueues obsCollector flowConductor',
   zset: 'abort dead workers queue reserved schedules limitWatch limitRunning limitOffered limitWaiting flows flowWatch',
-  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held limitState unique schedule obsNoted obsTicks obsTicked',
+  hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held cronPauses limitState unique schedule obsNoted obsTicks obsTicked',
   set: 'paused',
   list: 'obsTried obsTries obsLogged',
   stream: 'obsEvents obsRecent obsAudit obsLog',

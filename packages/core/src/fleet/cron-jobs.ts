@@ -1,0 +1,71 @@
+import type { ListedCron } from '../cron/listed-cron.ts'
+import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
+import { noteEvent } from '../recorder/note-event.ts'
+import type { History } from '../recorder/history.ts'
+import type { Link } from '../redis/link.ts'
+import { liveWorkers, pythonWorkers } from './live-workers.ts'
+
+/** Options of `client.cron.pause` and `client.cron.resume`. */
+export interface CronActOptions {
+  /** Name of who does it, for the audit. Default `client`. Null where the caller writes an audit entry of its own. */
+  actor?: string | null
+}
+
+/**
+ * Cron jobs of the fleet: `client.cron`. A pause holds for every arq-ts worker from its return on; of ticks that were
+ * queued before, at most the one of the next seconds runs. Python workers know of no pause. Every method rejects with
+ * OptionsError for wrong arguments, RedisUnavailableError when Redis does not answer within the client's
+ * `commandTimeoutMs`, and RedisReplyError when it refuses.
+ */
+export class CronJobs {
+  readonly #link: Link
+  readonly #history: History
+
+  /** @internal */
+  constructor(link: Link, history: History) {
+    this.#link = link
+    this.#history = history
+  }
+
+  /** Cron jobs of live arq-ts workers, each once for each schedule, and those that are paused, by name. */
+  async list(): Promise<ListedCron[]> {
+    const link = this.#link
+    const workers = await liveWorkers(link)
+    // A cron job goes to the first queue of its worker.
+    const queues = new Set(workers.filter(({ cron }) => cron.length > 0).flatMap((worker) => worker.queues.slice(0, 1)))
+    const [{ listCron }, python, pauses] = await Promise.all([
+      import('../cron/listed-cron.ts'),
+      pythonWorkers(link, [...queues], workers),
+      link.cronPauses.all(),
+    ])
+    return listCron(workers, python, pauses)
+  }
+
+  /**
+   * Ends the ticks of a cron job until `resume`, on all its schedules; one that no worker has yet may be paused as well.
+   * False when it was paused before. The audit entry is written first.
+   */
+  async pause(name: string, options: CronActOptions = {}): Promise<boolean> {
+    return this.#act('pause', name, options)
+  }
+
+  /** Lets a paused cron job tick from now on; what it left out is not made up for. False when it was not paused. */
+  async resume(name: string, options: CronActOptions = {}): Promise<boolean> {
+    return this.#act('resume', name, options)
+  }
+
+  async #act(act: 'pause' | 'resume', name: string, options: CronActOptions): Promise<boolean> {
+    checkName(`cron.${act}`, 'name', name)
+    const { actor = 'client' } = checkMethodOptions(`cron.${act}`, methodSchemas.actor, options)
+    const { clock, cronPauses } = this.#link
+    await this.#link.syncClock()
+    if (actor !== null) {
+      const detail = { count: 1, text: `${act} the cron job "${name}"` }
+      await this.#history.writeAudit({ actor, action: act, resource: `cron job ${name}`, detail })
+    }
+    const isChanged = await cronPauses[act](name, clock.now())
+    const kind = act === 'pause' ? 'cron-paused' : 'cron-resumed'
+    if (isChanged) await noteEvent(this.#link, { kind, functionName: name })
+    return isChanged
+  }
+}

@@ -1,0 +1,17 @@
+import type { Link } from '../redis/link.ts'
+import { MAX_EVENTS } from './journal.ts'
+import type { RecordedEvent } from './records.ts'
+
+/** An event that an operator's act makes. */
+type Noted = Pick<RecordedEvent, 'kind' | 'queueName' | 'functionName'>
+
+/** Adds an event about a queue or a cron job; where that cannot be written, the history lacks it. */
+export async function noteEvent(link: Link, noted: Noted): Promise<void> {
+  try {
+    await link.syncClock()
+    const event = { ...noted, atMs: link.clock.now() }
+    await link.recordings.append(link.keys.obsEvents, JSON.stringify(event), MAX_EVENTS)
+  } catch {
+    // The act itself is done.
+  }
+}

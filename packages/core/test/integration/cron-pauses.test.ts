@@ -1,0 +1,114 @@
+import { eventually } from '@arq-ts/test-support'
+import { Keys } from '@arq-ts/protocol/jobs'
+import { describe, expect, test } from 'vitest'
+import { scheduleId } from '../../src/cron/tick-plan.ts'
+import { createLogger, cron } from '../../src/index.ts'
+import type { CronJobOptions } from '../../src/index.ts'
+import { useBench } from './support.ts'
+
+const bench = useBench()
+const keys = new Keys()
+
+describe('a paused cron job', () => {
+  const everySecond = (ran: string[], options: CronJobOptions = {}) =>
+    cron('cron:often', '* * * * * *', (ctx) => void ran.push(ctx.jobId), options)
+  const leftOut = async () => Object.values(await bench.database().redis.hgetall(keys.obsTicks('cron:often')))
+
+  test('is not enqueued by any worker until it is resumed, whatever its options, while others tick', async () => {
+    const { redis } = bench.database()
+    const client = bench.client()
+    const ran: string[] = []
+    const options: CronJobOptions[] = [{}, { unique: false }, { overlap: 'skip' }, { jobId: 'fixed' }]
+    const names = options.map((_, i) => `cron:${i}`)
+    const jobs = options.map((each, i) => cron(names[i]!, '* * * * * *', () => void ran.push(names[i]!), each))
+    const other = cron('cron:other', '* * * * * *', () => void ran.push('cron:other'))
+    for (const name of names) {
+      expect(await client.cron.pause(name)).toBe(true)
+      expect(await client.cron.pause(name)).toBe(false)
+    }
+    const lines: string[] = []
+    const destination = { write: (line: string) => void lines.push(line) }
+    const logger = createLogger({ level: 'info', destination } as never)
+    for (let i = 0; i < 2; i++) await bench.worker({ cron: [...jobs, other], logger })
+    const isLeftOut = (name: string) => lines.some((line) => line.includes(name) && line.includes('cron job is paused'))
+    await eventually(() => names.every(isLeftOut) && ran.length > 1)
+    expect(new Set(ran)).toEqual(new Set(['cron:other']))
+    expect((await redis.keys('arq:job:*')).filter((key) => !key.includes('cron:other'))).toEqual([])
+    for (const name of names) {
+      expect(await client.cron.resume(name)).toBe(true)
+      expect(await client.cron.resume(name)).toBe(false)
+    }
+    await eventually(() => names.every((name) => ran.includes(name)))
+  })
+
+  test('is listed with its pause, explained, diagnosed, audited, and leaves no missed ticks behind', async () => {
+    const client = bench.client()
+    const ran: string[] = []
+    await bench.worker({ cron: [everySecond(ran)], recorder: { intervalMs: 100 } })
+    await eventually(() => ran.length > 0)
+    await client.cron.pause('cron:often', { actor: 'night shift' })
+    await eventually(async () => (await leftOut()).some((tick) => tick.includes('"paused"')))
+    const [listed] = await client.cron.list()
+    expect(listed).toMatchObject({ name: 'cron:often', pause: { reach: 'exact', because: null } })
+    expect(Math.abs(listed!.pause!.since!.getTime() - Date.now())).toBeLessThan(60_000)
+    const tick = `cron:often:${Date.now() + 3_600_000}`
+    const { reasons } = await client.jobs.explain(tick)
+    expect(reasons.find(({ check }) => check === 'cron')).toMatchObject({ ok: false })
+    const { findings } = await client.doctor.examine()
+    expect(findings.find(({ check }) => check === 'paused-cron')).toMatchObject({ jobIds: ['cron:often'] })
+    expect(await client.history.audit()).toMatchObject([{ actor: 'night shift', action: 'pause' }])
+    expect((await client.history.events()).map(({ kind }) => kind)).toContain('cron-paused')
+    const [history] = await client.history.cron()
+    expect(history).toMatchObject({ paused: true, missed: [] })
+    await client.cron.resume('cron:often', { actor: null })
+    expect((await client.cron.list())[0]!.pause).toBeNull()
+    expect(await client.history.audit()).toHaveLength(1)
+  })
+
+  test('does not make up for what it left out, and does for what was missed before', async () => {
+    const client = bench.client()
+    const { redis } = bench.database()
+    const at = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 600_000)
+    const [atMs, schedule] = [at.getTime(), `${at.getUTCMinutes()} ${at.getUTCHours()} * * *`]
+    const runs = async (pause: string) => {
+      const ran: string[] = []
+      await redis.flushdb()
+      const job = cron('cron:daily', schedule, (ctx) => void ran.push(ctx.jobId), { timeZone: 'UTC', missed: 'latest' })
+      await redis.set(keys.tickRecord(scheduleId(job, undefined)), atMs - 86_400_000)
+      await redis.hset(keys.cronPauses, 'cron:daily', pause)
+      await (await bench.worker({ cron: [job], burst: true })).run()
+      return ran.length
+    }
+    expect(await runs(`${atMs - 60_000}-${atMs + 60_000}`)).toBe(0)
+    expect(await runs(`${atMs + 60_000}-${atMs + 120_000}`)).toBe(1)
+    expect(await runs(`${atMs + 60_000}`)).toBe(0)
+    expect(await runs('of a version to come')).toBe(0)
+    expect((await client.cron.list())[0]!).toMatchObject({ name: 'cron:daily', pause: { since: null } })
+  })
+
+  test('is advisory beside a Python worker, and where a worker of an older version has it', async () => {
+    const { redis } = bench.database()
+    const client = bench.client()
+    const worker = await bench.worker({ cron: [everySecond([])] })
+    await client.cron.pause('cron:often')
+    expect((await client.cron.list())[0]!.pause).toMatchObject({ reach: 'exact' })
+    const { heedsCronPauses, ...entry } = worker.describe()
+    expect(heedsCronPauses).toBe(true)
+    const old = { ...entry, id: 'old', healthLine: null }
+    await redis.set(keys.worker('old'), JSON.stringify(old))
+    await redis.zadd(keys.workers, Date.now() + 60_000, 'old')
+    expect((await client.cron.list())[0]!.pause).toMatchObject({
+      reach: 'advisory',
+      because: expect.stringContaining('old'),
+    })
+    await redis.zrem(keys.workers, 'old')
+    const line = 'Nov-28 12:00:00 j_complete=1 j_failed=0 j_retried=0 j_ongoing=0 queued=0'
+    await eventually(async () => {
+      await redis.set(keys.healthCheck('arq:queue'), line)
+      const [{ pause } = { pause: null }] = await client.cron.list()
+      return pause?.because?.includes('Python') === true
+    })
+    const { findings } = await client.doctor.examine()
+    expect(findings.find(({ check }) => check === 'paused-cron')?.message).toMatch(/advisory|has been|paused/)
+  })
+})

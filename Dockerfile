@@ -10,6 +10,7 @@ RUN node -p "require('./package.json').packageManager" > /tmp/pnpm \
     && npx --yes "$(cat /tmp/pnpm)" install --frozen-lockfile \
     && node_modules/.bin/tsc -b packages/cli packages/qdrant packages/write-behind packages/canary \
     && node packages/dashboard-ui/scripts/build.mjs \
+    && node scripts/bundle.mjs packages/protocol packages/core packages/cli packages/qdrant packages/write-behind packages/canary packages/dashboard \
     && npx --yes "$(cat /tmp/pnpm)" --filter @arq-ts/image deploy --legacy --prod /out
 
 FROM ${NODE_IMAGE}

@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+
+const manifest = createRequire(import.meta.url).resolve('@arq-ts/cli/package.json')
+
+/** The folder of the package. Modules of a bundle do not lie where their sources do, so none looks for a file beside itself. */
+export const packageFolder = dirname(manifest)
 
 /** The version of the package. */
-export const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+export const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as {
   version: string
 }

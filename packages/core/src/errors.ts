@@ -5,7 +5,21 @@
 
 import { ArqError } from '@arq-ts/protocol/errors'
 
-export * from '@arq-ts/protocol/errors'
+// By name: a bundler does not carry `export *` of another package across files that entries share.
+export {
+  ArgumentsError,
+  ArqError,
+  DecodeError,
+  EncodeError,
+  JobAbortedError,
+  JobFailedError,
+  JobTimeoutError,
+  NonRetryableError,
+  OptionsError,
+  RemoteError,
+  Retry,
+  RetryJob,
+} from '@arq-ts/protocol/errors'
 
 /** One thing that is wrong with a configuration. */
 export interface ConfigProblem {

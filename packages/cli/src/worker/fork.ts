@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { packageFolder } from '../version.ts'
 
 let early: ChildProcess | undefined
 
@@ -24,7 +25,6 @@ export function takeChild(): ChildProcess {
 }
 
 function forkChild(): ChildProcess {
-  const isSource = import.meta.url.endsWith('.ts')
-  const script = fileURLToPath(new URL(isSource ? 'child.ts' : 'child.js', import.meta.url))
-  return fork(script, [], { serialization: 'advanced' })
+  const script = import.meta.url.endsWith('.ts') ? 'src/worker/child.ts' : 'dist/worker/child.js'
+  return fork(join(packageFolder, script), [], { serialization: 'advanced' })
 }

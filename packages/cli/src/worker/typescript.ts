@@ -1,4 +1,7 @@
 import { register } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { packageFolder } from '../version.ts'
 
 /**
  * Runs in the loader's thread. Read as CommonJS, as tsx does in a package without `"type": "module"`, a settings module
@@ -23,7 +26,7 @@ export function readTypeScript(): Promise<void> {
     tsx.register()
     register(`data:text/javascript,${encodeURIComponent(AS_MODULES)}`)
     // Sandboxes start with the flags of this process, and are to read TypeScript too.
-    process.execArgv.push('--import', new URL('register-typescript.js', import.meta.url).href)
+    process.execArgv.push('--import', pathToFileURL(join(packageFolder, 'dist/worker/register-typescript.js')).href)
   })
   return ready
 }

@@ -1,5 +1,5 @@
 /**
- * The parts of zod that options are checked with. The build puts them into this one module of the published package: a
+ * The parts of zod that options are checked with. The published package has them in its bundle (scripts/bundle.mjs): a
  * producer without schemas loads them, and none of the rest of zod.
  */
 export {

@@ -1,17 +1,22 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 
 const run = promisify(execFile)
-const client = new URL('../../dist/client/index.js', import.meta.url).href
+const core = fileURLToPath(new URL('../..', import.meta.url))
+/** The package as it is published. Below the package, whose dependencies it finds there. */
+const published = mkdtempSync(join(core, '.published-'))
+const client = pathToFileURL(join(published, 'client/index.js')).href
 
-// A plain `tsc -b` leaves this step of the build out.
-beforeAll(() => run(process.execPath, [fileURLToPath(new URL('../../scripts/bundle-zod.mjs', import.meta.url))]))
+beforeAll(() => run(process.execPath, [join(core, '../../scripts/bundle.mjs'), '--out', published, core]))
+afterAll(() => rmSync(published, { recursive: true }))
 
 let database: Database
 beforeEach(async () => void (database = await takeDatabase()))
@@ -28,7 +33,7 @@ async function runWithout(packages: readonly string[], source: string): Promise<
   const start = `import { register } from 'node:module'; register(${JSON.stringify(url)})`
   const preload = `data:text/javascript,${encodeURIComponent(start)}`
   const { stdout } = await run(process.execPath, ['--import', preload, '--input-type=module', '-e', source], {
-    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    cwd: core,
   })
   return stdout
 }

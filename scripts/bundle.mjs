@@ -1,0 +1,99 @@
+// Bundles the code of published packages: a file for each entry, and files for what entries share, instead of a file for
+// each module. Node reads 20 files sooner than 300. Development runs what `tsc -b` writes; packing runs this.
+//
+//   node scripts/bundle.mjs FOLDER...             puts bundles in place of the modules in `dist`; `tsc -b` writes those anew
+//   node scripts/bundle.mjs --restore FOLDER...   puts the modules back
+//   node scripts/bundle.mjs --out OUT FOLDER      writes the bundles of one package to another folder
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { rolldown } from 'rolldown'
+
+/** Modules that a process or a thread of ours starts with: no entry imports them. */
+const STARTED = {
+  '@arq-ts/core': ['sandbox/entry'],
+  '@arq-ts/cli': ['worker/child', 'worker/register-typescript'],
+}
+/** The one of the repository, for the package that lists it among its files. */
+const CHANGES = 'CHANGELOG.md'
+/** The module of core that the bundle fills with the parts of zod it names; all other packages stay imports. */
+const ZOD_PARTS = /core\/src\/options\/zod\.ts$/
+const ZOD_LICENSE = '/* Has parts of zod. MIT License, Copyright (c) 2025 Colin McDonnell. */'
+
+const { values, positionals } = parseArgs({
+  options: { restore: { type: 'boolean' }, out: { type: 'string' } },
+  allowPositionals: true,
+})
+for (const folder of positionals.map((each) => resolve(each))) {
+  if (values.restore) restore(folder)
+  else if (values.out) await bundle(folder, resolve(values.out))
+  else await replace(folder)
+}
+
+/** What `tsc` wrote, while bundles stand in its place. */
+function modulesOf(folder) {
+  return join(folder, '.dist-modules')
+}
+
+function restore(folder) {
+  rmSync(join(folder, CHANGES), { force: true })
+  if (!existsSync(modulesOf(folder))) return
+  rmSync(join(folder, 'dist'), { recursive: true, force: true })
+  renameSync(modulesOf(folder), join(folder, 'dist'))
+}
+
+async function replace(folder) {
+  restore(folder)
+  const [dist, modules] = [join(folder, 'dist'), modulesOf(folder)]
+  if (!existsSync(join(dist, 'index.d.ts'))) throw new Error(`${folder} has no declarations: run \`pnpm build\` first`)
+  renameSync(dist, modules)
+  try {
+    mkdirSync(dist)
+    const isDeclaration = (path) => !/\.[a-z]+$/.test(path) || /\.d\.ts(\.map)?$/.test(path)
+    cpSync(modules, dist, {
+      recursive: true,
+      filter: (path) => path === modules || isDeclaration(path.slice(modules.length)),
+    })
+    await bundle(folder, dist)
+    const { files } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    if (files.includes(CHANGES)) cpSync(fileURLToPath(new URL(`../${CHANGES}`, import.meta.url)), join(folder, CHANGES))
+  } catch (error) {
+    restore(folder)
+    throw error
+  }
+}
+
+async function bundle(folder, dir) {
+  const bundle = await rolldown({
+    cwd: folder,
+    input: Object.fromEntries(entriesOf(folder).map((name) => [name, join(folder, 'src', `${name}.ts`)])),
+    platform: 'node',
+    external: (id, importer = '') => {
+      if (/^[./]/.test(id)) return false
+      return !(id === 'zod' && ZOD_PARTS.test(importer))
+    },
+    onLog(level, { message }) {
+      if (level === 'warn') throw new Error(`${folder}: ${message}`)
+    },
+  })
+  await bundle.write({
+    dir,
+    format: 'esm',
+    // Stacks name our sources, which are in the package.
+    sourcemap: true,
+    chunkFileNames: '[name]-[hash].js',
+    // Users see names of classes: in stacks, and where a value is shown.
+    keepNames: true,
+    banner: ({ moduleIds }) => (moduleIds.some((id) => /\/zod\//.test(id)) ? ZOD_LICENSE : ''),
+  })
+  await bundle.close()
+}
+
+/** What the manifest exports or starts, as names of modules below `src`. */
+function entriesOf(folder) {
+  const { name, bin = {}, publishConfig } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const exported = Object.values(publishConfig.exports).flatMap((target) => target.default ?? [])
+  const names = [...exported, ...Object.values(bin)].map((path) => path.replace(/^\.\/dist\//, '').replace(/\.js$/, ''))
+  return [...names, ...(STARTED[name] ?? [])]
+}

@@ -1,5 +1,5 @@
-/** Rules for names, times and options, and the wording of refusals. */
-import { ArgumentsError, OptionsError } from '@arq-ts/core'
+/** Rules for names and times, and the wording of refusals of arguments; options are checked as in core. */
+import { ArgumentsError } from '@arq-ts/core'
 import { z } from 'zod'
 
 const NAME = 'Expected 1 to 255 letters, digits, underscores or hyphens'
@@ -23,21 +23,8 @@ export function checkArguments(method: string, schema: z.ZodType, given: Readonl
   if (issues) throw new ArgumentsError(`${method}: ${issues.map((issue) => describe(issue, given)).join('; ')}`)
 }
 
-/** @throws OptionsError that names the option, what was expected and what came. */
-export function checkOptions<S extends z.ZodObject>(where: string, schema: S, options: unknown): z.output<S> {
-  const result = schema.safeParse(options)
-  if (result.success) return result.data
-  const texts = result.error.issues.map((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? `Unknown option \`${issue.keys.join('`, `')}\`; it takes ${Object.keys(schema.shape).join(', ')}`
-      : describe(issue, options),
-  )
-  throw new OptionsError(`${where}: ${texts.join('; ')}`)
-}
-
 function describe({ path, message }: z.core.$ZodIssue, given: unknown): string {
   const name = String(path[0] ?? '')
-  if (name === '') return `Expected an options object, got \`${show(given)}\``
   const value = (given as Record<string, unknown>)[name]
   return `Expected \`${name}\` to be ${message.replace(/^(Expected|Invalid input: expected) /, '')}, got \`${show(value)}\``
 }

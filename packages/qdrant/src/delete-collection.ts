@@ -2,7 +2,8 @@ import { defineTask, Retry } from '@arq-ts/core'
 import type { JobContext, RetryPolicy, Task } from '@arq-ts/core'
 import type { QdrantClient } from '@qdrant/js-client-rest'
 import { z } from 'zod'
-import { checkOptions, graceSchema, nameSchema } from './check.ts'
+import { checkOptions } from '@arq-ts/core/task-kit'
+import { checkArguments, graceSchema, nameSchema } from './check.ts'
 import { allows, decide } from './deletion.ts'
 import type { Action, Deletion, SkipReason } from './deletion.ts'
 import { ask, QdrantError, readAliases } from './qdrant.ts'
@@ -49,6 +50,10 @@ export interface DeleteCollectionOptions {
   dryRun?: boolean
 }
 
+const clientSchema = z.custom<QdrantClient>(
+  (value) => typeof (value as Partial<QdrantClient> | null)?.deleteCollection === 'function',
+  'Expected a client of @qdrant/js-client-rest',
+)
 const RULE = 'Expected a name such as products-*, or a regular expression'
 const rule = z.union([z.string().regex(/^[a-zA-Z0-9_*-]{1,255}$/, RULE), z.instanceof(RegExp)], RULE)
 /** Settings that are not the task's own. */
@@ -71,12 +76,13 @@ const params = z.object({
  * The grace period counts from the enqueue time. A job that comes sooner goes back to the queue, and spends one try.
  * While Qdrant is away or slow the job is tried again by `retry`. What `deletable` does not name is skipped at once.
  *
- * @throws OptionsError
+ * @throws OptionsError; ArgumentsError for what is no client of Qdrant.
  */
 export function deleteCollectionTask(
   qdrant: QdrantClient,
   options: DeleteCollectionOptions = {},
 ): Task<z.input<typeof params>, DeletionResult> {
+  checkArguments('deleteCollectionTask', z.object({ qdrant: clientSchema }), { qdrant })
   return deletionTask({ calls: qdrant, snapshots: qdrant }, options)
 }
 
@@ -91,11 +97,16 @@ export function deletionTask(
   ways: Ways,
   options: DeleteCollectionOptions,
 ): Task<z.input<typeof params>, DeletionResult> {
-  const { deletable, dryRun, snapshot, ...task } = options
-  const given = Object.fromEntries(
-    Object.entries({ deletable, dryRun, snapshot }).filter(([, value]) => value !== undefined),
+  // What is the task's own is checked by `defineTask`.
+  const own = { maxTries: z.unknown().optional(), retry: z.unknown().optional() }
+  const { maxTries, retry, ...rules } = checkOptions(
+    'deleteCollectionTask',
+    z.strictObject({ ...deletionShape, ...own }),
+    options,
   )
-  const rules = checkOptions('deleteCollectionTask', z.strictObject(deletionShape), given)
+  const task = Object.fromEntries(
+    Object.entries({ maxTries, retry }).filter(([, value]) => value !== undefined),
+  ) as Pick<DeleteCollectionOptions, 'maxTries' | 'retry'>
   return defineTask({
     maxTries: 150,
     retry: { delayMs: 5_000, maxDelayMs: 600_000, jitter: 0.2 },

@@ -1,7 +1,8 @@
 import { ArgumentsError } from '@arq-ts/core'
 import type { Client, Job, JobInfo, ListedJob } from '@arq-ts/core'
 import { z } from 'zod'
-import { checkArguments, checkOptions, countSchema, nameSchema } from './check.ts'
+import { checkOptions } from '@arq-ts/core/task-kit'
+import { checkArguments, countSchema, nameSchema } from './check.ts'
 import { DEFAULT_GRACE_MINUTES, DELETE_COLLECTION } from './delete-collection.ts'
 import type { DeletionResult } from './delete-collection.ts'
 
@@ -48,6 +49,7 @@ const optionsSchema = z.strictObject({
   queueNames: z.array(z.string().min(1)).min(1, 'Expected at least one queue').optional(),
 })
 
+const aName = z.string('Expected a string that is not empty').min(1, 'Expected a string that is not empty')
 const pageSchema = z.strictObject({
   cursor: z.string().nullable().optional(),
   limit: countSchema.max(500, 'Expected an integer from 1 to 500').default(50),
@@ -105,8 +107,11 @@ export class ScheduledDeletions {
   /**
    * Takes one deletion back, by its job. One that runs already is asked to abort. `absent`: it has ended, or is not a
    * deletion.
+   *
+   * @throws ArgumentsError
    */
   async cancel(jobId: string, queueName = this.#client.queueName): Promise<'removed' | 'running' | 'absent'> {
+    checkArguments('cancel', z.object({ jobId: aName, queueName: aName }), { jobId, queueName })
     const info = await this.#client.job(jobId, { queueName }).info()
     if (info?.functionName !== DELETE_COLLECTION) return 'absent'
     const removal = await this.#client.jobs.remove(jobId, { queueName })

@@ -1,6 +1,6 @@
 import type { CreateTasks } from '@arq-ts/core'
 import { z } from 'zod'
-import { checkOptions } from './check.ts'
+import { checkOptions } from '@arq-ts/core/task-kit'
 import { deletionTask } from './delete-collection.ts'
 import type { DeleteCollectionOptions } from './delete-collection.ts'
 import { connect, connectionShape } from './qdrant.ts'

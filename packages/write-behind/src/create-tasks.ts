@@ -2,8 +2,9 @@ import { pathToFileURL } from 'node:url'
 import { resolve } from 'node:path'
 import { OptionsError } from '@arq-ts/core'
 import type { CreateTasks } from '@arq-ts/core'
-import { checked, packageSchema } from './options.ts'
+import { packageSchema } from './options.ts'
 import type { Persister } from './options.ts'
+import { checkOptions } from '@arq-ts/core/task-kit'
 import type { RedisTarget } from '@arq-ts/core/task-kit'
 import { persistCache } from './tasks.ts'
 
@@ -14,7 +15,7 @@ import { persistCache } from './tasks.ts'
  * @throws OptionsError when a module cannot be imported or exports no function.
  */
 export const createTasks: CreateTasks = async (options, environment) => {
-  const { persisters: modules, ...settings } = checked('@arq-ts/write-behind', packageSchema, options)
+  const { persisters: modules, ...settings } = checkOptions('@arq-ts/write-behind', packageSchema, options)
   const persisters: Record<string, Record<string, Persister>> = {}
   for (const [name, file] of Object.entries(modules))
     persisters[name] = await functionsOf(name, file, environment.folder)

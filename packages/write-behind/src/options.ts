@@ -1,8 +1,8 @@
-import type { Client } from '@arq-ts/core'
 import { OptionsError } from '@arq-ts/core'
+import type { Client } from '@arq-ts/core'
 import { isWellFormed } from '@arq-ts/protocol/jobs'
 import { z } from 'zod'
-import { keyPrefixOption, redisOption } from '@arq-ts/core/task-kit'
+import { checkOptions, keyPrefixOption, redisOption } from '@arq-ts/core/task-kit'
 import type { RedisTarget } from '@arq-ts/core/task-kit'
 
 /** Argument of a persister in addition to the key and the value of a write. */
@@ -188,23 +188,38 @@ export const pageSchema = z.strictObject({
   status: entriesSchema.shape.status,
   cursor: z.string().nullable().optional(),
 })
-export const ttlSchema = ms(0)
+/** A loader. */
+export const loaderSchema = z.custom<(context: LoadContext) => unknown>(
+  (value) => typeof value === 'function',
+  'Expected a function',
+)
+export const setSchema = z.strictObject({ ttlMs: ms(0).default(3_600_000) })
 export const flushSchema = z.strictObject({ timeoutMs: ms(1).default(10_000) })
 
-/** @throws OptionsError that names the field, what was expected and what came. */
-export function checked<S extends z.ZodType>(where: string, schema: S, value: unknown): z.output<S> {
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  const told = result.error.issues.map((issue) => {
-    const path = issue.path.join('.')
-    const given = issue.path.reduce<unknown>(
-      (at, name) => (at as Record<PropertyKey, unknown> | undefined)?.[name],
-      value,
-    )
-    const shown = typeof given === 'object' && given !== null ? 'an object' : JSON.stringify(given)
-    return issue.code === 'unrecognized_keys'
-      ? `unknown option \`${issue.keys.join('`, `')}\``
-      : `${path ? `\`${path}\`: ` : ''}${issue.message}, got ${shown}`
-  })
-  throw new OptionsError(`${where}: ${told.join('; ')}`)
+/**
+ * Checks one argument of a method.
+ *
+ * @throws OptionsError that names the method, the argument, what was expected and what came.
+ */
+export function checkedArgument<S extends z.ZodType>(
+  where: string,
+  name: string,
+  schema: S,
+  value: unknown,
+): z.output<S> {
+  return checkOptions(where, z.strictObject({ [name]: schema }), { [name]: value })[name] as z.output<S>
+}
+
+/**
+ * Checks the key of a method. Shown as it came: to `checkOptions` the value of a field called `key` is a secret.
+ *
+ * @throws OptionsError
+ */
+export function checkedKey(where: string, key: unknown): string {
+  const { data, error } = keySchema.safeParse(key)
+  if (data !== undefined) return data
+  const shown = typeof key === 'object' && key !== null ? 'an object' : (JSON.stringify(key) ?? String(key))
+  throw new OptionsError(
+    `${where}: ${error!.issues[0]!.message.replace('Expected', 'Expected `key` to be')}, got \`${shown}\``,
+  )
 }

@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { aftermathOf } from './aftermath.ts'
 import { Batcher } from './batch/batcher.ts'
 import { bringPending, bringsPending, epochOf } from './jobs.ts'
-import { checked, keySchema, tasksSchema } from './options.ts'
+import { checkOptions } from '@arq-ts/core/task-kit'
+import { keySchema, tasksSchema } from './options.ts'
 import type { PersistCacheOptions } from './options.ts'
 import { GRACE_MS, persistKey } from './persist.ts'
 import type { Aftermath, Newer, Pending } from './plan.ts'
@@ -49,7 +50,7 @@ export interface PersistCache extends TaskPackage {
  * @throws OptionsError
  */
 export function persistCache(options: PersistCacheOptions): PersistCache {
-  const { batchSize, batchTimeoutMs, keyPrefix, lockMs, maxTries, persisters, redis, retryDelayMs } = checked(
+  const { batchSize, batchTimeoutMs, keyPrefix, lockMs, maxTries, persisters, redis, retryDelayMs } = checkOptions(
     'persistCache',
     tasksSchema,
     options,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { OptionsError, ResultNotFoundError, TimeoutError } from '@arq-ts/core'
+import { ResultNotFoundError, TimeoutError } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
+import { checkOptions } from '@arq-ts/core/task-kit'
 import { hasPersister } from './allow-list.ts'
 import { bringPending, enqueuePersist, ensurePersist, freshEpoch } from './jobs.ts'
 import { CacheFullError } from './errors.ts'
@@ -8,14 +9,15 @@ import { dirtyEntries, entriesOf, entryPage } from './entries.ts'
 import type { DirtyEntry, EntryFilter, EntryPage, EntryPageRequest } from './entries.ts'
 import { Loader } from './loading/loader.ts'
 import {
-  checked,
+  checkedArgument,
+  checkedKey,
   entriesSchema,
   flushSchema,
-  keySchema,
+  loaderSchema,
   loadSchema,
   optionsSchema,
   pageSchema,
-  ttlSchema,
+  setSchema,
   writeSchema,
 } from './options.ts'
 import type { LoadContext, LoadOptions, Persisters, WriteBehindOptions, WriteOptions } from './options.ts'
@@ -72,7 +74,7 @@ export class WriteBehind {
 
   /** @throws OptionsError */
   constructor(options: WriteBehindOptions) {
-    const given = checked('WriteBehind', optionsSchema, options)
+    const given = checkOptions('WriteBehind', optionsSchema, options)
     const { client, redis, keyPrefix, persisters, codec, lockMs, maxPending, pendingWaitMs } = given
     this.#client = client as Client
     this.#store = new Store(redis, keyPrefix)
@@ -86,7 +88,7 @@ export class WriteBehind {
 
   /** The cached value; where it has left the cache and is not persisted yet, that one. Undefined for none. */
   async get<Value = unknown>(key: string): Promise<Value | undefined> {
-    const found = await this.#store.get(checked('get', keySchema, key))
+    const found = await this.#store.get(checkedKey('get', key))
     return found === null ? undefined : (decode(found) as Value)
   }
 
@@ -104,10 +106,9 @@ export class WriteBehind {
     load: (context: LoadContext) => Value | undefined | Promise<Value | undefined>,
     options: LoadOptions = {},
   ): Promise<Value | undefined> {
-    const { leaseMs, timeoutMs, ttlMs } = checked('getOrLoad', loadSchema, options)
-    if (typeof load !== 'function')
-      throw new OptionsError(`getOrLoad: expected the second argument to be a function, got \`${String(load)}\``)
-    return this.#loader.get<Value>(checked('getOrLoad', keySchema, key), {
+    const { leaseMs, timeoutMs, ttlMs } = checkOptions('getOrLoad', loadSchema, options)
+    checkedArgument('getOrLoad', 'load', loaderSchema, load)
+    return this.#loader.get<Value>(checkedKey('getOrLoad', key), {
       load,
       leaseMs,
       timeoutMs,
@@ -119,18 +120,18 @@ export class WriteBehind {
 
   /** Puts a value into the cache only. `ttlMs`: 0 for ever; default 3,600,000. @throws OptionsError, EncodeError */
   async set(key: string, value: unknown, options: { ttlMs?: number } = {}): Promise<void> {
-    const ttlMs = checked('set', ttlSchema, options.ttlMs ?? 3_600_000)
-    await this.#store.set(checked('set', keySchema, key), this.#encode(value), Math.round(ttlMs))
+    const { ttlMs } = checkOptions('set', setSchema, options)
+    await this.#store.set(checkedKey('set', key), this.#encode(value), Math.round(ttlMs))
   }
 
   /** Milliseconds the cache keeps the value; null for ever, undefined where there is none. */
   ttl(key: string): Promise<number | null | undefined> {
-    return this.#store.ttl(checked('ttl', keySchema, key))
+    return this.#store.ttl(checkedKey('ttl', key))
   }
 
   /** Takes a value from the cache. A write of it that waits is persisted all the same. False where there was nothing to read. */
   delete(key: string): Promise<boolean> {
-    return this.#store.delete(checked('delete', keySchema, key))
+    return this.#store.delete(checkedKey('delete', key))
   }
 
   /**
@@ -141,13 +142,13 @@ export class WriteBehind {
    *   sweep of a worker has it persisted.
    */
   async writeBehind(key: string, value: unknown, options: WriteOptions): Promise<{ version: number }> {
-    const { persister, delayMs, ttlMs } = checked('writeBehind', writeSchema, options)
+    const { persister, delayMs, ttlMs } = checkOptions('writeBehind', writeSchema, options)
     const bytes = this.#encode(value)
     // A value that the job cannot carry is refused before anything is written.
     if (this.#client.codec !== this.#codec) encode(value, this.#client.codec)
     const { queueName } = this.#client
     const event = { kind: 'write', value: bytes, persister, delayMs: Math.round(delayMs), queueName } as const
-    checked('writeBehind', keySchema, key)
+    checkedKey('writeBehind', key)
     const outcome = await this.#whenThereIsRoom(key, () =>
       this.#store.apply(key, event, { value: bytes, ttlMs: Math.round(ttlMs) }, this.#maxPending),
     )
@@ -165,8 +166,8 @@ export class WriteBehind {
    * @throws OptionsError, what the persister throws, TimeoutError.
    */
   async flush(key: string, options: { timeoutMs?: number } = {}): Promise<void> {
-    const { timeoutMs } = checked('flush', flushSchema, options)
-    checked('flush', keySchema, key)
+    const { timeoutMs } = checkOptions('flush', flushSchema, options)
+    checkedKey('flush', key)
     const signal = AbortSignal.timeout(timeoutMs)
     let wanted: number | undefined
     while (!signal.aborted) {
@@ -189,7 +190,7 @@ export class WriteBehind {
   async flushAll(
     options: { timeoutMs?: number } = {},
   ): Promise<{ flushed: number; failed: { key: string; error: Error }[] }> {
-    checked('flushAll', flushSchema, options)
+    checkOptions('flushAll', flushSchema, options)
     const keys = await this.#store.dirty()
     const failed: { key: string; error: Error }[] = []
     const queue = [...keys]
@@ -209,7 +210,7 @@ export class WriteBehind {
 
   /** The dirty keys with their states, the most overdue first and the dead last. Reads no values, only their sizes. */
   entries(filter: EntryFilter = {}): Promise<DirtyEntry[]> {
-    return dirtyEntries(this.#store, checked('entries', entriesSchema, filter) as EntryFilter)
+    return dirtyEntries(this.#store, checkOptions('entries', entriesSchema, filter) as EntryFilter)
   }
 
   /**
@@ -219,12 +220,12 @@ export class WriteBehind {
    * @throws OptionsError, for a cursor that no page has given too.
    */
   page(request: EntryPageRequest = {}): Promise<EntryPage> {
-    return entryPage(this.#store, checked('page', pageSchema, request) as EntryPageRequest)
+    return entryPage(this.#store, checkOptions('page', pageSchema, request) as EntryPageRequest)
   }
 
   /** The state of a key; null for one that is not dirty. */
   async entry(key: string): Promise<DirtyEntry | null> {
-    return (await entriesOf(this.#store, [checked('entry', keySchema, key)]))[0] ?? null
+    return (await entriesOf(this.#store, [checkedKey('entry', key)]))[0] ?? null
   }
 
   /**

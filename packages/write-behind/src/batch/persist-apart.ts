@@ -1,4 +1,4 @@
-import type { BatchPersister, BatchWrite } from '../options.ts'
+import type { BatchPersister, BatchWrite, WriteFailure } from '../options.ts'
 
 /** Single writes that fail one after the other, none going well between them: the store is taken to be down. */
 const MAX_LONE_FAILURES = 3
@@ -29,9 +29,9 @@ export async function persistApart(
   for (let group = groups.shift(); group; group = groups.shift()) {
     signal.throwIfAborted()
     try {
-      const failures = (await call(group)) ?? []
+      const failures = failuresOf(await call(group), group)
       for (const { error, key } of failures) failed.set(key, errorOf(error))
-      if (failures.length < group.length) loneFailures = 0
+      if (group.some(({ key }) => !failed.has(key))) loneFailures = 0
     } catch (thrown) {
       signal.throwIfAborted()
       const error = errorOf(thrown)
@@ -47,6 +47,30 @@ export async function persistApart(
     }
   }
   return { failed, isDown: false }
+}
+
+/**
+ * The failures that a batch persister has returned. Each names one of its writes: a failure of a key that is none of them,
+ * changed on its way to a store, say, may be of any, and none may be taken for durable.
+ *
+ * @throws Error for anything else.
+ */
+export function failuresOf(returned: unknown, writes: readonly BatchWrite[]): readonly WriteFailure[] {
+  if (returned === undefined || returned === null) return []
+  const expected = 'expected nothing, or a list of { key, error } for those of its writes that failed'
+  if (!Array.isArray(returned)) throw new Error(`persistMany returned ${shown(returned)}; ${expected}`)
+  const keys = new Set(writes.map(({ key }) => key))
+  for (const failure of returned as unknown[]) {
+    const { key } = (failure ?? {}) as { key?: unknown }
+    if (typeof key !== 'string') throw new Error(`persistMany returned a list with ${shown(failure)}; ${expected}`)
+    if (!keys.has(key))
+      throw new Error(`persistMany returned a failure of '${key}', which is none of the ${keys.size} keys it was given`)
+  }
+  return returned as WriteFailure[]
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'object' && value !== null ? 'an object' : (JSON.stringify(value) ?? typeof value)
 }
 
 export function errorOf(thrown: unknown): Error {

@@ -1,4 +1,5 @@
 import { OptionsError } from '@arq-ts/core'
+import { errorOf, failuresOf } from '../batch/persist-apart.ts'
 import type { BatchPersister, Persister } from '../options.ts'
 
 /**
@@ -16,8 +17,9 @@ export function batchPersister(persistMany: BatchPersister): Persister {
   if (typeof persistMany !== 'function')
     throw new OptionsError(`batchPersister: expected a function (writes, { signal }), got \`${String(persistMany)}\``)
   const persist: Persister = async (key, value, { signal, version }) => {
-    const [failure] = (await persistMany([{ key, value, version }], { signal })) ?? []
-    if (failure) throw failure.error
+    const writes = [{ key, value, version }]
+    const [failure] = failuresOf(await persistMany(writes, { signal }), writes)
+    if (failure) throw errorOf(failure.error)
   }
   persist.persistMany = persistMany
   return persist

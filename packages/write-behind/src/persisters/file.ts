@@ -3,7 +3,7 @@ import { readFileSync, renameSync } from 'node:fs'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { checked } from '../options.ts'
+import { checkOptions } from '@arq-ts/core/task-kit'
 import type { BatchWrite, Persister, WriteFailure } from '../options.ts'
 import { jsonOf } from './json.ts'
 
@@ -33,7 +33,7 @@ export function fileOf(folder: string, key: string): string {
  * @throws OptionsError
  */
 export function filePersister(options: { folder: string }): Persister {
-  const { folder } = checked('filePersister', optionsSchema, options)
+  const { folder } = checkOptions('filePersister', optionsSchema, options)
   const persist: Persister = async (key, value, { version }) => {
     await make(folder)
     if (await replace(folder, { key, value, version })) await syncFolder(folder)

@@ -1,4 +1,5 @@
-import { OptionsError } from '@arq-ts/core'
+import { checkOptions } from '@arq-ts/core/task-kit'
+import { z } from 'zod'
 import type { Persister, WriteFailure } from '../options.ts'
 import { jsonOf } from './json.ts'
 
@@ -17,6 +18,22 @@ export interface PostgresPersisterOptions {
   versionColumn?: string
 }
 
+const NAME = '[A-Za-z_][A-Za-z0-9_$]{0,62}'
+const column = z
+  .string('Expected a plain name of letters, digits and _')
+  .regex(new RegExp(`^${NAME}$`), 'Expected a plain name of letters, digits and _')
+const TABLE = 'Expected a plain name of letters, digits and _, or two as in schema.table'
+const optionsSchema = z.strictObject({
+  client: z.custom<Queryable>(
+    (value) => typeof (value as Partial<Queryable> | null)?.query === 'function',
+    'Expected a pool or client of pg',
+  ),
+  table: z.string(TABLE).regex(new RegExp(`^${NAME}(\\.${NAME})?$`), TABLE),
+  keyColumn: column.default('key'),
+  valueColumn: column.default('value'),
+  versionColumn: column.default('version'),
+})
+
 /**
  * Keeps values as JSON in a table of PostgreSQL: one row per key, replaced by newer versions only, so that it may run
  * twice, and late. A batch is one INSERT, whatever its size.
@@ -27,13 +44,14 @@ export interface PostgresPersisterOptions {
  *
  * Sets become arrays, maps objects; a value that JSON has no form for (bytes) is a failure without retries.
  *
- * @throws OptionsError for a name that is no plain identifier.
+ * @throws OptionsError, for a name that is no plain identifier too.
  */
 export function postgresPersister(options: PostgresPersisterOptions): Persister {
-  const table = identifier('table', options.table, 2)
-  const key = identifier('keyColumn', options.keyColumn ?? 'key')
-  const value = identifier('valueColumn', options.valueColumn ?? 'value')
-  const version = identifier('versionColumn', options.versionColumn ?? 'version')
+  const { client, ...names } = checkOptions('postgresPersister', optionsSchema, options)
+  const table = quoted(names.table)
+  const key = quoted(names.keyColumn)
+  const value = quoted(names.valueColumn)
+  const version = quoted(names.versionColumn)
   const upsert =
     `on conflict (${key}) do update set ${value} = excluded.${value}, ${version} = excluded.${version} ` +
     `where stored.${version} < excluded.${version}`
@@ -44,7 +62,7 @@ export function postgresPersister(options: PostgresPersisterOptions): Persister 
     `${columns} select "key", "value", "version" ` +
     `from json_to_recordset($1::json) as given ("key" text, "value" jsonb, "version" bigint) ${upsert}`
   const persist: Persister = async (entry, content, write) => {
-    await options.client.query(one, [entry, jsonOf(entry, content ?? null), write.version])
+    await client.query(one, [entry, jsonOf(entry, content ?? null), write.version])
   }
   persist.persistMany = async (writes) => {
     const failures: WriteFailure[] = []
@@ -57,18 +75,15 @@ export function postgresPersister(options: PostgresPersisterOptions): Persister 
         failures.push({ key, error })
       }
     }
-    if (rows.length > 0) await options.client.query(many, [`[${rows.join(',')}]`])
+    if (rows.length > 0) await client.query(many, [`[${rows.join(',')}]`])
     return failures
   }
   return persist
 }
 
-function identifier(option: string, name: string, parts = 1): string {
-  const names = name.split('.')
-  if (names.length > parts || !names.every((part) => /^[A-Za-z_][A-Za-z0-9_$]{0,62}$/.test(part))) {
-    throw new OptionsError(
-      `postgresPersister: expected \`${option}\` to be a plain name of letters, digits and _, got ${JSON.stringify(name)}`,
-    )
-  }
-  return names.map((part) => `"${part}"`).join('.')
+function quoted(name: string): string {
+  return name
+    .split('.')
+    .map((part) => `"${part}"`)
+    .join('.')
 }

@@ -131,6 +131,51 @@ describe('a failure in a batch', () => {
     expect(batches.filter((keys) => keys.includes('k3')).at(-1)).toEqual(['k3'])
   })
 
+  test('that the persister names wrongly leaves no value for durable that is not: the key is found singly', async () => {
+    // A store that folds case refuses k3, and calls it K3.
+    const { persisters } = recorder((writes) =>
+      writes.filter(({ key }) => key === 'k3').map(() => ({ key: 'K3', error: new Error('no room') })),
+    )
+    const cache = bench.cache()
+    await fill(cache, 20)
+    bench.worker({ persisters, maxTries: 1 })
+    await eventually(async () => (await cache.failed()).length === 1, { timeoutMs: 20_000 })
+    await eventually(async () => (await cache.dirtyKeys()).length === 1)
+    expect(await cache.failed()).toMatchObject([
+      { key: 'k3', error: "Error: persistMany returned a failure of 'K3', which is none of the 1 keys it was given" },
+    ])
+  })
+
+  test('that is named twice is settled once', async () => {
+    const { persisters } = recorder((writes) =>
+      writes.flatMap(({ key }) => (key === 'k3' ? [1, 2].map((n) => ({ key, error: new Error(`no room ${n}`) })) : [])),
+    )
+    const cache = bench.cache()
+    await fill(cache, 10)
+    bench.worker({ persisters, maxTries: 1 })
+    await eventually(async () => (await cache.failed()).length === 1)
+    await eventually(async () => (await cache.dirtyKeys()).length === 1)
+    expect(await bench.client().deadLetters.count()).toBe(1)
+  })
+
+  test('that is one row on which the store hangs holds up no other, is listed as running, and is tried again', async () => {
+    let isHanging = true
+    const { persisters, rows } = recorder((writes) =>
+      isHanging && writes.some(({ key }) => key === 'k3') ? new Promise(() => {}) : undefined,
+    )
+    const cache = bench.cache()
+    await fill(cache, 20)
+    bench.worker({ persisters, batchTimeoutMs: 50, maxTries: 1_000 }, { jobTimeoutMs: 200 })
+    await eventually(() => rows.size === 19, { timeoutMs: 20_000 })
+    await eventually(async () =>
+      (await cache.entries()).some(({ key, status }) => key === 'k3' && status === 'running'),
+    )
+    isHanging = false
+    await clean(cache)
+    expect(rows.get('k3')).toMatchObject({ value: 3 })
+    expect(await bench.client().deadLetters.count()).toBe(0)
+  })
+
   test('of the whole store costs no key more tries than it has, and all are persisted when it is back', async () => {
     let isAway = true
     const { persisters, rows } = recorder(() => {

@@ -148,10 +148,10 @@ describe('getOrLoad', () => {
   })
 
   test.each<[string, unknown, unknown, RegExp]>([
-    ['', () => 1, {}, /a string that is not empty/],
-    ['k', 'value', {}, /expected the second argument to be a function/],
+    ['', () => 1, {}, /getOrLoad: Expected `key` to be a string that is not empty/],
+    ['k', 'value', {}, /getOrLoad: Expected `load` to be a function, got `"value"`/],
     ['k', () => 1, { leaseMs: 5 }, /`leaseMs`/],
-    ['k', () => 1, { lease: 5 }, /unknown option `lease`/],
+    ['k', () => 1, { lease: 5 }, /Unknown option `lease`, did you mean `leaseMs`/],
   ])('refuses %j %j %j', async (key, load, given, message) => {
     expect(() => bench.cache().getOrLoad(key, load as never, given as never)).toThrow(message)
   })

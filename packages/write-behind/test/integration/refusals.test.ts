@@ -9,29 +9,29 @@ const options = { persister: 'app.db:save', delayMs: 100 }
 
 describe('what is wrong is refused by name', () => {
   test.each<[string, Partial<WriteOptions>, RegExp]>([
-    ['k', { persister: 'save' }, /`persister`: Expected module:name, such as app\.db:save_user, got "save"/],
+    ['k', { persister: 'save' }, /Expected `persister` to be module:name, such as app\.db:save_user, got `"save"`/],
     ['k', { delayMs: -1 }, /`delayMs`/],
-    ['k', { ttl: 5 } as never, /unknown option `ttl`/],
-    ['', {}, /Expected a string that is not empty, got ""/],
+    ['k', { ttl: 5 } as never, /Unknown option `ttl`, did you mean `ttlMs`/],
+    ['', {}, /writeBehind: Expected `key` to be a string that is not empty, got `""`/],
   ])('in a write: %j %j', async (key, given, message) => {
     await expect(bench.cache().writeBehind(key, 1, { ...options, ...given })).rejects.toThrow(message)
   })
 
   test.each<[Partial<WriteBehindOptions>, RegExp]>([
-    [{ client: {} as never }, /`client`: Expected a Client/],
+    [{ client: {} as never }, /Expected `client` to be a Client of @arq-ts\/core, got `an object`/],
     [
       { redis: 'http://x' },
-      /`redis`: Expected a URL such as redis:.*, ioredis options, or an ioredis client, got "http:\/\/x"/,
+      /Expected `redis` to be a URL such as redis:.*, ioredis options, or an ioredis client, got `"http:\/\/x"`/,
     ],
     [{ redis: 6379 as never }, /`redis`/],
-    [{ persisters: { a: { b: 1 as never } } }, /`persisters\.a\.b`: Expected a function, got 1/],
+    [{ persisters: { a: { b: 1 as never } } }, /Expected `persisters\.a\.b` to be a function, got `1`/],
     [{ lockMs: 10 }, /`lockMs`/],
     [{ codec: 'xml' as never }, /`codec`/],
   ])('in the options: %j', (given, message) => expect(() => bench.cache(given)).toThrow(message))
 
   test.each<[object, RegExp]>([
-    [{ timeoutMs: 0 }, /flush: `timeoutMs`/],
-    [{ timeout: 5 }, /flush: unknown option `timeout`/],
+    [{ timeoutMs: 0 }, /flush: Expected `timeoutMs` to be at least 1, got `0`/],
+    [{ timeout: 5 }, /flush: Unknown option `timeout`, did you mean `timeoutMs`/],
   ])('in a flush: %j', async (given, message) => {
     await expect(bench.cache().flush('k', given)).rejects.toThrow(message)
   })
@@ -39,13 +39,13 @@ describe('what is wrong is refused by name', () => {
   test.each<[Partial<PersistCacheOptions>, RegExp]>([
     [
       { persisters: { a: { b: 'save' as never } } },
-      /persistCache: `persisters\.a\.b`: Expected a function, got "save"/,
+      /persistCache: Expected `persisters\.a\.b` to be a function, got `"save"`/,
     ],
     [{ persisters: undefined as never }, /`persisters`/],
     [{ maxTries: 0 }, /`maxTries`/],
-    [{ maxTries: 1.5 }, /`maxTries`: Expected a whole number, got 1\.5/],
+    [{ maxTries: 1.5 }, /Expected `maxTries` to be a whole number, got `1\.5`/],
     [{ retryDelayMs: -1 }, /`retryDelayMs`/],
-    [{ retries: 3 } as never, /unknown option `retries`/],
+    [{ retries: 3 } as never, /Unknown option `retries`/],
   ])('in the options of the tasks: %j', (given, message) => {
     const persisters = { app: { save: () => {} } }
     expect(() => persistCache({ redis: bench.database().url, persisters, ...given })).toThrow(message)
@@ -98,16 +98,16 @@ describe('a package in the configuration', () => {
   })
 
   test.each<[unknown, RegExp]>([
-    [{}, /@arq-ts\/write-behind: `persisters`/],
-    [{ persisters: {} }, /`persisters`: Expected at least one module of persisters/],
-    [{ persisters: { app: 5 } }, /`persisters\.app`: Expected a path or a package, got 5/],
+    [{}, /@arq-ts\/write-behind: Expected `persisters` to be/],
+    [{ persisters: {} }, /Expected `persisters` to be at least one module of persisters/],
+    [{ persisters: { app: 5 } }, /Expected `persisters\.app` to be a path or a package, got `5`/],
     [{ persisters: { app: './absent.mjs' } }, /`persisters\.app`: \.\/absent\.mjs cannot be imported: /],
     [{ persisters: { app: './broken.mjs' } }, /\.\/broken\.mjs cannot be imported: no database is configured/],
     [{ persisters: { app: 'no-such-package' } }, /no-such-package cannot be imported: /],
     [{ persisters: { app: './empty.mjs' } }, /\.\/empty\.mjs exports no function \(key, value, write\)/],
     [{ persisters: { app: './good.mjs' }, lockMs: 5 }, /`lockMs`/],
-    [{ persisters: { app: './good.mjs' }, retries: 5 }, /unknown option `retries`/],
-    [undefined, /got undefined/],
+    [{ persisters: { app: './good.mjs' }, retries: 5 }, /Unknown option `retries`/],
+    [undefined, /Expected an options object, got `undefined`/],
   ])('is refused: %j', async (given, message) => {
     await expect(load(given)).rejects.toThrow(message)
   })

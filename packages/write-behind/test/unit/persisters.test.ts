@@ -167,7 +167,7 @@ function cyclic(): unknown {
 describe('the PostgreSQL persister', () => {
   test.each(['users; drop table x', 'a.b.c', '', '1a', 'a"b'])('refuses the table name %j', (table) => {
     expect(() => postgresPersister({ client: { query: () => Promise.resolve() }, table })).toThrow(
-      'expected `table` to be a plain name',
+      'Expected `table` to be a plain name',
     )
   })
 })

@@ -1,4 +1,4 @@
-import { ArgumentsError, ArqError, checkOptions } from '@arq-ts/core'
+import { ArqError, checkOptions } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
 import { keyPrefixOption, openRedis, redisOption } from '@arq-ts/core/task-kit'
 import type { RedisTarget } from '@arq-ts/core/task-kit'
@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { ACT_RULES, refusalOf } from './acts.ts'
 import type { Act } from './acts.ts'
+import { checkArguments, checkId, textSchema } from './arguments.ts'
 import { DEFAULT_STAGES, nameSchema, newDeployment, rulesOf, startSchema, withoutUndefined } from './config.ts'
 import type { RulesInput } from './config.ts'
 import type { Aliases } from './driver.ts'
@@ -63,6 +64,8 @@ const optionsSchema = z.strictObject({
   now: nowSchema.optional(),
 })
 
+const namesSchema = z.strictObject({ alias: nameSchema, newCollection: nameSchema })
+const changeSchema = z.strictObject({ id: textSchema, reason: z.string('Expected a string').optional() })
 const listSchema = z.strictObject({
   limit: z.number().int().min(1).max(50).default(50),
   active: z.boolean().default(false),
@@ -108,8 +111,7 @@ export class CanaryDeployments {
   async startCanary(alias: string, newCollection: string, options: StartOptions = {}): Promise<string> {
     const { autoRollback, stages, ...given } = checkOptions('startCanary', startSchema, options)
     const rules = rulesOf(given)
-    checkName('alias', alias)
-    checkName('newCollection', newCollection)
+    checkArguments('startCanary', namesSchema, { alias, newCollection })
     const oldCollection = await this.#aliases.getCollectionForAlias(alias)
     if (oldCollection === null) throw new DeploymentError(`alias ${alias} points nowhere; create it first`)
     if (oldCollection === newCollection) throw new DeploymentError(`alias ${alias} points to ${newCollection} already`)
@@ -129,16 +131,20 @@ export class CanaryDeployments {
     }
   }
 
-  /** A deployment as it is now. Null where there is no such deployment. */
-  status(id: string): Promise<DeploymentReport | null> {
+  /** A deployment as it is now. Null where there is no such deployment. @throws ArgumentsError */
+  async status(id: string): Promise<DeploymentReport | null> {
+    checkId('status', id)
     return readReport(this.#reports, id)
   }
 
   /**
    * Everything a page about a deployment shows: guards with their limits, values and intervals, the judge's windows, the
    * last hour by the minute. Null where there is no such deployment. At most 20 commands, however much traffic there was.
+   *
+   * @throws ArgumentsError
    */
-  details(id: string): Promise<DeploymentDetails | null> {
+  async details(id: string): Promise<DeploymentDetails | null> {
+    checkId('details', id)
     return readDetails(this.#reports, id)
   }
 
@@ -224,6 +230,7 @@ export class CanaryDeployments {
 
   /** Changes the state, and has it looked at now. */
   async #change(id: string, act: Act, reason?: string): Promise<void> {
+    checkArguments(act, changeSchema, reason === undefined ? { id } : { id, reason })
     for (;;) {
       const state = await this.#store.read(id)
       if (state === null) throw new DeploymentError(`there is no deployment ${id}`)
@@ -248,9 +255,4 @@ export class CanaryDeployments {
 
 function isTaken(alias: string, id: string): DeploymentError {
   return new DeploymentError(`alias ${alias} has a deployment under way: ${id}; roll it back or let it end first`)
-}
-
-function checkName(argument: string, value: string): void {
-  const issue = nameSchema.safeParse(value).error?.issues[0]
-  if (issue) throw new ArgumentsError(`startCanary: \`${argument}\`: ${issue.message}`)
 }

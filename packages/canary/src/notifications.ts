@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { defineTask } from '@arq-ts/core'
 import type { Client, Task } from '@arq-ts/core'
 import { z } from 'zod'
+import { checkArguments, numberSchema, textSchema } from './arguments.ts'
 import { shareOf } from './state.ts'
 import type { Decision, Deployment } from './types.ts'
 
@@ -20,8 +21,15 @@ export interface NotifyInput {
 /** The header that carries the signature: `t=<unix seconds>,v1=<hex>`. */
 export const SIGNATURE_HEADER = 'arq-canary-signature'
 
-/** The signature of a body: HMAC-SHA-256 of `<unix seconds>.<body>`, as hex. */
+const signedSchema = z.strictObject({
+  secret: textSchema,
+  timestampS: numberSchema,
+  body: z.string('Expected a string'),
+})
+
+/** The signature of a body: HMAC-SHA-256 of `<unix seconds>.<body>`, as hex. @throws ArgumentsError */
 export function signatureOf(secret: string, timestampS: number, body: string): string {
+  checkArguments('signatureOf', signedSchema, { secret, timestampS, body })
   return createHmac('sha256', secret).update(`${timestampS}.${body}`).digest('hex')
 }
 

@@ -7,6 +7,7 @@ import { AliasManager } from '@arq-ts/qdrant'
 import { z } from 'zod'
 import { rulesSchema, withoutUndefined } from './config.ts'
 import { CanaryDeployments } from './deployments.ts'
+import { checkArguments } from './arguments.ts'
 import { keys } from './keys.ts'
 import { prometheusText, readMetrics } from './prometheus.ts'
 import { clockOf } from './clock.ts'
@@ -23,6 +24,13 @@ const packageSchema = z.strictObject({
   lockMs: lockSchema.optional(),
   notifySecret: secretSchema.optional(),
   ...rulesSchema.shape,
+})
+
+const environmentSchema = z.looseObject({
+  client: z.custom<Client>(
+    (value) => typeof (value as Partial<Client> | null)?.enqueue === 'function',
+    'Expected a Client',
+  ),
 })
 
 /**
@@ -61,13 +69,14 @@ export const createMetrics: CreateMetrics = (options, environment) => {
  * Deployments as `arq-ts canary` handles them: with the options that stand under `with`, and the client of the command.
  * Closing them leaves the client open.
  *
- * @throws OptionsError
+ * @throws OptionsError; ArgumentsError for an environment without a client.
  */
 export function createDeployments(
   options: unknown,
   environment: Pick<TaskEnvironment, 'redis' | 'keyPrefix'> & { client: Client },
 ): CanaryDeployments {
   const checked = checkOptions('@arq-ts/canary', packageSchema, options ?? {})
+  checkArguments('createDeployments', z.strictObject({ environment: environmentSchema }), { environment })
   const place = placeOf(checked, environment)
   return new CanaryDeployments({ ...place, client: environment.client, aliases: aliasesOf(checked) })
 }

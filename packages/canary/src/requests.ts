@@ -1,6 +1,6 @@
-import { ArgumentsError } from '@arq-ts/core'
 import type { ChainableCommander, Redis } from 'ioredis'
 import { z } from 'zod'
+import { checkArguments, textSchema } from './arguments.ts'
 import { readHistogram, writeHistogram } from './histogram-bytes.ts'
 import type { Histogram } from './histogram-bytes.ts'
 import { addLatencies, addLatency, noLatencies } from './judging/latency.ts'
@@ -34,11 +34,10 @@ export interface RequestOutcome {
   values?: Record<string, number>
 }
 
-const text = z.string('Expected a string').min(1, 'Expected a string that is not empty')
-const outcomeSchema = z.object({
-  deploymentId: text,
-  collection: text,
-  latencyMs: z.number('Expected milliseconds from 0').min(0, 'Expected milliseconds from 0'),
+const outcomeSchema = z.strictObject({
+  deploymentId: textSchema,
+  collection: textSchema,
+  latencyMs: z.number('Expected a number of milliseconds').min(0),
   isError: z.boolean('Expected true or false'),
   isShadow: z.boolean('Expected true or false').optional(),
   values: z
@@ -106,9 +105,8 @@ export class RequestCounts {
 
   /** Counts one. @throws ArgumentsError; what Redis throws. */
   async add(request: RequestOutcome, nowMs: number): Promise<void> {
-    const issue = outcomeSchema.safeParse(request).error?.issues[0]
-    if (issue) throw new ArgumentsError(`record: \`${issue.path.join('.')}\`: ${issue.message}`)
-    const { collection, deploymentId, isError, isShadow = false, latencyMs, values = {} } = request
+    const checked = checkArguments('record', outcomeSchema, request)
+    const { collection, deploymentId, isError, isShadow = false, latencyMs, values = {} } = checked
     const minute = minuteOf(nowMs)
     await (this.#redis as Redis & Recorder).canaryRecord(
       this.#keys.latency(deploymentId, collection, minute),

@@ -3,6 +3,7 @@ import { keyPrefixOption, openRedis, redisOption } from '@arq-ts/core/task-kit'
 import type { RedisTarget } from '@arq-ts/core/task-kit'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
+import { checkArguments, functionSchema, numberSchema, textSchema } from './arguments.ts'
 import { keys } from './keys.ts'
 import type { Keys } from './keys.ts'
 import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
@@ -17,6 +18,9 @@ import type { ShadowOptions } from './shadow.ts'
 const TIMEOUT_MS = 250
 /** After a Redis that did not answer, `handle` does not ask it for this long. */
 const REST_MS = 1_000
+
+/** The default of options, which need no check. */
+const NO_OPTIONS = {}
 
 /** A route as it is stored, by the Python application's names. */
 export interface Route {
@@ -66,6 +70,11 @@ const optionsSchema = z.strictObject({
   timeoutMs: z.number('Expected a number of milliseconds').min(1).max(2_147_483_647).optional(),
   now: nowSchema.optional(),
 })
+
+const callSchema = z.strictObject({ call: functionSchema })
+const handleSchema = z.strictObject({ values: functionSchema.optional() })
+const metricsSchema = z.strictObject({ deploymentId: textSchema, collection: textSchema, sinceMs: numberSchema })
+const aliasSchema = z.strictObject({ alias: textSchema })
 
 /**
  * Sends requests of an alias to the old or the new collection while a deployment runs, and counts how they fare. Made for
@@ -133,14 +142,16 @@ export class CanaryRouter {
    * thrown on. The answer does not wait for the count. A Redis that does not answer within `timeoutMs` sends the request
    * to the alias, and those of the next second without asking it: searching continues.
    *
-   * @throws ArgumentsError for a caller without a name
+   * @throws ArgumentsError for a caller without a name; OptionsError
    */
   async handle<T>(
     alias: string,
     caller: Caller,
     call: (collection: string, decision: Decision) => Promise<T>,
-    options: HandleOptions<T> = {},
+    options: HandleOptions<T> = NO_OPTIONS,
   ): Promise<T> {
+    checkArguments('handle', callSchema, { call })
+    if (options !== NO_OPTIONS) checkOptions('handle', handleSchema, options)
     const { decision } = await this.#decide(alias, caller)
     return this.#counted(decision, call, options)
   }
@@ -159,6 +170,7 @@ export class CanaryRouter {
     call: (collection: string, decision: Decision) => Promise<T>,
     options: ShadowOptions<T> = {},
   ): Promise<T> {
+    checkArguments('shadow', callSchema, { call })
     const { maxInFlight, share } = checkOptions('shadow', shadowSchema, options)
     const { compare = compareRankings, values = () => ({}) } = options
     const { decision, route } = await this.#decide(alias, caller)
@@ -223,16 +235,18 @@ export class CanaryRouter {
     void work.finally(() => this.#background.delete(work))
   }
 
-  /** Numbers of one collection since `sinceMs` (unix ms), by whole minutes. They are kept for two hours. */
+  /** Numbers of one collection since `sinceMs` (unix ms), by whole minutes. They are kept for two hours. @throws ArgumentsError */
   async metrics(deploymentId: string, collection: string, sinceMs: number): Promise<Metrics> {
+    checkArguments('metrics', metricsSchema, { deploymentId, collection, sinceMs })
     const sum = emptyTally()
     for (const { tally } of await this.#counts.read(deploymentId, collection, sinceMs, this.#now()))
       addTally(sum, tally)
     return metricsOf(sum)
   }
 
-  /** The route of an alias, or null when none is set. */
+  /** The route of an alias, or null when none is set. @throws ArgumentsError */
   async getRoute(alias: string): Promise<Route | null> {
+    checkArguments('getRoute', aliasSchema, { alias })
     return readRoute(await this.#redis.get(this.#keys.route(alias)))
   }
 

@@ -8,6 +8,7 @@
  * covers whenever a stage begins, and Python decides these users anew by the same rule.
  */
 import { createHash } from 'node:crypto'
+import { ArgumentsError } from '@arq-ts/core'
 import { Cluster } from 'ioredis'
 import type { Redis } from 'ioredis'
 import type { Keys } from './keys.ts'
@@ -15,8 +16,16 @@ import type { Keys } from './keys.ts'
 export const SESSION_S = 86_400
 const SCANNED = 1_000
 
-/** The share a caller falls into, 0 to 99: the first 8 hex digits of md5 of `alias:caller`, as in Python. */
+/**
+ * The share a caller falls into, 0 to 99: the first 8 hex digits of md5 of `alias:caller`, as in Python.
+ *
+ * @throws ArgumentsError
+ */
 export function bucketOf(alias: string, caller: string): number {
+  if (typeof alias !== 'string' || typeof caller !== 'string')
+    throw new ArgumentsError(
+      `bucketOf: Expected \`alias\` and \`caller\` to be strings, got \`${typeof alias}\` and \`${typeof caller}\``,
+    )
   return Number.parseInt(createHash('md5').update(`${alias}:${caller}`).digest('hex').slice(0, 8), 16) % 100
 }
 

@@ -1,5 +1,6 @@
 /** Shadow traffic: options, and the comparison of two rankings. */
 import { z } from 'zod'
+import { checkArguments } from './arguments.ts'
 
 /** Options of `router.shadow`. */
 export interface ShadowOptions<T> {
@@ -25,6 +26,8 @@ export const shadowSchema = z.strictObject({
   values: functionSchema.optional(),
 })
 
+const kSchema = z.strictObject({ k: z.number('Expected an integer of at least 1').int().min(1) })
+
 /** Ids of a ranking: a list of ids or of objects with `id`, or Qdrant's answer with `points`. */
 function idsOf(answer: unknown): (string | number)[] {
   const { points, result } = (answer ?? {}) as { points?: unknown; result?: unknown }
@@ -39,8 +42,11 @@ function idsOf(answer: unknown): (string | number)[] {
 /**
  * Compares two rankings by their first `k` (default 10) ids. `overlap` is the share of ids that both have, 0 to 1;
  * `rankCorrelation` is Kendall's tau of those, -1 to 1, left out with fewer than two. Two empty rankings overlap fully.
+ *
+ * @throws ArgumentsError for a `k` that is no integer of at least 1.
  */
 export function compareRankings(old: unknown, fresh: unknown, k = 10): Record<string, number> {
+  checkArguments('compareRankings', kSchema, { k })
   const [theirs, ours] = [idsOf(old).slice(0, k), idsOf(fresh).slice(0, k)]
   const longest = Math.max(theirs.length, ours.length)
   const ranks = new Map(ours.map((id, rank) => [id, rank]))

@@ -1,85 +1,64 @@
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Client, createLogger } from '@arq-ts/core'
-import { AliasManager } from '@arq-ts/qdrant'
 import { startQdrant, whyNoQdrant } from '@arq-ts/qdrant/testing'
 import type { TestQdrant } from '@arq-ts/qdrant/testing'
-import { Child, eventually, freePort, takeDatabase } from '@arq-ts/test-support'
-import type { Database } from '@arq-ts/test-support'
+import { eventually, freePort, takeDatabase } from '@arq-ts/test-support'
+import type { Child, Database } from '@arq-ts/test-support'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CanaryDeployments, CanaryRouter } from '../../src/index.ts'
+import { CanaryRouter } from '../../src/index.ts'
+import type { CanaryDeployments } from '../../src/index.ts'
+import { differences, documentedVerbs } from '../support/documented.ts'
+import { Installed } from '../support/installed.ts'
+import { openScene } from '../support/scene.ts'
+import type { Scene } from '../support/scene.ts'
 
-const main = fileURLToPath(new URL('../../../cli/dist/main.js', import.meta.url))
-/** The packages as an application has them that has installed them. */
-const installed = fileURLToPath(new URL('../../../../examples/node_modules', import.meta.url))
 const why = await whyNoQdrant()
 
 describe.skipIf(why !== undefined)(`a canary by command, on a Qdrant${why ? ` (left out: ${why})` : ''}`, () => {
   let qdrant: TestQdrant
   let database: Database
-  let folder: string
+  let application: Installed
   let worker: Child
   let metricsUrl: string
-  let aliases: AliasManager
-  let client: Client
+  let scene: Scene
+  let aliases: Scene['aliases']
   /** Waits for what the command has asked for; a process for each look would be dear. */
   let deployments: CanaryDeployments
-  let names: { alias: string; v1: string; v2: string; v3: string }
+  let names: Scene['names']
 
   beforeAll(async () => {
     ;[qdrant, database] = await Promise.all([startQdrant(), takeDatabase()])
-    aliases = new AliasManager({ qdrant: qdrant.client })
-    const [alias, v1, v2, v3] = ['products', 'v1', 'v2', 'v3'].map((name) => qdrant.name(name)) as [
-      string,
-      string,
-      string,
-      string,
+    scene = await openScene(qdrant, database.url)
+    ;({ aliases, deployments, names } = scene)
+    const configuration = [
+      'task_queue:',
+      '  worker_pool_size: 1',
+      '  tasks:',
+      "    - use: '@arq-ts/canary'",
+      `      with: { url: '${qdrant.url}', lockMs: 500 }`,
+      "    - use: '@arq-ts/qdrant'",
+      `      with: { url: '${qdrant.url}' }`,
+      "    - use: '@arq-ts/write-behind'",
+      '      with: { persisters: { app: ./persisters.mjs } }',
     ]
-    names = { alias, v1, v2, v3 }
-    for (const collection of [v1, v2, v3]) {
-      await qdrant.client.createCollection(collection, { vectors: { size: 2, distance: 'Cosine' } })
-      await qdrant.client.upsert(collection, { wait: true, points: [{ id: 1, vector: [1, 1] }] })
-    }
-    await aliases.createAlias(alias, v1)
-    client = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
-    deployments = new CanaryDeployments({ client, redis: database.url, aliases })
-    folder = mkdtempSync(join(tmpdir(), 'arq-ts-canary-'))
-    symlinkSync(installed, join(folder, 'node_modules'))
-    const tasks = [`- use: '@arq-ts/canary'\n      with: { url: '${qdrant.url}', lockMs: 500 }`]
-    writeFileSync(
-      join(folder, 'arq-ts.yaml'),
-      `task_queue:\n  worker_pool_size: 1\n  tasks:\n    ${tasks.join('\n    ')}\n`,
-    )
+    application = new Installed(database.url, {
+      'arq-ts.yaml': configuration.join('\n'),
+      'persisters.mjs': 'export const save = () => {}',
+    })
     const port = await freePort()
     metricsUrl = `http://localhost:${port}/metrics`
-    worker = new Child(process.execPath, words('worker', '--metrics-port', String(port)), { cwd: folder })
+    worker = application.start('worker', '--metrics-port', String(port))
     await worker.line(/metrics on/)
   }, 120_000)
   afterAll(async () => {
     await worker.stop()
-    await deployments.close()
-    await client.close()
+    await scene.close()
     await qdrant.reset()
     await qdrant.stop()
     await database.release()
-    rmSync(folder, { recursive: true, force: true })
+    application.remove()
   })
 
-  const words = (...args: string[]) => [main, ...args, '--redis', database.url]
-  const run = (...args: string[]) =>
-    new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-      execFile(process.execPath, words(...args), { cwd: folder }, (error, stdout, stderr) =>
-        resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
-      )
-    })
-  async function json<T>(verb: string, ...args: string[]): Promise<T> {
-    const { stderr, stdout } = await run('canary', verb, ...args, '--json')
-    if (stdout === '' || stdout.startsWith('{"ok":false')) throw new Error(`canary ${verb}: ${stdout}${stderr}`)
-    return JSON.parse(stdout) as T
-  }
+  const json = <T>(verb: string, ...args: string[]) => application.json<T>('canary', verb, ...args)
   const options = (given: object) => ['--options', JSON.stringify({ inconclusive: 'proceed', ...given })]
   const shows = (id: string, expected: object) =>
     eventually(async () => expect(await deployments.status(id)).toMatchObject(expected), { timeoutMs: 30_000 })
@@ -91,9 +70,7 @@ describe.skipIf(why !== undefined)(`a canary by command, on a Qdrant${why ? ` (l
       { percentage: 100, durationMinutes: 0 },
     ]
     const { id } = await json<{ id: string }>('start', names.alias, names.v2, ...options({ stages }))
-    const watch = new Child(process.execPath, words('canary', 'show', id, '--watch', '--interval', '50ms'), {
-      cwd: folder,
-    })
+    const watch = application.start('canary', 'show', id, '--watch', '--interval', '50ms')
     await shows(id, { status: 'running', reason: 'stage of 50 % waits for approval' })
     const router = new CanaryRouter({ redis: database.url, timeoutMs: 5_000 })
     const decision = await router.route(names.alias, { requestId: 'r' })
@@ -133,4 +110,73 @@ describe.skipIf(why !== undefined)(`a canary by command, on a Qdrant${why ? ` (l
     const listed = await json<{ deployments: { id: string }[] }>('ls')
     expect(listed.deployments.map((each) => each.id)).toEqual(expect.arrayContaining([id, other]))
   }, 90_000)
+
+  test('prints the JSON that the reference documents, each verb of canary, cache and collections', async () => {
+    const seen = new Set<string>()
+    const answer = async <T>(noun: string, verb: string, ...args: string[]): Promise<T> => {
+      seen.add(`${noun} ${verb}`)
+      const printed = await application.json<T>(noun, verb, ...args)
+      expect(differences(`arq-ts ${noun} ${verb}`, printed)).toEqual([])
+      return printed
+    }
+    const guards = [{ metric: 'ctr', min: 0 }]
+    const stages = [{ percentage: 10, durationMinutes: 60, shadow: 5, approval: true }]
+    const current = await aliases.getCollectionForAlias(names.alias)
+    const [next, after] = [names.v1, names.v2, names.v3].filter((name) => name !== current) as [string, string]
+    const { id } = await answer<{ id: string }>('canary', 'start', names.alias, next, ...options({ stages, guards }))
+    await shows(id, { status: 'running' })
+    const router = new CanaryRouter({ redis: database.url, timeoutMs: 5_000 })
+    const request = { deploymentId: id, latencyMs: 5, isError: false, values: { ctr: 0.5 } }
+    for (const collection of [next, current!]) await router.record({ ...request, collection })
+    await router.close()
+    await Promise.all([answer('canary', 'show', names.alias), answer('canary', 'ls')])
+    for (const verb of ['approve', 'pause', 'resume', 'promote']) await answer('canary', verb, id)
+    await shows(id, { status: 'completed' })
+    const other = await answer<{ id: string }>('canary', 'start', names.alias, after, ...options({ stages }))
+    await answer('canary', 'rollback', other.id, '--reason', 'looks odd')
+    await shows(other.id, { status: 'rolled_back' })
+    await Promise.all([answer('canary', 'show', other.id), answer('canary', 'ls')])
+
+    const client = new Client({
+      redis: database.url,
+      queueName: 'default',
+      logger: createLogger({ level: 'silent' }),
+    })
+    const { WriteBehind } = await application.import<WriteBehindModule>('@arq-ts/write-behind')
+    const cache = new WriteBehind({ client, redis: database.url })
+    await cache.writeBehind('k', { n: 1 }, { persister: 'app:save', delayMs: 600_000 })
+    await Promise.all([answer('cache', 'ls'), answer('cache', 'show', 'k')])
+    expect(await answer('cache', 'flush', 'k')).toMatchObject({ matching: 1, flushed: 1 })
+    await answer('cache', 'show', 'k')
+    await cache.close()
+
+    for (const collection of [after, 'kept'])
+      await client.enqueue('delete_collection', [collection, 60], { deferByMs: 3_600_000 })
+    await answer('collections', 'ls')
+    await Promise.all([
+      answer('collections', 'keep', 'kept'),
+      answer('collections', 'delete-now', after, '--yes', '--wait'),
+    ])
+    await client.close()
+
+    const [failed, ...required] = await Promise.all([
+      application.run('canary', 'show', 'nothing', '--json'),
+      ...['canary', 'cache', 'collections'].map((noun) => application.run(noun)),
+    ])
+    expect(differences('Failure', JSON.parse(failed.stdout))).toEqual([])
+    const verbs = required.flatMap(({ stderr }) => {
+      const [, noun, list] = /(\w+): a command is required: (.*)/.exec(stderr)!
+      return list!.split(/, | or /).map((verb) => `${noun} ${verb}`)
+    })
+    expect([...seen].sort()).toEqual([...verbs].sort())
+    expect([...documentedVerbs].sort()).toEqual([...verbs].sort())
+  }, 90_000)
 })
+
+/** Parts of @arq-ts/write-behind that are used here. */
+interface WriteBehindModule {
+  WriteBehind: new (options: object) => {
+    writeBehind(key: string, value: unknown, options: object): Promise<unknown>
+    close(): Promise<void>
+  }
+}

@@ -1,20 +1,19 @@
 import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, createLogger } from '@arq-ts/core'
-import { AliasManager } from '@arq-ts/qdrant'
 import { startQdrant, whyNoQdrant } from '@arq-ts/qdrant/testing'
 import type { TestQdrant } from '@arq-ts/qdrant/testing'
 import { Child, eventually, RedisServer } from '@arq-ts/test-support'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { CanaryDeployments, CanaryRouter } from '../../src/index.ts'
+import { CanaryRouter } from '../../src/index.ts'
 import type { DeploymentReport } from '../../src/index.ts'
 import { quick } from '../support/bench.ts'
+import { openScene } from '../support/scene.ts'
+import type { Scene } from '../support/scene.ts'
 
 const script = fileURLToPath(new URL('fixtures/worker.mjs', import.meta.url))
-const logger = createLogger({ level: 'silent' })
 /** Repeats a drill at the same commands. */
 const SEED = Number(process.env.CANARY_DRILL_SEED ?? randomInt(2 ** 31))
 const why = await whyNoQdrant()
@@ -23,13 +22,15 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
   let qdrant: TestQdrant
   let server: RedisServer
   let redis: Redis
-  let client: Client
-  let aliases: AliasManager
-  let deployments: CanaryDeployments
+  let scene: Scene
+  let aliases: Scene['aliases']
+  let deployments: Scene['deployments']
   let router: CanaryRouter
   let standby: Child
   let stopTraffic: () => Promise<void>
-  let names: { alias: string; v1: string; v2: string }
+  let names: Scene['names']
+  /** Searches of the new collection: how they end, how many were sent to be counted, and how many surely were. */
+  let searches: { areFailing: boolean; sent: number; counted: number }
   const children: Child[] = []
 
   beforeAll(async () => {
@@ -46,23 +47,16 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     await redis.flushall()
     // The one that takes over is there already, and begins on a line of input.
     standby = spawn({ isStandby: true })
-    client = new Client({ redis: server.url, logger, commandTimeoutMs: 20_000 })
-    aliases = new AliasManager({ qdrant: qdrant.client })
-    names = { alias: qdrant.name('products'), v1: qdrant.name('v1'), v2: qdrant.name('v2') }
-    for (const name of [names.v1, names.v2]) {
-      await qdrant.client.createCollection(name, { vectors: { size: 2, distance: 'Cosine' } })
-      await qdrant.client.upsert(name, { wait: true, points: [{ id: 1, vector: [1, 1] }] })
-    }
-    await aliases.createAlias(names.alias, names.v1)
-    deployments = new CanaryDeployments({ client, redis: server.url, aliases })
+    scene = await openScene(qdrant, server.url)
+    ;({ aliases, deployments, names } = scene)
     router = new CanaryRouter({ redis: server.url })
+    searches = { areFailing: false, sent: 0, counted: 0 }
     let going = true
     const traffic = (async () => {
       for (let i = 0; going; i++) {
-        const good = { latencyMs: 5, isError: false }
         const decision = await router.route(names.alias, { requestId: `r${i}` }).catch(() => undefined)
         const { collection, deploymentId } = decision ?? {}
-        if (deploymentId && collection) await router.record({ deploymentId, collection, ...good }).catch(() => {})
+        if (deploymentId && collection) await search(deploymentId, collection)
         await sleep(2)
       }
     })()
@@ -77,12 +71,21 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
       child.kill('SIGKILL')
       await child.exited
     }
-    await deployments.close()
     await router.close()
-    await client.close()
+    await scene.close()
     redis.disconnect()
     await qdrant.reset()
   })
+
+  async function search(deploymentId: string, collection: string): Promise<void> {
+    const isNew = collection === names.v2
+    if (isNew) searches.sent++
+    const outcome = { deploymentId, collection, latencyMs: 5, isError: isNew && searches.areFailing }
+    await router.record(outcome).then(
+      () => isNew && searches.counted++,
+      () => {}, // Redis is away: it may have been counted
+    )
+  }
 
   /** Where a worker stops for good: before or after the nth command to Redis that fits the pattern. */
   type Hang = { call: string; when: 'before' | 'after'; nth?: number }
@@ -207,6 +210,37 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     await reached(id, 'completed')
     await expectEnd(id, names.v2, 'deployment_completed')
   })
+
+  test.each([
+    ['Redis', 'of a healthy collection', 'completed'],
+    ['Redis', 'of a failing one', 'rolled_back'],
+    ['Redis and a worker', 'of a failing one', 'rolled_back'],
+  ] as const)(
+    '%s killed in the middle of a stage %s: the decision is right, and no request counts twice',
+    async (victims, _, status) => {
+      const worker = await startWorker()
+      const id = await start(quick([50, 2], [100, 0]))
+      searches.areFailing = status === 'rolled_back'
+      await eventually(() => searches.counted > 20)
+      if (victims !== 'Redis') await replace(worker)
+      await server.restart()
+      const { counted } = searches
+      const { decisions, metrics } = await reached(id, status)
+      if (status === 'completed') {
+        // The figures are those of the last stage by then.
+        const passed = decisions.find(({ event }) => event === 'advanced')!.decision
+        const [, requests] = /^stage of 50 % passed: (\d+) requests, 0 % errors/.exec(passed)!
+        expect(Number(requests)).toBeGreaterThanOrEqual(counted)
+        expect(Number(requests)).toBeLessThanOrEqual(searches.sent)
+      } else {
+        expect(metrics.new.totalRequests).toBeGreaterThanOrEqual(counted)
+        expect(metrics.new.totalRequests).toBeLessThanOrEqual(searches.sent)
+        expect(metrics.new.totalErrors).toBe(metrics.new.totalRequests)
+      }
+      if (status === 'completed') await expectEnd(id, names.v2, 'deployment_completed')
+      else await expectEnd(id, names.v1, 'deployment_failed')
+    },
+  )
 
   test('a roll-back while Qdrant is down: no request goes to the new collection any more', async () => {
     await startWorker()

@@ -90,12 +90,13 @@ describe('arguments of the router', () => {
     await expect(router.route(alias as never, { userId: 'u' })).rejects.toThrow('expected `alias`')
   })
   test.each<[object, string]>([
-    [{ latencyMs: Number.NaN }, '`latencyMs`: Expected milliseconds from 0'],
-    [{ latencyMs: -1 }, '`latencyMs`: Expected milliseconds from 0'],
-    [{ latencyMs: '5' }, '`latencyMs`: Expected milliseconds from 0'],
-    [{ isError: undefined }, '`isError`: Expected true or false'],
-    [{ deploymentId: '' }, '`deploymentId`: Expected a string that is not empty'],
-    [{ collection: null }, '`collection`: Expected a string'],
+    [{ latencyMs: Number.NaN }, 'Expected `latencyMs` to be a number of milliseconds, got `NaN`'],
+    [{ latencyMs: -1 }, 'Expected `latencyMs` to be at least 0, got `-1`'],
+    [{ latencyMs: '5' }, 'Expected `latencyMs` to be a number of milliseconds, got `"5"`; pass a number, not a string'],
+    [{ isError: undefined }, 'Expected `isError` to be true or false, got `undefined`'],
+    [{ shadow: true }, 'Unknown option `shadow`, did you mean `isShadow`?'],
+    [{ deploymentId: '' }, 'Expected `deploymentId` to be not empty, got `""`'],
+    [{ collection: null }, 'Expected `collection` to be a string that is not empty, got `null`'],
   ])('the request %j is not counted', async (changes, message) => {
     const request = { deploymentId: 'd', collection: 'v2', latencyMs: 5, isError: false, ...changes }
     await expect(router.record(request)).rejects.toThrow(`record: ${message}`)
@@ -155,10 +156,10 @@ describe('options', () => {
 
 describe('a deployment', () => {
   test.each<[alias: unknown, collection: unknown, message: string]>([
-    ['a b', 'v2', '`alias`: Expected 1 to 255 letters'],
-    [5, 'v2', '`alias`: Expected 1 to 255 letters'],
-    ['products', '', '`newCollection`: Expected 1 to 255 letters'],
-    ['products', null, '`newCollection`: Expected 1 to 255 letters'],
+    ['a b', 'v2', 'Expected `alias` to be 1 to 255 letters'],
+    [5, 'v2', 'Expected `alias` to be 1 to 255 letters'],
+    ['products', '', 'Expected `newCollection` to be 1 to 255 letters'],
+    ['products', null, 'Expected `newCollection` to be 1 to 255 letters'],
   ])('of %j to %j is not started', async (alias, collection, message) => {
     await expect(deployments.startCanary(alias as string, collection as string)).rejects.toThrow(message)
   })

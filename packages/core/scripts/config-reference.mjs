@@ -1,8 +1,9 @@
-// Writes what the schema of the configuration says: a JSON schema for editors, and the table of the reference page.
-// `--check` says whether both are up to date.
+// Writes what the sources say: a JSON schema of the configuration for editors, the table of its reference page, and the
+// page of arq's names. `--check` says whether both are up to date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configJsonSchema } from '@arq-ts/core/config'
+import { ARQ_PARAMETERS } from '@arq-ts/core/internal'
 
 const docs = fileURLToPath(new URL('../../../docs/reference/', import.meta.url))
 const schema = configJsonSchema()
@@ -30,7 +31,42 @@ const text = readFileSync(page, 'utf8').replace(
   /<!-- keys -->[^]*<!-- \/keys -->/,
   () => `<!-- keys -->\n\n${table}\n\n<!-- /keys -->`,
 )
+/** Where users of arq-ts write what each callable of arq takes. */
+const PLACES = {
+  Worker: 'options of `new Worker()`',
+  create_pool: 'options of `new Client()`',
+  RedisSettings: 'the option `redis`, as ioredis takes it',
+  enqueue_job: 'the last argument of `client.enqueue()`',
+  func: 'the argument of `defineTask()`',
+  cron: 'the second argument of `cron()`, from `run_at_startup` on the last one',
+  Retry: 'the argument of `new Retry()`',
+  Job: 'the last argument of `client.job()`',
+  'Job.result': 'the argument of `job.result()`',
+  'Job.abort': 'the argument of `job.abort()`',
+}
+const unitOf = (arq, ours) => (ours.endsWith('Ms') && !arq.endsWith('_ms') ? ', in milliseconds' : '')
+const counterpart = (arq, ours) => (typeof ours === 'string' ? `\`${ours}\`${unitOf(arq, ours)}` : `none: ${ours.gone}`)
+const arqTables = Object.entries(ARQ_PARAMETERS).map(([callable, parameters]) =>
+  [
+    `## \`${callable}\``,
+    '',
+    `Here: ${PLACES[callable]}.`,
+    '',
+    '| arq | arq-ts |',
+    '|---|---|',
+    ...Object.entries(parameters).map(([arq, ours]) => `| \`${arq}\` | ${counterpart(arq, ours)} |`),
+  ].join('\n'),
+)
+const arqPage = `# Names of arq
+
+Every parameter of arq 0.28 and its name here. A name of arq where one of ours is due is refused with ours. A test compares
+this page with the signatures of arq itself. What behaves differently is in [differences from arq](differences-from-arq.md).
+
+${arqTables.join('\n\n')}
+`
+
 const wanted = [
+  [`${docs}arq-names.md`, arqPage],
   [`${docs}task-queue.schema.json`, `${JSON.stringify(schema, null, 2)}\n`],
   [page, text],
 ]
@@ -42,7 +78,7 @@ const stale = wanted.filter(([file, content]) => {
   }
 })
 if (process.argv.includes('--check')) {
-  for (const [file] of stale) console.error(`${file} is not what the schema says: run \`pnpm generate\``)
+  for (const [file] of stale) console.error(`${file} is not what the sources say: run \`pnpm generate\``)
   process.exitCode = stale.length === 0 ? 0 : 1
 } else {
   for (const [file, content] of wanted) writeFileSync(file, content)

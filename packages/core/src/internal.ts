@@ -1,4 +1,5 @@
-// For the benchmark of this workspace alone; published packages have no such entry.
+// For the benchmark and the generated pages of this workspace alone; published packages have no such entry.
+export { ARQ_PARAMETERS } from './options/arq-names.ts'
 export { Broker } from './redis/broker.ts'
 export { loadDriver } from './redis/driver.ts'
 export { RedisClock } from './redis/clock.ts'

@@ -1,6 +1,7 @@
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { ArgumentsError, OptionsError } from '../errors.ts'
 import { checkName } from '../options/arguments.ts'
+import { gotValue } from '../options/given-value.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
 import type { Due } from '../redis/broker.ts'
 import type { AnyContract } from '../tasks/contract.ts'
@@ -19,7 +20,9 @@ export function packCall(
   options: Pick<EnqueueOptions, 'kwargs'>,
   codec: CodecName,
 ): ReturnType<AnyContract['pack']> {
-  return typeof task === 'string' ? byName(task, input ?? [], options) : ofTask(task, input, options, codec)
+  return typeof task === 'string'
+    ? byName(task, input === undefined ? [] : input, options)
+    : ofTask(task, input, options, codec)
 }
 
 /** A call of a function by its name. @throws ArgumentsError */
@@ -30,7 +33,7 @@ function byName(
 ): ReturnType<AnyContract['pack']> {
   if (Array.isArray(args)) return { args, kwargs: options.kwargs ?? {} }
   throw new ArgumentsError(
-    `enqueue('${functionName}'): expected the arguments as an array, got ${typeof args}; keywords go into \`kwargs\``,
+    `enqueue('${functionName}'): expected the arguments as an array, ${gotValue(args)}; keywords go into \`kwargs\``,
   )
 }
 

@@ -1,5 +1,7 @@
 /** What stands under `task_queue`: the keys of the operations guide, and ours. Durations are in seconds, as there. */
 import parseDuration from 'parse-duration'
+import { retryDefaults } from '@arq-ts/protocol/defaults'
+import { workerDefaults as own } from '../options/defaults.ts'
 import * as z from '../options/zod.ts'
 import { isTimeZone } from '@arq-ts/protocol/time'
 
@@ -103,7 +105,11 @@ export function databaseOf(url: unknown): number | undefined {
   return database === undefined ? undefined : Number(database)
 }
 
-/** @internal */
+/**
+ * The guide's defaults stand here; those that are the worker's own are taken from there.
+ *
+ * @internal
+ */
 export const taskQueueSchema = z.strictObject({
   redis_url: z
     .string()
@@ -115,21 +121,27 @@ export const taskQueueSchema = z.strictObject({
       const expected = expectedOf(text)
       if (expected !== undefined) issues.addIssue({ code: 'custom', message: `Expected ${expected}` })
     })
-    .default('redis://localhost:6379')
+    .default(own.redis)
     .describe('Redis, Valkey or Dragonfly.'),
   redis_username: z.string().optional().describe('Wins over one in the URL.'),
   redis_password: z.string().optional().describe('Wins over one in the URL.'),
   redis_database: count(0).default(1).describe('Database for tasks; wins over one in the URL when given.'),
-  key_prefix: z.string().default('').describe('Put before every key. Queues with one are not shared with Python.'),
+  key_prefix: z
+    .string()
+    .default(own.keyPrefix)
+    .describe('Put before every key. Queues with one are not shared with Python.'),
   partitions: count(1, 256)
-    .default(1)
+    .default(own.partitions)
     .describe('Partitions of the namespace, for Redis Cluster; needs a key_prefix with a hash tag, such as {orders}:.'),
   tls: tls.optional().describe('Settings of a rediss:// connection.'),
   sentinel: sentinel.optional().describe('Find the primary by Redis Sentinel; redis_url then gives no host.'),
 
   queue_name: z.string().min(1).default('default').describe("The queue: ARQ's queue name is its Redis key."),
   queues: queueList.optional().describe('Several queues for one worker, in order of priority; excludes queue_name.'),
-  queue_order: z.enum(['strict', 'weighted']).default('strict').describe('strict: a later queue gets what is left.'),
+  queue_order: z
+    .enum(['strict', 'weighted'])
+    .default(own.queueOrder)
+    .describe('strict: a later queue gets what is left.'),
   tasks: z
     .array(taskEntry)
     .default([])
@@ -138,46 +150,59 @@ export const taskQueueSchema = z.strictObject({
     ),
 
   worker_pool_size: count(1, 1_024).default(4).describe('Worker processes.'),
-  max_jobs: count(1, 100_000).default(10).describe('Jobs at a time per worker process.'),
+  max_jobs: count(1, 100_000).default(own.maxJobs).describe('Jobs at a time per worker process.'),
   job_timeout: seconds(0.001).prefault(3_600).describe('Seconds a job may run.'),
   job_ttl: seconds(0).prefault(86_400).describe('Seconds a result is kept; 0 keeps none.'),
   max_tries: count(1, 10).default(3).describe('Tries before a job is dead.'),
   retry_delay: seconds(0).prefault(60).describe('Seconds before the second try.'),
   retry_backoff: z
     .enum(['exponential', 'fixed', 'none'])
-    .default('exponential')
+    .default(retryDefaults.backoff)
     .describe('none: only Retry runs again.'),
-  retry_jitter: z.number().min(0).max(1).default(0).describe('Share of the delay drawn at random.'),
-  retry_max_delay: seconds(0).prefault(86_400).describe('Upper bound of a delay in seconds.'),
+  retry_jitter: z.number().min(0).max(1).default(retryDefaults.jitter).describe('Share of the delay drawn at random.'),
+  retry_max_delay: seconds(0)
+    .prefault(retryDefaults.maxDelayMs / 1_000)
+    .describe('Upper bound of a delay in seconds.'),
   dead_letter: z.boolean().default(true).describe('Keep jobs that failed for good.'),
-  dead_letter_max_age: seconds(1).prefault(604_800).describe('Seconds a dead letter is kept.'),
-  dead_letter_max_count: count(1).default(10_000).describe('Dead letters kept at most.'),
-  unknown_function: z.enum(['fail', 'release']).default('fail').describe('release: leave it to a worker that has it.'),
+  dead_letter_max_age: seconds(1)
+    .prefault(own.deadLetter.maxAgeMs / 1_000)
+    .describe('Seconds a dead letter is kept.'),
+  dead_letter_max_count: count(1).default(own.deadLetter.maxCount).describe('Dead letters kept at most.'),
+  unknown_function: z
+    .enum(['fail', 'release'])
+    .default(own.unknownFunction)
+    .describe('release: leave it to a worker that has it.'),
 
   codec: z
     .enum(['msgpack', 'pickle', 'json'])
-    .default('msgpack')
+    .default(own.codec)
     .describe("How jobs are written; Python's default is pickle."),
-  max_payload_bytes: count(1_024, 536_870_912).default(67_108_864).describe('Bytes of a payload at most.'),
+  max_payload_bytes: count(1_024, 536_870_912).default(own.maxPayloadBytes).describe('Bytes of a payload at most.'),
   max_decoded_bytes: count(1_048_576)
-    .default(134_217_728)
+    .default(own.maxDecodedBytes)
     .describe('Memory in bytes that one decoded payload may take.'),
-  lease: seconds(1, 2_147_483).prefault(30).describe("Seconds after which a dead worker's jobs run again."),
+  lease: seconds(1, 2_147_483)
+    .prefault(own.leaseMs / 1_000)
+    .describe("Seconds after which a dead worker's jobs run again."),
   poll_delay: seconds(0.001, 2_147_483)
-    .prefault(0.5)
+    .prefault(own.pollDelayMs / 1_000)
     .describe('Seconds between polls; wake-ups find most work sooner.'),
   health_check_interval: seconds(0.001).prefault(60).describe('Seconds between health lines.'),
   job_completion_wait: seconds(0).prefault(30).describe('Seconds that running jobs may continue after a stop.'),
-  abort_grace: seconds(0, 2_147_483).prefault(5).describe('Seconds a handler may ignore its signal.'),
-  expires_extra: seconds(0.001).prefault(86_400).describe('Seconds past its due time that a job may still start.'),
+  abort_grace: seconds(0, 2_147_483)
+    .prefault(own.abortGraceMs / 1_000)
+    .describe('Seconds a handler may ignore its signal.'),
+  expires_extra: seconds(0.001)
+    .prefault(own.expiresExtraMs / 1_000)
+    .describe('Seconds past its due time that a job may still start.'),
   time_zone: z
     .string()
     .refine(isTimeZone, 'Expected an IANA time zone such as Europe/Berlin')
     .optional()
     .describe("Wall clock of cron jobs; default: the system's."),
-  allow_abort_jobs: z.boolean().default(true).describe('Honour requests to abort; arq has false.'),
-  log_results: z.boolean().default(true).describe('Show results in log lines.'),
-  log_arguments: z.boolean().default(true).describe('Show arguments in log lines.'),
+  allow_abort_jobs: z.boolean().default(own.allowAbortJobs).describe('Honour requests to abort; arq has false.'),
+  log_results: z.boolean().default(own.logResults).describe('Show results in log lines.'),
+  log_arguments: z.boolean().default(own.logArguments).describe('Show arguments in log lines.'),
   recorder: z.boolean().default(true).describe('Record what jobs did, for the history and the dashboard.'),
 })
 
@@ -186,6 +211,11 @@ export type TaskQueueInput = z.input<typeof taskQueueSchema>
 
 /** The settings, checked and with every default; durations in seconds. */
 export type TaskQueueConfig = z.output<typeof taskQueueSchema>
+
+/** The settings where nothing is given: the guide's defaults, else the worker's; durations in seconds. */
+export function taskQueueDefaults(): TaskQueueConfig {
+  return taskQueueSchema.parse({})
+}
 
 /** The schema of a whole configuration file, for editors: other sections belong to other programs. */
 export function configJsonSchema(): Record<string, unknown> {

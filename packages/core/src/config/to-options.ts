@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { RedisOptions } from 'ioredis'
 import { ConfigError } from '../errors.ts'
 import type { ClientOptions } from '../options/client.ts'
-import type { ConnectionOptions } from '../options/connection.ts'
+import { clientDefaults, given } from '../options/defaults.ts'
 import type { WorkerOptions } from '../options/worker.ts'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { TaskQueueConfig } from './schema.ts'
@@ -39,10 +39,11 @@ export function queueNamesOf(config: TaskQueueConfig): string[] {
 
 /** Options of a Client with these settings. */
 export function clientOptionsOf(config: TaskQueueConfig): ClientOptions {
-  return { ...connectionOptionsOf(config), queueName: queueNamesOf(config)[0]! }
+  const shared = Object.entries(allWorkerOptionsOf(config)).filter(([name]) => name in clientDefaults)
+  return { ...(Object.fromEntries(shared) as ClientOptions), queueName: queueNamesOf(config)[0]! }
 }
 
-/** Which option of a worker each setting becomes. */
+/** The option of a worker that each setting becomes: seconds where its name ends in `Ms`, else as it is. */
 const OPTIONS = {
   redis_url: 'redis',
   redis_username: 'redis',
@@ -95,45 +96,23 @@ export function workerOptionsOf(config: TaskQueueConfig, keys?: Iterable<string>
   return Object.fromEntries(Object.entries(all).filter(([name]) => wanted.has(name as never)))
 }
 
-function allWorkerOptionsOf(config: TaskQueueConfig): WorkerOptions {
-  const retry = retryPolicyOf(config)
-  return {
-    ...connectionOptionsOf(config),
-    ...(config.queues ? { queues: config.queues } : { queueName: config.queue_name }),
-    queueOrder: config.queue_order,
-    maxJobs: config.max_jobs,
-    jobTimeoutMs: ms(config.job_timeout),
-    keepResultMs: ms(config.job_ttl),
-    maxTries: config.max_tries,
-    ...(retry ? { retry } : {}),
-    deadLetter: config.dead_letter && {
-      maxAgeMs: ms(config.dead_letter_max_age),
-      maxCount: config.dead_letter_max_count,
-    },
-    unknownFunction: config.unknown_function,
-    leaseMs: ms(config.lease),
-    pollDelayMs: ms(config.poll_delay),
-    healthCheckIntervalMs: ms(config.health_check_interval),
-    jobCompletionWaitMs: ms(config.job_completion_wait),
-    abortGraceMs: ms(config.abort_grace),
-    allowAbortJobs: config.allow_abort_jobs,
-    logResults: config.log_results,
-    logArguments: config.log_arguments,
-    recorder: config.recorder,
-    ...(config.time_zone === undefined ? {} : { timeZone: config.time_zone }),
-  }
-}
+/** Options that several settings make up. */
+const COMPOSED = {
+  redis: redisOptionsOf,
+  queueName: ({ queues, queue_name: name }) => (queues ? undefined : name),
+  retry: retryPolicyOf,
+  deadLetter: (config) =>
+    config.dead_letter && { maxAgeMs: ms(config.dead_letter_max_age), maxCount: config.dead_letter_max_count },
+} as const satisfies { [K in keyof WorkerOptions]?: (config: TaskQueueConfig) => WorkerOptions[K] | undefined }
 
-function connectionOptionsOf(config: TaskQueueConfig): ConnectionOptions {
-  return {
-    redis: redisOptionsOf(config),
-    keyPrefix: config.key_prefix,
-    partitions: config.partitions,
-    codec: config.codec,
-    maxPayloadBytes: config.max_payload_bytes,
-    maxDecodedBytes: config.max_decoded_bytes,
-    expiresExtraMs: ms(config.expires_extra),
+function allWorkerOptionsOf(config: TaskQueueConfig): WorkerOptions {
+  const options: Record<string, unknown> = {}
+  for (const [setting, option] of Object.entries(OPTIONS)) {
+    const value = config[setting as keyof typeof OPTIONS]
+    if (option in COMPOSED) options[option] ??= COMPOSED[option as keyof typeof COMPOSED](config)
+    else options[option] = option.endsWith('Ms') && typeof value === 'number' ? ms(value) : value
   }
+  return given(options) as WorkerOptions
 }
 
 function retryPolicyOf(config: TaskQueueConfig): RetryPolicy | undefined {

@@ -1,7 +1,9 @@
 import * as z from '../options/zod.ts'
 import { OptionsError } from '../errors.ts'
 import { checkOptions, count, duration } from '../options/check.ts'
+import { gotValue, hasFields } from '../options/given-value.ts'
 import type { JobContext } from '../tasks/context.ts'
+import type { Needs } from '../tasks/contract.ts'
 import { nextTick, parseSchedule } from '@arq-ts/protocol/cron'
 import type { CronOptions } from '@arq-ts/protocol/cron'
 import { isTimeZone, systemTimeZone } from '@arq-ts/protocol/time'
@@ -95,9 +97,15 @@ export function cron<Extra extends object = Record<never, never>>(
   schedule: CronOptions | string,
   handler: (ctx: JobContext<Extra>) => unknown,
   options: CronJobOptions = {},
-): CronJob {
-  if (typeof name !== 'string' || name === '') throw new OptionsError('cron: expected a name such as `cron:nightly`')
-  if (typeof handler !== 'function') throw new OptionsError(`cron ${name}: expected the handler to be a function`)
+): CronJob & Needs<Extra> {
+  if (typeof name !== 'string' || name === '')
+    throw new OptionsError(`cron: Expected \`name\` to be a string such as 'cron:nightly', ${gotValue(name)}`)
+  if (typeof handler !== 'function')
+    throw new OptionsError(`cron ${name}: Expected \`handler\` to be a function, ${gotValue(handler)}`)
+  if (typeof schedule !== 'string' && !hasFields(schedule)) {
+    const expected = "Expected `schedule` to be options such as { hour: 2 }, or an expression such as '0 2 * * *'"
+    throw new OptionsError(`cron ${name}: ${expected}, ${gotValue(schedule)}`)
+  }
   const checked = checkOptions(`cron ${name}`, optionsSchema, options)
   const { timeZone } = checked
   if (timeZone !== undefined && !isTimeZone(timeZone)) {

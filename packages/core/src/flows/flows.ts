@@ -3,6 +3,7 @@ import type { CodecName } from '@arq-ts/protocol/jobs'
 import type { FlowState } from '@arq-ts/protocol/flows'
 import { FlowError, OptionsError } from '../errors.ts'
 import { checkMethodOptions, checkName } from '../options/arguments.ts'
+import { gotValue } from '../options/given-value.ts'
 import type { Link } from '../redis/link.ts'
 import { compileMembers, mayBePython } from './compile.ts'
 import { FlowDriver } from './driver.ts'
@@ -41,7 +42,8 @@ export class Flows {
 
   /** @internal */
   async start(flow: Flow, options: { flowId?: string }): Promise<FlowRun> {
-    if (!(flow instanceof Flow)) throw new OptionsError('client.start: expected a flow, as `flow(…)` returns it')
+    if (!(flow instanceof Flow))
+      throw new OptionsError(`client.start: expected a flow, as \`flow(…)\` returns it, ${gotValue(flow)}`)
     const { flowId: given } = checkMethodOptions('client.start', startSchema, options)
     const flowId = this.#link.flowId(given, () => randomUUID().replaceAll('-', ''))
     const python = flow.members.find(({ task }) => mayBePython(task))

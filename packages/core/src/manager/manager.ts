@@ -11,7 +11,10 @@ import type { Job } from '../jobs/job.ts'
 import type { Logger } from '../logging/logger.ts'
 import { checkObject } from '../options/arguments.ts'
 import { checkOptions } from '../options/check.ts'
+import { aLogger } from '../options/connection.ts'
+import { enqueueSchema } from '../options/enqueue.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
+import * as z from '../options/zod.ts'
 import type { QueueStats } from '../queues/queues.ts'
 import type { AnyContract, ResultOf } from '../tasks/contract.ts'
 
@@ -20,6 +23,11 @@ export interface ManagerEnqueueOptions extends Omit<EnqueueOptions, 'deferByMs'>
   /** Milliseconds until it is due; the `_delay` of the Python manager. Excludes `deferUntil`. */
   delayMs?: number
 }
+
+const optionsSchema = z.strictObject({ logger: aLogger.optional() })
+
+const { deferByMs: delayMs, ...enqueueShape } = enqueueSchema.shape
+const enqueueOptionsSchema = z.strictObject({ ...enqueueShape, delayMs })
 
 /**
  * The task queue of one application, by its `task_queue` settings: what the operations guide's `TaskQueueManager` is in
@@ -47,8 +55,8 @@ export class TaskQueueManager {
    * @throws OptionsError that names the setting.
    */
   constructor(settings: TaskQueueInput | TaskQueueConfig = {}, options: { logger?: Logger } = {}) {
-    checkObject('TaskQueueManager', settings)
-    checkObject('TaskQueueManager', options)
+    checkObject('task_queue', settings)
+    checkOptions('TaskQueueManager', optionsSchema, options)
     // As in a configuration file: the URL's database counts where none is named beside it.
     const redis_database = settings.redis_database ?? databaseOf(settings.redis_url)
     const given = redis_database === undefined ? settings : { ...settings, redis_database }
@@ -107,7 +115,7 @@ export class TaskQueueManager {
     ...given: EnqueueRest<T, ManagerEnqueueOptions>
   ): Promise<Job<T extends AnyContract ? ResultOf<T> : Result> | null> {
     const [input, options = {}] = given
-    const { delayMs, ...rest } = options
+    const { delayMs, ...rest } = checkOptions('enqueue', enqueueOptionsSchema, options) as ManagerEnqueueOptions
     const named = delayMs === undefined ? rest : { ...rest, deferByMs: delayMs }
     return this.client.enqueue<Result, T>(task, ...([input, named] as unknown as EnqueueRest<T>))
   }

@@ -2,7 +2,8 @@
 
 import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
-import { aFunction, aRecord, checkOptions, count, duration, hasMethods, MAX_DEFER_MS, showValue } from './check.ts'
+import { aFunction, aRecord, checkOptions, count, duration, hasMethods, MAX_DEFER_MS } from './check.ts'
+import { gotValue, hasFields } from './given-value.ts'
 
 const aName = z.string().min(1)
 const statuses = z.array(
@@ -27,9 +28,9 @@ const batches = z.custom<AsyncIterable<readonly string[]>>(
 )
 
 const history = {
-  fromMs: z.number().optional(),
-  toMs: z.number().optional(),
-  stepMs: z.number().optional(),
+  fromMs: z.number().min(0).optional(),
+  toMs: z.number().min(0).optional(),
+  stepMs: z.number().positive().optional(),
   queue: z.string().optional(),
   function: z.string().optional(),
   language: z.string().optional(),
@@ -161,8 +162,8 @@ export function checkNumbers(where: string, argument: string, value: unknown): a
 
 /** @throws OptionsError unless `value` is an object or not given. */
 export function checkObject(where: string, value: unknown): void {
-  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) return
-  throw new OptionsError(`${where}: Expected an options object, got \`${showValue(value)}\``)
+  if (value === undefined || hasFields(value)) return
+  throw new OptionsError(`${where}: Expected an options object, ${gotValue(value)}`)
 }
 
 /** @throws OptionsError unless `value` is an array of objects. */
@@ -176,6 +177,11 @@ export function checkFunction(where: string, argument: string, value: unknown): 
   if (typeof value !== 'function') throw refusal(where, argument, 'a function', value)
 }
 
+/** @throws OptionsError unless `value` is an AbortSignal or not given. */
+export function checkSignal(where: string, value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) throw refusal(where, 'signal', 'an AbortSignal', value)
+}
+
 function refusal(where: string, argument: string, expected: string, value: unknown): OptionsError {
-  return new OptionsError(`${where}: Expected \`${argument}\` to be ${expected}, got \`${showValue(value)}\``)
+  return new OptionsError(`${where}: Expected \`${argument}\` to be ${expected}, ${gotValue(value)}`)
 }

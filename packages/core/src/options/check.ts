@@ -3,7 +3,13 @@ import type { z as zod } from 'zod'
 import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
 import { MAX_TIMER_MS } from '../time/timer.ts'
-import { isSecretName, maskText } from '../logging/secrets.ts'
+import { isSecretName } from '../logging/secrets.ts'
+import { isClientOfRedis } from '../redis/target.ts'
+import { counterpartOf } from './arq-names.ts'
+import { gotValue, hasFields, strangersIn, WRAPPERS } from './given-value.ts'
+import type { Definition } from './given-value.ts'
+
+export { showValue } from './given-value.ts'
 
 /** A century: neither Redis's expiry nor a Date need hold what is due later. */
 export const MAX_DEFER_MS = 3_155_760_000_000
@@ -32,11 +38,8 @@ export const aFunction = z.custom<(...args: never[]) => unknown>(
   'Expected a function',
 )
 
-/** An object that is no array, map or the like. */
-export const aRecord = z.custom<Record<string, unknown>>(
-  (value) => Object.prototype.toString.call(value) === '[object Object]',
-  'Expected an object',
-)
+/** An object that has fields: no array, map or the like. */
+export const aRecord = z.custom<Record<string, unknown>>(hasFields, 'Expected an object')
 
 /** True for an object that has all these methods. */
 export function hasMethods(value: unknown, ...names: string[]): value is Record<string, unknown> {
@@ -60,38 +63,15 @@ export const retryPolicySchema = z.strictObject({
   maxDelayMs: duration(0, MAX_DEFER_MS).optional(),
 })
 
-/** arq's option names, where ours is not the same in camel case. */
-const ARQ_NAMES: Readonly<Record<string, string>> = {
-  functions: 'tasks',
-  cron_jobs: 'cron',
-  redis_settings: 'redis',
-  redis_pool: 'redis',
-  job_timeout: 'jobTimeoutMs',
-  keep_result: 'keepResultMs',
-  poll_delay: 'pollDelayMs',
-  health_check_interval: 'healthCheckIntervalMs',
-  job_completion_wait: 'jobCompletionWaitMs',
-  timezone: 'timeZone',
-  job_serializer: 'codec',
-  job_deserializer: 'codec',
-  default_queue_name: 'queueName',
-  coroutine: 'handler',
-  timeout: 'timeoutMs',
-  defer: 'deferMs',
-  _job_id: 'jobId',
-  _queue_name: 'queueName',
-  _defer_by: 'deferByMs',
-  _defer_until: 'deferUntil',
-  _expires: 'expiresMs',
-  _job_try: 'jobTry',
-}
-
 /**
  * Checks options against a strict schema.
  *
  * @throws OptionsError that names the field, what was expected, what came, and for an unknown name the likely one.
  */
 export function checkOptions<S extends zod.ZodObject>(where: string, schema: S, options: unknown): zod.output<S> {
+  if (isClientOfRedis(options)) throw new OptionsError(`${where}: ${clientText(schema)}`)
+  const [stranger] = strangersIn(schema, options)
+  if (stranger) throw new OptionsError(`${where}: ${strangerText(stranger, options)}`)
   const result = schema.safeParse(options)
   if (result.success) return result.data
   throw new OptionsError(
@@ -99,6 +79,21 @@ export function checkOptions<S extends zod.ZodObject>(where: string, schema: S, 
       .map((problem) => problem.message)
       .join('; ')}`,
   )
+}
+
+/** A client has many fields, each of which would be an unknown option. */
+function clientText(schema: zod.ZodObject): string {
+  const hint = 'redis' in schema.shape ? '; give it as the option `redis`' : ''
+  return `Expected an options object, got a client of Redis${hint}`
+}
+
+function strangerText(path: readonly PropertyKey[], options: unknown): string {
+  const expected = path.length === 0 ? 'an options object' : `\`${path.join('.')}\` to be an object`
+  return `Expected ${expected}, ${gotValue(valueAt(path, options))}`
+}
+
+function valueAt(path: readonly PropertyKey[], options: unknown): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], options)
 }
 
 /** One thing that is wrong: the keys and indices that lead to it, the name of an unknown option included, and a sentence. */
@@ -132,14 +127,11 @@ function decided(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 const TYPE_ISSUES: ReadonlySet<string | undefined> = new Set(['invalid_type', 'invalid_value', 'custom'])
 
 function describe(issue: z.core.$ZodIssue, path: string, options: unknown): string {
-  if (path === '') return `Expected an options object, got \`${showValue(options)}\``
-  const value = issue.path.reduce<unknown>(
-    (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
-    options,
-  )
+  if (path === '') return `Expected an options object, ${gotValue(options)}`
+  const value = valueAt(issue.path, options)
   const isHidden = (value ?? undefined) !== undefined && issue.path.some((key) => isSecretName(String(key)))
-  const got = isHidden ? `${kindOf(value)} that is not shown` : `\`${showValue(value)}\``
-  return `Expected \`${path}\` to be ${expectation(issue)}, got ${got}${hint(issue, value, isHidden)}`
+  const got = isHidden ? `got ${kindOf(value)} that is not shown` : gotValue(value)
+  return `Expected \`${path}\` to be ${expectation(issue)}, ${got}${hint(issue, value, isHidden)}`
 }
 
 function hint(issue: z.core.$ZodIssue, value: unknown, isHidden: boolean): string {
@@ -152,6 +144,7 @@ function hint(issue: z.core.$ZodIssue, value: unknown, isHidden: boolean): strin
 }
 
 function kindOf(value: unknown): string {
+  if (value instanceof Promise) return 'a Promise (await it first)'
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
@@ -179,20 +172,10 @@ function expectation(issue: z.core.$ZodIssue): string {
   }
 }
 
-/** The parts of a definition that lead from an object to what is in it. */
-interface Definition {
-  readonly type: string
-  readonly innerType?: z.core.$ZodType
-  readonly in?: z.core.$ZodType
-  readonly options?: readonly z.core.$ZodType[]
-  readonly element?: z.core.$ZodType
-  readonly shape?: Readonly<Record<string, z.core.$ZodType>>
-}
-
 /** The names of the object at this place of a schema. */
 function namesAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[]): string[] {
   const { type, innerType, in: input, options, element, shape } = (schema?._zod.def ?? { type: '' }) as Definition
-  if (['optional', 'default', 'prefault', 'nullable', 'readonly'].includes(type)) return namesAt(innerType, path)
+  if (WRAPPERS.has(type)) return namesAt(innerType, path)
   if (type === 'pipe') return namesAt(input, path)
   if (type === 'union') return (options ?? []).flatMap((option) => namesAt(option, path))
   const [key, ...rest] = path
@@ -207,10 +190,12 @@ function unknownOption(path: string, key: string, known: readonly string[]): str
   const cased = isSnake
     ? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
     : key.replace(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
-  const arq = ARQ_NAMES[key]
-  const likely = arq !== undefined && known.includes(arq) ? arq : closest(cased, known)
+  const unknown = `Unknown option \`${path}${key.slice(0, 64)}\``
+  const arq = counterpartOf(key, known)
+  if (typeof arq === 'object') return `${unknown} of arq: ${arq.gone}; leave it out`
+  const likely = arq ?? closest(cased, known)
   const unit = likely?.endsWith('Ms') ? ' (in milliseconds)' : ''
-  return `Unknown option \`${path}${key.slice(0, 64)}\`${likely === undefined ? '' : `, did you mean \`${likely}\`${unit}?`}`
+  return likely === undefined ? unknown : `${unknown}, did you mean \`${likely}\`${unit}?`
 }
 
 function closest(key: string, known: readonly string[]): string | undefined {
@@ -227,16 +212,4 @@ function distance(wanted: string, name: string): number {
   if (wanted.length >= 4 && name.startsWith(wanted)) return 1
   if (wanted.length >= 4 && name.includes(wanted)) return 2
   return leven(wanted, name)
-}
-
-/** A value in a message: short, and without secrets. */
-export function showValue(value: unknown): string {
-  if (typeof value === 'string') {
-    const masked = maskText(value)
-    return JSON.stringify(masked.length > 60 ? `${masked.slice(0, 60)}…` : masked)
-  }
-  if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return 'an array'
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : value.toISOString()
-  return typeof value === 'object' && value !== null ? 'an object' : String(value)
 }

@@ -1,13 +1,12 @@
 /** The options of a client, their meaning and their defaults. Unknown ones are refused. */
 
-import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
 import * as z from './zod.ts'
 import { checkOptions, timer } from './check.ts'
-import { connectionDefaults, connectionShape } from './connection.ts'
+import { connectionShape } from './connection.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { middlewareSchema } from '../middleware/middleware.ts'
 import type { Middleware } from '../middleware/middleware.ts'
-import { given } from './defaults.ts'
+import { clientDefaults, given } from './defaults.ts'
 import type { Defaults } from './defaults.ts'
 
 /** Options of `new Client()`. */
@@ -19,14 +18,6 @@ export interface ClientOptions extends ConnectionOptions {
   /** Code around every `enqueue` and item of `enqueueMany`, the first outermost; its `run` is for workers. Default none. */
   middleware?: readonly Middleware[]
 }
-
-/** @internal */
-export const clientDefaults = {
-  ...connectionDefaults,
-  queueName: DEFAULT_QUEUE_NAME,
-  commandTimeoutMs: 10_000,
-  middleware: [],
-} satisfies { [K in keyof ClientOptions]-?: ClientOptions[K] | undefined }
 
 /** @internal */
 export const clientSchema = z.strictObject({

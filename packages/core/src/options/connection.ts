@@ -1,8 +1,6 @@
 /** Options that a client and a worker have in common. */
 
-import { MAX_DECODED_BYTES, MAX_PAYLOAD_BYTES } from '@arq-ts/protocol'
 import type { CodecName } from '@arq-ts/protocol'
-import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import * as z from './zod.ts'
 import type { Logger, LogLevel } from '../logging/logger.ts'
@@ -49,23 +47,11 @@ export interface ConnectionOptions {
 }
 
 /** @internal */
-export const connectionDefaults = {
-  redis: 'redis://localhost:6379',
-  keyPrefix: '',
-  partitions: 1,
-  expiresExtraMs: EXPIRES_EXTRA_MS,
-  logger: undefined,
-  logLevel: undefined,
-  codec: 'msgpack',
-  maxPayloadBytes: MAX_PAYLOAD_BYTES,
-  maxDecodedBytes: MAX_DECODED_BYTES,
-  spinForReplies: 'auto',
-} satisfies { [K in keyof ConnectionOptions]-?: ConnectionOptions[K] | undefined }
-
-const aLogger = z.custom<Logger>(
+export const aLogger = z.custom<Logger>(
   (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
   'Expected a pino logger',
 )
+
 /** Refuses a target that cannot be opened; an unknown option of ioredis is refused like one of ours. @internal */
 export function refineTarget(target: unknown, context: Pick<z.core.$RefinementCtx, 'addIssue'>): void {
   try {

@@ -79,7 +79,9 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
 }
 
 function isPlain(options: EnqueueOptions): boolean {
-  if (typeof options !== 'object' || options === null) return false
+  // An array, a promise or a map has no key either.
+  if (typeof options !== 'object' || options === null || Object.getPrototypeOf(options) !== Object.prototype)
+    return false
   if (options.unique !== undefined || options.headStartMs !== undefined) return false
   for (const key in options) if (!known.has(key)) return false
   const { deferByMs, deferUntil, expiresMs, jobId, jobTry, queueName, kwargs } = options

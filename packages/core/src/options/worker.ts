@@ -1,7 +1,6 @@
 /** The options of a worker, their meaning and their defaults. Unknown ones are refused. */
 
 import { isTimeZone } from '@arq-ts/protocol/time'
-import { DEFAULT_QUEUE_NAME } from '@arq-ts/protocol/jobs'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import * as z from './zod.ts'
 import type { CronJob } from '../cron/cron.ts'
@@ -12,9 +11,9 @@ import type { JobContext } from '../tasks/context.ts'
 import type { Needs } from '../tasks/contract.ts'
 import type { AnyTask } from '../tasks/task.ts'
 import { aFunction, aRecord, checkOptions, count, duration, hasMethods, retryPolicySchema, timer } from './check.ts'
-import { connectionDefaults, connectionShape } from './connection.ts'
+import { connectionShape } from './connection.ts'
 import type { ConnectionOptions } from './connection.ts'
-import { given } from './defaults.ts'
+import { given, queueReadLimitOf, workerDefaults } from './defaults.ts'
 import type { Defaults } from './defaults.ts'
 
 /** One queue of several; `weight` (default 1) counts with `queueOrder: 'weighted'`. */
@@ -140,59 +139,21 @@ export type StateOf<Given extends object, Provided> = Given &
 export interface StateOptions<Given extends object, Provided> {
   /** What this worker runs. A task that needs more of the context than `ctx` and `onStartup` provide does not compile. */
   tasks?: readonly (AnyTask & Needs<NoInfer<StateOf<Given, Provided>>>)[]
+  /** Cron jobs. One that needs more of the context than `ctx` and `onStartup` provide does not compile. */
+  cron?: readonly (CronJob & Needs<NoInfer<StateOf<Given, Provided>>>)[]
   /** As in `WorkerOptions`. */
   ctx?: Given
   /** As in `WorkerOptions`. */
   onStartup?: (ctx: WorkerState & NoInfer<Given>) => Provided | Promise<Provided>
+  /** As in `WorkerOptions`; it may need what `ctx` and `onStartup` provide, and no more. */
+  onShutdown?: (ctx: WorkerState & NoInfer<StateOf<Given, Provided>>) => unknown
+  /** As in `WorkerOptions`; it may need what `ctx` and `onStartup` provide, and no more. */
+  onJobStart?: (ctx: JobContext<NoInfer<StateOf<Given, Provided>>>) => unknown
+  /** As in `WorkerOptions`; it may need what `ctx` and `onStartup` provide, and no more. */
+  onJobEnd?: (ctx: JobContext<NoInfer<StateOf<Given, Provided>>>) => unknown
+  /** As in `WorkerOptions`; it may need what `ctx` and `onStartup` provide, and no more. */
+  afterJobEnd?: (ctx: JobContext<NoInfer<StateOf<Given, Provided>>>) => unknown
 }
-
-/** @internal */
-export const workerDefaults = {
-  ...connectionDefaults,
-  tasks: [],
-  cron: [],
-  queueName: DEFAULT_QUEUE_NAME,
-  queues: undefined,
-  queueOrder: 'strict',
-  maxJobs: 10,
-  jobTimeoutMs: 300_000,
-  keepResultMs: 3_600_000,
-  keepResultForever: false,
-  pollDelayMs: 500,
-  queueReadLimit: undefined,
-  maxTries: 5,
-  healthCheckIntervalMs: 3_600_000,
-  healthCheckKey: undefined,
-  retryJobs: true,
-  allowAbortJobs: true,
-  burst: false,
-  maxBurstJobs: -1,
-  jobCompletionWaitMs: 0,
-  handleSignals: true,
-  timeZone: undefined,
-  logResults: true,
-  logArguments: true,
-  ctx: {},
-  onStartup: undefined,
-  onShutdown: undefined,
-  onJobStart: undefined,
-  onJobEnd: undefined,
-  afterJobEnd: undefined,
-  middleware: [],
-  leaseMs: 30_000,
-  abortGraceMs: 5_000,
-  retry: undefined,
-  deadLetter: {},
-  unknownFunction: 'fail',
-  name: undefined,
-  eventLoopLagWarnMs: 1_000,
-  keyspaceNotifications: 'auto',
-  recorder: true,
-  schedules: true,
-} satisfies { [K in keyof WorkerOptions]-?: WorkerOptions[K] | undefined }
-
-const recorderDefaults = { intervalMs: 10_000 }
-const deadLetterDefaults = { maxAgeMs: 7 * 86_400_000, maxCount: 10_000 }
 
 const isNamed = (value: unknown) => typeof (value as { name?: unknown }).name === 'string'
 const aTask = z.custom<AnyTask>(
@@ -280,7 +241,7 @@ export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOpti
   if (checked.queues !== undefined && checked.queueName !== undefined) {
     throw new OptionsError('Worker: give `queueName` or `queues`, not both')
   }
-  const queues = (checked.queues ?? [checked.queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
+  const queues = (checked.queues ?? [checked.queueName ?? workerDefaults.queueName]).map((queue) =>
     typeof queue === 'string' ? { name: queue, weight: 1 } : { name: queue.name, weight: queue.weight ?? 1 },
   )
   const again = repeated(queues.map((queue) => queue.name))
@@ -300,14 +261,16 @@ export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOpti
   return {
     ...resolved,
     queues,
-    queueReadLimit: checked.queueReadLimit ?? Math.max(5 * resolved.maxJobs, 100),
-    deadLetter:
-      checked.deadLetter === false ? false : { ...deadLetterDefaults, ...(given(checked.deadLetter ?? {}) as object) },
-    recorder:
-      checked.recorder === false
-        ? false
-        : { ...recorderDefaults, ...(typeof checked.recorder === 'object' ? (given(checked.recorder) as object) : {}) },
+    queueReadLimit: checked.queueReadLimit ?? queueReadLimitOf(resolved.maxJobs),
+    deadLetter: orNone(checked.deadLetter, workerDefaults.deadLetter),
+    recorder: orNone(checked.recorder, workerDefaults.recorder),
   }
+}
+
+/** False for none; else the settings, each with its default. */
+function orNone<T extends object>(setting: boolean | object | undefined, defaults: T): false | T {
+  if (setting === false) return false
+  return { ...defaults, ...(typeof setting === 'object' ? (given(setting) as Partial<T>) : {}) }
 }
 
 /** Names of functions. arq allows several cron jobs on one function: they are several schedules of it. */

@@ -3,6 +3,7 @@ import { ArgumentsError } from '../errors.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import { readJobLog } from '../progress/job-events.ts'
 import { checkMethodOptions, checkName, checkObject, methodSchemas } from '../options/arguments.ts'
+import { gotValue } from '../options/given-value.ts'
 import type { JobLogEntry } from '../progress/job-log.ts'
 import type { Link } from '../redis/link.ts'
 import type { FunctionDefinition } from './function-definitions.ts'
@@ -182,9 +183,10 @@ export class History {
    * @throws ArgumentsError for another state.
    */
   async setErrorState(fingerprint: string, state: ErrorState): Promise<boolean> {
+    checkName('history.setErrorState', 'fingerprint', fingerprint)
     if (!ERROR_STATES.includes(state))
       throw new ArgumentsError(
-        `unknown state '${String(state)}' of an error, expected one of ${ERROR_STATES.join(', ')}`,
+        `history.setErrorState: Expected \`state\` to be one of ${ERROR_STATES.join(', ')}, ${gotValue(state)}`,
       )
     return this.#link.recordings.setField(this.#link.keys.obsError(fingerprint), 'state', state)
   }

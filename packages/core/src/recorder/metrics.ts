@@ -1,3 +1,4 @@
+import { gotValue } from '../options/given-value.ts'
 import { ArgumentsError } from '../errors.ts'
 import { COUNTS, GAUGES, OLDEST_MAX } from './measures.ts'
 import type { CountName, Measures } from './measures.ts'
@@ -30,7 +31,9 @@ export function isGauge(metric: Metric): metric is GaugeMetric {
 /** @throws ArgumentsError for an unknown metric. */
 export function checkMetric(metric: string): asserts metric is Metric {
   if ((METRICS as readonly string[]).includes(metric)) return
-  throw new ArgumentsError(`unknown metric '${metric}', expected one of ${METRICS.join(', ')}`)
+  throw new ArgumentsError(
+    `history.series: Expected \`metric\` to be one of ${METRICS.join(', ')}, ${gotValue(metric)}`,
+  )
 }
 
 /** The value of a count or latency metric; null for a latency without runs. */

@@ -29,18 +29,20 @@ export class TargetError extends Error {
 /** Reads a target; clients are recognized by their members, since they may come from another copy or version of ioredis. @throws TargetError */
 export function readTarget(target: unknown): TargetSettings {
   if (typeof target === 'string') return { kind: 'server', options: checked(fromText(target)) }
+  if (isClientClass(target)) throw new TargetError(`a client, not its class: write \`new ${target.name}(…)\``)
   if (typeof target !== 'object' || target === null || Array.isArray(target)) throw new TargetError(EXPECTED)
   if (isClusterClient(target)) {
     const { startupNodes, options } = target
     return { kind: 'cluster', nodes: [...startupNodes], options: known(options, CLUSTER_KEYS) as ClusterOptions }
   }
   if (isRedisClient(target)) return { kind: 'server', options: checked(known(target.options, REDIS_KEYS)) }
-  if (Object.prototype.toString.call(target) !== '[object Object]') throw new TargetError(EXPECTED)
   if (isNodeRedisClient(target)) {
     throw new TargetError(
       'a URL, ioredis options or an ioredis client; this is a client of another library (node-redis): give its URL, arq-ts opens connections of its own',
     )
   }
+  if (Object.prototype.toString.call(target) !== '[object Object]' || isStranger(target))
+    throw new TargetError(EXPECTED)
   for (const key of Object.keys(target)) {
     if (key === 'url') throw new TargetError('the URL itself, not an object with a `url`: redis: `redis://host:6379/0`')
     if (key === 'database') throw new TargetError('options with the number of the database as `db`')
@@ -66,18 +68,41 @@ const EXPECTED =
 /** ioredis would put it before the keys of plain commands, and not before those of our scripts. */
 const PREFIXED = 'settings without `keyPrefix`: give it as the option `keyPrefix` beside `redis`'
 
+const MAX_PORT = 65_535
+/** Options that ioredis hands to others as they are: these fail late, or in words of their own. */
+const TEXTS = ['host', 'path', 'username', 'password', 'name', 'sentinelUsername', 'sentinelPassword'] as const
+
 function checked(options: RedisOptions): RedisOptions {
   if (options.keyPrefix) throw new TargetError(PREFIXED)
-  const { db, port } = options
-  if (db !== undefined && db !== null && !(Number.isInteger(Number(db)) && Number(db) >= 0))
-    throw new TargetError(`a target whose database is a number from 0, not '${String(db)}'`)
-  if (
-    port !== undefined &&
-    port !== null &&
-    !(Number.isInteger(Number(port)) && Number(port) >= 0 && Number(port) < 65_536)
-  )
-    throw new TargetError(`a target whose port is a number from 0 to 65535, not '${String(port)}'`)
+  const { db, port, sentinels, tls } = options
+  if (!isWhole(db, Infinity)) throw new TargetError(`a target whose database is a number from 0, not ${kindText(db)}`)
+  if (!isWhole(port, MAX_PORT))
+    throw new TargetError(`a target whose port is a number from 0 to ${MAX_PORT}, not ${kindText(port)}`)
+  const wrong = TEXTS.find((key) => typeof (options[key] ?? '') !== 'string')
+  if (wrong !== undefined)
+    throw new TargetError(`a target whose \`${wrong}\` is a string, not ${kindOf(options[wrong])}`)
+  if (typeof (tls ?? {}) !== 'object') throw new TargetError(`a target whose \`tls\` is an object, not ${kindOf(tls)}`)
+  if (!Array.isArray(sentinels ?? []))
+    throw new TargetError('a target whose `sentinels` are an array of { host, port }')
   return { ...options, ...(db == null ? {} : { db: Number(db) }), ...(port == null ? {} : { port: Number(port) }) }
+}
+
+/** True for a whole number from 0, as such or as digits, and for one that is not given. */
+function isWhole(value: unknown, max: number): boolean {
+  if (value === undefined || value === null) return true
+  if (typeof value !== 'number' && typeof value !== 'string') return false
+  return value !== '' && Number.isInteger(Number(value)) && Number(value) >= 0 && Number(value) <= max
+}
+
+/** A number that is none, as it came. */
+function kindText(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? `'${value}'` : kindOf(value)
+}
+
+/** The kind of a value, which may be a secret. */
+function kindOf(value: unknown): string {
+  if (value instanceof Promise) return 'a Promise; await it first'
+  return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
 /** `redis://`, `rediss://`, `host:port`, or the path of a socket; ioredis options may follow as a query. */
@@ -146,8 +171,30 @@ function isClusterClient(value: object): value is { options: ClusterOptions; sta
   return isClient(value) && 'startupNodes' in value && Array.isArray(value.startupNodes)
 }
 
+/** A client, cluster, sentinel or pool of node-redis: `sendCommand`, before 4 also `send_command`. */
 function isNodeRedisClient(value: object): boolean {
-  return 'sendCommand' in value || ('connect' in value && typeof value.connect === 'function')
+  return (
+    'sendCommand' in value || 'send_command' in value || ('connect' in value && typeof value.connect === 'function')
+  )
+}
+
+/** True for a client of any version of ioredis or node-redis: no object of options. */
+export function isClientOfRedis(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return isClusterClient(value) || isRedisClient(value) || isNodeRedisClient(value)
+}
+
+/** An instance of a class that shows no field: it would be taken for options of which none is given. */
+function isStranger(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
+  return !isPlain && Object.keys(value).length === 0
+}
+
+function isClientClass(value: unknown): value is { name: string } {
+  return (
+    typeof value === 'function' && typeof value.prototype === 'object' && isNodeRedisClient(value.prototype as object)
+  )
 }
 
 function isClient(value: object): value is { options: object } {

@@ -1,6 +1,7 @@
 import { bindArguments, missingText } from '@arq-ts/protocol/jobs'
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { ArgumentsError, ResultError } from '../errors.ts'
+import { gotValue, hasFields } from '../options/given-value.ts'
 import { Refusal } from './arrival/as-is.ts'
 import { arrivalOf, resultArrivalOf } from './arrival/plan.ts'
 import type { Arrival } from './arrival/plan.ts'
@@ -92,10 +93,9 @@ function packObject(call: Call, input: unknown, codec: CodecName): PackedCall {
 /** An input by the names of its parameters. @throws ArgumentsError */
 function named(call: Call, input: unknown): Bound {
   const { name } = call
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    throw new ArgumentsError(
-      `${name}() takes its parameters as one object, got \`${Array.isArray(input) ? 'an array' : truncate(String(input))}\``,
-    )
+  // A promise or a map has no fields, and would be a call without arguments.
+  if (!hasFields(input)) {
+    throw new ArgumentsError(`${name}() takes its parameters as one object, ${gotValue(input)}`)
   }
   const kwargs = bind(call, [], input as Bound)
   for (const key of Object.keys(kwargs)) if (kwargs[key] === undefined) delete kwargs[key]
@@ -120,9 +120,7 @@ function clean(arrival: Arrival, value: unknown, codec: CodecName, refuse: (prob
 
 function packArray(name: string, input: unknown): PackedCall {
   if (Array.isArray(input)) return { args: input, kwargs: {} }
-  throw new ArgumentsError(
-    `${name}() has no schema and takes its arguments as an array, got \`${truncate(String(input))}\``,
-  )
+  throw new ArgumentsError(`${name}() has no schema and takes its arguments as an array, ${gotValue(input)}`)
 }
 
 /** The two sides of a result: what a worker stores, and what a producer reads. */

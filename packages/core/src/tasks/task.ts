@@ -2,7 +2,9 @@ import type { CodecName, RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { AnyChunk, ChunkContext, ChunkJob, ChunkOptions, ChunkResults } from '../chunks/chunk.ts'
 import { chunkOfOne } from '../chunks/chunk-of-one.ts'
 import type { AnyLimit, Limit } from '../limits/limit.ts'
+import { checkObject } from '../options/arguments.ts'
 import { checkOptions } from '../options/check.ts'
+import { gotValue, hasFields } from '../options/given-value.ts'
 import { OptionsError } from '../errors.ts'
 import { inProcessHandler } from '../sandbox/in-process.ts'
 import { resolveSandbox } from '../sandbox/sandbox.ts'
@@ -244,7 +246,12 @@ export function implement<
   options?: TaskOptions & { chunk?: undefined; limits?: readonly Limit<NoInfer<Args>>[] },
 ): Task<Input, Result, Extra>
 export function implement(contract: Contract<never>, second: unknown, options: object = {}): AnyTask {
-  const given = typeof second === 'function' ? { ...options, handler: second } : (second as object)
+  if (typeof second !== 'function' && !hasFields(second))
+    throw new OptionsError(
+      `implement: Expected \`handler\` to be a function, or settings with a \`sandbox\`, ${gotValue(second)}`,
+    )
+  checkObject('implement', options)
+  const given = typeof second === 'function' ? { ...options, handler: second } : second
   const schema = isSandboxed('implement', given) ? implementSandboxedSchema : implementSchema
   const { contract: _, ...settings } = checkOptions('implement', schema, { ...given, contract })
   return taskOf(contract as Contract, settings as Settings)

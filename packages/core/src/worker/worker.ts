@@ -7,6 +7,7 @@ import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import * as lines from '../logging/log-lines.ts'
 import { createLogger } from '../logging/logger.ts'
 import type { Logger } from '../logging/logger.ts'
+import { checkSignal } from '../options/arguments.ts'
 import { resolveWorkerOptions } from '../options/worker.ts'
 import type { ResolvedWorkerOptions, StateOptions, WorkerOptions } from '../options/worker.ts'
 import type { SandboxStats } from '../sandbox/sandbox.ts'
@@ -78,8 +79,11 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
   /**
    * Runs until `stop()`, SIGTERM or SIGINT, the end of a burst, or `signal`. Rejects only when the start fails: a
    * throwing `onStartup`, say. Redis may be away, at the start too: it is waited for.
+   *
+   * @throws OptionsError for what is no AbortSignal.
    */
   run(signal?: AbortSignal): Promise<void> {
+    checkSignal('worker.run', signal)
     this.#running ??= this.#main(signal)
     return this.#running
   }

@@ -2,11 +2,20 @@ import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { Client, createLogger, cron, defineTask, Retry, Worker } from '../../src/index.ts'
+import {
+  Client,
+  clientDefaults,
+  createLogger,
+  cron,
+  defineTask,
+  Retry,
+  Worker,
+  workerDefaults,
+} from '../../src/index.ts'
 import type { EnqueueOptions, WorkerOptions } from '../../src/index.ts'
-import { clientDefaults, clientSchema, resolveClientOptions } from '../../src/options/client.ts'
+import { clientSchema, resolveClientOptions } from '../../src/options/client.ts'
 import { checkEnqueueOptions } from '../../src/options/enqueue.ts'
-import { resolveWorkerOptions, workerDefaults, workerSchema } from '../../src/options/worker.ts'
+import { resolveWorkerOptions, workerSchema } from '../../src/options/worker.ts'
 import { retryPolicySchema } from '../../src/options/check.ts'
 import { enqueueSchema } from '../../src/options/enqueue.ts'
 import { taskSchema } from '../../src/tasks/task-options.ts'
@@ -38,7 +47,7 @@ describe('bad options are refused with the field, what was expected, what came, 
     [{ deadLetter: true }, 'Expected `deadLetter` to be false or an object, got `true`'],
     [{ retry: { delayMs: 1, backoff: 'expo' } }, "to be 'exponential' or 'fixed' or a function, got `\"expo\"`"],
     [{ timeZone: 'Mars' }, 'IANA time zone'],
-    [{ logger: console }, 'Expected `logger` to be a pino logger, got `an object`'],
+    [{ logger: console }, 'Expected `logger` to be a pino logger, got `an instance of console`'],
     [{ tasks: [() => 1] }, 'Expected `tasks.0` to be a task made by defineTask(), got `a function`'],
     [{ cron: [{ name: 'x' }] }, 'Expected `cron.0` to be a cron job made by cron(), got `an object`'],
     [{ queues: ['a'], queueName: 'b' }, 'give `queueName` or `queues`, not both'],

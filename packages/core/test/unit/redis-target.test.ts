@@ -55,6 +55,21 @@ describe('a target that cannot be used is refused with a reason:', () => {
     ['a map', new Map(), /a URL such as redis:/],
     ['an array', [{ host: 'h' }], /a URL such as redis:/],
     ['nothing', '', /a URL such as redis:/],
+    ['a host that is a number', { host: 5 }, /whose `host` is a string, not a number/],
+    ['a host that is an array', { host: ['h'] }, /whose `host` is a string, not an array/],
+    ['a host that comes later', { host: Promise.resolve('h') }, /whose `host` is a string, not a Promise; await it/],
+    [
+      'a password that is a number',
+      { password: 123_456 },
+      /whose `password` is a string, not a number, got `an object`$/,
+    ],
+    ['a password by a function', { password: () => 'p' }, /whose `password` is a string, not a function/],
+    ['a port that is true', { port: true }, /whose port is a number from 0 to 65535, not a boolean/],
+    ['a port that is a symbol', { port: Symbol.iterator }, /not a symbol/],
+    ['a port that is an array', { port: [1] }, /not an array/],
+    ['a database that is true', { db: true }, /whose database is a number from 0, not a boolean/],
+    ['TLS that is text', { tls: 'yes' }, /whose `tls` is an object, not a string/],
+    ['one sentinel', { sentinels: { host: 'h' } }, /whose `sentinels` are an array/],
   ])('%s', (_, redis, reason) => {
     const make = () => new Client({ redis: redis as string })
     expect(make).toThrow(OptionsError)

@@ -81,7 +81,7 @@ describe('what a producer packs', () => {
     ["got an unexpected keyword argument 'widht'; it takes 'path', 'width'", { path: 'a', widht: 5 }],
     ['`path`: Invalid input: expected string, received number', { path: 5 }],
     ['takes its parameters as one object, got `an array`', ['a']],
-    ['takes its parameters as one object, got `a`', 'a'],
+    ['takes its parameters as one object, got `"a"`', 'a'],
     ['takes its parameters as one object, got `null`', null],
   ])('is refused before it is sent, as the worker would: %s', (message, input) => {
     expect(() => resize.pack(input as never)).toThrow(ArgumentsError)

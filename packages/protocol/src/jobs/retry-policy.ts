@@ -14,7 +14,12 @@ export interface RetryPolicy {
   maxDelayMs?: number
 }
 
-const DEFAULT_MAX_DELAY_MS = 86_400_000
+/** The parts of a retry policy that may be left out, as they are then. */
+export const retryDefaults = Object.freeze({
+  backoff: 'exponential',
+  jitter: 0,
+  maxDelayMs: 86_400_000,
+} as const) satisfies Omit<Required<RetryPolicy>, 'delayMs'>
 
 /**
  * The delay before the next try, in whole ms. A backoff function that throws or gives nonsense counts as `delayMs`:
@@ -24,14 +29,14 @@ const DEFAULT_MAX_DELAY_MS = 86_400_000
  * @param random - in [0, 1).
  */
 export function retryDelayMs(policy: RetryPolicy, failedTry: number, error: unknown, random: number): number {
-  const max = policy.maxDelayMs ?? DEFAULT_MAX_DELAY_MS
+  const max = policy.maxDelayMs ?? retryDefaults.maxDelayMs
   const wanted = Math.min(backoffMs(policy, failedTry, error), max)
-  const jitter = policy.jitter === true ? 0.5 : Number(policy.jitter ?? 0)
+  const jitter = policy.jitter === true ? 0.5 : Number(policy.jitter ?? retryDefaults.jitter)
   return Math.max(0, Math.round(wanted * (1 - jitter * random)))
 }
 
 function backoffMs(policy: RetryPolicy, failedTry: number, error: unknown): number {
-  const { backoff = 'exponential', delayMs } = policy
+  const { backoff = retryDefaults.backoff, delayMs } = policy
   if (backoff === 'fixed') return delayMs
   if (backoff === 'exponential') return delayMs * 2 ** Math.min(failedTry - 1, 60)
   try {

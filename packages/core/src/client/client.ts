@@ -23,7 +23,6 @@ import type { EnqueueWithin, Metadata } from '../middleware/enqueue-side.ts'
 import type { Enqueued } from '../middleware/middleware.ts'
 import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
-import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
 import type { Link } from '../redis/link.ts'
 import { newJobId } from './job-ids.ts'
 import { Schedules } from '../schedules/schedules.ts'
@@ -95,7 +94,7 @@ export class Client {
   /** Acts on jobs as they were seen, which can be undone. */
   readonly reversals: Reversals
   readonly #link: Link
-  readonly #batcher: EnqueueBatcher
+  readonly #batcher: ReturnType<Link['newBatcher']>
   readonly #ownsLink: boolean
   readonly #onEnqueued: ((job: JobEvent) => void) | undefined
   /** Undefined where no middleware surrounds what is enqueued. */
@@ -117,7 +116,7 @@ export class Client {
     this.#onEnqueued = onEnqueued
     this.#within = enqueueWithin(parts.middleware)
     this.#ownsLink = !(options instanceof SharedLink)
-    this.#batcher = new EnqueueBatcher(link.broker, link.timeoutMs)
+    this.#batcher = link.newBatcher()
     this.queues = new Queues(link, queueName)
     this.jobs = new Jobs(link, this.queues)
     this.deadLetters = new DeadLetters(link, this.jobs)

@@ -1,6 +1,6 @@
-import { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
 import type { Broker, Claim } from '../redis/broker.ts'
 import type { Faults } from '../redis/faults.ts'
+import { impatient, Patience } from './patience.ts'
 import { itself, jobIdOf, sumOf } from './spread.ts'
 import type { Members, Spread } from './spread.ts'
 
@@ -14,13 +14,9 @@ export interface Place {
  * The hot path over partitions. A call is split by the partitions of its jobs; each part is the very call that a
  * namespace in one piece makes. Calls that look for work name a place.
  */
-export function spanBroker(
-  spread: Spread<Broker>,
-  options: { placeOf: (name: string) => Place; timeoutMs: number },
-): Broker {
-  const { placeOf, timeoutMs } = options
+export function spanBroker(spread: Spread<Broker>, placeOf: (name: string) => Place): Broker {
   const { all, home } = spread
-  const batchers = new Map(all.map((part) => [part, new EnqueueBatcher(part, timeoutMs)]))
+  const patience = new Patience<string>()
   const at = (name: string) => {
     const { partition, queueName } = placeOf(name)
     return { part: all[partition]!, queueName }
@@ -33,14 +29,12 @@ export function spanBroker(
     faults: spanFaults(all.map((part) => part.faults)),
     dueJobs: home.dueJobs,
 
-    // The calls of one batch go into a batch for each partition, which fill up as one does.
-    enqueue: (calls, how = {}) =>
-      how.resent
-        ? spread.aligned(calls, jobIdOf, (part, own) => part.enqueue(own, how))
-        : Promise.all(calls.map((call) => batchers.get(spread.of(call.jobId))!.add(call))),
+    enqueue: (calls, how) => spread.aligned(calls, jobIdOf, (part, own) => part.enqueue(own, how)),
+    // A node that is away must not hold up what lies on the others. Jobs that a late answer sets aside lapse by themselves.
     reserve: (name, want, passOver, signal) => {
       const { part, queueName } = at(name)
-      return part.reserve(queueName, want, passOver, signal)
+      const none = () => ({ jobIds: [], nextDueMs: null, nowMs: home.clock.now() })
+      return patience.ask(name, () => part.reserve(queueName, want, passOver, signal), none)
     },
     unreserve: (name, jobIds) => {
       const { part, queueName } = at(name)
@@ -48,7 +42,7 @@ export function spanBroker(
     },
     claim: (name, jobIds, how) => {
       const { part, queueName } = at(name)
-      return part.claim(queueName, jobIds, how)
+      return impatient(how.signal, (signal) => part.claim(queueName, jobIds, { ...how, signal }))
     },
     claimAborted: async (queueName, how) => {
       const claims: Claim[] = []

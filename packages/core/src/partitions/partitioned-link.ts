@@ -1,4 +1,5 @@
 import { OptionsError } from '../errors.ts'
+import type { EnqueueBatcher } from '../redis/enqueue-batcher.ts'
 import { Link } from '../redis/link.ts'
 import type { LinkOptions } from '../redis/link.ts'
 import { spanBroker } from './broker.ts'
@@ -6,7 +7,7 @@ import type { Place } from './broker.ts'
 import { spanFrozenJobs, spanHolds, spanJobPages, spanJobs, spanUniqueJobs } from './jobs.ts'
 import { PartitionedKeys, PartitionKeys } from './keys.ts'
 import { Placement } from './placement.ts'
-import { spanDamagedKeys, spanDeadLetters, spanQueues, spanSurvey } from './queues.ts'
+import { roughSize, spanDamagedKeys, spanDeadLetters, spanQueues, spanSurvey } from './queues.ts'
 import { spanFlows, spanLimits, spanSchedules, spanTicks } from './services.ts'
 import { Spread } from './spread.ts'
 
@@ -55,6 +56,7 @@ export class PartitionedLink extends Link {
   override readonly schedules: Link['schedules']
   override readonly ticks: Link['ticks']
   override readonly limitRecords: Link['limitRecords']
+  override readonly roughSize: Link['roughSize']
   readonly #placement: Placement
 
   /** @throws OptionsError where the prefix has no hash tag. */
@@ -75,7 +77,7 @@ export class PartitionedLink extends Link {
     this.keys = namespace
     this.broker = spanBroker(
       spread((part) => part.broker),
-      { placeOf: (name) => places.get(name)!, timeoutMs: this.timeoutMs },
+      (name) => places.get(name)!,
     )
     this.jobs = spanJobs(spread((part) => part.jobs))
     this.jobPages = spanJobPages(spread((part) => part.jobPages))
@@ -83,6 +85,7 @@ export class PartitionedLink extends Link {
     this.holds = spanHolds(spread((part) => part.holds))
     this.uniqueJobs = spanUniqueJobs(spread((part) => part.uniqueJobs))
     this.queues = spanQueues(spread((part) => part.queues))
+    this.roughSize = roughSize(spread((part) => part.queues))
     this.deadLetters = spanDeadLetters(spread((part) => part.deadLetters))
     this.survey = spanSurvey(spread((part) => part.survey))
     this.damaged = spanDamagedKeys(spread((part) => ({ prefix: part.keys.prefix, damaged: part.damaged })))
@@ -90,6 +93,16 @@ export class PartitionedLink extends Link {
     this.schedules = spanSchedules(spread((part) => part.schedules))
     this.ticks = spanTicks(spread((part) => part.ticks))
     this.limitRecords = spanLimits(spread((part) => part.limitRecords))
+  }
+
+  override partOf(jobId: string): Link {
+    return this.parts[this.#placement.of(jobId)]!
+  }
+
+  /** Batches of one partition wait for no other. */
+  override newBatcher(): Pick<EnqueueBatcher, 'add'> {
+    const batchers = this.parts.map((part) => part.newBatcher())
+    return { add: (call) => batchers[this.#placement.of(call.jobId)]!.add(call) }
   }
 
   override newId(draw: () => string, key?: string): string {

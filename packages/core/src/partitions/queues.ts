@@ -5,6 +5,7 @@ import type { KeySurvey } from '../redis/key-survey.ts'
 import type { QueueCounts, QueueRecords } from '../redis/queues.ts'
 import type { FoundQueues } from '../redis/key-survey.ts'
 import { PAGE } from '../redis/calls.ts'
+import { Patience } from './patience.ts'
 import { chained, itself, leastOf, merged, sumOf } from './spread.ts'
 import type { Members, Spread } from './spread.ts'
 
@@ -42,6 +43,22 @@ export function spanQueues(spread: Spread<QueueRecords>): QueueRecords {
   return spanned as QueueRecords
 }
 
+/** The number of members of queues for a health line: that of a partition whose node is away is as it was last known. */
+export function roughSize(spread: Spread<QueueRecords>): (queueNames: readonly string[]) => Promise<number> {
+  const patience = new Patience<QueueRecords>()
+  const known = new Map<QueueRecords, number>()
+  return (queueNames) =>
+    spread.sum(async (part) => {
+      const size = await patience.ask(
+        part,
+        () => part.size(queueNames),
+        () => known.get(part) ?? 0,
+      )
+      known.set(part, size)
+      return size
+    })
+}
+
 function together(counts: readonly QueueCounts[]): QueueCounts {
   const sum = (of: (each: QueueCounts) => number) => sumOf(counts.map(of))
   return {
@@ -65,6 +82,7 @@ function together(counts: readonly QueueCounts[]): QueueCounts {
 
 /** Dead letters, the newest of all partitions first. */
 export function spanDeadLetters(spread: Spread<DeadLetterRecords>): DeadLetterRecords {
+  const patience = new Patience<DeadLetterRecords>()
   const headers = async (offset: number, limit: number) => {
     const found = await spread.concat((part) => part.headers(0, offset + limit))
     return found.sort(newestFirst).slice(offset, offset + limit)
@@ -89,8 +107,16 @@ export function spanDeadLetters(spread: Spread<DeadLetterRecords>): DeadLetterRe
     },
     purge: async (jobIds) => sumOf(await spread.groups(jobIds, itself, (part, own) => part.purge(own))),
     // Each partition keeps its share: no call counts the letters of all.
-    trim: ({ maxAgeMs, maxCount }) =>
-      spread.sum((part) => part.trim({ maxAgeMs, maxCount: Math.ceil(maxCount / spread.all.length) })),
+    trim: ({ maxAgeMs, maxCount }) => {
+      const share = { maxAgeMs, maxCount: Math.ceil(maxCount / spread.all.length) }
+      return spread.sum((part) =>
+        patience.ask(
+          part,
+          () => part.trim(share),
+          () => 0,
+        ),
+      )
+    },
     replay: (jobId, ...rest) => spread.of(jobId).replay(jobId, ...rest),
     add: (queueName, jobId, ...rest) => spread.of(jobId).add(queueName, jobId, ...rest),
   }

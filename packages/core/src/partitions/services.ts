@@ -3,6 +3,7 @@ import type { FlowRecords } from '../redis/flows.ts'
 import type { LimitRecords } from '../redis/limits.ts'
 import type { ScheduleRecords } from '../redis/schedules.ts'
 import type { TickRecords } from '../redis/ticks.ts'
+import { Patience } from './patience.ts'
 import { itself, jobIdOf, leastOf } from './spread.ts'
 import type { Members, Spread } from './spread.ts'
 
@@ -45,10 +46,13 @@ export function spanFlows(spread: Spread<FlowRecords>): FlowRecords {
 
 /** A schedule lies with its ticks, whose ids are `<name>:<unix ms>`. */
 export function spanSchedules(spread: Spread<ScheduleRecords>): ScheduleRecords {
+  const patience = new Patience<ScheduleRecords>()
   const at = (name: string) => spread.of(tickOf(name))
   const spanned: Members<ScheduleRecords> = {
     take: async (momentMs, most) => {
-      const taken = await spread.each((part) => part.take(momentMs, Math.ceil(most / spread.all.length)))
+      const none = () => ({ nowMs: 0, nextMs: null, names: [] })
+      const share = Math.ceil(most / spread.all.length)
+      const taken = await spread.each((part) => patience.ask(part, () => part.take(momentMs, share), none))
       return {
         nowMs: Math.max(...taken.map(({ nowMs }) => nowMs)),
         nextMs: leastOf(taken.map(({ nextMs }) => nextMs)),

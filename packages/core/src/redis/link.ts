@@ -8,6 +8,7 @@ import type { RedisTarget } from './connection.ts'
 import { CronPauses } from './cron-pauses.ts'
 import { DamagedKeys } from './damage.ts'
 import { DeadLetterRecords } from './dead-letters.ts'
+import { EnqueueBatcher } from './enqueue-batcher.ts'
 import { describeFault } from './faults.ts'
 import { Holds } from './holds.ts'
 import { ForeignResults } from './foreign-results.ts'
@@ -57,6 +58,8 @@ export interface LinkOptions {
 export class Link {
   /** Links to the partitions of its namespace: itself, where that is in one piece. */
   readonly parts: readonly Link[] = [this]
+  /** The number of members of queues, for a worker's health line. */
+  readonly roughSize: (queueNames: readonly string[]) => Promise<number> = (queueNames) => this.queues.size(queueNames)
   readonly keys: Keys
   readonly clock: RedisClock
   readonly connection: Connection
@@ -145,6 +148,16 @@ export class Link {
   /** The name of a queue as `broker` takes it where it looks for work: that of a partition where there are several. */
   place(queueName: string): string {
     return queueName
+  }
+
+  /** The link to the partition of a job. */
+  partOf(_jobId: string): Link {
+    return this
+  }
+
+  /** What makes enqueues of a client travel together. */
+  newBatcher(): Pick<EnqueueBatcher, 'add'> {
+    return new EnqueueBatcher(this.broker, this.timeoutMs)
   }
 
   /** A new id for a job, which lies in the slot of `key` where one is given. */

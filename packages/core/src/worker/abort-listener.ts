@@ -10,7 +10,7 @@ const MAX_BATCH = 1_000
 
 export interface AbortListenerOptions {
   broker: Broker
-  slots: Slots
+  slots: Pick<Slots, 'add' | 'running' | 'waiting'>
   log: Logger
   workerId: string
   queueNames: readonly string[]

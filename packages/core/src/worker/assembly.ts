@@ -22,6 +22,7 @@ import { Recorder } from '../recorder/recorder.ts'
 import { TickJournal } from '../recorder/tick-journal.ts'
 import { refuseUnspanned } from '../partitions/refusals.ts'
 import { openLinkTo } from '../partitions/partitioned-link.ts'
+import type { Link } from '../redis/link.ts'
 import { Sandboxes } from '../sandbox/sandboxes.ts'
 import { ScheduleService } from '../schedules/schedule-service.ts'
 import { SCHEDULE_TASK, scheduleTask } from '../schedules/schedule-task.ts'
@@ -32,6 +33,7 @@ import { orderOf } from './claiming/queue-order.ts'
 import { CronService } from './cron-service.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { Leases } from './leases.ts'
 import { makeContext } from './running/context.ts'
 import { Quiet } from './quiet.ts'
 import { Executor } from './running/executor.ts'
@@ -41,7 +43,7 @@ import { JobRecording } from './running/job-recording.ts'
 import { Reporter } from './running/reporter.ts'
 import { SettleBatcher } from './running/settle-batcher.ts'
 import { tracedRun } from './running/traced-run.ts'
-import { Slots } from './slots.ts'
+import { Slots, SlotsOf } from './slots.ts'
 import { StateHooks } from './state-hooks.ts'
 
 /**
@@ -155,17 +157,29 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const logs = recorder && new JobLogs(link.jobLogs, log, now)
   const recording = recorder && logs && new JobRecording(recorder, { journal, ticks: tickJournal }, logs, now)
   const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recording })
-  const leases: LeaseKeeper = new LeaseKeeper({
-    broker,
-    slots,
-    leaseMs: settings.leaseMs,
-    lagWarnMs: settings.eventLoopLagWarnMs,
-    log,
-    onLost: (job) => {
-      reporter.leaseLost(job.claim, job.run.task.name, 'while it ran')
-      executor.loseLease(job, new LeaseLostError('the lease of this job was lost'))
-    },
-  })
+  /** Each partition with the jobs in flight that lie there. */
+  const parts = link.parts.map((part) => ({
+    part,
+    jobs: link.parts.length === 1 ? slots : new SlotsOf(slots, (jobId) => link.partOf(jobId) === part),
+  }))
+  const keepers = new Map(
+    parts.map(({ part, jobs: own }, i) => {
+      const keeper: LeaseKeeper = new LeaseKeeper({
+        broker: part.broker,
+        slots: own,
+        leaseMs: settings.leaseMs,
+        // One of them watches the event loop for all.
+        lagWarnMs: i === 0 ? settings.eventLoopLagWarnMs : Infinity,
+        log,
+        onLost: (job) => {
+          reporter.leaseLost(job.claim, job.run.task.name, 'while it ran')
+          executor.loseLease(job, new LeaseLostError('the lease of this job was lost'))
+        },
+      })
+      return [part, keeper] as const
+    }),
+  )
+  const leases = new Leases([...keepers.values()], ({ claim }) => keepers.get(link.partOf(claim.jobId))!)
   const limitGate = new LimitGate({
     records: link.limitRecords,
     clock: link.clock,
@@ -189,7 +203,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     broker,
     gates,
     recordHold: (jobId, hold) => link.limitRecords.recordHold(jobId, hold, now()),
-    settler: new SettleBatcher(broker, log),
+    settler: settlerOf(link, log),
     slots,
     confirmLease: (job) => leases.confirm(job),
     tasks,
@@ -263,21 +277,24 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
       heartbeat.beatSoon()
     },
   })
-  const aborts = new AbortListener({
-    broker,
-    slots,
-    log,
-    workerId: id,
-    queueNames,
-    pollDelayMs: settings.pollDelayMs,
-    leaseMs: settings.leaseMs,
-    isQuiet: () => quiet.isQuiet,
-    interrupt: (jobs) => executor.interrupt('aborted', new JobAbortedError('aborted while running'), jobs),
-    end: (job) => void executor.start(job),
-  })
+  const aborts = parts.map(
+    ({ part, jobs: own }) =>
+      new AbortListener({
+        broker: part.broker,
+        slots: own,
+        log,
+        workerId: id,
+        queueNames,
+        pollDelayMs: settings.pollDelayMs,
+        leaseMs: settings.leaseMs,
+        isQuiet: () => quiet.isQuiet,
+        interrupt: (jobs) => executor.interrupt('aborted', new JobAbortedError('aborted while running'), jobs),
+        end: (job) => void executor.start(job),
+      }),
+  )
   const heartbeat: Heartbeat = new Heartbeat({
     registry,
-    queueRecords: queues,
+    countQueued: link.roughSize,
     log,
     queues: queueNames,
     healthCheckKeys: settings.healthCheckKey
@@ -315,6 +332,16 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     sandboxes,
     schedules,
     slots,
+  }
+}
+
+/** Settles jobs in batches: those of one partition, so that a node which is away holds up no others. */
+function settlerOf(link: Link, log: Logger): Pick<SettleBatcher, 'finish' | 'reschedule'> {
+  if (link.parts.length === 1) return new SettleBatcher(link.broker, log)
+  const settlers = new Map(link.parts.map((part) => [part, new SettleBatcher(part.broker, log)]))
+  return {
+    finish: (call) => settlers.get(link.partOf(call.jobId))!.finish(call),
+    reschedule: (call) => settlers.get(link.partOf(call.jobId))!.reschedule(call),
   }
 }
 

@@ -1,6 +1,5 @@
 import type { Logger } from '../logging/logger.ts'
 import { healthLine } from '@arq-ts/protocol/jobs'
-import type { QueueRecords } from '../redis/queues.ts'
 import type { WorkerRegistry } from '../redis/worker-registry.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
 import { MAX_TIMER_MS } from '../time/timer.ts'
@@ -17,7 +16,7 @@ const REGISTRY_TTL_MS = 15_000
  */
 export class Heartbeat {
   readonly #registry: WorkerRegistry
-  readonly #queueRecords: QueueRecords
+  readonly #countQueued: (queueNames: readonly string[]) => Promise<number>
   readonly #log: Logger
   readonly #queues: readonly string[]
   readonly #healthCheckKeys: readonly string[]
@@ -34,7 +33,7 @@ export class Heartbeat {
 
   constructor(options: {
     registry: WorkerRegistry
-    queueRecords: QueueRecords
+    countQueued: (queueNames: readonly string[]) => Promise<number>
     log: Logger
     queues: readonly string[]
     healthCheckKeys: readonly string[]
@@ -44,7 +43,7 @@ export class Heartbeat {
     maintain: () => Promise<void>
   }) {
     this.#registry = options.registry
-    this.#queueRecords = options.queueRecords
+    this.#countQueued = options.countQueued
     this.#log = options.log
     this.#queues = options.queues
     this.#healthCheckKeys = options.healthCheckKeys
@@ -130,7 +129,7 @@ export class Heartbeat {
   async #recordHealth(): Promise<void> {
     try {
       const { counters } = this.#describe()
-      const queued = await this.#queueRecords.size(this.#queues)
+      const queued = await this.#countQueued(this.#queues)
       const line = healthLine(new Date(), { ...counters, queued })
       const ttlMs = this.#intervalMs + 1_000
       await Promise.all(this.#healthCheckKeys.map((key) => this.#registry.writeHealth(key, line, ttlMs)))

@@ -5,6 +5,9 @@ import type { RunningJob, Slots } from './slots.ts'
 
 const MAX_BATCH = 500
 
+/** Jobs in flight whose leases are kept. */
+type Jobs = Pick<Slots, 'has' | 'size'> & Iterable<InFlightJob>
+
 /**
  * Renews the leases of all jobs in flight, by one call each third of their length, and reports those that were lost.
  * It also watches the event loop: a handler that blocks it stops every renewal, and users must hear of that.
@@ -13,7 +16,7 @@ const MAX_BATCH = 500
  */
 export class LeaseKeeper {
   readonly #broker: Broker
-  readonly #slots: Slots
+  readonly #slots: Jobs
   readonly #leaseMs: number
   readonly #lagWarnMs: number
   readonly #log: Logger
@@ -25,7 +28,7 @@ export class LeaseKeeper {
 
   constructor(options: {
     broker: Broker
-    slots: Slots
+    slots: Jobs
     leaseMs: number
     lagWarnMs: number
     log: Logger
@@ -77,7 +80,16 @@ export class LeaseKeeper {
    * up again first, or it would find its own running jobs due, and run them twice.
    */
   async afterSleep(): Promise<void> {
-    if (performance.now() - this.#lastTurnMs > (this.#leaseMs * 2) / 3) await this.renewNow()
+    if (this.#mayHaveLapsed()) await this.renewNow()
+  }
+
+  /** True where leases may have lapsed, and no renewal is under way. */
+  get isOverdue(): boolean {
+    return this.#renewing === undefined && this.#mayHaveLapsed()
+  }
+
+  #mayHaveLapsed(): boolean {
+    return performance.now() - this.#lastTurnMs > (this.#leaseMs * 2) / 3
   }
 
   async #renewAll(): Promise<void> {

@@ -93,3 +93,38 @@ export function begin(job: InFlightJob, run: HandlerRun, leaseDeadlineMs: number
   job.leaseDeadlineMs = leaseDeadlineMs
   return job as RunningJob
 }
+
+/** The jobs in flight of one partition. */
+export class SlotsOf implements Pick<Slots, 'has' | 'size' | 'add' | 'running' | 'waiting'> {
+  readonly #slots: Slots
+  readonly #isOurs: (job: InFlightJob) => boolean
+
+  constructor(slots: Slots, isOurs: (jobId: string) => boolean) {
+    this.#slots = slots
+    this.#isOurs = ({ claim }) => isOurs(claim.jobId)
+  }
+
+  get size(): number {
+    return [...this].length
+  }
+
+  has(job: InFlightJob): boolean {
+    return this.#slots.has(job)
+  }
+
+  add(claim: Claim, leasedUntilMs: number, takesSlot?: boolean): InFlightJob {
+    return this.#slots.add(claim, leasedUntilMs, takesSlot)
+  }
+
+  *running(): Generator<RunningJob> {
+    for (const job of this.#slots.running()) if (this.#isOurs(job)) yield job
+  }
+
+  *waiting(): Generator<InFlightJob> {
+    for (const job of this.#slots.waiting()) if (this.#isOurs(job)) yield job
+  }
+
+  *[Symbol.iterator](): Generator<InFlightJob> {
+    for (const job of this.#slots) if (this.#isOurs(job)) yield job
+  }
+}

@@ -55,7 +55,9 @@ async function listen({
   await subscriber.listen(keys.orderChannel, onOrder)
   const hasEvents = await link.hasKeyspaceEvents()
   link.broker.hasKeyspaceListeners = hasEvents
+  const others = subscriber.onUp
   subscriber.onUp = () => {
+    others?.()
     onWork()
     onAbort()
     onOrder()

@@ -237,7 +237,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       this.log.warn(`this Redis may evict jobs (maxmemory-policy ${server.evictionPolicy}); set it to noeviction`)
     }
     await this.#unlessStopped(hooks.begin())
-    const listening = link.parts.map((part) =>
+    const listening = link.parts.map((part, i) =>
       listenForWork({
         link: part,
         log: this.log,
@@ -249,7 +249,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
           if (workerId === undefined || workerId === this.id) void quiet.look().catch(() => {})
         },
         onAbort: () => {
-          if (settings.allowAbortJobs) void aborts.look()
+          if (settings.allowAbortJobs) void aborts[i]!.look()
         },
       }),
     )
@@ -260,7 +260,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     recorder?.start()
     if (collector) collector.start()
     journal.note({ kind: 'worker-started', atMs: this.#startedAtMs, version: VERSION })
-    if (settings.allowAbortJobs) aborts.start()
+    if (settings.allowAbortJobs) for (const each of aborts) each.start()
     cron.start()
     schedules?.start()
     this.#emitSafely('started')
@@ -299,7 +299,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     const { aborts, collector, cron, gates, heartbeat, hooks, journal, leases, link } = this.#parts
     const { logs, quiet, recorder, sandboxes, schedules } = this.#parts
     cron.stop()
-    aborts.stop()
+    for (const each of aborts) each.stop()
     leases.stop()
     heartbeat.pause()
     recorder?.pause()

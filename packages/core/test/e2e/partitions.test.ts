@@ -4,6 +4,7 @@ import type { ClusterNode } from '@arq-ts/test-support'
 import { Cluster } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { Client, createLogger, defineTask, flow, Worker } from '../../src/index.ts'
+import type { WorkerOptions } from '../../src/index.ts'
 import { keySlot, Placement } from '../../src/partitions/placement.ts'
 
 /** On a Redis Cluster of three primaries, of which the first has a replica. */
@@ -12,6 +13,8 @@ const namespace = { keyPrefix: '{orders}:', partitions: PARTITIONS }
 const placement = new Placement(namespace.keyPrefix, PARTITIONS)
 const script = fileURLToPath(new URL('fixtures/partitioned-worker.mjs', import.meta.url))
 const logger = createLogger({ level: 'silent' })
+
+const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 
 let cluster: RedisCluster
 const closing: (() => unknown)[] = []
@@ -34,7 +37,7 @@ function connect(): Client {
   return client
 }
 
-async function work(tasks: ReturnType<typeof defineTask>[]): Promise<Worker> {
+async function work(tasks: ReturnType<typeof defineTask>[], more: WorkerOptions = {}): Promise<Worker> {
   const worker = new Worker({
     redis: redis(),
     logger,
@@ -43,6 +46,7 @@ async function work(tasks: ReturnType<typeof defineTask>[]): Promise<Worker> {
     pollDelayMs: 100,
     maxJobs: 50,
     ...namespace,
+    ...more,
   })
   const started = new Promise<void>((resolve) => worker.once('started', () => resolve()))
   const running = worker.run()
@@ -52,7 +56,6 @@ async function work(tasks: ReturnType<typeof defineTask>[]): Promise<Worker> {
 }
 
 test('jobs, batches, unique keys and flows work on all nodes, and every node has its share', async () => {
-  const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
   const client = connect()
   const outcomes = await client.enqueueMany(ids(300, 'all').map((jobId) => ['echo', [jobId], { jobId }] as const))
   expect(outcomes.filter(({ status }) => status === 'queued').length).toBe(300)
@@ -105,38 +108,73 @@ test('jobs of a worker that is killed run again on another, in every partition',
   for (const jobId of jobIds) expect(await client.job(jobId).result({ timeoutMs: 60_000 })).toBe(2)
 }, 120_000)
 
-test('a primary that dies is waited for, and what lies on the other nodes continues meanwhile', async () => {
+/** A task that waits to be released, and the ids that wait; a signal that fires ends the wait. */
+function holding() {
   const running = new Set<string>()
+  const lost = new Set<string>()
   let release = () => {}
   const released = new Promise<void>((resolve) => (release = resolve))
-  const hold = defineTask({
+  const task = defineTask({
     name: 'hold',
     handler: async (ctx) => {
       running.add(ctx.jobId)
+      ctx.signal.addEventListener('abort', () => lost.add(ctx.jobId))
       await released
       return ctx.jobId
     },
   })
-  const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
+  return { task, running, lost, release: () => release() }
+}
+
+/** Ids that lie on a node, and ids that do not. */
+function sorted(jobIds: readonly string[], node: ClusterNode): [there: string[], elsewhere: string[]] {
+  return [jobIds.filter((id) => nodeOf(id) === node), jobIds.filter((id) => nodeOf(id) !== node)]
+}
+
+test('a primary that dies is waited for, and its replica settles what ran', async () => {
+  const hold = holding()
   const client = connect()
-  await work([hold as never, echo as never])
+  await work([hold.task as never, echo as never])
   const victim = cluster.primaries[0]!
   const held = ids(12, 'held')
   for (const jobId of held) await client.enqueue('hold', [], { jobId })
-  await eventually(() => running.size === held.length, { timeoutMs: 30_000 })
+  await eventually(() => hold.running.size === held.length, { timeoutMs: 30_000 })
   await victim.admin.wait(1, 5_000)
   await victim.server.kill()
-  const [there, elsewhere] = [true, false].map((isThere) =>
-    ids(40, 'during').filter((jobId) => (nodeOf(jobId) === victim) === isThere),
-  ) as [string[], string[]]
+  const [there] = sorted(ids(40, 'during'), victim)
   const waiting = there.slice(0, 3).map((jobId) => client.enqueue('echo', [jobId], { jobId }))
-  // The replica is no primary before the cluster has noticed the death, which takes a second at least.
-  for (const jobId of elsewhere.slice(0, 6)) {
-    await client.enqueue('echo', [jobId], { jobId })
-    expect(await client.job(jobId).result({ timeoutMs: 40_000 })).toBe(jobId)
-  }
-  release()
+  hold.release()
   expect((await Promise.all(waiting)).map((job) => job?.jobId)).toEqual(there.slice(0, 3))
   for (const jobId of [...held, ...there.slice(0, 3)])
     expect(await client.job(jobId).result({ timeoutMs: 60_000 })).toBe(jobId)
+}, 120_000)
+
+test('a node that stays away holds up nothing that lies on the others: jobs start, leases are renewed, ends are stored', async () => {
+  const victim = cluster.primaries[1]!
+  const hold = holding()
+  const client = connect()
+  const worker = await work([hold.task as never, echo as never], { leaseMs: 1_500 })
+  const [there, elsewhere] = sorted(ids(60, 'away'), victim)
+  for (const jobId of [...there.slice(0, 3), ...elsewhere.slice(0, 3)]) await client.enqueue('hold', [], { jobId })
+  await eventually(() => hold.running.size === 6, { timeoutMs: 30_000 })
+  await victim.server.kill()
+  const stranded = client.enqueue('echo', ['stranded'], { jobId: there[3]! })
+  // Work of longer than two leases, while the node is away.
+  const until = performance.now() + 4_000
+  for (const [i, jobId] of elsewhere.slice(3).entries()) {
+    await client.enqueue('echo', [jobId], { jobId })
+    expect(await client.job(jobId).result({ timeoutMs: 30_000 })).toBe(jobId)
+    if (performance.now() > until && i >= 10) break
+  }
+  await eventually(() => performance.now() > until, { timeoutMs: 10_000 })
+  expect(await client.job(elsewhere[0]!).status()).toBe('in_progress')
+  const ended: string[] = []
+  worker.on('jobFinished', ({ jobId }) => ended.push(jobId))
+  hold.release()
+  for (const jobId of elsewhere.slice(0, 3)) expect(await client.job(jobId).result({ timeoutMs: 30_000 })).toBe(jobId)
+  await eventually(() => elsewhere.slice(0, 3).every((jobId) => ended.includes(jobId)))
+  expect([...hold.lost].filter((jobId) => elsewhere.includes(jobId))).toEqual([])
+  await victim.server.restart()
+  expect((await stranded)?.jobId).toBe(there[3])
+  expect(await client.job(there[3]!).result({ timeoutMs: 60_000 })).toBe('stranded')
 }, 120_000)

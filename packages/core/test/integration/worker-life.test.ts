@@ -79,7 +79,7 @@ describe('a worker that is stopped', () => {
     let described = 0
     const heartbeat: Heartbeat = new Heartbeat({
       registry: link.registry,
-      queueRecords: link.queues,
+      countQueued: (names) => link.queues.size(names),
       log: silent,
       queues: ['arq:queue'],
       healthCheckKeys: ['arq:queue:health-check'],

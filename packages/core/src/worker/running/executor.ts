@@ -47,7 +47,7 @@ export interface ExecutorOptions {
   broker: Broker
   /** What decides about claimed jobs before they start. */
   gates: Gates
-  settler: SettleBatcher
+  settler: Pick<SettleBatcher, 'finish' | 'reschedule'>
   slots: Slots
   /** Resolves with false when the lease of a job is lost. */
   confirmLease: (job: InFlightJob) => Promise<boolean>

@@ -1,0 +1,45 @@
+import { PATIENCE_MS } from '../partitions/patience.ts'
+import { within } from '../time/interruptible-wait.ts'
+import type { InFlightJob } from './in-flight-job.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+
+/**
+ * The leases of a worker: a keeper for each partition, so that a node which is away holds up no renewals but its own.
+ *
+ * stopped → started → stopped
+ */
+export class Leases {
+  readonly #keepers: readonly LeaseKeeper[]
+  readonly #keeperOf: (job: InFlightJob) => LeaseKeeper
+
+  constructor(keepers: readonly LeaseKeeper[], keeperOf: (job: InFlightJob) => LeaseKeeper) {
+    this.#keepers = keepers
+    this.#keeperOf = keeperOf
+  }
+
+  start(): void {
+    for (const keeper of this.#keepers) keeper.start()
+  }
+
+  stop(): void {
+    for (const keeper of this.#keepers) keeper.stop()
+  }
+
+  /** Renews every lease; after an outage, without waiting for the next turn. */
+  async renewNow(): Promise<void> {
+    await Promise.all(this.#keepers.map((keeper) => keeper.renewNow()))
+  }
+
+  /** Renews the lease of one job that may have lapsed; false where it is lost. */
+  confirm(job: InFlightJob): Promise<boolean> {
+    return this.#keeperOf(job).confirm(job)
+  }
+
+  /** To be awaited before work is looked for; see `LeaseKeeper`. One partition of several is not waited for without end. */
+  async afterSleep(): Promise<void> {
+    const [only, ...others] = this.#keepers
+    if (others.length === 0) return only!.afterSleep()
+    const overdue = this.#keepers.filter((keeper) => keeper.isOverdue)
+    if (overdue.length > 0) await within(Promise.all(overdue.map((keeper) => keeper.afterSleep())), PATIENCE_MS)
+  }
+}

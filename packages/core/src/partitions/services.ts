@@ -1,4 +1,5 @@
 import { OptionsError } from '../errors.ts'
+import type { CronPauseRecord, CronPauses } from '../redis/cron-pauses.ts'
 import type { FlowRecords } from '../redis/flows.ts'
 import type { LimitRecords } from '../redis/limits.ts'
 import type { ScheduleRecords } from '../redis/schedules.ts'
@@ -75,6 +76,23 @@ export function spanTicks(spread: Spread<TickRecords>): TickRecords {
       spread.of(tickOf(schedule.slice(0, schedule.lastIndexOf('@')))).watch(schedule, ...rest),
   }
   return spanned as TickRecords
+}
+
+/** A pause stands in every partition, and each tick asks where it lies. */
+export function spanCronPauses(spread: Spread<CronPauses>): CronPauses {
+  const spanned: Members<CronPauses> = {
+    all: async () => {
+      const pauses = new Map<string, CronPauseRecord>()
+      for (const part of await spread.each((each) => each.all())) {
+        // One that lasts anywhere lasts: a call that ended between two partitions is to be made again.
+        for (const [name, pause] of part) if (pauses.get(name)?.untilMs !== null) pauses.set(name, pause)
+      }
+      return pauses
+    },
+    pause: async (name, nowMs) => (await spread.each((part) => part.pause(name, nowMs))).some(Boolean),
+    resume: async (name, nowMs) => (await spread.each((part) => part.resume(name, nowMs))).some(Boolean),
+  }
+  return spanned as CronPauses
 }
 
 /** The id of some tick of a name. */

@@ -271,6 +271,19 @@ describe('what belongs to several jobs', () => {
     await eventually(async () => (await producer.job(jobId).status()) === 'complete')
   })
 
+  test('a pause of a cron job holds wherever its ticks lie', async () => {
+    const ran: string[] = []
+    const names = ids(6, 'cron:p')
+    await work({ cron: names.map((name) => cron(name, '* * * * * *', () => void ran.push(name))) })
+    const producer = client()
+    await eventually(() => new Set(ran).size === names.length, { timeoutMs: 20_000 })
+    for (const name of names) expect(await producer.cron.pause(name)).toBe(true)
+    expect(await producer.cron.pause('cron:p-0')).toBe(false)
+    const listed = (await producer.cron.list()).filter(({ pause }) => pause?.reach === 'exact')
+    expect(listed.map(({ name }) => name)).toEqual(names)
+    expect(await producer.cron.resume('cron:p-0')).toBe(true)
+  })
+
   test('limits are refused, at the worker and at run time, with the reason', async () => {
     const limited = defineTask({ name: 'limited', limits: [{ name: 'one', concurrency: 1 }], handler: () => 1 })
     expect(() => new Worker({ ...options, redis: bench.database().url, logger: silent, tasks: [limited] })).toThrow(

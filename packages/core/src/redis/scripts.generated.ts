@@ -660,8 +660,9 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
       redis.call('DEL', retry, result, letter)
       redis.pcall('ZREM', dead, id)
     end
-    -- Somebody made it due: it is held again, or has ended, by the next call.
-    local is_claimed = not is_new and score and redis.call('EXISTS', in_progress) == 1
+    -- Somebody made it due: it is held again, or has ended, by the next call. The fence of its run before a replay is no claim.
+    local holder = not is_new and score and redis.pcall('GET', in_progress)
+    local is_claimed = holder and holder ~= 'ended'
     local gone = not is_new and not score
     if is_faulty then
       reply[m + 1] = 3
@@ -1757,7 +1758,7 @@ export const luaShas = {
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
   flowEnd: '30fa8c1bf544a5821d53635aa41031a9df01d1aa',
   flowNote: '04d425fd92863e60a2f9dfb7a3494d797626b7a6',
-  flowPlace: '7da5063c81a14ef3d76ffe3648905dae46a2a340',
+  flowPlace: 'ac926502c51e599486a4f906c7a1e18940d8cbb5',
   flowReopen: '75a516c2c3da56918cf0c08c36aa2163c2b7004f',
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',

@@ -237,6 +237,29 @@ describe('a cancelled flow', () => {
 })
 
 describe('a replay', () => {
+  test('passes over at once what had run because of the failure, though the fence of that run still stands', async () => {
+    let isBroken = true
+    const broken = defineTask({
+      name: 'broken',
+      handler: () => {
+        if (isBroken) throw new Error('not yet')
+      },
+    })
+    await bench.worker({ tasks: [echo, broken] })
+    const f = flow('fenced')
+    const first = f.call(broken, [])
+    f.call(echo, { value: 'alert' }, { after: first, on: 'failure', name: 'alert' })
+    const run = await bench.client().start(f)
+    await expect(run.result({ timeoutMs })).rejects.toThrow(FlowFailedError)
+    // What a worker leaves where a Python worker might still run the job.
+    const alert = (await run.status()).members.find(({ name }) => name === 'alert')!
+    await bench.database().redis.set(`arq:in-progress:${alert.jobId}`, 'ended', 'PX', 60_000)
+    isBroken = false
+    await run.replay({ only: 'failed' })
+    await run.result({ timeoutMs })
+    expect(await states(run)).toEqual({ broken: 'success', alert: 'skipped' })
+  })
+
   test('runs what did not succeed, and what comes after it', async () => {
     let isWell = false
     const runs: string[] = []

@@ -30,8 +30,9 @@ for m = 0, (#KEYS - 5) / 6 - 1 do
       redis.call('DEL', retry, result, letter)
       redis.pcall('ZREM', dead, id)
     end
-    -- Somebody made it due: it is held again, or has ended, by the next call.
-    local is_claimed = not is_new and score and redis.call('EXISTS', in_progress) == 1
+    -- Somebody made it due: it is held again, or has ended, by the next call. The fence of its run before a replay is no claim.
+    local holder = not is_new and score and redis.pcall('GET', in_progress)
+    local is_claimed = holder and holder ~= 'ended'
     local gone = not is_new and not score
     if is_faulty then
       reply[m + 1] = 3

@@ -56,7 +56,7 @@ export type { ManagerEnqueueOptions } from './manager/manager.ts'
 export type { TaskQueueConfig, TaskQueueInput } from './config/schema.ts'
 export type { Unique } from './unique/unique.ts'
 export { Limits } from './limits/limits.ts'
-export type { LimitStatus } from './limits/limits.ts'
+export type { LimitJob, LimitStatus } from './limits/limits.ts'
 export type { Limit, LimitSettings, Rate } from './limits/limit.ts'
 export { flow } from './flows/flow.ts'
 export type { Flow } from './flows/flow.ts'
@@ -92,7 +92,7 @@ export type {
   RecordedTick,
   RecordedTry,
 } from './recorder/records.ts'
-export type { FunctionDefinition } from './recorder/function-definitions.ts'
+export type { DeclaredLimit, FunctionDefinition } from './recorder/function-definitions.ts'
 export type { CountName } from './recorder/measures.ts'
 export type { Language } from './recorder/series-name.ts'
 export type { QueueSearch, QueueStats } from './queues/queues.ts'

@@ -1,8 +1,11 @@
 import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
 import type { Link } from '../redis/link.ts'
 import { nameOfLimit } from '../redis/limits.ts'
+import type { LimitJob } from '../redis/limits.ts'
 import { checkLimitSettings, limitId, mergeSettings, readSettings, settingsText } from './limit.ts'
 import type { LimitSettings, Rate } from './limit.ts'
+
+export type { LimitJob }
 
 /** A limit as it stands. */
 export interface LimitStatus {
@@ -61,6 +64,18 @@ export class Limits {
     const [set, watched] = await Promise.all([limits.settings(), limits.watched()])
     const ids = [...new Set([...Object.keys(set), ...watched])]
     return this.#describe(ids.sort((a, b) => (a < b ? -1 : 1)))
+  }
+
+  /**
+   * Jobs under a limit, or under one `key` of it: those that have a place, those that are offered one, and those that wait, in
+   * their turn. At most `limit` of each, 100 by default.
+   */
+  async jobs(name: string, options: { key?: string; limit?: number } = {}): Promise<LimitJob[]> {
+    checkName('limits.jobs', 'name', name)
+    const { key, limit = 100 } = checkMethodOptions('limits.jobs', methodSchemas.limitJobs, options)
+    await this.#link.syncClock()
+    const { clock, limitRecords: limits } = this.#link
+    return limits.members(limitId(name, key), clock.now(), limit)
   }
 
   /** Takes back what was set for all keys, or for one `key`: what tasks declare counts again. False where nothing was set. */

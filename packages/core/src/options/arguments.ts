@@ -60,6 +60,7 @@ export const methodSchemas = {
   queueName: z.strictObject({ queueName: z.string().optional() }),
   actor: z.strictObject({ actor: z.string().min(1).nullable().optional() }),
   key: z.strictObject({ key: z.string().min(1).optional() }),
+  limitJobs: z.strictObject({ key: z.string().min(1).optional(), limit: count(1).optional() }),
   examine: z.strictObject({
     queues: z.array(aName).optional(),
     known: z.array(aName).optional(),

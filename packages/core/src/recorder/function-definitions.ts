@@ -1,6 +1,7 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { z } from 'zod'
 import { CallPacker } from './call-packer.ts'
+import type { AnyLimit, Rate } from '../limits/limit.ts'
 import type { Schema } from '../tasks/schema.ts'
 import type { RecorderPart } from './recorder.ts'
 
@@ -8,12 +9,25 @@ const TTL_MS = 86_400_000
 const REFRESH_MS = TTL_MS / 4
 const MAX_SCHEMA_BYTES = 16_384
 
+/** A limit as a task declares it. */
+export interface DeclaredLimit {
+  name: string
+  /** Jobs that run at a time; null for any number. */
+  concurrency: number | null
+  /** Rate at which jobs start; null for no bound. */
+  rate: Rate | null
+  /** True where each key has a limit of its own. */
+  isKeyed: boolean
+}
+
 /** A function as its workers have it. */
 export interface FunctionDefinition {
   isCron: boolean
   timeoutMs: number
   maxTries: number
   keepResultMs: number
+  /** Limits that its jobs start under, as its task declares them. */
+  limits: DeclaredLimit[]
   /** Its parameters as JSON Schema, in Python's positional order; null for a function without a schema. */
   params: object | null
 }
@@ -38,6 +52,16 @@ export class FunctionDefinitions implements RecorderPart {
     }
     return packer.calls
   }
+}
+
+/** The limits of a task as its definition has them. */
+export function declaredLimits(limits: readonly AnyLimit[] = []): DeclaredLimit[] {
+  return limits.map(({ concurrency = null, key, name, rate = null }) => ({
+    name,
+    concurrency,
+    rate,
+    isKeyed: key !== undefined,
+  }))
 }
 
 type ZodCore = Pick<typeof z, 'toJSONSchema'>

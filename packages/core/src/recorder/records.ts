@@ -175,9 +175,10 @@ export function readErrorGroup(fingerprint: string, hash: Readonly<Record<string
 
 /** Reads the definition of a function; null where there is none. */
 export function readDefinition(value: string | null): FunctionDefinition | null {
-  return (
-    (readEntry(value, { timeoutMs: 'number', maxTries: 'number', keepResultMs: 'number' }) as
-      | FunctionDefinition
-      | undefined) ?? null
-  )
+  const read = readEntry(value, { timeoutMs: 'number', maxTries: 'number', keepResultMs: 'number' }) as
+    | FunctionDefinition
+    | undefined
+  if (!read) return null
+  // Versions before wrote none.
+  return { ...read, limits: Array.isArray(read.limits) ? read.limits : [] }
 }

@@ -51,6 +51,19 @@ export interface LimitCounts {
   declared: string
 }
 
+/** A job under a limit. */
+export interface LimitJob {
+  jobId: string
+  /** `running`: it has a place. `offered`: a place is kept for it. `waiting`: it is held. */
+  state: 'running' | 'offered' | 'waiting'
+  /** Its queue; null for one that runs, whose place does not name it. */
+  queueName: string | null
+  /** The worker that runs it; null for one that does not run. */
+  workerId: string | null
+  /** The end of its place's lease, or of its offer; null for one that waits. */
+  until: Date | null
+}
+
 /** A hold of a job: why its score is far. */
 export interface HoldRecord {
   /** The capability that holds it: `limit`. */
@@ -202,6 +215,22 @@ export class LimitRecords {
     })
   }
 
+  /** Jobs that have a place, are offered one, or wait: `most` of each at most. */
+  async members(id: string, nowMs: number, most: number): Promise<LimitJob[]> {
+    const live = [`(${nowMs}`, '+inf', 'WITHSCORES', 'LIMIT', 0, most]
+    const replies = await this.#calls.pipeline([
+      ['zrangebyscoreBuffer', this.#keys.limitRunning(id), ...live],
+      ['zrangebyscoreBuffer', this.#keys.limitOffered(id), ...live],
+      ['zrangeBuffer', this.#keys.limitWaiting(id), 0, most - 1],
+    ])
+    const [running, offered, waiting] = replies as [Buffer[], Buffer[], Buffer[]]
+    return [
+      ...scored(running).map(([member, until]): LimitJob => ({ ...readPlace(member), state: 'running', until })),
+      ...scored(offered).map(([member, until]): LimitJob => ({ ...held(member), state: 'offered', until })),
+      ...waiting.map((member): LimitJob => ({ ...held(readId(member)), state: 'waiting', until: null })),
+    ]
+  }
+
   /** Keeps the reason of a hold by its score. */
   async recordHold(
     jobId: string,
@@ -238,6 +267,24 @@ export function nameOfLimit(id: string): string {
 /** The place of a claimed job: of this claim alone, so that a worker that lost its lease gives back its own. */
 export function placeOf({ jobId, token }: Pick<Held, 'jobId' | 'token'>): string {
   return `${token} ${jobId}`
+}
+
+/** Reads what `placeOf` wrote: a token ends with a slash and a UUID. */
+function readPlace(place: string): Pick<LimitJob, 'jobId' | 'queueName' | 'workerId'> {
+  const [, workerId = null, jobId = place] = /^([^]*?)\/[\da-f]{8}-[\da-f-]{27} ([^]*)$/.exec(place) ?? []
+  return { jobId, queueName: null, workerId }
+}
+
+function held(member: string): Pick<LimitJob, 'jobId' | 'queueName' | 'workerId'> {
+  return { ...readMember(member), workerId: null }
+}
+
+/** Members with their scores as times. */
+function scored(reply: readonly Buffer[]): [member: string, until: Date][] {
+  return Array.from({ length: reply.length / 2 }, (_, i) => [
+    readId(reply[2 * i]!),
+    new Date(Math.round(Number(reply[2 * i + 1]))),
+  ])
 }
 
 function memberOf(queueName: string, jobId: string): string {

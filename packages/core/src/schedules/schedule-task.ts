@@ -86,12 +86,13 @@ function refuseOptions(action: string, options: Given): void {
 /** A schedule as a Python producer reads it. */
 function plain(schedule: Schedule | null): object | null {
   if (!schedule) return null
-  const { functionName, timeZone, everyMs, queueName, next, last, putAt, at, ...rest } = schedule
+  const { functionName, timeZone, everyMs, startAt, queueName, next, last, putAt, at, ...rest } = schedule
   return {
     ...rest,
     task: functionName,
     time_zone: timeZone,
     every_ms: everyMs,
+    start_ms: startAt?.getTime() ?? null,
     queue_name: queueName,
     at_ms: at?.getTime() ?? null,
     next_ms: next?.getTime() ?? null,

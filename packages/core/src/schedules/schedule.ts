@@ -51,6 +51,8 @@ export interface Schedule {
   timeZone: string | null
   /** The distance of its ticks in ms; null where it ticks otherwise. */
   everyMs: number | null
+  /** The instant from which that distance counts; null where it ticks otherwise. */
+  startAt: Date | null
   /** The instant of its only tick; null where it ticks otherwise. */
   at: Date | null
   /** The function's name on the wire. */
@@ -164,6 +166,7 @@ export function toSchedule(name: string, record: ScheduleRecord, limits: Payload
     cron: rule?.kind === 'cron' ? rule.cron : null,
     timeZone: rule?.kind === 'cron' ? rule.timeZone : null,
     everyMs: rule?.kind === 'every' ? rule.everyMs : null,
+    startAt: rule?.kind === 'every' ? new Date(rule.startMs) : null,
     at: rule?.kind === 'at' ? new Date(rule.atMs) : null,
     functionName: record.function,
     args: isRead ? read.job.args : [],

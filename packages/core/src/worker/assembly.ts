@@ -15,7 +15,7 @@ import type { ResolvedWorkerOptions } from '../options/worker.ts'
 import { Collector } from '../collector/collector.ts'
 import { QueueGauges } from '../recorder/queue-gauges.ts'
 import { JobLogs } from '../progress/job-logs.ts'
-import { FunctionDefinitions, jsonSchemaOf } from '../recorder/function-definitions.ts'
+import { declaredLimits, FunctionDefinitions, jsonSchemaOf } from '../recorder/function-definitions.ts'
 import type { FunctionDefinition } from '../recorder/function-definitions.ts'
 import { Journal } from '../recorder/journal.ts'
 import { Recorder } from '../recorder/recorder.ts'
@@ -360,6 +360,7 @@ function definitionsOf(
           timeoutMs: task.timeoutMs ?? settings.jobTimeoutMs,
           maxTries: task.maxTries ?? settings.maxTries,
           keepResultMs: task.keepResultMs ?? settings.keepResultMs,
+          limits: declaredLimits(task.limits),
           params: jsonSchemaOf(task.params),
         }),
       ]),

@@ -288,3 +288,35 @@ test('fails a job whose key function throws, as an error of the job', async () =
   const job = await bench.client().enqueue(task, [])
   await expect(job?.result({ timeoutMs: 5_000 })).rejects.toThrow("limit 'one': expected `key` to return a string")
 })
+
+test('lists the jobs that have a place with their workers, and those that wait in their turn', async () => {
+  const runs = counted()
+  const limited = defineTask({
+    name: 'limited',
+    params: byName,
+    limits: [{ name: 'one', concurrency: 1 }],
+    handler: (_ctx, { name }) => runs.run(name),
+  })
+  // Spaces and slashes stand in the parts of a place, too.
+  await bench.worker({ name: 'a b/c', tasks: [limited] })
+  const client = bench.client()
+  expect(await client.limits.jobs('one')).toEqual([])
+  const ids = ['first job', 'second', 'ü']
+  for (const [i, jobId] of ids.entries()) {
+    await client.enqueue(limited, { name: jobId }, { jobId, deferUntil: Date.now() - 1_000 + i })
+    await eventually(async () => (await client.limits.jobs('one')).length === i + 1)
+  }
+  const [running, ...waiting] = await client.limits.jobs('one')
+  expect(running).toMatchObject({ jobId: 'first job', state: 'running', queueName: null })
+  expect(running!.workerId).toMatch(/^a b\/c:/)
+  expect(running!.until!.getTime()).toBeGreaterThan(Date.now())
+  expect(waiting.map(({ jobId, state, until, workerId }) => [jobId, state, until, workerId])).toEqual([
+    ['second', 'waiting', null, null],
+    ['ü', 'waiting', null, null],
+  ])
+  expect(await client.limits.jobs('one', { limit: 1 })).toHaveLength(2)
+  for (const id of ids) {
+    await eventually(() => runs.started.includes(id))
+    runs.end(id)
+  }
+})

@@ -43,6 +43,7 @@ describe('a schedule', () => {
       cron: '0 8 * * *',
       timeZone: 'Europe/Berlin',
       everyMs: null,
+      startAt: null,
       functionName: 'note',
       kwargs: { user: 42 },
       queueName: 'arq:queue',
@@ -58,6 +59,7 @@ describe('a schedule', () => {
     expect(await client.schedules.pause('digest:42')).toMatchObject({ paused: true, next: null })
     expect(await client.schedules.put('digest:42', { everyMs: 5_000, task: 'f', codec: 'pickle' })).toMatchObject({
       everyMs: 5_000,
+      startAt: new Date(0),
       cron: null,
       codec: 'pickle',
       paused: true,

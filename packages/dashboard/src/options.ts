@@ -9,7 +9,20 @@ import type { Authenticator, DashboardUser } from './users/authenticators.ts'
 
 /** What a request is about, for `authorize`. */
 export interface Resource {
-  type: 'dashboard' | 'job' | 'queue' | 'cron' | 'error' | 'plan' | 'undo' | 'deployment' | 'cache' | 'deletion'
+  type:
+    | 'dashboard'
+    | 'job'
+    | 'queue'
+    | 'cron'
+    | 'schedule'
+    | 'flow'
+    | 'limit'
+    | 'error'
+    | 'plan'
+    | 'undo'
+    | 'deployment'
+    | 'cache'
+    | 'deletion'
   /** Its id or name; '' for the dashboard as a whole. */
   name: string
 }

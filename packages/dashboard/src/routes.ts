@@ -7,7 +7,12 @@ import { undo } from './act/undo.ts'
 import { Refusal } from './http/refusal.ts'
 import type { Route } from './http/router.ts'
 import type { Resource } from './options.ts'
+import { cancelFlow, replayFlow } from './flows/acts.ts'
 import { flowList, flowView } from './flows/views.ts'
+import { clearLimit, setLimit } from './limits/acts.ts'
+import { limitList, limitView } from './limits/views.ts'
+import { pauseSchedule, putSchedule, removeSchedule, runSchedule } from './schedules/acts.ts'
+import { scheduleList, scheduleView, tickPreview } from './schedules/views.ts'
 import { cronCalendar } from './read/cron.ts'
 import { doctorReport } from './read/doctor.ts'
 import { errorDetails, errorList } from './read/errors.ts'
@@ -74,8 +79,20 @@ export function routesOf(board: Board): Route<Handler>[] {
     sharedView(board, '/api/functions', () => functionMap(board)),
     sharedView(board, '/api/workers', () => workerList(board)),
     sharedView(board, '/api/flows', () => flowList(board)),
-    view('/api/flows/:id', ({ access, params, user }) =>
-      flowView(board, params.id!, (members) => access.seen(user, members)),
+    view(
+      '/api/flows/:id',
+      ({ access, params, user }) => flowView(board, params.id!, (members) => access.seen(user, members)),
+      'flow',
+    ),
+    sharedView(board, '/api/schedules', ({ query }) => scheduleList(board, query)),
+    view('/api/schedules/:id', ({ params }) => scheduleView(board, params.id!), 'schedule'),
+    view('/api/ticks', ({ query }) => tickPreview(board, query)),
+    sharedView(board, '/api/limits', () => limitList(board)),
+    view(
+      '/api/limits/:id',
+      ({ access, params, query, user }) =>
+        limitView(board, params.id!, query.get('key'), (jobs) => access.seen(user, jobs)),
+      'limit',
     ),
     sharedView(board, '/api/cron', ({ query }) => cronCalendar(board, query)),
     sharedView(board, '/api/errors', ({ query }) => errorList(board, query.get('state'))),
@@ -138,9 +155,13 @@ function changesOf(board: Board): Route<Handler>[] {
   const onDeployments = (['approve', 'pause', 'resume', 'promote', 'rollback'] as const).map((act) =>
     change(`/api/canaries/:id/${act}`, 'steer-canary', 'deployment', (context) => steer(board, act, context)),
   )
+  const onSchedules = (['pause', 'resume'] as const).map((action) =>
+    change(`/api/schedules/:id/${action}`, action, 'schedule', (context) => pauseSchedule(board, action, context)),
+  )
   return [
     ...onJobs,
     ...onDeployments,
+    ...onSchedules,
     change('/api/cache/flush', 'flush', 'cache', (context) => flush(board, context)),
     change('/api/deletions/:id/cancel', 'cancel-deletion', 'deletion', (context) => cancelDeletion(board, context)),
     ...onQueues,
@@ -148,6 +169,13 @@ function changesOf(board: Board): Route<Handler>[] {
     change('/api/jobs', 'enqueue', 'dashboard', (context) => enqueue(board, context)),
     change('/api/jobs/:id/clone', 'clone', 'job', (context) => clone(board, context)),
     change('/api/cron/:id/run', 'run-cron', 'cron', (context) => runCron(board, context)),
+    change('/api/schedules/:id', 'put-schedule', 'schedule', (context) => putSchedule(board, context)),
+    change('/api/schedules/:id/run', 'run-schedule', 'schedule', (context) => runSchedule(board, context)),
+    change('/api/schedules/:id/remove', 'remove-schedule', 'schedule', (context) => removeSchedule(board, context)),
+    change('/api/flows/:id/cancel', 'cancel-flow', 'flow', (context) => cancelFlow(board, context)),
+    change('/api/flows/:id/replay', 'replay-flow', 'flow', (context) => replayFlow(board, context)),
+    change('/api/limits/:id', 'set-limit', 'limit', (context) => setLimit(board, context)),
+    change('/api/limits/:id/clear', 'set-limit', 'limit', (context) => clearLimit(board, context)),
     change('/api/plans', 'later', 'plan', (context) => withCost(() => makePlan(board, context))),
     change('/api/plans/:id/run', 'later', 'plan', (context) => withCost(() => runPlan(board, context))),
     change('/api/undo/:id', 'later', 'undo', ({ user, access, params }) => undo(board, user, access, params.id!)),

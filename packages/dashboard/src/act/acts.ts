@@ -6,6 +6,7 @@ import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
 import { queueOf } from '../read/jobs.ts'
 import type { Context } from '../routes.ts'
+import { answer } from './answer.ts'
 import { audited } from './audit.ts'
 import { actOn } from './on-jobs.ts'
 import type { BulkAction } from './on-jobs.ts'
@@ -178,8 +179,4 @@ async function jobOf(
   const isDead = job.status === 'dead'
   const [place] = await reversals.places(isDead ? null : queueName, [jobId])
   return { job, seen: { jobId, place: place ?? null, isDead }, queueName }
-}
-
-function answer(done: boolean, message: string, jobId: string | null = null): ActAnswer {
-  return { done, message, jobId, undo: null }
 }

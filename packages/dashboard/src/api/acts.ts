@@ -25,6 +25,12 @@ export type ActionName =
   | 'steer-canary'
   | 'flush'
   | 'cancel-deletion'
+  | 'cancel-flow'
+  | 'replay-flow'
+  | 'put-schedule'
+  | 'remove-schedule'
+  | 'run-schedule'
+  | 'set-limit'
 
 /** Bodies of the single acts, by action. */
 export interface ActBodies {
@@ -52,7 +58,7 @@ export interface ActBodies {
   }
   /** `POST /api/jobs/:id/run-now`. */
   'run-now': { queueName?: string }
-  /** `POST /api/queues/:q/pause` and `/resume`. */
+  /** `POST /api/queues/:q/pause` and `/resume`; the same under `/api/schedules/:name`. */
   pause: Record<string, never>
   resume: Record<string, never>
   /** `POST /api/cron/:name/run`: enqueues one run now. */

@@ -5,6 +5,7 @@ export type FlowStateName = 'running' | 'cancelling' | 'complete' | 'failed' | '
 
 /** `GET /api/flows`: the newest 200. */
 export interface FlowList {
+  nowMs: number
   flows: FlowRow[]
   cost: Cost
 }
@@ -24,12 +25,16 @@ export interface FlowRow {
   open: number
 }
 
-/** `GET /api/flows/:id`: a flow as a graph, its edges by the names of members. */
+/**
+ * `GET /api/flows/:id`: a flow as a graph, its edges by the names of members. `POST /api/flows/:id/cancel` cancels one that has
+ * not ended, `POST /api/flows/:id/replay` runs one that has: all of it, or `{ only: 'failed' }`.
+ */
 export interface FlowView {
+  nowMs: number
   flowId: string
   name: string
   state: FlowStateName
-  /** Outcome that a member counts as which left nothing to tell how it ended. */
+  /** Outcome that a member counts as which left no trace of how it ended. */
   onUnknown: 'fail' | 'succeed'
   /** Unix ms. */
   startedMs: number

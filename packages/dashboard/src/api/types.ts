@@ -8,7 +8,9 @@ import type { ActionName } from './acts.ts'
 export type * from './acts.ts'
 export type * from './flows.ts'
 export type * from './jobs.ts'
+export type * from './limits.ts'
 export type * from './recorded.ts'
+export type * from './schedules.ts'
 export type * from './tasks.ts'
 
 /** The language of a worker or of the code that wrote a job. */

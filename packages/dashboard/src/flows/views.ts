@@ -5,11 +5,14 @@ import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
 
 const MAX_FLOWS = 200
+/** Tabs that look at one flow within this time share a look at Redis. */
+const SHARED_MS = 1_000
 
 /** Flows, the newest first. */
 export async function flowList(board: Board): Promise<Omit<FlowList, 'cost'>> {
-  const flows = await board.client.flows.list({ limit: MAX_FLOWS })
+  const [nowMs, flows] = await Promise.all([board.client.now(), board.client.flows.list({ limit: MAX_FLOWS })])
   return {
+    nowMs,
     flows: flows.map(({ endedAt, flowId, members, name, open, startedAt, state }) => ({
       flowId,
       name,
@@ -29,7 +32,11 @@ export async function flowView(
   seen: (members: readonly FlowMemberStatus[]) => Promise<FlowMemberStatus[]>,
 ): Promise<Omit<FlowView, 'cost'>> {
   try {
-    const { endedAt, members, name, onUnknown, startedAt, state } = await board.client.flows.get(flowId).status()
+    const { nowMs, status } = await board.shared.of(`flow ${flowId}`, SHARED_MS, async () => {
+      const [nowMs, status] = await Promise.all([board.client.now(), board.client.flows.get(flowId).status()])
+      return { nowMs, status }
+    })
+    const { endedAt, members, name, onUnknown, startedAt, state } = status
     const shown = await seen(members)
     const names = new Set(shown.map((member) => member.name))
     const row = ({ addedBy, after, waitsFor, ...member }: FlowMemberStatus): FlowMemberRow => ({
@@ -39,6 +46,7 @@ export async function flowView(
       addedBy: addedBy !== null && names.has(addedBy) ? addedBy : null,
     })
     return {
+      nowMs,
       flowId,
       name,
       state,

@@ -17,13 +17,19 @@ const LIMITS = [
 /** The calendar of cron jobs of both languages: coming ticks, and what became of the last ones. */
 export async function cronCalendar(board: Board, query: URLSearchParams): Promise<Omit<CronCalendar, 'cost'>> {
   const nowMs = await board.client.now()
+  const { fromMs, toMs } = rangeIn(query, nowMs)
+  const jobs = (await board.history.cron()).map((job) => rowOf(job, { nowMs, fromMs, toMs }))
+  return { nowMs, fromMs, toMs, jobs, limits: LIMITS }
+}
+
+/** The range of a calendar: by default the last and the next 24 hours. @throws Refusal */
+export function rangeIn(query: URLSearchParams, nowMs: number): { fromMs: number; toMs: number } {
   const fromMs = numberIn(query, 'from') ?? nowMs - DAY_MS
   const toMs = numberIn(query, 'to') ?? nowMs + DAY_MS
   if (!(toMs > fromMs) || toMs - fromMs > MAX_SPAN_MS) {
     throw new Refusal('invalid_request', '`from` and `to` must be in order and at most 62 days apart')
   }
-  const jobs = (await board.history.cron()).map((job) => rowOf(job, { nowMs, fromMs, toMs }))
-  return { nowMs, fromMs, toMs, jobs, limits: LIMITS }
+  return { fromMs, toMs }
 }
 
 function rowOf(job: CronHistory, { nowMs, fromMs, toMs }: { nowMs: number; fromMs: number; toMs: number }): CronRow {

@@ -2,6 +2,7 @@ import { checkOptions } from '@arq-ts/core'
 import { z } from 'zod'
 import type { ActAnswer } from '../api/types.ts'
 import type { DeploymentAct } from '../api/tasks.ts'
+import { answer } from '../act/answer.ts'
 import { audited } from '../act/audit.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -98,8 +99,4 @@ export async function cancelDeletion(board: Board, { user, params, body }: Conte
     const [done, message] = CANCELLED[await source.cancel(jobId, queueName)]
     return answer(done, message)
   })
-}
-
-function answer(done: boolean, message: string): ActAnswer {
-  return { done, message, jobId: null, undo: null }
 }

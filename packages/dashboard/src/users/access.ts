@@ -22,6 +22,12 @@ export const ACTIONS = [
   'steer-canary',
   'flush',
   'cancel-deletion',
+  'cancel-flow',
+  'replay-flow',
+  'put-schedule',
+  'remove-schedule',
+  'run-schedule',
+  'set-limit',
 ] as const satisfies readonly ActionName[]
 
 /** The user of a dashboard without authentication: whoever sits at the machine. */

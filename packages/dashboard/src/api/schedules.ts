@@ -1,0 +1,85 @@
+import type { ShownValue } from './jobs.ts'
+import type { Cost } from './types.ts'
+
+/** When a schedule ticks: by an expression on the clock of a zone, at a distance, or once. */
+export interface ScheduleRule {
+  /** Five fields, or six with seconds; null where it ticks otherwise. */
+  cron: string | null
+  /** IANA name of the zone of `cron`. */
+  timeZone: string | null
+  /** Distance of its ticks in ms; null where it ticks otherwise. */
+  everyMs: number | null
+  /** The instant from which `everyMs` counts, in unix ms. */
+  startAtMs: number | null
+  /** The instant of its only tick in unix ms; null where it ticks otherwise. */
+  atMs: number | null
+}
+
+/** `GET /api/schedules`. Query: `from`, `to` (unix ms; default: the last and the next 24 hours). */
+export interface ScheduleList {
+  nowMs: number
+  fromMs: number
+  toMs: number
+  schedules: ScheduleRow[]
+  cost: Cost
+}
+
+/** A schedule that was made at run time. */
+export interface ScheduleRow extends ScheduleRule {
+  name: string
+  functionName: string
+  queueName: string
+  codec: 'pickle' | 'msgpack' | 'json'
+  overlap: 'allow' | 'skip'
+  missed: 'skip' | 'latest' | 'all'
+  paused: boolean
+  nextMs: number | null
+  /** Ticks within the range from now on, at most 200; none while it is paused. */
+  coming: number[]
+  /** The tick that was enqueued last, and its job. */
+  last: { jobId: string; atMs: number } | null
+  putMs: number
+  /** A sentence about what keeps it from ticking; null where nothing does. */
+  problem: string | null
+}
+
+/** `GET /api/schedules/:name`: a schedule with the call that its ticks enqueue, and the next ten ticks in `coming`. */
+export interface ScheduleView extends ScheduleRow {
+  nowMs: number
+  /** The call as Python writes it. */
+  call: string
+  args: ShownValue
+  kwargs: ShownValue
+  cost: Cost
+}
+
+/**
+ * `GET /api/ticks`: the next five ticks of a rule that is being written. Query: `cron` and `timeZone`, `everyMs` and `startAtMs`,
+ * or `atMs`. A rule that is none is refused with the reason.
+ */
+export interface TickPreview {
+  nowMs: number
+  ticks: number[]
+  cost: Cost
+}
+
+/**
+ * `POST /api/schedules/:name`: makes a schedule, or changes it. `args` and `kwargs` stay as they are where they are left out
+ * and the function stays the same. With `isNew`, a name that is taken is refused. `/pause`, `/resume`, `/run` and `/remove`
+ * below it take no body.
+ */
+export interface SchedulePut {
+  isNew?: boolean
+  cron?: string
+  timeZone?: string
+  everyMs?: number
+  startAtMs?: number
+  atMs?: number
+  functionName: string
+  args?: unknown[]
+  kwargs?: Record<string, unknown>
+  queueName?: string
+  codec?: 'pickle' | 'msgpack' | 'json'
+  overlap?: 'allow' | 'skip'
+  missed?: 'skip' | 'latest' | 'all'
+}

@@ -1,0 +1,49 @@
+import { checkOptions } from '@arq-ts/core'
+import type { Rate } from '@arq-ts/core'
+import { z } from 'zod'
+import { answer, given } from '../act/answer.ts'
+import { audited } from '../act/audit.ts'
+import type { ActAnswer } from '../api/types.ts'
+import type { Board } from '../board.ts'
+import type { Context } from '../routes.ts'
+
+const key = z.string().min(1).max(1_000).optional()
+const count = z.number().int().min(0).max(1_000_000_000)
+const bodies = {
+  set: z.strictObject({
+    key,
+    concurrency: count.nullable().optional(),
+    rate: z
+      .strictObject({ count: count.min(1), perMs: count.min(1), burst: count.min(1).optional() })
+      .nullable()
+      .optional(),
+  }),
+  clear: z.strictObject({ key }),
+}
+
+/** `POST /api/limits/:name` */
+export async function setLimit(board: Board, { body, params, user }: Context): Promise<ActAnswer> {
+  const asked = checkOptions('limit', bodies.set, body)
+  const what = nameOf(params.id!, asked.key)
+  const entry = { action: 'set-limit' as const, target: `limit ${what}`, count: 1, text: `set the limit "${what}"` }
+  return audited(board, user, entry, async () => {
+    const rate = asked.rate && (given(asked.rate) as Rate)
+    await board.client.limits.set(params.id!, given({ ...asked, rate }))
+    return answer(true, `Set "${what}". It counts from the next start on; jobs that run continue.`)
+  })
+}
+
+/** `POST /api/limits/:name/clear` */
+export async function clearLimit(board: Board, { body, params, user }: Context): Promise<ActAnswer> {
+  const asked = checkOptions('clear', bodies.clear, body)
+  const what = nameOf(params.id!, asked.key)
+  const text = `take back what was set of the limit "${what}"`
+  return audited(board, user, { action: 'set-limit', target: `limit ${what}`, count: 1, text }, async () => {
+    const wasSet = await board.client.limits.clear(params.id!, given(asked))
+    return answer(wasSet, wasSet ? `What tasks declare counts again for "${what}".` : 'Nothing was set.')
+  })
+}
+
+function nameOf(name: string, of: string | undefined): string {
+  return of === undefined ? name : `${name}:${of}`
+}

@@ -1,0 +1,83 @@
+import type { DeclaredLimit, LimitStatus } from '@arq-ts/core'
+import type { LimitJobRow, LimitList, LimitRow, LimitView } from '../api/limits.ts'
+import type { Board } from '../board.ts'
+
+const MAX_JOBS = 100
+
+const DECLARED =
+  'A limit that is neither set nor waited for is known by the workers that declare it: those of the last day, with a recorder.'
+const KEYED = 'Of a limit by key, the keys that were set or that jobs wait for are listed.'
+
+interface Declaration extends DeclaredLimit {
+  functions: string[]
+}
+
+/** `GET /api/limits` */
+export async function limitList(board: Board): Promise<Omit<LimitList, 'cost'>> {
+  const { client } = board
+  const [nowMs, listed, declared] = await Promise.all([client.now(), client.limits.list(), declarations(board)])
+  const idle = [...declared.keys()].filter((name) => !listed.some((each) => each.name === name && each.key === null))
+  const others = await Promise.all(idle.map((name) => client.limits.get(name)))
+  const limits = [...listed, ...others].map((status) => rowOf(status, declared.get(status.name)))
+  const weight = ({ running, waiting }: LimitRow) => (waiting > 0 ? 2 : running > 0 ? 1 : 0)
+  limits.sort((a, b) => weight(b) - weight(a) || compare(a.name, b.name) || compare(a.key ?? '', b.key ?? ''))
+  return { nowMs, limits, notes: limits.some(({ isKeyed }) => isKeyed) ? [DECLARED, KEYED] : [DECLARED] }
+}
+
+/** `GET /api/limits/:name?key=`. `seen` leaves out the jobs that the user may not see. */
+export async function limitView(
+  board: Board,
+  name: string,
+  key: string | null,
+  seen: (jobs: LimitJobRow[]) => Promise<LimitJobRow[]>,
+): Promise<Omit<LimitView, 'cost'>> {
+  const { client } = board
+  const of = key === null || key === '' ? {} : { key }
+  const [nowMs, status, jobs, declared] = await Promise.all([
+    client.now(),
+    client.limits.get(name, of),
+    client.limits.jobs(name, { ...of, limit: MAX_JOBS }),
+    declarations(board),
+  ])
+  const rows = jobs.map(({ jobId, queueName, state, until, workerId }) => ({
+    jobId,
+    state,
+    queueName,
+    workerId,
+    untilMs: until?.getTime() ?? null,
+  }))
+  return { ...rowOf(status, declared.get(name)), nowMs, jobs: await seen(rows) }
+}
+
+/** The limits that tasks declare, by name. */
+async function declarations(board: Board): Promise<Map<string, Declaration>> {
+  const found = new Map<string, Declaration>()
+  for (const { definition, name } of await board.history.functions()) {
+    for (const limit of definition?.limits ?? []) {
+      const known = found.get(limit.name)
+      if (known) known.functions.push(name)
+      else found.set(limit.name, { ...limit, functions: [name] })
+    }
+  }
+  return found
+}
+
+function rowOf(status: LimitStatus, declared: Declaration | undefined): LimitRow {
+  const { key, name, running, waiting } = status
+  return {
+    name,
+    key,
+    isKeyed: key === null && declared?.isKeyed === true,
+    // A bound that was lifted at run time is null too: what is set wins over what is declared.
+    concurrency: status.isSet ? status.concurrency : (status.concurrency ?? declared?.concurrency ?? null),
+    rate: status.isSet ? status.rate : (status.rate ?? declared?.rate ?? null),
+    isSet: status.isSet,
+    running,
+    waiting,
+    functions: declared?.functions ?? [],
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

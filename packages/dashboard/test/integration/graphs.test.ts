@@ -1,0 +1,226 @@
+import { defineTask, flow } from '@arq-ts/core'
+import { eventually } from '@arq-ts/test-support'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type {
+  ActAnswer,
+  AuditListData,
+  FlowView,
+  LimitList,
+  LimitView,
+  ScheduleList,
+  ScheduleView,
+} from '../../src/index.ts'
+import type { TickPreview, UndoOutcome } from '../../src/index.ts'
+import type { Dashboard } from '../../src/index.ts'
+import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
+
+const bench = useBench()
+const read = <T>(dashboard: Dashboard, path: string) => jsonOf<T>(get(dashboard, path))
+const act = (dashboard: Dashboard, path: string, body: object = {}) => jsonOf<ActAnswer>(post(dashboard, path, body))
+const audited = async (dashboard: Dashboard) =>
+  (await read<AuditListData>(dashboard, '/api/audit')).entries.map(({ action, target }) => `${action} ${target}`)
+
+describe('a flow', () => {
+  const step = defineTask({ name: 'step', handler: () => Promise.resolve('done') })
+  let isBroken = true
+  const breaks = defineTask({
+    name: 'breaks',
+    handler: () => (isBroken ? Promise.reject(new Error('no answer')) : Promise.resolve('done')),
+  })
+
+  test('is replayed in the part that failed, then as a whole, and shows where it is', async () => {
+    isBroken = true
+    const dashboard = bench.dashboard()
+    bench.worker({ queueName: 'flows', tasks: [step, breaks], handleSignals: false })
+    const f = flow('report')
+    const first = f.call(step, [], { queueName: 'flows' })
+    const second = f.call(breaks, [], { after: first, queueName: 'flows' })
+    f.call(step, [], { after: second, name: 'last', queueName: 'flows' })
+    const { flowId } = await bench.client().start(f)
+    const state = async () => (await read<FlowView>(dashboard, `/api/flows/${flowId}`)).state
+    await eventually(async () => (await state()) === 'failed')
+    const { members, nowMs } = await read<FlowView>(dashboard, `/api/flows/${flowId}`)
+    expect(members.map((each) => each.state)).toEqual(['success', 'failure', 'blocked'])
+    expect(members[1]!.error).toMatch('no answer')
+    expect(Math.abs(nowMs - Date.now())).toBeLessThan(60_000)
+    isBroken = false
+    const { done } = await act(dashboard, `/api/flows/${flowId}/replay`, { only: 'failed' })
+    expect(done).toBe(true)
+    await eventually(async () => (await state()) === 'complete')
+    await act(dashboard, `/api/flows/${flowId}/replay`)
+    await eventually(async () => (await state()) === 'complete')
+    expect(await audited(dashboard)).toEqual([`replay-flow flow ${flowId}`, `replay-flow flow ${flowId}`])
+  })
+
+  test('is cancelled while it waits, once; one that is gone or has ended refuses', async () => {
+    const dashboard = bench.dashboard()
+    const f = flow('waits')
+    f.call(step, [], { queueName: 'nobody' })
+    const { flowId } = await bench.client().start(f)
+    expect(await refusalOf(post(dashboard, `/api/flows/${flowId}/replay`))).toEqual([409, 'conflict'])
+    expect(await act(dashboard, `/api/flows/${flowId}/cancel`)).toMatchObject({ done: true })
+    expect(await read<FlowView>(dashboard, `/api/flows/${flowId}`)).toMatchObject({ state: 'cancelled' })
+    expect(await refusalOf(post(dashboard, '/api/flows/gone/cancel'))).toEqual([409, 'conflict'])
+    expect(await refusalOf(post(dashboard, `/api/flows/${flowId}/replay`, { only: 'some' }))).toEqual([
+      400,
+      'invalid_request',
+    ])
+  })
+
+  test('costs many tabs what it costs one', async () => {
+    const dashboard = bench.dashboard()
+    const f = flow('watched')
+    f.call(step, [], { queueName: 'nobody' })
+    const { flowId } = await bench.client().start(f)
+    const tabs = await Promise.all(Array.from({ length: 5 }, () => read<FlowView>(dashboard, `/api/flows/${flowId}`)))
+    const commands = tabs.map(({ cost }) => cost.commands)
+    expect(Math.max(...commands)).toBeGreaterThan(0)
+    expect(commands.filter((each) => each > 0)).toHaveLength(1)
+  })
+})
+
+describe('a schedule', () => {
+  const daily = {
+    cron: '0 8 * * *',
+    timeZone: 'Europe/Berlin',
+    functionName: 'send_mail',
+    args: ['ada'],
+    queueName: 'mail',
+  }
+
+  test('is made, changed, paused, resumed, run and removed, each of them in the audit log', async () => {
+    const dashboard = bench.dashboard()
+    const path = '/api/schedules/digest%3A42'
+    await act(dashboard, path, { ...daily, isNew: true, kwargs: { template: 'digest' }, overlap: 'skip' })
+    expect(await refusalOf(post(dashboard, path, { ...daily, isNew: true }))).toEqual([409, 'conflict'])
+    const { schedules } = await read<ScheduleList>(dashboard, '/api/schedules')
+    expect(schedules).toMatchObject([
+      { name: 'digest:42', cron: '0 8 * * *', overlap: 'skip', paused: false, last: null },
+    ])
+    const view = await read<ScheduleView>(dashboard, path)
+    expect(view.call).toBe("send_mail('ada', template='digest')")
+    expect(view.coming).toHaveLength(10)
+    expect(view.coming[0]).toBe(view.nextMs)
+    // What is left out stays as it is.
+    const { args: _, ...rest } = daily
+    await act(dashboard, path, { ...rest, cron: '30 7 * * *' })
+    const changed = await read<ScheduleView>(dashboard, path)
+    expect(changed).toMatchObject({ cron: '30 7 * * *', call: view.call, queueName: 'mail' })
+    const { undo } = await act(dashboard, `${path}/pause`)
+    expect(await read<ScheduleView>(dashboard, path)).toMatchObject({ paused: true, coming: [], nextMs: null })
+    expect(await jsonOf<UndoOutcome>(post(dashboard, `/api/undo/${undo!.token}`))).toMatchObject({ restored: 1 })
+    expect(await read<ScheduleView>(dashboard, path)).toMatchObject({ paused: false })
+    expect(await act(dashboard, `${path}/resume`)).toMatchObject({ done: false })
+    const { jobId } = await act(dashboard, `${path}/run`)
+    expect(await bench.client().job(jobId!, { queueName: 'mail' }).info()).toMatchObject({ args: ['ada'] })
+    await act(dashboard, `${path}/remove`)
+    expect(await refusalOf(get(dashboard, path))).toEqual([404, 'not_found'])
+    expect(await refusalOf(post(dashboard, `${path}/pause`))).toEqual([404, 'not_found'])
+    const entries = await audited(dashboard)
+    expect(new Set(entries.map((entry) => entry.split(' ')[0]))).toEqual(
+      new Set(['put-schedule', 'pause', 'undo', 'resume', 'run-schedule', 'remove-schedule']),
+    )
+  })
+
+  test('keeps values that JSON has no form for, and the phase of its distance, when something else is changed', async () => {
+    const at = new Date('2030-01-01T00:00:00Z')
+    await bench.client().schedules.put('poll', { task: 'poll', everyMs: 60_000, startAt: 30_000, input: [at] })
+    const dashboard = bench.dashboard()
+    const before = await read<ScheduleView>(dashboard, '/api/schedules/poll')
+    expect(before).toMatchObject({ everyMs: 60_000, startAtMs: 30_000 })
+    expect(before.coming[0]! % 60_000).toBe(30_000)
+    await act(dashboard, '/api/schedules/poll', {
+      functionName: 'poll',
+      everyMs: 60_000,
+      startAtMs: 30_000,
+      missed: 'all',
+    })
+    const { args, missed, startAt } = (await bench.client().schedules.get('poll'))!
+    expect([args, missed, startAt?.getTime()]).toEqual([[at], 'all', 30_000])
+  })
+
+  test('previews the ticks of a rule, and refuses what is none', async () => {
+    const dashboard = bench.dashboard()
+    const { nowMs, ticks } = await read<TickPreview>(dashboard, '/api/ticks?everyMs=60000')
+    expect(ticks).toHaveLength(5)
+    expect(ticks[0]! > nowMs && ticks[0]! % 60_000 === 0).toBe(true)
+    for (const query of ['cron=61+*+*+*+*', 'cron=0+8+*+*+*&timeZone=Mars', 'everyMs=5', ''])
+      expect(await refusalOf(get(dashboard, `/api/ticks?${query}`))).toEqual([400, 'invalid_request'])
+    for (const body of [
+      { functionName: 'f' },
+      { functionName: 'f', cron: 'never' },
+      { functionName: 'f', everyMs: 60_000, cron: '* * * * *' },
+    ])
+      expect(await refusalOf(post(dashboard, '/api/schedules/x', body))).toEqual([400, 'invalid_request'])
+    expect(await bench.client().schedules.list()).toEqual([])
+  })
+
+  test('of a queue that the user may not enqueue into is not made', async () => {
+    const dashboard = bench.dashboard({
+      authenticate: () => ({ name: 'anna' }),
+      authorize: (_user, action, { name, type }) => action !== 'enqueue' || type !== 'queue' || name !== 'payments',
+    })
+    const put = (queueName: string) => post(dashboard, '/api/schedules/s', { ...daily, queueName })
+    expect(await refusalOf(put('payments'))).toEqual([403, 'forbidden'])
+    expect((await jsonOf<ActAnswer>(put('mail'))).done).toBe(true)
+  })
+
+  test('shows its arguments after redaction', async () => {
+    await bench.client().schedules.put('secret', { task: 'login', everyMs: 60_000, kwargs: { password: 'hunter2' } })
+    const dashboard = bench.dashboard({
+      redact: ({ kind, value }) => (kind === 'kwargs' ? { ...(value as object), password: '***' } : value),
+    })
+    const response = await get(dashboard, '/api/schedules/secret')
+    expect(await response.text()).not.toContain('hunter2')
+  })
+})
+
+describe('a limit', () => {
+  test('shows who has its places and who waits in turn, and is set and taken back', async () => {
+    let end = () => {}
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    const call = defineTask({ name: 'call', limits: [{ name: 'api', concurrency: 1 }], handler: () => ended })
+    const keyed = defineTask({
+      name: 'keyed',
+      params: z.object({ tenant: z.string() }),
+      limits: [{ name: 'tenant', concurrency: 2, key: ({ tenant }) => tenant }],
+      handler: () => ended,
+    })
+    bench.worker({ queueName: 'calls', tasks: [call, keyed], name: 'w/1', recorder: { intervalMs: 100 } })
+    const ids = ['a b', 'c', 'd']
+    for (const jobId of ids) await bench.client().enqueue(call, [], { queueName: 'calls', jobId })
+    await bench.client().enqueue(keyed, { tenant: 'acme' }, { queueName: 'calls' })
+    const dashboard = bench.dashboard()
+    const list = async () => (await read<LimitList>(dashboard, '/api/limits')).limits
+    await eventually(async () => (await list()).some(({ name, waiting }) => name === 'api' && waiting === 2))
+    await eventually(async () => (await list()).some(({ isKeyed, name }) => name === 'tenant' && isKeyed))
+    expect(await list()).toMatchObject([
+      { name: 'api', concurrency: 1, running: 1, waiting: 2, isSet: false, functions: ['call'] },
+      { name: 'tenant', key: null, isKeyed: true, concurrency: 2, functions: ['keyed'] },
+    ])
+    const { jobs } = await read<LimitView>(dashboard, '/api/limits/api')
+    expect(jobs.map(({ state }) => state)).toEqual(['running', 'waiting', 'waiting'])
+    expect(jobs.map(({ jobId }) => jobId).sort()).toEqual(ids)
+    expect(jobs[0]!.workerId).toMatch(/^w\/1:/)
+    expect(jobs[1]).toMatchObject({ queueName: 'calls', workerId: null, untilMs: null })
+    const tenant = await read<LimitView>(dashboard, '/api/limits/tenant?key=acme')
+    expect(tenant).toMatchObject({ key: 'acme', isKeyed: false, running: 1 })
+
+    await act(dashboard, '/api/limits/api', { concurrency: 3 })
+    await eventually(async () => (await read<LimitView>(dashboard, '/api/limits/api')).running === 3)
+    expect(await act(dashboard, '/api/limits/api/clear')).toMatchObject({ done: true })
+    expect(await act(dashboard, '/api/limits/api/clear')).toMatchObject({ done: false })
+    expect(await refusalOf(post(dashboard, '/api/limits/api', {}))).toEqual([400, 'invalid_request'])
+    expect(await audited(dashboard)).toContain('set-limit limit api')
+    end()
+  })
+})
+
+test('a read-only dashboard refuses each of these changes before it looks', async () => {
+  const dashboard = bench.dashboard({ readOnly: true })
+  const acts = ['flows/f/cancel', 'flows/f/replay', 'schedules/s', 'limits/l', 'limits/l/clear']
+  for (const path of [...acts, ...['pause', 'resume', 'run', 'remove'].map((each) => `schedules/s/${each}`)])
+    expect(await refusalOf(post(dashboard, `/api/${path}`))).toEqual([403, 'read_only'])
+  expect(await bench.database().redis.keys('*')).toEqual([])
+})

@@ -7,6 +7,7 @@ import { full, moment } from '../format/time.ts'
 import { redisNow } from '../api/stream.ts'
 import { sayFailure } from '../shell/toasts.tsx'
 import { Empty, Loaded, Page } from '../ui/parts.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 
 /** What people changed by the dashboard, written before each act. */
 export function Audit() {
@@ -50,7 +51,7 @@ export function Audit() {
                 </Empty>
               </div>
             ) : (
-              <div class="section scroll">
+              <div class="section">
                 <Entries entries={entries} />
               </div>
             )}
@@ -78,39 +79,20 @@ export function Audit() {
 }
 
 function Entries({ entries }: { entries: AuditRow[] }) {
-  const now = redisNow()
-  return (
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Time</th>
-          <th scope="col">Who</th>
-          <th scope="col">Act</th>
-          <th scope="col">On</th>
-          <th scope="col" class="n">
-            Count
-          </th>
-          <th scope="col" class="wide">
-            Detail
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {entries.map((entry) => (
-          <tr key={entry.id}>
-            <td class="num name muted" title={full(entry.atMs)}>
-              {moment(entry.atMs, now)}
-            </td>
-            <td class="name">{entry.user}</td>
-            <td class="strong name">{entry.action}</td>
-            <td class="mono anywhere">{entry.target}</td>
-            <td class="n fade">{number(entry.count)}</td>
-            <td class="clip muted wide" title={entry.detail}>
-              {entry.detail}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  )
+  return <Table label="Changes" columns={columns(redisNow())} rows={entries} keyOf={({ id }) => id} order="order" />
 }
+
+const columns = (now: number): Column<AuditRow>[] => [
+  {
+    name: 'Time',
+    tone: 'num name muted',
+    title: ({ atMs }) => full(atMs),
+    by: ({ atMs }) => atMs,
+    cell: ({ atMs }) => moment(atMs, now),
+  },
+  { name: 'Who', tone: 'name', by: ({ user }) => user, cell: ({ user }) => user },
+  { name: 'Act', tone: 'strong name', by: ({ action }) => action, cell: ({ action }) => action },
+  { name: 'On', tone: 'mono anywhere', by: ({ target }) => target, cell: ({ target }) => target },
+  { name: 'Count', number: true, tone: 'fade', by: ({ count }) => count, cell: ({ count }) => number(count) },
+  { name: 'Detail', hide: 'wide', tone: 'clip muted', title: ({ detail }) => detail, cell: ({ detail }) => detail },
+]

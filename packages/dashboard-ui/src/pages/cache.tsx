@@ -10,6 +10,7 @@ import { Confirm, type Asked } from '../ui/confirm.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
 import { Status, type Shape } from '../ui/status.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 import { Deletions } from './deletions.tsx'
 import { TaskRuns } from './task-runs.tsx'
 
@@ -101,62 +102,14 @@ function Shown({ data, cursor, turn }: { data: CacheData; cursor: string | null;
           )}
         </div>
       ) : (
-        <div class="section scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Key</th>
-                <th scope="col">State</th>
-                <th scope="col" class="wide">
-                  Persister
-                </th>
-                <th scope="col" class="n minor">
-                  Size
-                </th>
-                <th scope="col" class="n">
-                  Dirty for
-                </th>
-                <th scope="col" class="n wide">
-                  Due
-                </th>
-                {may('flush') && (
-                  <th scope="col">
-                    <span class="sr">Act</span>
-                  </th>
-                )}
-              </tr>
-            </thead>
-            <tbody>
-              {entries.map((entry) => (
-                <tr key={entry.key}>
-                  <th scope="row" class="anywhere mono">
-                    {entry.key}
-                    {entry.error && <small class="fault">{entry.error}</small>}
-                  </th>
-                  <td>
-                    <Status shape={shapes[entry.status][0]}>{shapes[entry.status][1]}</Status>
-                  </td>
-                  <td class="mono fade wide">{entry.persister}</td>
-                  <td class="n fade minor">{bytes(entry.bytes)}</td>
-                  <td class="n">{entry.sinceMs === null ? '–' : brief(nowMs - entry.sinceMs)}</td>
-                  <td class="n fade wide">
-                    {entry.dueMs === null
-                      ? '–'
-                      : entry.dueMs > nowMs
-                        ? `in ${brief(entry.dueMs - nowMs)}`
-                        : `${brief(nowMs - entry.dueMs)} ago`}
-                  </td>
-                  {may('flush') && (
-                    <td class="n">
-                      <button type="button" class="link" data-row onClick={() => flush(entry.key)}>
-                        Flush…
-                      </button>
-                    </td>
-                  )}
-                </tr>
-              ))}
-            </tbody>
-          </table>
+        <div class="section">
+          <Table
+            label="Dirty keys"
+            columns={columns(nowMs, flush)}
+            rows={entries}
+            keyOf={({ key }) => key}
+            order="order"
+          />
         </div>
       )}
       {(data.cursor !== null || cursor !== null) && (
@@ -182,3 +135,49 @@ function Shown({ data, cursor, turn }: { data: CacheData; cursor: string | null;
     </Page>
   )
 }
+
+const columns = (now: number, flush: (key: string) => void): (Column<CacheEntry> | false)[] => [
+  {
+    name: 'Key',
+    names: true,
+    tone: 'anywhere mono',
+    by: ({ key }) => key,
+    cell: ({ key }) => key,
+    beside: ({ error }) => error && <small class="fault">{error}</small>,
+  },
+  { name: 'State', cell: ({ status }) => <Status shape={shapes[status][0]}>{shapes[status][1]}</Status> },
+  { name: 'Persister', hide: 'wide', tone: 'mono fade', cell: ({ persister }) => persister },
+  {
+    name: 'Size',
+    number: true,
+    hide: 'minor',
+    tone: 'fade',
+    by: (entry) => entry.bytes,
+    cell: (entry) => bytes(entry.bytes),
+  },
+  {
+    name: 'Dirty for',
+    number: true,
+    by: ({ sinceMs }) => (sinceMs === null ? null : now - sinceMs),
+    cell: ({ sinceMs }) => (sinceMs === null ? '–' : brief(now - sinceMs)),
+  },
+  {
+    name: 'Due',
+    number: true,
+    hide: 'wide',
+    tone: 'fade',
+    by: ({ dueMs }) => dueMs,
+    cell: ({ dueMs }) =>
+      dueMs === null ? '–' : dueMs > now ? `in ${brief(dueMs - now)}` : `${brief(now - dueMs)} ago`,
+  },
+  may('flush') && {
+    name: 'Act',
+    silent: true,
+    number: true,
+    cell: ({ key }) => (
+      <button type="button" class="link" onClick={() => flush(key)}>
+        Flush…
+      </button>
+    ),
+  },
+]

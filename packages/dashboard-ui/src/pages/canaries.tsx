@@ -7,6 +7,7 @@ import { to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Status } from '../ui/status.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 import { Share } from './canary-stages.tsx'
 import { canaryTitle, isOpen, states } from './canary-words.ts'
 import { TaskRuns } from './task-runs.tsx'
@@ -59,12 +60,12 @@ function Shown({ deployments, total }: { deployments: DeploymentRow[]; total: nu
     >
       {open.length > 0 && (
         <Section title="Under way">
-          <Table rows={open} />
+          <Rows label="Deployments under way" rows={open} />
         </Section>
       )}
       {ended.length > 0 && (
         <Section title="Ended">
-          <Table rows={ended} />
+          <Rows label="Deployments that have ended" rows={ended} />
         </Section>
       )}
       {deployments.length === 0 && (
@@ -77,62 +78,51 @@ function Shown({ deployments, total }: { deployments: DeploymentRow[]; total: nu
   )
 }
 
-function Table({ rows }: { rows: DeploymentRow[] }) {
-  const now = redisNow()
+function Rows({ label, rows }: { label: string; rows: DeploymentRow[] }) {
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Alias</th>
-            <th scope="col">State</th>
-            <th scope="col" class="wide">
-              Share of the new collection
-            </th>
-            <th scope="col" class="n minor">
-              Stage
-            </th>
-            <th scope="col" class="n minor">
-              Requests
-            </th>
-            <th scope="col" class="n">
-              Errors
-            </th>
-            <th scope="col" class="n wide">
-              Started
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => {
-            const [shape, word] = states[row.status]
-            return (
-              <tr key={row.id}>
-                <th scope="row" class="two">
-                  <a href={to('/canary', { id: row.id })} data-row>
-                    {row.alias}
-                  </a>
-                  <small>
-                    {row.oldCollection} → {row.newCollection}
-                  </small>
-                </th>
-                <td>
-                  <Status shape={shape}>{row.dryRun ? `${word}, dry run` : word}</Status>
-                </td>
-                <td class="wide">
-                  <Share of={row} />
-                </td>
-                <td class="n fade minor">
-                  {row.currentStage + 1} of {row.stages.length}
-                </td>
-                <td class="n fade minor">{number(row.metrics.new.totalRequests)}</td>
-                <td class="n">{row.metrics.new.errorRate === null ? '–' : percent(row.metrics.new.errorRate)}</td>
-                <td class="n fade wide">{moment(row.startedAtMs, now)}</td>
-              </tr>
-            )
-          })}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label={label}
+      columns={columns(redisNow())}
+      rows={rows}
+      keyOf={({ id }) => id}
+      open={({ id }) => to('/canary', { id })}
+    />
   )
 }
+
+const columns = (now: number): Column<DeploymentRow>[] => [
+  {
+    name: 'Alias',
+    names: true,
+    cell: ({ alias }) => alias,
+    under: ({ newCollection, oldCollection }) => `${oldCollection} → ${newCollection}`,
+  },
+  {
+    name: 'State',
+    cell: ({ dryRun, status }) => {
+      const [shape, word] = states[status]
+      return <Status shape={shape}>{dryRun ? `${word}, dry run` : word}</Status>
+    },
+  },
+  { name: 'Share of the new collection', hide: 'wide', cell: (row) => <Share of={row} /> },
+  {
+    name: 'Stage',
+    number: true,
+    hide: 'minor',
+    tone: 'fade',
+    cell: ({ currentStage, stages }) => `${currentStage + 1} of ${stages.length}`,
+  },
+  {
+    name: 'Requests',
+    number: true,
+    hide: 'minor',
+    tone: 'fade',
+    cell: ({ metrics }) => number(metrics.new.totalRequests),
+  },
+  {
+    name: 'Errors',
+    number: true,
+    cell: ({ metrics }) => (metrics.new.errorRate === null ? '–' : percent(metrics.new.errorRate)),
+  },
+  { name: 'Started', number: true, hide: 'wide', tone: 'fade', cell: ({ startedAtMs }) => moment(startedAtMs, now) },
+]

@@ -10,6 +10,7 @@ import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
 import { Confirm, type Asked } from '../ui/confirm.tsx'
 import { Limits, Section } from '../ui/parts.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 
 /** Deletions of collections that are scheduled, each with the end of its grace period; nothing where there are none. */
 export function Deletions() {
@@ -28,58 +29,34 @@ export function Deletions() {
     })
   return (
     <Section title="Scheduled deletions of collections" remark="each is spared if an alias points to it by then">
-      {data.deletions.length === 0 ? (
-        <p class="muted">No collection is to be deleted.</p>
-      ) : (
-        <div class="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Collection</th>
-                <th scope="col" class="wide">
-                  Queue
-                </th>
-                <th scope="col" class="n wide">
-                  Grace
-                </th>
-                <th scope="col" class="n wide">
-                  Asked for
-                </th>
-                <th scope="col" class="n">
-                  Deleted
-                </th>
-                {may('cancel-deletion') && (
-                  <th scope="col">
-                    <span class="sr">Act</span>
-                  </th>
-                )}
-              </tr>
-            </thead>
-            <tbody>
-              {data.deletions.map((row) => (
-                <tr key={`${row.queueName} ${row.jobId}`}>
-                  <th scope="row" class="anywhere">
-                    <a href={to('/job', { id: row.jobId, queue: row.queueName })}>{row.collection}</a>
-                  </th>
-                  <td class="fade wide">{row.queueName}</td>
-                  <td class="n fade wide">{row.gracePeriodMinutes} min</td>
-                  <td class="n fade wide">{moment(row.enqueuedMs, data.nowMs)}</td>
-                  <td class="n">{row.dueMs > data.nowMs ? `in ${brief(row.dueMs - data.nowMs)}` : 'due now'}</td>
-                  {may('cancel-deletion') && (
-                    <td class="n">
-                      <button type="button" class="link" data-row onClick={() => cancel(row)}>
-                        Keep…
-                      </button>
-                    </td>
-                  )}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <Table
+        label="Scheduled deletions"
+        columns={columns(data.nowMs, cancel)}
+        rows={data.deletions}
+        keyOf={({ jobId, queueName }) => `${queueName} ${jobId}`}
+        open={({ jobId, queueName }) => to('/job', { id: jobId, queue: queueName })}
+        empty={<p class="muted">No collection is to be deleted.</p>}
+      />
       <Limits of={[data.cursor !== null && `Only the first ${digits(data.scanned, 'job')} were looked at`]} />
       {asked && <Confirm of={asked} close={() => setAsked(null)} />}
     </Section>
   )
 }
+
+const columns = (now: number, cancel: (row: DeletionRow) => void): (Column<DeletionRow> | false)[] => [
+  { name: 'Collection', names: true, tone: 'anywhere', cell: ({ collection }) => collection },
+  { name: 'Queue', hide: 'wide', tone: 'fade', cell: ({ queueName }) => queueName },
+  { name: 'Grace', number: true, hide: 'wide', tone: 'fade', cell: (row) => `${row.gracePeriodMinutes} min` },
+  { name: 'Asked for', number: true, hide: 'wide', tone: 'fade', cell: ({ enqueuedMs }) => moment(enqueuedMs, now) },
+  { name: 'Deleted', number: true, cell: ({ dueMs }) => (dueMs > now ? `in ${brief(dueMs - now)}` : 'due now') },
+  may('cancel-deletion') && {
+    name: 'Act',
+    silent: true,
+    number: true,
+    cell: (row) => (
+      <button type="button" class="link" onClick={() => cancel(row)}>
+        Keep…
+      </button>
+    ),
+  },
+]

@@ -10,6 +10,7 @@ import { ErrorBox } from '../ui/code.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Facts, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Languages } from '../ui/status.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 import { GroupActs, isNew } from './errors.tsx'
 
 /** One group of failures. */
@@ -71,39 +72,14 @@ function Shown({ data: { group, jobs, nowMs } }: { data: ErrorDetails }) {
             title="Dead letters"
             remark={group.dead > jobs.length ? `the newest ${jobs.length} of ${number(group.dead)}` : ''}
           >
-            {jobs.length === 0 ? (
-              <p class="muted">None is kept of this error.</p>
-            ) : (
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">Job</th>
-                    <th scope="col" class="wide">
-                      Error
-                    </th>
-                    <th scope="col" class="n">
-                      Failed
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {jobs.map((job) => (
-                    <tr key={job.jobId}>
-                      <td class="two">
-                        <a href={to('/job', { id: job.jobId, queue: job.queueName })} data-row>
-                          <code>{job.functionName}</code>
-                        </a>
-                        <small class="mono">{job.jobId}</small>
-                      </td>
-                      <td class="clip muted wide" title={job.error}>
-                        {job.error}
-                      </td>
-                      <td class="n fade">{moment(job.failedAtMs, nowMs)}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            )}
+            <Table
+              label="Dead letters"
+              columns={columns(nowMs)}
+              rows={jobs}
+              keyOf={({ jobId, queueName }) => `${queueName} ${jobId}`}
+              open={({ jobId, queueName }) => to('/job', { id: jobId, queue: queueName })}
+              empty={<p class="muted">None is kept of this error.</p>}
+            />
           </Section>
         </div>
         <aside>
@@ -135,3 +111,15 @@ function Shown({ data: { group, jobs, nowMs } }: { data: ErrorDetails }) {
     </Page>
   )
 }
+
+const columns = (now: number): Column<ErrorDetails['jobs'][number]>[] => [
+  {
+    name: 'Job',
+    names: true,
+    tone: 'name',
+    cell: ({ functionName }) => <code>{functionName}</code>,
+    under: ({ jobId }) => <span class="mono">{jobId}</span>,
+  },
+  { name: 'Error', hide: 'wide', tone: 'clip muted', title: ({ error }) => error, cell: ({ error }) => error },
+  { name: 'Failed', number: true, tone: 'fade', cell: ({ failedAtMs }) => moment(failedAtMs, now) },
+]

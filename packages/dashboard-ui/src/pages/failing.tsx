@@ -4,6 +4,7 @@ import { range, rangeWords } from '../state/range.ts'
 import { to } from '../router.ts'
 import { Section } from '../ui/parts.tsx'
 import { Languages } from '../ui/status.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 import type { Language, SeriesAnswer } from '@arq-ts/dashboard/api'
 import { useSeries } from './recorded-charts.tsx'
 
@@ -15,49 +16,39 @@ export function FailingFunctions() {
   const rows = worst(failed, ended)
   return (
     <Section title="Failing functions" remark={rangeWords[range.value]} more={<a href={to('/errors')}>All errors</a>}>
-      {rows.length === 0 ? (
-        <p class="muted">No try failed within the {rangeWords[range.value]}.</p>
-      ) : (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Function</th>
-              <th scope="col">Failures</th>
-              <th scope="col" class="n">
-                Tries failed
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map(({ name, languages, bars, share }) => (
-              <tr key={name}>
-                <th scope="row" class="name">
-                  {name === '*' ? (
-                    <a href={to('/functions')}>other functions</a>
-                  ) : (
-                    <a href={to('/functions', { function: name })}>
-                      <code>{name}</code>
-                    </a>
-                  )}
-                  <Languages of={languages} />
-                </th>
-                <td>
-                  <Sparkbars
-                    values={bars}
-                    tone={share >= 0.05 ? 'failing' : 'other'}
-                    label={`Failures of ${name}`}
-                    width={96}
-                  />
-                </td>
-                <td class={`n ${share >= 0.05 ? 'failing strong' : 'fade'}`}>{percent(share)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+      <Table
+        label="Failing functions"
+        columns={columns}
+        rows={rows}
+        keyOf={({ name }) => name}
+        open={({ name }) => to('/functions', { function: name === '*' ? null : name })}
+        empty={<p class="muted">No try failed within the {rangeWords[range.value]}.</p>}
+      />
     </Section>
   )
 }
+
+const columns: Column<Row>[] = [
+  {
+    name: 'Function',
+    names: true,
+    tone: 'name',
+    cell: ({ name }) => (name === '*' ? 'other functions' : <code>{name}</code>),
+    beside: ({ languages }) => <Languages of={languages} />,
+  },
+  {
+    name: 'Failures',
+    cell: ({ bars, name, share }) => (
+      <Sparkbars values={bars} tone={share >= 0.05 ? 'failing' : 'other'} label={`Failures of ${name}`} width={96} />
+    ),
+  },
+  {
+    name: 'Tries failed',
+    number: true,
+    tone: ({ share }) => (share >= 0.05 ? 'failing strong' : 'fade'),
+    cell: ({ share }) => percent(share),
+  },
+]
 
 interface Row {
   name: string

@@ -10,6 +10,7 @@ import { duration } from '../format/duration.ts'
 import { place, setQuery, to } from '../router.ts'
 import { range, ranges, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 import { CapabilityMap } from './capability-map.tsx'
 import { useMarks } from './recorded-charts.tsx'
 
@@ -182,28 +183,13 @@ function Samples({ data, cell, name }: { data: HeatmapAnswer & { available: true
             : ''}
       </p>
       {jobs.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Job</th>
-              <th scope="col" class="n">
-                Ran
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {jobs.slice(0, 8).map((job) => (
-              <tr key={job.jobId}>
-                <td>
-                  <a class="id mono" href={to('/job', { id: job.jobId })} data-row>
-                    {job.jobId.slice(0, 20)}
-                  </a>
-                </td>
-                <td class="n">{duration(job.runMs)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <Table
+          label="Sampled jobs"
+          columns={sampleColumns}
+          rows={jobs.slice(0, 8)}
+          keyOf={({ jobId }) => jobId}
+          open={({ jobId }) => to('/job', { id: jobId })}
+        />
       )}
       <p class="limits">
         <a href={to('/jobs', { q: `function:${name}` })}>Jobs of this function that have not ended</a>
@@ -211,3 +197,8 @@ function Samples({ data, cell, name }: { data: HeatmapAnswer & { available: true
     </>
   )
 }
+
+const sampleColumns: Column<{ jobId: string; runMs: number }>[] = [
+  { name: 'Job', names: true, tone: 'mono', cell: ({ jobId }) => jobId.slice(0, 20) },
+  { name: 'Ran', number: true, cell: ({ runMs }) => duration(runMs) },
+]

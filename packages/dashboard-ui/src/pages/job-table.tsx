@@ -3,117 +3,67 @@ import { brief } from '../format/duration.ts'
 import { full, moment } from '../format/time.ts'
 import { to } from '../router.ts'
 import { JobStatus, Mark } from '../ui/status.tsx'
-import { useSteady } from '../ui/steady.ts'
+import { Table, type Column } from '../ui/table.tsx'
 
 interface Props {
+  label: string
   jobs: JobRow[]
   now: number
-  picked: ReadonlySet<string>
-  pick: (picked: ReadonlySet<string>) => void
-  selectable: boolean
+  /** Ids that are picked, where they can be. */
+  picked?: ReadonlySet<string>
+  pick?: (picked: ReadonlySet<string>) => void
 }
 
-/** Jobs in rows. `x` selects the row that has the focus. */
-export function JobTable({ jobs, now, picked, pick, selectable }: Props) {
-  const { rows, hold } = useSteady(jobs, (job) => `${job.queueName} ${job.jobId}`)
-  const toggle = (id: string) => {
-    const next = new Set(picked)
-    if (!next.delete(id)) next.add(id)
-    pick(next)
-  }
-  const all = rows.length > 0 && rows.every(({ jobId }) => picked.has(jobId))
+/** Jobs in rows. */
+export function JobTable({ label, jobs, now, picked, pick }: Props) {
   return (
-    <div
-      class="scroll"
-      {...hold}
-      onKeyDown={(event) => {
-        const row =
-          event.key === 'x' && event.target instanceof Element ? event.target.closest('tr')?.dataset['id'] : undefined
-        if (row !== undefined && selectable) toggle(row)
-      }}
-    >
-      <table class="jobs">
-        <thead>
-          <tr>
-            {selectable && (
-              <th scope="col" class="tick">
-                <input
-                  type="checkbox"
-                  aria-label="Select all jobs shown"
-                  checked={all}
-                  onChange={() => pick(all ? new Set() : new Set(rows.map(({ jobId }) => jobId)))}
-                />
-              </th>
-            )}
-            <th scope="col">Job</th>
-            <th scope="col">State</th>
-            <th scope="col" class="wide">
-              Arguments
-            </th>
-            <th scope="col" class="minor">
-              Queue
-            </th>
-            <th scope="col" class="n minor">
-              Try
-            </th>
-            <th scope="col" class="n">
-              When
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((job) => (
-            <tr
-              key={`${job.queueName} ${job.jobId}`}
-              data-id={job.jobId}
-              aria-selected={picked.has(job.jobId) ? 'true' : undefined}
-            >
-              {selectable && (
-                <td class="tick">
-                  <input
-                    type="checkbox"
-                    aria-label={`Select the job ${job.jobId}`}
-                    checked={picked.has(job.jobId)}
-                    onChange={() => toggle(job.jobId)}
-                  />
-                </td>
-              )}
-              <td class="two">
-                <a href={to('/job', { id: job.jobId, queue: job.queueName })} data-row>
-                  <code>{job.functionName ?? '(unreadable)'}</code>
-                </a>
-                <small class="mono">{short(job.jobId)}</small>
-              </td>
-              <td>
-                <JobStatus status={job.status} />
-              </td>
-              <td class="clip wide">
-                <span class="mono muted" title={job.call}>
-                  {job.call}
-                </span>
-                {job.error && (
-                  <small class="fault" title={job.error}>
-                    {job.error}
-                  </small>
-                )}
-                {job.problems.length > 0 && (
-                  <small class="warning" title={job.problems.join(' ')}>
-                    <Mark shape="warning" size={12} /> {job.problems[0]}
-                  </small>
-                )}
-              </td>
-              <td class="minor name muted">{job.queueName}</td>
-              <td class="n fade minor">{job.jobTry || '–'}</td>
-              <td class="n fade" title={whenTitle(job)}>
-                {when(job, now)}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label={label}
+      columns={columns(now)}
+      rows={jobs}
+      keyOf={(job) => `${job.queueName} ${job.jobId}`}
+      open={(job) => to('/job', { id: job.jobId, queue: job.queueName })}
+      selection={picked && pick && { picked, pick, idOf: ({ jobId }) => jobId, noun: 'job' }}
+    />
   )
 }
+
+// No order by a column: a page of jobs is a part of all that fit, and its order would be none of theirs.
+const columns = (now: number): Column<JobRow>[] => [
+  {
+    name: 'Job',
+    names: true,
+    tone: 'name',
+    cell: ({ functionName }) => <code>{functionName ?? '(unreadable)'}</code>,
+    under: ({ jobId }) => <span class="mono">{short(jobId)}</span>,
+  },
+  { name: 'State', cell: ({ status }) => <JobStatus status={status} /> },
+  {
+    name: 'Arguments',
+    hide: 'wide',
+    tone: 'clip',
+    cell: ({ call, error, problems }) => (
+      <>
+        <span class="mono muted" title={call}>
+          {call}
+        </span>
+        {error && (
+          <small class="fault" title={error}>
+            {error}
+          </small>
+        )}
+        {problems.length > 0 && (
+          <small class="warning" title={problems.join(' ')}>
+            <Mark shape="warning" size={12} /> {problems[0]}
+          </small>
+        )}
+      </>
+    ),
+  },
+  { name: 'Queue', hide: 'minor', tone: 'name muted', cell: ({ queueName }) => queueName },
+  { name: 'Try', number: true, hide: 'minor', tone: 'fade', cell: ({ jobTry }) => jobTry || '–' },
+  { name: 'When', number: true, tone: 'fade', cell: (job) => when(job, now), title: whenTitle },
+]
 
 const short = (id: string): string => (id.length > 28 ? `${id.slice(0, 27)}…` : id)
 

@@ -88,11 +88,10 @@ export function Jobs() {
               <Nothing q={q} />
             ) : (
               <JobTable
+                label="Jobs"
                 jobs={jobs}
                 now={data.nowMs}
-                picked={picked}
-                pick={setPicked}
-                selectable={bulk.some(({ action }) => may(action))}
+                {...(bulk.some(({ action }) => may(action)) && { picked, pick: setPicked })}
               />
             )}
             {failure && <Failure of={failure} retry={goOn} />}

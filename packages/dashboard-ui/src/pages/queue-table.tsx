@@ -5,6 +5,7 @@ import { brief } from '../format/duration.ts'
 import { moment } from '../format/time.ts'
 import { to } from '../router.ts'
 import { Languages, QueueState } from '../ui/status.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 import { isLate } from './queue-words.ts'
 
 /** When a queue empties, in words. */
@@ -14,94 +15,102 @@ export function empties(queue: QueueRow, now: number): string {
   return queue.emptiesAt === 'never' ? 'never' : `at ${moment(queue.emptiesAt, now)}`
 }
 
-/** Queues in numbers, the ill ones first. Rows keep their places while a pointer is over them. */
-export function QueueTable({
-  queues,
-  depth,
-  now,
-  range,
-}: {
+interface Props {
   queues: QueueRow[]
   depth: SeriesAnswer | undefined
   now: number
   range: string
-}) {
+  /** The part of the address that has its order; the overview has none. */
+  order?: string
+}
+
+/** Queues in numbers, the ill ones first. */
+export function QueueTable({ queues, depth, now, range, order }: Props) {
   const lines = new Map(depth?.available ? depth.series.map(({ name, values }) => [name, values]) : [])
   return (
-    <div class="scroll">
-      <table class="queues">
-        <thead>
-          <tr>
-            <th scope="col">Queue</th>
-            <th scope="col">State</th>
-            <th scope="col" class="n">
-              Due
-            </th>
-            <th scope="col" class="n wide">
-              Deferred
-            </th>
-            <th scope="col" class="n">
-              Oldest waits
-            </th>
-            <th scope="col" class="n minor">
-              In / min
-            </th>
-            <th scope="col" class="n minor">
-              Out / min
-            </th>
-            {lines.size > 0 && (
-              <th scope="col" class="minor">
-                Due, {range}
-              </th>
-            )}
-            <th scope="col" class="n wide">
-              Empties
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {queues.map((queue) => {
-            const finding = queue.state === 'falling-behind' || queue.state === 'unserved' || isLate(queue, now)
-            const oldest = queue.oldestDueMs === null ? null : Math.max(0, now - queue.oldestDueMs)
-            return (
-              <tr key={queue.queueName}>
-                <th scope="row" class="name">
-                  <a href={to('/queue', { name: queue.queueName })} data-row>
-                    {queue.queueName}
-                  </a>
-                  <Languages of={queue.languages} />
-                </th>
-                <td>
-                  <QueueState state={queue.state} late={isLate(queue, now)} />
-                </td>
-                <td class={`n ${finding ? 'warning strong' : queue.pending ? 'strong' : 'fade'}`}>
-                  {number(queue.pending)}
-                </td>
-                <td class="n fade wide">{number(queue.deferred)}</td>
-                <td class={`n ${finding ? 'warning' : 'fade'}`}>{oldest === null ? '–' : brief(oldest)}</td>
-                <td class="n fade minor">{rate(queue.rates?.inPerMinute)}</td>
-                <td class="n fade minor">{rate(queue.rates?.outPerMinute)}</td>
-                {lines.size > 0 && (
-                  <td class="minor">
-                    {lines.has(queue.queueName) && (
-                      <Sparkline
-                        values={lines.get(queue.queueName)!}
-                        tone={finding ? 'warning' : 'other'}
-                        label={`Jobs due in ${queue.queueName}, ${range}`}
-                      />
-                    )}
-                  </td>
-                )}
-                <td
-                  class={`n wide ${queue.emptiesAt === 'never' ? 'warning strong' : queue.emptiesAt === 'empty' ? 'fade' : ''}`}
-                >
-                  {empties(queue, now)}
-                </td>
-              </tr>
-            )
-          })}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label="Queues"
+      columns={columns(now, range, lines)}
+      rows={queues}
+      keyOf={({ queueName }) => queueName}
+      open={({ queueName }) => to('/queue', { name: queueName })}
+      {...(order !== undefined && { order })}
+    />
   )
+}
+
+const waited = ({ oldestDueMs }: QueueRow, now: number): number | null =>
+  oldestDueMs === null ? null : Math.max(0, now - oldestDueMs)
+
+function columns(now: number, range: string, lines: Map<string, (number | null)[]>): (Column<QueueRow> | false)[] {
+  const isFinding = (queue: QueueRow) =>
+    queue.state === 'falling-behind' || queue.state === 'unserved' || isLate(queue, now)
+  return [
+    {
+      name: 'Queue',
+      names: true,
+      tone: 'name',
+      by: ({ queueName }) => queueName,
+      cell: ({ queueName }) => queueName,
+      beside: ({ languages }) => <Languages of={languages} />,
+    },
+    { name: 'State', cell: (queue) => <QueueState state={queue.state} late={isLate(queue, now)} /> },
+    {
+      name: 'Due',
+      number: true,
+      by: ({ pending }) => pending,
+      tone: (queue) => (isFinding(queue) ? 'warning strong' : queue.pending ? 'strong' : 'fade'),
+      cell: ({ pending }) => number(pending),
+    },
+    {
+      name: 'Deferred',
+      number: true,
+      hide: 'wide',
+      tone: 'fade',
+      by: ({ deferred }) => deferred,
+      cell: ({ deferred }) => number(deferred),
+    },
+    {
+      name: 'Oldest waits',
+      number: true,
+      by: (queue) => waited(queue, now),
+      tone: (queue) => (isFinding(queue) ? 'warning' : 'fade'),
+      cell: (queue) => brief(waited(queue, now)),
+    },
+    {
+      name: 'In / min',
+      number: true,
+      hide: 'minor',
+      tone: 'fade',
+      by: ({ rates }) => rates?.inPerMinute ?? null,
+      cell: ({ rates }) => rate(rates?.inPerMinute),
+    },
+    {
+      name: 'Out / min',
+      number: true,
+      hide: 'minor',
+      tone: 'fade',
+      by: ({ rates }) => rates?.outPerMinute ?? null,
+      cell: ({ rates }) => rate(rates?.outPerMinute),
+    },
+    lines.size > 0 && {
+      name: `Due, ${range}`,
+      hide: 'minor',
+      cell: (queue) =>
+        lines.has(queue.queueName) && (
+          <Sparkline
+            values={lines.get(queue.queueName)!}
+            tone={isFinding(queue) ? 'warning' : 'other'}
+            label={`Jobs due in ${queue.queueName}, ${range}`}
+          />
+        ),
+    },
+    {
+      name: 'Empties',
+      number: true,
+      hide: 'wide',
+      tone: ({ emptiesAt }) => (emptiesAt === 'never' ? 'warning strong' : emptiesAt === 'empty' ? 'fade' : ''),
+      cell: (queue) => empties(queue, now),
+    },
+  ]
 }

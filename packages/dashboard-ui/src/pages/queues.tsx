@@ -3,7 +3,6 @@ import { useResource } from '../api/resource.ts'
 import { capital, count, digits, list, number } from '../format/number.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
-import { useSteady } from '../ui/steady.ts'
 import { QueueTable } from './queue-table.tsx'
 import { ill } from './queue-words.ts'
 import { seriesPath } from './recorded-charts.tsx'
@@ -22,7 +21,6 @@ function Shown({ data }: { data: QueueList }) {
       b.pending - a.pending ||
       a.queueName.localeCompare(b.queueName),
   )
-  const { rows, hold } = useSteady(sorted, (queue) => queue.queueName)
   const sick = data.queues.filter((queue) => ill(queue, data.nowMs))
   const due = data.queues.reduce((sum, queue) => sum + queue.pending, 0)
   const deferred = data.queues.reduce((sum, queue) => sum + queue.deferred, 0)
@@ -47,8 +45,14 @@ function Shown({ data }: { data: QueueList }) {
           </Empty>
         </div>
       ) : (
-        <div class="section" {...hold}>
-          <QueueTable queues={rows} depth={depth.data} now={data.nowMs} range={rangeWords[range.value]} />
+        <div class="section">
+          <QueueTable
+            order="order"
+            queues={sorted}
+            depth={depth.data}
+            now={data.nowMs}
+            range={rangeWords[range.value]}
+          />
         </div>
       )}
       <Limits

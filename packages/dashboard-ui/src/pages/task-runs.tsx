@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import type { JobPage, JobRow } from '@arq-ts/dashboard/api'
+import type { JobPage } from '@arq-ts/dashboard/api'
 import { withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { capital, count } from '../format/number.ts'
@@ -13,8 +13,6 @@ interface Props {
   noun: string
   teach: ComponentChildren
 }
-
-const none: ReadonlySet<string> = new Set()
 
 /** Runs of one task, those at work first: all that can be shown without its package. */
 export function TaskRuns({ functionName, noun, teach }: Props) {
@@ -46,12 +44,12 @@ export function TaskRuns({ functionName, noun, teach }: Props) {
           >
             {data.jobs.length > 0 && (
               <Section title="Now" more={<a href={to('/jobs', { q: `function:${functionName}` })}>All jobs</a>}>
-                <Rows jobs={data.jobs} now={data.nowMs} />
+                <JobTable label="Jobs that have not ended" jobs={data.jobs} now={data.nowMs} />
               </Section>
             )}
             {past.length > 0 && (
               <Section title="Ended">
-                <Rows jobs={past} now={data.nowMs} />
+                <JobTable label="Jobs that have ended" jobs={past} now={data.nowMs} />
               </Section>
             )}
             {data.jobs.length === 0 && past.length === 0 && <div class="section">{teach}</div>}
@@ -66,8 +64,4 @@ export function TaskRuns({ functionName, noun, teach }: Props) {
       }}
     </Loaded>
   )
-}
-
-function Rows({ jobs, now }: { jobs: JobRow[]; now: number }) {
-  return <JobTable jobs={jobs} now={now} picked={none} pick={() => undefined} selectable={false} />
 }

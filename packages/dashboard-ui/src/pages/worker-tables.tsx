@@ -4,6 +4,7 @@ import { brief, duration } from '../format/duration.ts'
 import { full } from '../format/time.ts'
 import { to } from '../router.ts'
 import { Languages, Status } from '../ui/status.tsx'
+import { Table, type Column } from '../ui/table.tsx'
 
 /** Slots of a worker as a bar: taken ones are filled. */
 function Slots({ taken, of }: { taken: number; of: number }) {
@@ -16,152 +17,141 @@ function Slots({ taken, of }: { taken: number; of: number }) {
   )
 }
 
-/** Workers of arq-ts, one a row. */
-export function WorkerTable({ workers, now }: { workers: WorkerRow[]; now: number }) {
+/** Workers of arq-ts, one a row. `order`: the part of the address that has its order. */
+export function WorkerTable({ workers, now, order }: { workers: WorkerRow[]; now: number; order?: string }) {
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Worker</th>
-            <th scope="col">State</th>
-            <th scope="col">Slots</th>
-            <th scope="col" class="wide">
-              Queues
-            </th>
-            <th scope="col" class="n minor">
-              Complete
-            </th>
-            <th scope="col" class="n minor">
-              Failed
-            </th>
-            <th scope="col" class="n wide">
-              Memory
-            </th>
-            <th scope="col" class="n">
-              Up
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {workers.map((worker) => (
-            <tr key={worker.id}>
-              <th scope="row" class="name two">
-                <span title={worker.id}>{worker.name}</span>
-                <Languages of={['arq-ts']} />
-                <small>
-                  {worker.host}, pid {worker.pid}, {worker.version}
-                </small>
-              </th>
-              <td>
-                {worker.state === 'running' ? (
-                  <Status shape="on-time" calm>
-                    runs
-                  </Status>
-                ) : (
-                  <Status shape="paused">drains</Status>
-                )}
-              </td>
-              <td class="num name">
-                <Slots taken={worker.ongoing} of={worker.maxJobs} /> {worker.ongoing} of {worker.maxJobs}
-              </td>
-              <td class="fade wide">{list(worker.queues)}</td>
-              <td class="n fade minor">{number(worker.complete)}</td>
-              <td class="n fade minor">{number(worker.failed)}</td>
-              <td class="n fade wide">{bytes(worker.rssBytes)}</td>
-              <td class="n fade" title={full(worker.startedAtMs)}>
-                {brief(now - worker.startedAtMs)}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label="TypeScript workers"
+      columns={workerColumns(now)}
+      rows={workers}
+      keyOf={({ id }) => id}
+      {...(order !== undefined && { order })}
+    />
   )
 }
+
+const workerColumns = (now: number): Column<WorkerRow>[] => [
+  {
+    name: 'Worker',
+    names: true,
+    tone: 'name',
+    by: ({ name }) => name,
+    title: ({ id }) => id,
+    cell: ({ name }) => name,
+    beside: () => <Languages of={['arq-ts']} />,
+    under: ({ host, pid, version }) => `${host}, pid ${pid}, ${version}`,
+  },
+  {
+    name: 'State',
+    cell: ({ state }) =>
+      state === 'running' ? (
+        <Status shape="on-time" calm>
+          runs
+        </Status>
+      ) : (
+        <Status shape="paused">{state === 'quiet' ? 'quiet' : 'drains'}</Status>
+      ),
+  },
+  {
+    name: 'Slots',
+    tone: 'num name',
+    by: ({ maxJobs, ongoing }) => (maxJobs > 0 ? ongoing / maxJobs : 0),
+    cell: ({ maxJobs, ongoing }) => (
+      <>
+        <Slots taken={ongoing} of={maxJobs} /> {ongoing} of {maxJobs}
+      </>
+    ),
+  },
+  { name: 'Queues', hide: 'wide', tone: 'fade', cell: ({ queues }) => list(queues) },
+  {
+    name: 'Complete',
+    number: true,
+    hide: 'minor',
+    tone: 'fade',
+    by: ({ complete }) => complete,
+    cell: ({ complete }) => number(complete),
+  },
+  {
+    name: 'Failed',
+    number: true,
+    hide: 'minor',
+    tone: 'fade',
+    by: ({ failed }) => failed,
+    cell: ({ failed }) => number(failed),
+  },
+  {
+    name: 'Memory',
+    number: true,
+    hide: 'wide',
+    tone: 'fade',
+    by: ({ rssBytes }) => rssBytes,
+    cell: ({ rssBytes }) => bytes(rssBytes),
+  },
+  {
+    name: 'Up',
+    number: true,
+    tone: 'fade',
+    by: ({ startedAtMs }) => now - startedAtMs,
+    title: ({ startedAtMs }) => full(startedAtMs),
+    cell: ({ startedAtMs }) => brief(now - startedAtMs),
+  },
+]
+
+type Running = WorkerRow['running'][number] & { worker: string }
 
 /** Jobs at work in workers of arq-ts, the longest first. */
 export function RunningTable({ workers, now }: { workers: WorkerRow[]; now: number }) {
   const running = workers
-    .flatMap((worker) => worker.running.map((job) => ({ ...job, worker: worker.name })))
+    .flatMap((worker): Running[] => worker.running.map((job) => ({ ...job, worker: worker.name })))
     .sort((a, b) => a.startedAtMs - b.startedAtMs)
-  if (running.length === 0) return <p class="muted">No job runs in a TypeScript worker now.</p>
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Job</th>
-            <th scope="col">Worker</th>
-            <th scope="col" class="n minor">
-              Try
-            </th>
-            <th scope="col" class="n">
-              Runs for
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {running.slice(0, 20).map((job) => (
-            <tr key={job.jobId}>
-              <td class="two">
-                <a href={to('/job', { id: job.jobId, queue: job.queueName })} data-row>
-                  <code>{job.functionName}</code>
-                </a>
-                <small class="mono">{job.jobId}</small>
-              </td>
-              <td class="fade">{job.worker}</td>
-              <td class="n fade minor">{job.jobTry}</td>
-              <td class="n">{duration(Math.max(0, now - job.startedAtMs))}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label="Running jobs"
+      columns={runningColumns(now)}
+      rows={running.slice(0, 20)}
+      keyOf={({ jobId, queueName }) => `${queueName} ${jobId}`}
+      open={({ jobId, queueName }) => to('/job', { id: jobId, queue: queueName })}
+      empty={<p class="muted">No job runs in a TypeScript worker now.</p>}
+    />
   )
 }
 
+const runningColumns = (now: number): Column<Running>[] => [
+  {
+    name: 'Job',
+    names: true,
+    tone: 'name',
+    cell: ({ functionName }) => <code>{functionName}</code>,
+    under: ({ jobId }) => <span class="mono">{jobId}</span>,
+  },
+  { name: 'Worker', tone: 'fade', cell: ({ worker }) => worker },
+  { name: 'Try', number: true, hide: 'minor', tone: 'fade', cell: ({ jobTry }) => jobTry },
+  { name: 'Runs for', number: true, cell: ({ startedAtMs }) => duration(Math.max(0, now - startedAtMs)) },
+]
+
 /** Python workers by queue: their health line is shared. */
 export function PythonTable({ rows }: { rows: PythonWorkerRow[] }) {
-  return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Queue</th>
-            <th scope="col" class="n">
-              Running
-            </th>
-            <th scope="col" class="n">
-              Complete
-            </th>
-            <th scope="col" class="n">
-              Failed
-            </th>
-            <th scope="col" class="n wide">
-              Retried
-            </th>
-            <th scope="col" class="n wide">
-              Line expires
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row.queueName}>
-              <th scope="row" class="name">
-                <span title={row.line}>{row.queueName}</span>
-                <Languages of={['python']} />
-              </th>
-              <td class="n">{number(row.ongoing)}</td>
-              <td class="n fade">{number(row.complete)}</td>
-              <td class="n fade">{number(row.failed)}</td>
-              <td class="n fade wide">{number(row.retried)}</td>
-              <td class="n fade wide">in {brief(row.expiresInMs)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  )
+  return <Table label="Python workers" columns={pythonColumns} rows={rows} keyOf={({ queueName }) => queueName} />
 }
+
+const pythonColumns: Column<PythonWorkerRow>[] = [
+  {
+    name: 'Queue',
+    names: true,
+    tone: 'name',
+    title: ({ line }) => line,
+    cell: ({ queueName }) => queueName,
+    beside: () => <Languages of={['python']} />,
+  },
+  { name: 'Running', number: true, cell: ({ ongoing }) => number(ongoing) },
+  { name: 'Complete', number: true, tone: 'fade', cell: ({ complete }) => number(complete) },
+  { name: 'Failed', number: true, tone: 'fade', cell: ({ failed }) => number(failed) },
+  { name: 'Retried', number: true, hide: 'wide', tone: 'fade', cell: ({ retried }) => number(retried) },
+  {
+    name: 'Line expires',
+    number: true,
+    hide: 'wide',
+    tone: 'fade',
+    cell: ({ expiresInMs }) => `in ${brief(expiresInMs)}`,
+  },
+]

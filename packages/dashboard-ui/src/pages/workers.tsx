@@ -2,7 +2,6 @@ import type { WorkerList } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
 import { capital, count, digits } from '../format/number.ts'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
-import { useSteady } from '../ui/steady.ts'
 import { PythonTable, RunningTable, WorkerTable } from './worker-tables.tsx'
 
 /** Workers of both languages. */
@@ -12,7 +11,6 @@ export function Workers() {
 }
 
 function Shown({ data }: { data: WorkerList }) {
-  const { rows, hold } = useSteady(data.workers, ({ id }) => id)
   const draining = data.workers.filter(({ state }) => state === 'draining').length
   const slots = data.workers.reduce((sum, { maxJobs }) => sum + maxJobs, 0)
   const taken = data.workers.reduce((sum, { ongoing }) => sum + ongoing, 0)
@@ -42,10 +40,10 @@ function Shown({ data }: { data: WorkerList }) {
           </Empty>
         </div>
       ) : (
-        <div {...hold}>
-          {rows.length > 0 && (
+        <div>
+          {data.workers.length > 0 && (
             <div class="section">
-              <WorkerTable workers={rows} now={data.nowMs} />
+              <WorkerTable workers={data.workers} now={data.nowMs} order="order" />
             </div>
           )}
           {data.python.length > 0 && (

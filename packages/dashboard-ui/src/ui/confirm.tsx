@@ -15,14 +15,16 @@ export interface Asked {
 }
 
 /** The question. The focus starts on its title, so that Enter runs nothing. */
-export function Confirm({ of, close }: { of: Asked; close: () => void }) {
+export function Confirm({ of, close, done }: { of: Asked; close: () => void; done?: () => void }) {
   const [reason, setReason] = useState('')
   const [running, setRunning] = useState(false)
   const run = async () => {
     setRunning(true)
     const answer = await perform(of.path, { ...of.body, ...(of.reason && reason.trim() && { reason: reason.trim() }) })
-    if (answer) close()
-    else setRunning(false)
+    if (answer) {
+      close()
+      if (answer.done) done?.()
+    } else setRunning(false)
   }
   return (
     <Sheet

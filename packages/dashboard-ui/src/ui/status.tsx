@@ -1,18 +1,8 @@
 import type { ComponentChildren } from 'preact'
 import type { JobStateName, Language, QueueRow } from '@arq-ts/dashboard/api'
+import type { Shape } from './shapes.ts'
 
-/** Shapes that stand before a state; each is told apart without its colour. */
-export type Shape =
-  | 'failing'
-  | 'warning'
-  | 'on-time'
-  | 'running'
-  | 'open'
-  | 'deferred'
-  | 'retrying'
-  | 'paused'
-  | 'aborted'
-  | 'dead'
+export type { Shape }
 
 /** The shape of a state. */
 export function Mark({ shape, size = 16 }: { shape: Shape; size?: number }) {
@@ -83,6 +73,7 @@ const drawings: Record<Shape, ComponentChildren> = {
       <path d="m4.2 4.2 7.6 7.6" stroke="currentColor" stroke-width={1.7} />
     </>
   ),
+  skipped: <path d="M3.4 8h9.2" stroke="currentColor" stroke-width={1.8} stroke-linecap="round" />,
   dead: (
     <>
       <rect x={1.4} y={1.4} width={13.2} height={13.2} rx={2} fill="currentColor" />

@@ -37,6 +37,9 @@ const rest = [
   'pause',
   'trash-2',
   'copy',
+  'workflow',
+  'calendar-clock',
+  'gauge',
 ] as const
 const acts = ['arrow-right', 'check', 'plus', 'moon-star', 'list-filter', 'corner-down-left', 'wrench', 'logs'] as const
 

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, cron, defineTask, Worker } from '@arq-ts/core'
 import { pythonArq, whyNoPython } from '@arq-ts/test-support'
 import { z } from 'zod'
+import { continueGraphs, graphTasks, prepareGraphs } from './night-graph.ts'
 
 const redis = process.argv[2] ?? process.env.REDIS_URL ?? 'redis://127.0.0.1:6379/1'
 const relayDownAtMs = Date.now() + Number(process.env.RELAY_DOWN_AFTER_MS ?? 600_000)
@@ -64,6 +65,7 @@ const workers = [
     ],
     maxJobs: 8,
   }),
+  new Worker({ ...common, name: 'reports-1', queueName: 'reports', tasks: graphTasks, maxJobs: 12 }),
 ]
 const running = workers.map((worker) => worker.run(stop.signal))
 
@@ -89,6 +91,7 @@ const mail = (): [string, unknown[], { queueName: string }] => [
   [`${some(people)}@example.com`],
   { queueName: 'mail' },
 ]
+await prepareGraphs(client)
 for (let second = 0; !stop.signal.aborted; second++) {
   const down = Date.now() > relayDownAtMs
   await client.enqueueMany(Array.from({ length: down ? 20 : 9 }, mail))
@@ -110,6 +113,7 @@ for (let second = 0; !stop.signal.aborted; second++) {
       }),
     )
   }
+  await continueGraphs(client, second)
   await sleep(1_000, undefined, { signal: stop.signal }).catch(() => undefined)
 }
 for (const child of children) child.kill('SIGTERM')

@@ -43,16 +43,22 @@ export function StripHead({ from, to, now }: Span) {
   )
 }
 
-/** The ticks of one cron job: those that ran, failed, were missed, and those to come. */
-export function CronStrip({ job, from, to, now }: Span & { job: CronRow }) {
+/** Ticks of a strip. `enqueued`: what is known of them is their job alone. */
+export interface StripTicks extends Pick<CronRow, 'name' | 'coming' | 'past' | 'leftOut' | 'missed'> {
+  enqueued?: number[]
+}
+
+/** The ticks of one cron job or schedule: those that ran, failed, were missed, and those to come. */
+export function CronStrip({ job, from, to, now }: Span & { job: StripTicks }) {
   const [ref, width] = useWidth(640)
   const x = (at: number) => Math.min(width - 3, Math.max(3, ((at - from) / (to - from)) * width))
   // Ticks stay apart: what is a dot where there are few is a point where there are many.
   const each = ((to - from) / (to - now)) * job.coming.length + job.past.length / 2
   const radius = Math.min(3.2, Math.max(0.9, (0.36 * width) / Math.max(1, each)))
   const failed = job.past.filter(({ status }) => status !== 'complete')
+  const enqueued = (job.enqueued ?? []).filter((at) => at >= from && at < to)
   const words = [
-    `${job.past.length} ran`,
+    job.enqueued ? `${enqueued.length} known of those before` : `${job.past.length} ran`,
     failed.length && `${failed.length} of them failed`,
     job.leftOut.length && `${job.leftOut.length} were left out`,
     job.missed.length && `${job.missed.length} were missed`,
@@ -68,6 +74,11 @@ export function CronStrip({ job, from, to, now }: Span & { job: CronRow }) {
         {job.coming.map((at) => (
           <circle key={at} class="coming" cx={x(at)} cy={14.5} r={radius}>
             <title>{clock(at)}</title>
+          </circle>
+        ))}
+        {enqueued.map((at) => (
+          <circle key={at} class="past" cx={x(at)} cy={14.5} r={radius}>
+            <title>{`${clock(at)} enqueued`}</title>
           </circle>
         ))}
         {job.past.map(({ atMs, status }) => {

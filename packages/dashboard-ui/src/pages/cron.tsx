@@ -1,4 +1,4 @@
-import type { CronCalendar, CronRow } from '@arq-ts/dashboard/api'
+import type { CronCalendar, CronRow, ScheduleList, ScheduleRow } from '@arq-ts/dashboard/api'
 import { segments } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { capital, count, digits } from '../format/number.ts'
@@ -8,19 +8,24 @@ import { to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
 import { Icon } from '../ui/icon.tsx'
-import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
+import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Languages, Mark } from '../ui/status.tsx'
 import { Behind } from '../charts/behind.tsx'
 import { CronStrip, StripHead, WHY_LEFT_OUT } from '../charts/cron-strip.tsx'
+import { ruleWords } from './schedule-words.ts'
 
 /** Cron jobs of both languages, a day back and a day ahead. */
 export function Cron() {
   const cron = useResource<CronCalendar>('cron', { everyMs: 30_000 })
-  useChanged(cron.reload)
-  return <Loaded of={cron}>{(data) => <Shown data={data} />}</Loaded>
+  const schedules = useResource<ScheduleList>('schedules', { everyMs: 30_000 })
+  useChanged(() => {
+    cron.reload()
+    schedules.reload()
+  })
+  return <Loaded of={cron}>{(data) => <Shown data={data} schedules={schedules.data?.schedules ?? []} />}</Loaded>
 }
 
-function Shown({ data }: { data: CronCalendar }) {
+function Shown({ data, schedules }: { data: CronCalendar; schedules: ScheduleRow[] }) {
   const missed = data.jobs.filter((job) => job.missed.length > 0)
   const failed = data.jobs.filter((job) => job.past.at(-1)?.status === 'failed')
   const next = data.jobs.filter(({ nextMs }) => nextMs !== null).sort((a, b) => a.nextMs! - b.nextMs!)[0]
@@ -66,6 +71,16 @@ function Shown({ data }: { data: CronCalendar }) {
             ))}
           </ul>
         </div>
+      )}
+      {schedules.length > 0 && (
+        <Section title="Schedules" remark="made at run time" more={<a href={to('/schedules')}>All schedules</a>}>
+          {data.jobs.length === 0 && <StripHead from={data.fromMs} to={data.toMs} now={data.nowMs} />}
+          <ul class="crons ruled">
+            {schedules.map((schedule) => (
+              <Schedule key={schedule.name} schedule={schedule} data={data} />
+            ))}
+          </ul>
+        </Section>
       )}
       <Limits of={data.limits} />
     </Page>
@@ -120,6 +135,36 @@ function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
           head={['Tick', 'Outcome', 'Began after', 'Took']}
           rows={() => tickRows(job).map((cells) => [moment(cells.atMs, data.nowMs), ...cells.words])}
         />
+      )}
+    </li>
+  )
+}
+
+function Schedule({ schedule, data }: { schedule: ScheduleRow; data: CronCalendar }) {
+  const { coming, last, name, nextMs, paused, problem } = schedule
+  const ticks = { name, coming, past: [], leftOut: [], missed: [], enqueued: last ? [last.atMs] : [] }
+  return (
+    <li>
+      <div class="who">
+        <p>
+          {(paused || problem !== null) && <Mark shape={problem === null ? 'paused' : 'failing'} size={14} />}{' '}
+          <a href={to('/schedule', { name })} data-row>
+            <b>{name}</b>
+          </a>
+        </p>
+        <p class="muted">
+          {ruleWords(schedule)}
+          {paused && ' · paused'}
+        </p>
+      </div>
+      <CronStrip job={ticks} from={data.fromMs} to={data.toMs} now={data.nowMs} />
+      <span class="n next">{nextMs === null ? '–' : `in ${brief(Math.max(0, nextMs - data.nowMs))}`}</span>
+      {may('run-schedule') ? (
+        <button type="button" class="button" onClick={() => void perform(`schedules/${segments(name)}/run`)}>
+          <Icon name="play" /> Run now
+        </button>
+      ) : (
+        <span />
       )}
     </li>
   )

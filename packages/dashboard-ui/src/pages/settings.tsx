@@ -13,8 +13,8 @@ const rights: Record<string, string> = {
   clone: 'Edit and replay jobs',
   'run-now': 'Run jobs now',
   move: 'Move jobs',
-  pause: 'Pause queues',
-  resume: 'Resume queues',
+  pause: 'Pause queues, cron jobs and schedules',
+  resume: 'Resume queues, cron jobs and schedules',
   'run-cron': 'Run cron jobs now',
   mute: 'Mute errors',
   resolve: 'Mark errors as fixed',
@@ -23,6 +23,12 @@ const rights: Record<string, string> = {
   'steer-canary': 'Steer canary deployments',
   flush: 'Flush the cache',
   'cancel-deletion': 'Take deletions back',
+  'cancel-flow': 'Cancel flows',
+  'replay-flow': 'Replay flows',
+  'put-schedule': 'Make and change schedules',
+  'remove-schedule': 'Remove schedules',
+  'run-schedule': 'Run schedules now',
+  'set-limit': 'Set limits',
 }
 
 /** This browser's settings, the rights of the user, and the parts of the installation. */

@@ -42,7 +42,10 @@ export const groups: Entry[][] = [
         unserved ? { text: `${number(unserved)} unserved`, short: compact(unserved), tone: 'warning' } : null,
     },
     { path: '/workers', name: 'Workers', icon: 'cpu', key: 'w' },
+    { path: '/flows', name: 'Flows', icon: 'workflow', key: 'l' },
     { path: '/cron', name: 'Cron', icon: 'clock', key: 'c' },
+    { path: '/schedules', name: 'Schedules', icon: 'calendar-clock', key: 'h' },
+    { path: '/limits', name: 'Limits', icon: 'gauge', key: 'm' },
     { path: '/canaries', name: 'Canaries', icon: 'bird', key: 'y' },
     { path: '/cache', name: 'Cache', icon: 'database', key: 'b' },
   ],
@@ -63,6 +66,9 @@ export function entryOf(path: string): Entry | undefined {
     '/queue': '/queues',
     '/error': '/errors',
     '/canary': '/canaries',
+    '/flow': '/flows',
+    '/schedule': '/schedules',
+    '/limit': '/limits',
   }
   return entries.find((entry) => entry.path === (parent[path] ?? path))
 }

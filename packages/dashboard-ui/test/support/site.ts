@@ -7,6 +7,7 @@ import { eventually, takeDatabase, type Database } from '@arq-ts/test-support'
 import { planFleet, writeFleet } from '@arq-ts/test-support/fleet'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { z } from 'zod'
+import { startGraphs, type GraphsAtWork } from './graphs.ts'
 import { startTasks } from './task-packages.ts'
 
 /** The base path of the tests: pages must work under any. */
@@ -30,9 +31,15 @@ export interface Site {
   client: Client
   database: Database
   deploymentId: string
+  graphs: GraphsAtWork
   browser: Browser
   /** A page of a new context that fails the test by what it throws, logs as an error, or violates. */
-  open(options?: { dark?: boolean; width?: number; reduced?: boolean }): Promise<{ page: Page; problems: string[] }>
+  open(options?: {
+    dark?: boolean
+    width?: number
+    reduced?: boolean
+    forced?: boolean
+  }): Promise<{ page: Page; problems: string[] }>
   close(): Promise<void>
 }
 
@@ -68,7 +75,7 @@ export async function openSite(): Promise<Site> {
   await client.enqueue(resize, { path: 'later.jpg' }, { queueName: 'media', jobId: 'later', deferByMs: 3_600_000 })
   await eventually(async () => (await client.deadLetters.count()) > 1)
 
-  const tasks = await startTasks(database.url)
+  const [tasks, graphs] = await Promise.all([startTasks(database.url), startGraphs(client, database.url)])
   const dashboard: Dashboard = createDashboard({
     client,
     tasks: tasks.sources,
@@ -87,12 +94,14 @@ export async function openSite(): Promise<Site> {
     client,
     database,
     deploymentId: tasks.deploymentId,
+    graphs,
     browser,
-    async open({ dark = false, width = 1_440, reduced = false } = {}) {
+    async open({ dark = false, width = 1_440, reduced = false, forced = false } = {}) {
       const context = await browser.newContext({
         viewport: { width, height: 900 },
         colorScheme: dark ? 'dark' : 'light',
         reducedMotion: reduced ? 'reduce' : 'no-preference',
+        forcedColors: forced ? 'active' : 'none',
       })
       contexts.push(context)
       await context.addInitScript(KEEP_STREAMS)
@@ -111,7 +120,7 @@ export async function openSite(): Promise<Site> {
       await server.close()
       await dashboard.close()
       stop.abort()
-      await Promise.all([running, tasks.close()])
+      await Promise.all([running, tasks.close(), graphs.close()])
       await client.close()
       await database.release()
     },

@@ -114,6 +114,7 @@ export function spanLimits(spread: Spread<LimitRecords>): LimitRecords {
     settings: () => home.settings(),
     unset: (id) => home.unset(id),
     counts: (...all) => home.counts(...all),
+    members: (...all) => home.members(...all),
     recordHold: (jobId, ...rest) => spread.of(jobId).recordHold(jobId, ...rest),
     holdOf: (jobId, ...rest) => spread.of(jobId).holdOf(jobId, ...rest),
   }

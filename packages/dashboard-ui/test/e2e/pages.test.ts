@@ -8,6 +8,7 @@ import { eventually } from '@arq-ts/test-support'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSite, type Site } from '../support/site.ts'
+import { testGraphs } from './graphs.ts'
 
 const without = process.env.ARQ_TEST_NO_BROWSER
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -302,126 +303,7 @@ describe.skipIf(without)('pages in a browser', () => {
     expect(problems).toEqual([])
   })
 
-  test('show a flow as a graph that leads to its jobs, and replay what failed of it', async () => {
-    const { page, problems } = await site.open({ reduced: true })
-    await show(page, '/flows')
-    await page.locator('h1', { hasText: 'One flow failed; one runs now.' }).waitFor()
-    await page.getByRole('link', { name: 'report', exact: true }).click()
-    await page.locator('h1', { hasText: 'report failed: render <i> did not succeed.' }).waitFor()
-    const nodes = await page.locator('.node').all()
-    expect(await Promise.all(nodes.map((node) => node.getAttribute('aria-label')))).toEqual([
-      'orders, succeeded',
-      'visits, succeeded',
-      'render <i>, failed',
-      'publish, blocked',
-      'alert, succeeded',
-    ])
-    // Each stands right of all before it.
-    const left = async (name: string) => (await page.getByRole('link', { name }).first().boundingBox())!.x
-    expect(await left('render <i>, failed')).toBeGreaterThan(await left('orders, succeeded'))
-    expect(await left('publish, blocked')).toBeGreaterThan(await left('render <i>, failed'))
-    site.graphs.repair()
-    await page.keyboard.press('r')
-    const sheet = page.getByRole('dialog')
-    await sheet.getByText('Nothing has changed yet.').waitFor()
-    await sheet.getByRole('button', { name: 'Replay the failed part' }).click()
-    await expect.poll(() => page.locator('h1').innerText(), { timeout: 20_000 }).toBe('report is complete.')
-    await page.getByRole('link', { name: 'render <i>, succeeded' }).click()
-    await page.waitForURL(/\/job\?id=/)
-    await page.locator('h1', { hasText: 'render' }).waitFor()
-    expect(problems).toEqual([])
-  }, 60_000)
-
-  test('draw like members of a large flow as one, list them on a click, and cancel it', async () => {
-    const { page, problems } = await site.open({ reduced: true })
-    await show(page, `/flow?id=${site.graphs.waitingFlow}`)
-    expect(await page.locator('.node').count()).toBe(3)
-    await page.getByRole('button', { name: '×60' }).click()
-    await page.getByText('60 of 62').waitFor()
-    await page.getByRole('button', { name: 'Cancel…' }).click()
-    await page.getByRole('dialog').getByRole('button', { name: 'Cancel the flow' }).click()
-    await page.locator('h1', { hasText: 'gallery was cancelled.' }).waitFor()
-    expect(problems).toEqual([])
-  })
-
-  test('make a schedule whose ticks are shown first, pause it, take that back, and remove it', async () => {
-    const { page, problems } = await site.open({ reduced: true })
-    await show(page, '/schedules')
-    await page.locator('h1', { hasText: 'Two schedules are kept; one is paused.' }).waitFor()
-    await page.keyboard.press('n')
-    const sheet = page.getByRole('dialog')
-    await sheet.getByLabel('Name').fill('weekly')
-    await sheet.getByLabel('Cron expression').fill('0 25 * * *')
-    await sheet.getByText(/25/).and(sheet.locator('.failing')).waitFor()
-    await sheet.getByLabel('Cron expression').fill('30 6 * * 1')
-    await sheet.getByText(/^Next: .* 06:30/).waitFor()
-    await sheet.getByLabel('Function').fill('send_mail')
-    await sheet.getByLabel('Arguments, a JSON array').fill('["grace"]')
-    await sheet.getByRole('button', { name: 'Make the schedule' }).click()
-    await page.locator('h1', { hasText: 'weekly ticks next at' }).waitFor()
-    await page.getByRole('region', { name: 'Call' }).getByText('grace').waitFor()
-    await page.keyboard.press('p')
-    await page.locator('h1', { hasText: 'weekly is paused.' }).waitFor()
-    await page.getByRole('button', { name: 'Undo' }).click()
-    await page.locator('h1', { hasText: 'weekly ticks next at' }).waitFor()
-    await page.keyboard.press('d')
-    await sheet.getByRole('button', { name: 'Remove the schedule' }).click()
-    await page.waitForURL(/\/schedules$/)
-    expect(await site.client.schedules.get('weekly')).toBeNull()
-    // The refused preview is a failed request, which a browser logs.
-    expect(problems.filter((problem) => !problem.includes('400'))).toEqual([])
-  }, 60_000)
-
-  test('show who has the places of a limit and who waits, and set it', async () => {
-    const { page, problems } = await site.open({ reduced: true })
-    await show(page, '/limits')
-    await page.locator('h1', { hasText: 'geocoder holds 2 jobs back.' }).waitFor()
-    await page.getByRole('row', { name: /^geocoder/ }).click()
-    await page.getByRole('table', { name: 'Jobs that have a place' }).getByText('geocode-').waitFor()
-    expect(await page.getByRole('table', { name: 'Jobs that wait for a place' }).getByRole('row').count()).toBe(3)
-    await page.keyboard.press('e')
-    await page.getByLabel('Jobs at a time').fill('2')
-    await page.getByRole('button', { name: 'Set the limit' }).click()
-    await page.locator('h1', { hasText: 'geocoder holds 1 job back.' }).waitFor()
-    expect(problems).toEqual([])
-  })
-
-  test('order a table by a column, in the address, and open the row that the keys reached', async () => {
-    const { page, problems } = await site.open({ reduced: true })
-    await show(page, '/queues')
-    const names = () => page.locator('tbody th a').allInnerTexts()
-    const own = await names()
-    await page.getByRole('button', { name: 'Queue', exact: true }).click()
-    await page.waitForURL(/order=queue/)
-    const rising = await names()
-    expect(rising).toEqual([...own].sort(new Intl.Collator('en', { numeric: true }).compare))
-    expect(await page.locator('th[aria-sort=ascending]').innerText()).toBe('Queue')
-    await page.getByRole('button', { name: 'Queue', exact: true }).click()
-    await page.waitForURL(/order=-queue/)
-    expect(await names()).toEqual(rising.toReversed())
-    await page.reload()
-    await page.locator('tbody tr').first().waitFor()
-    expect(await names()).toEqual(rising.toReversed())
-    await page.keyboard.press('j')
-    await page.keyboard.press('j')
-    await page.keyboard.press('Enter')
-    await page.waitForURL(/\/queue\?name=/)
-    expect(new URL(page.url()).searchParams.get('name')).toBe(rising.at(-2))
-    expect(problems).toEqual([])
-  })
-
-  test('select a range of rows with Shift, and all of them by the head', async () => {
-    const { page } = await site.open({ reduced: true })
-    await show(page, '/jobs?q=status%3Adead')
-    const boxes = page.locator('tbody input[type=checkbox]')
-    await boxes.first().click()
-    await boxes.nth(3).click({ modifiers: ['Shift'] })
-    await page.getByText('4 jobs selected:').waitFor()
-    await page.getByLabel('Select all jobs shown').click()
-    await page.getByText(`${await boxes.count()} jobs selected:`).waitFor()
-    await page.getByLabel('Select all jobs shown').click()
-    await page.getByText('All that fit:').waitFor()
-  })
+  testGraphs(() => site, show)
 
   test('say that Redis is silent instead of Live while it does not answer', async () => {
     const client = new Client({ redis: 'redis://127.0.0.1:1', commandTimeoutMs: 200 })

@@ -82,11 +82,18 @@ export interface DashboardOptions {
 
 const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'Expected a function')
 
-const anInstance = z.custom<object>((value) => typeof value === 'object' && value !== null, 'Expected an instance')
+/** An object of options, which the client checks one by one. */
+const isTable = (value: unknown) => Object.prototype.toString.call(value) === '[object Object]'
+
+/** No promise of one, and no list. */
+const isInstance = (value: unknown) =>
+  typeof value === 'object' && value !== null && !(value instanceof Promise) && !Array.isArray(value)
+
+const anInstance = z.custom<object>(isInstance, 'Expected an instance')
 
 const schema = z.strictObject({
   client: z.instanceof(Client, { error: 'Expected a Client of @arq-ts/core' }).optional(),
-  connection: z.custom<ClientOptions>((value) => typeof value === 'object', 'Expected options of a client').optional(),
+  connection: z.custom<ClientOptions>(isTable, 'Expected options of a client').optional(),
   title: z.string().min(1).max(100).optional(),
   address: z.string().optional(),
   basePath: z.string().optional(),
@@ -105,7 +112,12 @@ const schema = z.strictObject({
     .optional(),
   traceUrl: z.string().optional(),
   assets: z.string().optional(),
-  logger: z.custom<Logger>((value) => typeof value === 'object' && value !== null, 'Expected a pino logger').optional(),
+  logger: z
+    .custom<Logger>(
+      (value) => typeof (value as { child?: unknown } | null)?.child === 'function',
+      'Expected a pino logger',
+    )
+    .optional(),
 })
 
 /** Options with their defaults, and what follows from them. */

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
-import { OptionsError } from '@arq-ts/core'
+import { checkOptions, OptionsError } from '@arq-ts/core'
+import { z } from 'zod'
+import { checkDashboard } from './adapters/check-dashboard.ts'
 import type { Dashboard } from './dashboard.ts'
 import { isLoopback } from './http/guard.ts'
 import { toNodeHandler } from './adapters/node.ts'
@@ -14,6 +16,11 @@ export interface DashboardServer {
   close(): Promise<void>
 }
 
+const optionsSchema = z.strictObject({
+  host: z.string().min(1).optional(),
+  port: z.number().int().min(0).max(65_535).optional(),
+})
+
 /**
  * Serves a dashboard by a server of its own. `host` defaults to 127.0.0.1, `port` to one that is free.
  *
@@ -23,6 +30,8 @@ export async function serveDashboard(
   dashboard: Dashboard,
   options: { host?: string; port?: number } = {},
 ): Promise<DashboardServer> {
+  checkDashboard('serveDashboard', dashboard)
+  checkOptions('serveDashboard', optionsSchema, options)
   const host = options.host ?? '127.0.0.1'
   if (!dashboard.isProtected && !isLoopback(host === '::1' ? '[::1]' : host.toLowerCase())) {
     throw new OptionsError(

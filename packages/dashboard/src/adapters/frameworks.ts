@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dashboard } from '../dashboard.ts'
+import { checkDashboard } from './check-dashboard.ts'
 import { handle } from './node.ts'
 
 /** The parts of Fastify that the plugin uses; the package does not depend on it. */
@@ -19,6 +20,7 @@ interface FastifyReply {
 
 /** Makes a plugin of Fastify: `app.register(toFastifyPlugin(dashboard), { prefix: '/admin/queues' })`. */
 export function toFastifyPlugin(dashboard: Dashboard): (fastify: unknown, options: unknown) => Promise<void> {
+  checkDashboard('toFastifyPlugin', dashboard)
   return (plugin) => {
     const fastify = plugin as FastifyInstance
     // Bodies are read, and bounded, by the dashboard; the parsers of the application stay as they are outside.
@@ -44,6 +46,7 @@ interface HonoContext {
  * out where the dashboard has it as an option.
  */
 export function toHonoHandler(dashboard: Dashboard, basePath?: string): (context: HonoContext) => Promise<Response> {
+  checkDashboard('toHonoHandler', dashboard, basePath)
   return ({ req }) => dashboard.fetch(req.raw, basePath === undefined ? undefined : { basePath })
 }
 
@@ -55,6 +58,7 @@ export function toNextHandlers(
   dashboard: Dashboard,
   basePath?: string,
 ): Record<'GET' | 'HEAD' | 'POST', (request: Request) => Promise<Response>> {
+  checkDashboard('toNextHandlers', dashboard, basePath)
   const answer = (request: Request) => dashboard.fetch(request, basePath === undefined ? undefined : { basePath })
   return { GET: answer, HEAD: answer, POST: answer }
 }

@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Dashboard } from '../dashboard.ts'
+import { checkDashboard } from './check-dashboard.ts'
 
 /** Handles requests of Node's `http`: `createServer(toNodeHandler(dashboard))`. */
 export function toNodeHandler(dashboard: Dashboard): (request: IncomingMessage, response: ServerResponse) => void {
+  checkDashboard('toNodeHandler', dashboard)
   return (request, response) => void handle(dashboard, request, response)
 }
 
@@ -13,6 +15,7 @@ type ExpressRequest = IncomingMessage & { originalUrl?: string; baseUrl?: string
 
 /** Handles requests of Express (and Connect): `app.use('/admin/queues', toExpressHandler(dashboard))`. */
 export function toExpressHandler(dashboard: Dashboard): (request: ExpressRequest, response: ServerResponse) => void {
+  checkDashboard('toExpressHandler', dashboard)
   return (request, response) =>
     void handle(dashboard, request, response, {
       url: request.originalUrl ?? request.url ?? '/',

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { OptionsError } from '@arq-ts/core'
+import { checkOptions, OptionsError } from '@arq-ts/core'
+import { z } from 'zod'
 
 /** A user of the dashboard. */
 export interface DashboardUser {
@@ -18,6 +19,23 @@ export interface Authenticator {
   challenge?: string
 }
 
+const userSchema = z.strictObject({ name: z.string().min(1), role: z.string().optional() })
+const passwordSchema = z.strictObject({ password: z.string(), role: z.string().optional() })
+const proxySchema = z.strictObject({
+  userHeader: z.string().min(1).optional(),
+  roleHeader: z.string().min(1).optional(),
+  secretHeader: z.string().min(1).optional(),
+  secret: z.string(),
+})
+
+/** The entries of a table whose names are the caller's; no message shows one, as it may be a token. */
+function entriesOf<S extends z.ZodObject>(where: string, schema: S, table: unknown): [string, z.output<S>][] {
+  const isTable = Object.prototype.toString.call(table) === '[object Object]'
+  // An object of options none of whose fields is known: the words for what it is are core's.
+  if (!isTable) checkOptions(where, schema, table)
+  return Object.entries(table as object).map(([name, each]) => [name, checkOptions(`${where}, an entry`, schema, each)])
+}
+
 /**
  * Lets in who sends one of these tokens as `Authorization: Bearer …`: for programs, and for browsers behind a proxy that
  * adds it. Every token is compared in constant time.
@@ -25,7 +43,8 @@ export interface Authenticator {
  * @throws OptionsError when there is no token, or one has fewer than 16 characters.
  */
 export function bearer(tokens: Readonly<Record<string, DashboardUser>>): Authenticator {
-  const known = Object.entries(tokens).map(([token, user]) => ({ digest: digestOf(token), user }))
+  const entries = entriesOf('bearer', userSchema, tokens) as [string, DashboardUser][]
+  const known = entries.map(([token, user]) => ({ digest: digestOf(token), user }))
   if (known.length === 0) throw new OptionsError('bearer: expected at least one token')
   if (Object.keys(tokens).some((token) => token.length < 16)) {
     throw new OptionsError('bearer: expected every token to have at least 16 characters')
@@ -44,7 +63,7 @@ export function bearer(tokens: Readonly<Record<string, DashboardUser>>): Authent
  * @throws OptionsError when there is no user, or a password is empty.
  */
 export function basic(users: Readonly<Record<string, { password: string; role?: string }>>): Authenticator {
-  const known = Object.entries(users).map(([name, { password, role }]) => {
+  const known = entriesOf('basic', passwordSchema, users).map(([name, { password, role }]) => {
     if (password === '') throw new OptionsError(`basic: the password of "${name}" is empty`)
     const user: DashboardUser = role === undefined ? { name } : { name, role }
     return { digest: digestOf(`${name}:${password}`), user }
@@ -71,8 +90,9 @@ export interface TrustedProxyOptions {
 
 /** Lets in whom a proxy in front has authenticated. The proxy must drop these headers from what it receives. @throws OptionsError */
 export function trustedProxy(options: TrustedProxyOptions): Authenticator {
-  const { userHeader = 'x-forwarded-user', secretHeader = 'x-arq-ts-proxy-secret', roleHeader, secret } = options
-  if (typeof secret !== 'string' || secret.length < 16) {
+  const given = checkOptions('trustedProxy', proxySchema, options)
+  const { userHeader = 'x-forwarded-user', secretHeader = 'x-arq-ts-proxy-secret', roleHeader, secret } = given
+  if (secret.length < 16) {
     throw new OptionsError('trustedProxy: expected `secret` to have at least 16 characters')
   }
   const expected = digestOf(secret)

@@ -53,7 +53,7 @@ export async function unrefusedOf(surface: Surface): Promise<string[]> {
     const prototype = value.prototype as object | undefined
     if (!isClass(value)) await walk(name, value as Call)
     else if (!(prototype instanceof Error)) {
-      await walk(name, (...args) => discard(Reflect.construct(value, args) as object))
+      await walk(name, (...args) => Reflect.construct(value, args) as unknown)
       const instance = instances[name] as Record<string, Call> | undefined
       if (instance)
         for (const method of methodsOf(value)) await walk(`${name}.${method}`, (...args) => instance[method]!(...args))
@@ -121,10 +121,11 @@ function isClass(value: object): boolean {
   return /^class\b/.test(Function.prototype.toString.call(value))
 }
 
-/** Ends what a constructor has opened; one that accepts its arguments may have connected. */
-async function discard(made: object): Promise<void> {
-  const { close, stop } = made as { close?: unknown; stop?: unknown }
-  const end = close ?? stop
+/** Ends what a call that accepts its arguments has opened: a connection, a server. */
+async function discard(made: unknown): Promise<void> {
+  if (typeof made !== 'object' || made === null) return
+  const { close, disconnect, stop } = made as Record<string, unknown>
+  const end = close ?? stop ?? disconnect
   if (typeof end === 'function') await (end.call(made) as Promise<void>)
 }
 
@@ -137,7 +138,7 @@ function isIterator(value: unknown): value is AsyncIterator<unknown> {
 async function errorOf(call: () => unknown): Promise<{ code?: unknown; message?: string }> {
   try {
     const called = call()
-    await (isIterator(called) ? called.next() : called)
+    await discard(await (isIterator(called) ? called.next() : called))
     return {}
   } catch (error) {
     const { code } = error as { code?: unknown }

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { expectIn } from './assert/expect-enqueued.ts'
 import type { ExpectedJob, Pattern } from './assert/expect-enqueued.ts'
 import type { TestJob } from './assert/test-job.ts'
+import { aCodec, aTask, fields, functionNameOf } from './check.ts'
 import { InlineJob } from './inline-job.ts'
 import type { InlineEnd } from './inline-job.ts'
 import { runPayload } from './run-task.ts'
@@ -32,10 +33,10 @@ export interface InlineQueueOptions {
 }
 
 const schema = z.strictObject({
-  tasks: z.array(z.custom<AnyTask>()),
-  ctx: z.custom<object>().optional(),
+  tasks: z.array(aTask),
+  ctx: fields.optional(),
   queueName: z.string().min(1).optional(),
-  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+  codec: aCodec.optional(),
   maxTries: z.number().int().min(1).optional(),
 })
 
@@ -86,7 +87,7 @@ export class InlineQueue {
 
   /** Every job that was enqueued, in that order, or those of one task. */
   enqueued(task?: AnyContract | string): TestJob[] {
-    const name = typeof task === 'object' ? task.name : task
+    const name = task === undefined ? undefined : functionNameOf('enqueued', task)
     return [...this.#jobs.values()].filter((job) => name === undefined || job.functionName === name)
   }
 

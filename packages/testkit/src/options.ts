@@ -1,6 +1,7 @@
 import { checkOptions, createLogger } from '@arq-ts/core'
 import type { AnyTask, CodecName, CronJob, Logger, WorkerOptions } from '@arq-ts/core'
 import { z } from 'zod'
+import { aCodec, aCronJob, aLogger, aTask } from './check.ts'
 
 /** Options of the worker that the kit does not decide itself. */
 export type TestWorkerOptions = Omit<
@@ -53,17 +54,17 @@ export interface TestQueueOptions {
 }
 
 const schema = z.strictObject({
-  tasks: z.array(z.custom<AnyTask>()).optional(),
-  cron: z.array(z.custom<CronJob>()).optional(),
+  tasks: z.array(aTask).optional(),
+  cron: z.array(aCronJob).optional(),
   mode: z.enum(['manual', 'inline']).optional(),
   redis: z.string().optional(),
   keyPrefix: z.string().optional(),
   queues: z.array(z.string().min(1)).min(1).optional(),
   now: z.union([z.date(), z.number().int().min(0)]).optional(),
-  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+  codec: aCodec.optional(),
   worker: z.looseObject({}).optional(),
   stuckAfterMs: z.number().min(1).optional(),
-  logger: z.custom<Logger>().optional(),
+  logger: aLogger.optional(),
 })
 
 /** With every default in place. */

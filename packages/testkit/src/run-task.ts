@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { createLogger } from '@arq-ts/core'
+import { checkOptions, createLogger } from '@arq-ts/core'
 import type { AnyTask, Client, CodecName, JobContext, Logger, Needs, ResultOf } from '@arq-ts/core'
 import { decodeJob, decodeResult, encodeJob, encodeResult } from '@arq-ts/protocol/jobs'
 import type { InputOf } from '@arq-ts/core'
+import { z } from 'zod'
+import { aCodec, aFunction, aLogger, aTask, fields } from './check.ts'
 import { TestQueueError } from './errors.ts'
 
 /** Fields that a task's handler needs in its context in addition to the job's own. */
@@ -36,6 +38,20 @@ export type RunTaskRest<T> =
     ? [options?: RunTaskOptions & { ctx?: NeedsOf<T> }]
     : [options: RunTaskOptions & { ctx: NeedsOf<T> }]
 
+const taskSchema = z.strictObject({ task: aTask })
+const optionsSchema = z.strictObject({
+  codec: aCodec.optional(),
+  jobId: z.string().min(1).optional(),
+  jobTry: z.number().int().min(1).optional(),
+  queueName: z.string().min(1).optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  client: z.custom<object>((value) => typeof value === 'object' && value !== null, 'Expected a client').optional(),
+  onProgress: aFunction.optional(),
+  onEmit: aFunction.optional(),
+  logger: aLogger.optional(),
+  ctx: fields.optional(),
+})
+
 /**
  * Runs a task once, without Redis, as a worker would: the call is written, read and bound to the parameters, the result is
  * written and read. What would not arrive fails here.
@@ -44,7 +60,7 @@ export type RunTaskRest<T> =
  * expect(await runTask(resize, { path: 'a.png' })).toEqual({ path: 'a.png', width: 800 })
  * ```
  *
- * @throws ArgumentsError when the input does not fit the task, EncodeError when the codec has no form for it, ResultError
+ * @throws OptionsError; ArgumentsError when the input does not fit the task, EncodeError when the codec has no form for it, ResultError
  *   when the result does not fit `returns`; and whatever the handler throws, `Retry` included.
  */
 export async function runTask<T extends AnyTask>(
@@ -52,6 +68,8 @@ export async function runTask<T extends AnyTask>(
   input: InputOf<T>,
   ...rest: RunTaskRest<T>
 ): Promise<ResultOf<T>> {
+  checkOptions('runTask', taskSchema, { task })
+  if (rest[0] !== undefined) checkOptions('runTask', optionsSchema, rest[0])
   const { ctx = {}, codec = task.codec ?? 'msgpack', jobTry = 1, ...job } = rest[0] ?? {}
   const nowMs = Date.now()
   const { args, kwargs } = task.pack(input as never, codec)

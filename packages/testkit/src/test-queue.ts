@@ -4,6 +4,7 @@ import { followTime, orderJobIds, SteppedWorker } from '@arq-ts/core/testing'
 import { expectIn } from './assert/expect-enqueued.ts'
 import type { ExpectedJob, Pattern } from './assert/expect-enqueued.ts'
 import type { TestJob } from './assert/test-job.ts'
+import { functionNameOf } from './check.ts'
 import { TestQueueError } from './errors.ts'
 import { Journal } from './journal.ts'
 import { checkAdvance, resolveTestQueueOptions } from './options.ts'
@@ -102,7 +103,7 @@ export class TestQueue {
 
   /** Jobs that wait, by due time, those of all queues, or of one task. */
   async enqueued(task?: AnyContract | string): Promise<TestJob[]> {
-    const name = typeof task === 'object' ? task.name : task
+    const name = task === undefined ? undefined : functionNameOf('enqueued', task)
     const { names } = await this.client.queues.names({ known: this.#settings.queues })
     const lists = await Promise.all(
       names.map(async (queueName) => {

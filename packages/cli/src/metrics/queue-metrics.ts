@@ -1,6 +1,7 @@
-import { KEY_KINDS } from '@arq-ts/core'
+import { checkOptions, KEY_KINDS } from '@arq-ts/core'
 import type { Client, QueueStats } from '@arq-ts/core'
 import { Gauge, Registry } from 'prom-client'
+import { z } from 'zod'
 import { Labels } from './labels.ts'
 
 /** Queues that get series of their own; all further ones share one label. */
@@ -9,11 +10,22 @@ const MAX_QUEUES = 100
 /** Queues to measure, and whether they are all there are. */
 export type QueueNames = () => Promise<{ names: readonly string[]; complete: boolean }>
 
+const schema = z.strictObject({
+  client: z.custom<Client>(
+    (value) => typeof (value as { queues?: unknown } | null)?.queues === 'object',
+    'Expected a Client of @arq-ts/core',
+  ),
+  queueNames: z.custom<QueueNames>((value) => typeof value === 'function', 'Expected a function'),
+})
+
 /**
  * Prometheus metrics of queues, asked of Redis when they are scraped. One process of a fleet should serve them: they are
  * the same from each.
+ *
+ * @throws OptionsError
  */
 export function queueMetrics(client: Client, queueNames: QueueNames): Registry {
+  checkOptions('queueMetrics', schema, { client, queueNames })
   const registry = new Registry()
   const gauge = <const L extends readonly string[]>(name: string, help: string, labelNames: L) =>
     new Gauge<L[number]>({ name, help, labelNames, registers: [registry], collect: refresh })

@@ -1,5 +1,7 @@
+import { checkOptions } from '@arq-ts/core'
 import type { SandboxStats, Worker, WorkerEvents } from '@arq-ts/core'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { z } from 'zod'
 import type { ReadMetric } from './ended-totals.ts'
 import { Labels } from './labels.ts'
 
@@ -13,11 +15,20 @@ const WAIT_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600]
 
 type SandboxNumbers = Omit<SandboxStats, 'kind'>
 
+const schema = z.strictObject({
+  worker: z.custom<Worker>(
+    (value) => typeof (value as { describe?: unknown } | null)?.describe === 'function',
+    'Expected a Worker of @arq-ts/core',
+  ),
+})
+
 /** Prometheus metrics of one worker, from its events. */
 export class WorkerMetrics {
   readonly registry = new Registry()
 
+  /** @throws OptionsError */
   constructor(worker: Worker) {
+    checkOptions('WorkerMetrics', schema, { worker })
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry, prefix: 'arq_' })
     const counter = <const L extends readonly string[]>(name: string, help: string, labelNames: L) =>

@@ -2,6 +2,7 @@
 
 import { Cron } from 'croner'
 import { OptionsError } from '../errors.ts'
+import { likely } from '../values/expect-argument.ts'
 
 const WEEKDAYS = ['mon', 'tues', 'wed', 'thurs', 'fri', 'sat', 'sun'] as const
 const WEEKDAY_ALIASES: Readonly<Record<string, number>> = { tue: 1, thu: 3 }
@@ -101,7 +102,7 @@ function hasEveryHour(expression: string): boolean {
 function optionsSchedule(options: CronOptions): WallSchedule {
   const known = new Set<string>([...Object.keys(RANGES), 'microsecond'])
   for (const key of Object.keys(options)) {
-    if (!known.has(key)) throw new OptionsError(`cron: unknown option \`${key}\`; known are ${[...known].join(', ')}`)
+    if (!known.has(key)) throw new OptionsError(`cron: unknown option \`${key}\`${likely(key, [...known])}`)
   }
   const { microsecond = 123_456 } = options
   if (!Number.isInteger(microsecond) || microsecond < 0 || microsecond > 999_999) {

@@ -1,4 +1,5 @@
 import { OptionsError } from '../errors/wire-errors.ts'
+import { shown } from './expect-argument.ts'
 
 /**
  * Refuses what a constructor of a Python value cannot take: a pickle made of it would be unreadable for Python.
@@ -13,10 +14,4 @@ export function expectThat(isRight: boolean, expected: string, got: unknown, exa
 export function expectInteger(name: string, value: unknown, min: number, max: number, example: string): void {
   const isRight = typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
   expectThat(isRight, `\`${name}\` to be an integer from ${min} to ${max}`, value, example)
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'string') return `'${value.slice(0, 60)}'`
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  return typeof value === 'function' ? 'a function' : String(value)
 }

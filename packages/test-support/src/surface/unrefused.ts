@@ -29,7 +29,7 @@ export interface Surface {
   data?: readonly string[]
   /** Further codes that are refusals of this package. Default: none. */
   codes?: readonly string[]
-  /** What need not refuse, by `name` or `Class.method`, each with the reason. */
+  /** What need not refuse, by `name`, `Class.method`, or either with the position, each with the reason. */
   passed: Readonly<Record<string, string>>
 }
 
@@ -71,6 +71,7 @@ async function problemsOf(surface: Surface, name: string, call: Call): Promise<s
   const good = surface.accepted?.[name] ?? [undefined]
   const found: string[] = []
   for (const [position, value] of good.entries()) {
+    if (`${name}(${position})` in surface.passed) continue
     const at = `${name}(${good.map((_, i) => (i === position ? '*' : '…')).join(', ')})`
     const right = { ...surface.right?.[name], ...surface.right?.[`${name}(${position})`] }
     const isData = surface.data?.includes(`${name}(${position})`) === true

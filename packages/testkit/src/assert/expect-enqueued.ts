@@ -2,6 +2,7 @@ import { AssertionError } from 'node:assert'
 import { checkOptions } from '@arq-ts/core'
 import type { AnyContract, InputOf } from '@arq-ts/core'
 import { z } from 'zod'
+import { functionNameOf } from '../check.ts'
 import { differences, text } from './match.ts'
 import type { TestJob } from './test-job.ts'
 
@@ -50,7 +51,7 @@ export function expectIn<T extends AnyContract | string>(
   nowMs: number,
 ): TestJob[] {
   checkOptions('expectEnqueued', schema, expected)
-  const name = typeof task === 'string' ? task : task.name
+  const name = functionNameOf('expectEnqueued', task)
   const same = jobs.filter((job) => job.functionName === name)
   const unlike = new Map(same.map((job) => [job, whyNot(job, pattern, expected, nowMs)]))
   const fitting = same.filter((job) => unlike.get(job)!.length === 0)

@@ -4,6 +4,7 @@ import { takeDatabase, unrefusedOf } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import * as testkit from '../../src/index.ts'
 
+const DATA = 'is data'
 const NONE = 'takes no arguments'
 const task = defineTask({ name: 'f', handler: (_ctx: JobContext, n: number) => n })
 
@@ -16,7 +17,6 @@ test('every exported function, constructor and method refuses what it cannot use
   await queue.client.enqueue(task, [1])
   const expected = { count: 1, queueName: 'arq:queue' }
   const own = { codec: 'json', jobId: 'a', jobTry: 1, queueName: 'q', onProgress: () => {}, onEmit: () => {}, logger }
-  const pattern = { 'an unknown option': 'is a pattern' }
   const unrefused = await unrefusedOf({
     exports: testkit,
     instances: { InlineQueue: inline, TestQueue: queue },
@@ -52,8 +52,10 @@ test('every exported function, constructor and method refuses what it cannot use
       'TestQueue.enqueued(0)',
       'TestQueue.expectEnqueued(0)',
     ],
-    right: { createTestQueue: pattern },
+    right: { 'runTask(1)': { 'an array of numbers': DATA, 'an array of nulls': DATA } },
     passed: {
+      'InlineQueue.expectEnqueued(1)': 'a pattern is any value',
+      'TestQueue.expectEnqueued(1)': 'a pattern is any value',
       'InlineQueue.reset': NONE,
       TestQueue: 'made by createTestQueue',
       'TestQueue.close': NONE,

@@ -1,0 +1,55 @@
+/** Schemas of what the kit is given. */
+
+import { checkOptions } from '@arq-ts/core'
+import type { AnyContract, AnyTask, CronJob, Logger } from '@arq-ts/core'
+import { z } from 'zod'
+
+const has = (value: unknown, ...methods: string[]) =>
+  typeof value === 'object' &&
+  value !== null &&
+  methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
+
+/** A task that can run. */
+export const aTask = z.custom<AnyTask>(
+  (value) => has(value, 'handler', 'bind', 'pack'),
+  'Expected a task made by defineTask()',
+)
+
+/** A cron job. */
+export const aCronJob = z.custom<CronJob>(
+  (value) => has(value, 'handler', 'next'),
+  'Expected a cron job made by cron()',
+)
+
+/** Fields of contexts; they are copied, so that an instance without fields of its own would be lost. */
+export const fields = z.custom<object>(
+  (value) =>
+    Object.prototype.toString.call(value) === '[object Object]' &&
+    (Object.getPrototypeOf(value) === Object.prototype || Object.keys(value as object).length > 0),
+  'Expected an object',
+)
+
+/** A logger. */
+export const aLogger = z.custom<Logger>((value) => has(value, 'info', 'error', 'child'), 'Expected a pino logger')
+
+/** Codecs by name. */
+export const aCodec = z.enum(['msgpack', 'pickle', 'json'])
+
+/** A function. */
+export const aFunction = z.custom<(...args: never[]) => unknown>(
+  (value) => typeof value === 'function',
+  'Expected a function',
+)
+
+const named = z.strictObject({
+  task: z.custom<AnyContract | string>(
+    (value) => (typeof value === 'string' && value !== '') || has(value, 'pack'),
+    'Expected a task, a contract or the name of a function',
+  ),
+})
+
+/** The name of a task's function. @throws OptionsError for what has none. */
+export function functionNameOf(where: string, task: AnyContract | string): string {
+  checkOptions(where, named, { task })
+  return typeof task === 'string' ? task : task.name
+}

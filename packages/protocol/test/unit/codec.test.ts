@@ -212,7 +212,9 @@ describe('the first byte', () => {
 })
 
 test('an unknown codec is refused', () => {
-  expect(() => encodeJob(job, 'yaml' as CodecName)).toThrow(/expected a codec of msgpack, pickle or json, got `yaml`/)
+  expect(() => encodeJob(job, 'yaml' as CodecName)).toThrow(
+    "Expected `codec` to be 'msgpack', 'pickle' or 'json', got `'yaml'`",
+  )
 })
 
 describe('an exception', () => {

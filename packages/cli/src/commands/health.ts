@@ -4,7 +4,8 @@ import type { GlobalArgs } from '../args.ts'
 import { EXIT } from '../exit.ts'
 import { counted, countText, spanText } from '../output.ts'
 import type { Output } from '../output.ts'
-import { withSession } from '../session.ts'
+import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
+import { nobodyListens } from './queue.ts'
 import type { Session } from '../session.ts'
 import type { Served } from '../worker/served.ts'
 
@@ -29,7 +30,11 @@ export function health(
     const { out } = session
     const queueNames = args.queue?.length ? args.queue : session.queueNames
     const checks = await Promise.all(queueNames.map((queueName) => lineCheck(session, queueName)))
-    if (args.deep) checks.push(...(await deepChecks(session, queueNames, args.maxAge)))
+    if (args.deep) {
+      checks.push(...(await deepChecks(session, queueNames, args.maxAge)))
+      // Whoever names queues, or asks for one worker, wants to know of these alone.
+      if (!args.queue?.length && !served) checks.push(...(await unservedChecks(session, queueNames)))
+    }
     const ok = checks.every((check) => check.ok !== false)
     out.data({ ok, checks }, () => show(checks, out))
     return ok ? EXIT.ok : EXIT.no
@@ -85,6 +90,20 @@ async function deepChecks(session: Session, queueNames: readonly string[], maxAg
   // A warning says that it is not known.
   const isSafe = policy ? (policy.severity === 'error' ? false : null) : true
   checks.push({ check: 'eviction policy', ok: isSafe, detail: policy?.message ?? 'jobs are not evicted' })
+  return checks
+}
+
+/** Queues beside the known ones that have jobs, and to which no worker of either language listens. */
+async function unservedChecks(session: Session, known: readonly string[]): Promise<Check[]> {
+  const { client } = session
+  const found = await client.queues.names({ ...searchOf(session), only: 'waiting' })
+  const others = await client.queues.statsOf(found.names.filter((name) => !known.includes(name)))
+  const checks = others.filter(nobodyListens).map(({ queueName, pending, deferred }): Check => {
+    const jobs = pending > 0 ? `${countText(pending)} due` : `none due, ${countText(deferred)} deferred`
+    // A queue with work for later may have its worker then.
+    return { check: `workers of ${queueName}`, ok: pending > 0 ? false : null, detail: `none: ${jobs}` }
+  })
+  if (!found.complete) checks.push({ check: 'other queues', ok: null, detail: UNSEEN_QUEUES })
   return checks
 }
 

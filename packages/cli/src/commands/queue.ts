@@ -10,6 +10,9 @@ import { styles } from '../style.ts'
 import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 
+/** Queues without a worker that are named below the table. */
+const MAX_UNHEARD = 5
+
 const columns = (nowMs: number): readonly Column<QueueStats>[] => [
   {
     title: 'queue',
@@ -46,13 +49,25 @@ export function list(args: GlobalArgs & { deep?: boolean | undefined }): Promise
     const incomplete = complete ? [] : [`${UNSEEN_QUEUES}; --deep looks at all`]
     for (const { readable, problems } of rows) if (!readable) incomplete.push(...problems)
     out.list(rows, columns(nowMs), { name: 'queues', none: `no queues at ${address}`, incomplete })
-    if (!out.json)
-      noteProblems(
-        rows.filter(({ readable }) => readable),
-        out,
+    if (out.json) return EXIT.ok
+    noteProblems(
+      rows.filter(({ readable }) => readable),
+      out,
+    )
+    const unheard = rows.filter((queue) => nobodyListens(queue) && queue.pending > 0)
+    for (const { queueName, pending } of unheard.slice(0, MAX_UNHEARD))
+      out.note(
+        `nothing listens to ${showId(queueName)}: ${counted(pending, 'job')} due, no live worker of either language`,
       )
+    if (unheard.length > MAX_UNHEARD)
+      out.note(`nothing listens to ${countText(unheard.length - MAX_UNHEARD)} more queues`)
     return EXIT.ok
   })
+}
+
+/** True for a queue with jobs that no live worker of either language serves. */
+export function nobodyListens({ pending, deferred, workers, python }: QueueStats): boolean {
+  return workers === 0 && python === null && pending + deferred > 0
 }
 
 function noteProblems(queues: readonly QueueStats[], out: Output): void {

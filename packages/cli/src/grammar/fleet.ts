@@ -35,7 +35,10 @@ export function addHealth(yargs: Argv, run: Run): Argv {
         y
           .options({
             queue: { ...queuesOption, describe: 'check this queue; repeatable [of the configuration]' },
-            deep: { boolean: true, describe: 'also Redis, live workers, the oldest due job, the eviction policy' },
+            deep: {
+              boolean: true,
+              describe: 'also Redis, live workers, due jobs, queues that nothing listens to, the eviction policy',
+            },
             'max-age': {
               ...durationOption('how long a job may be due before that is unhealthy [5m]'),
               default: '5m' as unknown as number,

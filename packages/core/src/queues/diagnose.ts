@@ -10,7 +10,7 @@ import { spanText } from '../time/span.ts'
 import type { Noted, QueueExamination } from './examination.ts'
 import type { QueueStats } from './queues.ts'
 
-/** Due for longer without a worker: nobody works. */
+/** Due for longer without a worker, a deployment is no excuse any more. */
 const IDLE_MS = 60_000
 
 /** A problem, and its repair. */
@@ -156,9 +156,9 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
   const here = workers.filter((worker) => worker.queues.includes(stats.queueName))
   const hasPython = stats.python !== null
   const waitedMs = stats.oldestDueMs === null ? 0 : nowMs - stats.oldestDueMs
-  if (here.length === 0 && !hasPython && stats.pending > 0 && waitedMs > IDLE_MS) {
-    const message = `${count(stats.pending, 'job')} due, the oldest for ${spanText(waitedMs)}, and no live worker serves the queue`
-    yield { check: 'no-workers', severity: 'error', message, count: stats.pending }
+  if (here.length === 0 && !hasPython && stats.pending > 0) {
+    const message = `${count(stats.pending, 'job')} due, the oldest for ${spanText(waitedMs)}, and no live worker of either language serves the queue`
+    yield { check: 'no-workers', severity: waitedMs > IDLE_MS ? 'error' : 'warning', message, count: stats.pending }
   }
   if (here.length > 0 && !hasPython && stats.pending > 0 && here.every(({ state }) => state !== 'running')) {
     const message = `${count(stats.pending, 'job')} due, and every live worker of the queue is quiet or draining; \`arq-ts workers resume\` ends the quiet`

@@ -5,8 +5,6 @@ import { emptiesAt } from './pulse.ts'
 
 /** Waiting for longer than this, while more becomes due, is falling behind. */
 export const BEHIND_MS = 10_000
-/** Due for longer than this with nobody to serve it is unserved. */
-const UNSERVED_MS = 5_000
 
 /** Everything that is seen of queues and workers at one moment. */
 export interface Snapshot {
@@ -76,7 +74,7 @@ function stateOf(row: QueueRow, nowMs: number): QueueRow['state'] {
   if (row.problems.length > 0) return 'damaged'
   if (row.paused) return 'paused'
   const waitedMs = row.oldestDueMs === null ? 0 : nowMs - row.oldestDueMs
-  if (row.pending > 0 && row.languages.length === 0 && waitedMs > UNSERVED_MS) return 'unserved'
+  if (row.pending > 0 && row.languages.length === 0) return 'unserved'
   if (row.rates && row.rates.netPerMinute > 0 && waitedMs > BEHIND_MS) return 'falling-behind'
   return row.pending + row.deferred + row.running === 0 ? 'empty' : 'on-time'
 }

@@ -198,6 +198,12 @@ export function jobFields(job: JobDetails, nowMs: number): Fields {
     ['finished', instantText(job.finishTime, nowMs)],
     ['ran', ran === null || Number.isNaN(ran) ? null : spanText(ran)],
     ['schedule', job.schedule === null ? null : showId(job.schedule)],
+    ['flow', job.flow && `${showId(job.flow.flowId)}, as its member ${showId(job.flow.member)}`],
+    ['unique key', job.unique && showId(job.unique.key) + (job.unique.isOwner ? '' : ', which it no longer has')],
+    ['limits', limitsText(job)],
+    ['runs in', job.task?.sandbox ? `a ${job.task.sandbox} of its own` : null],
+    ['chunk', job.task?.chunk ? `up to ${job.task.chunk.size} jobs, after ${spanText(job.task.chunk.waitMs)}` : null],
+    ['metadata', job.metadata && preview(job.metadata, 500)],
     ['held by', holderText(job, nowMs)],
     ['abort', job.abortAsked === null ? null : `asked for ${instantText(job.abortAsked, nowMs)}`],
     [
@@ -213,6 +219,12 @@ function waitText({ about, by, since, waitsFor }: JobHold, nowMs: number): strin
   const others = waitsFor.length > 3 ? ` and ${waitsFor.length - 3} more` : ''
   const members = waitsFor.length > 0 ? `: ${waitsFor.slice(0, 3).join(', ')}${others}` : ''
   return `the ${by} ${about}${members}, since ${spanText(nowMs - since.getTime())}`
+}
+
+/** The limits that a running job has a place in, or those that its function declares. */
+function limitsText({ limits, task }: JobDetails): string | null {
+  if (limits.length > 0) return `has a place in ${limits.map(showId).join(', ')}`
+  return task && task.limits.length > 0 ? `needs a place in ${task.limits.map(showId).join(', ')}` : null
 }
 
 function holderText({ holder }: JobDetails, nowMs: number): string | null {

@@ -369,9 +369,9 @@ export class Client {
     const record: JobRecord = { jobTry: options.jobTry ?? null, functionName, args, kwargs, enqueueTimeMs: now }
     const unique = options.unique && rulesOf(options.unique)
     const { headStartMs = 0 } = options
-    const serial = unique && isSerial(unique) ? { unique: unique.key } : undefined
+    const lock = unique && (isSerial(unique) ? { unique: unique.key } : { lock: unique.key })
     const ahead = headStartMs > 0 ? { due: now } : undefined
-    if (ahead || serial || metadata) record.mark = { ...ahead, ...serial, ...(metadata && { metadata }) }
+    if (ahead || lock || metadata) record.mark = { ...ahead, ...lock, ...(metadata && { metadata }) }
     return {
       functionName: record.functionName,
       jobId: options.jobId ?? this.#link.newId(newJobId, unique?.key),

@@ -44,8 +44,18 @@ export interface WorkerEntry {
   cron: { name: string; schedule: string; nextMs: number | null }[]
   /** Resident memory of its process. */
   rssBytes: number
-  /** Jobs at work now, at most 100 of them named; `jobTry` counts from 1, `startedAtMs` is in unix ms of Redis. */
-  running: { jobId: string; functionName: string; queueName: string; jobTry: number; startedAtMs: number }[]
+  /**
+   * Jobs at work now, at most 100 of them named; `jobTry` counts from 1, `startedAtMs` is in unix ms of Redis, `limits` are
+   * ids of those in which the job has a place.
+   */
+  running: {
+    jobId: string
+    functionName: string
+    queueName: string
+    jobTry: number
+    startedAtMs: number
+    limits?: readonly string[]
+  }[]
   /** Its counters; `ongoing` is the number of jobs that run now. */
   counters: Counters & { ongoing: number }
 }
@@ -101,7 +111,8 @@ const FIELDS: Readonly<Record<keyof WorkerEntry, (value: unknown) => boolean>> =
       (each) =>
         isObject(each) &&
         [each.jobId, each.functionName, each.queueName].every(isText) &&
-        [each.jobTry, each.startedAtMs].every(isNumber),
+        [each.jobTry, each.startedAtMs].every(isNumber) &&
+        (each.limits === undefined || isTexts(each.limits)),
     ),
   counters: (value) =>
     isObject(value) && [value.complete, value.failed, value.retried, value.ongoing].every((count) => isNumber(count)),

@@ -60,6 +60,8 @@ export interface Pass {
   admit(): Promise<Verdict>
   /** Ends the wait for `admit` of a job whose abort was asked for at `askedMs`, in unix ms; for gates that let jobs wait. */
   abort?(askedMs: number): void
+  /** Ids of limits in which the job has a place. */
+  readonly limitIds?: readonly string[] | undefined
   /** Extends what the job has with its lease. */
   renew(untilMs: number, leaseMs: number): Promise<void>
   /**
@@ -123,6 +125,10 @@ class JointPass implements Pass {
       this.ending = async (ended) => {
         await Promise.all(passes.map((pass) => pass.ending?.(ended) ?? Promise.resolve()))
       }
+  }
+
+  get limitIds(): readonly string[] {
+    return this.#passes.flatMap((pass) => pass.limitIds ?? [])
   }
 
   async admit(): Promise<Verdict> {

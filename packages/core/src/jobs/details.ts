@@ -1,7 +1,9 @@
-import { decodeResult, DEFAULT_QUEUE_NAME, readable } from '@arq-ts/protocol/jobs'
-import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
+import { decodeJob, decodeResult, DEFAULT_QUEUE_NAME, readable } from '@arq-ts/protocol/jobs'
+import type { CodecName } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { FunctionDefinition } from '../recorder/function-definitions.ts'
+import { readDefinition } from '../recorder/records.ts'
 import { describeError } from '../logging/log-lines.ts'
 import { waitOf } from '../flows/waiting.ts'
 import type { HoldRecord } from '../redis/limits.ts'
@@ -12,6 +14,7 @@ import type { JobHolder, JobState } from './condition.ts'
 import { toDeadLetter } from './dead-letters.ts'
 import { dueTimeOf } from './due-time.ts'
 import { endedState, toJobInfo, toJobResult } from './job.ts'
+import { marksIn } from './marks.ts'
 import type { JobResult } from './job.ts'
 
 /** A capability's hold of a waiting job: its far score is no due time. */
@@ -24,6 +27,12 @@ export interface JobHold {
   since: Date
   /** Names of the members that a member of a flow waits for; empty for others. */
   waitsFor: string[]
+}
+
+/** The function of a job, as its workers declare it. */
+export type JobTask = Pick<FunctionDefinition, 'isCron' | 'timeoutMs' | 'maxTries' | 'sandbox' | 'chunk'> & {
+  /** Names of the limits that its jobs start under. */
+  limits: readonly string[]
 }
 
 /** All that is known of one job. */
@@ -68,6 +77,16 @@ export interface JobDetails {
   hold: JobHold | null
   /** The schedule that enqueued it; null where none did, or where nobody knows any more. */
   schedule: string | null
+  /** Metadata of middleware that travels with it; null where there is none, or where nobody knows any more. */
+  metadata: Readonly<Record<string, unknown>> | null
+  /** The flow whose member it is; null where it is in none, or where nobody knows any more. */
+  flow: { flowId: string; member: string } | null
+  /** Its unique key, and whether it has that now; null where it has none, or where nobody knows any more. */
+  unique: { key: string; isOwner: boolean } | null
+  /** Ids of the limits in which a running job has a place, as its worker last reported: `name`, or `name:key`. */
+  limits: readonly string[]
+  /** Its function as arq-ts workers declared it within the last day; null where none did. */
+  task: JobTask | null
   /** The arq-ts worker that runs it. */
   workerId: string | null
   /** The worker of either language that holds it; null when none does. */
@@ -96,12 +115,16 @@ export async function describeJob(
     link.deadLetters.read(jobId),
     live ?? liveWorkers(link),
   ])
-  const ended =
-    stored.result && readable(() => toJobResult(decodeResult(stored.result!, link.limits).record, jobId, null))
+  const result = stored.result && readable(() => decodeResult(stored.result!, link.limits).record)
+  const ended = result && toJobResult(result, jobId, null)
   const read = readPayload(stored.payload, link.limits)
   const info = read.kind === 'record' ? toJobInfo(read.record, jobId, stored.score) : null
   const dead = letter && toDeadLetter(letter, link.limits)
   const known = ended ?? info ?? dead?.job ?? null
+  const functionName = known?.functionName ?? letter?.functionName ?? null
+  const buried = letter?.payload && readable(() => decodeJob(letter.payload!, link.limits).record)
+  const { uniqueKey, ...marks } = marksIn((read.kind === 'record' ? read.record : (result ?? buried)) ?? {})
+  const beside = await besideOf(link, jobId, functionName, uniqueKey)
   const hold = await link.limitRecords.holdOf(jobId, stored.score)
   const holder = holderOf(jobId, stored, workers, stored.holderTtlMs)
   const status = stateOf(stored, { ended, isDead: letter !== null, isHeld: holder !== null, nowMs: link.clock.now() })
@@ -116,7 +139,7 @@ export async function describeJob(
     jobId,
     status,
     queueName: ended?.queueName ?? (queueName || letter?.queueName) ?? null,
-    functionName: known?.functionName ?? letter?.functionName ?? null,
+    functionName,
     args: known?.args ?? [],
     kwargs: known?.kwargs ?? {},
     codec: read.kind === 'record' ? read.codec : null,
@@ -139,7 +162,9 @@ export async function describeJob(
       : (letter?.error ?? stored.lastError),
     dead: letter !== null,
     hold: isWaiting && hold ? await holdIn(link, hold) : null,
-    schedule: read.kind === 'record' ? scheduleOf(read.record.mark) : null,
+    ...marks,
+    ...beside,
+    limits: runs ? limitsOf(jobId, runs, workers) : [],
     workerId: runs?.workerId ?? null,
     holder: runs,
     abortAsked: !ended && stored.abortAskedMs !== null ? new Date(stored.abortAskedMs) : null,
@@ -154,8 +179,29 @@ async function holdIn(link: Link, { about, by, sinceMs }: HoldRecord): Promise<J
   return by === 'flow' ? { ...hold, ...(await waitOf(link, about)) } : hold
 }
 
-function scheduleOf(mark: JobRecord['mark']): string | null {
-  return typeof mark?.['schedule'] === 'string' ? mark['schedule'] : null
+/** What lies beside a job: its function's definition, and who has its unique key. */
+async function besideOf(
+  link: Link,
+  jobId: string,
+  functionName: string | null,
+  uniqueKey: string | null,
+): Promise<Pick<JobDetails, 'task' | 'unique'>> {
+  const [[definition = null], owner] = await Promise.all([
+    functionName === null ? [null] : link.recordings.strings([link.keys.obsFunction(functionName)]),
+    uniqueKey === null ? null : link.uniqueJobs.ownerOf(uniqueKey),
+  ])
+  const task = readDefinition(definition)
+  const { isCron, timeoutMs, maxTries, limits, sandbox, chunk } = task ?? ({} as FunctionDefinition)
+  return {
+    task: task && { isCron, timeoutMs, maxTries, limits: limits.map(({ name }) => name), sandbox, chunk },
+    unique: uniqueKey === null ? null : { key: uniqueKey, isOwner: owner === jobId },
+  }
+}
+
+/** Limits in which its worker has a place for the job; ids that begin with `@` are of unique keys. */
+function limitsOf(jobId: string, { workerId }: JobHolder, workers: readonly WorkerEntry[]): string[] {
+  const run = workers.find(({ id }) => id === workerId)?.running.find((each) => each.jobId === jobId)
+  return (run?.limits ?? []).filter((id) => !id.startsWith('@'))
 }
 
 /** A result counts before a run, as arq has it: an in-progress key may outlive its job. */

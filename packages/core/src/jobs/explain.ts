@@ -44,9 +44,7 @@ export function explain(job: JobDetails, circumstances: Circumstances): Reason[]
   const here = workers.filter((worker) => worker.queues.includes(queue.queueName))
   return [
     { check: 'place', ok: true, detail: `it is in the queue "${queue.queueName}"` },
-    ...(job.schedule === null
-      ? []
-      : [{ check: 'schedule', ok: true, detail: `the schedule "${job.schedule}" enqueued it` }]),
+    ...partsOf(job),
     ...job.problems
       .filter((detail) => detail !== scoreProblem(job.score))
       .map((detail) => ({ check: 'payload', ok: false, detail })),
@@ -61,6 +59,28 @@ export function explain(job: JobDetails, circumstances: Circumstances): Reason[]
       : [{ check: 'abort', ok: false, detail: 'its abort was asked for: it ends instead of running' }]),
     ...codecOf(job, python),
   ]
+}
+
+/** The parts that capabilities play in a job; what holds it back now is told by its time. */
+function partsOf({ schedule, flow, unique, limits, task, hold }: JobDetails): Reason[] {
+  const reasons: Reason[] = []
+  const add = (check: string, detail: string) => void reasons.push({ check, ok: true, detail })
+  if (schedule !== null) add('schedule', `the schedule "${schedule}" enqueued it`)
+  if (flow && hold?.by !== 'flow') add('flow', `it is the member "${flow.member}" of the flow "${flow.flowId}"`)
+  if (unique) {
+    const other = unique.isOwner ? 'it has' : 'it no longer has'
+    add('unique', `${other} the unique key "${unique.key}"`)
+  }
+  if (limits.length > 0) add('limit', `it has a place in ${limits.map((id) => `"${id}"`).join(', ')}`)
+  else if (task && task.limits.length > 0 && hold?.by !== 'limit')
+    add('limit', `it needs a place in ${task.limits.map((name) => `"${name}"`).join(', ')}`)
+  if (task?.sandbox) add('sandbox', `it runs in a ${task.sandbox} of its own`)
+  if (task?.chunk)
+    add(
+      'chunk',
+      `it runs with up to ${task.chunk.size} jobs in one call, and waits ${spanText(task.chunk.waitMs)} for them`,
+    )
+  return reasons
 }
 
 /** The pause of the cron job whose tick it is: it holds back ticks that are not queued yet. */

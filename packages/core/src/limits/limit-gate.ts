@@ -139,6 +139,10 @@ class LimitPass implements Pass {
     this.#options = options
   }
 
+  get limitIds(): readonly string[] {
+    return this.#phase === 'admitted' ? this.#limits.map(({ id }) => id) : []
+  }
+
   async admit(): Promise<Verdict> {
     const { claim, record } = this.#job
     const { leaseMs, records } = this.#options

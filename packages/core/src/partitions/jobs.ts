@@ -99,6 +99,7 @@ export function spanHolds(spread: Spread<Holds>): Holds {
 export function spanUniqueJobs(spread: Spread<UniqueJobs>): UniqueJobs {
   const spanned: Members<UniqueJobs> = {
     enqueue: (call, rules, endedWell) => spread.of(rules.key).enqueue(call, rules, endedWell),
+    ownerOf: (key) => spread.of(key).ownerOf(key),
   }
   return spanned as UniqueJobs
 }

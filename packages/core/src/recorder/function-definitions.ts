@@ -28,6 +28,10 @@ export interface FunctionDefinition {
   keepResultMs: number
   /** Limits that its jobs start under, as its task declares them. */
   limits: DeclaredLimit[]
+  /** Where its jobs run apart from the worker's own thread; null where they do not. */
+  sandbox: 'thread' | 'process' | null
+  /** Bounds of the chunks in which its jobs run; null where each runs by itself. */
+  chunk: { size: number; waitMs: number } | null
   /** Its parameters as JSON Schema, in Python's positional order; null for a function without a schema. */
   params: object | null
 }

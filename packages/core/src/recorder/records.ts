@@ -175,10 +175,21 @@ export function readErrorGroup(fingerprint: string, hash: Readonly<Record<string
 
 /** Reads the definition of a function; null where there is none. */
 export function readDefinition(value: string | null): FunctionDefinition | null {
-  const read = readEntry(value, { timeoutMs: 'number', maxTries: 'number', keepResultMs: 'number' }) as
-    | FunctionDefinition
-    | undefined
+  const read = readEntry(value, { timeoutMs: 'number', maxTries: 'number', keepResultMs: 'number' })
   if (!read) return null
-  // Versions before wrote none.
-  return { ...read, limits: Array.isArray(read.limits) ? read.limits : [] }
+  const { limits, sandbox, chunk } = read
+  const bounds = (chunk ?? {}) as Record<string, unknown>
+  const { size, waitMs } = bounds
+  return {
+    ...(read as unknown as FunctionDefinition),
+    // Versions before did not say these.
+    limits: Array.isArray(limits) ? (limits as FunctionDefinition['limits']).filter(isDeclared) : [],
+    sandbox: sandbox === 'thread' || sandbox === 'process' ? sandbox : null,
+    chunk: typeof size === 'number' && typeof waitMs === 'number' ? { size, waitMs } : null,
+  }
+}
+
+/** Anybody may write a definition. */
+function isDeclared(limit: unknown): boolean {
+  return typeof (limit as { name?: unknown } | null)?.name === 'string'
 }

@@ -361,6 +361,8 @@ function definitionsOf(
           maxTries: task.maxTries ?? settings.maxTries,
           keepResultMs: task.keepResultMs ?? settings.keepResultMs,
           limits: declaredLimits(task.limits),
+          sandbox: task.sandbox?.kind ?? null,
+          chunk: task.chunk ? { size: task.chunk.size, waitMs: task.chunk.waitMs } : null,
           params: jsonSchemaOf(task.params),
         }),
       ]),

@@ -162,12 +162,13 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       healthLine: heartbeat.healthLine,
       cron: cron.next(),
       rssBytes: process.memoryUsage.rss(),
-      running: running.slice(0, MAX_RUNNING_NAMED).map(({ claim, run }) => ({
+      running: running.slice(0, MAX_RUNNING_NAMED).map(({ claim, run, pass }) => ({
         jobId: claim.jobId,
         functionName: run.task.name,
         queueName: claim.queueName,
         jobTry: claim.jobTry,
         startedAtMs: run.startedMs,
+        ...(pass?.limitIds?.length ? { limits: pass.limitIds } : {}),
       })),
       counters: { ...reporter.counters, ongoing: running.length },
     }

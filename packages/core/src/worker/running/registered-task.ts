@@ -1,3 +1,4 @@
+import type { AnyChunk } from '../../chunks/chunk.ts'
 import type { CronJob } from '../../cron/cron.ts'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { AnyLimit } from '../../limits/limit.ts'
@@ -27,6 +28,7 @@ export interface RegisteredTask {
   record: { logs?: boolean } | undefined
   limits: readonly AnyLimit[] | undefined
   sandbox: Sandbox | undefined
+  chunk: AnyChunk | undefined
 }
 
 /** `handler` stands in for the task's own, where its jobs run in another way. */
@@ -46,6 +48,7 @@ export function registerTask(task: AnyTask, handler: RegisteredTask['handler'] =
     record: task.record,
     limits: task.limits,
     sandbox: task.sandbox,
+    chunk: task.chunk,
   }
 }
 
@@ -66,5 +69,6 @@ export function registerCron(cron: CronJob): RegisteredTask {
     record: undefined,
     limits: undefined,
     sandbox: undefined,
+    chunk: undefined,
   }
 }

@@ -4,8 +4,8 @@
 //   node scripts/bundle.mjs FOLDER...             puts bundles in place of the modules in `dist`; `tsc -b` writes those anew
 //   node scripts/bundle.mjs --restore FOLDER...   puts the modules back
 //   node scripts/bundle.mjs --out OUT FOLDER      writes the bundles of one package to another folder
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { rolldown } from 'rolldown'
@@ -50,11 +50,14 @@ async function replace(folder) {
   renameSync(dist, modules)
   try {
     mkdirSync(dist)
-    const isDeclaration = (path) => !/\.[a-z]+$/.test(path) || /\.d\.ts(\.map)?$/.test(path)
-    cpSync(modules, dist, {
-      recursive: true,
-      filter: (path) => path === modules || isDeclaration(path.slice(modules.length)),
-    })
+    // Of a source that is gone, `tsc` leaves what it once wrote.
+    const isKept = (path) => {
+      const name = relative(modules, path).replace(/\.d\.ts(\.map)?$/, '')
+      return (
+        statSync(path).isDirectory() || (/\.d\.ts(\.map)?$/.test(path) && existsSync(join(folder, 'src', `${name}.ts`)))
+      )
+    }
+    cpSync(modules, dist, { recursive: true, filter: isKept })
     await bundle(folder, dist)
     const { files } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
     if (files.includes(CHANGES)) cpSync(fileURLToPath(new URL(`../${CHANGES}`, import.meta.url)), join(folder, CHANGES))

@@ -28,26 +28,15 @@ export async function ensurePacked() {
 }
 
 async function packAll(out) {
-  for (const folder of publishedFolders)
-    await quietly('npx', [...pnpm, 'pack', '--pack-destination', tarballsOf(out, folder)], { cwd: folder })
-}
-
-function tarballsOf(out, folder) {
-  return join(out, 'tarballs', folder.split('/').at(-1))
+  const filters = listPacked(out).flatMap(({ name }) => ['--filter', name])
+  await quietly('npx', [...pnpm, '--recursive', ...filters, 'pack', '--pack-destination', join(out, 'tarballs')])
 }
 
 function listPacked(out) {
   return publishedFolders.map((folder) => {
-    const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const into = tarballsOf(out, folder)
-    return {
-      folder,
-      name,
-      tarball: join(
-        into,
-        readdirSync(into).find((file) => file.endsWith('.tgz')),
-      ),
-    }
+    const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const file = `${name.slice(1).replace('/', '-')}-${version}.tgz`
+    return { folder, name, tarball: join(out, 'tarballs', file) }
   })
 }
 

@@ -1,7 +1,7 @@
-import { ARQ_VERSIONS, pythonArq, pythonCron, whyNoPython } from '@arq-ts/test-support'
+import { ARQ_VERSIONS, pythonArq, pythonCelery, pythonCron, whyNoPython } from '@arq-ts/test-support'
 
 /**
- * Virtual environments with each pinned arq, and with the oracle of cron schedules. Tests read ARQ_TEST_PYTHON_<version>
+ * Virtual environments with each pinned arq, with the oracle of cron schedules, and with Celery. Tests read ARQ_TEST_PYTHON_<version>
  * and ARQ_TEST_PYTHON_CRON, and skip with the reason where ARQ_TEST_NO_PYTHON is set.
  */
 export default async function setup(): Promise<void> {
@@ -14,6 +14,7 @@ export default async function setup(): Promise<void> {
   const wanted: [name: string, what: string, make: () => Promise<string>][] = [
     ...ARQ_VERSIONS.map((version) => [version, `arq ${version}`, () => pythonArq(version)] as (typeof wanted)[number]),
     ['CRON', 'cronsim', pythonCron],
+    ['CELERY', 'Celery', pythonCelery],
   ]
   for (const [name, what, make] of wanted) {
     try {

@@ -1,5 +1,5 @@
 import { showId } from '@arq-ts/protocol/jobs'
-import { spanText } from '@arq-ts/core'
+import { spanText } from '@arq-ts/core/client'
 import { repr, reprCall } from '@arq-ts/protocol/show'
 import { processIo, widthOf } from './io.ts'
 import type { Io } from './io.ts'
@@ -8,7 +8,7 @@ import { hasColors, printable, rendered, styles } from './style.ts'
 import { layOut } from './table.ts'
 import type { Column } from './table.ts'
 
-export { spanText } from '@arq-ts/core'
+export { spanText } from '@arq-ts/core/client'
 export type { Column } from './table.ts'
 
 /** Rows that are written as a list. */

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { Client, createLogger, RedisReplyError, RedisUnavailableError } from '@arq-ts/core'
+import { Client, RedisReplyError, RedisUnavailableError } from '@arq-ts/core/client'
 import type { CodecName, QueueSearch } from '@arq-ts/core'
 import { clientOptionsOf, queueNamesOf } from '@arq-ts/core/config'
 import type { LoadedConfig } from '@arq-ts/core/config'
@@ -9,6 +9,7 @@ import { processIo } from './io.ts'
 import type { Io } from './io.ts'
 import { Output } from './output.ts'
 import { addressOf, settingsOf } from './settings.ts'
+import { silentLogger } from './silent-logger.ts'
 import { addressOfServed } from './worker/served.ts'
 import type { Served } from './worker/served.ts'
 
@@ -47,11 +48,10 @@ export async function withSession<T>(
   const loaded = settingsOf(args)
   let lastError: Error | undefined
   const refused = new AbortController()
-  const logger = createLogger({ level: 'silent' })
-  logger.warn = (fields: unknown) => {
+  const logger = silentLogger((fields) => {
     lastError = (fields as { err?: Error }).err ?? lastError
     if ((lastError as { code?: string } | undefined)?.code === 'ECONNREFUSED') refused.abort()
-  }
+  })
   const { codec = loaded.config.codec, served } = options
   const address = served ? addressOfServed(served) : addressOf(loaded)
   const where = served ? served.connection : clientOptionsOf(loaded.config)

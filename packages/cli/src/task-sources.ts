@@ -1,8 +1,9 @@
-import { Client, createLogger } from '@arq-ts/core'
+import { Client } from '@arq-ts/core/client'
 import { clientOptionsOf, queueNamesOf, redisOptionsOf } from '@arq-ts/core/config'
 import type { Deletions, Deployments, TaskSources, WriteBehindCache } from '@arq-ts/dashboard'
 import { CommandError } from './exit.ts'
 import { loadPackage } from './load-package.ts'
+import { silentLogger } from './silent-logger.ts'
 import type { LoadedConfig } from '@arq-ts/core/config'
 
 interface Place {
@@ -36,7 +37,7 @@ export async function openTaskSources({ config, file }: LoadedConfig): Promise<O
       throw error
     }
   }
-  const client = new Client({ ...clientOptionsOf(config), logger: createLogger({ level: 'silent' }) })
+  const client = new Client({ ...clientOptionsOf(config), logger: silentLogger() })
   const place = { client, redis: redisOptionsOf(config), keyPrefix: config.key_prefix }
   const [canary, writeBehind, qdrant] = await Promise.all([
     optional<CanaryModule>('@arq-ts/canary'),

@@ -12,6 +12,7 @@ const PACKAGES = {
   msgpack: '1.2.4',
   redis: '5.3.1',
   cronsim: '2.8',
+  celery: '5.7.0',
   tzdata: '2026.6',
 } as const
 
@@ -49,6 +50,11 @@ export function pythonCron(): Promise<string> {
   const { arq, cronsim, tzdata } = PACKAGES
   const pins = [`arq==${arq.at(-1)}`, `cronsim==${cronsim}`, `tzdata==${tzdata}`]
   return environment(`cron-${cronsim}`, 'cronsim, arq, tzdata', pins)
+}
+
+/** The interpreter of a virtual environment with Celery, which users come from. */
+export function pythonCelery(): Promise<string> {
+  return environment(`celery-${PACKAGES.celery}`, 'celery', [`celery[redis]==${PACKAGES.celery}`])
 }
 
 async function environment(name: string, imports: string, pins: readonly string[]): Promise<string> {

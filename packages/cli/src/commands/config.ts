@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { ConfigError } from '@arq-ts/core'
+import { ConfigError } from '@arq-ts/core/client'
 import type { ConfigProblem } from '@arq-ts/core'
 import { configJsonSchema, maskSetting, redisOptionsOf } from '@arq-ts/core/config'
 import type { LoadedConfig, Setting } from '@arq-ts/core/config'

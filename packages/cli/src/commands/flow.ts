@@ -1,4 +1,4 @@
-import { FlowError } from '@arq-ts/core'
+import { FlowError } from '@arq-ts/core/client'
 import type { FlowRun, FlowStatus, ListedFlow } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'

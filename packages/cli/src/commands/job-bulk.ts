@@ -1,5 +1,5 @@
 import { showId } from '@arq-ts/protocol/jobs'
-import { ArqError, RedisUnavailableError, TimeoutError } from '@arq-ts/core'
+import { ArqError, RedisUnavailableError, TimeoutError } from '@arq-ts/core/client'
 import type { JobState } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { confirmed } from '../confirm.ts'

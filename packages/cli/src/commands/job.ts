@@ -1,6 +1,6 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import { decodeValue } from '@arq-ts/protocol'
-import { JobAbortedError, RemoteError, TimeoutError } from '@arq-ts/core'
+import { JobAbortedError, RemoteError, TimeoutError } from '@arq-ts/core/client'
 import type { CodecName, EnqueueOptions, JobDetails, JobHold, JobState } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'

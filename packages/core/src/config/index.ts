@@ -1,6 +1,5 @@
 /** The `task_queue` configuration: its schema, where it is read from, and the options that follow from it. */
 // A process that reads settings and supervises others loads neither Redis's client nor codecs.
-export { createLogger } from '../logging/logger.ts'
 export { maskSetting } from '../logging/secrets.ts'
 export { loadConfig } from './load.ts'
 export type { LoadedConfig, LoadOptions, Setting } from './load.ts'

@@ -51,9 +51,17 @@ export const aLogger = z.custom<Logger>(
   (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
   'Expected a pino logger',
 )
+/** Of what zod gives a refinement, the part that is the same in all its versions. */
+interface Refinement {
+  addIssue(
+    issue:
+      | { code: 'unrecognized_keys'; keys: string[]; params: { known: readonly string[] } }
+      | { code: 'custom'; message: string },
+  ): void
+}
 
 /** Refuses a target that cannot be opened; an unknown option of ioredis is refused like one of ours. @internal */
-export function refineTarget(target: unknown, context: Pick<z.core.$RefinementCtx, 'addIssue'>): void {
+export function refineTarget(target: unknown, context: Refinement): void {
   try {
     readTarget(target)
   } catch (error) {

@@ -70,6 +70,7 @@ const printed: Record<string, string[]> = {
     `{ statusCode: 200, body: '{"jobId":"request-1","isNew":false}' }`,
   ],
   'from-bullmq': ['ann bob cem dan'],
+  'dependency-injection': ['opened', 'closed', 'to ann@example.org: Welcome!', 'to test@example.org: Welcome!'],
   nestjs: ['to ann: Welcome!', 'stopped'],
   limits: [
     'acme: never more than 2 at a time: true',
@@ -103,15 +104,17 @@ describe('the examples', () => {
     await database.release()
   })
 
-  /** Those that need more than a Redis, by the package whose tests run them; npm start runs the last two. */
+  /** Those that need more than a Redis, by the package whose tests run them. */
   const elsewhere = { canary: 'canary', 'delayed-deletion': 'qdrant', 'write-behind': 'write-behind' }
+  const withPython = ['from-arq', 'from-celery', 'python-values']
   const byStart = ['mixed-fleet', 'three-tasks']
+  const byPackageCheck = ['typescript']
 
-  test('are all run: here, by the tests of a package, or by npm start', () => {
+  test('are all run: here, by the tests of a package, by npm start, or by the check of the packed packages', () => {
     const folders = readdirSync(examples, { withFileTypes: true }).filter(
       (entry) => entry.isDirectory() && entry.name !== 'node_modules',
     )
-    const run = [...Object.keys(printed), ...Object.keys(elsewhere), ...byStart]
+    const run = [...Object.keys(printed), ...Object.keys(elsewhere), ...withPython, ...byStart, ...byPackageCheck]
     expect(folders.map((entry) => entry.name).sort()).toEqual(run.sort())
     for (const name of Object.values(elsewhere))
       expect(existsSync(`${examples}../packages/${name}/test/e2e/example.test.ts`)).toBe(true)

@@ -1,6 +1,6 @@
 // Does not compile without its comments: each error stands at what is wrong.
 import { Worker } from '@arq-ts/core'
-import { Client } from '@arq-ts/core/client'
+import type { Client } from '@arq-ts/core/client'
 import { resize } from './contracts.js'
 import { welcome } from './tasks.js'
 

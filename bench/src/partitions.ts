@@ -18,11 +18,13 @@ const { values } = parseArgs({
 })
 const JOBS = Number(values.jobs)
 
-/** CPU time and time within commands that one round took, in µs per job; of each node. */
+/** What one round took of each node, per job: CPU time beyond what the nodes take at rest in that time, in µs, and calls of scripts. */
 interface Cost {
   cpuUs: number[]
-  commandUs: number[]
+  calls: number[]
 }
+
+const REST_MS = 3_000
 
 /** One size of a cluster, with a client and a worker that live through all rounds. */
 class Fleet {
@@ -33,6 +35,7 @@ class Fleet {
   readonly #worker: Worker
   readonly #running: Promise<void>
   #done = 0
+  #restUsPerMs: number[] = []
   #onDone: (() => void) | undefined
 
   private constructor(cluster: RedisCluster, partitions: number) {
@@ -82,24 +85,37 @@ class Fleet {
     await this.#cluster.stop()
   }
 
+  /** Learns what the nodes take at rest: their own messages, and the polls of an idle worker. */
+  async rest(): Promise<number> {
+    const before = await this.#used()
+    await new Promise((resolve) => setTimeout(resolve, REST_MS))
+    const after = await this.#used()
+    this.#restUsPerMs = after.map((each, i) => (each.cpuUs - before[i]!.cpuUs) / REST_MS)
+    return this.#restUsPerMs.reduce((sum, us) => sum + us, 0)
+  }
+
   async #costOf(act: () => Promise<void>): Promise<Cost> {
-    const before = await Promise.all(this.#cluster.primaries.map(usedBy))
+    const before = await this.#used()
+    const started = performance.now()
     await act()
-    const after = await Promise.all(this.#cluster.primaries.map(usedBy))
-    const per = (of: 'cpuUs' | 'commandUs') => after.map((each, i) => (each[of] - before[i]![of]) / JOBS)
-    return { cpuUs: per('cpuUs'), commandUs: per('commandUs') }
+    const ms = performance.now() - started
+    const after = await this.#used()
+    return {
+      cpuUs: after.map((each, i) => (each.cpuUs - before[i]!.cpuUs - ms * this.#restUsPerMs[i]!) / JOBS),
+      calls: after.map((each, i) => (each.calls - before[i]!.calls) / JOBS),
+    }
+  }
+
+  #used(): Promise<{ cpuUs: number; calls: number }[]> {
+    return Promise.all(this.#cluster.primaries.map(usedBy))
   }
 }
 
-/** CPU time of a node so far, and the part of it that commands of clients took, in µs. */
-async function usedBy({ admin }: ClusterNode): Promise<{ cpuUs: number; commandUs: number }> {
+async function usedBy({ admin }: ClusterNode): Promise<{ cpuUs: number; calls: number }> {
   const info = await admin.info('all')
   const of = (name: string) => Number(new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1] ?? 0)
-  const commands = [...info.matchAll(/^cmdstat_(?:evalsha|eval):.*?usec=(\d+)/gm)]
-  return {
-    cpuUs: (of('used_cpu_user') + of('used_cpu_sys')) * 1e6,
-    commandUs: commands.reduce((sum, [, usec]) => sum + Number(usec), 0),
-  }
+  const calls = /^cmdstat_evalsha:calls=(\d+)/m.exec(info)?.[1]
+  return { cpuUs: (of('used_cpu_user') + of('used_cpu_sys')) * 1e6, calls: Number(calls ?? 0) }
 }
 
 const fleets: Fleet[] = []
@@ -108,6 +124,8 @@ for (const nodes of values.nodes.split(',').map(Number))
 const rounds = new Map(fleets.map((fleet) => [fleet, [] as { enqueue: Cost; work: Cost }[]]))
 try {
   for (const fleet of fleets) await fleet.round()
+  const rest = new Map<Fleet, number>()
+  for (const fleet of fleets) rest.set(fleet, await fleet.rest())
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const fleet of fleets) rounds.get(fleet)!.push(await fleet.round())
   }
@@ -115,17 +133,19 @@ try {
     `${JOBS} jobs a round, ${values.rounds} rounds; µs of CPU per job, of all nodes together: median (least, most)`,
   )
   for (const [fleet, costs] of rounds) {
-    const line = (name: string, cost: (each: { enqueue: Cost; work: Cost }) => number[]) => {
-      const sums = costs.map((each) => cost(each).reduce((sum, us) => sum + us, 0)).sort((a, b) => a - b)
-      const busiest = costs.map((each) => Math.max(...cost(each))).sort((a, b) => a - b)
-      const round = (us: number) => us.toFixed(1)
-      return `  ${name}: ${round(quantile(sums, 0.5))} (${round(sums[0]!)}, ${round(sums.at(-1)!)}); busiest node ${round(quantile(busiest, 0.5))}`
+    const line = (name: 'enqueue' | 'work') => {
+      const sum = (values: readonly number[]) => values.reduce((all, each) => all + each, 0)
+      const sums = costs.map((each) => sum(each[name].cpuUs)).sort((x, y) => x - y)
+      const busiest = costs.map((each) => Math.max(...each[name].cpuUs)).sort((x, y) => x - y)
+      const calls = costs.map((each) => sum(each[name].calls)).sort((x, y) => x - y)
+      const figures = `${quantile(sums, 0.5).toFixed(1)} (${sums[0]!.toFixed(1)}, ${sums.at(-1)!.toFixed(1)})`
+      return `  ${name}: ${figures}; busiest node ${quantile(busiest, 0.5).toFixed(1)}; calls per job ${quantile(calls, 0.5).toFixed(3)}`
     }
-    console.log(`${fleet.nodes} nodes, ${fleet.partitions} partitions`)
-    console.log(line('enqueue, CPU', (each) => each.enqueue.cpuUs))
-    console.log(line('enqueue, scripts', (each) => each.enqueue.commandUs))
-    console.log(line('work, CPU', (each) => each.work.cpuUs))
-    console.log(line('work, scripts', (each) => each.work.commandUs))
+    console.log(
+      `${fleet.nodes} nodes, ${fleet.partitions} partitions; at rest ${rest.get(fleet)!.toFixed(1)} ms of CPU a second`,
+    )
+    console.log(line('enqueue'))
+    console.log(line('work'))
   }
 } finally {
   for (const fleet of fleets) await fleet.stop()

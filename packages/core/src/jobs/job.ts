@@ -190,9 +190,8 @@ export class Job<Result = unknown> {
     const found = await this.#poll()
     if (found) return found
     let wake = () => {}
-    const { keys, subscriber } = this.#link
-    const stop = await subscriber
-      .listen(keys.resultChannel(this.jobId), () => wake())
+    const stop = await this.#link
+      .onEnd(this.jobId, () => wake())
       .catch((error: unknown) => {
         // A user who may not listen waits as arq's do.
         if (error instanceof RedisReplyError && error.prefix === 'NOPERM') return () => {}

@@ -4,9 +4,11 @@ import type { Placement } from './placement.ts'
 /** Keys of one partition; what is announced to workers that serve all of them goes over the channels of the namespace. */
 export class PartitionKeys extends Keys {
   readonly #namespace: Keys
+  readonly #database: number
 
   constructor(prefix: string, database: number, namespace: Keys) {
     super(prefix, database)
+    this.#database = database
     this.#namespace = namespace
   }
 
@@ -15,6 +17,9 @@ export class PartitionKeys extends Keys {
   }
   override get scheduleChannel(): string {
     return this.#namespace.scheduleChannel
+  }
+  override get endsChannel(): string {
+    return `${this.prefix}arq:ended@${this.#database}`
   }
 }
 

@@ -3,6 +3,7 @@ import { Link } from '../redis/link.ts'
 import type { LinkOptions } from '../redis/link.ts'
 import { spanBroker } from './broker.ts'
 import type { Place } from './broker.ts'
+import { Ends } from './ends.ts'
 import { spanFrozenJobs, spanHolds, spanJobPages, spanJobs, spanUniqueJobs } from './jobs.ts'
 import { PartitionedKeys, PartitionKeys } from './keys.ts'
 import { Placement } from './placement.ts'
@@ -91,6 +92,7 @@ export class PartitionedLink extends Link {
     const spread = <P>(of: (part: Link) => P) => new Spread(parts.map(of), placement)
     const partOf = (jobId: string) => parts[placement.of(jobId)]!
     const queues = spread((part) => part.queues)
+    const ends = spread((part) => new Ends(this.subscriber, part.keys.endsChannel))
     return {
       parts,
       keys,
@@ -119,6 +121,7 @@ export class PartitionedLink extends Link {
         const batchers = new Map(parts.map((part) => [part, part.newBatcher()]))
         return { add: (call) => batchers.get(partOf(call.jobId))!.add(call) }
       },
+      onEnd: (jobId, onEnd) => ends.of(jobId).listen(jobId, onEnd),
       newId: (draw, key) => (key === undefined ? draw() : placement.drawWith(key, draw)),
       flowId: (given, draw) => {
         const id = given ?? `{${draw()}}`

@@ -42,8 +42,8 @@ export async function* jobEvents(
   const onAbort = () => wake()
   signal?.addEventListener('abort', onAbort)
   const stops = await Promise.all(
-    [link.keys.logChannel(jobId), link.keys.resultChannel(jobId)].map((channel) =>
-      link.subscriber.listen(channel, () => wake()).catch(() => () => {}),
+    [link.subscriber.listen(link.keys.logChannel(jobId), () => wake()), link.onEnd(jobId, () => wake())].map(
+      (listening) => listening.catch(() => () => {}),
     ),
   )
   let endedAtMs: number | undefined

@@ -229,8 +229,8 @@ export class Broker {
       ttlMs,
       keepMs,
     ])
-    const asked = this.#aborts.wereAskedLately ? '1' : '0'
-    const args = ['0', queueName, this.#idAt, order.length, groups.length, asked, ...ended, ...results, ...dead]
+    const how = [order.length, groups.length, this.#aborts.wereAskedLately ? '1' : '0', this.keys.endsChannel]
+    const args = ['0', queueName, this.#idAt, ...how, ...ended, ...results, ...dead]
     const reply = await this.#run('finish', [...keys, ...letters], args, {
       resentFlag: true,
       isBrief: endings.length <= FEW_JOBS,

@@ -155,6 +155,11 @@ export class Link {
     return this
   }
 
+  /** Listens for the end of a job, as `Subscriber.listen` does. */
+  onEnd(jobId: string, onEnd: () => void): Promise<() => void> {
+    return this.subscriber.listen(this.keys.resultChannel(jobId), onEnd)
+  }
+
   /** What makes enqueues of a client travel together. */
   newBatcher(): Pick<EnqueueBatcher, 'add'> {
     return new EnqueueBatcher(this.broker, this.timeoutMs)

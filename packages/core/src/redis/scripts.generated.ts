@@ -6,7 +6,7 @@
 // deadQueues: KEYS[1..]
 // enqueueUnique: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] ARGV[14] ARGV[15] ARGV[16] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
 // enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
-// finish: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
+// finish: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
 // flowAdd: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
 // flowCancel: KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
 // flowEnd: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
@@ -389,7 +389,8 @@ local resent = ARGV[1] == '1'
 local requests = redis.pcall('ZCARD', KEYS[1])
 local aborts = requests ~= 0
 local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local values = 6 + 6 * ways
+local together = ARGV[7]
+local values = 7 + 6 * ways
 local asked = ARGV[6] == '1' or (aborts and type(requests) == 'number')
 local fence_ms = asked and 60000 or 0
 local counts, out, holders, faults = {}, {}, {}, {}
@@ -415,7 +416,7 @@ for from = 1, jobs, 1000 do
 end
 local i = 0
 for way = 1, ways do
-  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way + 1, 6 * way + 6)
+  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way + 2, 6 * way + 7)
   local ended = 0
   local fence = keep == '0' and fence_ms > 0 and ttl ~= '-1'
   local fenced_ms = fence and (ttl == '0' and fence_ms or math.min(fence_ms, tonumber(ttl)))
@@ -450,7 +451,7 @@ for way = 1, ways do
       done[#done + 1] = id
       if stored then fresh[i] = id end
       held = stored
-      redis.pcall('PUBLISH', result, id)
+      if together == '' then redis.pcall('PUBLISH', result, id) end
     elseif not holder or holder == 'ended' then
       -- Our own call, come a second time? Its result tells; where none is kept, that nobody has the job any more.
       if ttl == '-1' then
@@ -468,6 +469,7 @@ for from = 1, #done, 1000 do
   fault(0, 3, redis.pcall('ZREM', queue, unpack(done, from, last)))
   if aborts then fault(0, 1, redis.pcall('ZREM', KEYS[1], unpack(done, from, last))) end
 end
+if together ~= '' and #done > 0 then redis.pcall('PUBLISH', together, table.concat(done, ' ')) end
 for from = 1, #gone, 1000 do
   redis.call('DEL', unpack(gone, from, math.min(from + 999, #gone)))
 end
@@ -1753,7 +1755,7 @@ export const luaShas = {
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
   enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
-  finish: '7047a7f139a74ca0e9bbfa572b4f251ec9e7ac50',
+  finish: '1d49dd6e437d7f217ef684b7748475b1bc2bba4f',
   flowAdd: 'cedddf2511568b6ea085eed6ebd521b7b1046317',
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
   flowEnd: '30fa8c1bf544a5821d53635aa41031a9df01d1aa',

@@ -26,6 +26,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   prefix: null,
   wakeChannel: null,
   resultChannel: null,
+  endsChannel: null,
   eventListeners: null,
   abortChannel: null,
   orderChannel: null,

@@ -280,6 +280,13 @@ export class Keys {
   resultChannel(jobId: string): string {
     return this.result(jobId)
   }
+  /**
+   * Channel on which ends of jobs are announced together; the message is their ids, with spaces between. Empty where each is
+   * announced on its `resultChannel`: there are partitions of a namespace alone that have one.
+   */
+  get endsChannel(): string {
+    return ''
+  }
   /** Channel on which a listener to `events` says that it is there. */
   get eventListeners(): string {
     return `${this.events}:listen`

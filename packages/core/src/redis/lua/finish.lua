@@ -17,7 +17,8 @@
 -- then for each dead letter: arq:dead:<id>
 -- ARGV[1] -> '1' when the batch is sent again after a lost reply, ARGV[2] -> queue name, ARGV[3] -> where the id begins
 --   in arq:in-progress:<id>, from 1, ARGV[4] -> number of jobs, ARGV[5] -> number of ways, ARGV[6] -> '1' where aborts
---   were asked for lately
+--   were asked for lately, ARGV[7] -> channel on which the ends of all jobs are announced in one message, or '' to
+--   announce each on a channel of its own: in a cluster every message goes to every node
 -- then for each way: how many jobs, token, try, outcome (complete, failed or aborted: what is counted), result TTL in ms
 --   (0 for ever, -1 none), ms to keep the in-progress key (0 none)
 -- then for each job, those of the first way first: result
@@ -29,7 +30,8 @@ local resent = ARGV[1] == '1'
 local requests = redis.pcall('ZCARD', KEYS[1])
 local aborts = requests ~= 0
 local id_at, jobs, ways = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local values = 6 + 6 * ways
+local together = ARGV[7]
+local values = 7 + 6 * ways
 local asked = ARGV[6] == '1' or (aborts and type(requests) == 'number')
 local fence_ms = asked and 60000 or 0
 local counts, out, holders, faults = {}, {}, {}, {}
@@ -56,7 +58,7 @@ for from = 1, jobs, 1000 do
 end
 local i = 0
 for way = 1, ways do
-  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way + 1, 6 * way + 6)
+  local count, token, try, outcome, ttl, keep = unpack(ARGV, 6 * way + 2, 6 * way + 7)
   local ended = 0
   local fence = keep == '0' and fence_ms > 0 and ttl ~= '-1'
   local fenced_ms = fence and (ttl == '0' and fence_ms or math.min(fence_ms, tonumber(ttl)))
@@ -91,7 +93,7 @@ for way = 1, ways do
       done[#done + 1] = id
       if stored then fresh[i] = id end
       held = stored
-      redis.pcall('PUBLISH', result, id)
+      if together == '' then redis.pcall('PUBLISH', result, id) end
     elseif not holder or holder == 'ended' then
       -- Our own call, come a second time? Its result tells; where none is kept, that nobody has the job any more.
       if ttl == '-1' then
@@ -109,6 +111,7 @@ for from = 1, #done, 1000 do
   fault(0, 3, redis.pcall('ZREM', queue, unpack(done, from, last)))
   if aborts then fault(0, 1, redis.pcall('ZREM', KEYS[1], unpack(done, from, last))) end
 end
+if together ~= '' and #done > 0 then redis.pcall('PUBLISH', together, table.concat(done, ' ')) end
 for from = 1, #gone, 1000 do
   redis.call('DEL', unpack(gone, from, math.min(from + 999, #gone)))
 end

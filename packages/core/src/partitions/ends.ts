@@ -1,0 +1,48 @@
+import type { Subscriber } from '../redis/subscriber.ts'
+
+/** Those who wait for ends of jobs of one partition, which announces them together. */
+export class Ends {
+  readonly #subscriber: Subscriber
+  readonly #channel: string
+  readonly #waiting = new Map<string, Set<() => void>>()
+  #listening: Promise<() => void> | undefined
+
+  constructor(subscriber: Subscriber, channel: string) {
+    this.#subscriber = subscriber
+    this.#channel = channel
+  }
+
+  /** Calls `onEnd` when a job ends, until what this resolves with is called. Rejects as `Subscriber.listen` does. */
+  async listen(jobId: string, onEnd: () => void): Promise<() => void> {
+    const waiting = this.#waiting.get(jobId) ?? new Set()
+    this.#waiting.set(jobId, waiting.add(onEnd))
+    const stop = () => this.#leave(jobId, onEnd)
+    this.#listening ??= this.#subscriber.listen(this.#channel, (message) => this.#heard(message))
+    const listening = this.#listening
+    try {
+      await listening
+    } catch (error) {
+      if (this.#listening === listening) this.#listening = undefined
+      stop()
+      throw error
+    }
+    return stop
+  }
+
+  /** An id with a space in it is not found here; who waits for it asks now and then, as all do. */
+  #heard(message: string): void {
+    for (const jobId of message.split(' ')) for (const onEnd of this.#waiting.get(jobId) ?? []) onEnd()
+  }
+
+  #leave(jobId: string, onEnd: () => void): void {
+    const waiting = this.#waiting.get(jobId)
+    if (!waiting?.delete(onEnd) || waiting.size > 0) return
+    this.#waiting.delete(jobId)
+    if (this.#waiting.size > 0) return
+    this.#listening?.then(
+      (stop) => stop(),
+      () => {},
+    )
+    this.#listening = undefined
+  }
+}

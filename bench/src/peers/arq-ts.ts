@@ -21,7 +21,7 @@ const peer: Peer = {
     }
   },
 
-  async startWorker({ redis, queue, concurrency, leaseMs }: RoleOptions, handlers: Handlers) {
+  async startWorker({ redis, queue, concurrency, leaseMs, handOff }: RoleOptions, handlers: Handlers) {
     const tasks = [
       defineTask({ name: 'noop', handler: async () => handlers.noop() }),
       defineTask({ name: 'sleep1', handler: () => handlers.sleep1() }),
@@ -37,6 +37,7 @@ const peer: Peer = {
       logger,
       handleSignals: false,
       ...(leaseMs ? { leaseMs } : {}),
+      ...(handOff === undefined ? {} : { handOff }),
     })
     const started = new Promise<void>((resolve) => worker.once('started', resolve))
     void worker.run()

@@ -41,6 +41,8 @@ export interface RoleOptions {
   perTick: number
   codec: 'msgpack' | 'pickle' | 'json'
   leaseMs?: number
+  /** Whether idle workers have jobs handed to them; default: the library's own. */
+  handOff?: boolean
 }
 
 export interface Producer {

@@ -72,6 +72,7 @@ export const workerDefaults = Object.freeze({
   unknownFunction: 'fail',
   name: undefined,
   eventLoopLagWarnMs: 1_000,
+  handOff: false,
   keyspaceNotifications: 'auto',
   recorder: Object.freeze({ intervalMs: 10_000 }),
   schedules: true,

@@ -112,6 +112,11 @@ export interface WorkerOptions extends ConnectionOptions {
   name?: string
   /** Warn when the event loop was blocked for longer, in ms. Default 1,000. */
   eventLoopLagWarnMs?: number
+  /**
+   * Whether producers of arq-ts hand jobs to this worker while it is idle, with the enqueue itself, so that it need not
+   * claim them. Not in a burst, with `unknownFunction: 'release'`, or on a Redis Cluster. Default false.
+   */
+  handOff?: boolean
   /** Whether to use the server's keyspace events, where it has them on. Default `auto`. */
   keyspaceNotifications?: 'auto' | false
   /**
@@ -214,6 +219,7 @@ export const workerSchema = z.strictObject({
   unknownFunction: z.enum(['fail', 'release']).optional(),
   name: z.string().min(1).optional(),
   eventLoopLagWarnMs: duration(1).optional(),
+  handOff: z.boolean().optional(),
   keyspaceNotifications: z.union([z.literal('auto'), z.literal(false)]).optional(),
   recorder: z.union([z.boolean(), z.strictObject({ intervalMs: timer(100).optional() })]).optional(),
   schedules: z.boolean().optional(),

@@ -3,27 +3,26 @@ import { EXPIRES_EXTRA_MS, RETRY_COUNTER_TTL_S } from '@arq-ts/protocol/jobs'
 import { RedisReplyError } from '../errors.ts'
 import { AbortedJobs } from './aborted-jobs.ts'
 import type { AbortedClaimOptions } from './aborted-jobs.ts'
-import { BatchGroups, finishGroupOf } from './batch-groups.ts'
+import { finishGroupOf } from './batch-groups.ts'
 import type { FinishGroup } from './batch-groups.ts'
 import type { Claim, Due, EnqueueCall, Finish, Held, Renewal, Reschedule, Reservation } from './broker-calls.ts'
+import { readClaims } from './claim-reply.ts'
 import type { RedisClock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { asSkipped, DueJobs, RESERVE_MS } from './due-jobs.ts'
 import type { SkippedIds } from './due-jobs.ts'
+import { enqueueCall, handOffCall, RESENT, suitsHandOff } from './enqueue-calls.ts'
+import type { ScriptCall } from './enqueue-calls.ts'
 import { Faults } from './faults.ts'
 import { sendId } from './id-bytes.ts'
 import { ReplySpinner } from './reply-spinner.ts'
-import { readScore } from './scores.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 import { isTransient } from './transient.ts'
+import { WaitingWorkers } from './waiting-workers.ts'
 
 /** Time a due job that Python runs is passed over before it is looked at again. */
 const PASS_OVER_MS = 1_000
-/** First argument of a script that knows a repeated call, when an earlier one may have been received. */
-const RESENT = '1'
-/** First argument of an enqueue whose ids were all drawn for it, sent for the first time. */
-const FRESH = '2'
 /** Batch size up to which a reply comes sooner than a process wakes up. */
 const FEW_JOBS = 16
 
@@ -43,9 +42,13 @@ export class Broker {
   readonly faults = new Faults()
   /** Finder of due jobs; it needs the functions that the worker has. */
   readonly dueJobs: DueJobs
+  /** Workers that wait for jobs to be handed to them. */
+  readonly waiting: WaitingWorkers
   readonly #aborts: AbortedJobs
   readonly #spinner: ReplySpinner
   readonly #expiresExtraMs: number
+  /** False where nothing can be handed to idle workers: a cluster's channels do not say who listens. */
+  #mayHandOff: boolean
   /** Offset of the id in an in-progress key, in bytes from 1. */
   readonly #idAt: number
 
@@ -61,8 +64,10 @@ export class Broker {
     this.clock = clock
     this.#expiresExtraMs = expiresExtraMs
     this.#spinner = spinner
+    this.#mayHandOff = !connection.isCluster
     this.#idAt = Buffer.byteLength(keys.inProgress('')) + 1
     this.dueJobs = new DueJobs({ keys, clock, faults: this.faults, run: (...call) => this.#run(...call) })
+    this.waiting = new WaitingWorkers(keys, (...call) => this.#run(...call))
     this.#aborts = new AbortedJobs({ connection, keys, faults: this.faults, run: (...call) => this.#run(...call) })
   }
 
@@ -75,28 +80,26 @@ export class Broker {
     options: { timeoutMs?: number | undefined; resent?: boolean } = {},
   ): Promise<boolean[]> {
     const { timeoutMs, resent = false } = options
-    const groups = new BatchGroups()
-    const queues: string[] = []
-    const keys: string[] = []
-    const jobs: ScriptValue[] = []
-    let areFresh = true
-    for (const { jobId, isFreshId, queueName, due, expiresMs, payload } of calls) {
-      const isAt = 'at' in due
-      const when = Math.round(isAt ? due.at : due.in)
-      const expires = expiresMs === undefined ? '' : Math.round(expiresMs)
-      const group = groups.numberOf(isAt ? 'at' : 'in', when, expires, this.keys.wakeChannel(queueName))
-      if (group > queues.length) queues.push(this.keys.queue(queueName))
-      keys.push(this.keys.job(jobId), this.keys.result(jobId))
-      jobs.push(jobId, group, payload)
-      areFresh &&= isFreshId === true
+    const run = { timeoutMs, isBrief: calls.length <= FEW_JOBS, jobs: calls.length }
+    const call = (isResent: boolean) => enqueueCall(this.keys, calls, this.#expiresExtraMs, isResent)
+    if (!resent && this.#mayHandOff && suitsHandOff(calls)) {
+      const { keys, args } = handOffCall(this.keys, calls, this.#expiresExtraMs)
+      const again = (): [ScriptName, ScriptCall] => ['enqueue', call(true)]
+      return this.#run('handOff', keys, args, { ...run, again }).then(
+        () => calls.map(() => true),
+        (error: unknown) => {
+          if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
+          // This user may not use the keys of idle workers: the call was refused as a whole.
+          this.#mayHandOff = false
+          return this.enqueue(calls, options)
+        },
+      )
     }
-    const args = [resent ? RESENT : areFresh ? FRESH : '0', this.#expiresExtraMs, groups.count, ...groups.args, ...jobs]
-    const isBrief = calls.length <= FEW_JOBS
-    const run = { timeoutMs, resentFlag: true, isBrief, jobs: calls.length }
-    return this.#run('enqueue', [...queues, ...keys, this.keys.abort], args, run).then((reply) => {
+    const { keys, args } = call(resent)
+    return this.#run('enqueue', keys, args, { ...run, resentFlag: true }).then((reply) => {
       // The reply to an earlier attempt was lost, and the job has even ended since: a fresh id can only be our own.
       const isResent = args[0] === RESENT
-      return calls.map((call, i) => reply[i + 1] === 1 || (isResent && call.isFreshId === true))
+      return calls.map((each, i) => reply[i + 1] === 1 || (isResent && each.isFreshId === true))
     })
   }
 
@@ -297,7 +300,10 @@ export class Broker {
     const observes = reportsTime.has(name)
     const repeat = options.resentFlag ? () => void (args[0] = RESENT) : undefined
     return this.connection.run((client, attempt) => {
-      if (attempt > 0) repeat?.()
+      if (attempt > 0) {
+        repeat?.()
+        if (options.again) [name, { keys, args }] = options.again()
+      }
       const sent = observes ? this.clock.local() : 0
       const jobs = options.jobIds?.length ?? options.jobs
       const replied = runScript(client, name, keys, args, repeat, jobs)
@@ -349,6 +355,8 @@ interface RunOptions {
   signal?: AbortSignal | undefined
   /** The first argument is '1' when the call is sent again. */
   resentFlag?: boolean
+  /** Another call, to be sent from the second attempt on. */
+  again?: () => [ScriptName, ScriptCall]
   /** The reply is due at once. */
   isBrief?: boolean
   /** Number of its jobs, where `jobIds` does not say it. */
@@ -361,35 +369,14 @@ interface RunOptions {
 }
 
 /** Scripts whose first reply is Redis's time. */
-const reportsTime: ReadonlySet<ScriptName> = new Set<ScriptName>(['enqueue', 'reserve', 'claim', 'renew'])
-
-/** The jobs that `claim.lua` took, and those it found without a payload. */
-function readClaims(
-  reply: ScriptReply[],
-  jobIds: readonly string[],
-  queueName: string,
-  token: string,
-): { taken: Claim[]; expired: string[] } {
-  const taken: Claim[] = []
-  const expired: string[] = []
-  for (const [i, jobId] of jobIds.entries()) {
-    const score = reply[i + 1]
-    if (typeof score === 'number')
-      taken.push({ jobId, queueName, token, payload: null, jobTry: 1, abortAskedMs: null, score, deaths: 0 })
-    else if (score !== null) expired.push(jobId)
-  }
-  let at = 1 + jobIds.length
-  for (let more = Number(reply[at++]); more > 0; more--) {
-    const claim = taken[Number(reply[at]) - 1]!
-    const asked = reply[at + 2]!
-    claim.jobTry = Number(reply[at + 1])
-    claim.abortAskedMs = asked === null ? null : readScore(String(asked))
-    claim.deaths = Number(reply[at + 3])
-    at += 4
-  }
-  for (const claim of taken) claim.payload = reply[at++] as Buffer | null
-  return { taken, expired }
-}
+const reportsTime: ReadonlySet<ScriptName> = new Set<ScriptName>([
+  'enqueue',
+  'handOff',
+  'reserve',
+  'claim',
+  'renew',
+  'wait',
+])
 
 function dueArgs(due: Due): [string, number] {
   return 'at' in due ? ['at', Math.round(due.at)] : ['in', Math.round(due.in)]

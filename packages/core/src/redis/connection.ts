@@ -201,6 +201,11 @@ export class Connection {
     this.client.disconnect(true)
   }
 
+  /** True for a Redis Cluster. */
+  get isCluster(): boolean {
+    return this.#isCluster
+  }
+
   get isReady(): boolean {
     return this.#isOpen && this.#refused === undefined && this.#client?.status === 'ready'
   }

@@ -46,7 +46,7 @@ export class DamagedKeys {
       [keys.cronPauses, 'hash'],
     ])
     for (const name of queueNames) {
-      expected.set(keys.queue(name), 'zset').set(keys.reserved(name), 'zset')
+      expected.set(keys.queue(name), 'zset').set(keys.reserved(name), 'zset').set(keys.waiting(name), 'list')
       expected.set(keys.stats(name), 'hash').set(keys.healthCheck(name), 'string')
     }
     const named = await this.typesOf([...expected.keys()])

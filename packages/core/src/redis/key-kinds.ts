@@ -72,6 +72,7 @@ const RECORDED: Readonly<Record<string, string>> = {
 }
 const RECORDED_KIND = 'arq:obs'
 const RESERVED = ':reserved'
+const WAITING = ':waiting'
 const HEALTH_CHECK = ':health-check'
 
 /** All kinds of keys, as `kindOfKey` names them. */
@@ -80,6 +81,7 @@ export const KEY_KINDS: readonly string[] = [
   RECORDED_KIND,
   'health-check',
   'reserved',
+  'waiting',
   'queue',
 ]
 
@@ -92,6 +94,7 @@ export function kindOfKey(key: string): string {
   const [, named, single] = START.exec(key) ?? []
   if (named !== undefined || single !== undefined) return named ?? single!
   if (key.endsWith(HEALTH_CHECK)) return 'health-check'
+  if (key.endsWith(WAITING)) return 'waiting'
   return key.endsWith(RESERVED) ? 'reserved' : 'queue'
 }
 
@@ -107,7 +110,8 @@ export function typeByName(name: string): string | undefined {
 export function typeInScript(key: string): string {
   const at = START.exec(key)
   const start = at ? at.index + at[0].indexOf('arq:') : 0
-  return typeByName(key.slice(start)) ?? (key.endsWith(HEALTH_CHECK) ? 'string' : 'zset')
+  const beside = key.endsWith(HEALTH_CHECK) ? 'string' : key.endsWith(WAITING) ? 'list' : 'zset'
+  return typeByName(key.slice(start)) ?? beside
 }
 
 /** The reply of Redis to a command that reads another type than its key holds, with the key, which Redis leaves out. */

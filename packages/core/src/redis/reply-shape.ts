@@ -21,6 +21,8 @@ export class StrayReplyError extends Error {
 /** Scripts of the hot path, by whose replies jobs are taken, accepted and settled. */
 const checked: ReadonlySet<ScriptName> = new Set<ScriptName>([
   'enqueue',
+  'handOff',
+  'wait',
   'renew',
   'claim',
   'reserve',
@@ -39,6 +41,8 @@ export function fitsCall(script: ScriptName, reply: unknown, jobs: number | unde
   const isCount = (wanted: number) => jobs === undefined || length === wanted + jobs
   switch (script) {
     case 'enqueue':
+    case 'handOff':
+    case 'wait':
     case 'renew':
       return typeof values[0] === 'number' && isCount(1)
     case 'claim':

@@ -3,7 +3,7 @@ import type { RedisTarget } from './connection.ts'
 import { Deadline } from '../time/deadline.ts'
 
 type Log = ConstructorParameters<typeof Connection>[1]
-type Listener = (message: string) => void
+type Listener = (message: Buffer) => void
 
 /** Interval of PINGs on the subscribed connection: it sends nothing else, and must notice a dead peer. */
 const PING_MS = 5_000
@@ -44,7 +44,12 @@ export class Subscriber {
    *
    * @throws RedisUnavailableError after `timeoutMs`, or once closed; RedisReplyError when the server refuses.
    */
-  async listen(name: string, listener: Listener): Promise<() => void> {
+  listen(name: string, listener: (message: string) => void): Promise<() => void> {
+    return this.listenToBytes(name, (message) => listener(message.toString()))
+  }
+
+  /** Listens like `listen` to messages that are no text. */
+  async listenToBytes(name: string, listener: Listener): Promise<() => void> {
     if (this.#closed) throw closed()
     const connection = this.#open()
     const channel = this.#channels.get(name) ?? this.#subscribe(connection, name)
@@ -91,8 +96,8 @@ export class Subscriber {
     const connection = new Connection(this.#target, this.#log, 'channels')
     this.#connection = connection
     connection.onClient((client) => {
-      client.on('message', (name: string, message: string) => {
-        for (const listener of this.#channels.get(name)?.listeners ?? []) listener(message)
+      client.on('messageBuffer', (name: Buffer, message: Buffer) => {
+        for (const listener of this.#channels.get(name.toString())?.listeners ?? []) listener(message)
       })
       client.on('ready', () => void this.#resubscribe(connection))
     })

@@ -31,6 +31,7 @@ import { Burst } from './claiming/burst.ts'
 import { ClaimLoop } from './claiming/claim-loop.ts'
 import { orderOf } from './claiming/queue-order.ts'
 import { CronService } from './cron-service.ts'
+import { HandOffService } from './hand-off/hand-off-service.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Leases } from './leases.ts'
@@ -199,7 +200,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const sandboxes = new Sandboxes({ tasks: settings.tasks, abortGraceMs, log, now })
   // A limit admits last: its place is taken when the job can start at once.
   const gates = new Gates([flowGate, sandboxes, limitGate])
-  const executor = new Executor({
+  const executor: Executor = new Executor({
     broker,
     gates,
     recordHold: (jobId, hold) => link.limitRecords.recordHold(jobId, hold, now()),
@@ -249,7 +250,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         isEnqueuing: () => cron.isEnqueuing,
       })
     : undefined
-  const claimLoop = new ClaimLoop({
+  const claimLoop: ClaimLoop = new ClaimLoop({
     broker,
     log,
     slots,
@@ -266,7 +267,34 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     beforePoll: () => leases.afterSleep(),
     start: (job) => executor.start(job),
     release: (job) => executor.release(job),
+    onIdle: () => handOff?.wait(),
   })
+  /** Functions of one try only. */
+  const onceOnly = new Set(
+    [...tasks].flatMap(([name, task]) => ((task.maxTries ?? settings.maxTries) === 1 ? name : [])),
+  )
+  const canHandOff = !settings.burst && settings.unknownFunction === 'fail' && !link.connection.isCluster
+  const handOff: HandOffService | undefined =
+    settings.handOff && canHandOff
+      ? new HandOffService({
+          broker,
+          listen: (channel, listener) => link.subscriber.listenToBytes(channel, listener),
+          log,
+          workerId: id,
+          queueNames,
+          slots,
+          leaseMs: settings.leaseMs,
+          pollDelayMs: settings.pollDelayMs,
+          room: () => claimLoop.room,
+          isIdle: () => claimLoop.isIdle,
+          mayRunTwice: (payload) =>
+            onceOnly.size === 0 ||
+            (readable(() => !onceOnly.has(decodeJob(payload, settings).record.functionName)) ?? true),
+          start: (job) => executor.start(job),
+          release: (job) => executor.release(job),
+          lose: (job) => leases.lose(job),
+        })
+      : undefined
   const quiet: Quiet = new Quiet({
     orders: link.orders,
     workerId: id,
@@ -274,6 +302,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     countRunning: () => [...slots.running()].length,
     onChange: (isQuiet) => {
       claimLoop.setQuiet(isQuiet)
+      if (isQuiet) void handOff?.leave()
       heartbeat.beatSoon()
     },
   })
@@ -317,6 +346,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     cron,
     executor,
     gates,
+    handOff,
     heartbeat,
     hooks,
     journal,

@@ -95,7 +95,7 @@ export class LeaseKeeper {
   async #renewAll(): Promise<void> {
     this.#lastTurnMs = performance.now()
     try {
-      const jobs = [...this.#slots].filter((job) => !job.isLost)
+      const jobs = [...this.#slots].filter((job) => !job.isLost && !job.isUnconfirmed)
       for (let from = 0; from < jobs.length; from += MAX_BATCH) await this.#renew(jobs.slice(from, from + MAX_BATCH))
     } catch (error) {
       if (!this.#stopped.signal.aborted) this.#log.error({ err: error }, 'renewing leases failed')
@@ -119,7 +119,7 @@ export class LeaseKeeper {
     for (const [i, job] of renewed.entries()) {
       const { leaseMs } = renewals[i]!
       if (!held[i]) {
-        this.#lose(job)
+        this.lose(job)
         continue
       }
       job.leasedUntilMs = sentMs + leaseMs
@@ -129,8 +129,11 @@ export class LeaseKeeper {
     }
   }
 
-  /** A job that is being settled, or was while the call was under way, learns of a loss from its settlement. */
-  #lose(job: InFlightJob): void {
+  /**
+   * Ends the run of a job that another worker may have. One that is being settled, or was while the call was under way,
+   * learns of the loss from its settlement.
+   */
+  lose(job: InFlightJob): void {
     if (!this.#slots.has(job) || job.isLost || job.phase === 'settling') return
     job.isLost = true
     if (job.phase === 'running') this.#onLost(job as RunningJob)

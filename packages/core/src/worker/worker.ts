@@ -208,6 +208,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       cron,
       functionNames,
       gates,
+      handOff,
       heartbeat,
       hooks,
       journal,
@@ -226,6 +227,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     connection.onUp = () => {
       this.#emitSafely('redisUp')
       void leases.renewNow()
+      handOff?.missed()
       claimLoop.notify()
     }
     this.log.info(`Starting worker for ${functionNames.length} functions: ${functionNames.join(', ')}`)
@@ -244,7 +246,10 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
         log: this.log,
         queues: queueNames,
         keyspaceNotifications: settings.keyspaceNotifications,
-        onWork: (queueName, jobId) => claimLoop.notify(queueName && part.place(queueName), jobId),
+        onWork: (queueName, jobId) => {
+          handOff?.missed(queueName)
+          claimLoop.notify(queueName && part.place(queueName), jobId)
+        },
         onListener: () => void this.#publisher.look().catch(() => {}),
         onOrder: (workerId) => {
           if (workerId === undefined || workerId === this.id) void quiet.look().catch(() => {})
@@ -255,6 +260,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       }),
     )
     await this.#unlessStopped(Promise.all(listening))
+    if (handOff) await this.#unlessStopped(handOff.start())
     await this.#unlessStopped(heartbeat.start())
     leases.start()
     gates.start()
@@ -275,8 +281,10 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
 
   /** Lets running jobs end, then fires their signals, then waits until all are settled. */
   async #drain(): Promise<void> {
-    const { chunks, cron, executor, reporter, sandboxes, schedules, slots } = this.#parts
+    const { chunks, cron, executor, handOff, link, reporter, sandboxes, schedules, slots } = this.#parts
     cron.stop()
+    // Where Redis is away, what is handed over meanwhile is due again within a second.
+    if (handOff) await within(handOff.stop(), link.connection.isReady ? END_WAIT_MS : 0)
     sandboxes.drain()
     void schedules?.stop()
     const { abortGraceMs, jobCompletionWaitMs } = this.#settings

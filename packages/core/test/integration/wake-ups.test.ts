@@ -80,7 +80,7 @@ describe('a wake-up', () => {
       await client.enqueue(noop, [])
       await finished
     }
-    const each = ['enqueue', 'claim', 'finish']
+    const each = ['handOff', 'claim', 'finish']
     await expect.poll(() => scripts).toEqual([...each, ...each, ...each])
   })
 
@@ -101,7 +101,7 @@ describe('a wake-up', () => {
     const finished = next(worker, 'jobFinished')
     await Promise.all([client.enqueue(noop, []), client.enqueue(noop, [])])
     await finished
-    expect(scripts.slice(0, 3)).toEqual(['enqueue', 'reserve', 'claim'])
+    expect(scripts.slice(0, 3)).toEqual(['handOff', 'reserve', 'claim'])
   })
 
   test('gives a job to one of many idle workers, once', async () => {

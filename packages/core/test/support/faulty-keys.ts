@@ -25,6 +25,7 @@ type KeyOf = (keys: Keys, victim: Victim) => string
 export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   prefix: null,
   wakeChannel: null,
+  handOffChannel: null,
   resultChannel: null,
   endsChannel: null,
   eventListeners: null,
@@ -38,6 +39,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   paused: (keys) => keys.paused,
   queue: (keys, { queueName }) => keys.queue(queueName),
   reserved: (keys, { queueName }) => keys.reserved(queueName),
+  waiting: (keys, { queueName }) => keys.waiting(queueName),
   stats: (keys, { queueName }) => keys.stats(queueName),
   healthCheck: (keys, { queueName }) => keys.healthCheck(queueName),
   job: (keys, { jobId }) => keys.job(jobId),

@@ -136,6 +136,10 @@ export class Keys {
   reserved(queueName: string): string {
     return `${this.prefix}${queueName}:reserved`
   }
+  /** Idle workers of a queue, each with the number of jobs it would take at once: a list. */
+  waiting(queueName: string): string {
+    return `${this.prefix}${queueName}:waiting`
+  }
   /** Number of jobs of a queue that ended on workers of ours, by outcome: a hash. */
   stats(queueName: string): string {
     return `${this.prefix}arq:stats:${queueName}`
@@ -275,6 +279,10 @@ export class Keys {
   /** Channel on which producers say that a queue has new work; the message is its due time in unix ms. */
   wakeChannel(queueName: string): string {
     return `${this.prefix}arq:wake@${this.#database}:${queueName}`
+  }
+  /** Channel on which jobs are handed to one worker. */
+  handOffChannel(workerId: string): string {
+    return `${this.prefix}arq:hand-off@${this.#database}:${workerId}`
   }
   /** Channel on which a job's end is announced; named like its result key. */
   resultChannel(jobId: string): string {

@@ -20,7 +20,7 @@ const NAMES: Readonly<Record<string, string>> = {
   zset: 'abort dead workers queue reserved schedules limitWatch limitRunning limitOffered limitWaiting flows flowWatch',
   hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held cronPauses limitState unique schedule obsNoted obsTicks obsTicked',
   set: 'paused',
-  list: 'obsTried obsTries obsLogged',
+  list: 'waiting obsTried obsTries obsLogged',
   stream: 'obsEvents obsRecent obsAudit obsLog',
 }
 const TYPES = Object.fromEntries(

@@ -64,6 +64,8 @@ export interface ClaimLoopOptions {
   start: (job: InFlightJob) => StartResult
   /** Gives a claimed job back that has not started. */
   release: (job: InFlightJob) => void
+  /** Called while the loop sleeps: when it falls asleep, and when a slot comes free. */
+  onIdle: () => void
 }
 
 /** The loop that fills the slots of a worker; see `Mode`. */
@@ -116,6 +118,16 @@ export class ClaimLoop {
   setQuiet(isQuiet: boolean): void {
     this.#isQuiet = isQuiet
     this.#wake.notify()
+  }
+
+  /** True while no queue has more that is due. */
+  get isIdle(): boolean {
+    return this.#mode === 'sleeping'
+  }
+
+  /** Number of jobs that may start now beside those the loop claims. */
+  get room(): number {
+    return !this.#stopping.signal.aborted && !this.#isQuiet && this.#quarantine.isOpen() ? Math.max(0, this.#free()) : 0
   }
 
   /** True while a claim is under way. */
@@ -187,6 +199,7 @@ export class ClaimLoop {
 
   async #wait(mode: 'sleeping' | 'starved' | 'pausing' | 'quiet', ms: number): Promise<void> {
     this.#enter(mode)
+    if (mode === 'sleeping') this.#options.onIdle()
     await this.#wake.wait(ms)
     this.#enter('polling')
   }
@@ -375,6 +388,7 @@ export class ClaimLoop {
 
   /** Slots mostly come free together: those of jobs that end in one go are filled by one claim. */
   #slotsAreFree(): void {
+    if (this.#mode === 'sleeping') this.#options.onIdle()
     const isWaitedFor = this.#mode === 'starved' || (this.#mode === 'quiet' && this.#quarantine.isWaiting)
     if (this.#isWaking || (!isWaitedFor && !this.#burst)) return
     this.#isWaking = true

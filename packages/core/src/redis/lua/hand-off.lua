@@ -1,0 +1,59 @@
+-- Stores jobs that are due now, under ids that were drawn for them, and hands them to a worker that waits: enqueue.lua for
+-- a few jobs of one queue, sent for the first time.
+-- A worker waits by one entry in a list, which one call takes out: a worker that stands still gets the jobs of one call at
+-- most. Nothing is handed over while anything else is due, which goes first, nor of a paused queue, nor to a worker whose
+-- process is gone.
+-- A job that is handed over is held as a claimed one is, for a second, but no try is counted, and its score bears no mark
+-- of a lease, see claim.lua. The worker takes it by wait.lua; where it does not, the job is due again, as if nobody had had
+-- it. Jobs that are not handed over wake workers as they do in enqueue.lua.
+-- The message to the worker: token, until when the jobs are held, when they were due, how many, id:bytes of each, and
+-- their payloads, in that order, each behind a space but for payloads after the first.
+--
+-- KEYS[1] -> queue, KEYS[2] -> <queue>:waiting, KEYS[3] -> arq:paused
+-- then for each job: arq:job:<id>, arq:in-progress:<id>
+-- ARGV[1] -> TTL of the payloads in ms, ARGV[2] -> ms for which a job is held, ARGV[3] -> wake channel
+-- then for each job, from ARGV[4] on: id, payload
+-- Output: now in unix ms, then 1 for each job; then, where there are faults, a list of them: 0, number of the key, reason
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local due, held_until = string.format('%.0f', now), string.format('%.0f', now + ARGV[2])
+local jobs = (#KEYS - 3) / 2
+local handed, token, channel = 0, nil, nil
+local waiter = redis.pcall('LPOP', KEYS[2])
+-- All that this user may not do ends in the way that is open to it: nothing is handed over.
+local function nothing_goes_first()
+  local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
+  return not first.err and not first[1] and redis.pcall('SISMEMBER', KEYS[3], KEYS[1]) == 0
+end
+if type(waiter) == 'string' and nothing_goes_first() then
+  local free
+  free, token, channel = string.match(waiter, '^(%d+) (%S+) (.+)$')
+  local listeners = channel and redis.pcall('PUBSUB', 'NUMSUB', channel)
+  if listeners and listeners[2] and tonumber(listeners[2]) > 0 then handed = math.min(tonumber(free), jobs) end
+end
+local out, message, payloads = { now }, { token, held_until, due, handed }, {}
+for i = 1, jobs do
+  local id, payload = ARGV[2 * i + 2], ARGV[2 * i + 3]
+  -- The queue first: if it is no sorted set, nothing is stored.
+  redis.call('ZADD', KEYS[1], i <= handed and held_until or due, id)
+  redis.call('SET', KEYS[2 * i + 2], payload, 'PX', ARGV[1])
+  if i <= handed then
+    redis.call('SET', KEYS[2 * i + 3], token, 'PX', ARGV[2])
+    message[i + 4], payloads[i] = id .. ':' .. #payload, payload
+  end
+  out[i + 1] = 1
+end
+if handed > 0 then
+  local sent = redis.pcall('PUBLISH', channel, table.concat(message, ' ') .. ' ' .. table.concat(payloads))
+  if type(sent) == 'table' then
+    -- This user may not publish there: the jobs are as those that nobody waits for.
+    for i = 1, handed do
+      redis.pcall('DEL', KEYS[2 * i + 3])
+      redis.call('ZADD', KEYS[1], due, ARGV[2 * i + 2])
+    end
+    handed = 0
+  end
+end
+if handed < jobs then redis.pcall('PUBLISH', ARGV[3], jobs == 1 and due .. ' ' .. ARGV[4] or due) end
+if type(waiter) == 'table' and string.sub(waiter.err, 1, 9) == 'WRONGTYPE' then out[#out + 1] = { 0, 2, waiter.err } end
+return out

@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto'
+import type { Logger } from '../../logging/logger.ts'
+import type { Claim, Broker } from '../../redis/broker.ts'
+import type { InFlightJob } from '../in-flight-job.ts'
+import type { Slots } from '../slots.ts'
+import { decide, readHandOff } from './hand-off.ts'
+import type { HandOff } from './hand-off.ts'
+
+/** Jobs that one hand-off brings at most. */
+const MAX_JOBS = 16
+/** Time after which an entry that nobody has used is written anew, in ms: Redis may have lost it. */
+const ANEW_AFTER_MS = 250
+
+export interface HandOffOptions {
+  broker: Broker
+  /** Listens on a channel for messages that are no text. */
+  listen: (channel: string, listener: (message: Buffer) => void) => Promise<() => void>
+  log: Logger
+  workerId: string
+  queueNames: readonly string[]
+  slots: Slots
+  leaseMs: number
+  pollDelayMs: number
+  /** Number of jobs that the worker would start now. */
+  room: () => number
+  /** True while the worker has looked for jobs and found none that is due. */
+  isIdle: () => boolean
+  /** False for a job that its task allows one try only. */
+  mayRunTwice: (payload: Buffer) => boolean
+  start: (job: InFlightJob) => unknown
+  /** Gives a job back that has not started, uncounted as a try. */
+  release: (job: InFlightJob) => void
+  /** Ends the run of a job that another worker may have. */
+  lose: (job: InFlightJob) => void
+}
+
+/** How the worker waits on one queue. */
+interface Place {
+  readonly queueName: string
+  /** The entry in the list, as far as is known; '' while there is none. */
+  entry: string
+  /** Tokens that a hand-off may still name: of the entry, and of the one before, whose hand-off may be under way. */
+  tokens: string[]
+  enteredMs: number
+}
+
+/**
+ * Lets an idle worker wait for jobs that producers hand to it with the enqueue, see `hand-off.lua`: one hop in place of a
+ * wake-up, a claim and its reply.
+ *
+ * For each queue: away → waiting (its entry is in the list) → away (a hand-off came, or another job was due, which ended
+ * the entry) → waiting …
+ * any → stopped: what is handed over from now on is given back
+ */
+export class HandOffService {
+  readonly #options: HandOffOptions
+  readonly #places: readonly Place[]
+  readonly #stopping = new AbortController()
+  #isListening = false
+
+  constructor(options: HandOffOptions) {
+    this.#options = options
+    this.#places = options.queueNames.map((queueName) => ({ queueName, entry: '', tokens: [], enteredMs: 0 }))
+  }
+
+  /** Listens for hand-offs. The worker waits for them from its next `wait` on. */
+  async start(): Promise<void> {
+    const { broker, listen, workerId } = this.#options
+    await listen(broker.keys.handOffChannel(workerId), (message) => this.#receive(message))
+    this.#isListening = true
+  }
+
+  /** Enters the worker where it does not wait: to be called when it has nothing to do and when a slot comes free. */
+  wait(): void {
+    if (!this.#canWait()) return
+    for (const place of this.#places) {
+      if (place.entry === '' || performance.now() - place.enteredMs >= ANEW_AFTER_MS) void this.#enter(place)
+    }
+  }
+
+  /** Notes that a job of a queue was not handed over, so that the entry there may be gone; of any queue without a name. */
+  missed(queueName?: string): void {
+    for (const place of this.#places) if (queueName === undefined || place.queueName === queueName) place.enteredMs = 0
+  }
+
+  /** Leaves the lists; resolves once no new hand-off can begin. Idempotent. */
+  async leave(): Promise<void> {
+    await Promise.all(this.#places.map((place) => (place.entry === '' ? undefined : this.#exchange(place, ''))))
+  }
+
+  /** Leaves for good. */
+  async stop(): Promise<void> {
+    this.#isListening = false
+    await this.leave()
+    this.#stopping.abort()
+  }
+
+  #canWait(): boolean {
+    return this.#isListening && this.#options.isIdle() && this.#options.room() > 0
+  }
+
+  async #enter(place: Place): Promise<void> {
+    await this.#exchange(place, this.#newEntry(place))
+  }
+
+  /** An entry for the slots that are free now; '' where the worker is not to wait. */
+  #newEntry(place: Place): string {
+    if (!this.#canWait()) return ''
+    const { broker, room, workerId } = this.#options
+    const token = `${workerId}/${randomUUID()}`
+    place.tokens = [token, ...place.tokens.slice(0, 1)]
+    return broker.waiting.entry(workerId, token, Math.min(room(), MAX_JOBS))
+  }
+
+  /** Puts an entry in the place of the last one, and takes the jobs of a hand-off by the same call; undefined on failure. */
+  async #exchange(place: Place, add: string, handOff?: HandOff, jobIds: string[] = []): Promise<boolean[] | undefined> {
+    const { broker, leaseMs, log, pollDelayMs } = this.#options
+    const remove = place.entry
+    place.entry = add
+    place.enteredMs = performance.now()
+    const held = handOff && { token: handOff.token, untilMs: handOff.untilMs, jobIds }
+    const { signal } = this.#stopping
+    const options = { leaseMs, pauseMs: pollDelayMs, signal }
+    try {
+      return await broker.waiting.take(place.queueName, held, { remove, add }, options)
+    } catch (error) {
+      if (!signal.aborted)
+        log.error({ err: error }, `waiting for jobs of ${place.queueName} failed, they are polled for`)
+      return undefined
+    }
+  }
+
+  /** The place whose entry a hand-off has used; each token serves once. */
+  #placeOf(token: string): Place | undefined {
+    const place = this.#places.find(({ tokens }) => tokens.includes(token))
+    if (place) {
+      place.tokens = place.tokens.filter((each) => each !== token)
+      // An older entry leaves the newer one in the list.
+      if (place.entry.includes(token)) place.entry = ''
+    }
+    return place
+  }
+
+  #receive(message: Buffer): void {
+    const { broker, log, mayRunTwice, release, room, slots, start } = this.#options
+    const handOff = readHandOff(message)
+    const place = handOff && this.#placeOf(handOff.token)
+    if (!place) {
+      log.debug({ bytes: message.length }, 'a message that hands nothing over was ignored')
+      return
+    }
+    const nowMs = broker.clock.now()
+    const receivedMs = performance.now()
+    const heldUntilMs = receivedMs + handOff.untilMs - nowMs
+    const decisions = decide(handOff, { nowMs, room: this.#isListening ? room() : 0, mayRunTwice })
+    const jobs = handOff.jobs.map(({ jobId, payload }, i) => {
+      const claim = claimOf(handOff, place.queueName, jobId, payload)
+      return slots.add(claim, heldUntilMs, decisions[i] !== 'release')
+    })
+    const taken = jobs.filter((_, i) => decisions[i] !== 'release')
+    for (const job of taken) job.isUnconfirmed = true
+    if (taken.length > 0)
+      this.#take(place, handOff, taken, receivedMs, (job) => decisions[jobs.indexOf(job)] === 'start')
+    for (const [i, job] of jobs.entries()) {
+      if (decisions[i] === 'start') start(job)
+      else if (decisions[i] === 'release') release(job)
+    }
+  }
+
+  /** The call is written before any handler starts: one that ends its process has been counted. */
+  #take(
+    place: Place,
+    handOff: HandOff,
+    jobs: InFlightJob[],
+    sentMs: number,
+    hasStarted: (job: InFlightJob) => boolean,
+  ): void {
+    const { leaseMs, lose, start } = this.#options
+    const jobIds = jobs.map((job) => job.claim.jobId)
+    void this.#exchange(place, this.#newEntry(place), handOff, jobIds).then((held) => {
+      for (const [i, job] of jobs.entries()) {
+        job.isUnconfirmed = false
+        if (held?.[i]) job.leasedUntilMs = sentMs + leaseMs
+        else if (held && hasStarted(job)) lose(job)
+        else job.leasedUntilMs = -Infinity // the lease is asked for again before the start
+        if (!hasStarted(job)) start(job)
+      }
+    })
+  }
+}
+
+function claimOf({ dueMs, token }: HandOff, queueName: string, jobId: string, payload: Buffer): Claim {
+  return { jobId, queueName, token, payload, jobTry: 1, abortAskedMs: null, score: dueMs, deaths: 0 }
+}

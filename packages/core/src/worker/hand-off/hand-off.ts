@@ -1,0 +1,67 @@
+/** Jobs that an enqueue handed to this worker, as `hand-off.lua` sends them, and the decision about them. */
+export interface HandOff {
+  /** Token of the entry by which the worker waited. */
+  token: string
+  /** Time until which the jobs are held for it, in unix ms. */
+  untilMs: number
+  /** Time at which they were due, in unix ms. */
+  dueMs: number
+  jobs: readonly HandedJob[]
+}
+
+/** One job of a hand-off. */
+export interface HandedJob {
+  jobId: string
+  payload: Buffer
+}
+
+const SPACE = 0x20
+/** The longest word of a message: a token begins with the name of its worker. */
+const MAX_WORD_BYTES = 1_024
+
+/** Reads the message of a hand-off; undefined for one that is none, since anybody may publish on a channel. */
+export function readHandOff(message: Buffer): HandOff | undefined {
+  let at = 0
+  const word = () => {
+    const end = message.subarray(at, at + MAX_WORD_BYTES).indexOf(SPACE)
+    const text = end < 0 ? '' : message.toString('utf8', at, at + end)
+    at += end + 1
+    return text
+  }
+  const token = word()
+  const [untilMs, dueMs, count] = [Number(word()), Number(word()), Number(word())]
+  if (!(token && untilMs > 0 && dueMs > 0 && count > 0 && count <= message.length)) return undefined
+  const places: { jobId: string; bytes: number }[] = []
+  for (let i = 0; i < count; i++) {
+    const [jobId, bytes] = word().split(':')
+    if (!jobId || bytes === undefined || !/^\d{1,9}$/.test(bytes)) return undefined
+    places.push({ jobId, bytes: Number(bytes) })
+  }
+  const jobs = places.map(({ jobId, bytes }): HandedJob => {
+    const payload = message.subarray(at, (at += bytes))
+    return { jobId, payload }
+  })
+  return at === message.length ? { token, untilMs, dueMs, jobs } : undefined
+}
+
+/** Time that a job must still be held for certain when it starts before Redis has confirmed that it is taken, in ms. */
+const MARGIN_MS = 500
+
+/**
+ * Decides about the jobs of a hand-off, in their order:
+ *
+ * - `start`: the handler starts at once, while Redis is told that the job is taken
+ * - `confirm`: it starts when Redis has confirmed that. A job whose second run is forbidden must not begin a run that
+ *   Redis may never count, and the time of a late hand-off may be over
+ * - `release`: no slot is free
+ */
+export function decide(
+  handOff: HandOff,
+  { nowMs, room, mayRunTwice }: { nowMs: number; room: number; mayRunTwice: (payload: Buffer) => boolean },
+): ('start' | 'confirm' | 'release')[] {
+  const isInTime = handOff.untilMs - nowMs >= MARGIN_MS
+  return handOff.jobs.map(({ payload }, i) => {
+    if (i >= room) return 'release'
+    return isInTime && mayRunTwice(payload) ? 'start' : 'confirm'
+  })
+}

@@ -1,0 +1,244 @@
+import { eventually } from '@arq-ts/test-support'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { defineTask } from '../../src/index.ts'
+import type { Client, JobContext, Worker, WorkerOptions } from '../../src/index.ts'
+import { Broker } from '../../src/redis/broker.ts'
+import { next, useBench } from './support.ts'
+
+/** Long enough that nothing is found by polling. */
+const NEVER_MS = 600_000
+
+describe('a job that is handed to an idle worker', () => {
+  const bench = useBench()
+  let redis: Redis
+  let client: Client
+  let held: Map<string, () => void>
+  let ran: string[]
+
+  beforeEach(() => {
+    redis = new Redis(bench.database().url)
+    client = bench.client()
+    held = new Map()
+    ran = []
+  })
+  afterEach(() => {
+    for (const end of held.values()) end()
+    redis.disconnect()
+  })
+
+  const note = (ctx: JobContext) => void ran.push(ctx.jobId)
+  const echo = defineTask({
+    name: 'echo',
+    handler: (ctx, value: unknown) => {
+      note(ctx)
+      return value
+    },
+  })
+  const hold = defineTask({
+    name: 'hold',
+    handler: (ctx) => {
+      note(ctx)
+      return new Promise<string>((resolve, reject) => {
+        held.set(ctx.jobId, () => resolve('held'))
+        ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason as Error))
+      })
+    },
+  })
+  const once = defineTask({ name: 'once', maxTries: 1, handler: note })
+
+  const entries = (queueName = 'arq:queue') => redis.lrange(`${queueName}:waiting`, 0, -1)
+
+  /** A worker that waits for jobs: nothing is due, and it polls for nothing. */
+  async function waitingWorker(options: Partial<WorkerOptions> = {}): Promise<Worker> {
+    const before = (await entries()).length
+    const worker = await bench.worker({
+      tasks: [echo, hold, once],
+      handOff: true,
+      pollDelayMs: NEVER_MS,
+      recorder: false,
+      ...options,
+    })
+    await eventually(async () => (await entries()).length > before)
+    return worker
+  }
+
+  const claims = vi.spyOn(Broker.prototype, 'claim')
+  afterEach(() => void claims.mockClear())
+  /** Ids that workers have claimed. */
+  const claimed = () => claims.mock.calls.flatMap(([, jobIds]) => jobIds)
+
+  test('runs without being claimed, and leaves the worker waiting for the next', async () => {
+    await waitingWorker()
+    for (const value of [1, 2, 3]) {
+      await eventually(async () => (await entries()).length === 1)
+      const job = await client.enqueue('echo', [value])
+      expect(await job?.result({ timeoutMs: 5_000 })).toBe(value)
+    }
+    expect(ran).toHaveLength(3)
+    expect(claimed()).toEqual([])
+  })
+
+  test('is held as a claimed job is, with its try counted and its lease in full, once it runs', async () => {
+    const worker = await waitingWorker({ leaseMs: 20_000 })
+    const job = (await client.enqueue('hold', []))!
+    await eventually(async () => (await redis.get(`arq:retry:${job.jobId}`)) === '1')
+    expect(await redis.get(`arq:in-progress:${job.jobId}`)).toMatch(new RegExp(`^${worker.id}/`))
+    expect(await redis.pttl(`arq:in-progress:${job.jobId}`)).toBeGreaterThan(10_000)
+    const score = Number(await redis.zscore('arq:queue', job.jobId))
+    expect(score % 1).toBe(1 / 128)
+    expect(await job.status()).toBe('in_progress')
+    held.get(job.jobId)!()
+    expect(await job.result({ timeoutMs: 5_000 })).toBe('held')
+    expect(await redis.exists(`arq:retry:${job.jobId}`, `arq:in-progress:${job.jobId}`)).toBe(0)
+  })
+
+  test('goes to each of several workers in turn', async () => {
+    const fleet = [await waitingWorker(), await waitingWorker(), await waitingWorker()]
+    for (let i = 0; i < 9; i++) {
+      await eventually(async () => (await entries()).length === 3)
+      await (await client.enqueue('echo', [i]))?.result({ timeoutMs: 5_000 })
+    }
+    await eventually(() => fleet.every((worker) => worker.describe().counters.complete === 3))
+  })
+
+  test('waits for a free slot where the worker has fewer than there are jobs', async () => {
+    await waitingWorker({ maxJobs: 2 })
+    const outcomes = await client.enqueueMany([1, 2, 3, 4].map(() => ['hold', []] as const))
+    await eventually(() => held.size === 2)
+    const ids = outcomes.map((outcome) => (outcome.status === 'queued' ? outcome.job.jobId : ''))
+    expect([...held.keys()].sort()).toEqual(ids.slice(0, 2).sort())
+    expect(await entries()).toEqual([])
+    for (let ended = 0; ended < 4; ended++) {
+      await eventually(() => held.size > 0)
+      const [id, end] = [...held][0]!
+      held.delete(id)
+      end()
+    }
+    await eventually(() => ran.length === 4)
+    expect(new Set(ran)).toEqual(new Set(ids))
+  })
+
+  test('does not go before one that is due already', async () => {
+    await client.queues.pause('arq:queue')
+    const first = (await client.enqueue('echo', [1]))!
+    await waitingWorker()
+    await redis.srem('arq:paused', 'arq:queue')
+    const second = (await client.enqueue('echo', [2]))!
+    expect(await second.result({ timeoutMs: 5_000 })).toBe(2)
+    expect(claimed()).toEqual([second.jobId])
+    await client.queues.resume('arq:queue')
+    expect(await first.result({ timeoutMs: 5_000 })).toBe(1)
+  })
+
+  test('is none while the queue is paused', async () => {
+    await waitingWorker()
+    await client.queues.pause('arq:queue')
+    const job = (await client.enqueue('echo', [1]))!
+    expect(await redis.exists(`arq:in-progress:${job.jobId}`)).toBe(0)
+    expect(await job.status()).toBe('queued')
+    await client.queues.resume('arq:queue')
+    expect(await job.result({ timeoutMs: 5_000 })).toBe(1)
+  })
+
+  test.each([
+    ['an id of its own', { jobId: 'mine' }],
+    ['a later time', { deferByMs: 1 }],
+    ['an expiry', { expiresMs: 60_000 }],
+    ['a unique key', { unique: { key: 'k' } }],
+    ['a head start', { headStartMs: 1_000 }],
+  ])('is none with %s', async (_, options) => {
+    await waitingWorker()
+    const job = await client.enqueue('echo', [1], options)
+    expect(await job?.result({ timeoutMs: 5_000 })).toBe(1)
+    expect(claimed()).toEqual([job!.jobId])
+  })
+
+  test('may have one try only, and starts once Redis has counted it', async () => {
+    await waitingWorker()
+    const job = (await client.enqueue('once', []))!
+    await job.result({ timeoutMs: 5_000 })
+    expect(ran).toEqual([job.jobId])
+  })
+
+  test('is aborted like any other that runs', async () => {
+    await waitingWorker()
+    const job = (await client.enqueue('hold', []))!
+    await eventually(() => held.has(job.jobId))
+    expect(await job.abort({ timeoutMs: 5_000 })).toBe(true)
+  })
+
+  test('is none where the process of the worker is gone', async () => {
+    const worker = await waitingWorker()
+    const [entry] = await entries()
+    await worker.stop()
+    expect(await entries()).toEqual([])
+    await redis.rpush('arq:queue:waiting', entry!) // as one that was killed leaves it
+    const job = (await client.enqueue('echo', [1]))!
+    expect(await job.status()).toBe('queued')
+    expect(await entries()).toEqual([])
+  })
+
+  test('is given back, uncounted, by a worker that stops', async () => {
+    const worker = await waitingWorker({ jobCompletionWaitMs: 60_000 })
+    const last = (await client.enqueue('hold', []))!
+    await eventually(() => held.has(last.jobId))
+    await eventually(async () => (await entries()).length === 1)
+    const [entry] = await entries()
+    const stopped = worker.stop()
+    await eventually(async () => (await entries()).length === 0)
+    await redis.rpush('arq:queue:waiting', entry!) // as if the enqueue had come first
+    const job = (await client.enqueue('echo', [1]))!
+    await eventually(async () => (await job.status()) === 'queued')
+    expect(await redis.exists(`arq:retry:${job.jobId}`, `arq:in-progress:${job.jobId}`)).toBe(0)
+    held.get(last.jobId)!()
+    await stopped
+    expect(ran).toEqual([last.jobId])
+  })
+
+  test('is given back, uncounted, by a worker that has become quiet', async () => {
+    const worker = await waitingWorker()
+    const [entry] = await entries()
+    await redis.set(`arq:obs:order:${worker.id}`, 'quiet')
+    await redis.publish(`arq:orders@${redis.options.db}`, worker.id)
+    await eventually(async () => (await entries()).length === 0)
+    await redis.rpush('arq:queue:waiting', entry!)
+    const job = (await client.enqueue('echo', [1]))!
+    await eventually(async () => (await job.status()) === 'queued')
+    expect(await redis.exists(`arq:retry:${job.jobId}`, `arq:in-progress:${job.jobId}`)).toBe(0)
+    expect(ran).toEqual([])
+  })
+
+  test('is due again, untouched, when the worker does not take it in time', async () => {
+    const worker = await waitingWorker()
+    const [entry] = await entries()
+    await worker.stop()
+    const listener = new Redis(bench.database().url)
+    await listener.subscribe(entry!.split(' ')[2]!) // somebody hears it, and does nothing
+    await redis.rpush('arq:queue:waiting', entry!)
+    const job = (await client.enqueue('echo', [7]))!
+    expect(await job.status()).toBe('in_progress')
+    expect(await redis.exists(`arq:retry:${job.jobId}`)).toBe(0)
+    const heir = await bench.worker({ tasks: [echo] })
+    const started = next<{ jobTry: number }>(heir, 'jobStarted')
+    expect(await job.result({ timeoutMs: 10_000 })).toBe(7)
+    expect((await started).jobTry).toBe(1)
+    listener.disconnect()
+  })
+
+  test('cannot be made up by whoever may only publish', async () => {
+    const worker = await waitingWorker()
+    const [entry] = await entries()
+    const [, token, channel] = entry!.split(' ') as [string, string, string]
+    const job = (await client.enqueue('hold', []))!
+    await eventually(() => held.has(job.jobId))
+    const payload = await redis.getBuffer(`arq:job:${job.jobId}`)
+    const head = `${Date.now() + 1_000} ${Date.now()} 1 forged:${payload!.length} `
+    for (const forged of [`${worker.id}/made-up ${head}`, `${token} ${head}`])
+      await redis.publish(channel, Buffer.concat([Buffer.from(forged), payload!]))
+    for (const text of ['', ' ', 'x', 'a b c d e', `${token} 1 1 1 x:9 abc`]) await redis.publish(channel, text)
+    await eventually(async () => (await entries()).length === 1)
+    expect(await (await client.enqueue('echo', [1]))?.result({ timeoutMs: 5_000 })).toBe(1)
+    expect(ran).not.toContain('forged')
+  })
+})

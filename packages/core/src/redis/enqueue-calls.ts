@@ -63,7 +63,7 @@ export function suitsHandOff(calls: readonly EnqueueCall[]): boolean {
 export function handOffCall(keys: Keys, calls: readonly EnqueueCall[], expiresExtraMs: number): ScriptCall {
   const { queueName } = calls[0]!
   const call: ScriptCall = {
-    keys: [keys.queue(queueName), keys.waiting(queueName), keys.paused],
+    keys: [keys.queue(queueName), keys.waiting(queueName)],
     args: [expiresExtraMs, HAND_OFF_MS, keys.wakeChannel(queueName)],
   }
   for (const { jobId, payload } of calls) {

@@ -109,9 +109,12 @@ export class QueueRecords {
     return intact<Buffer[]>(reply, []).map((key) => readId(key).slice(this.#keys.prefix.length))
   }
 
-  /** False when it was paused before. */
+  /** Also empties the list of workers to which jobs may be handed. False when it was paused before. */
   async pause(queueName: string): Promise<boolean> {
-    const [added] = await this.#calls.pipeline([['sadd', this.#keys.paused, this.#keys.queue(queueName)]])
+    const [added] = await this.#calls.transaction([
+      ['sadd', this.#keys.paused, this.#keys.queue(queueName)],
+      ['del', this.#keys.waiting(queueName)],
+    ])
     return added === 1
   }
 

@@ -16,7 +16,7 @@
 // flowStart: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6]
 // flowTake: ARGV[1] ARGV[2] KEYS[1]
 // free: ARGV[1] KEYS[1] KEYS[2..]
-// handOff: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2] KEYS[3]
+// handOff: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // limitAdmit: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // limitFill: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // log: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2]
@@ -38,7 +38,7 @@
 // takeOut: ARGV[1] ARGV[2..] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
 // tick: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // types: KEYS[1..]
-// wait: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8..] KEYS[1] KEYS[2]
+// wait: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8..] KEYS[1] KEYS[2] KEYS[3]
 
 export const luaSources = {
   abort: `local time = redis.call('TIME')
@@ -780,17 +780,15 @@ return out`,
   handOff: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due, held_until = string.format('%.0f', now), string.format('%.0f', now + ARGV[2])
-local jobs = (#KEYS - 3) / 2
+local jobs = (#KEYS - 2) / 2
 local handed, token, channel = 0, nil, nil
 local waiter = redis.pcall('LPOP', KEYS[2])
-local function nothing_goes_first()
+if type(waiter) == 'string' then
+  -- What this user may not do ends in the way that is open to it: nothing is handed over.
   local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
-  return not first.err and not first[1] and redis.pcall('SISMEMBER', KEYS[3], KEYS[1]) == 0
-end
-if type(waiter) == 'string' and nothing_goes_first() then
   local free
   free, token, channel = string.match(waiter, '^(%d+) (%S+) (.+)$')
-  local listeners = channel and redis.pcall('PUBSUB', 'NUMSUB', channel)
+  local listeners = channel and not first.err and not first[1] and redis.pcall('PUBSUB', 'NUMSUB', channel)
   if listeners and listeners[2] and tonumber(listeners[2]) > 0 then handed = math.min(tonumber(free), jobs) end
 end
 local out, message, payloads = { now }, { token, held_until, due, handed }, {}
@@ -798,9 +796,9 @@ for i = 1, jobs do
   local id, payload = ARGV[2 * i + 2], ARGV[2 * i + 3]
   -- The queue first: if it is no sorted set, nothing is stored.
   redis.call('ZADD', KEYS[1], i <= handed and held_until or due, id)
-  redis.call('SET', KEYS[2 * i + 2], payload, 'PX', ARGV[1])
+  redis.call('SET', KEYS[2 * i + 1], payload, 'PX', ARGV[1])
   if i <= handed then
-    redis.call('SET', KEYS[2 * i + 3], token, 'PX', ARGV[2])
+    redis.call('SET', KEYS[2 * i + 2], token, 'PX', ARGV[2])
     message[i + 4], payloads[i] = id .. ':' .. #payload, payload
   end
   out[i + 1] = 1
@@ -810,7 +808,7 @@ if handed > 0 then
   if type(sent) == 'table' then
     -- This user may not publish there: the jobs are as those that nobody waits for.
     for i = 1, handed do
-      redis.pcall('DEL', KEYS[2 * i + 3])
+      redis.call('PEXPIRE', KEYS[2 * i + 2], 0)
       redis.call('ZADD', KEYS[1], due, ARGV[2 * i + 2])
     end
     handed = 0
@@ -1800,13 +1798,13 @@ local function fault(job, key, reply)
   end
 end
 for i = 1, #ARGV - 7 do
-  local in_progress, id = KEYS[2 * i + 1], ARGV[i + 7]
+  local in_progress, id = KEYS[2 * i + 2], ARGV[i + 7]
   local holder, score = redis.pcall('GET', in_progress), redis.pcall('ZSCORE', KEYS[2], id)
-  local isFaulty = fault(i, 2 * i + 1, holder) or fault(i, 2, score)
+  local isFaulty = fault(i, 2 * i + 2, holder) or fault(i, 2, score)
   out[i + 1] = 0
   if score and not isFaulty and (holder == ARGV[4] or (not holder and score == ARGV[7])) then
     redis.call('SET', in_progress, ARGV[4], 'PX', ARGV[5])
-    redis.call('SET', KEYS[2 * i + 2], '1', 'NX', 'EX', ARGV[6])
+    redis.call('SET', KEYS[2 * i + 3], '1', 'NX', 'EX', ARGV[6])
     local at, held_until = tonumber(score), now + ARGV[5] + 1 / 128
     if math.abs(at) < 9e15 then
       redis.call('ZADD', KEYS[2], 'XX', 'INCR', string.format('%.7f', held_until - at), id)
@@ -1817,7 +1815,7 @@ for i = 1, #ARGV - 7 do
   end
 end
 if ARGV[1] ~= '' then fault(0, 1, redis.pcall('LREM', KEYS[1], 0, ARGV[1])) end
-if ARGV[2] ~= '' then
+if ARGV[2] ~= '' and redis.pcall('SISMEMBER', KEYS[3], KEYS[2]) == 0 then
   redis.pcall('LREM', KEYS[1], 0, ARGV[2])
   if not fault(0, 1, redis.pcall('RPUSH', KEYS[1], ARGV[2])) and redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then
     redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -1845,7 +1843,7 @@ export const luaShas = {
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
-  handOff: '55555f12ffb0eb8bb65f6a1bc443403185ad93a4',
+  handOff: '7bf19a454a2d441fb3d036af99aa155715fa02e5',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
   log: '54fbc3a69bbe00390acaf90c50f84b0f9c3727a8',
@@ -1867,5 +1865,5 @@ export const luaShas = {
   takeOut: '8e11f2596fbe5dadab227b397149002e4e3ced2b',
   tick: 'a903386b64361b731a19115d27b7a77b8718a556',
   types: 'a81aa2758f156bb6316af17fdafca1e7a2b04f84',
-  wait: '93a598610b6aa793f2891f693f2e436417c5221a',
+  wait: 'c0aa085915793e4bf7fed89b3d313602427e0b5b',
 } as const

@@ -51,7 +51,7 @@ export class WaitingWorkers {
     options: { leaseMs: number; pauseMs: number; signal?: AbortSignal },
   ): Promise<boolean[]> {
     const { token = '', untilMs = 0, jobIds = [] } = held ?? {}
-    const keys = [this.#keys.waiting(queueName), this.#keys.queue(queueName)]
+    const keys = [this.#keys.waiting(queueName), this.#keys.queue(queueName), this.#keys.paused]
     for (const id of jobIds) keys.push(this.#keys.inProgress(id), this.#keys.retry(id))
     const { leaseMs, pauseMs, signal } = options
     const lifetimeMs = Math.round(pauseMs + GONE_AFTER_MS)

@@ -1,3 +1,4 @@
+import { encodeJob } from '@arq-ts/protocol'
 import { eventually } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -120,25 +121,47 @@ describe('a job that is handed to an idle worker', () => {
   })
 
   test('does not go before one that is due already', async () => {
-    await client.queues.pause('arq:queue')
-    const first = (await client.enqueue('echo', [1]))!
     await waitingWorker()
-    await redis.srem('arq:paused', 'arq:queue')
+    const python = { jobTry: null, functionName: 'echo', args: [1], kwargs: {}, enqueueTimeMs: Date.now() }
+    await redis.set('arq:job:first', Buffer.from(encodeJob(python, 'pickle')))
+    await redis.zadd('arq:queue', Date.now(), 'first') // as Python enqueues it: nobody is woken
     const second = (await client.enqueue('echo', [2]))!
     expect(await second.result({ timeoutMs: 5_000 })).toBe(2)
     expect(claimed()).toEqual([second.jobId])
-    await client.queues.resume('arq:queue')
-    expect(await first.result({ timeoutMs: 5_000 })).toBe(1)
+    await redis.publish(`arq:wake@${redis.options.db}:arq:queue`, '1')
+    expect(await client.job('first').result({ timeoutMs: 5_000 })).toBe(1)
   })
 
   test('is none while the queue is paused', async () => {
     await waitingWorker()
     await client.queues.pause('arq:queue')
+    expect(await entries()).toEqual([])
     const job = (await client.enqueue('echo', [1]))!
-    expect(await redis.exists(`arq:in-progress:${job.jobId}`)).toBe(0)
     expect(await job.status()).toBe('queued')
+    await redis.publish(`arq:wake@${redis.options.db}:arq:queue`, '1') // the worker falls asleep again
     await client.queues.resume('arq:queue')
     expect(await job.result({ timeoutMs: 5_000 })).toBe(1)
+    await eventually(async () => (await entries()).length === 1)
+  })
+
+  test('is none where the user of the producer may not see who waits: the job is enqueued all the same', async () => {
+    await waitingWorker()
+    const { port, pathname } = new URL(bench.database().url)
+    const user = `narrow${redis.options.db}`
+    const keys = ['~arq:queue', '~arq:job:*', '~arq:result:*', '~arq:in-progress:*', '~arq:abort', '~arq:obs:noted']
+    await redis.call('ACL', 'SETUSER', user, 'reset', 'on', '>x', ...keys, '&*', '+@all', '-lpop')
+    const narrow = bench.client({ redis: `redis://${user}:x@127.0.0.1:${port}${pathname}` })
+    for (const value of [1, 2]) {
+      const job = await narrow.enqueue('echo', [value])
+      expect(await job?.result({ timeoutMs: 5_000 })).toBe(value)
+    }
+    expect(claimed()).toHaveLength(2)
+    await redis.call('ACL', 'SETUSER', user, '~arq:queue:waiting')
+    const other = bench.client({ redis: `redis://${user}:x@127.0.0.1:${port}${pathname}` })
+    const job = await other.enqueue('echo', [3])
+    expect(await job?.result({ timeoutMs: 5_000 })).toBe(3)
+    expect(claimed()).toHaveLength(3)
+    await redis.call('ACL', 'DELUSER', user)
   })
 
   test.each([

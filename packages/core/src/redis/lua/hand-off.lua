@@ -1,15 +1,15 @@
 -- Stores jobs that are due now, under ids that were drawn for them, and hands them to a worker that waits: enqueue.lua for
 -- a few jobs of one queue, sent for the first time.
 -- A worker waits by one entry in a list, which one call takes out: a worker that stands still gets the jobs of one call at
--- most. Nothing is handed over while anything else is due, which goes first, nor of a paused queue, nor to a worker whose
--- process is gone.
+-- most. Nobody waits on a paused queue. Nothing is handed over while anything else is due, which goes first, nor to a worker
+-- whose process is gone.
 -- A job that is handed over is held as a claimed one is, for a second, but no try is counted, and its score bears no mark
 -- of a lease, see claim.lua. The worker takes it by wait.lua; where it does not, the job is due again, as if nobody had had
 -- it. Jobs that are not handed over wake workers as they do in enqueue.lua.
 -- The message to the worker: token, until when the jobs are held, when they were due, how many, id:bytes of each, and
 -- their payloads, in that order, each behind a space but for payloads after the first.
 --
--- KEYS[1] -> queue, KEYS[2] -> <queue>:waiting, KEYS[3] -> arq:paused
+-- KEYS[1] -> queue, KEYS[2] -> <queue>:waiting
 -- then for each job: arq:job:<id>, arq:in-progress:<id>
 -- ARGV[1] -> TTL of the payloads in ms, ARGV[2] -> ms for which a job is held, ARGV[3] -> wake channel
 -- then for each job, from ARGV[4] on: id, payload
@@ -17,18 +17,15 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due, held_until = string.format('%.0f', now), string.format('%.0f', now + ARGV[2])
-local jobs = (#KEYS - 3) / 2
+local jobs = (#KEYS - 2) / 2
 local handed, token, channel = 0, nil, nil
 local waiter = redis.pcall('LPOP', KEYS[2])
--- All that this user may not do ends in the way that is open to it: nothing is handed over.
-local function nothing_goes_first()
+if type(waiter) == 'string' then
+  -- What this user may not do ends in the way that is open to it: nothing is handed over.
   local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
-  return not first.err and not first[1] and redis.pcall('SISMEMBER', KEYS[3], KEYS[1]) == 0
-end
-if type(waiter) == 'string' and nothing_goes_first() then
   local free
   free, token, channel = string.match(waiter, '^(%d+) (%S+) (.+)$')
-  local listeners = channel and redis.pcall('PUBSUB', 'NUMSUB', channel)
+  local listeners = channel and not first.err and not first[1] and redis.pcall('PUBSUB', 'NUMSUB', channel)
   if listeners and listeners[2] and tonumber(listeners[2]) > 0 then handed = math.min(tonumber(free), jobs) end
 end
 local out, message, payloads = { now }, { token, held_until, due, handed }, {}
@@ -36,9 +33,9 @@ for i = 1, jobs do
   local id, payload = ARGV[2 * i + 2], ARGV[2 * i + 3]
   -- The queue first: if it is no sorted set, nothing is stored.
   redis.call('ZADD', KEYS[1], i <= handed and held_until or due, id)
-  redis.call('SET', KEYS[2 * i + 2], payload, 'PX', ARGV[1])
+  redis.call('SET', KEYS[2 * i + 1], payload, 'PX', ARGV[1])
   if i <= handed then
-    redis.call('SET', KEYS[2 * i + 3], token, 'PX', ARGV[2])
+    redis.call('SET', KEYS[2 * i + 2], token, 'PX', ARGV[2])
     message[i + 4], payloads[i] = id .. ':' .. #payload, payload
   end
   out[i + 1] = 1
@@ -48,7 +45,7 @@ if handed > 0 then
   if type(sent) == 'table' then
     -- This user may not publish there: the jobs are as those that nobody waits for.
     for i = 1, handed do
-      redis.pcall('DEL', KEYS[2 * i + 3])
+      redis.call('PEXPIRE', KEYS[2 * i + 2], 0)
       redis.call('ZADD', KEYS[1], due, ARGV[2 * i + 2])
     end
     handed = 0

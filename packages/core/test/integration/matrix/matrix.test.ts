@@ -67,6 +67,7 @@ class Stage {
       leaseMs: 1_000,
       abortGraceMs: 50,
       recorder: { intervalMs: 100 },
+      handOff: true,
     })
     this.#release = release
     this.#run = this.worker.run().finally(() => (this.hasEnded = true))

@@ -58,6 +58,7 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
       ['echo', [2]],
     ]),
   ),
+  'hand a job over': planted(({ client }) => client.enqueue('echo', [1])),
   'reserve and claim': planted(async (scene) => {
     await scene.redis.publish(`arq:wake@${scene.redis.options.db}:${scene.queueName}`, '1')
   }, queued),

@@ -46,6 +46,8 @@ export function classifyKey(key: KeyFacts, context: KeyContext): KeyVerdict {
     if (name === queue) return ok('queue')
     if (name === `${queue}:health-check`) return ttlMs >= 0 ? ok('health') : wrong('health line without expiry')
     if (name === `${queue}:reserved`) return reservations(key, context)
+    if (name === `${queue}:waiting`)
+      return ttlMs >= 0 ? ok('workers that wait') : wrong('waiting workers without expiry')
   }
   for (const [prefix, rule] of RULES) {
     if (name.startsWith(prefix)) return rule(key, name.slice(prefix.length), context)

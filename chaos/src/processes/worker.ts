@@ -98,6 +98,7 @@ const worker = new Worker({
   abortGraceMs: 1_000,
   jobCompletionWaitMs: 500,
   healthCheckIntervalMs: 5_000,
+  handOff: true,
   logger: createLogger({ level: logLevel as 'warn' }),
 })
 

@@ -29,7 +29,7 @@ test('a user without channels enqueues, works, waits for results and aborts, by 
     }),
   ]
   const options = { redis: url, logger: silent, handleSignals: false, pollDelayMs: 50 }
-  const worker = new Worker({ ...options, tasks, allowAbortJobs: true })
+  const worker = new Worker({ ...options, tasks, allowAbortJobs: true, handOff: true })
   const started = next(worker, 'started')
   const running = worker.run()
   await started

@@ -43,8 +43,8 @@ describe('the message of a hand-off', () => {
 
 describe('a job that was handed over', () => {
   const handOff = readHandOff(message('t 2000 1000 3 a:1 b:1 c:1 ', Buffer.from('123')))!
-  const decided = (nowMs: number, room: number, mayRunTwice = (_payload: Buffer) => true) =>
-    decide(handOff, { nowMs, room, mayRunTwice })
+  const decided = (nowMs: number, room: number, mayRunTwice = (_payload: Buffer) => true, isConnected = true) =>
+    decide(handOff, { nowMs, room, isConnected, mayRunTwice })
 
   test('starts at once while there is a slot, and goes back where there is none', () => {
     expect(decided(1_000, 2)).toEqual(['start', 'start', 'release'])
@@ -55,6 +55,10 @@ describe('a job that was handed over', () => {
     expect(decided(1_500, 3)).toEqual(['start', 'start', 'start'])
     expect(decided(1_501, 3)).toEqual(['confirm', 'confirm', 'confirm'])
     expect(decided(9_000, 3)).toEqual(['confirm', 'confirm', 'confirm'])
+  })
+
+  test('waits for its confirmation when Redis cannot be told that it starts', () => {
+    expect(decided(1_000, 3, undefined, false)).toEqual(['confirm', 'confirm', 'confirm'])
   })
 
   test('waits for its confirmation when it must not run twice', () => {

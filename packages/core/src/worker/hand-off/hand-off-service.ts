@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { RedisReplyError } from '../../errors.ts'
 import type { Logger } from '../../logging/logger.ts'
 import type { Claim, Broker } from '../../redis/broker.ts'
 import type { InFlightJob } from '../in-flight-job.ts'
@@ -42,6 +43,8 @@ interface Place {
   /** Tokens that a hand-off may still name: of the entry, and of the one before, whose hand-off may be under way. */
   tokens: string[]
   enteredMs: number
+  /** Token of the next entry, drawn while nothing waits for it. */
+  nextToken: string | undefined
 }
 
 /**
@@ -60,14 +63,25 @@ export class HandOffService {
 
   constructor(options: HandOffOptions) {
     this.#options = options
-    this.#places = options.queueNames.map((queueName) => ({ queueName, entry: '', tokens: [], enteredMs: 0 }))
+    this.#places = options.queueNames.map((queueName) => ({
+      queueName,
+      entry: '',
+      tokens: [],
+      enteredMs: 0,
+      nextToken: undefined,
+    }))
   }
 
   /** Listens for hand-offs. The worker waits for them from its next `wait` on. */
   async start(): Promise<void> {
-    const { broker, listen, workerId } = this.#options
-    await listen(broker.keys.handOffChannel(workerId), (message) => this.#receive(message))
-    this.#isListening = true
+    const { broker, listen, log, workerId } = this.#options
+    try {
+      await listen(broker.keys.handOffChannel(workerId), (message) => this.#receive(message))
+      this.#isListening = true
+    } catch (error) {
+      if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
+      log.warn(`this Redis user may not subscribe to the channel of hand-offs: jobs are claimed (${error.message})`)
+    }
   }
 
   /** Enters the worker where it does not wait: to be called when it has nothing to do and when a slot comes free. */
@@ -107,9 +121,14 @@ export class HandOffService {
   #newEntry(place: Place): string {
     if (!this.#canWait()) return ''
     const { broker, room, workerId } = this.#options
-    const token = `${workerId}/${randomUUID()}`
+    const token = place.nextToken ?? this.#newToken()
+    place.nextToken = undefined
     place.tokens = [token, ...place.tokens.slice(0, 1)]
     return broker.waiting.entry(workerId, token, Math.min(room(), MAX_JOBS))
+  }
+
+  #newToken(): string {
+    return `${this.#options.workerId}/${randomUUID()}`
   }
 
   /** Puts an entry in the place of the last one, and takes the jobs of a hand-off by the same call; undefined on failure. */
@@ -122,7 +141,9 @@ export class HandOffService {
     const { signal } = this.#stopping
     const options = { leaseMs, pauseMs: pollDelayMs, signal }
     try {
-      return await broker.waiting.take(place.queueName, held, { remove, add }, options)
+      const taken = await broker.waiting.take(place.queueName, held, { remove, add }, options)
+      place.nextToken ??= this.#newToken()
+      return taken
     } catch (error) {
       if (!signal.aborted)
         log.error({ err: error }, `waiting for jobs of ${place.queueName} failed, they are polled for`)
@@ -152,7 +173,8 @@ export class HandOffService {
     const nowMs = broker.clock.now()
     const receivedMs = performance.now()
     const heldUntilMs = receivedMs + handOff.untilMs - nowMs
-    const decisions = decide(handOff, { nowMs, room: this.#isListening ? room() : 0, mayRunTwice })
+    const { isReady: isConnected } = broker.connection
+    const decisions = decide(handOff, { nowMs, room: this.#isListening ? room() : 0, isConnected, mayRunTwice })
     const jobs = handOff.jobs.map(({ jobId, payload }, i) => {
       const claim = claimOf(handOff, place.queueName, jobId, payload)
       return slots.add(claim, heldUntilMs, decisions[i] !== 'release')

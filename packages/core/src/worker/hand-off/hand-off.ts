@@ -52,14 +52,15 @@ const MARGIN_MS = 500
  *
  * - `start`: the handler starts at once, while Redis is told that the job is taken
  * - `confirm`: it starts when Redis has confirmed that. A job whose second run is forbidden must not begin a run that
- *   Redis may never count, and the time of a late hand-off may be over
+ *   Redis may never count, the time of a late hand-off may be over, and while the connection is lost Redis is told nothing
  * - `release`: no slot is free
  */
 export function decide(
   handOff: HandOff,
-  { nowMs, room, mayRunTwice }: { nowMs: number; room: number; mayRunTwice: (payload: Buffer) => boolean },
+  worker: { nowMs: number; room: number; isConnected: boolean; mayRunTwice: (payload: Buffer) => boolean },
 ): ('start' | 'confirm' | 'release')[] {
-  const isInTime = handOff.untilMs - nowMs >= MARGIN_MS
+  const { isConnected, mayRunTwice, nowMs, room } = worker
+  const isInTime = isConnected && handOff.untilMs - nowMs >= MARGIN_MS
   return handOff.jobs.map(({ payload }, i) => {
     if (i >= room) return 'release'
     return isInTime && mayRunTwice(payload) ? 'start' : 'confirm'

@@ -782,7 +782,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due, held_until = string.format('%.0f', now), string.format('%.0f', now + ARGV[2])
 local jobs = (#KEYS - 2) / 2
 local handed, token, channel = 0, nil, nil
-local waiter = redis.pcall('LPOP', KEYS[2])
+local waiter = redis.pcall('LINDEX', KEYS[2], 0)
 if type(waiter) == 'string' then
   -- What this user may not do ends in the way that is open to it: nothing is handed over.
   local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
@@ -803,10 +803,14 @@ for i = 1, jobs do
   end
   out[i + 1] = 1
 end
+local taken_out = type(waiter) == 'string' and redis.pcall('LPOP', KEYS[2])
 if handed > 0 then
-  local sent = redis.pcall('PUBLISH', channel, table.concat(message, ' ') .. ' ' .. table.concat(payloads))
+  local sent = taken_out
+  if sent == waiter then
+    sent = redis.pcall('PUBLISH', channel, table.concat(message, ' ') .. ' ' .. table.concat(payloads))
+  end
   if type(sent) == 'table' then
-    -- This user may not publish there: the jobs are as those that nobody waits for.
+    -- This user may not do that: the jobs are as those that nobody waits for.
     for i = 1, handed do
       redis.call('PEXPIRE', KEYS[2 * i + 2], 0)
       redis.call('ZADD', KEYS[1], due, ARGV[2 * i + 2])
@@ -1843,7 +1847,7 @@ export const luaShas = {
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
-  handOff: '7bf19a454a2d441fb3d036af99aa155715fa02e5',
+  handOff: '575073e48c9db638b8335ae16565dc927960a5da',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
   log: '54fbc3a69bbe00390acaf90c50f84b0f9c3727a8',

@@ -19,7 +19,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due, held_until = string.format('%.0f', now), string.format('%.0f', now + ARGV[2])
 local jobs = (#KEYS - 2) / 2
 local handed, token, channel = 0, nil, nil
-local waiter = redis.pcall('LPOP', KEYS[2])
+-- Read, and taken out at the end: a script that has written once is no longer refused where the memory is full.
+local waiter = redis.pcall('LINDEX', KEYS[2], 0)
 if type(waiter) == 'string' then
   -- What this user may not do ends in the way that is open to it: nothing is handed over.
   local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
@@ -40,10 +41,14 @@ for i = 1, jobs do
   end
   out[i + 1] = 1
 end
+local taken_out = type(waiter) == 'string' and redis.pcall('LPOP', KEYS[2])
 if handed > 0 then
-  local sent = redis.pcall('PUBLISH', channel, table.concat(message, ' ') .. ' ' .. table.concat(payloads))
+  local sent = taken_out
+  if sent == waiter then
+    sent = redis.pcall('PUBLISH', channel, table.concat(message, ' ') .. ' ' .. table.concat(payloads))
+  end
   if type(sent) == 'table' then
-    -- This user may not publish there: the jobs are as those that nobody waits for.
+    -- This user may not do that: the jobs are as those that nobody waits for.
     for i = 1, handed do
       redis.call('PEXPIRE', KEYS[2 * i + 2], 0)
       redis.call('ZADD', KEYS[1], due, ARGV[2 * i + 2])

@@ -114,7 +114,7 @@ export interface WorkerOptions extends ConnectionOptions {
   eventLoopLagWarnMs?: number
   /**
    * Whether producers of arq-ts hand jobs to this worker while it is idle, with the enqueue itself, so that it need not
-   * claim them. Not in a burst, with `unknownFunction: 'release'`, or on a Redis Cluster. Default false.
+   * claim them. Not in a burst, with `unknownFunction: 'release'` or `partitions`, or on a Redis Cluster. Default false.
    */
   handOff?: boolean
   /** Whether to use the server's keyspace events, where it has them on. Default `auto`. */

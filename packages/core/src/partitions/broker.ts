@@ -28,6 +28,8 @@ export function spanBroker(spread: Spread<Broker>, placeOf: (name: string) => Pl
     hasKeyspaceListeners: true,
     faults: spanFaults(all.map((part) => part.faults)),
     dueJobs: home.dueJobs,
+    // A worker of several partitions has nothing handed to it.
+    waiting: home.waiting,
 
     enqueue: (calls, how) => spread.aligned(calls, jobIdOf, (part, own) => part.enqueue(own, how)),
     // A node that is away must not hold up what lies on the others. Jobs that a late answer sets aside lapse by themselves.

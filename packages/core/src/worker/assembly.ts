@@ -273,7 +273,8 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const onceOnly = new Set(
     [...tasks].flatMap(([name, task]) => ((task.maxTries ?? settings.maxTries) === 1 ? name : [])),
   )
-  const canHandOff = !settings.burst && settings.unknownFunction === 'fail' && !link.connection.isCluster
+  const isWhole = link.parts.length === 1 && !link.connection.isCluster
+  const canHandOff = isWhole && !settings.burst && settings.unknownFunction === 'fail'
   const handOff: HandOffService | undefined =
     settings.handOff && canHandOff
       ? new HandOffService({

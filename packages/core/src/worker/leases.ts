@@ -35,6 +35,11 @@ export class Leases {
     return this.#keeperOf(job).confirm(job)
   }
 
+  /** Ends the run of a job that another worker may have. */
+  lose(job: InFlightJob): void {
+    this.#keeperOf(job).lose(job)
+  }
+
   /** To be awaited before work is looked for; see `LeaseKeeper`. One partition of several is not waited for without end. */
   async afterSleep(): Promise<void> {
     const [only, ...others] = this.#keepers

@@ -31,7 +31,7 @@ import { Burst } from './claiming/burst.ts'
 import { ClaimLoop } from './claiming/claim-loop.ts'
 import { orderOf } from './claiming/queue-order.ts'
 import { CronService } from './cron-service.ts'
-import { HandOffService } from './hand-off/hand-off-service.ts'
+import { handOffFor } from './hand-off/hand-off-for.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Leases } from './leases.ts'
@@ -269,33 +269,17 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     release: (job) => executor.release(job),
     onIdle: () => handOff?.wait(),
   })
-  /** Functions of one try only. */
-  const onceOnly = new Set(
-    [...tasks].flatMap(([name, task]) => ((task.maxTries ?? settings.maxTries) === 1 ? name : [])),
-  )
-  const isWhole = link.parts.length === 1 && !link.connection.isCluster
-  const canHandOff = isWhole && !settings.burst && settings.unknownFunction === 'fail'
-  const handOff: HandOffService | undefined =
-    settings.handOff && canHandOff
-      ? new HandOffService({
-          broker,
-          listen: (channel, listener) => link.subscriber.listenToBytes(channel, listener),
-          log,
-          workerId: id,
-          queueNames,
-          slots,
-          leaseMs: settings.leaseMs,
-          pollDelayMs: settings.pollDelayMs,
-          room: () => claimLoop.room,
-          isIdle: () => claimLoop.isIdle,
-          mayRunTwice: (payload) =>
-            onceOnly.size === 0 ||
-            (readable(() => !onceOnly.has(decodeJob(payload, settings).record.functionName)) ?? true),
-          start: (job) => executor.start(job),
-          release: (job) => executor.release(job),
-          lose: (job) => leases.lose(job),
-        })
-      : undefined
+  const handOff = handOffFor(settings, link, tasks, {
+    log,
+    workerId: id,
+    queueNames,
+    slots,
+    room: () => claimLoop.room,
+    isIdle: () => claimLoop.isIdle,
+    start: (job) => executor.start(job),
+    release: (job) => executor.release(job),
+    lose: (job) => leases.lose(job),
+  })
   const quiet: Quiet = new Quiet({
     orders: link.orders,
     workerId: id,

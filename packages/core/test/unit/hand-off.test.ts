@@ -76,7 +76,7 @@ describe('an enqueue', () => {
     payload: bytes,
   }
   const times = (count: number, change: Partial<EnqueueCall> = {}) =>
-    Array<EnqueueCall>(count).fill({ ...call, ...change })
+    Array.from({ length: count }, (): EnqueueCall => ({ ...call, ...change }))
 
   test('may be handed over where it is a few small new jobs of one queue that are due now', () => {
     expect(suitsHandOff(times(1))).toBe(true)

@@ -71,6 +71,13 @@ const optionsSchema = z.strictObject({
   now: nowSchema.optional(),
 })
 
+const routeSchema = z.strictObject({
+  alias: textSchema,
+  caller: z.strictObject(
+    { userId: textSchema.optional(), requestId: textSchema.optional() },
+    'Expected { userId } or { requestId }',
+  ),
+})
 const callSchema = z.strictObject({ call: functionSchema })
 const handleSchema = z.strictObject({ values: functionSchema.optional() })
 const metricsSchema = z.strictObject({ deploymentId: textSchema, collection: textSchema, sinceMs: numberSchema })
@@ -311,13 +318,11 @@ function numbers(read: () => Record<string, number> | undefined): Record<string,
 /** The caller the decision is for, and the user, where it is one. @throws ArgumentsError */
 function nameOf(alias: string, caller: Caller): { id: string; user: string | undefined } {
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
-  if (!isText(alias)) throw new ArgumentsError('route: expected `alias` to be a string that is not empty')
   const { requestId, userId } = (caller ?? {}) as { requestId?: unknown; userId?: unknown }
   const id = userId === undefined ? requestId : userId
-  if (!isText(id)) {
-    throw new ArgumentsError('route: expected { userId } or { requestId } with a string that is not empty')
-  }
-  return { id, user: userId === undefined ? undefined : id }
+  if (isText(alias) && isText(id)) return { id, user: userId === undefined ? undefined : id }
+  checkArguments('route', routeSchema, { alias, caller })
+  throw new ArgumentsError('route: expected { userId } or { requestId } with a string that is not empty')
 }
 
 function readRoute(text: string | null): Route | null {

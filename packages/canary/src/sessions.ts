@@ -8,11 +8,14 @@
  * covers whenever a stage begins, and Python decides these users anew by the same rule.
  */
 import { createHash } from 'node:crypto'
-import { ArgumentsError } from '@arq-ts/core'
 import { Cluster } from 'ioredis'
 import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import { checkArguments } from './arguments.ts'
 import type { Keys } from './keys.ts'
 
+const aString = z.string('Expected a string')
+const bucketSchema = z.strictObject({ alias: aString, caller: aString })
 export const SESSION_S = 86_400
 const SCANNED = 1_000
 
@@ -23,9 +26,7 @@ const SCANNED = 1_000
  */
 export function bucketOf(alias: string, caller: string): number {
   if (typeof alias !== 'string' || typeof caller !== 'string')
-    throw new ArgumentsError(
-      `bucketOf: Expected \`alias\` and \`caller\` to be strings, got \`${typeof alias}\` and \`${typeof caller}\``,
-    )
+    checkArguments('bucketOf', bucketSchema, { alias, caller })
   return Number.parseInt(createHash('md5').update(`${alias}:${caller}`).digest('hex').slice(0, 8), 16) % 100
 }
 

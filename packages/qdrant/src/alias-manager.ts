@@ -275,7 +275,8 @@ function isClient(value: QdrantClient | QdrantConnection): value is QdrantClient
 }
 
 function checkNames(method: string, names: Readonly<Record<string, unknown>>): void {
-  checkArguments(method, z.record(z.string(), nameSchema), names)
+  const shape = Object.fromEntries(Object.keys(names).map((name) => [name, nameSchema]))
+  checkArguments(method, z.object(shape), names)
 }
 
 function toPoint({ id, vector, payload }: Schemas['Record']): Schemas['PointStruct'] {

@@ -1,5 +1,6 @@
 /** Rules for names and times, and the wording of refusals of arguments; options are checked as in core. */
 import { ArgumentsError } from '@arq-ts/core'
+import { checkOptions } from '@arq-ts/core/task-kit'
 import { z } from 'zod'
 
 const NAME = 'Expected 1 to 255 letters, digits, underscores or hyphens'
@@ -18,19 +19,10 @@ export const countSchema = z
   .min(1, 'Expected an integer of at least 1')
 
 /** @throws ArgumentsError that names the argument, what was expected and what came. */
-export function checkArguments(method: string, schema: z.ZodType, given: Readonly<Record<string, unknown>>): void {
-  const issues = schema.safeParse(given).error?.issues
-  if (issues) throw new ArgumentsError(`${method}: ${issues.map((issue) => describe(issue, given)).join('; ')}`)
-}
-
-function describe({ path, message }: z.core.$ZodIssue, given: unknown): string {
-  const name = String(path[0] ?? '')
-  const value = (given as Record<string, unknown>)[name]
-  return `Expected \`${name}\` to be ${message.replace(/^(Expected|Invalid input: expected) /, '')}, got \`${show(value)}\``
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+export function checkArguments(method: string, schema: z.ZodObject, given: Readonly<Record<string, unknown>>): void {
+  try {
+    checkOptions(method, schema, given)
+  } catch (error) {
+    throw new ArgumentsError((error as Error).message)
+  }
 }

@@ -1,5 +1,7 @@
 import type { CreateMetrics } from '@arq-ts/core'
+import { checkOptions } from '@arq-ts/core/task-kit'
 import type { Counted, StoreFigures } from './figures.ts'
+import { packageSchema } from './options.ts'
 import { Store } from './store.ts'
 import type { RedisTarget } from '@arq-ts/core/task-kit'
 
@@ -26,8 +28,11 @@ const COUNTERS: readonly [name: string, help: string, field: Counted][] = [
 /**
  * Prometheus metrics of a cache, asked of Redis when they are scraped; `arq-ts worker --metrics-port` serves them where the
  * configuration names this package. They are of the whole fleet, and the same from each process.
+ *
+ * @throws OptionsError
  */
-export const createMetrics: CreateMetrics = (_options, { keyPrefix, redis }) => {
+export const createMetrics: CreateMetrics = (options, { keyPrefix, redis }) => {
+  checkOptions('@arq-ts/write-behind', packageSchema, options)
   const store = new Store(redis as RedisTarget, keyPrefix)
   return {
     text: async () => {

@@ -218,8 +218,10 @@ export function checkedArgument<S extends z.ZodType>(
 export function checkedKey(where: string, key: unknown): string {
   const { data, error } = keySchema.safeParse(key)
   if (data !== undefined) return data
+  const isPromise = typeof (key as Partial<Promise<unknown>> | null | undefined)?.then === 'function'
   const shown = typeof key === 'object' && key !== null ? 'an object' : (JSON.stringify(key) ?? String(key))
+  const got = isPromise ? '`a promise`; await it first' : `\`${shown}\``
   throw new OptionsError(
-    `${where}: ${error!.issues[0]!.message.replace('Expected', 'Expected `key` to be')}, got \`${shown}\``,
+    `${where}: ${error!.issues[0]!.message.replace('Expected', 'Expected `key` to be')}, got ${got}`,
   )
 }

@@ -80,14 +80,14 @@ describe('arguments of the router', () => {
   test.each([[{ userId: '' }], [{}], [{ requestId: 5 }], [null], [{ userId: null }]])(
     'the caller %j is refused, whether Redis answers or not',
     async (caller) => {
-      const message = 'expected { userId } or { requestId }'
+      const message = /^route: (expected \{ userId \} or \{ requestId \}|Expected `caller.*` to be )/
       await expect(router.route('products', caller as never)).rejects.toThrow(message)
       const call = () => Promise.resolve('called')
       await expect(router.handle('products', caller as never, call)).rejects.toThrow(message)
     },
   )
   test.each([[''], [undefined], [5]])('the alias %j is refused', async (alias) => {
-    await expect(router.route(alias as never, { userId: 'u' })).rejects.toThrow('expected `alias`')
+    await expect(router.route(alias as never, { userId: 'u' })).rejects.toThrow('Expected `alias` to be')
   })
   test.each<[object, string]>([
     [{ latencyMs: Number.NaN }, 'Expected `latencyMs` to be a number of milliseconds, got `NaN`'],

@@ -63,7 +63,11 @@ describe('arguments of the alias manager', () => {
     ['getCollectionForAlias', () => aliases.getCollectionForAlias({} as never), `\`alias\` ${name}\`an object\``],
     ['safeDeleteCollection', () => aliases.safeDeleteCollection('x'.repeat(300)), `\`collection\` ${name}`],
     ['safeDeleteCollection', () => aliases.safeDeleteCollection('a', '60' as never), `${minutes}\`"60"\``],
-    ['safeDeleteCollection', () => aliases.safeDeleteCollection('a', -1), `${minutes}\`-1\``],
+    [
+      'safeDeleteCollection',
+      () => aliases.safeDeleteCollection('a', -1),
+      '`gracePeriodMinutes` to be at least 0, got `-1`',
+    ],
     ['cloneCollectionSchema', () => aliases.cloneCollectionSchema('a', 'b!'), `\`target\` ${name}\`"b!"\``],
     ['copyCollectionData', () => aliases.copyCollectionData(['a'] as never, 'b'), `\`source\` ${name}\`an array\``],
     ['validateCompatibility', () => aliases.validateCompatibility('a', ' '), `\`second\` ${name}\`" "\``],

@@ -1,4 +1,6 @@
+import { QdrantClient } from '@qdrant/js-client-rest'
 import { describe, expect, test } from 'vitest'
+import { deleteCollectionTask } from '../../src/index.ts'
 import { allows, decide } from '../../src/deletion.ts'
 import type { Action } from '../../src/deletion.ts'
 
@@ -69,4 +71,33 @@ describe('rules', () => {
     const rules = [/v\d/g, /^p/y]
     for (let i = 0; i < 4; i++) expect(allows(rules, 'products-v2')).toBe(true)
   })
+})
+
+describe('a name that is made to look like one that may be deleted', () => {
+  const task = deleteCollectionTask(new QdrantClient({ url: 'http://127.0.0.1:1', checkCompatibility: false }))
+  test.each([
+    ['with a letter that looks the same (Cyrillic)', 'рroducts-1'],
+    ['in full width', 'ｐroducts-1'],
+    ['with a letter that folds to an ASCII one', 'productſ-1'],
+    ['with a hyphen of another kind', 'products‐1'],
+    ['with a mark that turns the text', 'products-\u202E1'],
+    ['with a character of no width', 'products-\u200B1'],
+    ['in a decomposed form', 'produc\u0327ts-1'],
+    ['with a line after it', 'products-1\n'],
+    ['with another name after a line', 'products-1\nlive'],
+    ['with a byte of nothing', 'products-1\0'],
+    ['with a path', 'products-1/../live'],
+    ['with an encoded path', 'products-1%2F..%2Flive'],
+    ['with a query', 'products-1?timeout=1'],
+    ['with spaces', ' products-1'],
+    ['as a list', ['products-1', 'live']],
+    ['as an object', { toString: () => 'products-1' }],
+  ])('is no name: %s', (_, name) => {
+    for (const bound of [() => task.bind([name], {}), () => task.bind([], { collection_name: name })])
+      expect(bound).toThrow('`collection_name`: Expected 1 to 255 letters, digits, underscores or hyphens')
+  })
+  test.each(['PRODUCTS-1', 'Products-1', 'products_1', 'products', 'xproducts-1', 'live-products-1'])(
+    'is not allowed: %j',
+    (name) => expect(allows(['products-*'], name)).toBe(false),
+  )
 })

@@ -1,6 +1,14 @@
-import { OptionsError } from '@arq-ts/core'
+import { checkOptions } from '@arq-ts/core/task-kit'
+import { z } from 'zod'
 import { errorOf, failuresOf } from '../batch/persist-apart.ts'
 import type { BatchPersister, Persister } from '../options.ts'
+
+const argumentSchema = z.strictObject({
+  persistMany: z.custom<BatchPersister>(
+    (value) => typeof value === 'function',
+    'Expected a function (writes, { signal })',
+  ),
+})
 
 /**
  * Makes a persister of a function that persists many values at once. A key that comes alone is a batch of one.
@@ -14,8 +22,7 @@ import type { BatchPersister, Persister } from '../options.ts'
  * @throws OptionsError unless it is given a function.
  */
 export function batchPersister(persistMany: BatchPersister): Persister {
-  if (typeof persistMany !== 'function')
-    throw new OptionsError(`batchPersister: expected a function (writes, { signal }), got \`${String(persistMany)}\``)
+  checkOptions('batchPersister', argumentSchema, { persistMany })
   const persist: Persister = async (key, value, { signal, version }) => {
     const writes = [{ key, value, version }]
     const [failure] = failuresOf(await persistMany(writes, { signal }), writes)

@@ -1,0 +1,88 @@
+/**
+ * Measures how long a look at a deployment takes, at 10 and at 5,000 requests a second to each collection, as a multiple of
+ * the round trip of a PING on the same Redis: `npm run bench:canary`. `--looks` changes the number of looks.
+ */
+import { parseArgs } from 'node:util'
+import { RedisServer } from '@arq-ts/test-support'
+import { Redis } from 'ioredis'
+import { newDeployment, rulesOf, rulesSchema } from '../../src/config.ts'
+import { Driver } from '../../src/driver.ts'
+import { writeHistogram } from '../../src/histogram-bytes.ts'
+import { addLatency, noLatencies } from '../../src/judging/latency.ts'
+import { keys } from '../../src/keys.ts'
+import { RequestCounts } from '../../src/requests.ts'
+import { Sessions } from '../../src/sessions.ts'
+import { DeploymentStore } from '../../src/store.ts'
+import { MemoryAliases } from '../support/bench.ts'
+
+const { values: flags } = parseArgs({ options: { looks: { type: 'string', default: '200' } } })
+const LOOKS = Number(flags.looks)
+const MINUTE = 60_000
+const START = 28_333_334 * MINUTE
+/** Counts are kept for two hours: each look reads as many. */
+const KEPT = 121
+
+const server = await RedisServer.start()
+const redis = new Redis(server.url)
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const began = performance.now()
+  await run()
+  return performance.now() - began
+}
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+
+/** A stage that has run for two hours, with latencies from 1 to 20 ms, and a look at it each minute from then on. */
+async function looksAt(perSecond: number): Promise<{ look: number; ping: number }> {
+  await redis.flushall()
+  const latency = noLatencies()
+  for (let i = 0; i < 64; i++) addLatency(latency, 1.05 ** i, Math.max(1, Math.round((perSecond * 60) / 64)))
+  const filling = redis.pipeline()
+  for (let minute = START / MINUTE; minute < START / MINUTE + KEPT + LOOKS; minute++) {
+    for (const collection of ['v1', 'v2'])
+      filling
+        .set(`canary:metrics:d:${collection}:count:${minute}`, latency.count)
+        .set(`canary:metrics:d:${collection}:histogram:${minute}`, writeHistogram(latency))
+  }
+  await filling.exec()
+  const store = new DeploymentStore(redis, keys(''))
+  const stage = { percentage: 50, durationMinutes: 100_000, errorThreshold: 0.05, latencyThreshold: 200 }
+  const names = { id: 'd', alias: 'products', oldCollection: 'v1', newCollection: 'v2' }
+  const request = {
+    ...names,
+    stages: [stage],
+    currentStage: 0,
+    autoRollback: true,
+    rules: rulesOf(rulesSchema.parse({})),
+  }
+  const running = { status: 'running', begunAtMs: START, stageStartedAtMs: START } as const
+  let nowMs = START + KEPT * MINUTE
+  await store.write(null, { ...newDeployment(request, 'd', START), ...running, nextTickAtMs: nowMs }, [], START)
+  const counts = new RequestCounts(redis, keys(''))
+  const parts = { store, counts, sessions: new Sessions(redis, keys('')), aliases: new MemoryAliases(), checks: {} }
+  const driver = new Driver({ ...parts, lockMs: 5_000, now: async () => nowMs })
+  const [looks, pings]: [number[], number[]] = [[], []]
+  for (let i = 0; i < LOOKS; i++) {
+    looks.push(await timed(() => driver.tick('d', async () => {})))
+    pings.push(await timed(() => redis.ping()))
+    nowMs += MINUTE
+  }
+  const state = await store.read('d')
+  if (state?.status !== 'running' || state.looks !== LOOKS) throw new Error(`it has ended: ${state?.reason}`)
+  return { look: median(looks), ping: median(pings) }
+}
+
+const ms = (value: number) => `${value.toFixed(2)} ms`
+try {
+  await looksAt(10) // nobody's code is cold
+  for (const perSecond of [10, 5_000]) {
+    const { look, ping } = await looksAt(perSecond)
+    console.log(
+      `${perSecond} requests a second: a look takes ${ms(look)}, a PING ${ms(ping)} (medians of ${LOOKS}): ` +
+        `${Math.round(look / ping)} round trips`,
+    )
+  }
+} finally {
+  redis.disconnect()
+  await server.stop()
+}

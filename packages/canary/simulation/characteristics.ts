@@ -40,8 +40,48 @@ export interface Characteristics {
   errorRates: { perMinute: number; errorRate: number; runs: number; rolledBack: number }[]
   faults: FaultFigures[]
   lastWindow: { fault: Fault; perMinute: number; runs: number; promoted: number }[]
+  /** Healthy collections in surroundings that are not. */
+  kinds: { kind: Kind; perMinute: number; runs: number; rolledBack: number; undecided: number }[]
   samples: Sample[]
 }
+
+/** Zeros and ones with this mean, recorded by so many names. */
+const recorded = (count: number, mean: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`metric${i}`, mean]))
+const guardsOn = (count: number, bound: { max: number } | { maxDropFromOld: number }) => ({
+  guards: Array.from({ length: count }, (_, i) => ({ metric: `metric${i}`, ...bound })),
+})
+
+/** Healthy collections of other kinds, each by what differs from a steady one at 60 % of its limits. */
+export const KINDS = {
+  'errors on and off by the minute, 6 % and none': {
+    behaviourAt: (minute) => ({ ...HEALTHY, errorRate: minute % 2 === 0 ? 0.06 : 0 }),
+  },
+  'two modes of latency, 3 % of the answers take 5 s': {
+    healthy: { ...HEALTHY, latency: { kind: 'bimodal', p95Ms: 120 } },
+  },
+  'traffic rises 100-fold within a stage': { load: (minute) => (minute < 45 ? 0.1 : 10) },
+  'traffic falls 100-fold within a stage': { load: (minute) => (minute < 45 ? 10 : 0.1) },
+  'the old collection fails one request in five': { old: { ...HEALTHY, errorRate: 0.2 } },
+  'the old collection has a p95 of 1 s': { old: { ...HEALTHY, latency: { kind: 'lognormal', p95Ms: 1_000 } } },
+  'five guards at 60 % of their bounds': {
+    healthy: { ...HEALTHY, values: recorded(5, 0.03) },
+    rules: guardsOn(5, { max: 0.05 }),
+  },
+  'twenty guards at 60 % of their bounds': {
+    healthy: { ...HEALTHY, values: recorded(20, 0.03) },
+    rules: guardsOn(20, { max: 0.05 }),
+  },
+  'twenty guards on a drop of 10 %, at 60 % of it': {
+    healthy: { ...HEALTHY, values: recorded(20, 0.3 * 0.94) },
+    old: { ...HEALTHY, values: recorded(20, 0.3) },
+    rules: guardsOn(20, { maxDropFromOld: 0.1 }),
+  },
+  'shadow traffic only': {
+    stages: DEFAULT_STAGES.map((stage) => ({ ...stage, percentage: 0, shadow: stage.percentage })),
+  },
+} as const satisfies Record<string, Partial<Scenario>>
+export type Kind = keyof typeof KINDS
 
 /** One run as it went: enough to notice that the judge decides otherwise than it did. */
 export interface Sample {
@@ -115,6 +155,12 @@ export function characteristics(scale: number, report: (line: string) => void): 
         return lastWindowAt(fault, perMinute, runs(200))
       }),
     ),
+    kinds: (Object.keys(KINDS) as Kind[]).flatMap((kind) =>
+      [3, 60, 1_000].map((perMinute) => {
+        report(`${kind}, at ${perMinute} a minute`)
+        return kindAt(kind, perMinute, runs(60))
+      }),
+    ),
     samples: samples(),
   }
 }
@@ -144,6 +190,18 @@ export function healthyAt(perMinute: number, runsPerShape: number): Characterist
     rolledBack: share(outcomes, ({ status }) => status === 'rolled_back'),
     undecided: share(outcomes, ({ status }) => status === 'undecided'),
     meanMinutes: Math.round(outcomes.reduce((sum, { minutes }) => sum + minutes, 0) / outcomes.length),
+  }
+}
+
+/** A healthy collection of another kind. */
+export function kindAt(kind: Kind, perMinute: number, runs: number): Characteristics['kinds'][number] {
+  const outcomes = play(runs, () => ({ stages: DEFAULT_STAGES, ...withOld(perMinute), ...KINDS[kind] }))
+  return {
+    kind,
+    perMinute,
+    runs,
+    rolledBack: share(outcomes, ({ status }) => status === 'rolled_back'),
+    undecided: share(outcomes, ({ status }) => status === 'undecided'),
   }
 }
 
@@ -188,12 +246,15 @@ const SHORT_STAGES: Stage[] = [
   { percentage: 100, durationMinutes: 0, errorThreshold: ERROR_LIMIT, latencyThreshold: LATENCY_LIMIT_MS },
 ]
 
-/** A fault that begins up to five minutes before the last window does: one minute, or as long as 20 requests take. */
+/**
+ * A fault that begins up to five minutes before the last window does: one minute, or as long as the requests take that have to
+ * rule a gross failure out.
+ */
 export function lastWindowAt(fault: Fault, perMinute: number, runs: number): Characteristics['lastWindow'][number] {
   const outcomes = play(runs, (run) => ({
     ...withOld(perMinute),
     stages: SHORT_STAGES,
-    fault: { atMinute: Math.max(1, 28.5 - Math.max(1, 20 / perMinute) - (5 * run) / runs), behaviour: FAULTS[fault] },
+    fault: { atMinute: Math.max(1, 28.5 - Math.max(1, 33 / perMinute) - (5 * run) / runs), behaviour: FAULTS[fault] },
   }))
   return { fault, perMinute, runs, promoted: outcomes.filter(({ status }) => status === 'completed').length }
 }
@@ -202,9 +263,13 @@ export function lastWindowAt(fault: Fault, perMinute: number, runs: number): Cha
 export function boundsBroken({
   faults,
   healthy,
+  kinds,
   lastWindow,
-}: Pick<Characteristics, 'faults' | 'healthy' | 'lastWindow'>): string[] {
+}: Pick<Characteristics, 'faults' | 'healthy' | 'lastWindow' | 'kinds'>): string[] {
   return [
+    ...kinds
+      .filter(({ rolledBack, undecided }) => rolledBack > 0.01 || undecided > 0)
+      .map(({ kind, perMinute }) => `${kind}, at ${perMinute} a minute: not promoted`),
     ...healthy
       .filter(({ rolledBack }) => rolledBack > 0.01)
       .map(
@@ -221,8 +286,8 @@ export function boundsBroken({
               `${fault} at ${perMinute} a minute: ${part * 100} % rolled back within ${looks} looks, at least 99 % needed`,
             ]
       }),
-    ...[...faults, ...lastWindow]
-      .filter(({ perMinute, promoted }) => perMinute >= 60 && promoted > 0)
+    ...[...faults.filter(({ perMinute }) => perMinute >= 60), ...lastWindow]
+      .filter(({ promoted }) => promoted > 0)
       .map(({ fault, perMinute, promoted }) => `${fault} at ${perMinute} a minute: ${promoted} promoted`),
   ]
 }

@@ -19,6 +19,8 @@ export interface Behaviour {
   errorRate: number
   /** True distribution of latencies. */
   latency: LatencyShape
+  /** True means of recorded numbers, each 0 or 1, by name. Default none. */
+  values?: Readonly<Record<string, number>>
 }
 
 /** Latencies with a true 95th percentile of `p95Ms`. */
@@ -101,7 +103,8 @@ function standardQuantile(p: number): number {
   return low
 }
 
-function addRequests(random: () => number, into: Tally, expected: number, { errorRate, latency }: Behaviour): void {
+function addRequests(random: () => number, into: Tally, expected: number, behaviour: Behaviour): void {
+  const { errorRate, latency, values = {} } = behaviour
   const requests = poisson(random, expected)
   into.requests += requests
   into.errors += binomial(random, requests, errorRate)
@@ -113,6 +116,12 @@ function addRequests(random: () => number, into: Tally, expected: number, { erro
     if (count > 0) addLatency(into.latency, cell.ms, count)
     left -= count
     share -= cell.share
+  }
+  for (const [name, mean] of Object.entries(values)) {
+    if (requests === 0) continue
+    const hits = binomial(random, requests, mean)
+    const one = { count: requests, sum: hits, squares: hits, min: hits < requests ? 0 : 1, max: hits > 0 ? 1 : 0 }
+    addTally(into, { ...emptyTally(), values: { [name]: one } })
   }
 }
 

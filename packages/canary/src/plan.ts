@@ -10,7 +10,7 @@
 import { ms, percent } from './judging/findings.ts'
 import { judge } from './judging/judge.ts'
 import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
-import { ending, isOver, looksOf, noted, paused, stageOf } from './state.ts'
+import { ending, isLastStage, isOver, looksOf, noted, paused, stageOf } from './state.ts'
 import type { CheckOutcome, Deployment, DeploymentEvent, Observed, QdrantView, Stage } from './types.ts'
 
 /** Interval of looks at a watched deployment. */
@@ -87,7 +87,11 @@ function watch(before: Deployment, stageStartedAtMs: number, observed: Observed,
   const state = { ...before, looks: before.looks + 1 }
   const stage = stageOf(state)
   const evidence = { minutes: observed.minutes, nowMinute: Math.floor(nowMs / CHECK_MS), look: state.looks }
-  const verdict = judge(stage, state.rules, { ...evidence, plannedLooks: looksOf(state) })
+  const verdict = judge(stage, state.rules, {
+    ...evidence,
+    plannedLooks: looksOf(state),
+    isLastStage: isLastStage(state),
+  })
   const breach = verdict.breach ?? failedCheck(observed.checks)
   if (breach !== null) return breached(state, breach, nowMs)
 
@@ -100,19 +104,34 @@ function watch(before: Deployment, stageStartedAtMs: number, observed: Observed,
   const { inconclusive } = state.rules
   const mayPass = doubt === null && (verdict.missing === null || inconclusive === 'proceed')
   if (!mayPass) {
-    const why = inconclusive === 'proceed' ? doubt : (verdict.missing ?? doubt)
-    return inconclusiveAt(state, why!, doubt === null, endsAtMs, nowMs)
+    const why = (inconclusive === 'proceed' ? doubt : (verdict.missing ?? doubt))!
+    return inconclusiveAt(state, { why, isUnseen: doubt === null, isQuiet: verdict.isQuiet }, endsAtMs, nowMs)
   }
   if (stage.approval && state.approvedStage !== state.currentStage) return waitForApproval(state, nowMs)
   return advance(state, observed, nowMs)
 }
 
-/** A stage at its end that cannot be passed by now. `isUnseen`: too little was seen; else what was seen looks bad. */
-function inconclusiveAt(state: Deployment, why: string, isUnseen: boolean, endsAtMs: number, nowMs: number): Plan {
+/** A stage at its end that cannot be passed by now. */
+interface Inconclusive {
+  why: string
+  /** Too little was seen; else what was seen looks bad. */
+  isUnseen: boolean
+  /** Hardly any request comes to either collection. */
+  isQuiet: boolean
+}
+
+function inconclusiveAt(
+  state: Deployment,
+  { isQuiet, isUnseen, why }: Inconclusive,
+  endsAtMs: number,
+  nowMs: number,
+): Plan {
   const { holdMinutes, inconclusive } = state.rules
   if (inconclusive === 'pause') return plan(paused(state, why, nowMs), PAUSED_CHECK_MS)
   if (inconclusive === 'fail' && isUnseen) return giveUp(state, why, nowMs)
-  if (nowMs < endsAtMs + holdMinutes * 60_000) return plan(holding(state, why, nowMs), untilHeldLook(state))
+  // A roll-back needs a reason, and that nobody searches is none: it is watched on.
+  const isHeld = (isUnseen && isQuiet) || nowMs < endsAtMs + holdMinutes * 60_000
+  if (isHeld) return plan(holding(state, why, nowMs), untilHeldLook(state))
   return giveUp(state, `${why}, after ${holdMinutes} minutes of waiting for more`, nowMs)
 }
 

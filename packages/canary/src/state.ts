@@ -26,6 +26,11 @@ export function looksOf(state: Deployment): number {
   return plannedLooks(state.stages)
 }
 
+/** True where no stage that is judged comes after the current one: a stage without a duration is not. */
+export function isLastStage({ currentStage, stages }: Deployment): boolean {
+  return stages.slice(currentStage + 1).every(({ durationMinutes }) => durationMinutes === 0)
+}
+
 /** Adds to what was decided; each decision is an event. */
 export function noted(state: Deployment, event: EventType, decision: string, atMs: number): Deployment {
   const decisions = [...state.decisions, { atMs, stage: state.currentStage, event, decision }].slice(-MAX_DECISIONS)

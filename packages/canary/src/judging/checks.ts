@@ -9,6 +9,12 @@ import { binomialTail, isShareAbove, shareUpperBound, wilson } from './statistic
 import type { Tally } from './tally.ts'
 import type { Window } from './windows.ts'
 
+/**
+ * Errors come in bursts: half the minutes of a collection whose requests fail at 60 % of the limit may lie above it. So a
+ * window of a few minutes is a breach only by a share that exceeds this multiple of the limit. Longer windows have the limit
+ * itself, so that no excess stays unseen.
+ */
+const BURST = { upToMinutes: 3, times: 1.25 }
 /** Share of requests that may be slower than the limit of a 95th percentile. */
 const SLOW = 0.05
 /** A difference that only delays is looked for in this many times `minSamples`: the difference of two small samples is noise. */
@@ -23,8 +29,14 @@ export function checksOf(stage: Stage, rules: JudgingRules): Check[] {
     errorRate(stage.errorThreshold),
     latency(stage.latencyThreshold),
     ...relative,
-    ...guards.map((guard) => guardCheck(guard, 0.1 / guards.length, minSamples)),
+    ...guards.map((guard) => guardCheck(guard, { weight: 0.1 / guards.length, minSamples, among: guards.length })),
   ]
+}
+
+/** The share that a breach in this window exceeds. */
+function shareIn({ ageMinutes }: Window, limit: number): number {
+  if (ageMinutes > BURST.upToMinutes) return limit
+  return Math.min(limit * BURST.times, (1 + limit) / 2) // all requests are more than any limit
 }
 
 function errorRate(limit: number): Check {
@@ -34,7 +46,7 @@ function errorRate(limit: number): Check {
     weight: 0.4,
     breach(window, alpha) {
       const { errors, requests } = window.new
-      if (!isShareAbove(errors, requests, limit, alpha)) return null
+      if (!isShareAbove(errors, requests, shareIn(window, limit), alpha)) return null
       const atLeast = wilson(errors, requests, alpha).low
       const counted = `${errors} of ${requests} requests failed`
       return found(this.name, above(window.new), counted, window, percent(atLeast), alpha)
@@ -51,7 +63,7 @@ function latency(limit: number): Check {
     breach(window, alpha) {
       const seen = window.new.latency
       const slow = countAbove(seen, limit)
-      if (!isShareAbove(slow, seen.count, SLOW, alpha)) return null
+      if (!isShareAbove(slow, seen.count, shareIn(window, SLOW), alpha)) return null
       const counted = `${slow} of ${seen.count} requests took longer`
       return found(this.name, above(seen), counted, window, ms(quantileAtLeast(seen, limit, alpha)), alpha)
     },

@@ -2,47 +2,50 @@
 import { found, number, percent } from './findings.ts'
 import type { Check } from './findings.ts'
 import type { Guard } from './rules.ts'
-import { meanMargin } from './statistics.ts'
-import type { Moments } from './statistics.ts'
-
-/** A mean and the interval it surely lies in. */
-interface Mean {
-  low: number
-  mean: number
-  high: number
-}
+import { meanInterval, normalQuantile, standardError } from './statistics.ts'
 
 /** One bound of a guard. `old` is null where the old collection recorded too little. */
 interface Bound {
   side: 'at least' | 'at most'
+  /** It depends on the old collection's mean. */
+  isRelative?: true
   isBeyond: (mean: number, oldMean: number | null) => boolean
   reason: (mean: number, oldMean: number | null) => string
 }
 
-/** The check of a guard: a breach is a bound that the whole interval of the mean lies beyond. */
-export function guardCheck(guard: Guard, weight: number, minSamples: number): Check {
+/** Surroundings of a guard. */
+interface GuardSetting {
+  weight: number
+  minSamples: number
+  /** Number of guards of the deployment, this one included. */
+  among: number
+}
+
+/**
+ * The check of a guard: a breach is a bound that the whole interval of the mean lies beyond.
+ *
+ * One mean beyond its bound is a doubt. Of twenty healthy ones some mean always is, and a stage would never be passed: with
+ * more guards, a mean has to be further off, so that all together cast doubt on a collection at their bounds half the time.
+ */
+export function guardCheck(guard: Guard, { among, minSamples, weight }: GuardSetting): Check {
   const bounds = boundsOf(guard)
+  const errors = normalQuantile(0.5 / among)
   return {
     name: guard.metric,
     weight,
     breach(window, alpha) {
       const [seen, old] = [window.new.values[guard.metric], window.old.values[guard.metric]]
       if (!seen) return null
-      const fresh = intervalOf(seen, alpha / 2 / bounds.length)
-      const theirs = old ? intervalOf(old, alpha / 2 / bounds.length) : null
+      const mean = seen.sum / seen.count
+      const oldMean = old ? old.sum / old.count : null
       for (const { isBeyond, reason, side } of bounds) {
+        if (!isBeyond(mean, oldMean)) continue
+        const part = alpha / 2 / bounds.length
+        const fresh = meanInterval(seen, part)
         // The bound of the interval that is nearest to the limit has to be beyond it.
         const nearest = side === 'at most' ? fresh.high : fresh.low
-        if (!isBeyond(fresh.mean, theirs?.mean ?? null) || !isBeyond(nearest, theirs?.low ?? null)) continue
-        return found(
-          guard.metric,
-          reason(fresh.mean, theirs?.mean ?? null),
-          `${seen.count} values`,
-          window,
-          number(nearest),
-          alpha,
-          side,
-        )
+        if (!isBeyond(nearest, old ? meanInterval(old, part).low : null)) continue
+        return found(guard.metric, reason(mean, oldMean), `${seen.count} values`, window, number(nearest), alpha, side)
       }
       return null
     },
@@ -51,8 +54,15 @@ export function guardCheck(guard: Guard, weight: number, minSamples: number): Ch
       if (!seen || seen.count < minSamples) return null
       const mean = seen.sum / seen.count
       if (!Number.isFinite(mean)) return `mean ${guard.metric} is not a finite number`
-      const oldMean = old && old.count >= minSamples ? old.sum / old.count : null
-      return bounds.find(({ isBeyond }) => isBeyond(mean, oldMean))?.reason(mean, oldMean) ?? null
+      const theirs = old && old.count >= minSamples ? old : null
+      const oldMean = theirs ? theirs.sum / theirs.count : null
+      const isDoubtful = ({ isBeyond, isRelative, side }: Bound) => {
+        const margin = errors * Math.hypot(standardError(seen), isRelative && theirs ? standardError(theirs) : 0)
+        // A number so large that its square is none has no known error, and its mean alone counts.
+        const known = Number.isFinite(margin) ? margin : 0
+        return isBeyond(side === 'at most' ? mean + known : mean - known, oldMean)
+      }
+      return bounds.find(isDoubtful)?.reason(mean, oldMean) ?? null
     },
   }
 }
@@ -77,16 +87,11 @@ function boundsOf({ max, maxDropFromOld, metric, min }: Guard): Bound[] {
   if (maxDropFromOld !== undefined) {
     bounds.push({
       side: 'at most',
+      isRelative: true,
       isBeyond: (mean, oldMean) => oldMean !== null && mean < oldMean - maxDropFromOld * Math.abs(oldMean),
       reason: (mean, oldMean) =>
         `${named(mean)} is more than ${percent(maxDropFromOld)} below the old collection's ${number(oldMean!)}`,
     })
   }
   return bounds
-}
-
-function intervalOf(seen: Moments, alpha: number): Mean {
-  const mean = seen.sum / seen.count
-  const margin = meanMargin(seen, alpha)
-  return { low: mean - margin, mean, high: mean + margin }
 }

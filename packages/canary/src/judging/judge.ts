@@ -10,6 +10,7 @@
 import { checksOf } from './checks.ts'
 import { spanOf } from './findings.ts'
 import type { Breach, Check } from './findings.ts'
+import { grossFailureOf } from './last-requests.ts'
 import type { JudgingRules, Stage } from './rules.ts'
 import { alphaOfLook } from './spending.ts'
 import { wilson } from './statistics.ts'
@@ -29,12 +30,16 @@ export interface Evidence {
   /** Number of looks in this deployment, this one included. */
   look: number
   plannedLooks: number
+  /** No stage that is judged comes after this one: what passes it is promoted. */
+  isLastStage: boolean
 }
 
 export interface Verdict {
   breach: Breach | null
   /** Measures with too few samples to pass the stage; null where there are enough. */
   missing: string | null
+  /** What is missing is traffic of the services as a whole: the new collection gets its share of what there is. */
+  isQuiet: boolean
   /** Observation that looks bad, without proof: the stage is not passed meanwhile. Null when all looks well. */
   doubt: string | null
 }
@@ -59,9 +64,12 @@ export function judge(stage: Stage, rules: JudgingRules, evidence: Evidence): Ve
     isLastSeen = true
     if (window.new.latency.count === 0) found.blind = `no request ${spanOf(window.minutes)} has its latency`
   })
-  if (found.breach !== null) return { breach: found.breach, missing: null, doubt: found.breach.reason }
-  const missing = missingOf(stage, rules, whole) ?? found.share
-  return { breach: null, missing, doubt: found.doubt ?? (whole.new.latency.count > 0 ? found.blind : null) }
+  if (found.breach !== null) return { breach: found.breach, missing: null, isQuiet: false, doubt: found.breach.reason }
+  found.doubt ??= whole.new.latency.count > 0 ? found.blind : null
+  if (evidence.isLastStage) found.doubt ??= grossFailureOf(evidence.minutes, stage.errorThreshold)
+  const share = lowShare(stage, rules, whole) ?? found.share
+  const missing = missingOf(stage, rules, whole) ?? share
+  return { breach: null, missing, isQuiet: missing !== null && share === null, doubt: found.doubt }
 }
 
 function first<T>(checks: readonly Check[], ask: (check: Check) => T | null): T | null {
@@ -73,7 +81,7 @@ function first<T>(checks: readonly Check[], ask: (check: Check) => T | null): T 
 }
 
 /** Evidence that a stage still lacks; null where it lacks none. One without a duration needs none. */
-function missingOf(stage: Stage, { guards, minObservedShare, minSamples }: JudgingRules, whole: Window): string | null {
+function missingOf(stage: Stage, { guards, minSamples }: JudgingRules, whole: Window): string | null {
   if (stage.durationMinutes === 0) return null
   const where =
     stage.percentage === 0 && stage.shadow ? `in the shadow at ${stage.shadow} %` : `at ${stage.percentage} %`
@@ -85,7 +93,7 @@ function missingOf(stage: Stage, { guards, minObservedShare, minSamples }: Judgi
     const count = whole.new.values[metric]?.count ?? 0
     if (count < minSamples) return `${count} of ${minSamples} values of ${metric} seen ${where}`
   }
-  return lowShare(stage, { minObservedShare }, whole)
+  return null
 }
 
 /**

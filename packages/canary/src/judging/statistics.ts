@@ -119,6 +119,45 @@ export interface Moments {
   max: number
 }
 
+/** The standard error of a mean; 0 of fewer than two values. */
+export function standardError({ count, squares, sum }: Moments): number {
+  return count < 2 ? 0 : Math.sqrt(Math.max(0, (squares - (sum * sum) / count) / (count - 1) / count))
+}
+
+/** An interval that a mean lies in. */
+export interface Interval {
+  low: number
+  high: number
+}
+
+/**
+ * The confidence interval of a mean, each bound one-sided at `alpha`: the narrower of the empirical Bernstein bound, which
+ * wins where values vary little, and, for values from 0 to 1, the Chernoff bound (Hoeffding 1963, theorem 1), which wins
+ * where they are few. Each may be wrong with half of `alpha`.
+ */
+export function meanInterval(seen: Moments, alpha: number): Interval {
+  const mean = seen.sum / seen.count
+  const margin = meanMargin(seen, alpha / 2)
+  const bernstein = { low: mean - margin, high: mean + margin }
+  if (!(seen.min >= 0 && seen.max <= 1)) return bernstein
+  const room = Math.log(2 / alpha) / seen.count
+  const low = chernoffBound(mean, room, 0)
+  const high = chernoffBound(mean, room, 1)
+  return { low: Math.max(bernstein.low, low), high: Math.min(bernstein.high, high) }
+}
+
+/** The mean nearest to `end` (0 or 1) of which the divergence of Kullback and Leibler to `mean` is at most `room`. */
+function chernoffBound(mean: number, room: number, end: 0 | 1): number {
+  const part = (p: number, q: number) => (p === 0 ? 0 : p * Math.log(p / q))
+  let [near, far] = [mean, end as number]
+  for (let i = 0; i < 40; i++) {
+    const middle = (near + far) / 2
+    if (part(mean, middle) + part(1 - mean, 1 - middle) <= room) near = middle
+    else far = middle
+  }
+  return far
+}
+
 /**
  * Half the width of the confidence interval of a mean, one-sided at `alpha`: the empirical Bernstein bound (Maurer & Pontil
  * 2009), which assumes nothing but the range. The range is 0 to 1, or that of the values where they leave it.

@@ -10,6 +10,8 @@ export const WINDOWS = SPANS.length + 1
 export interface Window {
   /** Whole minutes before the current one; null for the stage so far. */
   minutes: number | null
+  /** Whole minutes between its oldest request and the current minute. */
+  ageMinutes: number
   new: Tally
   old: Tally
 }
@@ -20,7 +22,7 @@ export interface Window {
  */
 export function visitWindows(minutes: readonly Minute[], nowMinute: number, visit: (window: Window) => void): Window {
   const newestFirst = [...minutes].sort((a, b) => b.minute - a.minute)
-  const sum: Window = { minutes: null, new: emptyTally(), old: emptyTally() }
+  const sum: Window = { minutes: null, ageMinutes: 0, new: emptyTally(), old: emptyTally() }
   let at = 0
   for (const span of [...SPANS, null]) {
     const before = at
@@ -29,6 +31,7 @@ export function visitWindows(minutes: readonly Minute[], nowMinute: number, visi
       addTally(sum.old, newestFirst[at]!.old)
     }
     if (at === before) continue
+    sum.ageMinutes = nowMinute - newestFirst[at - 1]!.minute
     // A window that reaches back further than the stage is the stage.
     const isStage = span !== null && at === newestFirst.length && newestFirst.at(-1)!.minute > nowMinute - span
     visit({ ...sum, minutes: isStage ? null : span })

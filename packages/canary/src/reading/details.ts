@@ -5,7 +5,7 @@ import { emptyTally } from '../judging/tally.ts'
 import type { Minute } from '../judging/tally.ts'
 import { visitWindows, WINDOWS } from '../judging/windows.ts'
 import type { Window } from '../judging/windows.ts'
-import { looksOf, stageOf } from '../state.ts'
+import { isLastStage, looksOf, stageOf } from '../state.ts'
 import type { Deployment } from '../types.ts'
 import { boundsOf, judged } from './guard-views.ts'
 import type { GuardView } from './guard-views.ts'
@@ -66,7 +66,12 @@ export function countedDetails(
     windows.push({ minutes: window.minutes, new: sideOf(window.new), old: sideOf(window.old) })
     for (const each of bounds) each.found = judged(each.found, each.bound, window, alpha)
   })
-  const { doubt, missing } = judge(rules, state.rules, { minutes: stage, nowMinute, ...look })
+  const { doubt, missing } = judge(rules, state.rules, {
+    minutes: stage,
+    nowMinute,
+    ...look,
+    isLastStage: isLastStage(state),
+  })
   return {
     guards: bounds.map(({ bound, found }) => {
       const figures = bound.figures(whole)
@@ -84,7 +89,7 @@ function minutesOf(counted: readonly Minute[], nowMinute: number): MinuteView[] 
   const byMinute = new Map(counted.map((each) => [each.minute, each]))
   return Array.from({ length: SHOWN_MINUTES }, (_, i) => {
     const minute = nowMinute - SHOWN_MINUTES + 1 + i
-    const { new: fresh, old }: Omit<Window, 'minutes'> = byMinute.get(minute) ?? {
+    const { new: fresh, old }: Pick<Window, 'new' | 'old'> = byMinute.get(minute) ?? {
       new: emptyTally(),
       old: emptyTally(),
     }

@@ -5,7 +5,7 @@ import { spanOf } from '../judging/findings.ts'
 import { guardCheck } from '../judging/guards.ts'
 import { p95 } from '../judging/latency.ts'
 import type { Guard, JudgingRules, Stage } from '../judging/rules.ts'
-import { meanMargin, wilson } from '../judging/statistics.ts'
+import { meanInterval, wilson } from '../judging/statistics.ts'
 import type { Tally } from '../judging/tally.ts'
 import type { Window } from '../judging/windows.ts'
 import { quantileInterval, SHOWN_ALPHA } from './sides.ts'
@@ -57,7 +57,11 @@ export function boundsOf(stage: Stage, rules: JudgingRules): Bound[] {
     const single = singleBounds(guard)
     return single.map((bound) => ({
       // The judge divides what a guard may spend among its limits.
-      check: guardCheck(bound, 0.1 / guards.length / single.length, minSamples),
+      check: guardCheck(bound, {
+        weight: 0.1 / guards.length / single.length,
+        minSamples,
+        among: guards.length,
+      }),
       figures: meanFigures(bound, minSamples),
     }))
   })
@@ -114,16 +118,16 @@ function meanFigures({ max, maxDropFromOld, metric, min }: Guard, minSamples: nu
     const comparable = theirs && theirs.count >= minSamples ? oldMean : null
     const dropped = comparable === null ? null : comparable - (maxDropFromOld ?? 0) * Math.abs(comparable)
     const mean = seen ? seen.sum / seen.count : null
-    const margin = seen ? meanMargin(seen, SHOWN_ALPHA) : Number.POSITIVE_INFINITY
-    const isKnown = mean !== null && Number.isFinite(mean) && Number.isFinite(margin)
+    const { high, low } = seen ? meanInterval(seen, SHOWN_ALPHA) : { low: Number.NaN, high: Number.NaN }
+    const isKnown = mean !== null && [mean, low, high].every(Number.isFinite)
     return {
       unit: 'number',
       side: max === undefined ? 'min' : 'max',
       value: mean,
       old: oldMean,
       limit: min ?? max ?? dropped,
-      low: isKnown ? mean - margin : null,
-      high: isKnown ? mean + margin : null,
+      low: isKnown ? low : null,
+      high: isKnown ? high : null,
       samples: seen?.count ?? 0,
     }
   }

@@ -219,9 +219,12 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     '%s killed in the middle of a stage %s: the decision is right, and no request counts twice',
     async (victims, _, status) => {
       const worker = await startWorker()
-      const id = await start(quick([50, 2], [100, 0]))
+      const id = await start(quick([50, 3], [100, 0]))
       searches.areFailing = status === 'rolled_back'
-      await eventually(() => searches.counted > 20)
+      // On a machine that is too busy for that within the stage, what ends it comes first.
+      await eventually(async () => searches.counted > 10 || (await deployments.status(id))!.decisions.length > 1, {
+        timeoutMs: 30_000,
+      })
       if (victims !== 'Redis') await replace(worker)
       await server.restart()
       const { counted } = searches

@@ -10,8 +10,9 @@ const stage: Stage = { percentage: 50, durationMinutes: 120, errorThreshold: 0.0
 const judged = (minutes: Minute[], given: RulesInput = {}, changes: Partial<Stage> = {}) => {
   const rules = rulesOf(rulesSchema.parse(given))
   const nowMinute = Math.max(...minutes.map((each) => each.minute)) + 1
-  return judge({ ...stage, ...changes }, rules, { minutes, nowMinute, look: 10, plannedLooks: 213 })
+  return judge({ ...stage, ...changes }, rules, { minutes, nowMinute, look: 10, plannedLooks: 213, isLastStage: false })
 }
+const passable = { breach: null, missing: null, isQuiet: false, doubt: null }
 const healthy = (from: number, to: number, requests = 60) =>
   Array.from({ length: to - from }, (_, i) =>
     minute(from + i, { requests, errors: 0, latencyMs: 50 }, { requests, errors: 0, latencyMs: 50 }),
@@ -78,7 +79,13 @@ describe('a breach is declared', () => {
   test('later when more looks have been taken without one: looking again costs confidence', () => {
     const minutes = [minute(0, { requests: 30, errors: 12, latencyMs: 50 })]
     const at = (look: number) =>
-      judge(stage, rulesOf(rulesSchema.parse({})), { minutes, nowMinute: 1, look, plannedLooks: 213 })
+      judge(stage, rulesOf(rulesSchema.parse({})), {
+        minutes,
+        nowMinute: 1,
+        look,
+        plannedLooks: 213,
+        isLastStage: false,
+      })
     expect(at(213).breach).not.toBeNull()
     expect(at(500_000).breach).toBeNull()
   })
@@ -180,14 +187,14 @@ describe('a guard', () => {
   test('keeps a stage from being passed until its number was recorded often enough', () => {
     const guards = [{ metric: 'ndcg', min: 0.3 }]
     expect(judged(with_([0.5, 0.5]), { guards }).missing).toBe('2 of 20 values of ndcg seen at 50 %')
-    expect(judged(with_(some(20, 0.5)), { guards })).toEqual({ breach: null, missing: null, doubt: null })
+    expect(judged(with_(some(20, 0.5)), { guards })).toEqual(passable)
     expect(judged(with_(some(20, 0.25)), { guards }).doubt).toBe('mean ndcg 0.25 is below 0.3 in the last minute')
   })
 })
 
 describe('a stage is passable', () => {
   test('when every window, the last minute included, looks healthy', () => {
-    expect(judged(healthy(0, 120))).toEqual({ breach: null, missing: null, doubt: null })
+    expect(judged(healthy(0, 120))).toEqual(passable)
   })
   test('not by its sum: one bad minute at the end keeps it', () => {
     const { breach, doubt } = judged([...healthy(0, 119), minute(119, { requests: 60, errors: 4, latencyMs: 50 })])
@@ -212,6 +219,81 @@ describe('a stage is passable', () => {
   })
 })
 
+describe('the last stage is passable', () => {
+  const last = (minutes: Minute[], changes: Partial<Stage> = {}) => {
+    const rules = rulesOf(rulesSchema.parse({}))
+    const nowMinute = Math.max(...minutes.map((each) => each.minute)) + 1
+    const evidence = { minutes, nowMinute, look: 10, plannedLooks: 213, isLastStage: true }
+    return judge({ ...stage, ...changes }, rules, evidence).doubt
+  }
+  /** One request a minute to either collection; those of the named minutes before the end failed. */
+  const trickle = (count: number, ...failed: number[]) =>
+    Array.from({ length: count }, (_, i) =>
+      minute(i, { requests: 1, errors: failed.includes(count - i) ? 1 : 0, latencyMs: 50 }, { requests: 1 }),
+    )
+  test.each<[string, Minute[], string | null]>([
+    ['by 33 requests of which none failed', trickle(100, 34), null],
+    ['by all there are, where none failed', trickle(25), null],
+    [
+      'not by one failure among the last 33, where 30 % errors might look as good',
+      trickle(100, 32),
+      '1 of the last 33 requests failed, which does not rule an error rate of 30 % out',
+    ],
+    [
+      'by few failures of many requests',
+      [...healthy(0, 10), minute(10, { requests: 60, errors: 2, latencyMs: 50 })],
+      null,
+    ],
+  ])('%s', (_, minutes, doubt) => {
+    expect(last(minutes)).toBe(doubt)
+    expect(judged(minutes).doubt).toBeNull()
+  })
+  test('by more failures where the limit allows more, and by any where it allows all', () => {
+    expect(last(trickle(100, 20), { errorThreshold: 0.1 })).toBeNull()
+    expect(last(trickle(100, 2), { errorThreshold: 1 })).toBeNull()
+  })
+})
+
+describe('several guards at once', () => {
+  const names = Array.from({ length: 20 }, (_, i) => `v${i}`)
+  const guards = names.map((metric) => ({ metric, max: 0.05 }))
+  const ones = (hits: number, of: number) => Array.from({ length: of }, (_, i) => (i < hits ? 1 : 0))
+  const seen = (hits: (i: number) => number, of = 60) => {
+    const values = Object.fromEntries(names.map((name, i) => [name, ones(hits(i), of)]))
+    return [minute(0, { requests: of, latencyMs: 50, values }, { requests: of, latencyMs: 50 })]
+  }
+  test('leave a stage passable where one of twenty means lies a little beyond its bound, as some always does', () => {
+    const oneOff = seen((i) => (i === 7 ? 4 : 1))
+    expect(judged(oneOff, { guards })).toEqual(passable)
+    expect(judged(oneOff, { guards: [guards[7]!] }).doubt).toBe('mean v7 0.0667 is above 0.05 in the last minute')
+  })
+  test('find one that is far off', () => {
+    expect(
+      judged(
+        seen((i) => (i === 7 ? 18 : 1)),
+        { guards },
+      ).doubt,
+    ).toContain('mean v7 0.3 is above 0.05')
+    expect(
+      reasonOf(
+        seen((i) => (i === 7 ? 30 : 1)),
+        { guards },
+      ),
+    ).toBe('mean v7 0.5 is above 0.05')
+  })
+})
+
+describe('what is missing is named', () => {
+  const of = (fresh: number, old: number) =>
+    judged([minute(0, { requests: fresh, latencyMs: 50 }, { requests: old, latencyMs: 50 })])
+  test('as a lack of traffic where nobody searches', () => {
+    expect(of(3, 3)).toMatchObject({ missing: '3 of 20 requests seen at 50 %', isQuiet: true })
+  })
+  test('as a lack of its share where the old collection is asked', () => {
+    expect(of(3, 300)).toMatchObject({ missing: '3 of 20 requests seen at 50 %', isQuiet: false })
+  })
+})
+
 describe('a new collection that hangs', () => {
   // A request that never ends is counted by nobody: what is missing is its share.
   const hanging = (from: number, to: number) =>
@@ -222,7 +304,7 @@ describe('a new collection that hangs', () => {
     expect(missing).toBe('the new collection gets 0 % of the traffic in the last minute, not 50 %')
   })
   test('is distinguished from one whose traffic has ended altogether', () => {
-    expect(judged(healthy(0, 106))).toEqual({ breach: null, missing: null, doubt: null })
+    expect(judged(healthy(0, 106))).toEqual(passable)
   })
 })
 

@@ -75,6 +75,14 @@ describe('a stage at its end', () => {
       reason: expect.stringContaining('after 60 minutes of waiting') as string,
     })
   })
+  test('holds on, watched, for as long as nobody searches: too little traffic is no reason for a roll-back', () => {
+    const quiet = { ...seen(), minutes: [minute(29, few, { requests: 27, errors: 0, latencyMs: 50 })] }
+    const later = at({}, 5_000, quiet)
+    expect(later.next).toMatchObject({ status: 'running', ending: null, reason: '3 of 20 requests seen at 10 %' })
+    expect(later.againMs).toBe(MINUTE)
+    const bad = { ...seen(), minutes: [minute(29, { requests: 9, errors: 9, latencyMs: 50 })] }
+    expect(decide(later.next, bad, 5_001 * MINUTE).next.ending).toBe('rollback')
+  })
   test.each<[RulesInput]>([[{ inconclusive: 'proceed' }], [{ onNoTraffic: 'proceed' }]])(
     'continues where %j says so',
     (given) => expect(summary(at(given, 30))).toMatchObject({ stage: 1 }),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { boundsBroken, faultAt, healthyAt, lastWindowAt, samples } from '../../simulation/characteristics.ts'
+import { boundsBroken, faultAt, healthyAt, kindAt, lastWindowAt, samples } from '../../simulation/characteristics.ts'
 import type { Characteristics } from '../../simulation/characteristics.ts'
 import { chart } from '../../simulation/chart.ts'
 import { page } from '../../simulation/page.ts'
@@ -10,19 +10,28 @@ import { simulate } from '../../simulation/simulate.ts'
 const docs = (extension: string) =>
   readFileSync(new URL(`../../../../docs/reference/canary-simulation.${extension}`, import.meta.url), 'utf8')
 
+const none = { healthy: [], lastWindow: [], faults: [], kinds: [] }
+
 describe('simulated deployments', () => {
   test('of a healthy collection are promoted, at a trickle and at a flood', () => {
     for (const perMinute of [1, 60]) {
       expect(healthyAt(perMinute, 4)).toMatchObject({ rolledBack: 0, undecided: 0 })
     }
   })
+  test('of healthy collections of other kinds are promoted', () => {
+    const kinds = [
+      kindAt('errors on and off by the minute, 6 % and none', 1_000, 4),
+      kindAt('twenty guards at 60 % of their bounds', 60, 2),
+    ]
+    expect(boundsBroken({ ...none, kinds })).toEqual([])
+  })
   test('with a fault at any minute are rolled back within the looks that are promised', () => {
     const faults = [faultAt('outage', 60, 15), faultAt('slow', 60, 15), faultAt('errors30', 60, 30)]
-    expect(boundsBroken({ healthy: [], lastWindow: [], faults })).toEqual([])
+    expect(boundsBroken({ ...none, faults })).toEqual([])
   })
   test('with a fault in the last window are never promoted', () => {
     const lastWindow = [lastWindowAt('outage', 60, 20), lastWindowAt('errors30', 60, 20)]
-    expect(boundsBroken({ healthy: [], lastWindow, faults: [] })).toEqual([])
+    expect(boundsBroken({ ...none, lastWindow })).toEqual([])
   })
   test('are repeated by their seed', () => {
     const behaviour = { errorRate: 0.03, latency: { kind: 'lognormal', p95Ms: 120 } } as const
@@ -43,8 +52,8 @@ describe('simulated deployments', () => {
     } as const
     expect(
       boundsBroken({
+        ...none,
         healthy: [{ perMinute: 1, runs: 100, rolledBack: 0.02, undecided: 0, meanMinutes: 210 }],
-        lastWindow: [],
         faults: [figures],
       }),
     ).toEqual([

@@ -13,6 +13,7 @@ import { alphaOfLook, plannedLooks, TOTAL_ALPHA } from '../../src/judging/spendi
 import {
   binomialTail,
   isShareAbove,
+  meanInterval,
   meanMargin,
   normalQuantile,
   shareUpperBound,
@@ -117,6 +118,40 @@ describe('the probability of a false roll-back', () => {
   })
   test('is planned for a look a minute and one at each stage’s end', () => {
     expect(plannedLooks([{ durationMinutes: 30 }, { durationMinutes: 0.5 }, { durationMinutes: 0 }])).toBe(34)
+  })
+})
+
+describe('the interval of a mean', () => {
+  const ones = (hits: number, count: number) => ({
+    count,
+    sum: hits,
+    squares: hits,
+    min: hits < count ? 0 : 1,
+    max: hits > 0 ? 1 : 0,
+  })
+  test('of zeros and ones is wrong with no more than its alpha, whatever their share', () => {
+    for (const count of [1, 2, 5, 30, 200]) {
+      for (const share of [0.01, 0.05, 0.3, 0.5, 0.9]) {
+        for (const alpha of [0.1, 0.001]) {
+          const probability = (hits: number) => binomialTail(hits, count, share) - binomialTail(hits + 1, count, share)
+          const all = Array.from({ length: count + 1 }, (_, hits) => ({
+            hits,
+            ...meanInterval(ones(hits, count), alpha),
+          }))
+          const sum = (wrong: typeof all) => wrong.reduce((total, { hits }) => total + probability(hits), 0)
+          expect(sum(all.filter(({ high }) => high < share))).toBeLessThanOrEqual(alpha)
+          expect(sum(all.filter(({ low }) => low > share))).toBeLessThanOrEqual(alpha)
+        }
+      }
+    }
+  })
+  test('of few values is much narrower than Bernstein’s, and of other numbers it is that', () => {
+    const few = ones(18, 60)
+    const { low } = meanInterval(few, 1e-6)
+    expect(low).toBeGreaterThan(0.05)
+    expect(0.3 - meanMargin(few, 5e-7)).toBeLessThan(0)
+    const wide = { ...few, max: 7 }
+    expect(meanInterval(wide, 1e-6).high).toBeCloseTo(0.3 + meanMargin(wide, 5e-7))
   })
 })
 

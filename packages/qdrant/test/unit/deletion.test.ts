@@ -91,7 +91,7 @@ describe('a name that is made to look like one that may be deleted', () => {
     ['with a query', 'products-1?timeout=1'],
     ['with spaces', ' products-1'],
     ['as a list', ['products-1', 'live']],
-    ['as an object', { toString: () => 'products-1' }],
+    ['as an object', { toString: (): string => 'products-1' }],
   ])('is no name: %s', (_, name) => {
     for (const bound of [() => task.bind([name], {}), () => task.bind([], { collection_name: name })])
       expect(bound).toThrow('`collection_name`: Expected 1 to 255 letters, digits, underscores or hyphens')

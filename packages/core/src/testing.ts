@@ -2,4 +2,8 @@
 export { orderJobIds } from './client/job-ids.ts'
 export { packCall } from './client/packing.ts'
 export { checkEnqueueOptions } from './options/enqueue.ts'
+export { enqueueWithin } from './middleware/enqueue-side.ts'
+export type { EnqueueWithin, Metadata } from './middleware/enqueue-side.ts'
+export { middlewareSchema } from './middleware/middleware.ts'
+export { handlerWithin } from './middleware/run-side.ts'
 export { followTime, SteppedWorker } from './worker/stepped-worker.ts'

@@ -1,8 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { checkOptions, JobAbortedError, JobFailedError, OptionsError } from '@arq-ts/core'
-import type { AnyContract, AnyTask, Client, CodecName, EnqueueItem, EnqueueOptions, InputOf } from '@arq-ts/core'
-import { checkEnqueueOptions, packCall } from '@arq-ts/core/testing'
-import { admit, asError, encodeJob, settle } from '@arq-ts/protocol/jobs'
+import type {
+  AnyContract,
+  AnyTask,
+  Client,
+  CodecName,
+  EnqueueItem,
+  EnqueueOptions,
+  InputOf,
+  Job,
+  Middleware,
+} from '@arq-ts/core'
+import { checkEnqueueOptions, enqueueWithin, middlewareSchema, packCall } from '@arq-ts/core/testing'
+import type { EnqueueWithin, Metadata } from '@arq-ts/core/testing'
+import { admit, asError, settle } from '@arq-ts/protocol/jobs'
 import { z } from 'zod'
 import { expectIn } from './assert/expect-enqueued.ts'
 import type { ExpectedJob, Pattern } from './assert/expect-enqueued.ts'
@@ -10,7 +21,7 @@ import type { TestJob } from './assert/test-job.ts'
 import { aCodec, aTask, fields, functionNameOf } from './check.ts'
 import { InlineJob } from './inline-job.ts'
 import type { InlineEnd } from './inline-job.ts'
-import { runPayload } from './run-task.ts'
+import { payloadWith, runPayload } from './run-task.ts'
 
 /**
  * Producer of an inline queue, for code that takes what it needs of a `Client`. The jobs it gives have every method of a
@@ -30,6 +41,8 @@ export interface InlineQueueOptions {
   codec?: CodecName
   /** Tries before a job fails for good; a task's own wins. Default 5. */
   maxTries?: number
+  /** Middleware around each call of `enqueue`, and around each run of a handler. Default none. */
+  middleware?: readonly Middleware[]
 }
 
 const schema = z.strictObject({
@@ -38,7 +51,14 @@ const schema = z.strictObject({
   queueName: z.string().min(1).optional(),
   codec: aCodec.optional(),
   maxTries: z.number().int().min(1).optional(),
+  middleware: middlewareSchema.optional(),
 })
+
+/** Outcome of a call of `enqueue`. */
+interface InlineOutcome {
+  status: 'queued' | 'duplicate'
+  job: InlineJob
+}
 
 /**
  * Opens a queue that needs no Redis: each `enqueue` runs its job at once, as a worker would, whatever its due time; tries
@@ -57,7 +77,9 @@ export class InlineQueue {
   readonly #tasks: ReadonlyMap<string, AnyTask>
   readonly #ctx: object
   readonly #maxTries: number
-  readonly #jobs = new Map<string, TestJob>()
+  readonly #middleware: readonly Middleware[]
+  readonly #within: EnqueueWithin | undefined
+  readonly #jobs = new Map<string, { job: TestJob; handle: InlineJob }>()
 
   /** @internal Use `createInlineQueue`. */
   constructor(options: InlineQueueOptions) {
@@ -65,21 +87,26 @@ export class InlineQueue {
       codec = 'msgpack',
       ctx = {},
       maxTries = 5,
+      middleware = [],
       queueName = 'arq:queue',
       tasks,
     } = checkOptions('createInlineQueue', schema, options)
     this.#tasks = new Map(tasks.map((task) => [task.name, task]))
     this.#ctx = ctx
     this.#maxTries = maxTries
-    const enqueue = (task: AnyContract | string, input?: unknown, given?: EnqueueOptions) =>
-      this.#enqueue(task, input, given)
+    this.#middleware = middleware as readonly Middleware[]
+    this.#within = enqueueWithin(this.#middleware)
+    const enqueue = async (task: AnyContract | string, input?: unknown, given?: EnqueueOptions) => {
+      const { job, status } = await this.#enqueue(task, input, given)
+      return status === 'queued' ? job : null
+    }
     this.client = {
       queueName,
       codec,
       enqueue: enqueue as unknown as InlineClient['enqueue'],
       enqueueMany: (async (items: readonly EnqueueItem<string>[]) => {
         const outcomes = []
-        for (const item of items) outcomes.push(await outcomeOf(() => enqueue(...item)))
+        for (const item of items) outcomes.push(await this.#enqueue(...item).catch(failed))
         return outcomes
       }) as unknown as InlineClient['enqueueMany'],
     }
@@ -88,7 +115,9 @@ export class InlineQueue {
   /** Every job that was enqueued, in that order, or those of one task. */
   enqueued(task?: AnyContract | string): TestJob[] {
     const name = task === undefined ? undefined : functionNameOf('enqueued', task)
-    return [...this.#jobs.values()].filter((job) => name === undefined || job.functionName === name)
+    return [...this.#jobs.values()]
+      .map(({ job }) => job)
+      .filter((job) => name === undefined || job.functionName === name)
   }
 
   /**
@@ -109,7 +138,23 @@ export class InlineQueue {
     this.#jobs.clear()
   }
 
-  async #enqueue(task: AnyContract | string, input: unknown, options: EnqueueOptions = {}): Promise<InlineJob | null> {
+  async #enqueue(task: AnyContract | string, input: unknown, options: EnqueueOptions = {}): Promise<InlineOutcome> {
+    if (!this.#within) return this.#send(task, input, options)
+    const functionName = typeof task === 'string' ? task : task.name
+    let outcome: InlineOutcome | undefined
+    await this.#within({ functionName, input, options }, async (given, metadata) => {
+      outcome = await this.#send(task, input, given, metadata)
+      return { status: outcome.status, job: outcome.job as unknown as Job }
+    })
+    return outcome!
+  }
+
+  async #send(
+    task: AnyContract | string,
+    input: unknown,
+    options: EnqueueOptions,
+    metadata?: Metadata,
+  ): Promise<InlineOutcome> {
     checkEnqueueOptions(options)
     if (options.unique) throw new OptionsError('InlineQueue: `unique` needs Redis; use createTestQueue')
     const { jobId = randomUUID().replaceAll('-', ''), jobTry = 1, queueName = this.client.queueName } = options
@@ -118,8 +163,9 @@ export class InlineQueue {
     const { args, kwargs } = packCall(task, input, options, codec)
     const functionName = contract?.name ?? (task as string)
     const nowMs = Date.now()
-    const payload = encodeJob({ jobTry: null, functionName, args, kwargs, enqueueTimeMs: nowMs }, codec)
-    if (this.#jobs.has(jobId)) return null
+    const payload = payloadWith({ functionName, args, kwargs, enqueueTimeMs: nowMs }, codec, metadata)
+    const known = this.#jobs.get(jobId)
+    if (known) return { status: 'duplicate', job: known.handle }
     const job: TestJob = {
       jobId,
       functionName,
@@ -128,9 +174,12 @@ export class InlineQueue {
       state: 'begun',
       dueMs: nowMs,
     }
-    this.#jobs.set(jobId, job)
-    const { end, tries } = await this.#run(payload, job, jobTry)
-    return new InlineJob({ jobId, queueName, functionName, args, kwargs, enqueueTimeMs: nowMs, tries, end })
+    let end = (_: { end: InlineEnd; tries: number }) => {}
+    const ended = new Promise<{ end: InlineEnd; tries: number }>((resolve) => (end = resolve))
+    const handle = new InlineJob({ jobId, queueName, functionName, args, kwargs, enqueueTimeMs: nowMs, ended })
+    this.#jobs.set(jobId, { job, handle })
+    end(await this.#run(payload, job, jobTry))
+    return { status: 'queued', job: handle }
   }
 
   /** Tries a job until it has ended, by the rules of a worker. */
@@ -153,6 +202,7 @@ export class InlineQueue {
         jobTry,
         ctx: this.#ctx,
         client: this.client as never,
+        middleware: this.#middleware,
       }
       const outcome = await runPayload(
         { ...task, handler: (ctx, ...args) => this.#begin(task, job, args, () => task.handler(ctx, ...args)) },
@@ -175,11 +225,6 @@ export class InlineQueue {
   }
 }
 
-async function outcomeOf(enqueue: () => Promise<InlineJob | null>) {
-  try {
-    const job = await enqueue()
-    return job ? { status: 'queued' as const, job } : { status: 'duplicate' as const }
-  } catch (error) {
-    return { status: 'failed' as const, error: asError(error) }
-  }
+function failed(error: unknown): { status: 'failed'; error: Error } {
+  return { status: 'failed', error: asError(error) }
 }

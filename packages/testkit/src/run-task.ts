@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { checkOptions, createLogger } from '@arq-ts/core'
-import type { AnyTask, Client, CodecName, JobContext, Logger, Needs, ResultOf } from '@arq-ts/core'
+import type { AnyTask, Client, CodecName, Job, JobContext, Logger, Middleware, Needs, ResultOf } from '@arq-ts/core'
+import { enqueueWithin, handlerWithin, middlewareSchema } from '@arq-ts/core/testing'
+import type { Metadata } from '@arq-ts/core/testing'
 import { decodeJob, decodeResult, encodeJob, encodeResult } from '@arq-ts/protocol/jobs'
 import type { InputOf } from '@arq-ts/core'
 import { z } from 'zod'
 import { aCodec, aFunction, aLogger, aTask, fields } from './check.ts'
 import { TestQueueError } from './errors.ts'
+import { InlineJob } from './inline-job.ts'
+import type { InlineEnd } from './inline-job.ts'
 
 /** Fields that a task's handler needs in its context in addition to the job's own. */
 export type NeedsOf<T> = T extends Needs<infer Extra> ? Extra : Record<never, never>
@@ -30,6 +34,8 @@ export interface RunTaskOptions {
   onEmit?: (value: unknown) => void
   /** `ctx.log`. Default: silent. */
   logger?: Logger
+  /** Middleware around the call, as a client has it, and around the handler, as a worker has it. Default none. */
+  middleware?: readonly Middleware[]
 }
 
 /** Options of `runTask`; `ctx` is there where the handler needs more of its context than the job's own fields. */
@@ -50,6 +56,7 @@ const optionsSchema = z.strictObject({
   onEmit: aFunction.optional(),
   logger: aLogger.optional(),
   ctx: fields.optional(),
+  middleware: middlewareSchema.optional(),
 })
 
 /**
@@ -70,11 +77,38 @@ export async function runTask<T extends AnyTask>(
 ): Promise<ResultOf<T>> {
   checkOptions('runTask', taskSchema, { task })
   if (rest[0] !== undefined) checkOptions('runTask', optionsSchema, rest[0])
-  const { ctx = {}, codec = task.codec ?? 'msgpack', jobTry = 1, ...job } = rest[0] ?? {}
-  const nowMs = Date.now()
-  const { args, kwargs } = task.pack(input as never, codec)
-  const payload = encodeJob({ jobTry: null, functionName: task.name, args, kwargs, enqueueTimeMs: nowMs }, codec)
-  return runPayload(task, payload, { ...job, ctx, jobTry }) as Promise<ResultOf<T>>
+  const { ctx = {}, codec = task.codec ?? 'msgpack', jobTry = 1, middleware = [], ...job } = rest[0] ?? {}
+  const { jobId = randomUUID(), queueName = 'arq:queue' } = job
+  const enqueueTimeMs = Date.now()
+  const run = (metadata?: Metadata) => {
+    const { args, kwargs } = task.pack(input as never, codec)
+    const payload = payloadWith({ functionName: task.name, args, kwargs, enqueueTimeMs }, codec, metadata)
+    const result = runPayload(task, payload, { ...job, jobId, queueName, ctx, jobTry, middleware })
+    return { args, kwargs, result: result as Promise<ResultOf<T>> }
+  }
+  const within = enqueueWithin(middleware)
+  if (!within) return run().result
+  let result: Promise<ResultOf<T>> | undefined
+  await within({ functionName: task.name, input, options: undefined }, async (_, metadata) => {
+    const { args, kwargs, ...running } = run(metadata)
+    result = running.result
+    const ended = result.then(
+      (value): { end: InlineEnd; tries: number } => ({ end: { value }, tries: jobTry }),
+      (error: unknown) => ({ end: { error }, tries: jobTry }),
+    )
+    const fields = { jobId, queueName, functionName: task.name, args, kwargs, enqueueTimeMs, ended }
+    return { status: 'queued', job: new InlineJob(fields) as unknown as Job }
+  })
+  return result as Promise<ResultOf<T>>
+}
+
+/** The bytes of a job, with the metadata that middleware has added. */
+export function payloadWith(
+  call: Omit<Parameters<typeof encodeJob>[0], 'jobTry'>,
+  codec: CodecName,
+  metadata: Metadata | undefined,
+): Uint8Array {
+  return encodeJob({ ...call, jobTry: null, ...(metadata && { mark: { metadata } }) }, codec)
 }
 
 /** Setting in which a payload runs. */
@@ -89,7 +123,8 @@ export async function runPayload(task: AnyTask, payload: Uint8Array, running: Ru
   const { record, codec } = decodeJob(payload)
   const bound = await task.bind(record.args, record.kwargs)
   const ctx = contextOf({ ...running, jobId, queueName }, record)
-  const returned = await task.handler(ctx, ...bound)
+  const handler = handlerWithin(running.middleware ?? [], () => true)({ record, task })
+  const returned = await handler(ctx, ...bound)
   const result = task.packResult ? await task.packResult(returned, codec) : returned
   const times = { startTimeMs: record.enqueueTimeMs, finishTimeMs: Date.now() }
   const bytes = encodeResult({ ...record, ...times, jobTry, success: true, result, queueName, jobId }, codec, payload)

@@ -1,4 +1,5 @@
 import { ArgumentsError, defineTask, NonRetryableError, OptionsError, RemoteError, Retry } from '@arq-ts/core'
+import type { Middleware } from '@arq-ts/core'
 import { createInlineQueue } from '@arq-ts/testkit'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -97,5 +98,42 @@ describe('an inline queue', () => {
     expect(queue.enqueued().map(({ functionName }) => functionName)).toEqual(['parent', 'double'])
     expect(() => queue.expectEnqueued(double, { n: 5 })).toThrow(/n is 4, expected 5/)
     expect(() => queue.expectEnqueued(flaky)).toThrow(/no job of 'flaky' was enqueued/)
+  })
+})
+
+describe('middleware of an inline queue', () => {
+  const order: string[] = []
+  const tenant: Middleware = {
+    enqueue: (call, next) => {
+      if (call.options.jobId === 'refused') throw new Error('not today')
+      call.metadata.tenant = 'acme'
+      return next()
+    },
+    run: async (ctx, next) => {
+      order.push(`${ctx.functionName} of ${String(ctx.metadata.tenant)}`)
+      return (Number(await next()) || 0) + 1
+    },
+  }
+
+  test('surrounds each call and each run, those of handlers too', async () => {
+    order.length = 0
+    const { client } = createInlineQueue({ tasks: [double, parent], middleware: [tenant] })
+    expect(await (await client.enqueue(parent, []))!.result()).toBe(10)
+    expect(order).toEqual(['parent of acme', 'double of acme'])
+    await expect(client.enqueue(double, { n: 1 }, { jobId: 'refused' })).rejects.toThrow('not today')
+    const outcomes = await client.enqueueMany([
+      [double, { n: 1 }, { jobId: 'once' }],
+      [double, { n: 2 }, { jobId: 'once' }],
+      [double, { n: 3 }, { jobId: 'refused' }],
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['queued', 'duplicate', 'failed'])
+    const [first, second] = outcomes as { job: { result(): Promise<unknown> } }[]
+    expect([await first!.job.result(), await second!.job.result()]).toEqual([3, 3])
+  })
+
+  test('is refused where it is none', () => {
+    expect(() => createInlineQueue({ tasks: [double], middleware: [{ runs: () => {} }] as never })).toThrow(
+      OptionsError,
+    )
   })
 })

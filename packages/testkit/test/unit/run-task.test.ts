@@ -1,5 +1,5 @@
 import { ArgumentsError, defineTask, EncodeError, ResultError, Retry } from '@arq-ts/core'
-import type { JobContext } from '@arq-ts/core'
+import type { JobContext, Middleware } from '@arq-ts/core'
 import { runTask } from '@arq-ts/testkit'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
@@ -85,4 +85,24 @@ describe('runTask', () => {
     const asking = defineTask({ name: 'asking', handler: (ctx) => void ctx.flow })
     await expect(runTask(asking, [])).rejects.toMatchObject({ code: 'ARQ_TEST_QUEUE' })
   })
+})
+
+test('runs a task within middleware, as a client and a worker have it', async () => {
+  const shout = defineTask({ name: 'shout', params: z.object({ word: z.string() }), handler: (_ctx, { word }) => word })
+  const middleware: Middleware[] = [
+    {
+      enqueue: async (call, next) => {
+        call.metadata.by = 'a test'
+        const { job, status } = await next()
+        seen.push(status, await job.result())
+        return { job, status }
+      },
+      run: async (ctx, next) => `${String(await next())} by ${String(ctx.metadata.by)}`,
+    },
+  ]
+  const seen: unknown[] = []
+  expect(await runTask(shout, { word: 'hey' }, { middleware })).toBe('hey by a test')
+  expect(seen).toEqual(['queued', 'hey by a test'])
+  const refusing: Middleware = { enqueue: () => Promise.reject(new Error('no')) }
+  await expect(runTask(shout, { word: 'hey' }, { middleware: [refusing] })).rejects.toThrow('no')
 })

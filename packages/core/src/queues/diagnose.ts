@@ -9,6 +9,7 @@ import { serverFindings } from './server-findings.ts'
 import { spanText } from '../time/span.ts'
 import type { Noted, QueueExamination } from './examination.ts'
 import type { QueueStats } from './queues.ts'
+import type { BrokenSchedule } from '../schedules/broken-schedules.ts'
 
 /** Due for longer without a worker, a deployment is no excuse any more. */
 const IDLE_MS = 60_000
@@ -39,6 +40,7 @@ export interface Finding {
     | 'foreign-id'
     | 'unreadable-worker'
     | 'empty-dead-letter'
+    | 'broken-schedule'
   /** `error`: jobs are lost or stuck; `warning`: they may be. */
   severity: 'error' | 'warning'
   /** Null where it is about the server, or about all queues. */
@@ -48,7 +50,7 @@ export interface Finding {
   repair: string | null
   /** The number of things it is about. */
   count: number
-  /** The jobs (or workers) it is about, at most 50,000 of them. */
+  /** The jobs (or workers, or schedules) it is about, at most 50,000 of them. */
   jobIds: string[]
   /** The damaged keys it is about. */
   damaged: Damage[]
@@ -64,6 +66,7 @@ export interface Observed {
   staleAborts: readonly string[]
   damaged?: readonly Damage[]
   emptyDeadLetters?: readonly string[]
+  brokenSchedules?: readonly BrokenSchedule[]
   /** Jobs whose in-progress keys never lapse, though nobody runs them. */
   staleHolds?: readonly string[]
   /** Cron jobs that are paused. */
@@ -118,6 +121,12 @@ function* fleetFindings(observed: Observed): Generator<Found> {
   if (emptyDeadLetters.length > 0) {
     const message = `${count(emptyDeadLetters.length, 'dead letter')} without an entry`
     yield { ...noted('empty-dead-letter', 'warning', message, emptyDeadLetters), repair: 'remove them from the list' }
+  }
+  for (const { isRepairable, name, problem } of observed.brokenSchedules ?? []) {
+    const way = isRepairable ? '' : '; put it again, or remove it'
+    const message = `the schedule "${showId(name)}" does not tick: ${problem}${way}`
+    const repair = isRepairable ? 'write what is missing anew; it ticks from then on' : null
+    yield { check: 'broken-schedule', severity: 'error', message, repair, jobIds: [name] }
   }
   if (staleHolds.length > 0) {
     const message = `${count(staleHolds.length, 'in-progress key')} that no worker renews and that never lapse: a job of that id never starts`

@@ -114,6 +114,8 @@ export class Doctor {
         emptyDeadLetters.push(letter.jobId)
       }
     }
+    // Loaded here: it reads cron expressions, which few producers have.
+    const { brokenSchedules } = await import('../schedules/broken-schedules.ts')
     const staleHolds = await this.#staleHolds(all, seen.endlessHolds)
     const staleAborts = complete ? await this.#staleAborts(all) : []
     if (!complete) incomplete.push('abort requests: a queue that was not found may have their jobs')
@@ -130,6 +132,7 @@ export class Doctor {
       staleAborts,
       damaged,
       emptyDeadLetters,
+      brokenSchedules: await brokenSchedules(link),
       staleHolds,
       nowMs: link.clock.now(),
     })
@@ -219,6 +222,10 @@ export class Doctor {
         return jobIds.length
       case 'empty-dead-letter':
         return letters.purge(jobIds)
+      case 'broken-schedule': {
+        const { repairSchedules } = await import('../schedules/broken-schedules.ts')
+        return repairSchedules(this.#link, jobIds)
+      }
       case 'bad-counter':
         return records.dropCounters(jobIds)
       case 'never-due':

@@ -69,8 +69,8 @@ export class ScheduleRecords {
 
   /** Takes at most `most` schedules that have a tick due, for `momentMs`. Waits for Redis. */
   async take(momentMs: number, most: number): Promise<TakenSchedules> {
-    const reply = await this.#connection.run((client) =>
-      runScript(client, 'scheduleTake', [this.#keys.schedules], [momentMs, most]),
+    const reply = await this.#connection.run((client, attempt) =>
+      runScript(client, 'scheduleTake', [this.#keys.schedules], [momentMs, most, attempt > 0 ? 1 : 0]),
     )
     const next = String(reply[1])
     return {
@@ -80,7 +80,10 @@ export class ScheduleRecords {
     }
   }
 
-  /** Schedules by their names; null where there is none, or where the key holds something else. */
+  /**
+   * Schedules by their names; null where there is none, or where the key holds something else. One that lacks its
+   * `revision` is there: it has an empty one.
+   */
   async read(names: readonly string[]): Promise<(ScheduleRecord | null)[]> {
     const found: (ScheduleRecord | null)[] = []
     for (let from = 0; from < names.length; from += PAGE) {
@@ -142,5 +145,5 @@ function toRecord(values: (Buffer | null)[]): ScheduleRecord | null {
     return [field, field === 'payload' ? value : readId(value)]
   })
   const record = Object.fromEntries(entries) as ScheduleRecord
-  return record.revision === '' ? null : record
+  return values.every((value) => value === null) ? null : record
 }

@@ -118,7 +118,12 @@ export class ScheduleService {
       }
       const read = readSchedule(record, limits)
       if (typeof read === 'string') {
-        this.#report(name, () => log.error({ schedule: name }, `schedule ${name} does not tick: ${read}; put it again`))
+        this.#report(name, () =>
+          log.error(
+            { schedule: name },
+            `schedule ${name} does not tick: ${read}; \`arq-ts doctor --fix\` repairs what can be repaired, else put it again`,
+          ),
+        )
         return null
       }
       const doneMs = believed(read.doneMs, nowMs)

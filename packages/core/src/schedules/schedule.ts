@@ -126,6 +126,7 @@ export interface ReadSchedule {
 
 /** Content of a record, or a sentence about its fault. */
 export function readSchedule(record: ScheduleRecord, limits: PayloadLimits): ReadSchedule | string {
+  if (record.revision === '') return 'its field `revision` is missing'
   const rule = readRule(record.rule)
   const next = rule && knownTicks(rule)
   if (!rule || !next) return `its rule cannot be read: ${record.rule.slice(0, 200)}`

@@ -74,7 +74,6 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['arq:workers', () => ok('registry of workers')],
   ['arq:cron:', () => ok('last tick of a cron job')],
   ['arq:obs:', () => ok('observations')],
-  ['arq:flow-conductor', (key) => (key.ttlMs >= 0 ? ok('lease of the conductor') : wrong('lease without expiry'))],
 ]
 
 function inProgress({ ttlMs, holder }: KeyFacts, id: string, { queued }: KeyContext): KeyVerdict {

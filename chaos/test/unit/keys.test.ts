@@ -34,7 +34,6 @@ test.each([
   [facts('arq:in-progress:q1'), 'claim on a queued job'],
   [facts('arq:in-progress:cron:tick:1', { ttlMs: 59_000 }), 'minute after a tick'],
   [facts('arq:result:x'), 'kept result'],
-  [facts('arq:flow-conductor'), 'lease of the conductor'],
   [facts('arq:dead', { type: 'zset', ttlMs: -1, members: new Map([['d1', 1]]) }), 'index of dead letters'],
   [facts('arq:dead:d1', { type: 'hash' }), 'dead letter'],
   [facts('arq:abort', { type: 'zset', ttlMs: -1, members: new Map([['a1', 1]]) }), 'abort requests'],
@@ -58,7 +57,6 @@ test.each([
   ],
   [facts('arq:queue:waiting', { type: 'list', ttlMs: -1 }), 'waiting workers without expiry'],
   [facts('arq:worker:w', { ttlMs: -1 }), 'entry without expiry'],
-  [facts('arq:flow-conductor', { ttlMs: -1 }), 'lease without expiry'],
   [facts('something:else'), 'unknown key'],
 ])('finds $name without a reason', (key, fault) => {
   expect(classifyKey(key, context)).toEqual({ ok: false, fault })

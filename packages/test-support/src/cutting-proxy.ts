@@ -16,6 +16,7 @@ export class CuttingProxy {
   readonly #sockets = new Set<Socket>()
   #cut: Cut | undefined
   #cutsLeft = 0
+  #hold: { matches: (command: Buffer) => boolean; reached: () => void } | undefined
   /** Connections that were cut so far. */
   cuts = 0
 
@@ -40,6 +41,14 @@ export class CuttingProxy {
     this.#cutsLeft = times
   }
 
+  /**
+   * Resolves when a command comes that matches. Neither that one nor what follows it on its connection reaches the server:
+   * whoever sent it can be killed at that very point.
+   */
+  holdAt(matches: (command: Buffer) => boolean): Promise<void> {
+    return new Promise((reached) => (this.#hold = { matches, reached }))
+  }
+
   /** Resets all connections now. */
   cutAll(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy()
@@ -54,6 +63,7 @@ export class CuttingProxy {
     const server = connect(targetPort, '127.0.0.1')
     let commands = 0
     let isDoomed = false
+    let isHeld = false
     const end = () => {
       client.resetAndDestroy()
       server.destroy()
@@ -68,6 +78,12 @@ export class CuttingProxy {
     }
     client.on('data', (bytes) => {
       for (const command of splitCommands(bytes)) {
+        if (!isHeld && this.#hold?.matches(command)) {
+          isHeld = true
+          this.#hold.reached()
+          this.#hold = undefined
+        }
+        if (isHeld) return
         const cut = this.#cut
         if (cut && this.#cutsLeft > 0 && commands === cut.command && !isDoomed) {
           this.#cutsLeft--

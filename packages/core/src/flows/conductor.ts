@@ -6,13 +6,11 @@ import type { FlowDriver } from './driver.ts'
 
 /** The lease of the conductor, in ms. Another worker takes over within it and a look. */
 const LEASE_MS = 5_000
-/** Time between two looks while flows are under way, and while there are none, in ms. */
+/** Time between two looks of the conductor, and of a worker that waits for its lease, in ms. */
 const LOOK_MS = 500
-const REST_MS = 2_000
+const WAIT_MS = 2_000
 /** Part of its time that a conductor may spend on looks: one in five. */
 const MAX_SHARE = 4
-/** Time between two looks for flows in the list whose time is over, in ms. */
-const SWEEP_MS = 60_000
 /** Distance of two log lines about one flow, in ms. */
 const REPEAT_MS = 60_000
 /** Flows whose last log line is remembered. */
@@ -26,24 +24,30 @@ export interface ConductorOptions {
 }
 
 /**
- * Looks after the flows of a namespace: a role that one worker has at a time. Workers move on the flows of members that they
- * run; the conductor does so for members that Python runs, and for what a worker left when it died.
+ * Looks after the flows of a namespace: a role that one worker has at a time, while there are flows. Workers move on the
+ * flows of members that they run; the conductor does so for members that Python runs, and for what a worker left when it
+ * died.
  *
- * waiting (another worker has the lease) → looking (each flow, then a rest) → waiting, when the lease is lost; → stopped
+ * resting (no flow is under way: it sends nothing until it hears of one) ⇄ waiting (another worker has the lease)
+ * ⇄ looking (each flow, then a pause); → stopped
  */
 export class FlowConductor {
   readonly #options: ConductorOptions
   #isStopped = false
   #timer: NodeJS.Timeout | undefined
   #turning: Promise<void> = Promise.resolve()
-  #leads = false
-  /** Wakes at what flows publish; undefined until there is one. */
+  #state: 'resting' | 'waiting' | 'looking' = 'waiting'
+  /** True where it was the last to look: it is the first to look at the next flow. */
+  #wasLast = false
+  /** True while flows that begin are announced to it. */
+  #hears = false
   #ears: Promise<(() => void)[]> | undefined
   /** Queues that it listens to, and what ends that. */
   readonly #queues = new Map<string, () => void>()
   readonly #loggedMs = new Map<string, number>()
-  #sweptMs = -Infinity
-  #isWoken = false
+  #isTurning = false
+  /** Time until the next turn where one was asked for during this one, in ms. */
+  #wokenMs = Infinity
 
   constructor(options: ConductorOptions) {
     this.#options = options
@@ -51,7 +55,7 @@ export class FlowConductor {
 
   start(): void {
     this.#ears = this.#listen()
-    this.#next(REST_MS * Math.random())
+    this.#next(WAIT_MS * Math.random())
   }
 
   /** Ends the look under way and gives the lease back. Never rejects. */
@@ -60,8 +64,8 @@ export class FlowConductor {
     clearTimeout(this.#timer)
     await this.#turning
     for (const stop of [...((await this.#ears) ?? []), ...this.#queues.values()]) stop()
-    if (this.#leads) await this.#options.link.flowRecords.resign(this.#options.workerId).catch(() => {})
-    this.#leads = false
+    if (this.#state === 'looking') await this.#options.link.flowWatch.resign(this.#options.workerId).catch(() => {})
+    this.#state = 'resting'
   }
 
   #next(delayMs: number): void {
@@ -69,37 +73,54 @@ export class FlowConductor {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#isWoken = false
-      this.#turning = this.#turn().then((pauseMs) => this.#next(this.#isWoken ? 0 : pauseMs))
+      this.#isTurning = true
+      this.#wokenMs = Infinity
+      this.#turning = this.#turn().then((pauseMs) => {
+        this.#isTurning = false
+        const delayMs = Math.min(this.#wokenMs, pauseMs)
+        if (delayMs < Infinity) this.#next(delayMs)
+      })
     }, delayMs)
   }
 
-  /** Looks at once, or when the look under way is over. */
+  /** Looks at once, or when the look under way is over. Who waits for the lease asks by the clock: others may be many. */
   readonly #wake = (): void => {
-    this.#isWoken = true
-    if (this.#timer !== undefined && this.#leads) this.#next(0)
+    // Of all that rest, the one that looked last comes first.
+    const delayMs = this.#state === 'looking' || this.#wasLast ? 0 : LOOK_MS + WAIT_MS * Math.random()
+    if (this.#isTurning) this.#wokenMs = Math.min(this.#wokenMs, delayMs)
+    else if (this.#timer === undefined || delayMs === 0) this.#next(delayMs)
   }
 
-  /** One look at all flows; returns the pause until the next, in ms. */
+  /** One look at all flows; returns the pause until the next in ms, infinite until it hears of a flow. */
   async #turn(): Promise<number> {
     const { link, log, workerId } = this.#options
     const begun = performance.now()
     try {
-      this.#leads = await link.flowRecords.lead(workerId, LEASE_MS)
+      if (!(await link.flowWatch.isNeeded())) return await this.#rest()
+      this.#state = (await link.flowWatch.lead(workerId, LEASE_MS)) ? 'looking' : 'waiting'
+      this.#wasLast = this.#state === 'looking'
       const used = new Set<string>()
-      const flows = this.#leads ? await link.flowRecords.watched() : []
-      for (const flowId of flows) {
+      for (const flowId of this.#wasLast ? await link.flowWatch.flows() : []) {
         if (this.#isStopped) return 0
         await this.#look(flowId, used)
-        await link.flowRecords.lead(workerId, LEASE_MS)
+        await link.flowWatch.lead(workerId, LEASE_MS)
       }
       this.#leave(used)
-      if (this.#leads) await this.#sweep()
-      return flows.length === 0 ? REST_MS : Math.max(LOOK_MS, MAX_SHARE * (performance.now() - begun))
+      if (this.#state === 'waiting') return WAIT_MS
+      return Math.max(LOOK_MS, MAX_SHARE * (performance.now() - begun))
     } catch (error) {
-      this.#report('', () => log.error({ err: error }, `looking after flows failed, trying again in ${REST_MS} ms`))
-      return REST_MS
+      this.#report('', () => log.error({ err: error }, `looking after flows failed, trying again in ${WAIT_MS} ms`))
+      return WAIT_MS
     }
+  }
+
+  /** Gives the lease back where it has it; what it has not heard of by now, it hears of. */
+  async #rest(): Promise<number> {
+    const { link, workerId } = this.#options
+    this.#leave(new Set())
+    if (this.#state === 'looking') await link.flowWatch.resign(workerId)
+    this.#state = 'resting'
+    return this.#hears ? Infinity : WAIT_MS
   }
 
   /** One that is damaged, in whatever way, stops no other. */
@@ -115,14 +136,6 @@ export class FlowConductor {
     }
   }
 
-  /** Flows expire by themselves; the list of flows does not hear of that. */
-  async #sweep(): Promise<void> {
-    const nowMs = performance.now()
-    if (nowMs - this.#sweptMs < SWEEP_MS) return
-    this.#sweptMs = nowMs
-    await this.#options.link.flowRecords.sweep()
-  }
-
   #report(about: string, write: () => void): void {
     const nowMs = performance.now()
     if (nowMs - (this.#loggedMs.get(about) ?? -Infinity) < REPEAT_MS) return
@@ -135,7 +148,11 @@ export class FlowConductor {
   async #listen(): Promise<(() => void)[]> {
     const { keys, subscriber } = this.#options.link
     try {
-      return [await subscriber.listen(keys.flowsChannel, this.#wake)]
+      const stop = await subscriber.listen(keys.flowsChannel, this.#wake)
+      this.#hears = true
+      // A flow may have begun before, and while the connection was down.
+      this.#wake()
+      return [stop, subscriber.whenUp(this.#wake)]
     } catch {
       return []
     }
@@ -161,6 +178,7 @@ export class FlowConductor {
       this.#queues.set(queueName, stop)
     }
   }
+
   /** Listens no longer to queues that no flow uses: names of queues may be many. */
   #leave(used: ReadonlySet<string>): void {
     for (const [queueName, stop] of this.#queues) {

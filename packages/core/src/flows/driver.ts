@@ -28,47 +28,44 @@ export class FlowDriver {
     this.#link = link
   }
 
-  /** Carries out tasks of a flow, those of some members or all, and what follows from them. */
+  /**
+   * Carries out tasks of a flow, those of some members or all, and what follows from them. Where a look at those after a
+   * member was left half done, that look is a task, too.
+   */
   async drive(flowId: string, members?: readonly string[]): Promise<void> {
     const { flowRecords: records } = this.#link
     let tasks = members?.length === 0 ? new Map<string, string>() : await records.todo(flowId, members)
     while (tasks.size > 0) {
+      const ready = await this.#lookOn(flowId, tasks)
       // Members that can run go first; the rest is for show.
-      const ordered = [...tasks].sort(([, a], [, b]) => Number(a.startsWith('hold')) - Number(b.startsWith('hold')))
-      const ready: string[] = []
+      const ordered = [...tasks]
+        .filter(([, task]) => !task.startsWith('next'))
+        .sort(([, a], [, b]) => Number(a.startsWith('hold')) - Number(b.startsWith('hold')))
       let faulty: string | undefined
       for (let from = 0; from < ordered.length; from += FLOW_PAGE) {
         const placements = await planTasks(this.#link, flowId, ordered.slice(from, from + FLOW_PAGE))
         const { bare, faultyQueue } = await records.place(flowId, placements)
         faulty ??= faultyQueue
-        if (bare.length > 0)
-          ready.push(
-            ...(await this.#endGone(
-              flowId,
-              bare.map(({ key }) => key),
-            )),
-          )
+        const bareKeys = bare.map(({ key }) => key)
+        if (bare.length > 0) for (const key of await this.#endGone(flowId, bareKeys)) ready.push(key)
       }
       if (faulty !== undefined) throw new RedisReplyError(wrongTypeAt(this.#link.keys.queue(faulty)))
       tasks = ready.length === 0 ? new Map() : await records.todo(flowId, ready)
     }
   }
 
-  /**
-   * Ends members of which everything is known, and drives what is ready then and what these have added; `onEnded` is called
-   * between the two.
-   */
-  async end(flowId: string, ends: readonly MemberEnd[], added: readonly string[], onEnded: () => void): Promise<void> {
+  /** Ends members of which everything is known, and drives what is ready then; `onEnded` is called between the two. */
+  async end(flowId: string, ends: readonly MemberEnd[], onEnded: () => void): Promise<void> {
     const { ready } = await this.#link.flowRecords.end(flowId, ends)
     onEnded()
-    await this.drive(flowId, [...new Set([...ready, ...added])])
+    await this.drive(flowId, ready)
   }
 
   /** Looks after a flow: carries out what others have left, and finds members that have ended, whoever ran them. */
   async look(flowId: string): Promise<void> {
-    const { flowRecords: records } = this.#link
+    const { flowRecords: records, flowWatch } = this.#link
     const [state] = await records.fields(flowId, ['state'])
-    if (state !== 'running' && state !== 'cancelling') return records.unwatch(flowId)
+    if (state !== 'running' && state !== 'cancelling') return flowWatch.remove(flowId)
     await this.drive(flowId, await this.#endGone(flowId, await records.out(flowId)))
     if (state === 'cancelling') await this.cancel(flowId)
     else await this.drive(flowId)
@@ -123,6 +120,15 @@ export class FlowDriver {
       const { keeps, queueName } = readDefinition(text)
       return [{ key, jobId: memberJobId(flowId, key), queueName, keeps }]
     })
+  }
+
+  /** Continues looks at those after members that have ended; returns members that are ready. */
+  async #lookOn(flowId: string, tasks: ReadonlyMap<string, string>): Promise<string[]> {
+    const keys = [...tasks].filter(([, task]) => task.startsWith('next')).map(([key]) => key)
+    if (keys.length === 0) return []
+    const ended = { outcome: undefined, otherwise: undefined, result: undefined }
+    const members = (await this.jobsOf(flowId, keys)).map((job) => ({ ...job, ...ended }))
+    return (await this.#link.flowRecords.end(flowId, members)).ready
   }
 
   async #endGone(flowId: string, members: readonly string[]): Promise<string[]> {

@@ -2,8 +2,7 @@ import type { MemberOutcome } from '@arq-ts/protocol/flows'
 import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
 import type { EndingJob, Gate, GatedJob, Pass, Verdict } from '../gates/gate.ts'
 import type { Logger } from '../logging/logger.ts'
-import { FLOW_PAGE } from '../redis/flows.ts'
-import type { FlowRecords, MemberEnd } from '../redis/flows.ts'
+import type { FlowRecords, MemberEnd, WrittenMember } from '../redis/flows.ts'
 import type { Claim } from '../redis/broker.ts'
 import { HOLD_MS } from '../redis/limits.ts'
 import { checkCall, compileMembers } from './compile.ts'
@@ -35,7 +34,7 @@ export class FlowGate implements Gate {
   readonly #options: FlowGateOptions
   readonly #passes = new WeakMap<Claim, FlowPass>()
   /** Ends that wait for the turn to be over, by flow. */
-  readonly #ends = new Map<string, { ends: MemberEnd[]; added: string[]; done: Promise<void> }>()
+  readonly #ends = new Map<string, { ends: MemberEnd[]; done: Promise<void> }>()
   readonly #driving = new Set<Promise<void>>()
 
   constructor(options: FlowGateOptions) {
@@ -53,7 +52,7 @@ export class FlowGate implements Gate {
   passFor(job: GatedJob): Pass | undefined {
     const mark = markOf(job)
     if (!mark) return undefined
-    const pass = new FlowPass(job, mark, { ...this.#options, end: (end, added) => this.#end(mark.id, end, added) })
+    const pass = new FlowPass(job, mark, { ...this.#options, end: (end) => this.#end(mark.id, end) })
     this.#passes.set(job.claim, pass)
     return pass
   }
@@ -64,14 +63,13 @@ export class FlowGate implements Gate {
   }
 
   /** Ends of one turn go in one call. Resolves once they are noted; what they lead to follows. Never rejects. */
-  #end(flowId: string, end: MemberEnd, added: readonly string[]): Promise<void> {
+  #end(flowId: string, end: MemberEnd): Promise<void> {
     const under = this.#ends.get(flowId)
     if (under) {
       under.ends.push(end)
-      under.added.push(...added)
       return under.done
     }
-    const batch = { ends: [end], added: [...added], done: Promise.resolve() }
+    const batch = { ends: [end], done: Promise.resolve() }
     this.#ends.set(flowId, batch)
     batch.done = new Promise((resolve) => {
       const driving = this.#send(flowId, batch, resolve).finally(() => {
@@ -83,12 +81,12 @@ export class FlowGate implements Gate {
     return batch.done
   }
 
-  async #send(flowId: string, batch: { ends: MemberEnd[]; added: string[] }, onEnded: () => void): Promise<void> {
+  async #send(flowId: string, batch: { ends: MemberEnd[] }, onEnded: () => void): Promise<void> {
     const { driver, log } = this.#options
     await new Promise((resolve) => setImmediate(resolve))
     this.#ends.delete(flowId)
     try {
-      await driver.end(flowId, batch.ends, batch.added, onEnded)
+      await driver.end(flowId, batch.ends, onEnded)
     } catch (error) {
       log.error({ err: error, flowId }, `moving the flow '${flowId}' on failed: the conductor of flows does it again`)
     }
@@ -100,14 +98,10 @@ class FlowPass implements Pass {
   readonly scope: FlowScope
   readonly #job: GatedJob
   readonly #mark: FlowMark
-  readonly #options: FlowGateOptions & { end: (end: MemberEnd, added: readonly string[]) => Promise<void> }
+  readonly #options: FlowGateOptions & { end: (end: MemberEnd) => Promise<void> }
   #ending: { outcome: MemberOutcome; result: Uint8Array | null } | undefined
 
-  constructor(
-    job: GatedJob,
-    mark: FlowMark,
-    options: FlowGateOptions & { end: (end: MemberEnd, added: readonly string[]) => Promise<void> },
-  ) {
+  constructor(job: GatedJob, mark: FlowMark, options: FlowGateOptions & { end: (end: MemberEnd) => Promise<void> }) {
     this.#job = job
     this.#mark = mark
     this.#options = options
@@ -133,7 +127,10 @@ class FlowPass implements Pass {
     return Promise.resolve()
   }
 
-  /** Adds what the handler has added, and notes the outcome, while the lease still holds. */
+  /**
+   * Notes the outcome, and what the handler has added, while the lease still holds. Where what it added cannot be noted,
+   * the job does not end: it runs again.
+   */
   async ending({ aborted, result, success }: EndingJob): Promise<void> {
     const { id, member } = this.#mark
     const { log, records } = this.#options
@@ -141,11 +138,11 @@ class FlowPass implements Pass {
     const outcome = success ? 'success' : aborted ? 'aborted' : 'failure'
     const kept = this.#mark.keeps || !success ? result : null
     this.#ending = { outcome, result: kept }
+    const added = success ? this.#added() : []
     try {
-      if (success) await this.#add()
-      await records.note(id, member, claim, outcome, kept)
+      await records.note(id, member, claim, { outcome, result: kept, added })
     } catch (error) {
-      if (!(error instanceof RedisReplyError || error instanceof RedisUnavailableError)) throw error
+      if (added.length > 0 || !(error instanceof RedisReplyError || error instanceof RedisUnavailableError)) throw error
       log.error({ err: error, jobId: claim.jobId }, `noting the end of a member of the flow '${id}' failed`)
     }
   }
@@ -155,20 +152,14 @@ class FlowPass implements Pass {
     const { jobId, queueName } = this.#job.claim
     const { outcome, result } = this.#ending
     const end = { key: this.#mark.member, jobId, queueName, outcome: undefined, otherwise: outcome }
-    const added = outcome === 'success' ? this.scope.members.map(({ handle }) => handle.key) : []
-    await this.#options.end({ ...end, result: result ?? undefined }, added)
+    await this.#options.end({ ...end, result: result ?? undefined })
   }
 
-  async #add(): Promise<void> {
-    const { id, member } = this.#mark
-    const { now, records, writing } = this.#options
-    const added = this.scope.members
-    if (added.length === 0) return
-    const members = compileMembers(added, { ...writing, flowId: id, nowMs: now(), keepsLast: false })
-    for (let from = 0; from < members.length; from += FLOW_PAGE) {
-      const page = members.slice(from, from + FLOW_PAGE).map((each, i) => ({ ...each, number: from + i }))
-      if (!(await records.add(id, member, this.#job.claim, page))) return
-    }
+  #added(): WrittenMember[] {
+    const { now, writing } = this.#options
+    const { members } = this.scope
+    if (members.length === 0) return []
+    return compileMembers(members, { ...writing, flowId: this.#mark.id, nowMs: now(), keepsLast: false })
   }
 }
 

@@ -8,7 +8,7 @@ import { spanFrozenJobs, spanHolds, spanJobPages, spanJobs, spanUniqueJobs } fro
 import { PartitionedKeys, PartitionKeys } from './keys.ts'
 import { Placement } from './placement.ts'
 import { roughSize, spanDamagedKeys, spanDeadLetters, spanQueues, spanSurvey } from './queues.ts'
-import { spanCronPauses, spanFlows, spanLimits, spanSchedules, spanTicks } from './services.ts'
+import { spanCronPauses, spanFlows, spanFlowWatch, spanLimits, spanSchedules, spanTicks } from './services.ts'
 import { Spread } from './spread.ts'
 
 /** Members of a link that stand for the namespace as a whole. What needs Redis of them uses the first partition. */
@@ -112,6 +112,7 @@ export class PartitionedLink extends Link {
       survey: spanSurvey(spread((part) => part.survey)),
       damaged: spanDamagedKeys(spread((part) => ({ prefix: part.keys.prefix, damaged: part.damaged }))),
       flowRecords: spanFlows(spread((part) => part.flowRecords)),
+      flowWatch: spanFlowWatch(spread((part) => part.flowWatch)),
       schedules: spanSchedules(spread((part) => part.schedules)),
       ticks: spanTicks(spread((part) => part.ticks)),
       cronPauses: spanCronPauses(spread((part) => part.cronPauses)),

@@ -1,5 +1,6 @@
 import { OptionsError } from '../errors.ts'
 import type { CronPauseRecord, CronPauses } from '../redis/cron-pauses.ts'
+import type { FlowWatch } from '../redis/flow-watch.ts'
 import type { FlowRecords } from '../redis/flows.ts'
 import type { LimitRecords } from '../redis/limits.ts'
 import type { ScheduleRecords } from '../redis/schedules.ts'
@@ -10,15 +11,14 @@ import type { Members, Spread } from './spread.ts'
 
 /** A flow and all its members lie in one partition: its id is a hash tag, with which the ids of its members begin. */
 export function spanFlows(spread: Spread<FlowRecords>): FlowRecords {
-  const { home } = spread
   const spanned: Members<FlowRecords> = {
     take: (flowId, ...rest) => spread.of(flowId).take(flowId, ...rest),
     write: (flowId, ...rest) => spread.of(flowId).write(flowId, ...rest),
     start: (flowId, ...rest) => spread.of(flowId).start(flowId, ...rest),
     note: (flowId, ...rest) => spread.of(flowId).note(flowId, ...rest),
     end: (flowId, ...rest) => spread.of(flowId).end(flowId, ...rest),
+    endSome: (flowId, ...rest) => spread.of(flowId).endSome(flowId, ...rest),
     place: (flowId, ...rest) => spread.of(flowId).place(flowId, ...rest),
-    add: (flowId, ...rest) => spread.of(flowId).add(flowId, ...rest),
     reopen: (flowId, ...rest) => spread.of(flowId).reopen(flowId, ...rest),
     cancel: (flowId, ...rest) => spread.of(flowId).cancel(flowId, ...rest),
     read: (flowId) => spread.of(flowId).read(flowId),
@@ -29,20 +29,28 @@ export function spanFlows(spread: Spread<FlowRecords>): FlowRecords {
     out: (flowId) => spread.of(flowId).out(flowId),
     calls: (flowId, ...rest) => spread.of(flowId).calls(flowId, ...rest),
     results: (flowId, ...rest) => spread.of(flowId).results(flowId, ...rest),
-    unwatch: (flowId) => spread.of(flowId).unwatch(flowId),
     running: (jobIds) => spread.aligned(jobIds, itself, (part, own) => part.running(own)),
     gone: async (jobs) => (await spread.groups(jobs, jobIdOf, (part, own) => part.gone(own))).flat(),
     list: async (limit) => {
       const flows = await spread.concat((part) => part.list(limit))
       return flows.sort((a, b) => Number(b.fields[2]) - Number(a.fields[2])).slice(0, limit)
     },
-    sweep: async () => void (await spread.each((part) => part.sweep())),
-    watched: () => spread.concat((part) => part.watched()),
-    // One worker looks after the flows of all partitions.
-    lead: (workerId, leaseMs) => home.lead(workerId, leaseMs),
-    resign: (workerId) => home.resign(workerId),
   }
   return spanned as FlowRecords
+}
+
+/** One worker looks after the flows of all partitions. */
+export function spanFlowWatch(spread: Spread<FlowWatch>): FlowWatch {
+  const { home } = spread
+  const spanned: Members<FlowWatch> = {
+    isNeeded: async () => (await spread.each((part) => part.isNeeded())).includes(true),
+    flows: () => spread.concat((part) => part.flows()),
+    remove: (flowId) => spread.of(flowId).remove(flowId),
+    lead: (workerId, leaseMs) => home.lead(workerId, leaseMs),
+    resign: (workerId) => home.resign(workerId),
+    sweep: async () => void (await spread.each((part) => part.sweep())),
+  }
+  return spanned as FlowWatch
 }
 
 /** A schedule lies with its ticks, whose ids are `<name>:<unix ms>`. */

@@ -11,10 +11,10 @@ import type { ScriptValue } from './scripts.ts'
 
 /** Members per call, so that no script holds the server for long. */
 export const FLOW_PAGE = 500
+/** Steps of one call that ends members: looks at one that comes after, or one added. Some milliseconds of Redis. */
+const FLOW_STEPS = 1_000
 /** Time that a flow whose producer died while it wrote it is kept, in ms. */
 const CREATING_MS = 600_000
-/** Flows of the list that are looked at together, to find those whose time is over. */
-const SWEEP_PAGE = 100
 
 /** A member's definition as text, and the members around it. */
 export interface WrittenMember {
@@ -32,11 +32,29 @@ export interface MemberJob {
   queueName: string
 }
 
+/** Note of a worker on the end of a member: what it was, and what its handler has added. */
+export interface MemberNote {
+  outcome: MemberOutcome
+  result: Uint8Array | null
+  added?: readonly Omit<WrittenMember, 'key'>[]
+}
+
 /** End of a member, as far as it is known: the outcome where a result shows it, `otherwise` where not even a note does. */
 export interface MemberEnd extends MemberJob {
   outcome: MemberOutcome | undefined
   otherwise: MemberOutcome | undefined
   result: Uint8Array | undefined
+}
+
+/** Progress of one call that ends members. */
+export interface EndedMembers {
+  state: string
+  /** Members that have ended by it. */
+  ended: number
+  /** Members that something is to be done about now. */
+  ready: string[]
+  /** True where the call has to be repeated. */
+  isMore: boolean
 }
 
 /** One task on a member, decided. */
@@ -104,44 +122,67 @@ export class FlowRecords {
     return started === 1
   }
 
-  /** Notes how a running member ends; false where its lease is lost. */
-  async note(
-    flowId: string,
-    key: string,
-    claim: Held,
-    outcome: MemberOutcome,
-    result: Uint8Array | null,
-  ): Promise<boolean> {
+  /**
+   * Notes how a running member ends, with the members that it has added, in the order they were added; false where its
+   * lease is lost.
+   */
+  async note(flowId: string, key: string, claim: Held, { added = [], outcome, result }: MemberNote): Promise<boolean> {
     const keys = this.#keys
-    const scriptKeys = [
-      keys.flow(flowId),
-      keys.flowOpen(flowId),
-      keys.flowResults(flowId),
-      keys.inProgress(claim.jobId),
-    ]
-    const [noted] = await this.#calls.script('flowNote', scriptKeys, [claim.token, key, outcome, result ?? ''])
-    return noted === 1
+    const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowCalls(flowId), keys.flowResults(flowId)]
+    scriptKeys.push(keys.queue(claim.queueName), keys.inProgress(claim.jobId), keys.retry(claim.jobId))
+    for (let from = 0; ; from += FLOW_PAGE) {
+      const isLast = from + FLOW_PAGE >= added.length
+      const drafts = added
+        .slice(from, from + FLOW_PAGE)
+        .flatMap(({ after, definition, next, payload }) => [after.join(','), next.join(','), definition, payload])
+      const args = [
+        claim.jobId,
+        claim.token,
+        claim.jobTry,
+        key,
+        isLast ? outcome : '',
+        isLast ? (result ?? '') : '',
+        from,
+        ...drafts,
+      ]
+      const [noted] = await this.#calls.script('flowNote', scriptKeys, args)
+      if (noted !== 1 || isLast) return noted === 1
+    }
   }
 
-  /** Ends members whose jobs are gone; returns the flow's state and those that are ready now. */
-  async end(flowId: string, members: readonly MemberEnd[]): Promise<{ state: string; ended: number; ready: string[] }> {
-    const keys = this.#keys
-    const answer = { state: '', ended: 0, ready: [] as string[] }
+  /** Ends members whose jobs are gone; returns the flow's state and those that something is to be done about now. */
+  async end(flowId: string, members: readonly MemberEnd[]): Promise<Omit<EndedMembers, 'isMore'>> {
+    const all = { state: '', ended: 0, ready: [] as string[] }
     for (let from = 0; from < members.length; from += FLOW_PAGE) {
       const page = members.slice(from, from + FLOW_PAGE)
-      const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowOut(flowId), keys.flowTodo(flowId)]
-      scriptKeys.push(keys.flowCalls(flowId), keys.flowResults(flowId), keys.flowWatch, keys.held)
-      const args: ScriptValue[] = [flowId, keys.flowChannel(flowId)]
-      for (const { jobId, key, otherwise, outcome, queueName, result } of page) {
-        scriptKeys.push(keys.queue(queueName), keys.job(jobId))
-        args.push(key, jobId, outcome ?? '', otherwise ?? '', result ?? '')
+      for (let isMore = true; isMore;) {
+        const part = await this.endSome(flowId, page)
+        all.state = part.state
+        all.ended += part.ended
+        for (const key of part.ready) all.ready.push(key)
+        isMore = part.isMore
       }
-      const [state, ended, ...ready] = await this.#calls.script('flowEnd', scriptKeys, args)
-      answer.state = readId(state as Buffer)
-      answer.ended += Number(ended)
-      for (const each of ready) answer.ready.push(readId(each as Buffer))
     }
-    return answer
+    return all
+  }
+
+  /** A part of what `end` does, by one call of a bounded length. Whatever it leaves, any later call finds. */
+  async endSome(flowId: string, members: readonly MemberEnd[], steps = FLOW_STEPS): Promise<EndedMembers> {
+    const keys = this.#keys
+    const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowOut(flowId), keys.flowTodo(flowId)]
+    scriptKeys.push(keys.flowCalls(flowId), keys.flowResults(flowId), keys.flowWatch, keys.held)
+    const args: ScriptValue[] = [flowId, keys.flowChannel(flowId), steps]
+    for (const { jobId, key, otherwise, outcome, queueName, result } of members) {
+      scriptKeys.push(keys.queue(queueName), keys.job(jobId))
+      args.push(key, jobId, outcome ?? '', otherwise ?? '', result ?? '')
+    }
+    const [state, ended, isMore, ...ready] = await this.#calls.script('flowEnd', scriptKeys, args)
+    return {
+      state: readId(state as Buffer),
+      ended: Number(ended),
+      ready: ready.map((key) => readId(key as Buffer)),
+      isMore: isMore === 1,
+    }
   }
 
   /** Carries out tasks on members; returns those that are out without a job, and a queue that is no sorted set. */
@@ -162,21 +203,6 @@ export class FlowRecords {
     return { bare: placements.filter((_, i) => reply[i] === 2), faultyQueue: faulty?.queueName }
   }
 
-  /** Adds members while the one that adds them runs; false where its lease is lost, or the flow ends. */
-  async add(
-    flowId: string,
-    parent: string,
-    claim: Held,
-    members: readonly { number: number; definition: string; after: readonly string[]; payload: Buffer }[],
-  ): Promise<boolean> {
-    const scriptKeys = [...this.#written(flowId), this.#keys.inProgress(claim.jobId)]
-    const args: ScriptValue[] = [claim.token, parent]
-    for (const { after, definition, number, payload } of members)
-      args.push(number, definition, after.join(','), payload)
-    const [added] = await this.#calls.script('flowAdd', scriptKeys, args)
-    return added === 1
-  }
-
   /** Opens members again by a plan that was made for this version of the flow; false where it has changed since. */
   async reopen(
     flowId: string,
@@ -187,7 +213,7 @@ export class FlowRecords {
     const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowOut(flowId), keys.flowTodo(flowId)]
     scriptKeys.push(keys.flowCalls(flowId), keys.flowResults(flowId), keys.flowWatch)
     const args: ScriptValue[] = [flowId, version, keys.flowsChannel, plan.staysFailed ? '1' : '', plan.drop.length]
-    args.push(...plan.drop)
+    for (const key of plan.drop) args.push(key)
     for (const [key, task] of plan.reopen) args.push(key, task)
     const [opened] = await this.#calls.script('flowReopen', scriptKeys, args)
     return opened === 1
@@ -236,9 +262,7 @@ export class FlowRecords {
 
   /** Fields of a flow's hash, null where there are none. */
   async fields(flowId: string, names: readonly string[]): Promise<(string | null)[]> {
-    if (names.length === 0) return []
-    const [values] = (await this.#calls.pipeline([['hmget', this.#keys.flow(flowId), ...names]])) as [(string | null)[]]
-    return values
+    return (await this.#inPages('hmget', this.#keys.flow(flowId), names)) as (string | null)[]
   }
 
   /** Keeps reasons of members that end without a job. */
@@ -251,7 +275,7 @@ export class FlowRecords {
   async todo(flowId: string, members?: readonly string[]): Promise<Map<string, string>> {
     const key = this.#keys.flowTodo(flowId)
     if (members) {
-      const [tasks] = (await this.#calls.pipeline([['hmget', key, ...members]])) as [(string | null)[]]
+      const tasks = (await this.#inPages('hmget', key, members)) as (string | null)[]
       return new Map(members.flatMap((member, i) => (tasks[i] ? [[member, tasks[i]]] : [])))
     }
     const [all] = (await this.#calls.pipeline([['hgetall', key]])) as [Record<string, string>]
@@ -283,12 +307,12 @@ export class FlowRecords {
 
   /** Payloads of members as they were given. */
   calls(flowId: string, members: readonly string[]): Promise<(Buffer | null)[]> {
-    return this.#buffers(this.#keys.flowCalls(flowId), members)
+    return this.#inPages('hmgetBuffer', this.#keys.flowCalls(flowId), members) as Promise<(Buffer | null)[]>
   }
 
   /** Results of members, as workers of either language wrote them. */
   results(flowId: string, members: readonly string[]): Promise<(Buffer | null)[]> {
-    return this.#buffers(this.#keys.flowResults(flowId), members)
+    return this.#inPages('hmgetBuffer', this.#keys.flowResults(flowId), members) as Promise<(Buffer | null)[]>
   }
 
   /** Those of these jobs that have left their queues and have no payload; with their results where these are kept. */
@@ -305,7 +329,7 @@ export class FlowRecords {
       )
       const gone = page.filter((_, i) => places[2 * i] === null && places[2 * i + 1] === 0)
       const results = await this.#calls.attempt(gone.map(({ jobId }): Call => ['getBuffer', keys.result(jobId)]))
-      found.push(...gone.map((job, i) => ({ job, result: results[i] instanceof Buffer ? results[i] : null })))
+      gone.forEach((job, i) => found.push({ job, result: results[i] instanceof Buffer ? results[i] : null }))
     }
     return found
   }
@@ -330,57 +354,19 @@ export class FlowRecords {
     return flows.filter(({ fields }) => fields[1] !== null)
   }
 
-  /** Takes flows whose time is over off the list: a sample of it, and another while many of a sample are gone. */
-  async sweep(): Promise<void> {
-    const { flows } = this.#keys
-    for (let gone = SWEEP_PAGE; gone > SWEEP_PAGE / 4;) {
-      const [ids] = (await this.#calls.pipeline([['zrandmember', flows, SWEEP_PAGE]])) as [string[]]
-      const found = await this.#calls.pipeline(ids.map((id): Call => ['exists', this.#keys.flow(id)]))
-      const past = ids.filter((_, i) => found[i] === 0)
-      if (past.length > 0) await this.#calls.pipeline([['zrem', flows, ...past]])
-      gone = past.length
-    }
-  }
-
-  /** Flows that have not ended. */
-  async watched(): Promise<string[]> {
-    const [ids] = (await this.#calls.pipeline([['zrange', this.#keys.flowWatch, 0, -1]])) as [string[]]
-    return ids
-  }
-
-  /** Takes a flow off the watch whose keys are gone. */
-  async unwatch(flowId: string): Promise<void> {
-    await this.#calls.pipeline([['zrem', this.#keys.flowWatch, flowId]])
-  }
-
-  /** Takes or renews the lease of the conductor; false where another worker has it, which costs one command. */
-  async lead(workerId: string, leaseMs: number): Promise<boolean> {
-    const key = this.#keys.flowConductor
-    const [holder] = (await this.#calls.pipeline([['get', key]])) as [string | null]
-    if (holder !== null && holder !== workerId) return false
-    const options = holder === null ? ['NX'] : []
-    const [taken] = await this.#calls.pipeline([['set', key, workerId, 'PX', leaseMs, ...options]])
-    return taken === 'OK'
-  }
-
-  /** Gives the lease of the conductor back. */
-  async resign(workerId: string): Promise<void> {
-    const [holder] = (await this.#calls.pipeline([['get', this.#keys.flowConductor]])) as [string | null]
-    if (holder === workerId) await this.#calls.pipeline([['del', this.#keys.flowConductor]])
-  }
-
   #written(flowId: string): string[] {
     const keys = this.#keys
     return [keys.flow(flowId), keys.flowOpen(flowId), keys.flowTodo(flowId), keys.flowCalls(flowId)]
   }
 
-  async #buffers(key: string, members: readonly string[]): Promise<(Buffer | null)[]> {
-    if (members.length === 0) return []
-    const values: (Buffer | null)[] = []
-    for (let from = 0; from < members.length; from += FLOW_PAGE) {
-      const page = members.slice(from, from + FLOW_PAGE)
-      const [part] = (await this.#calls.pipeline([['hmgetBuffer', key, ...page]])) as [(Buffer | null)[]]
-      values.push(...part)
+  /** Values of a hash by their names, which may be too many for one call. */
+  async #inPages(command: 'hmget' | 'hmgetBuffer', key: string, names: readonly string[]): Promise<unknown[]> {
+    const values: unknown[] = []
+    for (let from = 0; from < names.length; from += FLOW_PAGE) {
+      const [part] = (await this.#calls.pipeline([[command, key, ...names.slice(from, from + FLOW_PAGE)]])) as [
+        unknown[],
+      ]
+      for (const value of part) values.push(value)
     }
     return values
   }

@@ -13,6 +13,7 @@ import { describeFault } from './faults.ts'
 import { Holds } from './holds.ts'
 import { ForeignResults } from './foreign-results.ts'
 import { FlowRecords } from './flows.ts'
+import { FlowWatch } from './flow-watch.ts'
 import { FrozenJobs } from './frozen-jobs.ts'
 import { KeySurvey } from './key-survey.ts'
 import { JobPages } from './job-pages.ts'
@@ -89,6 +90,7 @@ export class Link {
   readonly schedules: ScheduleRecords
   readonly uniqueJobs: UniqueJobs
   readonly flowRecords: FlowRecords
+  readonly flowWatch: FlowWatch
   /** Keys of a wrong type that reads over this link met, the first thousand. */
   readonly metDamage: Set<string>
   /** Time a call may wait for Redis, in ms. */
@@ -141,6 +143,7 @@ export class Link {
       timeoutMs: this.timeoutMs,
     })
     this.flowRecords = new FlowRecords(calls, keys, options.expiresExtraMs)
+    this.flowWatch = new FlowWatch(calls, keys)
     this.limitRecords = new LimitRecords(connection, calls, keys, options.expiresExtraMs)
     this.schedules = new ScheduleRecords(connection, calls, keys, options.expiresExtraMs)
   }

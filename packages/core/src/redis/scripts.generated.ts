@@ -7,10 +7,9 @@
 // enqueueUnique: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] ARGV[14] ARGV[15] ARGV[16] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
 // enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
 // finish: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
-// flowAdd: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
 // flowCancel: KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
-// flowEnd: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
-// flowNote: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
+// flowEnd: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
+// flowNote: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // flowPlace: ARGV[1] ARGV[2] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5]
 // flowReopen: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // flowStart: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6]
@@ -31,7 +30,7 @@
 // reschedule: ARGV[1] ARGV[2] ARGV[3] ARGV[8i+4..8i+11] KEYS[4i+1] KEYS[4i+2] KEYS[4i+3] KEYS[4i+4]
 // rescore: ARGV[1] ARGV[2..] KEYS[1] KEYS[2] KEYS[3..]
 // reserve: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7..] KEYS[1] KEYS[2] KEYS[3]
-// scheduleTake: ARGV[1] ARGV[2] KEYS[1]
+// scheduleTake: ARGV[1] ARGV[2] ARGV[3] KEYS[1]
 // scheduleWrite: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] ARGV[14] KEYS[1] KEYS[2] KEYS[3] KEYS[4]
 // setTry: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2]
 // sift: ARGV[1] KEYS[3i+1] KEYS[3i+2] KEYS[3i+3]
@@ -499,39 +498,6 @@ for l = 1, #KEYS - 4 - 4 * jobs do
 end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
-  flowAdd: `local flow, open, todo, calls, in_progress = unpack(KEYS, 1, 5)
-local parent = ARGV[2]
-local state, version = unpack(redis.call('HMGET', flow, 'state', 'version'))
-if redis.call('GET', in_progress) ~= ARGV[1] or redis.call('SISMEMBER', open, parent) == 0 then return { 0 } end
-if state ~= 'running' then return { 0 } end
-local function each_of_family(key, visit)
-  visit(key)
-  for n = 0, tonumber(redis.call('HGET', flow, 'k:' .. key) or 0) - 1 do each_of_family(key .. '.' .. n, visit) end
-end
-
-local after_parent = redis.call('HGET', flow, 'x:' .. parent) or ''
-redis.call('HSET', flow, 'kids', '1')
-for i = 3, #ARGV, 4 do
-  local number, definition, after, payload = unpack(ARGV, i, i + 3)
-  local key = parent .. '.' .. number
-  if redis.call('HSETNX', flow, 'm:' .. key, definition) == 1 then
-    local task = 'start:'
-    for before in string.gmatch(after, '[^,]+') do
-      each_of_family(before, function(kin)
-        local next = redis.call('HGET', flow, 'x:' .. kin) or ''
-        redis.call('HSET', flow, 'x:' .. kin, next == '' and key or next .. ',' .. key)
-        if redis.call('SISMEMBER', open, kin) == 1 then task = 'hold:' end
-      end)
-    end
-    redis.call('HSET', flow, 'a:' .. key, after, 'x:' .. key, after_parent)
-    local kids = tonumber(redis.call('HGET', flow, 'k:' .. parent) or 0)
-    redis.call('HSET', flow, 'k:' .. parent, math.max(kids, tonumber(number) + 1))
-    redis.call('HSET', calls, key, payload)
-    redis.call('SADD', open, key)
-    redis.call('HSET', todo, key, task .. version)
-  end
-end
-return { 1 }`,
   flowCancel: `local flow, open, out, todo, held = unpack(KEYS, 1, 5)
 local state = redis.call('HGET', flow, 'state')
 if state == 'running' then
@@ -565,27 +531,33 @@ return reply`,
 local state, has_kids, version, on_unknown = unpack(redis.call('HMGET', flow, 'state', 'kids', 'version', 'unknown'))
 if not state then
   redis.pcall('ZREM', watch, ARGV[1])
-  return { '', 0 }
+  return { '', 0, 0 }
 end
-local ready, ended, failed = {}, 0, false
-
-local function append_family(list, key)
-  list[#list + 1] = key
-  local kids = has_kids and tonumber(redis.call('HGET', flow, 'k:' .. key) or 0) or 0
-  for n = 0, kids - 1 do append_family(list, key .. '.' .. n) end
-end
+local time = redis.call('TIME')
+local micros, left = tonumber(time[2]), tonumber(ARGV[3])
+local ready, ended, failed, is_more = {}, 0, false, false
 
 local function open_before(key)
-  local before, found = {}, {}
-  for parent in string.gmatch(redis.call('HGET', flow, 'a:' .. key) or '', '[^,]+') do append_family(before, parent) end
-  for from = 1, #before, 1000 do
-    local last = math.min(from + 999, #before)
-    for i, is_open in ipairs(redis.call('SMISMEMBER', open, unpack(before, from, last))) do
-      if is_open == 1 then found[#found + 1] = before[from + i - 1] end
+  local level = {}
+  for parent in string.gmatch(redis.call('HGET', flow, 'a:' .. key) or '', '[^,]+') do level[#level + 1] = parent end
+  while #level > 0 do
+    local kids, pages = {}, math.ceil(#level / 1000)
+    for page = 0, pages - 1 do
+      local from = (page + micros) % pages * 1000 + 1
+      local last = math.min(from + 999, #level)
+      local found, counts = {}, {}
+      for i, is_open in ipairs(redis.call('SMISMEMBER', open, unpack(level, from, last))) do
+        if is_open == 1 then found[#found + 1] = level[from + i - 1] end
+      end
+      if #found > 0 then return found[micros % #found + 1] end
+      left = left - (last - from) / 100
+      for i = from, has_kids and last or 0 do counts[#counts + 1] = 'k:' .. level[i] end
+      for i, count in ipairs(#counts > 0 and redis.call('HMGET', flow, unpack(counts)) or {}) do
+        for n = 0, (tonumber(count) or 0) - 1 do kids[#kids + 1] = level[from + i - 1] .. '.' .. n end
+      end
     end
+    level = kids
   end
-  local micros = tonumber(redis.call('TIME')[2])
-  return found[micros % math.max(#found, 1) + 1]
 end
 
 local function look_at(key)
@@ -604,15 +576,84 @@ local function look_at(key)
   ready[#ready + 1] = key
 end
 
+local function look_behind(key, place)
+  local lists, head = {}, key
+  while head do
+    lists[#lists + 1] = redis.call('HGET', flow, 'x:' .. head) or ''
+    head = string.match(head, '^(.*)%.')
+  end
+  local list = table.concat(lists, ',')
+  local first, last = string.find(list, '[^,]+', place or 1)
+  while first and left > 0 do
+    look_at(string.sub(list, first, last))
+    left = left - 1
+    first, last = string.find(list, '[^,]+', last + 1)
+  end
+  if first then
+    redis.call('HSET', todo, key, string.format('next:%d', first))
+    is_more = true
+  elseif place then
+    redis.call('HDEL', todo, key)
+  end
+end
+
+local function settle_drafts(parent, outcome)
+  local known = redis.call('HMGET', flow, 's:' .. parent, 'c:' .. parent, 'k:' .. parent)
+  local drafts, count, kids = tonumber(known[1] or 0), tonumber(known[2] or 0), tonumber(known[3] or 0)
+  if drafts == 0 then return true end
+  if outcome ~= 'success' or state ~= 'running' then count = 0 end
+  if kids < count then
+    has_kids = '1'
+    redis.call('HSET', flow, 'kids', has_kids)
+  end
+  while kids < count and left > 0 do
+    local key = parent .. '.' .. kids
+    local draft = redis.call('HGET', flow, 'd:' .. key)
+    local before, after, definition = string.match(draft or '', '^(.-)|(.-)|(.*)$')
+    if definition then
+      redis.call('HSET', flow, 'm:' .. key, definition, 'a:' .. key, before, 'x:' .. key, after)
+      redis.call('HDEL', flow, 'd:' .. key)
+      redis.call('SADD', open, key)
+      -- Drafts come in an order that they can run in: what is before it is open already.
+      redis.call('HSET', todo, key, (open_before(key) and 'hold:' or 'start:') .. version)
+      ready[#ready + 1] = key
+    end
+    kids, left = kids + 1, left - 1
+    redis.call('HSET', flow, 'k:' .. parent, kids)
+  end
+  local keep = math.max(kids, count)
+  while drafts > keep and left > 0 do
+    drafts, left = drafts - 1, left - 1
+    redis.call('HDEL', flow, 'd:' .. parent .. '.' .. drafts)
+    redis.call('HDEL', calls, parent .. '.' .. drafts)
+  end
+  if kids >= count and drafts <= keep then
+    redis.call('HDEL', flow, 's:' .. parent, 'c:' .. parent)
+    return true
+  end
+  redis.call('HSET', flow, 's:' .. parent, drafts)
+  return false
+end
+
 for m = 0, (#KEYS - 8) / 2 - 1 do
+  if left <= 0 then
+    is_more = true
+    break
+  end
   local queue, job = KEYS[2 * m + 9], KEYS[2 * m + 10]
-  local key, id, outcome, otherwise, result = unpack(ARGV, 5 * m + 3, 5 * m + 7)
-  local is_gone = redis.call('SISMEMBER', open, key) == 1
-    and redis.call('HEXISTS', todo, key) == 0
+  local key, id, outcome, otherwise, result = unpack(ARGV, 5 * m + 4, 5 * m + 8)
+  local task = redis.call('HGET', todo, key)
+  local place = task and tonumber(string.match(task, '^next:(%d+)$'))
+  local is_gone = not task
+    and redis.call('SISMEMBER', open, key) == 1
     and type(redis.pcall('ZSCORE', queue, id)) ~= 'string'
     and redis.call('EXISTS', job) == 0
   if is_gone and outcome == '' then outcome = redis.call('HGET', flow, 'n:' .. key) or otherwise end
-  if is_gone and outcome ~= '' then
+  if place then
+    look_behind(key, place)
+  elseif is_gone and outcome ~= '' and not settle_drafts(key, outcome) then
+    is_more = true
+  elseif is_gone and outcome ~= '' then
     ended = ended + 1
     redis.call('SREM', open, key)
     redis.call('SREM', out, key)
@@ -622,14 +663,13 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     if result ~= '' then redis.call('HSET', results, key, result) end
     local is_fine = outcome == 'success' or outcome == 'skipped' or (outcome == 'unknown' and on_unknown == 'succeed')
     failed = failed or not is_fine
-    -- A member after one that was added by another comes after that too: its own list has it.
-    for child in string.gmatch(redis.call('HGET', flow, 'x:' .. key) or '', '[^,]+') do look_at(child) end
+    look_behind(key)
   end
+  left = left - 1
 end
 if failed then redis.call('HSET', flow, 'failed', '1') end
 if ended > 0 and redis.call('SCARD', open) == 0 then
   state = state == 'cancelling' and 'cancelled' or redis.call('HGET', flow, 'failed') and 'failed' or 'complete'
-  local time = redis.call('TIME')
   redis.call('HSET', flow, 'state', state, 'ended', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
   redis.call('DEL', todo)
   for _, key in ipairs({ flow, calls, results }) do
@@ -637,13 +677,36 @@ if ended > 0 and redis.call('SCARD', open) == 0 then
   end
   redis.pcall('ZREM', watch, ARGV[1])
   redis.pcall('PUBLISH', ARGV[2], state)
+  is_more = false
 end
-local reply = { state, ended }
-for i = 1, #ready do reply[i + 2] = ready[i] end
+local reply = { state, ended, is_more and 1 or 0 }
+for i = 1, #ready do reply[i + 3] = ready[i] end
 return reply`,
-  flowNote: `if redis.call('GET', KEYS[4]) ~= ARGV[1] or redis.call('SISMEMBER', KEYS[2], ARGV[2]) == 0 then return { 0 } end
-redis.call('HSET', KEYS[1], 'n:' .. ARGV[2], ARGV[3])
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[3], ARGV[2], ARGV[4]) end
+  flowNote: `local flow, open, calls, results, queue, in_progress, retry = unpack(KEYS, 1, 7)
+local member, outcome, result = ARGV[4], ARGV[5], ARGV[6]
+redis.call('HLEN', calls)
+redis.call('HLEN', results)
+local stored = tonumber(redis.call('HGET', flow, 's:' .. member) or 0)
+local holder = redis.pcall('GET', in_progress)
+local held = holder == ARGV[2]
+if type(holder) ~= 'string' then
+  held = redis.pcall('GET', retry) == ARGV[3] and type(redis.pcall('ZSCORE', queue, ARGV[1])) == 'string'
+end
+if not held or redis.call('SISMEMBER', open, member) == 0 then return { 0 } end
+local count = tonumber(ARGV[7])
+for i = 8, #ARGV, 4 do
+  local before, after, definition, payload = unpack(ARGV, i, i + 3)
+  local key = member .. '.' .. count
+  redis.call('HSET', flow, 'd:' .. key, before .. '|' .. after .. '|' .. definition)
+  redis.call('HSET', calls, key, payload)
+  count = count + 1
+end
+if count > stored then redis.call('HSET', flow, 's:' .. member, count) end
+if outcome ~= '' then
+  redis.call('HSET', flow, 'n:' .. member, outcome)
+  if count > 0 or stored > 0 then redis.call('HSET', flow, 'c:' .. member, count) end
+  if result ~= '' then redis.call('HSET', results, member, result) end
+end
 return { 1 }`,
   flowPlace: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -709,31 +772,47 @@ return reply`,
 local version = redis.call('HGET', flow, 'version')
 local dropped = tonumber(ARGV[5])
 if version ~= ARGV[2] or redis.call('HGET', flow, 'state') == 'creating' then return { 0 } end
-for i = 6 + dropped, #ARGV, 2 do
-  if redis.call('SISMEMBER', open, ARGV[i]) == 1 then return { 0 } end
+
+local function each_thousand(args, call)
+  for from = 1, #args, 1000 do call(unpack(args, from, math.min(from + 999, #args))) end
 end
-version = string.format('%.0f', tonumber(version) + 1)
-redis.call('ZADD', watch, 0, ARGV[1])
+local function fields_of(list, key, letters)
+  for letter in string.gmatch(letters, '.') do list[#list + 1] = letter .. ':' .. key end
+end
+
+local going, opening, fields, outs, tasks = {}, {}, {}, {}, {}
 for i = 6, 5 + dropped do
-  local key = ARGV[i]
-  for letter in string.gmatch('maxkenwr', '.') do redis.call('HDEL', flow, letter .. ':' .. key) end
-  redis.call('HDEL', calls, key)
-  redis.call('HDEL', results, key)
+  going[#going + 1] = ARGV[i]
+  fields_of(fields, ARGV[i], 'maxkenwr')
 end
+local new_version = string.format('%.0f', tonumber(version) + 1)
 for i = 6 + dropped, #ARGV, 2 do
   local key, task = ARGV[i], ARGV[i + 1]
-  for letter in string.gmatch('kenwr', '.') do redis.call('HDEL', flow, letter .. ':' .. key) end
-  redis.call('HDEL', results, key)
-  redis.call('SADD', open, key)
+  opening[#opening + 1] = key
+  fields_of(fields, key, 'kenwr')
   if task == 'out' then
-    redis.call('SADD', out, key)
+    outs[#outs + 1] = key
   else
-    redis.call('HSET', todo, key, task .. ':' .. version)
+    tasks[#tasks + 1] = key
+    tasks[#tasks + 1] = task .. ':' .. new_version
   end
 end
+local is_open = false
+each_thousand(opening, function(...)
+  for _, is_member in ipairs(redis.call('SMISMEMBER', open, ...)) do is_open = is_open or is_member == 1 end
+end)
+if is_open then return { 0 } end
+redis.call('ZADD', watch, 0, ARGV[1])
+each_thousand(going, function(...) redis.call('HDEL', calls, ...) end)
+each_thousand(going, function(...) redis.call('HDEL', results, ...) end)
+each_thousand(opening, function(...) redis.call('HDEL', results, ...) end)
+each_thousand(fields, function(...) redis.call('HDEL', flow, ...) end)
+each_thousand(opening, function(...) redis.call('SADD', open, ...) end)
+each_thousand(outs, function(...) redis.call('SADD', out, ...) end)
+each_thousand(tasks, function(...) redis.call('HSET', todo, ...) end)
 redis.call('HDEL', flow, 'ended')
 if ARGV[4] ~= '1' then redis.call('HDEL', flow, 'failed') end
-redis.call('HSET', flow, 'state', 'running', 'version', version)
+redis.call('HSET', flow, 'state', 'running', 'version', new_version)
 for _, key in ipairs({ flow, calls, results }) do redis.call('PERSIST', key) end
 redis.pcall('PUBLISH', ARGV[3], ARGV[1])
 return { 1 }`,
@@ -1587,7 +1666,7 @@ if #faults > 0 then out[#out + 1] = faults end
 return out`,
   scheduleTake: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local names = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
+local names = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3] == '1' and now + ARGV[1] or now, 'LIMIT', 0, ARGV[2])
 for _, name in ipairs(names) do redis.call('ZADD', KEYS[1], now + ARGV[1], name) end
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
 local out = { now, (first == nil or first == 'inf') and '' or first }
@@ -1838,12 +1917,11 @@ export const luaShas = {
   enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
   finish: '1d49dd6e437d7f217ef684b7748475b1bc2bba4f',
-  flowAdd: 'cedddf2511568b6ea085eed6ebd521b7b1046317',
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
-  flowEnd: '30fa8c1bf544a5821d53635aa41031a9df01d1aa',
-  flowNote: '04d425fd92863e60a2f9dfb7a3494d797626b7a6',
+  flowEnd: '425c86b8d9c8039f75950a4e8fa729e31bdc83a8',
+  flowNote: '5566a38b02c23b36cadaf83b0c46ef367231870e',
   flowPlace: 'ac926502c51e599486a4f906c7a1e18940d8cbb5',
-  flowReopen: '75a516c2c3da56918cf0c08c36aa2163c2b7004f',
+  flowReopen: 'dab09344ab943f7c30bc573b0fabffeed428e878',
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
@@ -1862,7 +1940,7 @@ export const luaShas = {
   reschedule: '9c6cd4410b5eae659ca1e9276c3e49ab1dcdc31f',
   rescore: 'e744935017cd7b1d31e0d1217d8090c719f360a6',
   reserve: '7ea735bf487d3b3a9ce69cc4784ab7dc7455d891',
-  scheduleTake: '644ef1c6fdf63e0cbcf03b02a2889063d6830480',
+  scheduleTake: '64b0701467d12408853f58c331b7f0cde0535150',
   scheduleWrite: 'f3b6334a94ee1d4b1f7002bbd0a792feb0358b7d',
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',

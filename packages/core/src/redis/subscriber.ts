@@ -31,6 +31,7 @@ export class Subscriber {
   #closed = false
   /** Called when the connection is back after an outage. */
   onUp: (() => void) | undefined
+  readonly #whenUp = new Set<() => void>()
 
   /** `timeoutMs`: how long `listen` waits for Redis; default: for ever. */
   constructor(target: RedisTarget, log: Log, timeoutMs?: number) {
@@ -62,6 +63,12 @@ export class Subscriber {
       throw error
     }
     return () => this.#unlisten(name, channel, listener)
+  }
+
+  /** Calls back, in addition to `onUp`, when the connection is back after an outage. The answer ends that. */
+  whenUp(listener: () => void): () => void {
+    this.#whenUp.add(listener)
+    return () => this.#whenUp.delete(listener)
   }
 
   async close(): Promise<void> {
@@ -113,6 +120,7 @@ export class Subscriber {
     try {
       if (names.length > 0) await connection.run((client) => client.subscribe(...names))
       this.onUp?.()
+      for (const listener of this.#whenUp) listener()
     } catch (error) {
       if (!this.#closed) this.#log.warn({ err: error }, 'subscribing again failed')
     }

@@ -1,5 +1,5 @@
 import { FlowMachine } from '@arq-ts/protocol/flows'
-import type { FlowNode, MemberOutcome } from '@arq-ts/protocol/flows'
+import type { FlowGraph, FlowNode, MemberOutcome } from '@arq-ts/protocol/flows'
 import { decodeJob, encodeResult } from '@arq-ts/protocol/jobs'
 import { takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
@@ -13,6 +13,8 @@ import { FlowDriver } from '../../src/flows/driver.ts'
 import { FlowBuilder } from '../../src/flows/builder.ts'
 import { Flows } from '../../src/flows/flows.ts'
 import { planTasks } from '../../src/flows/placing.ts'
+import type { Held } from '../../src/redis/broker-calls.ts'
+import type { WrittenMember } from '../../src/redis/flows.ts'
 import { Link } from '../../src/redis/link.ts'
 import { silent } from './support.ts'
 
@@ -40,6 +42,9 @@ class Twin {
   /** Members whose job is gone, and whose end nobody has noted: their worker was killed then, or is Python's. */
   readonly #unnoted = new Map<string, MemberOutcome>()
   readonly #runs = new Map<string, number>()
+  /** What members have added whose end is to be noted. */
+  readonly #added = new Map<string, FlowGraph>()
+  readonly #notedInVain = new Set<string>()
   readonly model: FlowMachine
   readonly outcomes: Map<string, MemberOutcome>
   readonly flowId: string
@@ -78,7 +83,7 @@ class Twin {
     const queued = [...model.out].filter((key) => !this.#running.has(key) && !this.#unnoted.has(key))
     if (roll < 0.35 && model.todo.size > 0) await this.place(pick([...model.todo.keys()]))
     else if (roll < 0.55 && queued.length > 0) await this.claim(pick(queued))
-    else if (roll < 0.62 && this.#running.size > 0) await this.add(pick([...this.#running]))
+    else if (roll < 0.62 && this.#running.size > 0) await this.noteInVain(pick([...this.#running]))
     else if (roll < 0.85 && this.#running.size > 0) await this.settle(pick([...this.#running]))
     else if (roll < 0.95 && this.#unnoted.size > 0) await this.end(pick([...this.#unnoted.keys()]))
     else if (roll < 0.98) await this.look()
@@ -98,37 +103,20 @@ class Twin {
   async claim(key: string): Promise<void> {
     this.#runs.set(key, (this.#runs.get(key) ?? 0) + 1)
     expect(this.#runs.get(key), `runs of ${key}`).toBe(1)
-    await database.redis.set(`arq:in-progress:${this.#id(key)}`, 'token', 'PX', 60_000)
+    const id = this.#id(key)
+    await database.redis.multi().set(`arq:in-progress:${id}`, 'token', 'PX', 60_000).set(`arq:retry:${id}`, 1).exec()
     this.#running.add(key)
   }
 
-  async add(parent: string): Promise<void> {
-    if (this.model.graph.size > 14 || this.model.state !== 'running') return
-    const siblings = [...this.model.graph.keys()].filter(
-      (key) => key.startsWith(`${parent}.`) && !key.slice(parent.length + 1).includes('.'),
-    )
-    const number = siblings.length
-    const key = `${parent}.${number}`
-    const node: FlowNode = { after: siblings.slice(0, this.#next() < 0.5 ? 1 : 0), on: 'any' }
-    const builder = new FlowBuilder((index) => `${parent}.${index}`)
-    const handles = siblings.map(() => builder.call('run', []))
-    builder.call('run', [key], { after: handles.slice(0, node.after.length) as never, on: 'any' })
-    const writing = {
-      flowId: this.flowId,
-      codec: 'pickle',
-      queueName: QUEUE,
-      limits: {},
-      nowMs: 1,
-      keepsLast: false,
-    } as const
-    const written = compileMembers(builder.members, writing).map((each, i) => ({ ...each, number: i }))
-    const claim = { jobId: this.#id(parent), queueName: QUEUE, token: 'token', jobTry: 1 }
-    // All of them again: those that are there already stay as they are.
-    expect(await link.flowRecords.add(this.flowId, parent, claim, written)).toBe(true)
-    expect(await link.flowRecords.add(this.flowId, parent, { ...claim, token: 'lost' }, written)).toBe(false)
-    this.model.add(parent, key, node)
-    this.outcomes.set(key, this.#next() < 0.7 ? 'success' : 'failure')
-    await this.compare(`add ${key}`)
+  /** A run that is noted, and whose worker dies then: the job runs again, and what that run had added does not count. */
+  async noteInVain(key: string): Promise<void> {
+    // A job that is gone without a result has ended as its note says, whoever ran it last.
+    if (this.outcomes.get(key) === 'unknown') return
+    const { added } = this.#drawKids(key)
+    const note = { outcome: 'success', result: this.#result(key, 'success'), added } as const
+    expect(await link.flowRecords.note(this.flowId, key, this.#claim(key), note)).toBe(true)
+    this.#notedInVain.add(key)
+    await this.compare(`note ${key}`)
   }
 
   /** What a worker of either language leaves of a job that ends. */
@@ -136,14 +124,24 @@ class Twin {
     const planned = this.model.state === 'cancelling' ? 'aborted' : this.outcomes.get(key)!
     const id = this.#id(key)
     const result = planned === 'unknown' ? null : this.#result(key, planned)
-    const isPython = planned === 'unknown' || this.#next() < 0.4
-    const claim = { jobId: id, queueName: QUEUE, token: 'token', jobTry: 1 }
+    const isPython = planned === 'unknown' || (this.#next() < 0.4 && !this.#notedInVain.has(key))
+    this.#notedInVain.delete(key)
     if (!isPython) {
-      expect(await link.flowRecords.note(this.flowId, key, { ...claim, token: 'lost' }, 'failure', null)).toBe(false)
-      expect(await link.flowRecords.note(this.flowId, key, claim, planned, result)).toBe(true)
+      const { added, graph } = this.#drawKids(key)
+      const note = { outcome: planned, result, added: planned === 'success' ? added : [] }
+      const lost = { ...this.#claim(key), token: 'lost' }
+      expect(await link.flowRecords.note(this.flowId, key, lost, { outcome: 'failure', result: null })).toBe(false)
+      // As finish.lua has it, a lease that lapsed is still this worker's while nobody else has taken the job.
+      if (this.#next() < 0.2) await database.redis.del(`arq:in-progress:${id}`)
+      expect(await link.flowRecords.note(this.flowId, key, this.#claim(key), note)).toBe(true)
+      this.#added.set(key, graph)
+      for (const kid of graph.keys()) this.outcomes.set(kid, this.#next() < 0.7 ? 'success' : 'failure')
     }
     const isKept = result !== null && (isPython || this.#next() < 0.5)
-    const chain = database.redis.multi().del(`arq:in-progress:${id}`, `arq:job:${id}`).zrem(QUEUE, id)
+    const chain = database.redis
+      .multi()
+      .del(`arq:in-progress:${id}`, `arq:job:${id}`, `arq:retry:${id}`)
+      .zrem(QUEUE, id)
     await (isKept ? chain.set(`arq:result:${id}`, result) : chain).exec()
     this.#running.delete(key)
     this.#unnoted.set(key, planned)
@@ -157,10 +155,18 @@ class Twin {
     const own = { key, jobId: this.#id(key), queueName: QUEUE }
     const known = result ? outcome : undefined
     const end = { ...own, outcome: known, otherwise: 'unknown' as const, result: result ?? undefined }
-    this.model.end(key, outcome)
-    // Twice, and once more for one that has not ended: only the first changes anything.
-    await link.flowRecords.end(this.flowId, [end])
-    await link.flowRecords.end(this.flowId, [end])
+    this.#endModel(key, outcome)
+    // A few steps of it, by who dies then; it is left to the conductor, or done again by another.
+    for (let parts = Math.floor(this.#next() * 4); parts > 0; parts--)
+      await link.flowRecords.endSome(this.flowId, [end], 1)
+    if (this.#next() < 0.3) {
+      await this.#driver.look(this.flowId)
+      this.#driveModel()
+    } else {
+      // Twice, and once more for one that has not ended: only the first changes anything.
+      await link.flowRecords.end(this.flowId, [end])
+      await link.flowRecords.end(this.flowId, [end])
+    }
     await this.compare(`end ${key}`)
   }
 
@@ -178,7 +184,7 @@ class Twin {
     this.model.cancel()
     for (const key of this.model.out) {
       const known = this.#unnoted.get(key)
-      if (known) this.model.end(key, known)
+      if (known) this.#endModel(key, known)
       else if (!this.#running.has(key)) this.model.end(key, 'cancelled')
     }
     this.#unnoted.clear()
@@ -199,9 +205,14 @@ class Twin {
     await this.compare(`replay ${only}`)
   }
 
+  #endModel(key: string, outcome: MemberOutcome): void {
+    this.model.end(key, outcome, this.#added.get(key))
+    this.#added.delete(key)
+  }
+
   #driveModel(): void {
     const { model } = this
-    for (const [key, outcome] of this.#unnoted) model.end(key, outcome)
+    for (const [key, outcome] of this.#unnoted) this.#endModel(key, outcome)
     this.#unnoted.clear()
     while (model.state === 'running' && model.todo.size > 0) {
       for (const key of model.todo.keys()) {
@@ -260,6 +271,32 @@ class Twin {
     const times = { enqueueTimeMs: 1, startTimeMs: 1, finishTimeMs: 1 }
     const job = { jobTry: 1, functionName: 'run', args: [], kwargs: {}, queueName: QUEUE, jobId: this.#id(key) }
     return encodeResult({ ...job, ...times, success, result: success ? `result of ${key}` : error }, 'pickle')
+  }
+
+  /** Up to three calls that a run of a member adds, some after others of them. */
+  #drawKids(parent: string): { graph: FlowGraph; added: WrittenMember[] } {
+    const graph = new Map<string, FlowNode>()
+    const builder = new FlowBuilder((index) => `${parent}.${index}`)
+    const handles: FlowMember[] = []
+    for (let count = this.model.graph.size > 14 ? 0 : Math.floor(this.#next() * 4); count > 0; count--) {
+      const after = handles.filter(() => this.#next() < 0.4)
+      const key = `${parent}.${handles.length}`
+      handles.push(builder.call('run', [key], { after: after as never, on: 'any' }))
+      graph.set(key, { after: after.map((each) => each.key), on: 'any' })
+    }
+    const own = {
+      flowId: this.flowId,
+      codec: 'pickle',
+      queueName: QUEUE,
+      limits: {},
+      nowMs: 1,
+      keepsLast: false,
+    } as const
+    return { graph, added: graph.size === 0 ? [] : compileMembers(builder.members, own) }
+  }
+
+  #claim(key: string): Held {
+    return { jobId: this.#id(key), queueName: QUEUE, token: 'token', jobTry: 1 }
   }
 
   #id(key: string): string {

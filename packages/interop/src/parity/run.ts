@@ -35,9 +35,7 @@ export class Onlooker {
     const line = await this.#child.line(new RegExp(`^\\{"id": ${id},`), { timeoutMs: 60_000 })
     const { keys } = JSON.parse(line) as { keys: Record<string, SeenKey> }
     const now = Date.now()
-    // One of our workers leases the care for flows, for seconds: chance decides if a look meets that key.
-    const lasting = Object.entries(keys).filter(([name]) => name !== 'arq:flow-conductor')
-    return new Map(lasting.map(([name, key]) => [normalName(name), normalKey(name, key, now)]))
+    return new Map(Object.entries(keys).map(([name, key]) => [normalName(name), normalKey(name, key, now)]))
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,7 @@ export type FlowTask = 'hold' | 'start' | 'free'
  *
  * A member is open until it has ended. An open one is held, in `todo` or out (with the workers):
  * todo `hold` → held → todo `free` → out → ended, and todo `start` → out → ended for one that waits for nobody.
+ * What the handler of a member adds is open from the end of that member on.
  * The flow ends with its last open member, and begins anew when a replay opens members.
  */
 export class FlowMachine {
@@ -62,9 +63,13 @@ export class FlowMachine {
     )
   }
 
-  /** Notes the end of a member; a repetition changes nothing. */
-  end(key: string, outcome: MemberOutcome): void {
+  /**
+   * Notes the end of a member; a repetition changes nothing. `added` are members that its handler has added: where it
+   * succeeded, what comes after it waits for them too.
+   */
+  end(key: string, outcome: MemberOutcome, added: FlowGraph = new Map()): void {
     if (!this.open.has(key) || this.todo.has(key)) return
+    if (outcome === 'success' && this.state === 'running') for (const [kid, node] of added) this.#add(kid, node)
     this.open.delete(key)
     this.out.delete(key)
     this.ends.set(key, outcome)
@@ -74,14 +79,6 @@ export class FlowMachine {
       if (isHeld && this.#isReady(child)) this.todo.set(child, task === 'hold' ? 'start' : 'free')
     }
     if (this.open.size === 0) this.state = this.#finalState()
-  }
-
-  /** Adds a member while `parent` is out: what comes after the parent waits for it too. */
-  add(parent: string, key: string, node: FlowNode): void {
-    if (this.#graph.has(key) || !this.out.has(parent)) return
-    this.#graph.set(key, node)
-    this.open.add(key)
-    this.todo.set(key, this.#isReady(key) ? 'start' : 'hold')
   }
 
   /** Starts no more members; returns those that are out. */
@@ -112,6 +109,13 @@ export class FlowMachine {
     }
     if (reopen.size > 0) this.state = 'running'
     return true
+  }
+
+  #add(key: string, node: FlowNode): void {
+    if (this.#graph.has(key)) return
+    this.#graph.set(key, node)
+    this.open.add(key)
+    this.todo.set(key, this.#isReady(key) ? 'start' : 'hold')
   }
 
   #waitingFor(key: string): string[] {

@@ -4,7 +4,6 @@ import {
   familiesOf,
   FlowMachine,
   membersOf,
-  parentByName,
   planReplay,
   problemOfGraph,
   putResults,
@@ -157,6 +156,15 @@ function runAtRandom(seed: number): void {
   const runs = new Map<string, number>()
   /** Members whose job has ended, and whose end nobody has noted: a kill, until the conductor looks. */
   const unnoted = new Map<string, MemberOutcome>()
+  /** What running members have added; a run that is killed adds again. */
+  const drafts = new Map<string, Map<string, FlowNode>>()
+  const end = (key: string, outcome: MemberOutcome) => {
+    const added = drafts.get(key)
+    const isAdding = machine.open.has(key) && outcome === 'success' && machine.state === 'running'
+    machine.end(key, outcome, added)
+    for (const kid of added?.keys() ?? []) if (isAdding) expect(machine.open.has(kid)).toBe(true)
+    drafts.delete(key)
+  }
   let replays = Math.floor(next() * 3)
   let isCancelled = false
   const runsInOrder = (key: string) => {
@@ -202,20 +210,24 @@ function runAtRandom(seed: number): void {
     } else if (roll < 0.85 && running.length > 0) {
       const key = pick(running)
       if (next() < 0.2 && machine.graph.size < 40 && machine.state === 'running') {
-        const siblings = [...machine.graph.keys()].filter((each) => parentByName(each) === key)
+        const added = drafts.get(key) ?? new Map<string, FlowNode>()
+        const siblings = [...added.keys()]
         const kid = `${key}.${siblings.length}`
-        machine.add(key, kid, { after: next() < 0.5 ? siblings.slice(0, 1) : [], on: 'any' })
+        drafts.set(key, added.set(kid, { after: next() < 0.5 ? siblings.slice(0, 1) : [], on: 'any' }))
+        expect(machine.graph.has(kid)).toBe(false)
         outcomes.set(kid, next() < 0.7 ? 'success' : 'failure')
         continue
       }
+      // A worker that dies loses what its run has added; the run that comes again adds what it adds.
+      if (next() < 0.1) drafts.delete(key)
       // What runs is aborted in a cancelled flow; a kill loses what follows from the end.
       const outcome = machine.state === 'cancelling' ? 'aborted' : outcomes.get(key)!
       if (next() < 0.3) unnoted.set(key, outcome)
-      else machine.end(key, outcome)
+      else end(key, outcome)
     } else if (roll < 0.98 && unnoted.size > 0) {
       const [key, outcome] = pick([...unnoted])
       unnoted.delete(key)
-      machine.end(key, outcome)
+      end(key, outcome)
       machine.end(key, 'failure')
     } else if (roll > 0.995) {
       isCancelled = true

@@ -2,42 +2,53 @@
 -- have ended. What has to be done about those is kept in arq:flow-todo, so that no kill loses it. With its last open
 -- member the flow ends, and its keys get a lifetime.
 -- A member whose job is still there, or moved to another queue, has not ended; a repeated call changes nothing.
+-- Before a member ends, its drafts become members: what comes after it waits for them too. See flow-note.lua.
+-- One call takes a bounded number of steps, whatever the graph. What it leaves is in the flow: drafts, while their member
+-- stays open, and the place in the list of those after a member, as a task next:<place>. The caller, or whoever comes
+-- upon the flow, calls again.
 -- There is no counter: a member is ready when none before it is in the set of open ones. One of these is remembered as a
 -- witness (w:<member>), so that a member with 10,000 before it is not looked through at each end.
 --
 -- KEYS[1] -> arq:flow:<id>, KEYS[2] -> arq:flow-open:<id>, KEYS[3] -> arq:flow-out:<id>, KEYS[4] -> arq:flow-todo:<id>,
 -- KEYS[5] -> arq:flow-calls:<id>, KEYS[6] -> arq:flow-results:<id>, KEYS[7] -> arq:flow-watch, KEYS[8] -> arq:held
 -- then for each member: queue, arq:job:<job id>
--- ARGV[1] -> id, ARGV[2] -> channel of the flow
+-- ARGV[1] -> id, ARGV[2] -> channel of the flow, ARGV[3] -> steps at most
 -- then for each member: its key, its job's id, outcome or '' (the note says it), outcome where there is no note or '',
 --   result or ''
--- Output: state of the flow, number of members that have ended by this call, then the keys of members that are ready
+-- Output: state of the flow, number of members that have ended by this call, 1 where something is left to do or 0, then
+--   the keys of members that are ready or new
 local flow, open, out, todo, calls, results, watch, held = unpack(KEYS, 1, 8)
 local state, has_kids, version, on_unknown = unpack(redis.call('HMGET', flow, 'state', 'kids', 'version', 'unknown'))
 if not state then
   redis.pcall('ZREM', watch, ARGV[1])
-  return { '', 0 }
+  return { '', 0, 0 }
 end
-local ready, ended, failed = {}, 0, false
+local time = redis.call('TIME')
+local micros, left = tonumber(time[2]), tonumber(ARGV[3])
+local ready, ended, failed, is_more = {}, 0, false, false
 
-local function append_family(list, key)
-  list[#list + 1] = key
-  local kids = has_kids and tonumber(redis.call('HGET', flow, 'k:' .. key) or 0) or 0
-  for n = 0, kids - 1 do append_family(list, key .. '.' .. n) end
-end
-
--- One of the open members before this one, whichever; nothing where all have ended.
+-- One of the open members before this one, and of those that these added, whichever; nothing where all have ended.
 local function open_before(key)
-  local before, found = {}, {}
-  for parent in string.gmatch(redis.call('HGET', flow, 'a:' .. key) or '', '[^,]+') do append_family(before, parent) end
-  for from = 1, #before, 1000 do
-    local last = math.min(from + 999, #before)
-    for i, is_open in ipairs(redis.call('SMISMEMBER', open, unpack(before, from, last))) do
-      if is_open == 1 then found[#found + 1] = before[from + i - 1] end
+  local level = {}
+  for parent in string.gmatch(redis.call('HGET', flow, 'a:' .. key) or '', '[^,]+') do level[#level + 1] = parent end
+  while #level > 0 do
+    local kids, pages = {}, math.ceil(#level / 1000)
+    for page = 0, pages - 1 do
+      local from = (page + micros) % pages * 1000 + 1
+      local last = math.min(from + 999, #level)
+      local found, counts = {}, {}
+      for i, is_open in ipairs(redis.call('SMISMEMBER', open, unpack(level, from, last))) do
+        if is_open == 1 then found[#found + 1] = level[from + i - 1] end
+      end
+      if #found > 0 then return found[micros % #found + 1] end
+      left = left - (last - from) / 100
+      for i = from, has_kids and last or 0 do counts[#counts + 1] = 'k:' .. level[i] end
+      for i, count in ipairs(#counts > 0 and redis.call('HMGET', flow, unpack(counts)) or {}) do
+        for n = 0, (tonumber(count) or 0) - 1 do kids[#kids + 1] = level[from + i - 1] .. '.' .. n end
+      end
     end
+    level = kids
   end
-  local micros = tonumber(redis.call('TIME')[2])
-  return found[micros % math.max(#found, 1) + 1]
 end
 
 local function look_at(key)
@@ -56,15 +67,87 @@ local function look_at(key)
   ready[#ready + 1] = key
 end
 
+-- Looks at those after a member that has ended, from a place in their list on. After one that was added by another comes
+-- what comes after that one, too.
+local function look_behind(key, place)
+  local lists, head = {}, key
+  while head do
+    lists[#lists + 1] = redis.call('HGET', flow, 'x:' .. head) or ''
+    head = string.match(head, '^(.*)%.')
+  end
+  local list = table.concat(lists, ',')
+  local first, last = string.find(list, '[^,]+', place or 1)
+  while first and left > 0 do
+    look_at(string.sub(list, first, last))
+    left = left - 1
+    first, last = string.find(list, '[^,]+', last + 1)
+  end
+  if first then
+    redis.call('HSET', todo, key, string.format('next:%d', first))
+    is_more = true
+  elseif place then
+    redis.call('HDEL', todo, key)
+  end
+end
+
+-- Makes members of those drafts of a member that count, the first first, and drops the others; false where some are left.
+local function settle_drafts(parent, outcome)
+  local known = redis.call('HMGET', flow, 's:' .. parent, 'c:' .. parent, 'k:' .. parent)
+  local drafts, count, kids = tonumber(known[1] or 0), tonumber(known[2] or 0), tonumber(known[3] or 0)
+  if drafts == 0 then return true end
+  if outcome ~= 'success' or state ~= 'running' then count = 0 end
+  if kids < count then
+    has_kids = '1'
+    redis.call('HSET', flow, 'kids', has_kids)
+  end
+  while kids < count and left > 0 do
+    local key = parent .. '.' .. kids
+    local draft = redis.call('HGET', flow, 'd:' .. key)
+    local before, after, definition = string.match(draft or '', '^(.-)|(.-)|(.*)$')
+    if definition then
+      redis.call('HSET', flow, 'm:' .. key, definition, 'a:' .. key, before, 'x:' .. key, after)
+      redis.call('HDEL', flow, 'd:' .. key)
+      redis.call('SADD', open, key)
+      -- Drafts come in an order that they can run in: what is before it is open already.
+      redis.call('HSET', todo, key, (open_before(key) and 'hold:' or 'start:') .. version)
+      ready[#ready + 1] = key
+    end
+    kids, left = kids + 1, left - 1
+    redis.call('HSET', flow, 'k:' .. parent, kids)
+  end
+  local keep = math.max(kids, count)
+  while drafts > keep and left > 0 do
+    drafts, left = drafts - 1, left - 1
+    redis.call('HDEL', flow, 'd:' .. parent .. '.' .. drafts)
+    redis.call('HDEL', calls, parent .. '.' .. drafts)
+  end
+  if kids >= count and drafts <= keep then
+    redis.call('HDEL', flow, 's:' .. parent, 'c:' .. parent)
+    return true
+  end
+  redis.call('HSET', flow, 's:' .. parent, drafts)
+  return false
+end
+
 for m = 0, (#KEYS - 8) / 2 - 1 do
+  if left <= 0 then
+    is_more = true
+    break
+  end
   local queue, job = KEYS[2 * m + 9], KEYS[2 * m + 10]
-  local key, id, outcome, otherwise, result = unpack(ARGV, 5 * m + 3, 5 * m + 7)
-  local is_gone = redis.call('SISMEMBER', open, key) == 1
-    and redis.call('HEXISTS', todo, key) == 0
+  local key, id, outcome, otherwise, result = unpack(ARGV, 5 * m + 4, 5 * m + 8)
+  local task = redis.call('HGET', todo, key)
+  local place = task and tonumber(string.match(task, '^next:(%d+)$'))
+  local is_gone = not task
+    and redis.call('SISMEMBER', open, key) == 1
     and type(redis.pcall('ZSCORE', queue, id)) ~= 'string'
     and redis.call('EXISTS', job) == 0
   if is_gone and outcome == '' then outcome = redis.call('HGET', flow, 'n:' .. key) or otherwise end
-  if is_gone and outcome ~= '' then
+  if place then
+    look_behind(key, place)
+  elseif is_gone and outcome ~= '' and not settle_drafts(key, outcome) then
+    is_more = true
+  elseif is_gone and outcome ~= '' then
     ended = ended + 1
     redis.call('SREM', open, key)
     redis.call('SREM', out, key)
@@ -74,14 +157,13 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     if result ~= '' then redis.call('HSET', results, key, result) end
     local is_fine = outcome == 'success' or outcome == 'skipped' or (outcome == 'unknown' and on_unknown == 'succeed')
     failed = failed or not is_fine
-    -- A member after one that was added by another comes after that too: its own list has it.
-    for child in string.gmatch(redis.call('HGET', flow, 'x:' .. key) or '', '[^,]+') do look_at(child) end
+    look_behind(key)
   end
+  left = left - 1
 end
 if failed then redis.call('HSET', flow, 'failed', '1') end
 if ended > 0 and redis.call('SCARD', open) == 0 then
   state = state == 'cancelling' and 'cancelled' or redis.call('HGET', flow, 'failed') and 'failed' or 'complete'
-  local time = redis.call('TIME')
   redis.call('HSET', flow, 'state', state, 'ended', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
   redis.call('DEL', todo)
   for _, key in ipairs({ flow, calls, results }) do
@@ -89,7 +171,8 @@ if ended > 0 and redis.call('SCARD', open) == 0 then
   end
   redis.pcall('ZREM', watch, ARGV[1])
   redis.pcall('PUBLISH', ARGV[2], state)
+  is_more = false
 end
-local reply = { state, ended }
-for i = 1, #ready do reply[i + 2] = ready[i] end
+local reply = { state, ended, is_more and 1 or 0 }
+for i = 1, #ready do reply[i + 3] = ready[i] end
 return reply

@@ -10,31 +10,48 @@ local flow, open, out, todo, calls, results, watch = unpack(KEYS, 1, 7)
 local version = redis.call('HGET', flow, 'version')
 local dropped = tonumber(ARGV[5])
 if version ~= ARGV[2] or redis.call('HGET', flow, 'state') == 'creating' then return { 0 } end
-for i = 6 + dropped, #ARGV, 2 do
-  if redis.call('SISMEMBER', open, ARGV[i]) == 1 then return { 0 } end
+
+-- A call for each thousand arguments: a flow may have 10,000 members.
+local function each_thousand(args, call)
+  for from = 1, #args, 1000 do call(unpack(args, from, math.min(from + 999, #args))) end
 end
-version = string.format('%.0f', tonumber(version) + 1)
-redis.call('ZADD', watch, 0, ARGV[1])
+local function fields_of(list, key, letters)
+  for letter in string.gmatch(letters, '.') do list[#list + 1] = letter .. ':' .. key end
+end
+
+local going, opening, fields, outs, tasks = {}, {}, {}, {}, {}
 for i = 6, 5 + dropped do
-  local key = ARGV[i]
-  for letter in string.gmatch('maxkenwr', '.') do redis.call('HDEL', flow, letter .. ':' .. key) end
-  redis.call('HDEL', calls, key)
-  redis.call('HDEL', results, key)
+  going[#going + 1] = ARGV[i]
+  fields_of(fields, ARGV[i], 'maxkenwr')
 end
+local new_version = string.format('%.0f', tonumber(version) + 1)
 for i = 6 + dropped, #ARGV, 2 do
   local key, task = ARGV[i], ARGV[i + 1]
-  for letter in string.gmatch('kenwr', '.') do redis.call('HDEL', flow, letter .. ':' .. key) end
-  redis.call('HDEL', results, key)
-  redis.call('SADD', open, key)
+  opening[#opening + 1] = key
+  fields_of(fields, key, 'kenwr')
   if task == 'out' then
-    redis.call('SADD', out, key)
+    outs[#outs + 1] = key
   else
-    redis.call('HSET', todo, key, task .. ':' .. version)
+    tasks[#tasks + 1] = key
+    tasks[#tasks + 1] = task .. ':' .. new_version
   end
 end
+local is_open = false
+each_thousand(opening, function(...)
+  for _, is_member in ipairs(redis.call('SMISMEMBER', open, ...)) do is_open = is_open or is_member == 1 end
+end)
+if is_open then return { 0 } end
+redis.call('ZADD', watch, 0, ARGV[1])
+each_thousand(going, function(...) redis.call('HDEL', calls, ...) end)
+each_thousand(going, function(...) redis.call('HDEL', results, ...) end)
+each_thousand(opening, function(...) redis.call('HDEL', results, ...) end)
+each_thousand(fields, function(...) redis.call('HDEL', flow, ...) end)
+each_thousand(opening, function(...) redis.call('SADD', open, ...) end)
+each_thousand(outs, function(...) redis.call('SADD', out, ...) end)
+each_thousand(tasks, function(...) redis.call('HSET', todo, ...) end)
 redis.call('HDEL', flow, 'ended')
 if ARGV[4] ~= '1' then redis.call('HDEL', flow, 'failed') end
-redis.call('HSET', flow, 'state', 'running', 'version', version)
+redis.call('HSET', flow, 'state', 'running', 'version', new_version)
 for _, key in ipairs({ flow, calls, results }) do redis.call('PERSIST', key) end
 redis.pcall('PUBLISH', ARGV[3], ARGV[1])
 return { 1 }

@@ -1,0 +1,61 @@
+import { fileURLToPath } from 'node:url'
+import { Child, CuttingProxy, takeDatabase } from '@arq-ts/test-support'
+import { expect, test } from 'vitest'
+import { Client, createLogger, flow } from '../../src/index.ts'
+import { luaShas } from '../../src/redis/scripts.generated.ts'
+
+const script = fileURLToPath(new URL('fixtures/spreading-worker.mjs', import.meta.url))
+/** More than two calls of flow-note.lua carry, and more than one call of flow-end.lua admits. */
+const KIDS = 1_100
+
+/** Calls of a worker at which it is killed, before they reach Redis, and the try whose additions count then. */
+const points = [
+  ['flowNote', 2, 2],
+  ['flowNote', 3, 2],
+  ['finish', 1, 2],
+  ['flowEnd', 1, 1],
+  ['flowEnd', 2, 1],
+] as const
+
+test.concurrent.each(points)(
+  'a worker killed before its %s %d leaves a flow in which members are added once, and start after who added them',
+  async (name, number, countingTry) => {
+    const database = await takeDatabase()
+    const proxy = await CuttingProxy.open(Number(new URL(database.url).port))
+    const url = new URL(database.url)
+    url.port = String(proxy.port)
+    const client = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
+    const children: Child[] = []
+    const start = async (by: string) => {
+      const child = new Child(process.execPath, [script, by, database.url])
+      children.push(child)
+      await child.line(/^ready/)
+      return child
+    }
+    try {
+      const victim = await start(url.href)
+      let seen = 0
+      const reached = proxy.holdAt((command) => command.includes(luaShas[name]) && ++seen === number)
+      const f = flow('kills', { onUnknown: 'fail' })
+      f.call('last', [], { after: f.call('spread', [KIDS]) })
+      const run = await client.start(f)
+      await reached
+      victim.kill('SIGKILL')
+      await victim.exited
+      await start(database.url)
+      const count = countingTry === 1 ? KIDS : 2
+      expect(await run.result({ timeoutMs: 60_000 })).toEqual({ [`of try ${countingTry}`]: String(count) })
+      expect(await database.redis.lrange('ledger:early', 0, -1)).toEqual([])
+      const fields = await database.redis.hkeys(`arq:flow:${run.flowId}`)
+      expect(fields.filter((field) => /^[dscn]:/.test(field))).toEqual([])
+      expect(await database.redis.hlen(`arq:flow-calls:${run.flowId}`)).toBe(count + 2)
+    } finally {
+      for (const child of children) child.kill()
+      await Promise.all(children.map((child) => child.exited))
+      await client.close()
+      await proxy.close()
+      await database.release()
+    }
+  },
+  120_000,
+)

@@ -174,7 +174,7 @@ export class InlineQueue {
       state: 'begun',
       dueMs: nowMs,
     }
-    let end = (_: { end: InlineEnd; tries: number }) => {}
+    let end!: (ended: { end: InlineEnd; tries: number }) => void
     const ended = new Promise<{ end: InlineEnd; tries: number }>((resolve) => (end = resolve))
     const handle = new InlineJob({ jobId, queueName, functionName, args, kwargs, enqueueTimeMs: nowMs, ended })
     this.#jobs.set(jobId, { job, handle })

@@ -1,0 +1,75 @@
+import { eventually } from '@arq-ts/test-support'
+import { describe, expect, test } from 'vitest'
+import { createLogger, defineTask } from '../../src/index.ts'
+import { Link } from '../../src/redis/link.ts'
+import { silent, useBench } from './support.ts'
+
+const bench = useBench()
+const ids: string[] = []
+const note = defineTask({ name: 'note', handler: (ctx) => void ids.push(ctx.jobId) })
+
+describe('a schedule that lacks a field', () => {
+  test.each(['revision', 'done'])(
+    'its `%s` is reported and kept, and ticks again once it is repaired',
+    async (field) => {
+      const client = bench.client()
+      const { redis } = bench.database()
+      await client.schedules.put('bare', { everyMs: 60_000, task: note, missed: 'latest' })
+      await redis.multi().hdel('arq:schedule:bare', field).zadd('arq:schedules', 1, 'bare').exec()
+      const lines: string[] = []
+      const logger = createLogger({
+        level: 'error',
+        destination: { write: (line: string) => void lines.push(line) },
+      } as never)
+      await bench.worker({ tasks: [note], logger })
+      await eventually(() => lines.some((line) => line.includes('schedule bare does not tick')))
+      expect(await client.schedules.get('bare')).toMatchObject({ problem: expect.any(String) as string })
+      const { findings } = await client.doctor.examine()
+      const [finding] = findings.filter(({ check }) => check === 'broken-schedule')
+      expect(finding).toMatchObject({ severity: 'error', jobIds: ['bare'], repair: expect.any(String) as string })
+      expect(await client.doctor.repair(finding!)).toBe(1)
+      expect(await client.doctor.repair(finding!)).toBe(0)
+      expect(await client.schedules.get('bare')).toMatchObject({
+        problem: null,
+        missed: 'latest',
+        functionName: 'note',
+      })
+      await age('bare', 50_000)
+      ids.length = 0
+      await redis.publish(`arq:schedules@${redis.options.db}`, 'bare')
+      await eventually(() => ids.length === 1)
+    },
+  )
+
+  test('is shown without a repair where its rule is gone', async () => {
+    const client = bench.client()
+    await client.schedules.put('ruleless', { everyMs: 60_000, task: note })
+    await bench.database().redis.hdel('arq:schedule:ruleless', 'rule', 'revision')
+    const { findings } = await client.doctor.examine()
+    const [finding] = findings.filter(({ check }) => check === 'broken-schedule')
+    expect(finding).toMatchObject({ jobIds: ['ruleless'], repair: null })
+    expect(finding!.message).toContain('put it again')
+    expect(await client.doctor.repair(finding!)).toBe(0)
+  })
+})
+
+test('a schedule that a call took whose reply was lost is in the reply of the call that is sent again', async () => {
+  const { redis, url } = bench.database()
+  const link = new Link({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  try {
+    await link.schedules.take(5_000, 100)
+    await bench.client().schedules.put('lost', { everyMs: 60_000, task: note })
+    await redis.zadd('arq:schedules', 1, 'lost')
+    const { client } = link.connection
+    const id = await client.client('ID')
+    // The server carries out the next call, and says nothing.
+    const { stream } = client as unknown as { stream: { write: (text: string) => void } }
+    stream.write('CLIENT REPLY SKIP\r\n')
+    const taken = link.schedules.take(5_000, 100)
+    await eventually(async () => Number(await redis.zscore('arq:schedules', 'lost')) > 1)
+    await redis.client('KILL', 'ID', id)
+    expect((await taken).names).toEqual(['lost'])
+  } finally {
+    await link.close()
+  }
+})

@@ -40,6 +40,7 @@ const rest = [
   'workflow',
   'calendar-clock',
   'gauge',
+  'circle-play',
 ] as const
 const acts = ['arrow-right', 'check', 'plus', 'moon-star', 'list-filter', 'corner-down-left', 'wrench', 'logs'] as const
 

@@ -55,6 +55,8 @@ const CHANGES: readonly (readonly [path: string, summary: string])[] = [
   ['flows/{id}/replay', 'Runs a flow again, or what failed of it'],
   ['limits/{id}', 'Sets a limit, or one key of it'],
   ['limits/{id}/clear', 'Takes back what was set of a limit'],
+  ['cron/{id}/pause', 'Pauses a cron job'],
+  ['cron/{id}/resume', 'Resumes a cron job'],
   ['errors/{id}/mute', 'Mutes an error'],
   ['errors/{id}/resolve', 'Marks an error as resolved'],
   ['errors/{id}/reopen', 'Opens an error again'],

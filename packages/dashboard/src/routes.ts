@@ -1,7 +1,7 @@
 import { measureCommands } from '@arq-ts/core'
 import type { ActionName, Bootstrap, QueueDetails, QueueList, WorkerList } from './api/types.ts'
 import type { Board } from './board.ts'
-import { actOnJob, clone, enqueue, pauseOrResume, runCron, setErrorState } from './act/acts.ts'
+import { actOnJob, clone, enqueue, pauseCron, pauseOrResume, runCron, setErrorState } from './act/acts.ts'
 import { makePlan, runPlan } from './act/plans.ts'
 import { undo } from './act/undo.ts'
 import { Refusal } from './http/refusal.ts'
@@ -158,8 +158,12 @@ function changesOf(board: Board): Route<Handler>[] {
   const onSchedules = (['pause', 'resume'] as const).map((action) =>
     change(`/api/schedules/:id/${action}`, action, 'schedule', (context) => pauseSchedule(board, action, context)),
   )
+  const onCron = (['pause', 'resume'] as const).map((action) =>
+    change(`/api/cron/:id/${action}`, action, 'cron', (context) => pauseCron(board, action, context)),
+  )
   return [
     ...onJobs,
+    ...onCron,
     ...onDeployments,
     ...onSchedules,
     change('/api/cache/flush', 'flush', 'cache', (context) => flush(board, context)),

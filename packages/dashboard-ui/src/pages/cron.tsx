@@ -93,7 +93,8 @@ function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
     <li>
       <div class="who">
         <p>
-          {job.missed.length > 0 && <Mark shape="warning" size={14} />} <b>{job.name}</b>
+          {job.pause ? <Mark shape="paused" size={14} /> : job.missed.length > 0 && <Mark shape="warning" size={14} />}{' '}
+          <b>{job.name}</b>
           <Languages of={[job.language]} />
         </p>
         <p class="muted">
@@ -108,6 +109,7 @@ function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
             </>
           )}
         </p>
+        <Pause of={job.pause} now={data.nowMs} />
         <Verdicts job={job} />
         {job.missed.length > 0 && (
           <p class="warning">
@@ -117,19 +119,7 @@ function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
       </div>
       <CronStrip job={job} from={data.fromMs} to={data.toMs} now={data.nowMs} />
       <span class="n next">{job.nextMs === null ? '–' : `in ${brief(job.nextMs - data.nowMs)}`}</span>
-      {may('run-cron') && job.workers.length > 0 ? (
-        <button
-          type="button"
-          class="button"
-          onClick={() =>
-            void perform(`cron/${segments(job.name)}/run`, job.queues[0] ? { queueName: job.queues[0] } : {})
-          }
-        >
-          <Icon name="play" /> Run now
-        </button>
-      ) : (
-        <span />
-      )}
+      <CronActs job={job} />
       {job.past.length + job.missed.length + job.leftOut.length > 0 && (
         <Behind
           head={['Tick', 'Outcome', 'Began after', 'Took']}
@@ -159,14 +149,73 @@ function Schedule({ schedule, data }: { schedule: ScheduleRow; data: CronCalenda
       </div>
       <CronStrip job={ticks} from={data.fromMs} to={data.toMs} now={data.nowMs} />
       <span class="n next">{nextMs === null ? '–' : `in ${brief(Math.max(0, nextMs - data.nowMs))}`}</span>
-      {may('run-schedule') ? (
-        <button type="button" class="button" onClick={() => void perform(`schedules/${segments(name)}/run`)}>
-          <Icon name="play" /> Run now
-        </button>
-      ) : (
-        <span />
-      )}
+      <div class="acts">
+        {may('run-schedule') && (
+          <button
+            type="button"
+            class="button square"
+            title="Run now"
+            aria-label={`Run ${name} now`}
+            onClick={() => void perform(`schedules/${segments(name)}/run`)}
+          >
+            <Icon name="play" />
+          </button>
+        )}
+        {may(paused ? 'resume' : 'pause') && problem === null && (
+          <button
+            type="button"
+            class="button square"
+            title={paused ? 'Resume' : 'Pause'}
+            aria-label={`${paused ? 'Resume' : 'Pause'} ${name}`}
+            onClick={() => void perform(`schedules/${segments(name)}/${paused ? 'resume' : 'pause'}`)}
+          >
+            <Icon name={paused ? 'circle-play' : 'pause'} />
+          </button>
+        )}
+      </div>
     </li>
+  )
+}
+
+function CronActs({ job: { name, pause, queues, workers } }: { job: CronRow }) {
+  const path = `cron/${segments(name)}`
+  const act = pause ? 'resume' : 'pause'
+  return (
+    <div class="acts">
+      {may('run-cron') && workers.length > 0 && (
+        <button
+          type="button"
+          class="button square"
+          title="Run now"
+          aria-label={`Run ${name} now`}
+          onClick={() => void perform(`${path}/run`, queues[0] ? { queueName: queues[0] } : {})}
+        >
+          <Icon name="play" />
+        </button>
+      )}
+      {may(act) && (workers.length > 0 || pause) && (
+        <button
+          type="button"
+          class="button square"
+          title={pause ? 'Resume' : 'Pause'}
+          aria-label={`${pause ? 'Resume' : 'Pause'} ${name}`}
+          onClick={() => void perform(`${path}/${act}`)}
+        >
+          <Icon name={pause ? 'circle-play' : 'pause'} />
+        </button>
+      )}
+    </div>
+  )
+}
+
+/** The pause of a cron job, and who may not heed it. */
+function Pause({ of, now }: { of: CronRow['pause']; now: number }) {
+  if (!of) return null
+  return (
+    <p class="warning">
+      paused{of.sinceMs !== null && ` since ${timeZoneDay(of.sinceMs, now)}`}
+      {of.advisory && `; it may tick all the same: ${of.advisory}`}
+    </p>
   )
 }
 

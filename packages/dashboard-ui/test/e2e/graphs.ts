@@ -74,6 +74,20 @@ export function testGraphs(site: () => Site, show: (page: Page, path: string) =>
     expect(problems.filter((problem) => !problem.includes('400'))).toEqual([])
   }, 60_000)
 
+  test('pause a cron job, and take that back', async () => {
+    const { page, problems } = await site().open({ reduced: true })
+    await show(page, '/cron')
+    await page.getByRole('button', { name: 'Pause cron:nightly' }).click()
+    await page.getByText(/^paused since/).waitFor()
+    expect((await site().client.cron.list()).map(({ name, pause }) => [name, pause?.reach])).toEqual([
+      ['cron:nightly', 'exact'],
+    ])
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await page.getByRole('button', { name: 'Pause cron:nightly' }).waitFor()
+    expect((await site().client.cron.list())[0]!.pause).toBeNull()
+    expect(problems).toEqual([])
+  })
+
   test('show who has the places of a limit and who waits, and set it', async () => {
     const { page, problems } = await site().open({ reduced: true })
     await show(page, '/limits')

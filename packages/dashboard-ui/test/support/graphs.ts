@@ -1,4 +1,4 @@
-import { defineTask, flow, Worker } from '@arq-ts/core'
+import { cron, defineTask, flow, Worker } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
 import { eventually } from '@arq-ts/test-support'
 
@@ -31,6 +31,7 @@ export async function startGraphs(client: Client, redis: string): Promise<Graphs
     name: 'graphs-1',
     queueName: QUEUE,
     tasks: [works, breaks, limited],
+    cron: [cron('cron:nightly', '0 3 * * *', () => {}, { timeZone: 'UTC' })],
     handleSignals: false,
     recorder: { intervalMs: 100 },
   })

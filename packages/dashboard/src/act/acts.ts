@@ -148,6 +148,23 @@ export async function runCron(board: Board, context: Context): Promise<ActAnswer
   })
 }
 
+/** `POST /api/cron/:name/{pause,resume}` */
+export async function pauseCron(board: Board, action: 'pause' | 'resume', context: Context): Promise<ActAnswer> {
+  checkOptions(action, bodies.none, context.body)
+  const cronName = context.params.id!
+  const text = `${action} the cron job "${cronName}"`
+  return audited(board, context.user, { action, target: `cron ${cronName}`, count: 1, text }, async () => {
+    const hasChanged = await board.client.cron[action](cronName, { actor: null })
+    if (!hasChanged) return answer(false, action === 'pause' ? 'It was paused already.' : 'It was not paused.')
+    const step: UndoStep = { kind: action === 'pause' ? 'resume-cron' : 'pause-cron', name: cronName }
+    const limits = 'Ticks that were left out meanwhile are not made up for.'
+    const undo = await offerUndo(board, { action, text, steps: [step], limits })
+    const advisory = (await board.client.cron.list()).find(({ name }) => name === cronName)?.pause?.because
+    const note = advisory ? ` It may tick all the same: ${advisory}.` : ''
+    return { ...answer(true, `${action === 'pause' ? 'Paused' : 'Resumed'} "${cronName}".${note}`), undo }
+  })
+}
+
 /** `POST /api/errors/:fp/{mute,resolve,reopen}` */
 export async function setErrorState(
   board: Board,

@@ -19,7 +19,7 @@ export type UndoStep =
   | { kind: 'reschedule'; queueName: string; jobs: { jobId: string; from: string; to: string }[] }
   | { kind: 'move'; from: string; to: string; jobIds: string[] }
   | { kind: 'pause' | 'resume'; queueName: string }
-  | { kind: 'pause-schedule' | 'resume-schedule'; name: string }
+  | { kind: 'pause-schedule' | 'resume-schedule' | 'pause-cron' | 'resume-cron'; name: string }
 
 interface Undo {
   action: ActionName
@@ -84,6 +84,10 @@ async function takeBack(board: Board, step: UndoStep): Promise<[done: number, al
       return [Number(await queues.pause(step.queueName)), 1]
     case 'resume':
       return [Number(await queues.resume(step.queueName)), 1]
+    case 'pause-cron':
+      return [Number(await board.client.cron.pause(step.name, { actor: null })), 1]
+    case 'resume-cron':
+      return [Number(await board.client.cron.resume(step.name, { actor: null })), 1]
     case 'pause-schedule':
       return [Number((await board.client.schedules.pause(step.name)) !== null), 1]
     case 'resume-schedule':

@@ -315,6 +315,15 @@ export interface CronRow {
   leftOut: { atMs: number; why: 'overlap' | 'late' | 'paused' }[]
   /** Ticks of the schedule within the range that left no trace; empty where nobody can know. */
   missed: number[]
+  /** The pause of the cron job; null while it ticks. */
+  pause: CronPauseRow | null
+}
+
+/** A pause of a cron job. */
+export interface CronPauseRow {
+  sinceMs: number | null
+  /** Workers that may enqueue its ticks all the same, in words; null where none does. */
+  advisory: string | null
 }
 
 /** A tick of a cron job that ended. */

@@ -1,5 +1,5 @@
 import { ticksBetween } from '@arq-ts/core'
-import type { CronHistory } from '@arq-ts/core'
+import type { CronHistory, CronPause } from '@arq-ts/core'
 import type { CronCalendar, CronRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -18,7 +18,11 @@ const LIMITS = [
 export async function cronCalendar(board: Board, query: URLSearchParams): Promise<Omit<CronCalendar, 'cost'>> {
   const nowMs = await board.client.now()
   const { fromMs, toMs } = rangeIn(query, nowMs)
-  const jobs = (await board.history.cron()).map((job) => rowOf(job, { nowMs, fromMs, toMs }))
+  const [history, listed] = await Promise.all([board.history.cron(), board.client.cron.list()])
+  const pauses = new Map(listed.flatMap(({ name, pause }) => (pause === null ? [] : [[name, pause]])))
+  const jobs = history.map((job) => rowOf(job, { nowMs, fromMs, toMs, pause: pauses.get(job.name) ?? null }))
+  // A pause of a cron job that no worker has, and of which no tick is known, is a finding all the same.
+  for (const [name, pause] of pauses) if (!jobs.some((job) => job.name === name)) jobs.push(absent(name, pause))
   return { nowMs, fromMs, toMs, jobs, limits: LIMITS }
 }
 
@@ -32,7 +36,19 @@ export function rangeIn(query: URLSearchParams, nowMs: number): { fromMs: number
   return { fromMs, toMs }
 }
 
-function rowOf(job: CronHistory, { nowMs, fromMs, toMs }: { nowMs: number; fromMs: number; toMs: number }): CronRow {
+function pauseOf({ because, since }: CronPause): CronRow['pause'] {
+  return { sinceMs: since?.getTime() ?? null, advisory: because }
+}
+
+function absent(name: string, pause: CronPause): CronRow {
+  const nothing = { queues: [], workers: [], coming: [], past: [], leftOut: [], missed: [] }
+  return { ...nothing, name, language: 'arq-ts', schedule: null, nextMs: null, pause: pauseOf(pause) }
+}
+
+function rowOf(
+  job: CronHistory,
+  { nowMs, fromMs, toMs, pause }: { nowMs: number; fromMs: number; toMs: number; pause: CronPause | null },
+): CronRow {
   const { name, schedule, queues, workers, nextMs } = job
   const isWithin = (atMs: number) => atMs >= fromMs && atMs < toMs
   const within = job.ticks.filter(({ atMs }) => isWithin(atMs))
@@ -42,14 +58,17 @@ function rowOf(job: CronHistory, { nowMs, fromMs, toMs }: { nowMs: number; fromM
       : [{ atMs, jobId, status: outcome, tookMs, delayMs, isLate, overlaps }],
   )
   const coming =
-    schedule === null ? [] : ticksBetween({ schedule, nextMs }, Math.max(nowMs, fromMs), toMs).ticks.slice(0, MAX_TICKS)
+    schedule === null || pause !== null
+      ? []
+      : ticksBetween({ schedule, nextMs }, Math.max(nowMs, fromMs), toMs).ticks.slice(0, MAX_TICKS)
   return {
     name,
     language: job.language === 'python' ? 'python' : 'arq-ts',
     schedule,
     queues,
     workers,
-    nextMs,
+    nextMs: pause === null ? nextMs : null,
+    pause: pause && pauseOf(pause),
     coming,
     past,
     leftOut: within.flatMap(({ atMs, outcome: why }) =>

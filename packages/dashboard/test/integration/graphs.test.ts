@@ -1,4 +1,4 @@
-import { defineTask, flow } from '@arq-ts/core'
+import { cron, defineTask, flow } from '@arq-ts/core'
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -11,7 +11,7 @@ import type {
   ScheduleList,
   ScheduleView,
 } from '../../src/index.ts'
-import type { TickPreview, UndoOutcome } from '../../src/index.ts'
+import type { CronCalendar, TickPreview, UndoOutcome } from '../../src/index.ts'
 import type { Dashboard } from '../../src/index.ts'
 import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
 
@@ -173,6 +173,33 @@ describe('a schedule', () => {
     })
     const response = await get(dashboard, '/api/schedules/secret')
     expect(await response.text()).not.toContain('hunter2')
+  })
+})
+
+describe('a cron job', () => {
+  test('is paused and resumed, says who may not heed that, and stays listed where no worker has it', async () => {
+    const dashboard = bench.dashboard()
+    const calendar = async () => (await read<CronCalendar>(dashboard, '/api/cron')).jobs
+    bench.worker({ queueName: 'mail', cron: [cron('cron:hourly', '0 * * * *', () => {}, { timeZone: 'UTC' })] })
+    await eventually(async () => (await calendar()).length === 1)
+    expect((await calendar())[0]).toMatchObject({ name: 'cron:hourly', pause: null })
+    const { undo } = await act(dashboard, '/api/cron/cron%3Ahourly/pause')
+    expect((await calendar())[0]).toMatchObject({ coming: [], nextMs: null, pause: { advisory: null } })
+    expect(await act(dashboard, '/api/cron/cron%3Ahourly/pause')).toMatchObject({ done: false })
+    expect(await jsonOf<UndoOutcome>(post(dashboard, `/api/undo/${undo!.token}`))).toMatchObject({ restored: 1 })
+    expect((await calendar())[0]!.coming.length).toBeGreaterThan(20)
+    const line = 'Nov-24 04:25:58 j_complete=3 j_failed=1 j_retried=0 j_ongoing=2 queued=5'
+    await bench.database().redis.set('mail:health-check', line, 'PX', 60_000)
+    expect((await act(dashboard, '/api/cron/cron%3Ahourly/pause')).message).toMatch(/may tick all the same: .*Python/)
+    await act(dashboard, '/api/cron/gone/pause')
+    expect((await calendar()).find(({ name }) => name === 'gone')).toMatchObject({ workers: [], schedule: null })
+    expect(await audited(dashboard)).toEqual([
+      'pause cron gone',
+      'pause cron cron:hourly',
+      'undo undo ' + undo!.token,
+      'pause cron cron:hourly',
+      'pause cron cron:hourly',
+    ])
   })
 })
 

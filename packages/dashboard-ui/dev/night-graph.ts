@@ -120,7 +120,7 @@ export async function prepareGraphs(client: Client): Promise<void> {
 export async function continueGraphs(client: Client, second: number): Promise<void> {
   if (second % 90 === 45) await startReport(client)
   if (second % 600 === 300) await startGallery(client)
-  if (second % 3 !== 0) return
+  if (second % 2 !== 0) return
   const tenant = ['acme', 'acme', 'globex', 'initech'][Math.floor(Math.random() * 4)]!
   await client.enqueue(geocode, { address: `${second} Main Street`, tenant }, { queueName })
 }

@@ -10,6 +10,9 @@ export const WHY_LEFT_OUT: Readonly<Record<CronRow['leftOut'][number]['why'], st
   paused: 'it was paused',
 }
 
+/** Coming ticks that the server sends of one cron job or schedule at most. */
+const MOST_COMING = 200
+
 interface Span {
   from: number
   to: number
@@ -55,6 +58,8 @@ export function CronStrip({ job, from, to, now }: Span & { job: StripTicks }) {
   // Ticks stay apart: what is a dot where there are few is a point where there are many.
   const each = ((to - from) / (to - now)) * job.coming.length + job.past.length / 2
   const radius = Math.min(3.2, Math.max(0.9, (0.36 * width) / Math.max(1, each)))
+  // Beyond as many as the server sends, the rest is a band: no strip ends before its ticks do.
+  const isCut = job.coming.length >= MOST_COMING
   const failed = job.past.filter(({ status }) => status !== 'complete')
   const enqueued = (job.enqueued ?? []).filter((at) => at >= from && at < to)
   const words = [
@@ -62,7 +67,7 @@ export function CronStrip({ job, from, to, now }: Span & { job: StripTicks }) {
     failed.length && `${failed.length} of them failed`,
     job.leftOut.length && `${job.leftOut.length} were left out`,
     job.missed.length && `${job.missed.length} were missed`,
-    `${job.coming.length} to come`,
+    isCut ? `more than ${job.coming.length} to come` : `${job.coming.length} to come`,
   ]
     .filter(Boolean)
     .join(', ')
@@ -71,6 +76,7 @@ export function CronStrip({ job, from, to, now }: Span & { job: StripTicks }) {
       <svg class="chart strip" height={28} role="img" aria-label={`Ticks of ${job.name}: ${words}`}>
         <line class="grid" x1={0} x2={width} y1={14.5} y2={14.5} />
         <line class="today" x1={Math.round(x(now)) + 0.5} x2={Math.round(x(now)) + 0.5} y1={0} y2={28} />
+        {isCut && <line class="band" x1={x(job.coming.at(-1)!)} x2={width - 3} y1={14.5} y2={14.5} />}
         {job.coming.map((at) => (
           <circle key={at} class="coming" cx={x(at)} cy={14.5} r={radius}>
             <title>{clock(at)}</title>

@@ -9,13 +9,21 @@ export const session = signal<Bootstrap | null>(null)
 /** The reason why there is no first answer. */
 export const refusal = signal<ApiFailure | null>(null)
 
+/** Pause before the numbers of the navigation are asked for again while the server counts them, in ms. */
+const COUNTING_MS = 1_000
+let again: ReturnType<typeof setTimeout> | undefined
+
 /** Loads the session: at the start, after acts that change the badges, and by `followSession`. */
 export async function loadSession(): Promise<void> {
   try {
     const answer = await get<Bootstrap>('bootstrap')
     hear(answer.nowMs)
-    session.value = answer
+    // Numbers that are being counted again stay as they were until then.
+    const isCounting = answer.badges.dead === null
+    session.value = isCounting && session.value ? { ...answer, badges: session.value.badges } : answer
     refusal.value = null
+    clearTimeout(again)
+    if (isCounting) again = setTimeout(() => void loadSession(), COUNTING_MS)
   } catch (error) {
     if (error instanceof ApiFailure) refusal.value = error
     else throw error

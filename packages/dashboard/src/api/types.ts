@@ -71,9 +71,9 @@ export interface Bootstrap {
   queues: string[]
   /**
    * Numbers beside the entries of the navigation: open errors, functions that no live worker has, dead letters. A number
-   * that is not known is null, and `why` says the reason in a sentence.
+   * that is not known is null, and `why` says the reason in a sentence; with all of them null they are being counted.
    */
-  badges: { errorsOpen: number | null; unserved: number | null; dead: number; why: string | null }
+  badges: { errorsOpen: number | null; unserved: number | null; dead: number | null; why: string | null }
   /** Parts that this installation has. */
   features: { recorder: boolean; progress: boolean; stream: boolean }
   /** Format of links to a job's trace: `{traceId}` is replaced. Null where none is configured. */

@@ -3,25 +3,42 @@ import type { Board } from '../board.ts'
 import { overview } from './overview.ts'
 import { snapshot } from './queues.ts'
 
+type Badges = Bootstrap['badges']
+
 /** Numbers beside the entries of the navigation; a look at waiting jobs is shared by all tabs for this long. */
 const SHARED_MS = 15_000
+/** The first page waits this long for the numbers, in ms: with a million jobs they take longer than the page itself. */
+const WAIT_MS = 25
 
-/** The numbers of the navigation. A number that cannot be known is null, and `why` says the reason. */
-export function badges(board: Board): Promise<Bootstrap['badges']> {
-  return board.shared.of('badges', SHARED_MS, async () => {
-    const seen = await snapshot(board)
-    const [errors, { unserved, incomplete }, dead] = await Promise.all([
-      board.history.errors({ state: 'open' }),
-      overview(board, seen),
-      board.client.deadLetters.count(),
-    ])
-    // Where not all was looked at, none found is no all-clear.
-    const isKnown = unserved.length > 0 || incomplete.length === 0
-    return {
-      errorsOpen: errors.length,
-      unserved: isKnown ? unserved.length : null,
-      dead,
-      why: isKnown ? null : incomplete.join(' '),
-    }
-  })
+const UNCOUNTED: Badges = { errorsOpen: null, unserved: null, dead: null, why: 'they are being counted' }
+
+/** The numbers of the navigation as they are counted, or as far as they are known within a moment. */
+export async function badges(board: Board): Promise<Badges> {
+  const counted = board.shared.of('badges', SHARED_MS, () => count(board))
+  counted.catch(() => {}) // whoever asks next is answered with the reason
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Badges>((resolve) => (timer = setTimeout(() => resolve(UNCOUNTED), WAIT_MS)))
+  try {
+    return await Promise.race([counted, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The numbers. A number that cannot be known is null, and `why` says the reason. */
+async function count(board: Board): Promise<Badges> {
+  const seen = await snapshot(board)
+  const [errors, { unserved, incomplete }, dead] = await Promise.all([
+    board.history.errors({ state: 'open' }),
+    overview(board, seen),
+    board.client.deadLetters.count(),
+  ])
+  // Where not all was looked at, none found is no all-clear.
+  const isKnown = unserved.length > 0 || incomplete.length === 0
+  return {
+    errorsOpen: errors.length,
+    unserved: isKnown ? unserved.length : null,
+    dead,
+    why: isKnown ? null : incomplete.join(' '),
+  }
 }

@@ -17,8 +17,15 @@ export interface Snapshot {
   complete: boolean
 }
 
+/** The parts of a page that need a look at all queues ask within this time, and share one. */
+const SHARED_MS = 1_000
+
 /** Looks at all queues, or at these, and at the workers of both languages. */
-export async function snapshot(board: Board, only?: readonly string[]): Promise<Snapshot> {
+export function snapshot(board: Board, only?: readonly string[]): Promise<Snapshot> {
+  return only ? look(board, only) : board.shared.of('snapshot', SHARED_MS, () => look(board))
+}
+
+async function look(board: Board, only?: readonly string[]): Promise<Snapshot> {
   const { client, pulse } = board
   const known = only ? { names: [...only], complete: true } : await board.names.known()
   const nowMs = await client.now()

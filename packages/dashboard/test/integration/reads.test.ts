@@ -249,3 +249,14 @@ describe('the doctor', () => {
     expect(part.incomplete).not.toEqual([])
   })
 })
+
+test('the parts of a first page share one look at the queues', async () => {
+  for (const queueName of ['mail', 'media', 'default']) await bench.client().enqueue('works', [], { queueName })
+  const dashboard = bench.dashboard()
+  const ask = <T extends { cost: { commands: number } }>(path: string) => jsonOf<T>(get(dashboard, path))
+  const queues = await ask<QueueList>('/api/queues')
+  const overview = await ask<Overview>('/api/overview')
+  expect(overview.queues).toEqual(queues.queues)
+  // What is left is the sample of functions, and the number of dead letters.
+  expect(overview.cost.commands).toBeLessThan(queues.cost.commands)
+})

@@ -66,11 +66,13 @@ describe('the stream', () => {
     await eventually(() => readers.every(({ received }) => received.some(({ topic }) => topic === 'overview')))
     await bench.client().enqueue('f', [], { queueName: 'mail', jobId: 'second', deferByMs: 60_000 })
     const overviews = () => readers.map(({ received }) => received.filter(({ topic }) => topic === 'overview'))
-    await eventually(() => overviews().every((each) => each.length === 2), { timeoutMs: 25_000 })
+    await eventually(() => overviews().every((each) => each.length >= 2), { timeoutMs: 25_000 })
     // One look for each poll: ten readers of three topics would have made thirty at the first.
     expect(looks.length).toBeGreaterThan(1)
     expect(looks.length).toBeLessThan(10)
-    expect(new Set(readers.map(({ received }) => JSON.stringify(received))).size).toBe(1)
+    // On a slow machine another message may be on its way to some of them.
+    const all = Math.min(...readers.map(({ received }) => received.length))
+    expect(new Set(readers.map(({ received }) => JSON.stringify(received.slice(0, all)))).size).toBe(1)
     const [before, after] = overviews()[0]!.map(({ data }) => (data as StreamMessages['overview']).cost.commands)
     expect(after! - before!).toBeLessThan(100)
   })

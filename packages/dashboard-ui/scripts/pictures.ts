@@ -19,13 +19,23 @@ const job = async (q: string): Promise<string> => {
     : '/jobs'
 }
 
+/** The newest flow of a name that ended in a state, or any of them. */
+const flow = async (name: string, state: string): Promise<string> => {
+  const { flows } = (await (await fetch(`${base}/api/flows`)).json()) as {
+    flows: { flowId: string; name: string; state: string }[]
+  }
+  const named = flows.filter((each) => each.name === name)
+  const found = named.find((each) => each.state === state) ?? named[0]
+  return found ? `/flow?id=${encodeURIComponent(found.flowId)}` : '/flows'
+}
+
 const open = (path: string) => async (page: Page) => {
   await page.goto(base + path)
   await page.locator('#content h1').waitFor()
   // Charts and tables of a page come with answers of their own.
   await page.locator('.waiting').waitFor({ state: 'detached' })
   await page
-    .locator('.chart path.line, tbody tr')
+    .locator('.chart path.line, tbody tr, .node')
     .first()
     .waitFor({ timeout: 5_000 })
     .catch(() => undefined)
@@ -54,7 +64,11 @@ const pictures: [name: string, scheme: 'light' | 'dark', width: number, show: (p
   ],
   ['functions-dark', 'dark', 1_440, open('/functions?function=resize_image')],
   ['workers-light', 'light', 1_440, open('/workers')],
+  ['flow-light', 'light', 1_440, open(await flow('monthly_report', 'failed'))],
+  ['flow-small', 'light', 390, open(await flow('monthly_report', 'failed'))],
   ['cron-light', 'light', 1_440, open('/cron')],
+  ['schedules-light', 'light', 1_440, open('/schedules')],
+  ['limit-light', 'light', 1_440, open('/limit?name=geocoder')],
   ['doctor-light', 'light', 1_440, open('/doctor')],
   [
     'palette-dark',

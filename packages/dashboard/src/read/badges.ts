@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bootstrap } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { overview } from './overview.ts'
@@ -9,6 +10,10 @@ type Badges = Bootstrap['badges']
 const SHARED_MS = 15_000
 /** The first page waits this long for the numbers, in ms: with a million jobs they take longer than the page itself. */
 const WAIT_MS = 25
+
+/** With more jobs than this the count costs what a page does, and begins once the first page has what it needs. */
+const MANY_JOBS = 50_000
+const HEAD_START_MS = 500
 
 const UNCOUNTED: Badges = { errorsOpen: null, unserved: null, dead: null, why: 'they are being counted' }
 
@@ -27,6 +32,8 @@ export async function badges(board: Board): Promise<Badges> {
 
 /** The numbers. A number that cannot be known is null, and `why` says the reason. */
 async function count(board: Board): Promise<Badges> {
+  const { names } = await board.names.known()
+  if ((await board.client.jobs.count(names)) > MANY_JOBS) await sleep(HEAD_START_MS, undefined, { ref: false })
   const seen = await snapshot(board)
   const [errors, { unserved, incomplete }, dead] = await Promise.all([
     board.history.errors({ state: 'open' }),

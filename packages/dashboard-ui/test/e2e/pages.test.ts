@@ -120,7 +120,14 @@ describe.skipIf(without)('pages in a browser', () => {
     const drawn = await page.evaluate(
       "[...document.querySelectorAll('.node svg [fill=currentColor], .edges > path')].map((e) => getComputedStyle(e).getPropertyValue(e.matches('.edges > path') ? 'stroke' : 'fill'))",
     )
-    const canvas = await page.evaluate('getComputedStyle(document.body).backgroundColor')
+    const canvas = await page.evaluate("getComputedStyle(document.querySelector('.node')).backgroundColor")
+    // The cross in the mark of a failure is cut out of it.
+    const [mark, cross] = (await page.evaluate(`(() => {
+      const [shape, cut] = document.querySelectorAll('.node.failure svg path')
+      return [getComputedStyle(shape).fill, getComputedStyle(cut).stroke]
+    })()`)) as string[]
+    expect(cross).toBe(canvas)
+    expect(mark).not.toBe(canvas)
     expect(drawn).not.toHaveLength(0)
     expect(drawn).not.toContain(canvas)
     expect(problems).toEqual([])

@@ -65,7 +65,6 @@ const pictures: [name: string, scheme: 'light' | 'dark', width: number, show: (p
   ['functions-dark', 'dark', 1_440, open('/functions?function=resize_image')],
   ['workers-light', 'light', 1_440, open('/workers')],
   ['flow-light', 'light', 1_440, open(await flow('monthly_report', 'failed'))],
-  ['flow-small', 'light', 390, open(await flow('monthly_report', 'failed'))],
   ['cron-light', 'light', 1_440, open('/cron')],
   ['schedules-light', 'light', 1_440, open('/schedules')],
   ['limit-light', 'light', 1_440, open('/limit?name=geocoder')],

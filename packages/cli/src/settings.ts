@@ -17,5 +17,5 @@ export function addressOf({ config }: LoadedConfig): string {
   if (config.sentinel)
     return `sentinel ${config.sentinel.name} (${config.sentinel.nodes.join(', ')}), database ${config.redis_database}`
   const url = String(maskSetting('redis_url', config.redis_url)).replace(/\/\d*$/, '')
-  return `${url}/${config.redis_database}`
+  return config.cluster ? `the cluster at ${url}` : `${url}/${config.redis_database}`
 }

@@ -4,20 +4,24 @@ import type { ConnectionOptions, WorkerOptions } from '@arq-ts/core'
 /** What a worker serves, and where that is: for those who look at its queues. */
 export interface Served {
   queueNames: readonly string[]
-  connection: Pick<ConnectionOptions, 'redis' | 'keyPrefix'>
+  connection: Pick<ConnectionOptions, 'redis' | 'keyPrefix' | 'partitions'>
 }
 
 /** A worker's own default. */
 const DEFAULT_QUEUE_NAME = 'arq:queue'
 
 /** What a worker with these options serves. */
-export function servedBy({ queues, queueName, redis, keyPrefix }: WorkerOptions): Served {
+export function servedBy({ queues, queueName, redis, keyPrefix, partitions }: WorkerOptions): Served {
   const names = (queues ?? [queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
     typeof queue === 'string' ? queue : queue.name,
   )
   return {
     queueNames: names,
-    connection: { ...(redis === undefined ? {} : { redis }), ...(keyPrefix === undefined ? {} : { keyPrefix }) },
+    connection: {
+      ...(redis === undefined ? {} : { redis }),
+      ...(keyPrefix === undefined ? {} : { keyPrefix }),
+      ...(partitions === undefined ? {} : { partitions }),
+    },
   }
 }
 
@@ -38,6 +42,7 @@ export function plainServed(served: Served): Served | null {
 /** Where its Redis is, for a person. */
 export function addressOfServed({ connection: { redis = 'redis://localhost:6379' } }: Served): string {
   if (typeof redis === 'string') return String(maskSetting('redis_url', redis))
+  if (Array.isArray((redis as { cluster?: unknown }).cluster)) return 'the cluster'
   const { host, port, path, db, name } = ('duplicate' in redis ? redis.options : redis) as {
     host?: string
     port?: number

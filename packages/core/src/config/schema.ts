@@ -134,6 +134,12 @@ export const taskQueueSchema = z.strictObject({
     .default(own.partitions)
     .describe('Partitions of the namespace, for Redis Cluster; needs a key_prefix with a hash tag, such as {orders}:.'),
   tls: tls.optional().describe('Settings of a rediss:// connection.'),
+  cluster: z
+    .boolean()
+    .default(false)
+    .describe(
+      'redis_url is a node of a Redis Cluster, which has database 0 alone; needs a key_prefix with a hash tag.',
+    ),
   sentinel: sentinel.optional().describe('Find the primary by Redis Sentinel; redis_url then gives no host.'),
 
   queue_name: z.string().min(1).default('default').describe("The queue: ARQ's queue name is its Redis key."),

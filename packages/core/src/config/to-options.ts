@@ -4,13 +4,14 @@ import { ConfigError } from '../errors.ts'
 import type { ClientOptions } from '../options/client.ts'
 import { clientDefaults, given } from '../options/defaults.ts'
 import type { WorkerOptions } from '../options/worker.ts'
+import type { ClusterTarget } from '../redis/target.ts'
 import type { RetryPolicy } from '@arq-ts/protocol/jobs'
 import type { TaskQueueConfig } from './schema.ts'
 
 const ms = (seconds: number) => Math.round(seconds * 1_000)
 
-/** Where Redis is, as ioredis takes it. @throws ConfigError when a TLS file cannot be read. */
-export function redisOptionsOf(config: TaskQueueConfig): RedisOptions {
+/** Where Redis is, as the option `redis` takes it. @throws ConfigError when a TLS file cannot be read. */
+export function redisOptionsOf(config: TaskQueueConfig): RedisOptions | ClusterTarget {
   const url = new URL(config.redis_url)
   const username = config.redis_username ?? decodeURIComponent(url.username)
   const password = config.redis_password ?? decodeURIComponent(url.password)
@@ -29,7 +30,11 @@ export function redisOptionsOf(config: TaskQueueConfig): RedisOptions {
     }
   }
   if (url.protocol === 'unix:') return { ...options, path: url.pathname }
-  return { ...options, host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 6379) }
+  const node = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 6379) }
+  if (!config.cluster) return { ...options, ...node }
+  // A Cluster has database 0 alone.
+  const { db: _, ...nodeOptions } = options
+  return { ...nodeOptions, cluster: [node] }
 }
 
 /** Queues of a worker with these settings, in order. */
@@ -51,6 +56,7 @@ const OPTIONS = {
   redis_database: 'redis',
   tls: 'redis',
   sentinel: 'redis',
+  cluster: 'redis',
   key_prefix: 'keyPrefix',
   partitions: 'partitions',
   queue_name: 'queueName',

@@ -6,14 +6,19 @@ import * as z from './zod.ts'
 import type { Logger, LogLevel } from '../logging/logger.ts'
 import { MAX_PARTITIONS } from '../partitions/placement.ts'
 import { readTarget, TargetError } from '../redis/target.ts'
-import type { RedisTarget } from '../redis/target.ts'
+import type { ClusterTarget, RedisTarget } from '../redis/target.ts'
 import type { SpinMode } from '../redis/reply-spinner.ts'
 import { count, duration, hasMethods } from './check.ts'
 
+export type { ClusterTarget }
+
 /** Options of a client and of a worker. */
 export interface ConnectionOptions {
-  /** URL, ioredis options (Sentinel, TLS), or an ioredis client whose settings are copied. Default `redis://localhost:6379`. */
-  redis?: string | RedisOptions | Redis | Cluster
+  /**
+   * URL, ioredis options (Sentinel, TLS), `{ cluster: nodes }`, or an ioredis client whose settings are copied. Default
+   * `redis://localhost:6379`.
+   */
+  redis?: string | RedisOptions | ClusterTarget | Redis | Cluster
   /** Put before every key; makes queues Python does not share. For Redis Cluster a hash tag: `'{orders}:'`. Default none. */
   keyPrefix?: string
   /**

@@ -4,11 +4,16 @@ import type { ClusterOptions, RedisOptions } from 'ioredis'
 import type { Cluster, Redis } from 'ioredis'
 import { CLUSTER_KEYS, REDIS_KEYS } from './target-keys.ts'
 
-/** A URL (`redis://`, `rediss://`), ioredis options (Sentinel included), or an ioredis client whose settings are copied. */
-export type RedisTarget = string | RedisOptions | Redis | Cluster
+/** A Redis Cluster by some of its nodes, as URLs or as host and port; the other options are those of each node. */
+export interface ClusterTarget extends Omit<RedisOptions, 'host' | 'port' | 'path' | 'db' | 'sentinels' | 'name'> {
+  cluster: readonly ClusterNode[]
+}
+
+/** A URL (`redis://`, `rediss://`), ioredis options (Sentinel included), nodes of a Cluster, or an ioredis client whose settings are copied. */
+export type RedisTarget = string | RedisOptions | ClusterTarget | Redis | Cluster
 
 /** A node as ioredis's Cluster takes it. */
-type ClusterNode = string | number | { host?: string; port?: number }
+export type ClusterNode = string | number | { host?: string; port?: number }
 
 /** Address of Redis, as plain data. */
 export type TargetSettings =
@@ -43,12 +48,23 @@ export function readTarget(target: unknown): TargetSettings {
   }
   if (Object.prototype.toString.call(target) !== '[object Object]' || isStranger(target))
     throw new TargetError(EXPECTED)
+  if ('cluster' in target) return fromNodes(target as ClusterTarget)
   for (const key of Object.keys(target)) {
     if (key === 'url') throw new TargetError('the URL itself, not an object with a `url`: redis: `redis://host:6379/0`')
     if (key === 'database') throw new TargetError('options with the number of the database as `db`')
     if (!(key in REDIS_KEYS)) throw new TargetError('', { key, known: Object.keys(REDIS_KEYS) })
   }
   return { kind: 'server', options: checked(target as RedisOptions) }
+}
+
+function fromNodes({ cluster, ...nodeOptions }: ClusterTarget): TargetSettings {
+  if (!Array.isArray(cluster) || cluster.length === 0)
+    throw new TargetError("a target whose `cluster` is a list of nodes, such as ['redis://host:6379']")
+  const own = ['host', 'port', 'path', 'db', 'sentinels', 'name'].find((key) => key in nodeOptions)
+  if (own !== undefined) throw new TargetError(`a target without \`${own}\` beside \`cluster\``)
+  const unknown = Object.keys(nodeOptions).find((key) => !(key in REDIS_KEYS))
+  if (unknown !== undefined) throw new TargetError('', { key: unknown, known: ['cluster', ...Object.keys(REDIS_KEYS)] })
+  return { kind: 'cluster', nodes: [...cluster], options: { redisOptions: checked(nodeOptions) } }
 }
 
 /** Address of Redis for messages: `host:port`, a socket's path, the name of a Sentinel's primary, the nodes of a cluster. */

@@ -27,12 +27,14 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
-const redis = () => new Cluster(cluster.urls, { lazyConnect: true })
+/** Nodes by their URLs, as a configuration file names them, or a client of ioredis. */
+const redis = (asClient = false) =>
+  asClient ? new Cluster(cluster.urls, { lazyConnect: true }) : { cluster: cluster.urls }
 const ids = (count: number, prefix: string) => Array.from({ length: count }, (_, i) => `${prefix}-${i}`)
 const nodeOf = (jobId: string): ClusterNode => cluster.ownerOf(keySlot(placement.prefixes[placement.of(jobId)]!))
 
 function connect(): Client {
-  const client = new Client({ redis: redis(), logger, commandTimeoutMs: 30_000, ...namespace })
+  const client = new Client({ redis: redis(true), logger, commandTimeoutMs: 30_000, ...namespace })
   closing.push(() => client.close())
   return client
 }

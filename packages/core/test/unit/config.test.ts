@@ -152,6 +152,7 @@ describe('Redis', () => {
     ['rediss://db', {}, { tls: {}, port: 6379, db: 0 }],
     ['unix:///run/redis.sock', {}, { path: '/run/redis.sock', db: 0 }],
     ['redis://[::1]:7000', {}, { host: '::1' }],
+    ['rediss://u:p@node:7000', { cluster: true }, { cluster: [{ host: 'node', port: 7000 }], username: 'u', tls: {} }],
     [
       'redis://unused',
       { sentinel: { name: 'main', nodes: ['s1', 's2:5000'] } },

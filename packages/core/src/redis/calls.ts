@@ -50,10 +50,14 @@ export class Calls {
   }
 
   /** Runs a script that only reads; undefined where this user may run no scripts, as one that only looks may not. */
-  async readingScript(name: ScriptName, keys: readonly string[]): Promise<ScriptReply[] | undefined> {
+  async readingScript(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly ScriptValue[] = [],
+  ): Promise<ScriptReply[] | undefined> {
     if (!this.#mayRunScripts) return undefined
     try {
-      return await this.script(name, keys, [])
+      return await this.script(name, keys, args)
     } catch (error) {
       if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
       this.#mayRunScripts = false

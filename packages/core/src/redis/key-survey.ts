@@ -12,7 +12,7 @@ const RESERVED_SUFFIX = ':reserved'
 /** A reservation lapses within a second: what is due later is a job. */
 const RESERVED_MS = 60_000
 /** Keys per step of a scan for queues; larger steps hold the server longer. */
-const SCAN_STEP = 1_000
+const SCAN_STEP = 2_000
 /** Keys that are looked at however long that takes: a database of this size is always seen whole. */
 const MIN_SCAN_KEYS = 20_000
 /** Follows the name of a queue in the key of its health line. */

@@ -1,6 +1,7 @@
+import { ENDED_IN_PROGRESS } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { PAGE, WrongType } from './calls.ts'
-import type { Calls } from './calls.ts'
+import type { Call, Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
@@ -258,24 +259,39 @@ export class QueueRecords {
     let running = 0
     let firstIdle: number | null = null
     for (let offset = 0; offset < MAX_LOOKED_AT; offset += LOOK_PAGE) {
+      // Scores only where the first of them is looked for: they are half of the answer.
+      const scores = firstIdle === null ? (['WITHSCORES'] as const) : []
       const [answer] = await this.#calls.pipeline([
-        ['zrangeBuffer', key, min, max, 'BYSCORE', 'LIMIT', offset, LOOK_PAGE, 'WITHSCORES'],
+        ['zrangeBuffer', key, min, max, 'BYSCORE', 'LIMIT', offset, LOOK_PAGE, ...scores],
       ])
       const members = answer as Buffer[]
-      const ids = members.filter((_, i) => i % 2 === 0).map(readId)
-      const held = await this.#held(ids)
-      const idle = held.indexOf(false)
-      if (firstIdle === null && idle !== -1) firstIdle = dueTimeIn(members[2 * idle + 1]!.toString())
-      running += held.filter(Boolean).length
+      const width = 1 + scores.length
+      const ids = members.filter((_, i) => i % width === 0).map(readId)
+      const { count, idle } = await this.#held(ids)
+      if (firstIdle === null && idle !== -1) firstIdle = dueTimeIn(members[width * idle + 1]!.toString())
+      running += count
       if (ids.length < LOOK_PAGE) return { running, firstIdle, exact: true }
     }
     return { running, firstIdle, exact: false }
   }
 
-  /** For each job: true when its in-progress key exists, whatever it holds but the fence of an ended job. */
-  async #held(jobIds: readonly string[]): Promise<boolean[]> {
-    const [holders = []] = await readMany(this.#calls, [jobIds.map((id) => this.#keys.inProgress(id))])
-    return holders.map(isHolder)
+  /**
+   * The number of jobs whose in-progress keys exist, whatever they hold but the fence of an ended job, and the place of the
+   * first other one, or -1.
+   */
+  async #held(jobIds: readonly string[]): Promise<{ count: number; idle: number }> {
+    if (jobIds.length === 0) return { count: 0, idle: -1 }
+    const keys = jobIds.map((id) => this.#keys.inProgress(id))
+    const reply = await this.#calls.readingScript('countHeld', keys, [ENDED_IN_PROGRESS])
+    if (reply) {
+      const [count, first, ...faulty] = reply.map(Number) as [number, number, ...number[]]
+      // An answer that lacks something must name the key.
+      await this.#calls.attempt(faulty.map((at): Call => ['get', keys[at - 1]!]))
+      return { count, idle: first - 1 }
+    }
+    const [holders = []] = await readMany(this.#calls, [keys])
+    const held = holders.map(isHolder)
+    return { count: held.filter(Boolean).length, idle: held.indexOf(false) }
   }
 
   async #first(key: string, min: string): Promise<number | null> {

@@ -3,6 +3,7 @@
 // claimAborted: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // claimExpired: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // claim: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[3i+2] KEYS[3i+3] KEYS[3i+4] KEYS[4]
+// countHeld: ARGV[1] KEYS[1..]
 // deadQueues: KEYS[1..]
 // enqueueUnique: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] ARGV[14] ARGV[15] ARGV[16] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
 // enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
@@ -245,6 +246,17 @@ for i = 1, #more do out[#out + 1] = more[i] end
 for i = 1, #payloads do out[#out + 1] = payloads[i] end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
+  countHeld: `local held, first, faulty = 0, 0, {}
+for k, key in ipairs(KEYS) do
+  local holder = redis.pcall('GET', key)
+  if type(holder) == 'table' then faulty[#faulty + 1] = k end
+  if holder and holder ~= ARGV[1] then
+    held = held + 1
+  elseif first == 0 then
+    first = k
+  end
+end
+return { held, first, unpack(faulty) }`,
   deadQueues: `local counts, order, faulty = {}, {}, {}
 for k, key in ipairs(KEYS) do
   local queue = redis.pcall('HGET', key, 'queue')
@@ -1913,6 +1925,7 @@ export const luaShas = {
   claimAborted: '31bcbf35b34b98c2041897f7ee9431bcbfb7884f',
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
   claim: 'd3bbda4e50dbfafe2bb50a6bcdc682d88f2de326',
+  countHeld: '0188f25321ce97b357ab539a54cb7006af283246',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
   enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',

@@ -1148,8 +1148,8 @@ while true do
   if dropped < 20 then break end
 end
 redis.pcall('PUBLISH', ARGV[5], '')
-if last then return {} end
-local length = redis.pcall('LPUSH', index, ARGV[4])
+local length = not last and redis.pcall('LPUSH', index, ARGV[4])
+redis.pcall('PEXPIRE', index, ARGV[2])
 if type(length) == 'number' and length > tonumber(ARGV[3]) then return { redis.call('RPOP', index) } end
 return {}`,
   move: `for i = 1, 3 do redis.call('ZCARD', KEYS[i]) end
@@ -1381,6 +1381,7 @@ operations['try'] = function()
   redis.call('PEXPIRE', KEYS[key], ttl)
   if length > 1 then return end
   local known = redis.pcall('LPUSH', KEYS[index], id)
+  redis.pcall('PEXPIRE', KEYS[index], ttl)
   if fault(index, known) or known <= tonumber(jobs) then return end
   pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'try', redis.call('RPOP', KEYS[index])
 end
@@ -1398,6 +1399,7 @@ operations.error = function()
   if redis.call('HLEN', hash) < 64 then redis.call('HSET', hash, 'f:' .. name, 1, 'q:' .. queue, 1) end
   redis.call('PEXPIRE', hash, ttl)
   if fault(index, redis.pcall('HSET', KEYS[index], print, now)) then return end
+  redis.call('PEXPIRE', KEYS[index], ttl)
   if redis.call('HLEN', KEYS[index]) <= most then return end
   local all, oldest, at = redis.call('HGETALL', KEYS[index]), math.huge, nil
   for i = 1, #all, 2 do
@@ -1941,12 +1943,12 @@ export const luaShas = {
   handOff: '575073e48c9db638b8335ae16565dc927960a5da',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
-  log: '54fbc3a69bbe00390acaf90c50f84b0f9c3727a8',
+  log: '15fdc46831cd44c9a006d1161c5a1d3815819a31',
   move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   putBack: '290ddd808206bc523c79f3008ff789b73149059f',
   recordSeries: '04c29a12335bb2e15674da3a9470b6a985cccf15',
-  record: '85ffe20c5b35ad8b13a69edb1909ee6cbc6ce7d5',
+  record: '7cdd362256a790d052be60adba858b0c181f9d3a',
   remove: 'c4036ca2122ea90c6a12974f91669c282d3561d1',
   renew: '55537af92cbab06c8022e380b32a0cb8c5a5dc32',
   replay: '98abd9ed5527e4f8ae2cef1d66faec276ef9cc7d',

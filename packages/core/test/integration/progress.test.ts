@@ -59,6 +59,8 @@ describe('the events of a job', () => {
     ])
     expect(await client.history.log(job.jobId)).toEqual(entries)
     expect(await all(job.events({ after: entries[5]!.id }))).toEqual(entries.slice(6))
+    // The list of such jobs goes with the newest of them.
+    expect(await redis.pttl('arq:obs:logged')).toBeGreaterThan(6 * 86_400_000)
   })
 
   test('come while the job runs, and stop at a signal', async () => {

@@ -229,7 +229,7 @@ describe('a worker records', () => {
     const found = await redis.keys('arq:obs:*')
     expect(found.length).toBeGreaterThan(6)
     for (const key of found) expect(await redis.type(key)).not.toBe('zset')
-    const lasting = ['series', 'events', 'recent', 'errors', 'tried'].map((name) => `arq:obs:${name}`)
+    const lasting = ['series', 'events', 'recent'].map((name) => `arq:obs:${name}`)
     // -1: without an end. One that ended meanwhile had one.
     for (const key of found) expect([key, (await redis.pttl(key)) === -1]).toEqual([key, lasting.includes(key)])
     expect(await client.queues.names()).not.toContainEqual(expect.stringContaining('obs'))

@@ -33,7 +33,8 @@ while true do
   if dropped < 20 then break end
 end
 redis.pcall('PUBLISH', ARGV[5], '')
-if last then return {} end
-local length = redis.pcall('LPUSH', index, ARGV[4])
+local length = not last and redis.pcall('LPUSH', index, ARGV[4])
+-- The list goes with the newest of its logs.
+redis.pcall('PEXPIRE', index, ARGV[2])
 if type(length) == 'number' and length > tonumber(ARGV[3]) then return { redis.call('RPOP', index) } end
 return {}

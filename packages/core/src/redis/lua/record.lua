@@ -153,6 +153,7 @@ operations['try'] = function()
   redis.call('PEXPIRE', KEYS[key], ttl)
   if length > 1 then return end
   local known = redis.pcall('LPUSH', KEYS[index], id)
+  redis.pcall('PEXPIRE', KEYS[index], ttl)
   if fault(index, known) or known <= tonumber(jobs) then return end
   pushed_out[#pushed_out + 1], pushed_out[#pushed_out + 2] = 'try', redis.call('RPOP', KEYS[index])
 end
@@ -170,6 +171,7 @@ operations.error = function()
   if redis.call('HLEN', hash) < 64 then redis.call('HSET', hash, 'f:' .. name, 1, 'q:' .. queue, 1) end
   redis.call('PEXPIRE', hash, ttl)
   if fault(index, redis.pcall('HSET', KEYS[index], print, now)) then return end
+  redis.call('PEXPIRE', KEYS[index], ttl)
   if redis.call('HLEN', KEYS[index]) <= most then return end
   local all, oldest, at = redis.call('HGETALL', KEYS[index]), math.huge, nil
   for i = 1, #all, 2 do

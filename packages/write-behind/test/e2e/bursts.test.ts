@@ -78,6 +78,7 @@ test('a persister that hangs, and heeds no signal, holds up no other key, nor th
     handleSignals: false,
     pollDelayMs: 50,
     ...persistCache({ redis: database.url, persisters: { app: { save: filePersister({ folder }) } }, lockMs: 1_000 }),
+    cron: [],
   })
   void next.run()
   await eventually(async () => (await cache.dirtyKeys()).length === 0, { timeoutMs: 30_000 })

@@ -74,7 +74,7 @@ describe('a failed persister', () => {
 
   test('is not asked for again by the sweep once it failed for good', async () => {
     const { saved, persisters } = away()
-    const worker = bench.worker({ persisters, maxTries: 1 })
+    const worker = bench.worker({ persisters, maxTries: 1 }, { cron: [] })
     const died = death(worker)
     const cache = bench.cache()
     await cache.writeBehind('k', 1, options)

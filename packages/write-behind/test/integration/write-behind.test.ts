@@ -112,7 +112,7 @@ describe('a write', () => {
     const redis = new Redis(bench.database().url)
     await redis.del('arq:queue', ...(await redis.keys('arq:job:*')))
     await redis.zadd('write-behind:dirty', 1, 'k')
-    const worker = bench.worker({ persisters })
+    const worker = bench.worker({ persisters }, { cron: [] })
     const sweep = await bench.client().enqueue('cron:write-behind-sweep')
     await sweep!.result({ timeoutMs: 5_000 }).catch(() => {})
     await eventually(() => saved.length === 1)

@@ -41,6 +41,7 @@ export function useBench() {
       closing.push(() => cache.close())
       return cache
     },
+    /** Without its cron sweep, unless `cron` is among the options: most tests are not about it. */
     worker(tasks: Omit<PersistCacheOptions, 'redis'>, options: WorkerOptions = {}): Worker {
       const made = persistCache({ redis: database.url, retryDelayMs: 20, ...tasks })
       const worker = new Worker({
@@ -51,6 +52,7 @@ export function useBench() {
         abortGraceMs: 100,
         ...made,
         ...options,
+        cron: options.cron ? made.cron : [],
       })
       void worker.run()
       closing.push(() => worker.stop())

@@ -124,7 +124,7 @@ function write(out: Output, status: FlowStatus, nowMs: number): void {
     ])
     out.line('')
     const drawn = drawFlow(status)
-    const width = Math.max(...drawn.map(({ branch, name: each }) => branch.length + each.length))
+    const width = drawn.reduce((most, { branch, name: each }) => Math.max(most, branch.length + each.length), 0)
     for (const { branch, detail, name: each, state: at } of drawn) {
       const gap = ' '.repeat(width - branch.length - each.length)
       out.line(`${markOf(at)} ${branch}${each}${gap}  ${at.padEnd(9)}  ${out.colors.dim(detail)}`.trimEnd())

@@ -12,7 +12,7 @@ import type { ScriptValue } from './scripts.ts'
 /** Members per call, so that no script holds the server for long. */
 export const FLOW_PAGE = 500
 /** Steps of one call that ends members: looks at one that comes after, or one added. Some milliseconds of Redis. */
-const FLOW_STEPS = 1_000
+const FLOW_STEPS = 250
 /** Time that a flow whose producer died while it wrote it is kept, in ms. */
 const CREATING_MS = 600_000
 

@@ -8,18 +8,18 @@ const script = fileURLToPath(new URL('fixtures/spreading-worker.mjs', import.met
 /** More than two calls of flow-note.lua carry, and more than one call of flow-end.lua admits. */
 const KIDS = 1_100
 
-/** Calls of a worker at which it is killed, before they reach Redis, and the try whose additions count then. */
+/** Calls of a worker at which it is killed, before they reach Redis; true where what its run added counts all the same. */
 const points = [
-  ['flowNote', 2, 2],
-  ['flowNote', 3, 2],
-  ['finish', 1, 2],
-  ['flowEnd', 1, 1],
-  ['flowEnd', 2, 1],
+  ['flowNote', 2, false],
+  ['flowNote', 3, false],
+  ['finish', 1, false],
+  ['flowEnd', 1, true],
+  ['flowEnd', 2, true],
 ] as const
 
 test.concurrent.each(points)(
   'a worker killed before its %s %d leaves a flow in which members are added once, and start after who added them',
-  async (name, number, countingTry) => {
+  async (name, number, isCounted) => {
     const database = await takeDatabase()
     const proxy = await CuttingProxy.open(Number(new URL(database.url).port))
     const url = new URL(database.url)
@@ -43,8 +43,11 @@ test.concurrent.each(points)(
       victim.kill('SIGKILL')
       await victim.exited
       await start(database.url)
-      const count = countingTry === 1 ? KIDS : 2
-      expect(await run.result({ timeoutMs: 60_000 })).toEqual({ [`of try ${countingTry}`]: String(count) })
+      const count = isCounted ? KIDS : 2
+      // All that ran were added by one try; a slow machine may lose a lease more.
+      const ran = (await run.result({ timeoutMs: 60_000 })) as Record<string, string>
+      expect(Object.values(ran)).toEqual([String(count)])
+      expect(Object.keys(ran).includes('of try 1')).toBe(isCounted)
       expect(await database.redis.lrange('ledger:early', 0, -1)).toEqual([])
       const fields = await database.redis.hkeys(`arq:flow:${run.flowId}`)
       expect(fields.filter((field) => /^[dscn]:/.test(field))).toEqual([])

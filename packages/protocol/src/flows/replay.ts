@@ -37,8 +37,10 @@ export function planReplay(
     again.add(key)
     for (const kin of families.get(key) ?? []) if (kin !== key) dropped.add(kin)
     // Members after the one that added it wait for this one too.
-    for (let head: string | undefined = key; head !== undefined; head = parentByName(head))
-      stack.push(...(next.get(head) ?? []))
+    for (let head: string | undefined = key; head !== undefined; head = parentByName(head)) {
+      // One by one: they may be more than the arguments that a call takes.
+      for (const child of next.get(head) ?? []) stack.push(child)
+    }
   }
   for (const key of dropped) again.delete(key)
   const isAgain = (key: string) => (families.get(key) ?? []).some((kin) => again.has(kin))

@@ -120,6 +120,13 @@ describe('a replay of what failed', () => {
     ])
   })
 
+  test('is planned for more members after one than a call takes arguments', () => {
+    const kids = Array.from({ length: 130_000 }, (_, i) => [String(i + 1), { after: ['0'] }] as const)
+    const graph = graphOf({ '0': {}, ...Object.fromEntries(kids) })
+    const ends = new Map<string, MemberOutcome>([...graph.keys()].map((key) => [key, 'blocked']))
+    expect(planReplay(graph, ends, 'fail', ['0']).reopen.size).toBe(130_001)
+  })
+
   test('drops what a member had added that runs again, and opens what was added where only that failed', () => {
     const graph = graphOf({ '0': {}, '0.0': {}, '0.1': { after: ['0.0'] }, '1': { after: ['0'] } })
     const end = (own: MemberOutcome, kid: MemberOutcome) =>

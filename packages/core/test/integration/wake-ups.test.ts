@@ -37,7 +37,7 @@ describe('a wake-up', () => {
   /** Started, and asleep for longer than the test lasts. */
   async function idleWorker(): Promise<Worker> {
     const options = { redis: server.url, tasks: [noop], logger: silent, handleSignals: false, pollDelayMs: 60_000 }
-    const worker = new Worker(options)
+    const worker = new Worker({ ...options, handOff: false })
     workers.push(worker)
     const started = next(worker, 'started')
     void worker.run()

@@ -19,6 +19,8 @@ interface Parts {
   params?: Schema | undefined
   returns?: Schema | undefined
   codec?: Contract['codec'] | undefined
+  /** True for a function that Python runs, where nothing parses a call again. */
+  isPython?: boolean
 }
 
 /** A function with a schema of its parameters. */
@@ -31,7 +33,7 @@ interface Call {
 }
 
 /** The two sides of a call: what a producer packs and unpacks, and what a worker binds. @internal */
-export function contractOf(context: string, { name, params, returns, codec }: Parts): Contract {
+export function contractOf(context: string, { name, params, returns, codec, isPython = false }: Parts): Contract {
   const shared = {
     name,
     ...(codec === undefined ? {} : { codec }),
@@ -46,7 +48,7 @@ export function contractOf(context: string, { name, params, returns, codec }: Pa
     ...shared,
     params,
     bind: (args, kwargs) => bindObject(call, args, kwargs),
-    pack: (input, wire = 'msgpack') => packObject(call, input, wire),
+    pack: (input, wire = 'msgpack') => (isPython ? packOutput(call, input, wire) : packObject(call, input, wire)),
     packUnchecked: (input, wire) => {
       const kwargs = named(call, input)
       return { args: [], kwargs: call.arrival ? (call.arrival.toWire(kwargs, wire) as Bound) : kwargs }
@@ -88,6 +90,21 @@ function packObject(call: Call, input: unknown, codec: CodecName): PackedCall {
   const refuse = (problem: string) => new ArgumentsError(`${name}() cannot be sent: ${problem}`)
   const cleaned = checked(call, clean(arrival, kwargs, codec, refuse) as Bound)
   return { args: [], kwargs: arrival.toWire(cleaned, codec) as Bound }
+}
+
+/** Sent as the schema gives it, defaults and transforms included: Python has no schema that would. @throws ArgumentsError */
+function packOutput(call: Call, input: unknown, codec: CodecName): PackedCall {
+  const { arrival, name, params } = call
+  const given = named(call, input)
+  const { payload, pending } = check(params, given)
+  pending?.catch(() => {})
+  if (pending)
+    throw new ArgumentsError(
+      `${name}() cannot be sent: its schema is asynchronous, and Python would not check the call`,
+    )
+  const output = unwrap(call, given, payload) as Bound
+  const kwargs = Object.fromEntries(Object.entries(output).filter(([, value]) => value !== undefined))
+  return { args: [], kwargs: (arrival?.toWire(kwargs, codec) ?? kwargs) as Bound }
 }
 
 /** An input by the names of its parameters. @throws ArgumentsError */

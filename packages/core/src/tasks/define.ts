@@ -36,8 +36,9 @@ export function defineContract<Params extends Schema = Schema, Returns extends S
 }
 
 /**
- * Defines a function that Python workers run. `enqueue` checks its arguments by `params` and writes them in `codec`, the
- * one its workers read (default: the client's); `job.result()` gives the output of `returns`, which reads Python's
+ * Defines a function that Python workers run. `enqueue` checks its arguments by `params` and sends what the schema gives,
+ * its defaults and transforms included, as keywords. They are written in `codec`, the one its workers read (default: the
+ * client's); `job.result()` gives the output of `returns`, which reads Python's
  * values: a tuple for `z.tuple`, a string for `new Decimal`, a number for `z.bigint`.
  *
  * ```ts
@@ -57,9 +58,9 @@ export function pythonTask<Params extends Schema = Schema, Returns extends Schem
   params?: Params
   returns?: Returns
 }): TaskContract<InputBy<Params>, SchemaOutput<Returns>> {
-  return { ...made('pythonTask', definition), isPython: true } as never
+  return { ...made('pythonTask', definition, true), isPython: true } as never
 }
 
-function made(context: string, definition: object): Contract {
-  return contractOf(context, checkOptions(context, contractSchema, definition))
+function made(context: string, definition: object, isPython = false): Contract {
+  return contractOf(context, { ...checkOptions(context, contractSchema, definition), isPython })
 }

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { checkOptions, JobAbortedError, JobFailedError, OptionsError } from '@arq-ts/core'
+import {
+  checkOptions,
+  clientDefaults,
+  JobAbortedError,
+  JobFailedError,
+  OptionsError,
+  workerDefaults,
+} from '@arq-ts/core'
 import type {
   AnyContract,
   AnyTask,
@@ -84,11 +91,11 @@ export class InlineQueue {
   /** @internal Use `createInlineQueue`. */
   constructor(options: InlineQueueOptions) {
     const {
-      codec = 'msgpack',
+      codec = clientDefaults.codec,
       ctx = {},
-      maxTries = 5,
+      maxTries = workerDefaults.maxTries,
       middleware = [],
-      queueName = 'arq:queue',
+      queueName = clientDefaults.queueName,
       tasks,
     } = checkOptions('createInlineQueue', schema, options)
     this.#tasks = new Map(tasks.map((task) => [task.name, task]))

@@ -1,4 +1,4 @@
-import { checkOptions, createLogger } from '@arq-ts/core'
+import { checkOptions, clientDefaults, createLogger } from '@arq-ts/core'
 import type { AnyTask, CodecName, CronJob, Logger, WorkerOptions } from '@arq-ts/core'
 import { z } from 'zod'
 import { aCodec, aCronJob, aLogger, aTask } from './check.ts'
@@ -91,9 +91,9 @@ export function resolveTestQueueOptions(options: TestQueueOptions): ResolvedTest
     mode: given.mode ?? 'manual',
     redis: given.redis,
     keyPrefix: given.keyPrefix,
-    queues: given.queues ?? ['arq:queue'],
+    queues: given.queues ?? [clientDefaults.queueName],
     nowMs: Number(given.now ?? Date.now()),
-    codec: given.codec ?? 'msgpack',
+    codec: given.codec ?? clientDefaults.codec,
     worker: (given.worker ?? {}) as TestWorkerOptions,
     stuckAfterMs: given.stuckAfterMs ?? 10_000,
     logger: given.logger ?? createLogger({ level: 'silent' }),

@@ -90,7 +90,8 @@ const thrown = async (call: () => unknown): Promise<unknown> => {
     return error
   }
 }
-const enqueued = async (...args: Parameters<arq.Client['enqueue']>) => (await client.enqueue(...args))!
+const enqueued = async (task: arq.AnyTask | string, input: unknown = [], options: arq.EnqueueOptions = {}) =>
+  (await client.enqueue(task as string, input as unknown[], options))!
 
 interface Produced {
   /** Makes the error as a program would meet it. */
@@ -167,7 +168,7 @@ const produced: Record<string, Produced> = {
   ARQ_JOB_TIMEOUT: {
     make: async () => {
       const reason = waiting('late')
-      await enqueued(late as never, [], { jobId: 'late' })
+      await enqueued(late, [], { jobId: 'late' })
       return reason
     },
     words: /timeout of 20 ms/,
@@ -178,7 +179,7 @@ const produced: Record<string, Produced> = {
       const started = new Promise((resolve) =>
         worker.on('jobStarted', ({ jobId }) => jobId === 'stolen' && resolve(jobId)),
       )
-      await enqueued(wait as never, [], { jobId: 'stolen' })
+      await enqueued(wait, [], { jobId: 'stolen' })
       await started
       await redis.set('arq:in-progress:stolen', 'another')
       return reason
@@ -198,7 +199,7 @@ const produced: Record<string, Produced> = {
   ARQ_NON_RETRYABLE: {
     make: async () => {
       const end = ended('final')
-      await enqueued(fail as never, ['final'], { jobId: 'final' })
+      await enqueued(fail, ['final'], { jobId: 'final' })
       return end
     },
     words: /^no use$/,
@@ -222,7 +223,7 @@ const produced: Record<string, Produced> = {
   },
   ARQ_REMOTE: {
     make: async () => {
-      const job = await enqueued(fail as never, ['error'])
+      const job = await enqueued(fail, ['error'])
       return thrown(() => job.result({ timeoutMs: 20_000 }))
     },
     words: /boom/,
@@ -230,7 +231,7 @@ const produced: Record<string, Produced> = {
   ARQ_RESULT: {
     make: async () => {
       const end = ended('unfit')
-      await enqueued(add as never, { a: -1 } as never, { jobId: 'unfit' })
+      await enqueued(add, { a: -1 }, { jobId: 'unfit' })
       return end
     },
     words: /add\(\) returned what its `returns` does not take: /,
@@ -268,7 +269,7 @@ const produced: Record<string, Produced> = {
       const { made, run } = await workerOn(4)
       const started = new Promise((resolve) => made.on('jobStarted', resolve))
       const own = new arq.Client({ redis: url(4), logger: silent })
-      await own.enqueue(wait as never, [] as never, { jobId: 'stopped' })
+      await own.enqueue(wait, [], { jobId: 'stopped' })
       await started
       await made.stop()
       await run

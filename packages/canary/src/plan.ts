@@ -130,7 +130,7 @@ function inconclusiveAt(
   if (inconclusive === 'pause') return plan(paused(state, why, nowMs), PAUSED_CHECK_MS)
   if (inconclusive === 'fail' && isUnseen) return giveUp(state, why, nowMs)
   // A roll-back needs a reason, and that nobody searches is none: it is watched on.
-  const isHeld = (isUnseen && isQuiet) || nowMs < endsAtMs + holdMinutes * 60_000
+  const isHeld = isQuiet || nowMs < endsAtMs + holdMinutes * 60_000
   if (isHeld) return plan(holding(state, why, nowMs), untilHeldLook(state))
   return giveUp(state, `${why}, after ${holdMinutes} minutes of waiting for more`, nowMs)
 }

@@ -69,7 +69,10 @@ export function judge(stage: Stage, rules: JudgingRules, evidence: Evidence): Ve
   if (evidence.isLastStage) found.doubt ??= grossFailureOf(evidence.minutes, stage.errorThreshold)
   const share = lowShare(stage, rules, whole) ?? found.share
   const missing = missingOf(stage, rules, whole) ?? share
-  return { breach: null, missing, isQuiet: missing !== null && share === null, doubt: found.doubt }
+  // Of a handful of requests one failure is a doubt, and no more: it comes to nothing without traffic.
+  const isJudged = found.doubt !== null && whole.new.requests >= rules.minSamples
+  const isQuiet = missing !== null && share === null && !isJudged
+  return { breach: null, missing, isQuiet, doubt: found.doubt }
 }
 
 function first<T>(checks: readonly Check[], ask: (check: Check) => T | null): T | null {

@@ -80,6 +80,9 @@ describe('a stage at its end', () => {
     const later = at({}, 5_000, quiet)
     expect(later.next).toMatchObject({ status: 'running', ending: null, reason: '3 of 20 requests seen at 10 %' })
     expect(later.againMs).toBe(MINUTE)
+    const oneFailed = { ...few, errors: 1 }
+    const doubtful = { ...quiet, minutes: [minute(29, oneFailed, { requests: 27, errors: 0, latencyMs: 50 })] }
+    expect(at({}, 5_000, doubtful).next).toMatchObject({ status: 'running', ending: null })
     const bad = { ...seen(), minutes: [minute(29, { requests: 9, errors: 9, latencyMs: 50 })] }
     expect(decide(later.next, bad, 5_001 * MINUTE).next.ending).toBe('rollback')
   })

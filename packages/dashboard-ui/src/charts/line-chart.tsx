@@ -26,7 +26,7 @@ interface Props {
   format: (value: number) => string
   axis?: (value: number) => string
   height?: number
-  /** True until its data came: then emptiness says nothing. */
+  /** True until its data came: emptiness says nothing then, and there is no scale. */
   waiting?: boolean
 }
 
@@ -96,7 +96,7 @@ export function LineChart({
   }
 
   return (
-    <figure class="chart">
+    <figure class="chart" aria-busy={waiting}>
       <figcaption>
         <h2>{title}</h2>
         <span>{unit}</span>
@@ -120,9 +120,11 @@ export function LineChart({
                   y1={Math.round(y(tick)) + 0.5}
                   y2={Math.round(y(tick)) + 0.5}
                 />
-                <text x={left - 8} y={y(tick) + 4} text-anchor="end">
-                  {axis(tick)}
-                </text>
+                {!(waiting && values.length === 0) && (
+                  <text x={left - 8} y={y(tick) + 4} text-anchor="end">
+                    {axis(tick)}
+                  </text>
+                )}
               </g>
             ))}
             {log && <line class="base" x1={left} x2={left + plot} y1={height + 0.5} y2={height + 0.5} />}

@@ -10,7 +10,7 @@ const LOOK_MS = 20
 /** The port of the pages. */
 const SHOWN_PORT = 6379
 
-const { connect } = net.Socket.prototype
+const connect = Reflect.get(net.Socket.prototype, 'connect')
 net.Socket.prototype.connect = function (...args) {
   const options = Array.isArray(args[0]) ? args[0][0] : args[0]
   if (Number(options?.port) === SHOWN_PORT) options.port = Number(process.env.REDIS_PORT)

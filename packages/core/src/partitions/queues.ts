@@ -27,11 +27,11 @@ export function spanQueues(spread: Spread<QueueRecords>): QueueRecords {
       const found = await spread.each((part) => part.due(queueNames, nowMs))
       return { count: sumOf(found.map(({ count }) => count)), nextMs: leastOf(found.map(({ nextMs }) => nextMs)) }
     },
-    members: (queueName, range, pageSize = PAGE) =>
+    members: (queueName, range, pageSize) =>
       merged(
         all.map((part) => part.members(queueName, range, pageSize)),
         (a, b) => a.score - b.score,
-        pageSize,
+        pageSize ?? PAGE,
       ),
     counts: async (queueName, leaseMs) => together(await spread.each((part) => part.counts(queueName, leaseMs))),
     purge: async (queueName, onProgress) => {

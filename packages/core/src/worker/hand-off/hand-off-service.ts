@@ -99,7 +99,8 @@ export class HandOffService {
 
   /** Leaves the lists; resolves once no new hand-off can begin. Idempotent. */
   async leave(): Promise<void> {
-    await Promise.all(this.#places.map((place) => (place.entry === '' ? undefined : this.#exchange(place, ''))))
+    const entered = this.#places.filter(({ entry }) => entry !== '')
+    await Promise.all(entered.map((place) => this.#exchange(place, '')))
   }
 
   /** Leaves for good. */

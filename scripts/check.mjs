@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { root, run } from './lib/command.mjs'
 import { bold, green, red, say } from './lib/say.mjs'
 import { ensureDependencies } from './lib/setup.mjs'
-import { readCount } from './lib/tests.mjs'
+import { describeFailure, readCount } from './lib/tests.mjs'
 
 await ensureDependencies()
 const bin = (name) => join(root, 'node_modules', '.bin', name)
@@ -44,9 +44,7 @@ for (const [what, command, args, count] of checks) {
   passed += (tests?.passed ?? 0) + (code === 0 ? 1 : 0)
   failed += tests?.failures.length ?? 0
   if (code !== 0 && !tests?.failures.length) failed++
-  for (const { file, test, why } of tests?.failures ?? []) notes.push(`  failed: ${file}: ${test}: ${why}`)
-  for (const { file, test, why } of tests?.unsteady ?? [])
-    notes.push(`  passed in a second run only: ${file}: ${test}: ${why}`)
+  for (const failure of tests?.failures ?? []) notes.push(`  ${describeFailure(failure)}`)
 }
 // Said again at the end: whoever reads the tail of a long log sees what to look at.
 for (const note of notes) say(note)

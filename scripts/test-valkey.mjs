@@ -29,8 +29,7 @@ const folders = isAll
       'packages/canary/test/integration/',
       'packages/write-behind/test/integration/',
     ]
-process.exitCode = await runTests('tests-valkey', {
-  args: [...projects, ...leftOut],
-  folders,
-  env: { ...process.env, ARQ_TEST_SERVER: path },
+process.exitCode = await runTests('tests-valkey', [...projects, ...folders, ...leftOut], {
+  ...process.env,
+  ARQ_TEST_SERVER: path,
 })

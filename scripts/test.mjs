@@ -1,8 +1,6 @@
 // `npm test`: sets everything up, runs every test that can run here, and names what it left out.
 // Arguments go to vitest: `npm test -- --project unit`.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { answers, root } from './lib/command.mjs'
+import { answers } from './lib/command.mjs'
 import { ensureEngine } from './lib/containers.mjs'
 import { findServer, installServer } from './lib/redis.mjs'
 import { say, step, yellow } from './lib/say.mjs'
@@ -12,9 +10,7 @@ import { runTests } from './lib/tests.mjs'
 await ensureDependencies()
 await ensureBuild()
 
-const given = process.argv.slice(2)
-const folders = given.filter((arg) => existsSync(join(root, arg)))
-const args = given.filter((arg) => !folders.includes(arg))
+const args = process.argv.slice(2)
 const leftOut = []
 if (!process.env.ARQ_TEST_SERVER && !findServer() && !(await installServer())) {
   leftOut.push('everything but the unit tests: no redis-server or valkey-server here, and none could be installed')
@@ -30,8 +26,6 @@ const { whyNoPython } = await import('@arq-ts/test-support')
 const noPython = await whyNoPython()
 if (noPython) leftOut.push(`everything against Python arq: ${noPython}`)
 
-process.exitCode = await step('running tests', () =>
-  runTests('tests', { args, folders, env: { ...process.env, ...engine.env } }),
-)
+process.exitCode = await step('running tests', () => runTests('tests', args, { ...process.env, ...engine.env }))
 await engine.stop?.()
 for (const reason of leftOut) say(`${yellow('left out')}  ${reason}`)

@@ -46,8 +46,6 @@ export function classifyKey(key: KeyFacts, context: KeyContext): KeyVerdict {
     if (name === queue) return ok('queue')
     if (name === `${queue}:health-check`) return ttlMs >= 0 ? ok('health') : wrong('health line without expiry')
     if (name === `${queue}:reserved`) return reservations(key, context)
-    if (name === `${queue}:waiting`)
-      return ttlMs >= 0 ? ok('workers that wait') : wrong('waiting workers without expiry')
   }
   for (const [prefix, rule] of RULES) {
     if (name.startsWith(prefix)) return rule(key, name.slice(prefix.length), context)
@@ -64,6 +62,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ],
   ['arq:in-progress:', inProgress],
   ['arq:retry:', tries],
+  ['arq:waiting:', (key) => (key.ttlMs >= 0 ? ok('workers that wait') : wrong('waiting workers without expiry'))],
   ['arq:error:', (key) => (key.ttlMs >= 0 ? ok('error of the last try') : wrong('error without expiry'))],
   ['arq:result:', (key) => (key.ttlMs >= 0 ? ok('kept result') : wrong('result without expiry'))],
   ['arq:dead:', (key, id, { dead }) => letter(key, id, dead)],

@@ -25,7 +25,7 @@ test.each([
     facts('arq:queue:reserved', { type: 'zset', ttlMs: -1, members: new Map([['x', nowMs - 1]]) }),
     'lapsed reservations',
   ],
-  [facts('arq:queue:waiting', { type: 'list' }), 'workers that wait'],
+  [facts('arq:waiting:arq:queue', { type: 'list' }), 'workers that wait'],
   [facts('arq:job:q1'), 'payload of a queued job'],
   [facts('arq:retry:q1'), 'tries of a queued job'],
   [facts('arq:retry:f1'), 'tries of a job that a failover met'],
@@ -55,7 +55,7 @@ test.each([
     facts('arq:queue:reserved', { type: 'zset', members: new Map([['x', nowMs + 60_000]]) }),
     '1 reservations that do not lapse',
   ],
-  [facts('arq:queue:waiting', { type: 'list', ttlMs: -1 }), 'waiting workers without expiry'],
+  [facts('arq:waiting:arq:queue', { type: 'list', ttlMs: -1 }), 'waiting workers without expiry'],
   [facts('arq:worker:w', { ttlMs: -1 }), 'entry without expiry'],
   [facts('something:else'), 'unknown key'],
 ])('finds $name without a reason', (key, fault) => {

@@ -88,7 +88,9 @@ describe.skipIf(why !== undefined)(`a canary by command, on a Qdrant${why ? ` (l
     expect(await watch.exited).toBe(0)
     expect(await json('show', id)).toMatchObject({ id, status: 'completed' })
     expect(await aliases.getCollectionForAlias(names.alias)).toBe(names.v2)
-    expect(await scrape()).toMatch(/^arq_canary_decisions_total\{.*event="completed".*\} 1$/m)
+    await eventually(async () =>
+      expect(await scrape()).toMatch(/^arq_canary_decisions_total\{.*event="completed".*\} 1$/m),
+    )
   }, 90_000)
 
   test('is paused, resumed and promoted, and another is rolled back, each in JSON', async () => {

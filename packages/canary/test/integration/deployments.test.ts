@@ -136,7 +136,7 @@ describe('one after the other', () => {
     expect(await shareOf('v2')).toBeGreaterThan(0.15)
     await deployments.promote(first)
     await reached(first, 'completed')
-    expect(await redis.keys('canary:sticky:*')).toEqual([])
+    await expect.poll(() => redis.keys('canary:sticky:*')).toEqual([])
     // What a Python service left behind, and what is another alias's.
     await redis.set('canary:sticky:products:u1', '{"collection":"v2","deployment_id":"old","created_at":1}')
     await redis.set('canary:sticky:products-2:u1', 'not ours')

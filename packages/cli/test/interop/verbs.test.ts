@@ -249,6 +249,7 @@ describe.skipIf(!python)(
         'workers of default',
         'oldest due job of default',
         'eviction policy',
+        'workers of reports',
       ])
       const client = new Client({ redis: bench.database().url, logger })
       await client.queues.pause('reports')

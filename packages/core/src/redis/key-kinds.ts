@@ -16,6 +16,7 @@ const NAMED: Readonly<Record<string, string>> = {
   'arq:limit-running': 'zset',
   'arq:limit-offered': 'zset',
   'arq:limit-waiting': 'zset',
+  'arq:waiting': 'list',
   'arq:limit-state': 'hash',
   'arq:unique': 'hash',
   'arq:flow': 'hash',
@@ -72,7 +73,6 @@ const RECORDED: Readonly<Record<string, string>> = {
 }
 const RECORDED_KIND = 'arq:obs'
 const RESERVED = ':reserved'
-const WAITING = ':waiting'
 const HEALTH_CHECK = ':health-check'
 
 /** All kinds of keys, as `kindOfKey` names them. */
@@ -81,7 +81,6 @@ export const KEY_KINDS: readonly string[] = [
   RECORDED_KIND,
   'health-check',
   'reserved',
-  'waiting',
   'queue',
 ]
 
@@ -94,7 +93,6 @@ export function kindOfKey(key: string): string {
   const [, named, single] = START.exec(key) ?? []
   if (named !== undefined || single !== undefined) return named ?? single!
   if (key.endsWith(HEALTH_CHECK)) return 'health-check'
-  if (key.endsWith(WAITING)) return 'waiting'
   return key.endsWith(RESERVED) ? 'reserved' : 'queue'
 }
 
@@ -110,7 +108,7 @@ export function typeByName(name: string): string | undefined {
 export function typeInScript(key: string): string {
   const at = START.exec(key)
   const start = at ? at.index + at[0].indexOf('arq:') : 0
-  const beside = key.endsWith(HEALTH_CHECK) ? 'string' : key.endsWith(WAITING) ? 'list' : 'zset'
+  const beside = key.endsWith(HEALTH_CHECK) ? 'string' : 'zset'
   return typeByName(key.slice(start)) ?? beside
 }
 

@@ -246,11 +246,17 @@ for i = 1, #more do out[#out + 1] = more[i] end
 for i = 1, #payloads do out[#out + 1] = payloads[i] end
 if #faults > 0 then out[#out + 1] = faults end
 return out`,
-  countHeld: `local held, first, faulty = 0, 0, {}
-for k, key in ipairs(KEYS) do
-  local holder = redis.pcall('GET', key)
-  if type(holder) == 'table' then faulty[#faulty + 1] = k end
-  if holder and holder ~= ARGV[1] then
+  countHeld: `local holders = redis.call('MGET', unpack(KEYS))
+local without = {}
+for k, holder in ipairs(holders) do
+  if not holder then without[#without + 1] = KEYS[k] end
+end
+local any_faulty = #without > 0 and redis.call('EXISTS', unpack(without)) > 0
+local held, first, faulty = 0, 0, {}
+for k, holder in ipairs(holders) do
+  local is_faulty = any_faulty and not holder and redis.call('EXISTS', KEYS[k]) == 1
+  if is_faulty then faulty[#faulty + 1] = k end
+  if is_faulty or (holder and holder ~= ARGV[1]) then
     held = held + 1
   elseif first == 0 then
     first = k
@@ -1927,7 +1933,7 @@ export const luaShas = {
   claimAborted: '31bcbf35b34b98c2041897f7ee9431bcbfb7884f',
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
   claim: 'd3bbda4e50dbfafe2bb50a6bcdc682d88f2de326',
-  countHeld: '0188f25321ce97b357ab539a54cb7006af283246',
+  countHeld: '0a32bc28467196291734d447640f3a9ce4b38715',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
   enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',

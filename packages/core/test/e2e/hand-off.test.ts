@@ -41,7 +41,7 @@ describe('a job that is handed to a worker', () => {
     await child.line(/^event started/)
     return child
   }
-  const isWaiting = () => eventually(async () => (await redis.llen('arq:queue:waiting')) === 1)
+  const isWaiting = () => eventually(async () => (await redis.llen('arq:waiting:arq:queue')) === 1)
   /** It waits, and polls for nothing. */
   const waitingWorker = async () => {
     const child = await startWorker({ handOff: true, pollDelayMs: 60_000 })

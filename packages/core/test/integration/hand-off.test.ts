@@ -48,7 +48,7 @@ describe('a job that is handed to an idle worker', () => {
   })
   const once = defineTask({ name: 'once', maxTries: 1, handler: note })
 
-  const entries = (queueName = 'arq:queue') => redis.lrange(`${queueName}:waiting`, 0, -1)
+  const entries = (queueName = 'arq:queue') => redis.lrange(`arq:waiting:${queueName}`, 0, -1)
 
   /** A worker that waits for jobs: nothing is due, and it polls for nothing. */
   async function waitingWorker(options: Partial<WorkerOptions> = {}): Promise<Worker> {
@@ -156,7 +156,7 @@ describe('a job that is handed to an idle worker', () => {
       expect(await job?.result({ timeoutMs: 5_000 })).toBe(value)
     }
     expect(claimed()).toHaveLength(2)
-    await redis.call('ACL', 'SETUSER', user, '~arq:queue:waiting')
+    await redis.call('ACL', 'SETUSER', user, '~arq:waiting:arq:queue')
     for (const [i, denied] of ['-lindex', '-lpop', '-pubsub', '-zrangebyscore', 'resetchannels'].entries()) {
       await eventually(async () => (await entries()).length === 1)
       await redis.call('ACL', 'SETUSER', user, '+@all', '&*', denied)
@@ -201,7 +201,7 @@ describe('a job that is handed to an idle worker', () => {
     const [entry] = await entries()
     await worker.stop()
     expect(await entries()).toEqual([])
-    await redis.rpush('arq:queue:waiting', entry!) // as one that was killed leaves it
+    await redis.rpush('arq:waiting:arq:queue', entry!) // as one that was killed leaves it
     const job = (await client.enqueue('echo', [1]))!
     expect(await job.status()).toBe('queued')
     expect(await entries()).toEqual([])
@@ -215,7 +215,7 @@ describe('a job that is handed to an idle worker', () => {
     const [entry] = await entries()
     const stopped = worker.stop()
     await eventually(async () => (await entries()).length === 0)
-    await redis.rpush('arq:queue:waiting', entry!) // as if the enqueue had come first
+    await redis.rpush('arq:waiting:arq:queue', entry!) // as if the enqueue had come first
     const job = (await client.enqueue('echo', [1]))!
     await eventually(async () => (await job.status()) === 'queued')
     expect(await redis.exists(`arq:retry:${job.jobId}`, `arq:in-progress:${job.jobId}`)).toBe(0)
@@ -230,7 +230,7 @@ describe('a job that is handed to an idle worker', () => {
     await redis.set(`arq:obs:order:${worker.id}`, 'quiet')
     await redis.publish(`arq:orders@${redis.options.db}`, worker.id)
     await eventually(async () => (await entries()).length === 0)
-    await redis.rpush('arq:queue:waiting', entry!)
+    await redis.rpush('arq:waiting:arq:queue', entry!)
     const job = (await client.enqueue('echo', [1]))!
     await eventually(async () => (await job.status()) === 'queued')
     expect(await redis.exists(`arq:retry:${job.jobId}`, `arq:in-progress:${job.jobId}`)).toBe(0)
@@ -243,7 +243,7 @@ describe('a job that is handed to an idle worker', () => {
     await worker.stop()
     const listener = new Redis(bench.database().url)
     await listener.subscribe(entry!.split(' ')[2]!) // somebody hears it, and does nothing
-    await redis.rpush('arq:queue:waiting', entry!)
+    await redis.rpush('arq:waiting:arq:queue', entry!)
     const job = (await client.enqueue('echo', [7]))!
     expect(await job.status()).toBe('in_progress')
     expect(await redis.exists(`arq:retry:${job.jobId}`)).toBe(0)

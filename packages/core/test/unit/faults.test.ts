@@ -83,6 +83,6 @@ describe('kinds of keys', () => {
 
   test('the type of a key is known by its name, but for what stands under the name of a queue', () => {
     const unknown = names.filter(([, keyOf]) => typeByName(keyOf(new Keys(), victim)) === undefined)
-    expect(unknown.map(([name]) => name).sort()).toEqual(['healthCheck', 'queue', 'reserved', 'waiting'])
+    expect(unknown.map(([name]) => name).sort()).toEqual(['healthCheck', 'queue', 'reserved'])
   })
 })

@@ -33,7 +33,7 @@ describe.skipIf(noPython !== undefined)('jobs that are handed to idle workers, b
     children.push(child)
     return child
   }
-  const waiting = () => database.redis.llen('arq:queue:waiting')
+  const waiting = () => database.redis.llen('arq:waiting:arq:queue')
 
   test('run once each, whoever runs them', async () => {
     await start('py')

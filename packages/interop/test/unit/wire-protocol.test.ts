@@ -3,7 +3,13 @@ import { Keys } from '@arq-ts/protocol'
 import { expect, test } from 'vitest'
 
 const page = readFileSync(new URL('../../../../docs/reference/wire-protocol.md', import.meta.url), 'utf8')
-const keys = new Keys() as unknown as Record<string, string | ((...of: string[]) => string)>
+/** Keys of a partition have what those of a namespace in one piece have, and channels of its own. */
+class AllKeys extends Keys {
+  override get endsChannel(): string {
+    return 'arq:ended@0'
+  }
+}
+const keys = new AllKeys() as unknown as Record<string, string | ((...of: string[]) => string)>
 
 const names = [...Object.keys(keys), ...Object.getOwnPropertyNames(Keys.prototype)].filter(
   (name) => name !== 'prefix' && name !== 'constructor',

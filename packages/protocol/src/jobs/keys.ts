@@ -138,7 +138,7 @@ export class Keys {
   }
   /** Idle workers of a queue, each with the number of jobs it would take at once: a list. */
   waiting(queueName: string): string {
-    return `${this.prefix}${queueName}:waiting`
+    return `${this.prefix}arq:waiting:${queueName}`
   }
   /** Number of jobs of a queue that ended on workers of ours, by outcome: a hash. */
   stats(queueName: string): string {

@@ -9,7 +9,7 @@
 -- The message to the worker: token, until when the jobs are held, when they were due, how many, id:bytes of each, and
 -- their payloads, in that order, each behind a space but for payloads after the first.
 --
--- KEYS[1] -> queue, KEYS[2] -> <queue>:waiting
+-- KEYS[1] -> queue, KEYS[2] -> arq:waiting:<queue>
 -- then for each job: arq:job:<id>, arq:in-progress:<id>
 -- ARGV[1] -> TTL of the payloads in ms, ARGV[2] -> ms for which a job is held, ARGV[3] -> wake channel
 -- then for each job, from ARGV[4] on: id, payload

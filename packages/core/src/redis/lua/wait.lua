@@ -5,7 +5,7 @@
 -- Nobody enters the list of a paused queue; a pause empties it.
 -- Scores move by ZADD INCR, whose event is 'zincr', see claim.lua.
 --
--- KEYS[1] -> <queue>:waiting, KEYS[2] -> queue, KEYS[3] -> arq:paused, then for each job: arq:in-progress:<id>, arq:retry:<id>
+-- KEYS[1] -> arq:waiting:<queue>, KEYS[2] -> queue, KEYS[3] -> arq:paused, then for each job: arq:in-progress:<id>, arq:retry:<id>
 -- ARGV[1] -> entry of the worker to take out of the list or '', ARGV[2] -> entry to put at its end or '', ARGV[3] ->
 --   lifetime of the list in ms, ARGV[4] -> token of the hand-off, ARGV[5] -> lease in ms, ARGV[6] -> TTL of the try counter
 --   in s, ARGV[7] -> until when the jobs are held, in unix ms, ARGV[8..] -> their ids

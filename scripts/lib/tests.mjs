@@ -1,4 +1,4 @@
-// Runs vitest, and keeps what came of it: for the last line of a whole check, and for its list of what failed.
+// Runs vitest and counts its tests, for the last lines of a whole check.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { root, run } from './command.mjs'
@@ -7,7 +7,7 @@ import { bold, green, red, say, yellow } from './say.mjs'
 const cache = join(root, '.cache')
 
 /**
- * Runs tests, says what they came to, and writes the count to `.cache/<name>-count.json`.
+ * Runs tests, prints the count and each failure, and writes both to `.cache/<name>-count.json`.
  * @param args arguments of vitest; with a `--reporter` among them nothing is counted
  * @returns the exit code
  */
@@ -28,7 +28,7 @@ export async function runTests(name, args, env = process.env) {
   return code
 }
 
-/** What {@link runTests} counted last under this name: `{ passed, leftOut, failures }`; undefined if it did not come so far. */
+/** The last count of {@link runTests} under this name, `{ passed, leftOut, failures }`; undefined if it did not finish. */
 export function readCount(name) {
   return existsSync(countFile(name)) ? JSON.parse(readFileSync(countFile(name), 'utf8')) : undefined
 }

@@ -1,13 +1,15 @@
 import type { Gate, GatedJob, Pass, Verdict } from '../gates/gate.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { RedisClock } from '../redis/clock.ts'
-import { nameOfLimit, placeOf } from '../redis/limits.ts'
+import { nameOfLimit, OF_UNIQUE_KEY, placeOf } from '../redis/limits.ts'
 import type { LimitClaim, LimitRecords } from '../redis/limits.ts'
+import { within } from '../time/interruptible-wait.ts'
 import { claimsOf } from './limit.ts'
 
-/** Jobs of a unique key that is kept until the end: the next one waits while one runs. The name is none of a user's. */
+/** Jobs of a unique key that is kept until the end: the next one waits while one runs. */
 function serialClaim(key: string): LimitClaim {
-  return { id: `@unique:${key}`, name: '@unique', declared: '1|||' }
+  const id = `${OF_UNIQUE_KEY}${key}`
+  return { id, name: nameOfLimit(id), declared: '1|||' }
 }
 
 /** Time between two looks where no task of the worker has a limit; jobs with a unique key may wait all the same. */
@@ -114,7 +116,9 @@ export class LimitGate implements Gate {
   async #look(): Promise<void> {
     const { clock, log, records } = this.#options
     try {
-      for (const id of await records.due(clock.now())) await this.#fill(id, { places: [], jobs: [] })
+      const fills = (await records.due(clock.now())).map((id) => this.#fill(id, { places: [], jobs: [] }))
+      // One that Redis does not answer holds up no other: their keys may lie on several nodes.
+      await within(Promise.all(fills), LOOK_MS)
     } catch (error) {
       log.error({ err: error }, `looking for limits with free places failed, trying again in ${LOOK_MS} ms`)
     }

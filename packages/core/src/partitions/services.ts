@@ -2,6 +2,7 @@ import { OptionsError } from '../errors.ts'
 import type { CronPauseRecord, CronPauses } from '../redis/cron-pauses.ts'
 import type { FlowWatch } from '../redis/flow-watch.ts'
 import type { FlowRecords } from '../redis/flows.ts'
+import { OF_UNIQUE_KEY } from '../redis/limits.ts'
 import type { LimitRecords } from '../redis/limits.ts'
 import type { ScheduleRecords } from '../redis/schedules.ts'
 import type { TickRecords } from '../redis/ticks.ts'
@@ -108,26 +109,40 @@ function tickOf(name: string): string {
   return `${name}:0000000000000`
 }
 
-/** Limits count in one slot, and do not span partitions: workers refuse tasks that have any. What holds a job lies with it. */
+/**
+ * Limits count in one slot, and do not span partitions: workers refuse tasks that have any. Those of unique keys lie with
+ * their keys, as the jobs under them do. What holds a job lies with it.
+ */
 export function spanLimits(spread: Spread<LimitRecords>): LimitRecords {
   const { home } = spread
+  const patience = new Patience<LimitRecords>()
   const refuse = () => Promise.reject(new OptionsError(LIMITS_REFUSED))
   const spanned: Members<LimitRecords> = {
-    admit: refuse,
+    admit: (claim, limits, how) =>
+      limits.every(({ id }) => id.startsWith(OF_UNIQUE_KEY))
+        ? spread.of(claim.jobId).admit(claim, limits, how)
+        : refuse(),
     set: refuse,
     renew: (claim, ...rest) => spread.of(claim.jobId).renew(claim, ...rest),
-    serve: (...all) => home.serve(...all),
-    due: (nowMs) => home.due(nowMs),
-    watched: () => home.watched(),
+    serve: (limit, ...rest) => spread.of(placeOfLimit(limit.id)).serve(limit, ...rest),
+    due: (nowMs) => spread.concat((part) => patience.ask(part, () => part.due(nowMs), noIds)),
+    watched: () => spread.concat((part) => part.watched()),
     settings: () => home.settings(),
     unset: (id) => home.unset(id),
-    counts: (...all) => home.counts(...all),
-    members: (...all) => home.members(...all),
+    counts: (ids, nowMs) => spread.aligned(ids, placeOfLimit, (part, own) => part.counts(own, nowMs)),
+    members: (id, ...rest) => spread.of(placeOfLimit(id)).members(id, ...rest),
     recordHold: (jobId, ...rest) => spread.of(jobId).recordHold(jobId, ...rest),
     holdOf: (jobId, ...rest) => spread.of(jobId).holdOf(jobId, ...rest),
   }
   return spanned as LimitRecords
 }
+
+/** A name that lies where a limit does: the key of a limit of a unique key. No job is under any other. */
+function placeOfLimit(id: string): string {
+  return id.startsWith(OF_UNIQUE_KEY) ? id.slice(OF_UNIQUE_KEY.length) : id
+}
+
+const noIds = (): string[] => []
 
 export const LIMITS_REFUSED =
   'limits do not span partitions: a limit is kept in one slot of the cluster, and its jobs lie in several. Use a namespace in one piece for the tasks that have limits'

@@ -15,6 +15,8 @@ export const OFFER_MS = 5_000
 const HORIZON_MS = 1_000
 const MAX_OFFERS = 100
 const SEPARATOR = '\u0000'
+/** First part of the ids of limits that keep jobs of a unique key apart; the key follows. No name of a user's has an `@`. */
+export const OF_UNIQUE_KEY = '@unique:'
 
 /** One limit that a job is under. */
 export interface LimitClaim {

@@ -7,7 +7,7 @@ import type { LimitRecords } from '../redis/limits.ts'
 import type { ScheduleRecords } from '../redis/schedules.ts'
 import type { TickRecords } from '../redis/ticks.ts'
 import { Patience } from './patience.ts'
-import { itself, jobIdOf, leastOf } from './spread.ts'
+import { itself, jobIdOf } from './spread.ts'
 import type { Members, Spread } from './spread.ts'
 
 /** A flow and all its members lie in one partition: its id is a hash tag, with which the ids of its members begin. */
@@ -56,19 +56,10 @@ export function spanFlowWatch(spread: Spread<FlowWatch>): FlowWatch {
 
 /** A schedule lies with its ticks, whose ids are `<name>:<unix ms>`. */
 export function spanSchedules(spread: Spread<ScheduleRecords>): ScheduleRecords {
-  const patience = new Patience<ScheduleRecords>()
   const at = (name: string) => spread.of(tickOf(name))
   const spanned: Members<ScheduleRecords> = {
-    take: async (momentMs, most) => {
-      const none = () => ({ nowMs: 0, nextMs: null, names: [] })
-      const share = Math.ceil(most / spread.all.length)
-      const taken = await spread.each((part) => patience.ask(part, () => part.take(momentMs, share), none))
-      return {
-        nowMs: Math.max(...taken.map(({ nowMs }) => nowMs)),
-        nextMs: leastOf(taken.map(({ nextMs }) => nextMs)),
-        names: taken.flatMap(({ names }) => names),
-      }
-    },
+    // Each partition has its own time, by which its schedules are due: a worker has a service for each.
+    take: () => Promise.reject(new Error('schedules are taken in one partition at a time')),
     read: (names) => spread.aligned(names, tickOf, (part, own) => part.read(own)),
     names: async () => (await spread.concat((part) => part.names())).sort((a, b) => (a < b ? -1 : 1)),
     write: (write) => at(write.name).write(write),

@@ -31,7 +31,8 @@ export interface ScheduleServiceOptions {
 
 /**
  * Enqueues the ticks of schedules when they are due. All workers of a database do so; each schedule that is due is taken
- * by one of them, and written back with its ticks in one call.
+ * by one of them, and written back with its ticks in one call. A worker of several partitions has a service for each:
+ * their nodes have clocks of their own, and one that is away holds up no other.
  *
  * created → started (sleeping ⇄ looking) → stopped
  */
@@ -85,6 +86,8 @@ export class ScheduleService {
   async #look(): Promise<number> {
     const { records } = this.#o
     const { nowMs, nextMs, names } = await records.take(TAKEN_MS, MOST)
+    // By a time that is none, every schedule would go back to its first ticks.
+    if (!(nowMs > 0)) throw new Error(`Redis gave ${nowMs} as its time`)
     const began = performance.now()
     if (nowMs < this.#lookedMs - LATE_MS) await this.#bringBack(nowMs)
     this.#lookedMs = nowMs

@@ -229,14 +229,17 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   })
   const schedules =
     settings.schedules && !settings.burst
-      ? new ScheduleService({
-          records: link.schedules,
-          listen: (onChange) => link.subscriber.listen(link.keys.scheduleChannel, onChange),
-          limits: settings,
-          log,
-          onEnqueued: (job) => emit('jobEnqueued', job),
-        })
-      : undefined
+      ? link.parts.map(
+          (part) =>
+            new ScheduleService({
+              records: part.schedules,
+              listen: (onChange) => link.subscriber.listen(part.keys.scheduleChannel, onChange),
+              limits: settings,
+              log,
+              onEnqueued: (job) => emit('jobEnqueued', job),
+            }),
+        )
+      : []
   const burst = settings.burst
     ? new Burst({
         maxJobs: settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,

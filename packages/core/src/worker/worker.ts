@@ -10,6 +10,7 @@ import type { Logger } from '../logging/logger.ts'
 import { checkSignal } from '../options/arguments.ts'
 import { resolveWorkerOptions } from '../options/worker.ts'
 import type { ResolvedWorkerOptions, StateOptions, WorkerOptions } from '../options/worker.ts'
+import { PATIENCE_MS } from '../partitions/patience.ts'
 import type { SandboxStats } from '../sandbox/sandbox.ts'
 import { InterruptibleWait, within } from '../time/interruptible-wait.ts'
 import { VERSION } from '../version.ts'
@@ -269,7 +270,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     journal.note({ kind: 'worker-started', atMs: this.#startedAtMs, version: VERSION })
     if (settings.allowAbortJobs) for (const each of aborts) each.start()
     cron.start()
-    schedules?.start()
+    for (const each of schedules) each.start()
     this.#emitSafely('started')
   }
 
@@ -286,7 +287,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     // Where Redis is away, what is handed over meanwhile is due again within a second.
     if (handOff) await within(handOff.stop(), link.connection.isReady ? END_WAIT_MS : 0)
     sandboxes.drain()
-    void schedules?.stop()
+    for (const each of schedules) void each.stop()
     const { abortGraceMs, jobCompletionWaitMs } = this.#settings
     const isStopped = this.#stopping.signal.aborted // otherwise a burst is over, of which arq says nothing
     const isWaiting = jobCompletionWaitMs > 0
@@ -314,9 +315,11 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     recorder?.pause()
     if (collector) collector.pause()
     if (this.#startedAtMs > 0) journal.note({ kind: 'worker-stopped', atMs: link.broker.clock.now() })
+    // The look in a partition whose node is away has no end.
+    const lookMs = () => (!link.connection.isReady ? 0 : link.parts.length === 1 ? END_WAIT_MS : PATIENCE_MS)
     const steps: [string, () => unknown][] = [
       ['ending sandboxes', () => within(sandboxes.stop(), END_WAIT_MS)],
-      ['ending the schedules', () => schedules && within(schedules.stop(), link.connection.isReady ? END_WAIT_MS : 0)],
+      ['ending the schedules', () => within(Promise.all(schedules.map((each) => each.stop())), lookMs())],
       ['giving places back', () => within(gates.stop(), link.connection.isReady ? END_WAIT_MS : 0)],
       ['writing what was recorded', () => recorder && link.connection.isReady && within(recorder.stop(), END_WAIT_MS)],
       ['ending the collector', () => collector && link.connection.isReady && within(collector.stop(), END_WAIT_MS)],

@@ -1,6 +1,6 @@
-import { eventually } from '@arq-ts/test-support'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
-import { defineTask } from '../../src/index.ts'
+import { Client, defineTask, Worker } from '../../src/index.ts'
 import { openLinkTo } from '../../src/partitions/partitioned-link.ts'
 import { Placement } from '../../src/partitions/placement.ts'
 import { silent, useBench } from './support.ts'
@@ -82,3 +82,47 @@ test('jobs under a unique key wait for the one that runs, in every partition, an
   expect(seen.slice(PARTITIONS).sort()).toEqual(keys.map((key) => `${key} 3`).sort())
   expect(await producer.deadLetters.count()).toBe(0)
 })
+
+test('schedules keep their times over an outage, however long', async () => {
+  const server = await RedisServer.start()
+  const producer = new Client({ ...options, redis: server.url, logger: silent })
+  const worker = new Worker({
+    ...options,
+    redis: server.url,
+    logger: silent,
+    tasks: [echo],
+    handleSignals: false,
+    pollDelayMs: 100,
+  })
+  const running = worker.run()
+  try {
+    const [weekly, ...each] = oneEach('every')
+    const weekMs = 604_800_000
+    await producer.schedules.put(weekly!, { task: 'echo', input: [1], everyMs: weekMs, missed: 'all' })
+    for (const name of each) await producer.schedules.put(name, { task: 'echo', input: [1], everyMs: 1_000 })
+    const before = (await producer.schedules.get(weekly!))!.next!.getTime()
+    const haveTicked = (afterMs: number) =>
+      eventually(
+        async () => {
+          const found = await Promise.all(each.map((name) => producer.schedules.get(name)))
+          return found.every((schedule) => schedule!.last && schedule!.last.at.getTime() > afterMs)
+        },
+        { timeoutMs: 20_000 },
+      )
+    await haveTicked(0)
+    // Longer than a tick, and the time that a partition is waited for after it.
+    server.pause()
+    const resumeMs = performance.now() + 3_000
+    await eventually(() => performance.now() > resumeMs)
+    server.resume()
+    await haveTicked((await producer.now()) + 1_000)
+    const after = (await producer.schedules.get(weekly!))!
+    expect(after.last).toBeNull()
+    expect(after.next!.getTime()).toBe(before)
+  } finally {
+    await worker.stop()
+    await running
+    await producer.close()
+    await server.stop()
+  }
+}, 60_000)

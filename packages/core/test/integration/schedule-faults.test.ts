@@ -2,6 +2,8 @@ import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { createLogger, defineTask } from '../../src/index.ts'
 import { Link } from '../../src/redis/link.ts'
+import type { ScheduleRecords } from '../../src/redis/schedules.ts'
+import { ScheduleService } from '../../src/schedules/schedule-service.ts'
 import { silent, useBench } from './support.ts'
 
 const bench = useBench()
@@ -71,6 +73,40 @@ test('a schedule that a call took whose reply was lost is in the reply of the ca
     await eventually(async () => Number(await redis.zscore('arq:schedules', 'lost')) > 1)
     await redis.client('KILL', 'ID', id)
     expect((await taken).names).toEqual(['lost'])
+  } finally {
+    await link.close()
+  }
+})
+
+test.each([0, -1, NaN])('a schedule keeps its times where a look gives %d as the time', async (nowMs) => {
+  const client = bench.client()
+  await client.schedules.put('kept', { everyMs: 3_600_000, task: note })
+  const before = await client.schedules.get('kept')
+  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  const { schedules } = link
+  const records = {
+    take: () => Promise.resolve({ nowMs, nextMs: null, names: ['kept'] }),
+    read: (names: string[]) => schedules.read(names),
+    names: () => schedules.names(),
+    write: (write: Parameters<ScheduleRecords['write']>[0]) => schedules.write(write),
+  } as unknown as ScheduleRecords
+  const lines: string[] = []
+  const log = createLogger({
+    level: 'error',
+    destination: { write: (line: string) => void lines.push(line) },
+  } as never)
+  const service = new ScheduleService({
+    records,
+    listen: () => Promise.resolve(() => {}),
+    limits: link.limits,
+    log,
+    onEnqueued: () => {},
+  })
+  try {
+    service.start()
+    await eventually(() => lines.some((line) => line.includes(`Redis gave ${nowMs} as its time`)))
+    await service.stop()
+    expect(await client.schedules.get('kept')).toEqual(before)
   } finally {
     await link.close()
   }

@@ -1,5 +1,6 @@
 import { RedisUnavailableError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
+import { Patience } from '../partitions/patience.ts'
 import type { Link } from '../redis/link.ts'
 import { readDefinition } from './definition.ts'
 import type { FlowDriver } from './driver.ts'
@@ -33,6 +34,7 @@ export interface ConductorOptions {
  */
 export class FlowConductor {
   readonly #options: ConductorOptions
+  readonly #patience = new Patience<Link>()
   #isStopped = false
   #timer: NodeJS.Timeout | undefined
   #turning: Promise<void> = Promise.resolve()
@@ -100,11 +102,7 @@ export class FlowConductor {
       this.#state = (await link.flowWatch.lead(workerId, LEASE_MS)) ? 'looking' : 'waiting'
       this.#wasLast = this.#state === 'looking'
       const used = new Set<string>()
-      for (const flowId of this.#wasLast ? await link.flowWatch.flows() : []) {
-        if (this.#isStopped) return 0
-        await this.#look(flowId, used)
-        await link.flowWatch.lead(workerId, LEASE_MS)
-      }
+      if (this.#wasLast) await this.#lookAtAll(await link.flowWatch.flows(), used)
       this.#leave(used)
       if (this.#state === 'waiting') return WAIT_MS
       return Math.max(LOOK_MS, MAX_SHARE * (performance.now() - begun))
@@ -121,6 +119,28 @@ export class FlowConductor {
     if (this.#state === 'looking') await link.flowWatch.resign(workerId)
     this.#state = 'resting'
     return this.#hears ? Infinity : WAIT_MS
+  }
+
+  /** Looks at flows: in all partitions at once, as one whose node is away holds up no other. */
+  async #lookAtAll(flowIds: readonly string[], used: Set<string>): Promise<void> {
+    const { link } = this.#options
+    const own = new Map<Link, string[]>(link.parts.map((part) => [part, []]))
+    for (const flowId of flowIds) own.get(link.partOf(flowId))!.push(flowId)
+    await Promise.all([...own].map(([part, ids]) => this.#lookWithin(part, ids, used)))
+  }
+
+  /** Looks at the flows of a partition one by one, and ends with one that does not answer. */
+  async #lookWithin(part: Link, flowIds: readonly string[], used: Set<string>): Promise<void> {
+    const { link, workerId } = this.#options
+    // Where the look at one takes long, each other has its turn before it now and then.
+    const from = link.parts.length === 1 ? 0 : Math.floor(Math.random() * flowIds.length)
+    for (const flowId of [...flowIds.slice(from), ...flowIds.slice(0, from)]) {
+      if (this.#isStopped) return
+      const look = () => this.#look(flowId, used).then(() => true)
+      const isAnswered = link.parts.length === 1 ? await look() : await this.#patience.ask(part, look, () => false)
+      if (!isAnswered) return
+      if (!this.#isStopped) await link.flowWatch.lead(workerId, LEASE_MS)
+    }
   }
 
   /** One that is damaged, in whatever way, stops no other. */

@@ -52,11 +52,11 @@ export class Flows {
       throw new OptionsError(`client.start: ${what}; 'fail' or 'succeed' says what such an end counts as`)
     }
     await this.#link.syncClock()
-    const { clock, flowRecords: records, flowWatch, limits } = this.#link
+    const { clock, flowRecords: records, limits } = this.#link
     const writing = { flowId, codec: this.#codec, queueName: this.#queueName, limits, nowMs: clock.now() }
     const members = compileMembers(flow.members, { ...writing, keepsLast: true })
     // Flows expire by themselves, and leave their ids in the list: who adds one takes some of those off.
-    await flowWatch.sweep()
+    await this.#link.partOf(flowId).flowWatch.sweep()
     if (!(await records.take(flowId, randomUUID()))) throw new FlowError(`there is a flow '${flowId}' already`)
     const meta = {
       name: flow.name,

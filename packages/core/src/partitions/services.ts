@@ -43,9 +43,19 @@ export function spanFlows(spread: Spread<FlowRecords>): FlowRecords {
 /** One worker looks after the flows of all partitions. */
 export function spanFlowWatch(spread: Spread<FlowWatch>): FlowWatch {
   const { home } = spread
+  const patience = new Patience<FlowWatch>()
   const spanned: Members<FlowWatch> = {
-    isNeeded: async () => (await spread.each((part) => part.isNeeded())).includes(true),
-    flows: () => spread.concat((part) => part.flows()),
+    // One that does not answer may have flows.
+    isNeeded: async () => {
+      const needs = (part: FlowWatch) =>
+        patience.ask(
+          part,
+          () => part.isNeeded(),
+          () => true,
+        )
+      return (await spread.each(needs)).includes(true)
+    },
+    flows: () => spread.concat((part) => patience.ask(part, () => part.flows(), noIds)),
     remove: (flowId) => spread.of(flowId).remove(flowId),
     lead: (workerId, leaseMs) => home.lead(workerId, leaseMs),
     resign: (workerId) => home.resign(workerId),

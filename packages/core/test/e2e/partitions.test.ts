@@ -180,3 +180,32 @@ test('a node that stays away holds up nothing that lies on the others: jobs star
   expect((await stranded)?.jobId).toBe(there[3])
   expect(await client.job(there[3]!).result({ timeoutMs: 60_000 })).toBe('stranded')
 }, 120_000)
+
+test('a node that stays away holds up no flow and no schedule that lies on the others, on a worker that starts meanwhile', async () => {
+  const victim = cluster.primaries[1]!
+  const client = connect()
+  const [flowThere, flows] = sorted(
+    ids(40, 'outage').map((id) => `{${id}}`),
+    victim,
+  )
+  const far = flow('far', { onUnknown: 'fail' })
+  far.call('echo', [1], { delayMs: 3_600_000 })
+  for (const flowId of flowThere.slice(0, 3)) await client.start(far, { flowId })
+  const run = await client.start(far, { flowId: flows[0]! })
+  // Its end is found by the conductor alone.
+  expect(await client.jobs.remove(`${run.flowId}-0`)).toBe('removed')
+  const [schedulesThere, schedules] = sorted(ids(40, 'every'), victim)
+  for (const name of [schedulesThere[0]!, schedules[0]!])
+    await client.schedules.put(name, { task: 'echo', input: [1], everyMs: 1_000 })
+  await victim.server.kill()
+  try {
+    await work([echo as never])
+    await expect(run.result({ timeoutMs: 30_000 })).rejects.toThrow('echo unknown')
+    await eventually(async () => (await client.schedules.get(schedules[0]!))!.last !== null, { timeoutMs: 30_000 })
+    const near = flow('near', { onUnknown: 'fail' })
+    near.call('echo', [2])
+    expect(await (await client.start(near, { flowId: flows[1]! })).result({ timeoutMs: 30_000 })).toBe(2)
+  } finally {
+    await victim.server.restart()
+  }
+}, 120_000)

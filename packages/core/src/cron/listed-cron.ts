@@ -10,11 +10,11 @@ export interface CronPause {
   /** When it began; null where its entry in Redis does not say. */
   since: Date | null
   /**
-   * `exact`: no tick is enqueued. `advisory`: workers that do not heed the pause serve the queue, and enqueue the ticks
-   * where they have the cron job.
+   * `exact`: no tick is enqueued. `advisory`: workers that do not heed the pause serve the queue, or the queue is not
+   * known; they enqueue the ticks where they have the cron job.
    */
   reach: 'exact' | 'advisory'
-  /** Those workers, in words; null where the pause is exact. */
+  /** Those workers, in words, or what is not known of them; null where the pause is exact. */
   because: string | null
 }
 
@@ -66,7 +66,9 @@ export function pauseOf(
           .join(', ')}`
       : foreign.length > 0
         ? `a Python worker serves "${foreign[0]!.queueName}", and enqueues the ticks if it has the cron job`
-        : null
+        : having.length === 0
+          ? 'no live arq-ts worker has it; a Python worker that has it enqueues its ticks'
+          : null
   const since = record.sinceMs === null ? null : new Date(record.sinceMs)
   return { since, reach: because === null ? 'exact' : 'advisory', because }
 }

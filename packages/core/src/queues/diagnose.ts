@@ -139,13 +139,13 @@ function* fleetFindings(observed: Observed): Generator<Found> {
   }
 }
 
-/** Cron jobs that are paused, those whose pause is only advisory apart. */
+/** Cron jobs that are paused, those whose pause is only advisory apart, by the reason for that. */
 function* pausedCron({ pausedCron: paused = [], nowMs }: Observed): Generator<Found> {
-  for (const reach of ['exact', 'advisory'] as const) {
-    const jobs = paused.filter(({ pause }) => pause?.reach === reach)
+  for (const because of new Set([null, ...paused.map(({ pause }) => pause?.because ?? null)])) {
+    const jobs = paused.filter(({ pause }) => pause?.because === because)
     const [first] = jobs
     if (!first?.pause) continue
-    const { since, because } = first.pause
+    const { since } = first.pause
     const names = [...new Set(jobs.map(({ name }) => name))]
     const others = names.length > 1 ? ` and ${count(names.length - 1, 'other cron job')}` : ''
     const verb = names.length > 1 ? 'are' : 'is'

@@ -86,6 +86,25 @@ describe('a paused cron job', () => {
     expect((await client.cron.list())[0]!).toMatchObject({ name: 'cron:daily', pause: { since: null } })
   })
 
+  test('is advisory where no live arq-ts worker has it: a Python worker of any queue may', async () => {
+    const client = bench.client()
+    await client.cron.pause('cron:nightly')
+    await bench.worker({ cron: [everySecond([])] })
+    await client.cron.pause('cron:often')
+    const pauses = (await client.cron.list()).map(({ name, pause }) => [name, pause?.reach, pause?.because])
+    const because = 'no live arq-ts worker has it; a Python worker that has it enqueues its ticks'
+    expect(pauses).toEqual([
+      ['cron:nightly', 'advisory', because],
+      ['cron:often', 'exact', null],
+    ])
+    const { findings } = await client.doctor.examine()
+    const paused = findings.filter(({ check }) => check === 'paused-cron')
+    expect(paused.map(({ jobIds, message }) => [jobIds, message.includes(because)])).toEqual([
+      [['cron:often'], false],
+      [['cron:nightly'], true],
+    ])
+  })
+
   test('is advisory beside a Python worker, and where a worker of an older version has it', async () => {
     const { redis } = bench.database()
     const client = bench.client()

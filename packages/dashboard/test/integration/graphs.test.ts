@@ -191,8 +191,13 @@ describe('a cron job', () => {
     const line = 'Nov-24 04:25:58 j_complete=3 j_failed=1 j_retried=0 j_ongoing=2 queued=5'
     await bench.database().redis.set('mail:health-check', line, 'PX', 60_000)
     expect((await act(dashboard, '/api/cron/cron%3Ahourly/pause')).message).toMatch(/may tick all the same: .*Python/)
-    await act(dashboard, '/api/cron/gone/pause')
-    expect((await calendar()).find(({ name }) => name === 'gone')).toMatchObject({ workers: [], schedule: null })
+    const { message } = await act(dashboard, '/api/cron/gone/pause')
+    expect(message).toMatch('may tick all the same: no live arq-ts worker has it')
+    expect((await calendar()).find(({ name }) => name === 'gone')).toMatchObject({
+      workers: [],
+      schedule: null,
+      pause: { advisory: expect.stringContaining('no live arq-ts worker') as string },
+    })
     expect(await audited(dashboard)).toEqual([
       'pause cron gone',
       'pause cron cron:hourly',

@@ -4,6 +4,9 @@ import { nextTick, parseSchedule } from '@arq-ts/protocol/cron'
 import { isTimeZone } from '@arq-ts/protocol/time'
 import { OptionsError } from '../errors.ts'
 
+/** The least distance of two ticks, in ms. */
+export const MIN_EVERY_MS = 1_000
+
 /** When a schedule ticks, as it is stored. */
 export type Rule =
   | { kind: 'cron'; cron: string; timeZone: string }
@@ -45,6 +48,7 @@ export function ticksOf(rule: Rule): NextTick {
   switch (rule.kind) {
     case 'cron': {
       const wall = parseSchedule(rule.cron)
+      if (!isTimeZone(rule.timeZone)) throw new OptionsError(`expected the name of a zone, got \`${rule.timeZone}\``)
       return (afterMs) => nextTick(wall, afterMs, rule.timeZone)
     }
     case 'every': {
@@ -67,7 +71,8 @@ export function readRule(text: string): Rule | undefined {
     const rule = JSON.parse(text) as Partial<Record<string, unknown>>
     const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value)
     if (rule.kind === 'cron' && typeof rule.cron === 'string' && typeof rule.timeZone === 'string') return rule as Rule
-    if (rule.kind === 'every' && isNumber(rule.startMs) && isNumber(rule.everyMs) && Number(rule.everyMs) > 0)
+    const { everyMs } = rule
+    if (rule.kind === 'every' && isNumber(rule.startMs) && isNumber(everyMs) && Number(everyMs) >= MIN_EVERY_MS)
       return rule as Rule
     return rule.kind === 'at' && isNumber(rule.atMs) ? (rule as Rule) : undefined
   } catch {

@@ -6,7 +6,7 @@ import { anInstant } from '../options/enqueue.ts'
 import * as z from '../options/zod.ts'
 import type { ScheduleRecord } from '../redis/schedules.ts'
 import type { AnyContract, InputOf } from '../tasks/contract.ts'
-import { readRule, ticksOf } from './rule.ts'
+import { MIN_EVERY_MS, readRule, ticksOf } from './rule.ts'
 import type { NextTick, Rule } from './rule.ts'
 import type { Missed } from './tick-plan.ts'
 
@@ -81,7 +81,7 @@ export interface Schedule {
 export const scheduleSchema = z.strictObject({
   cron: z.string().min(1).optional(),
   timeZone: z.string().optional(),
-  everyMs: duration(1_000).optional(),
+  everyMs: duration(MIN_EVERY_MS).optional(),
   startAt: anInstant.optional(),
   at: anInstant.optional(),
   task: z.custom<AnyContract | string>(
@@ -155,13 +155,21 @@ function knownTicks(rule: Rule): NextTick | undefined {
   }
 }
 
+/** An instant near the end of the calendar of a Date, in unix ms: cron expressions cannot be followed past it. */
+const CALENDAR_END_MS = 8e15
+
+/** The next tick. Null where a wrong clock put the last look outside of the calendar; a worker that looks brings it back. */
+function nextOf({ doneMs, next }: ReadSchedule): number | null {
+  return Math.abs(doneMs) < CALENDAR_END_MS ? next(doneMs) : null
+}
+
 /** The status of a schedule. */
 export function toSchedule(name: string, record: ScheduleRecord, limits: PayloadLimits): Schedule {
   const read = readSchedule(record, limits)
   const isRead = typeof read !== 'string'
   const rule = isRead ? read.rule : readRule(record.rule)
   const isPaused = record.paused === '1'
-  const nextMs = isRead && !isPaused ? read.next(read.doneMs) : null
+  const nextMs = isRead && !isPaused ? nextOf(read) : null
   return {
     name,
     cron: rule?.kind === 'cron' ? rule.cron : null,

@@ -57,6 +57,29 @@ describe('a schedule that lacks a field', () => {
   })
 })
 
+test('a rule that this process cannot follow is the problem of its schedule alone', async () => {
+  const client = bench.client()
+  const { redis } = bench.database()
+  const rules = {
+    'bad-distance': '{"kind":"every","everyMs":500,"startMs":0}',
+    'bad-zone': '{"kind":"cron","cron":"0 8 * * *","timeZone":"Mars/Olympus"}',
+  }
+  for (const name of ['ahead', ...Object.keys(rules), 'healthy'])
+    await client.schedules.put(name, { cron: '0 8 * * *', task: note })
+  for (const [name, rule] of Object.entries(rules)) await redis.hset(`arq:schedule:${name}`, 'rule', rule)
+  await redis.hset('arq:schedule:ahead', 'done', '1e300')
+  const listed = await client.schedules.list()
+  expect(listed.map(({ name, problem }) => [name, problem])).toEqual([
+    ['ahead', null],
+    ...Object.entries(rules).map(([name, rule]) => [name, `its rule cannot be read: ${rule}`]),
+    ['healthy', null],
+  ])
+  expect(listed.map(({ next }) => next !== null)).toEqual([false, false, false, true])
+  const { findings } = await client.doctor.examine()
+  const broken = findings.filter(({ check }) => check === 'broken-schedule').flatMap(({ jobIds }) => jobIds)
+  expect(broken.sort()).toEqual(['bad-distance', 'bad-zone'])
+})
+
 test('a schedule that a call took whose reply was lost is in the reply of the call that is sent again', async () => {
   const { redis, url } = bench.database()
   const link = new Link({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })

@@ -51,6 +51,7 @@ describe('the rule of a schedule', () => {
       '[1]',
       '{"kind":"cron"}',
       '{"kind":"every","everyMs":0,"startMs":0}',
+      '{"kind":"every","everyMs":999,"startMs":0}',
       '{"kind":"at"}',
     ]
     expect(wrong.map(readRule)).toEqual(wrong.map(() => undefined))

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { ComponentChildren } from 'preact'
-import type { SchedulePut, ScheduleView, ShownValue, TickPreview } from '@arq-ts/dashboard/api'
+import type { ScheduleView, TickPreview } from '@arq-ts/dashboard/api'
 import { segments, withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { timeZoneDay } from '../format/time.ts'
@@ -10,6 +10,7 @@ import { session } from '../state/session.ts'
 import { Segmented } from '../ui/parts.tsx'
 import { Sheet } from '../ui/sheet.tsx'
 import { Mark } from '../ui/status.tsx'
+import { bodyOf, callOf, isRenamed } from './schedule-body.ts'
 import { formOf, ruleIn, type RuleForm } from './schedule-words.ts'
 
 const kinds = [
@@ -21,29 +22,19 @@ const kinds = [
 /** Pause in typing after which the next ticks are asked for, in ms. */
 const SETTLED_MS = 300
 
-/** A value as the form shows it; '' where the page does not have all of it, and leaves it as it is. */
-const textOf = (value: ShownValue | undefined): string =>
-  !value || value.cut || value.redacted ? '' : JSON.stringify(value.json, null, 2)
-
 /** Makes a schedule, or changes one. It shows the next ticks of its rule before anything is written. */
 export function ScheduleForm({ of, close }: { of: ScheduleView | null; close: () => void }) {
   const [rule, setRule] = useState(() => formOf(of))
-  const initial = { args: of ? textOf(of.args) : '[]', kwargs: of ? textOf(of.kwargs) : '{}' }
-  const [call, setCall] = useState({
-    name: of?.name ?? '',
-    functionName: of?.functionName ?? '',
-    queueName: of?.queueName ?? '',
-    overlap: of?.overlap ?? ('allow' as const),
-    missed: of?.missed ?? ('skip' as const),
-    ...initial,
-  })
+  // The schedule as it was opened: the page behind the form loads anew, and what it shows then was not edited here.
+  const [opened] = useState(of)
+  const [call, setCall] = useState(() => callOf(opened))
   const [running, setRunning] = useState(false)
   const [refused, setRefused] = useState<string | null>(null)
   const written = ruleIn(rule, of?.startAtMs ?? null)
   const change = (part: Partial<RuleForm>) => setRule({ ...rule, ...part })
   const set = (part: Partial<typeof call>) => setCall({ ...call, ...part })
   const save = async () => {
-    const body = bodyOf(call, initial, written, of === null)
+    const body = bodyOf(call, opened, written)
     if (typeof body === 'string') return setRefused(body)
     setRefused(null)
     setRunning(true)
@@ -106,6 +97,9 @@ export function ScheduleForm({ of, close }: { of: ScheduleView | null; close: ()
           set={(queueName) => set({ queueName })}
           hint={session.value?.queues[0] ?? 'arq:queue'}
         />
+        {opened && isRenamed(call, opened) && (
+          <p class="muted">Another function: it gets the arguments as they stand here, in JSON.</p>
+        )}
         <Area label="Arguments, a JSON array" value={call.args} set={(args) => set({ args })} />
         <Area label="Keywords, a JSON object" value={call.kwargs} set={(kwargs) => set({ kwargs })} />
         <Choice
@@ -128,38 +122,6 @@ export function ScheduleForm({ of, close }: { of: ScheduleView | null; close: ()
       </form>
     </Sheet>
   )
-}
-
-/** The body of the request, or a sentence about what is wrong. What was not touched is left out, and stays as it is. */
-function bodyOf(
-  call: {
-    name: string
-    functionName: string
-    queueName: string
-    args: string
-    kwargs: string
-    overlap: 'allow' | 'skip'
-    missed: 'skip' | 'latest' | 'all'
-  },
-  initial: { args: string; kwargs: string },
-  rule: Record<string, string | number> | string,
-  isNew: boolean,
-): SchedulePut | string {
-  if (typeof rule === 'string') return rule
-  const { functionName, missed, overlap, queueName } = call
-  if (call.name.trim() === '') return 'The schedule needs a name.'
-  if (functionName.trim() === '') return 'The schedule needs a function.'
-  const body: SchedulePut = { ...rule, functionName: functionName.trim(), missed, overlap, ...(isNew && { isNew }) }
-  if (queueName.trim() !== '') body.queueName = queueName.trim()
-  for (const part of ['args', 'kwargs'] as const) {
-    if (call[part] === initial[part]) continue
-    try {
-      body[part] = JSON.parse(call[part]) as never
-    } catch {
-      return `The ${part === 'args' ? 'arguments are no JSON array' : 'keywords are no JSON object'}.`
-    }
-  }
-  return body
 }
 
 /** The next ticks of the rule as it is written, by the server's clock. */

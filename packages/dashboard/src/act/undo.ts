@@ -89,9 +89,9 @@ async function takeBack(board: Board, step: UndoStep): Promise<[done: number, al
     case 'resume-cron':
       return [Number(await board.client.cron.resume(step.name, { actor: null })), 1]
     case 'pause-schedule':
-      return [Number((await board.client.schedules.pause(step.name)) !== null), 1]
+      return [Number(await steerSchedule(board, 'pause', step.name)), 1]
     case 'resume-schedule':
-      return [Number((await board.client.schedules.resume(step.name)) !== null), 1]
+      return [Number(await steerSchedule(board, 'resume', step.name)), 1]
     case 'move': {
       const outcomes = await board.client.jobs.move(step.from, step.to, step.jobIds)
       return [outcomes.filter((outcome) => outcome === 'moved').length, outcomes.length]
@@ -115,4 +115,11 @@ async function takeBack(board: Board, step: UndoStep): Promise<[done: number, al
       return [done, step.jobs.length]
     }
   }
+}
+
+/** Pauses or resumes a schedule; false where it is gone, or where somebody has done so meanwhile. */
+async function steerSchedule({ client }: Board, act: 'pause' | 'resume', name: string): Promise<boolean> {
+  const before = await client.schedules.get(name)
+  if (!before || before.paused === (act === 'pause')) return false
+  return (await client.schedules[act](name)) !== null
 }

@@ -112,6 +112,12 @@ describe('a schedule', () => {
     expect(await jsonOf<UndoOutcome>(post(dashboard, `/api/undo/${undo!.token}`))).toMatchObject({ restored: 1 })
     expect(await read<ScheduleView>(dashboard, path)).toMatchObject({ paused: false })
     expect(await act(dashboard, `${path}/resume`)).toMatchObject({ done: false })
+    const again = (await act(dashboard, `${path}/pause`)).undo!.token
+    await bench.client().schedules.resume('digest:42')
+    expect(await jsonOf<UndoOutcome>(post(dashboard, `/api/undo/${again}`))).toMatchObject({
+      restored: 0,
+      leftAlone: [{ count: 1 }],
+    })
     const { jobId } = await act(dashboard, `${path}/run`)
     expect(await bench.client().job(jobId!, { queueName: 'mail' }).info()).toMatchObject({ args: ['ada'] })
     await act(dashboard, `${path}/remove`)
@@ -245,6 +251,18 @@ describe('a limit', () => {
     expect(await act(dashboard, '/api/limits/api/clear')).toMatchObject({ done: false })
     expect(await refusalOf(post(dashboard, '/api/limits/api', {}))).toEqual([400, 'invalid_request'])
     expect(await audited(dashboard)).toContain('set-limit limit api')
+    await act(dashboard, '/api/limits/api', { concurrency: 2, rate: { count: 5, perMs: 1_000, burst: 2 } })
+    await act(dashboard, '/api/limits/api', { concurrency: null })
+    const { entries } = await read<AuditListData>(dashboard, '/api/audit')
+    expect(entries.slice(0, 5).map(({ detail }) => detail)).toEqual([
+      expect.stringContaining(
+        'set the limit "api": jobs at a time 2 → unbounded; starts 5 in 1000 ms, 2 at once → as declared',
+      ),
+      expect.stringMatching(/jobs at a time (1|none set) → 2; starts none set → 5 in 1000 ms, 2 at once$/),
+      expect.stringMatching(/^set the limit "api"/),
+      expect.stringMatching(/take back what was set of the limit "api"$/),
+      expect.stringContaining('take back what was set of the limit "api": jobs at a time 3 → as declared'),
+    ])
     end()
   })
 })

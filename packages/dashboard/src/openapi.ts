@@ -17,7 +17,7 @@ const READS: readonly (readonly [path: string, summary: string, query?: readonly
   ['workers', 'Workers of both languages'],
   ['flows', 'Flows, newest first'],
   ['flows/{id}', 'One flow as a graph'],
-  ['schedules', 'Schedules made at run time, with coming ticks', ['from', 'to']],
+  ['schedules', 'Schedules made at run time, with coming ticks', ['coming', 'from', 'to']],
   ['schedules/{id}', 'One schedule with its call and its next ticks'],
   ['ticks', 'The next ticks of a rule', ['cron', 'timeZone', 'everyMs', 'startAtMs', 'atMs']],
   ['limits', 'Limits with their bounds and counts'],

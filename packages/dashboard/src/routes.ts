@@ -8,11 +8,11 @@ import { Refusal } from './http/refusal.ts'
 import type { Route } from './http/router.ts'
 import type { Resource } from './options.ts'
 import { cancelFlow, replayFlow } from './flows/acts.ts'
-import { flowList, flowView } from './flows/views.ts'
+import { flowList, flowsSeen, flowView } from './flows/views.ts'
 import { clearLimit, setLimit } from './limits/acts.ts'
-import { limitList, limitView } from './limits/views.ts'
+import { limitList, limitsSeen, limitView } from './limits/views.ts'
 import { pauseSchedule, putSchedule, removeSchedule, runSchedule } from './schedules/acts.ts'
-import { scheduleList, scheduleView, tickPreview } from './schedules/views.ts'
+import { lastSeen, scheduleList, schedulesSeen, scheduleView, tickPreview } from './schedules/views.ts'
 import { cronCalendar } from './read/cron.ts'
 import { doctorReport } from './read/doctor.ts'
 import { errorDetails, errorList } from './read/errors.ts'
@@ -29,24 +29,28 @@ import { openApi } from './openapi.ts'
 import { Hub } from './stream/hub.ts'
 import { eventStream, streamOf } from './stream/sse.ts'
 import { shownUser } from './users/access.ts'
-import type { Access, Guarded } from './users/access.ts'
-import type { DashboardUser } from './users/authenticators.ts'
+import type { Guarded, Viewer } from './users/access.ts'
 import { cancelDeletion, flush, steer } from './tasks/acts.ts'
-import { cacheView, deletionList, deploymentList, deploymentView } from './tasks/views.ts'
+import {
+  cacheView,
+  deletionList,
+  deletionsSeen,
+  deploymentList,
+  deploymentsSeen,
+  deploymentView,
+} from './tasks/views.ts'
 import { version } from './version.ts'
 
 /** Tabs that ask within this time get one answer. */
 const SHARED_MS = 1_000
 
 /** One request, once it is let through. */
-export interface Context {
+export interface Context extends Viewer {
   request: Request
-  user: DashboardUser
   params: Readonly<Record<string, string>>
   body: Record<string, unknown>
   query: URLSearchParams
   basePath: string
-  access: Access
 }
 
 /** What a route does, and what a user needs to be allowed. */
@@ -78,16 +82,20 @@ export function routesOf(board: Board): Route<Handler>[] {
     view('/api/jobs/:id/logs', (context) => logs(board, job(context), context.query.get('after')), 'job'),
     sharedView(board, '/api/functions', () => functionMap(board)),
     sharedView(board, '/api/workers', () => workerList(board)),
-    sharedView(board, '/api/flows', () => flowList(board)),
+    sharedList(board, '/api/flows', () => flowList(board), flowsSeen),
     view(
       '/api/flows/:id',
       ({ access, params, user }) => flowView(board, params.id!, (members) => access.seen(user, members)),
       'flow',
     ),
-    sharedView(board, '/api/schedules', ({ query }) => scheduleList(board, query)),
-    view('/api/schedules/:id', ({ params }) => scheduleView(board, params.id!), 'schedule'),
+    sharedList(board, '/api/schedules', ({ query }) => scheduleList(board, query), schedulesSeen),
+    view(
+      '/api/schedules/:id',
+      async (context) => lastSeen(await scheduleView(board, context.params.id!), context),
+      'schedule',
+    ),
     view('/api/ticks', ({ query }) => tickPreview(board, query)),
-    sharedView(board, '/api/limits', () => limitList(board)),
+    sharedList(board, '/api/limits', () => limitList(board), limitsSeen),
     view(
       '/api/limits/:id',
       ({ access, params, query, user }) =>
@@ -108,10 +116,10 @@ export function routesOf(board: Board): Route<Handler>[] {
     sharedView(board, '/api/heatmap', ({ query }) => heatmap(board, query)),
     sharedView(board, '/api/events', ({ query }) => events(board, query)),
     sharedView(board, '/api/audit', ({ query }) => audit(board, query)),
-    sharedView(board, '/api/canaries', () => deploymentList(board)),
+    sharedList(board, '/api/canaries', () => deploymentList(board), deploymentsSeen),
     view('/api/canaries/:id', ({ params }) => deploymentView(board, params.id!), 'deployment'),
     sharedView(board, '/api/cache', ({ query }) => cacheView(board, query.get('cursor'))),
-    sharedView(board, '/api/deletions', ({ query }) => deletionList(board, query.get('cursor'))),
+    sharedList(board, '/api/deletions', ({ query }) => deletionList(board, query.get('cursor')), deletionsSeen),
     view('/api/doctor', ({ query }) => {
       const limit = Math.floor(numberIn(query, 'limit') ?? 10_000)
       return doctorReport(board, Math.min(1_000_000, Math.max(0, limit)))
@@ -206,7 +214,20 @@ function view(
 
 /** A view of which everybody sees the same: it is made once for all tabs that ask for it within a second. */
 function sharedView(board: Board, path: string, run: (context: Context) => Promise<object>): Route<Handler> {
-  return view(path, (context) => board.shared.of(`${path}?${context.query.toString()}`, SHARED_MS, () => run(context)))
+  return sharedList(board, path, run, (answer) => Promise.resolve(answer))
+}
+
+/** A list that is made once for all tabs, and of which each user sees the things that they may. */
+function sharedList<T extends object>(
+  board: Board,
+  path: string,
+  make: (context: Context) => Promise<T>,
+  seen: (list: T, viewer: Viewer) => Promise<T>,
+): Route<Handler> {
+  return view(path, async (context) => {
+    const list = await board.shared.of(`${path}?${context.query.toString()}`, SHARED_MS, () => make(context))
+    return seen(list, context)
+  })
 }
 
 /** Makes a handler about what the path names. */

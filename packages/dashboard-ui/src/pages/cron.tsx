@@ -17,15 +17,16 @@ import { ruleWords } from './schedule-words.ts'
 /** Cron jobs of both languages, a day back and a day ahead. */
 export function Cron() {
   const cron = useResource<CronCalendar>('cron', { everyMs: 30_000 })
-  const schedules = useResource<ScheduleList>('schedules', { everyMs: 30_000 })
+  const schedules = useResource<ScheduleList>('schedules?coming=1', { everyMs: 30_000 })
   useChanged(() => {
     cron.reload()
     schedules.reload()
   })
-  return <Loaded of={cron}>{(data) => <Shown data={data} schedules={schedules.data?.schedules ?? []} />}</Loaded>
+  return <Loaded of={cron}>{(data) => <Shown data={data} made={schedules.data} />}</Loaded>
 }
 
-function Shown({ data, schedules }: { data: CronCalendar; schedules: ScheduleRow[] }) {
+function Shown({ data, made }: { data: CronCalendar; made: ScheduleList | undefined }) {
+  const { schedules, notes } = made ?? { schedules: [], notes: [] }
   const missed = data.jobs.filter((job) => job.missed.length > 0)
   const failed = data.jobs.filter((job) => job.past.at(-1)?.status === 'failed')
   const next = data.jobs.filter(({ nextMs }) => nextMs !== null).sort((a, b) => a.nextMs! - b.nextMs!)[0]
@@ -82,7 +83,7 @@ function Shown({ data, schedules }: { data: CronCalendar; schedules: ScheduleRow
           </ul>
         </Section>
       )}
-      <Limits of={data.limits} />
+      <Limits of={[...data.limits, ...notes]} />
     </Page>
   )
 }

@@ -23,25 +23,26 @@ export function Schedules() {
 }
 
 /** The sentence of the list. */
-function title(schedules: readonly ScheduleRow[]): string {
+function title({ notes, schedules }: ScheduleList): string {
   const broken = schedules.filter(({ problem }) => problem !== null)
   const paused = schedules.filter((each) => each.paused)
   if (schedules.length === 0) return 'No schedule was made.'
   if (broken.length > 0)
     return `${list(broken.map(({ name }) => name))} ${broken.length === 1 ? 'does' : 'do'} not tick.`
-  const all = `${capital(count(schedules.length, 'schedule'))} ${schedules.length === 1 ? 'is' : 'are'} kept`
+  const verb = notes.length > 0 ? 'shown' : 'kept'
+  const all = `${capital(count(schedules.length, 'schedule'))} ${schedules.length === 1 ? 'is' : 'are'} ${verb}`
   return paused.length > 0 ? `${all}; ${count(paused.length, 'is', 'are')} paused.` : `${all}, and none is paused.`
 }
 
 function Shown({ data }: { data: ScheduleList }) {
   const [making, setMaking] = useState(false)
-  const { nowMs, schedules } = data
+  const { nowMs, notes, schedules } = data
   const rank = ({ nextMs, problem }: ScheduleRow) => (problem === null ? (nextMs ?? Infinity) : -1)
   const sorted = schedules.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
   const next = sorted.find(({ nextMs }) => nextMs !== null)
   return (
     <Page
-      title={title(schedules)}
+      title={title(data)}
       lede={
         next
           ? `${next.name} is next, at ${moment(next.nextMs!, nowMs)}, in ${brief(Math.max(0, next.nextMs! - nowMs))}.`
@@ -82,7 +83,7 @@ function Shown({ data }: { data: ScheduleList }) {
           }
         />
       </div>
-      <Limits of={schedules.map(({ name, problem }) => problem && `${name}: ${problem}`)} />
+      <Limits of={[...schedules.map(({ name, problem }) => problem && `${name}: ${problem}`), ...notes]} />
       {making && <ScheduleForm of={null} close={() => setMaking(false)} />}
     </Page>
   )

@@ -15,12 +15,17 @@ export interface ScheduleRule {
   atMs: number | null
 }
 
-/** `GET /api/schedules`. Query: `from`, `to` (unix ms; default: the last and the next 24 hours). */
+/**
+ * `GET /api/schedules`: at most 500, those that do not tick first, then by the next tick. Query: `coming=1` for their
+ * coming ticks within `from` and `to` (unix ms; default: the last and the next 24 hours).
+ */
 export interface ScheduleList {
   nowMs: number
   fromMs: number
   toMs: number
   schedules: ScheduleRow[]
+  /** Parts that are left out, a sentence each. */
+  notes: string[]
   cost: Cost
 }
 
@@ -34,9 +39,9 @@ export interface ScheduleRow extends ScheduleRule {
   missed: 'skip' | 'latest' | 'all'
   paused: boolean
   nextMs: number | null
-  /** Ticks within the range from now on, at most 200; none while it is paused. */
+  /** Ticks within the range from now on, at most 200; none while it is paused, or where they were not asked for. */
   coming: number[]
-  /** The tick that was enqueued last, and its job. */
+  /** The tick that was enqueued last, and its job; null where there was none, or where the user may not see the job. */
   last: { jobId: string; atMs: number } | null
   putMs: number
   /** A sentence about what keeps it from ticking; null where nothing does. */

@@ -3,6 +3,7 @@ import type { FlowMemberStatus } from '@arq-ts/core'
 import type { FlowList, FlowMemberRow, FlowView } from '../api/flows.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
+import type { Viewer } from '../users/access.ts'
 
 const MAX_FLOWS = 200
 /** Tabs that look at one flow within this time share a look at Redis. */
@@ -25,6 +26,11 @@ export async function flowList(board: Board): Promise<Omit<FlowList, 'cost'>> {
   }
 }
 
+/** The flows of a list that a user may see. */
+export async function flowsSeen<T extends Pick<FlowList, 'flows'>>(list: T, { access, user }: Viewer): Promise<T> {
+  return { ...list, flows: await access.visible(user, list.flows, ({ flowId: name }) => ({ type: 'flow', name })) }
+}
+
 /** One flow as a graph. `seen` leaves out the members that the user may not see. */
 export async function flowView(
   board: Board,
@@ -39,12 +45,16 @@ export async function flowView(
     const { endedAt, members, name, onUnknown, startedAt, state } = status
     const shown = await seen(members)
     const names = new Set(shown.map((member) => member.name))
-    const row = ({ addedBy, after, waitsFor, ...member }: FlowMemberStatus): FlowMemberRow => ({
-      ...member,
-      after: after.filter((each) => names.has(each)),
-      waitsFor: waitsFor.filter((each) => names.has(each)),
-      addedBy: addedBy !== null && names.has(addedBy) ? addedBy : null,
-    })
+    const row = ({ addedBy, after, error, waitsFor, ...member }: FlowMemberStatus): FlowMemberRow => {
+      const { functionName, jobId, queueName } = member
+      return {
+        ...member,
+        error: board.redaction.error({ functionName, jobId, queueName }, error),
+        after: after.filter((each) => names.has(each)),
+        waitsFor: waitsFor.filter((each) => names.has(each)),
+        addedBy: addedBy !== null && names.has(addedBy) ? addedBy : null,
+      }
+    }
     return {
       nowMs,
       flowId,

@@ -1,6 +1,7 @@
 import type { DeclaredLimit, LimitStatus } from '@arq-ts/core'
 import type { LimitJobRow, LimitList, LimitRow, LimitView } from '../api/limits.ts'
 import type { Board } from '../board.ts'
+import type { Viewer } from '../users/access.ts'
 
 const MAX_JOBS = 100
 
@@ -22,6 +23,11 @@ export async function limitList(board: Board): Promise<Omit<LimitList, 'cost'>> 
   const weight = ({ running, waiting }: LimitRow) => (waiting > 0 ? 2 : running > 0 ? 1 : 0)
   limits.sort((a, b) => weight(b) - weight(a) || compare(a.name, b.name) || compare(a.key ?? '', b.key ?? ''))
   return { nowMs, limits, notes: limits.some(({ isKeyed }) => isKeyed) ? [DECLARED, KEYED] : [DECLARED] }
+}
+
+/** The limits of a list that a user may see, with all their keys. */
+export async function limitsSeen<T extends Pick<LimitList, 'limits'>>(list: T, { access, user }: Viewer): Promise<T> {
+  return { ...list, limits: await access.visible(user, list.limits, ({ name }) => ({ type: 'limit', name })) }
 }
 
 /** `GET /api/limits/:name?key=`. `seen` leaves out the jobs that the user may not see. */

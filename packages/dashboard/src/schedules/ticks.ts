@@ -16,7 +16,6 @@ export function ticksOf(rule: ScheduleRule, afterMs: number, untilMs: number, mo
 function nextOf({ atMs, cron, everyMs, startAtMs, timeZone }: ScheduleRule): NextTick {
   if (atMs !== null) return (afterMs) => (atMs > afterMs ? atMs : null)
   if (everyMs !== null) {
-    if (!(everyMs >= 1_000)) throw new OptionsError('expected a distance of at least 1 s between two ticks')
     const startMs = startAtMs ?? 0
     return (afterMs) => startMs + Math.max(0, Math.floor((afterMs - startMs) / everyMs) + 1) * everyMs
   }

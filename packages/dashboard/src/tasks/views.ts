@@ -2,6 +2,7 @@ import type { CacheData, DeletionListData, DeploymentListData, DeploymentRow, De
 import type { Unavailable } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
+import type { Viewer } from '../users/access.ts'
 import type { SeenDeployment, TaskSources } from './sources.ts'
 
 type Answer<T> = Promise<Unavailable | Omit<T, 'cost'>>
@@ -28,6 +29,16 @@ export async function deploymentList({ settings }: Board): Answer<DeploymentList
   if (!source) return lacking('deployments')
   const { deployments, total } = await source.list({ limit: PAGE })
   return { available: true, deployments: deployments.map(rowOf), total }
+}
+
+/** The deployments of a list that a user may see. */
+export async function deploymentsSeen<T extends Unavailable | Pick<DeploymentListData, 'available' | 'deployments'>>(
+  list: T,
+  { access, user }: Viewer,
+): Promise<T> {
+  if (!list.available) return list
+  const resourceOf = ({ id: name }: DeploymentRow) => ({ type: 'deployment', name }) as const
+  return { ...list, deployments: await access.visible(user, list.deployments, resourceOf) }
 }
 
 /** `GET /api/canaries/:id` @throws Refusal where there is none */
@@ -88,7 +99,7 @@ function rowOf(seen: SeenDeployment): DeploymentRow {
 }
 
 /** `GET /api/cache` */
-export async function cacheView({ client, settings }: Board, cursor: string | null): Answer<CacheData> {
+export async function cacheView({ client, redaction, settings }: Board, cursor: string | null): Answer<CacheData> {
   const source = settings.tasks.cache
   if (!source) return lacking('cache')
   const [nowMs, stats, page] = await Promise.all([client.now(), source.stats(), source.page({ cursor, limit: PAGE })])
@@ -100,9 +111,18 @@ export async function cacheView({ client, settings }: Board, cursor: string | nu
     bytes,
     dueMs: dueAt?.getTime() ?? null,
     sinceMs: since?.getTime() ?? null,
-    error,
+    // The text of an exception of a persister; its jobs are those of the cache, and not known here.
+    error: redaction.error({ jobId: '', functionName: null, queueName: null }, error),
   }))
   return { available: true, nowMs, stats, entries, cursor: page.cursor }
+}
+
+/** The deletions of a list that a user may see: each is a job. */
+export async function deletionsSeen<T extends Unavailable | Pick<DeletionListData, 'available' | 'deletions'>>(
+  list: T,
+  { access, user }: Viewer,
+): Promise<T> {
+  return list.available ? { ...list, deletions: await access.seen(user, list.deletions) } : list
 }
 
 /** `GET /api/deletions` */

@@ -39,6 +39,12 @@ export interface Guarded {
   resource: (params: Readonly<Record<string, string>>) => Resource
 }
 
+/** A user, and what decides what they may see: a part of the context of a request. */
+export interface Viewer {
+  user: DashboardUser
+  access: Access
+}
+
 /** Users and their rights. Every request passes here, whatever the page has offered. */
 export class Access {
   readonly #settings: Settings
@@ -86,9 +92,14 @@ export class Access {
 
   /** The jobs of a list that the user may see. */
   async seen<T extends { jobId: string }>(user: DashboardUser, jobs: readonly T[]): Promise<T[]> {
-    if (this.#settings.authorize === undefined) return [...jobs]
-    const may = await Promise.all(jobs.map(({ jobId }) => this.may(user, 'view', { type: 'job', name: jobId })))
-    return jobs.filter((_, i) => may[i])
+    return this.visible(user, jobs, ({ jobId }) => ({ type: 'job', name: jobId }))
+  }
+
+  /** The things of a list that the user may see, each by the resource that it is. */
+  async visible<T>(user: DashboardUser, things: readonly T[], resourceOf: (thing: T) => Resource): Promise<T[]> {
+    if (this.#settings.authorize === undefined) return [...things]
+    const may = await Promise.all(things.map((thing) => this.may(user, 'view', resourceOf(thing))))
+    return things.filter((_, i) => may[i])
   }
 
   /** The actions that the user may perform at all, of these. */

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type {
   ActAnswer,
   AuditListData,
+  FlowList,
   FlowView,
   LimitList,
   LimitView,
@@ -66,6 +67,26 @@ describe('a flow', () => {
       400,
       'invalid_request',
     ])
+  })
+
+  test('shows errors of its members after redaction', async () => {
+    isBroken = true
+    bench.worker({ queueName: 'flows', tasks: [breaks], handleSignals: false })
+    const f = flow('secret')
+    f.call(breaks, [], { queueName: 'flows' })
+    const { flowId } = await bench.client().start(f)
+    const asked: unknown[] = []
+    const dashboard = bench.dashboard({
+      redact: ({ value, ...about }) => {
+        asked.push(about)
+        return about.kind === 'error' ? '***' : value
+      },
+    })
+    const view = () => read<FlowView>(dashboard, `/api/flows/${flowId}`)
+    await eventually(async () => (await view()).state === 'failed')
+    const [member] = (await view()).members
+    expect(member!.error).toBe('***')
+    expect(asked).toContainEqual({ kind: 'error', jobId: member!.jobId, functionName: 'breaks', queueName: 'flows' })
   })
 
   test('costs many tabs what it costs one', async () => {
@@ -160,6 +181,38 @@ describe('a schedule', () => {
     ])
       expect(await refusalOf(post(dashboard, '/api/schedules/x', body))).toEqual([400, 'invalid_request'])
     expect(await bench.client().schedules.list()).toEqual([])
+  })
+
+  test('that cannot be read keeps no other from being shown; coming ticks are computed where they are asked for', async () => {
+    const { schedules } = bench.client()
+    for (const name of ['fast', 'far', 'whole']) await schedules.put(name, { task: 'f', everyMs: 3_600_000 })
+    const { redis } = bench.database()
+    await redis.hset('arq:schedule:fast', 'rule', '{"kind":"every","everyMs":500,"startMs":0}')
+    await redis.hset('arq:schedule:far', 'rule', '{"kind":"cron","cron":"0 8 * * *","timeZone":"Mars/Olympus"}')
+    const dashboard = bench.dashboard()
+    const rows = async (query: string) => (await read<ScheduleList>(dashboard, `/api/schedules${query}`)).schedules
+    const calendar = await rows('?coming=1')
+    expect(calendar.map(({ coming, name, problem }) => [name, coming.length > 20, problem !== null])).toEqual([
+      ['far', false, true],
+      ['fast', false, true],
+      ['whole', true, false],
+    ])
+    expect((await rows('')).map(({ coming, nextMs }) => [coming, nextMs !== null])).toEqual([
+      [[], false],
+      [[], false],
+      [[], true],
+    ])
+  })
+
+  test('beyond the first 500 is left out of the list, which says so', async () => {
+    const { schedules } = bench.client()
+    const put = (_: unknown, i: number) =>
+      schedules.put(`s${i}`, { task: 'f', everyMs: (i + 1) * 60_000, startAt: 1e15 })
+    await Promise.all(Array.from({ length: 501 }, put))
+    await schedules.put('soon', { task: 'f', everyMs: 60_000 })
+    const list = await read<ScheduleList>(bench.dashboard(), '/api/schedules')
+    expect([list.schedules.length, list.schedules[0]!.name, list.notes.length]).toEqual([500, 'soon', 1])
+    expect(list.notes[0]).toMatch('Of 502 schedules 500 are shown')
   })
 
   test('of a queue that the user may not enqueue into is not made', async () => {
@@ -265,6 +318,43 @@ describe('a limit', () => {
     ])
     end()
   })
+})
+
+test('a list has the flows, schedules, limits and last jobs that the user may see, in each tab its own', async () => {
+  const client = bench.client()
+  const task = defineTask({ name: 'step', handler: () => Promise.resolve() })
+  for (const flowId of ['mine', 'theirs']) {
+    const f = flow(flowId)
+    f.call(task, [], { queueName: 'nobody' })
+    await client.start(f, { flowId })
+    await client.limits.set(flowId, { concurrency: 1 })
+    await client.schedules.put(flowId, { task: 'f', everyMs: 3_600_000 })
+  }
+  const at = String(Date.now())
+  await bench.database().redis.hset('arq:schedule:mine', { last: `theirs:${at}`, lastMs: at })
+  const dashboard = bench.dashboard({
+    authenticate: (request) => ({ name: request.headers.get('x-user') ?? 'anna' }),
+    authorize: (user, _action, { name }) => user.name === 'root' || !name.startsWith('theirs'),
+  })
+  const seenBy = async (user: string) => {
+    const list = <T>(path: string) => jsonOf<T>(get(dashboard, path, { 'x-user': user }))
+    const { flows } = await list<FlowList>('/api/flows')
+    const { limits } = await list<LimitList>('/api/limits')
+    const { schedules } = await list<ScheduleList>('/api/schedules')
+    const { last } = await list<ScheduleView>('/api/schedules/mine')
+    return {
+      flows: flows.map(({ flowId }) => flowId).sort(),
+      limits: limits.map(({ name }) => name).sort(),
+      schedules: schedules.map(({ name }) => name).sort(),
+      lasts: [schedules.find(({ name }) => name === 'mine')!.last?.jobId, last?.jobId],
+    }
+  }
+  const all = ['mine', 'theirs']
+  const some = ['mine']
+  expect(await Promise.all([seenBy('root'), seenBy('anna')])).toEqual([
+    { flows: all, limits: all, schedules: all, lasts: [`theirs:${at}`, `theirs:${at}`] },
+    { flows: some, limits: some, schedules: some, lasts: [undefined, undefined] },
+  ])
 })
 
 test('a read-only dashboard refuses each of these changes before it looks', async () => {

@@ -112,3 +112,27 @@ test.each(['approve', 'pause', 'resume', 'promote', 'rollback'])(
     expect(entries).toMatchObject([{ action: 'steer-canary', target: 'deployment ended' }])
   },
 )
+
+test('lists have the deployments and deletions that the user may see, and errors of the cache after redaction', async () => {
+  const deployment = (id: string) => ({ id, stages: [], decisions: [], rules: { dryRun: false, minSamples: 1 } })
+  const deletion = (jobId: string) => ({ jobId, enqueuedAt: new Date(0), dueAt: new Date(1) })
+  const tasks = {
+    deployments: { list: () => Promise.resolve({ deployments: ['mine', 'theirs'].map(deployment), total: 2 }) },
+    deletions: {
+      page: () => Promise.resolve({ deletions: ['mine', 'theirs'].map(deletion), scanned: 2, cursor: null }),
+    },
+    cache: {
+      stats: () => Promise.resolve({ dirty: 1 }),
+      page: () => Promise.resolve({ entries: [{ key: 'a', error: 'no card 4111' }], cursor: null }),
+    },
+  } as unknown as { deployments: Deployments; deletions: Deletions; cache: WriteBehindCache }
+  const dashboard = bench.dashboard({
+    tasks,
+    authorize: (_user, _action, { name }) => name !== 'theirs',
+    redact: ({ kind, value }) => (kind === 'error' ? '***' : value),
+  })
+  const list = <T>(path: string) => jsonOf<T>(get(dashboard, path))
+  expect(await list('/api/canaries')).toMatchObject({ deployments: [{ id: 'mine' }] })
+  expect(await list('/api/deletions')).toMatchObject({ deletions: [{ jobId: 'mine' }] })
+  expect(await list('/api/cache')).toMatchObject({ entries: [{ key: 'a', error: '***' }] })
+})

@@ -24,8 +24,10 @@ interface GuardSetting {
 /**
  * The check of a guard: a breach is a bound that the whole interval of the mean lies beyond.
  *
- * One mean beyond its bound is a doubt. Of twenty healthy ones some mean always is, and a stage would never be passed: with
- * more guards, a mean has to be further off, so that all together cast doubt on a collection at their bounds half the time.
+ * One mean beyond its bound is a doubt. Of twenty healthy ones some mean of a few minutes always is, and a stage would never
+ * be passed: with more guards, such a mean has to be further off, so that all together cast doubt on a collection at their
+ * bounds half the time. The mean of the whole stage counts as it was observed: what lies beyond a bound there is not
+ * promoted. Where the old collection's mean is the bound, the margin stays: that is a difference of two samples.
  */
 export function guardCheck(guard: Guard, { among, minSamples, weight }: GuardSetting): Check {
   const bounds = boundsOf(guard)
@@ -57,7 +59,8 @@ export function guardCheck(guard: Guard, { among, minSamples, weight }: GuardSet
       const theirs = old && old.count >= minSamples ? old : null
       const oldMean = theirs ? theirs.sum / theirs.count : null
       const isDoubtful = ({ isBeyond, isRelative, side }: Bound) => {
-        const margin = errors * Math.hypot(standardError(seen), isRelative && theirs ? standardError(theirs) : 0)
+        const error = Math.hypot(standardError(seen), isRelative && theirs ? standardError(theirs) : 0)
+        const margin = window.isWhole && !isRelative ? 0 : errors * error
         // A number so large that its square is none has no known error, and its mean alone counts.
         const known = Number.isFinite(margin) ? margin : 0
         return isBeyond(side === 'at most' ? mean + known : mean - known, oldMean)

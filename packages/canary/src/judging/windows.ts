@@ -12,6 +12,8 @@ export interface Window {
   minutes: number | null
   /** Whole minutes between its oldest request and the current minute. */
   ageMinutes: number
+  /** It holds every request of the stage that is still counted, whatever its length. */
+  isWhole: boolean
   new: Tally
   old: Tally
 }
@@ -22,7 +24,7 @@ export interface Window {
  */
 export function visitWindows(minutes: readonly Minute[], nowMinute: number, visit: (window: Window) => void): Window {
   const newestFirst = [...minutes].sort((a, b) => b.minute - a.minute)
-  const sum: Window = { minutes: null, ageMinutes: 0, new: emptyTally(), old: emptyTally() }
+  const sum: Window = { minutes: null, ageMinutes: 0, isWhole: true, new: emptyTally(), old: emptyTally() }
   let at = 0
   for (const span of [...SPANS, null]) {
     const before = at
@@ -34,7 +36,7 @@ export function visitWindows(minutes: readonly Minute[], nowMinute: number, visi
     sum.ageMinutes = nowMinute - newestFirst[at - 1]!.minute
     // A window that reaches back further than the stage is the stage.
     const isStage = span !== null && at === newestFirst.length && newestFirst.at(-1)!.minute > nowMinute - span
-    visit({ ...sum, minutes: isStage ? null : span })
+    visit({ ...sum, minutes: isStage ? null : span, isWhole: at === newestFirst.length })
   }
   return sum
 }

@@ -159,6 +159,7 @@ const BLANK = {
   stageStartedAtMs: null,
   warmingUntilMs: null,
   lostMs: 0,
+  holdFromMs: null,
   stageMarks: [],
   looks: 0,
   failedLooks: 0,
@@ -182,7 +183,7 @@ export function newDeployment(request: DeploymentRequest, jobId: string, nowMs: 
 
 /** A state as it was read, with what an earlier version did not write. */
 export function completeState(stored: Deployment): Deployment {
-  if (stored.rules.guards) return { ...stored, lostMs: stored.lostMs ?? 0 }
+  if (stored.rules.guards) return { ...stored, lostMs: stored.lostMs ?? 0, holdFromMs: stored.holdFromMs ?? null }
   const rules = rulesOf(rulesSchema.parse(stored.rules))
   // Its marks cannot be read any more: a stage that was under way begins anew.
   return { ...BLANK, ...stored, rules, stageMarks: [], outbox: [], stageStartedAtMs: null }

@@ -40,6 +40,7 @@ function shifted(state: Deployment, byMs: number): Deployment {
   return {
     ...state,
     lostMs: state.lostMs + Math.max(0, byMs),
+    holdFromMs: later(state.holdFromMs),
     warmingUntilMs: later(state.warmingUntilMs),
     endingSinceMs: later(state.endingSinceMs),
   }

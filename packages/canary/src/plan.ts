@@ -8,6 +8,7 @@
  * is stored with it, so that there is no moment in which the two differ. What is left to do outside is one call, `switchTo`.
  */
 import { ms, percent } from './judging/findings.ts'
+import type { Breach } from './judging/findings.ts'
 import { judge } from './judging/judge.ts'
 import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
 import { ending, isLastStage, isOver, looksOf, noted, paused, stageOf } from './state.ts'
@@ -65,6 +66,7 @@ function begin(state: Deployment, { marks }: Observed, nowMs: number): Plan {
     status: 'running' as const,
     stageStartedAtMs: nowMs,
     lostMs: 0,
+    holdFromMs: null,
     stageMarks: marks,
     failedLooks: 0,
     reason: null,
@@ -97,17 +99,25 @@ function watch(before: Deployment, stageStartedAtMs: number, observed: Observed,
 
   const endsAtMs = stageStartedAtMs + stage.durationMinutes * 60_000 + state.lostMs
   if (nowMs < endsAtMs) return plan({ ...state, reason: null }, untilNextLook(state, nowMs))
-  if (observed.qdrant instanceof Error) return waitForQdrant(state, nowMs)
+  if (observed.qdrant instanceof Error) {
+    const isHealthy = verdict.missing === null && verdict.doubt === null
+    return waitForQdrant(isHealthy ? unhurried(state, nowMs) : state, nowMs)
+  }
 
   const silent = observed.checks.find(({ verdict }) => verdict === 'unknown')
   const doubt = verdict.doubt ?? (silent ? `check ${silent.name} gave no answer${because(silent)}` : null)
   const { inconclusive } = state.rules
   const mayPass = doubt === null && (verdict.missing === null || inconclusive === 'proceed')
   if (!mayPass) {
-    const why = (inconclusive === 'proceed' ? doubt : (verdict.missing ?? doubt))!
-    return inconclusiveAt(state, { why, isUnseen: doubt === null, isQuiet: verdict.isQuiet }, endsAtMs, nowMs)
+    const { isDelaying, isQuiet, missing, suspicion } = verdict
+    const looksBad = doubt ?? suspicion?.reason ?? null
+    const why = [inconclusive === 'proceed' ? null : missing, looksBad].filter(Boolean).join('; ')
+    const isBlameless = isQuiet || (isDelaying && !silent)
+    return inconclusiveAt(state, { why, isUnseen: doubt === null, isBlameless, suspicion }, endsAtMs, nowMs)
   }
-  if (stage.approval && state.approvedStage !== state.currentStage) return waitForApproval(state, nowMs)
+  if (stage.approval && state.approvedStage !== state.currentStage) {
+    return waitForApproval(unhurried(state, nowMs), nowMs)
+  }
   return advance(state, observed, nowMs)
 }
 
@@ -116,13 +126,14 @@ interface Inconclusive {
   why: string
   /** Too little was seen; else what was seen looks bad. */
   isUnseen: boolean
-  /** Hardly any request comes to either collection. */
-  isQuiet: boolean
+  /** Nothing that was seen is a reason for a roll-back: hardly anybody searches, or the newest requests are too few. */
+  isBlameless: boolean
+  suspicion: Breach | null
 }
 
 function inconclusiveAt(
   state: Deployment,
-  { isQuiet, isUnseen, why }: Inconclusive,
+  { isBlameless, isUnseen, suspicion, why }: Inconclusive,
   endsAtMs: number,
   nowMs: number,
 ): Plan {
@@ -130,9 +141,16 @@ function inconclusiveAt(
   if (inconclusive === 'pause') return plan(paused(state, why, nowMs), PAUSED_CHECK_MS)
   if (inconclusive === 'fail' && isUnseen) return giveUp(state, why, nowMs)
   // A roll-back needs a reason, and that nobody searches is none: it is watched on.
-  const isHeld = isQuiet || nowMs < endsAtMs + holdMinutes * 60_000
-  if (isHeld) return plan(holding(state, why, nowMs), untilHeldLook(state))
-  return giveUp(state, `${why}, after ${holdMinutes} minutes of waiting for more`, nowMs)
+  if (isBlameless) return plan(holding(unhurried(state, nowMs), why, nowMs), untilHeldLook(state))
+  // One failure after a quiet day has its time too. A trickle that fails is quiet now and then, and has had it.
+  const fromMs = suspicion === null ? (state.holdFromMs ?? endsAtMs) : endsAtMs
+  if (nowMs < fromMs + holdMinutes * 60_000) return plan(holding(state, why, nowMs), untilHeldLook(state))
+  return giveUp(state, `${why}, after ${holdMinutes} minutes of waiting for more`, nowMs, suspicion?.evidence)
+}
+
+/** A stage whose wait, so far, is no fault of the new collection: `holdMinutes` count from now on. */
+function unhurried(state: Deployment, nowMs: number): Deployment {
+  return { ...state, holdFromMs: nowMs }
 }
 
 function waitForApproval(state: Deployment, nowMs: number): Plan {

@@ -70,7 +70,7 @@ export interface Rules extends JudgingRules {
    * never passed, whatever is set here.
    */
   inconclusive: 'hold' | 'pause' | 'proceed' | 'fail'
-  /** Minutes past the stage's end after which `hold` fails. Default 1,440. */
+  /** Minutes past the stage's end, those without traffic left out, after which `hold` fails. Default 1,440. */
   holdMinutes: number
   checks: LookCheck[]
   notify: Notification[]
@@ -130,6 +130,8 @@ export interface Deployment {
   warmingUntilMs: number | null
   /** Time since then that does not count, in ms: nobody looked, or the clock jumped. The stage is longer by it. */
   lostMs: number
+  /** Since when `holdMinutes` count for the stage; null for its end. */
+  holdFromMs: number | null
   /** Counts at the start of the stage. */
   stageMarks: Mark[]
   /** Looks that were judged, over all stages: the correction for repeated looking needs it. */

@@ -21,6 +21,13 @@ import type { Window } from './windows.ts'
 
 /** The error of calling an observed share too low. It only delays. */
 const SHARE_ALPHA = 0.01
+/**
+ * The error of suspecting a collection exactly at its limits in one look, for all checks together. It only counts against a
+ * stage that waits for more. Three failures of three are suspect where 5 % are allowed; one of three, or two, are not.
+ */
+const SUSPECT_ALPHA = 5e-4
+/** The least part of its configured share that any deployment takes for a share. */
+const LEAST_SHARE = 0.1
 
 export interface Evidence {
   /** Counts of this stage, by the minute. */
@@ -38,10 +45,14 @@ export interface Verdict {
   breach: Breach | null
   /** Measures with too few samples to pass the stage; null where there are enough. */
   missing: string | null
-  /** What is missing is traffic of the services as a whole: the new collection gets its share of what there is. */
+  /** All that is missing is traffic of the services as a whole: the new collection gets its share of what there is. */
   isQuiet: boolean
   /** Observation that looks bad, without proof: the stage is not passed meanwhile. Null when all looks well. */
   doubt: string | null
+  /** Nothing looks bad but that the newest requests are too few to rule a gross failure out before a promotion. */
+  isDelaying: boolean
+  /** More than chance explains in a single look, yet no proof; null where there is none, or the stage is passable. */
+  suspicion: Breach | null
 }
 
 /** Judges a stage. */
@@ -64,15 +75,21 @@ export function judge(stage: Stage, rules: JudgingRules, evidence: Evidence): Ve
     isLastSeen = true
     if (window.new.latency.count === 0) found.blind = `no request ${spanOf(window.minutes)} has its latency`
   })
-  if (found.breach !== null) return { breach: found.breach, missing: null, isQuiet: false, doubt: found.breach.reason }
+  if (found.breach !== null) {
+    const { breach } = found
+    return { breach, missing: null, isQuiet: false, doubt: breach.reason, isDelaying: false, suspicion: breach }
+  }
   found.doubt ??= whole.new.latency.count > 0 ? found.blind : null
-  if (evidence.isLastStage) found.doubt ??= grossFailureOf(evidence.minutes, stage.errorThreshold)
+  const unsafe = evidence.isLastStage ? grossFailureOf(evidence.minutes, stage.errorThreshold) : null
+  const doubt = found.doubt ?? unsafe
   const share = lowShare(stage, rules, whole) ?? found.share
   const missing = missingOf(stage, rules, whole) ?? share
-  // Of a handful of requests one failure is a doubt, and no more: it comes to nothing without traffic.
-  const isJudged = found.doubt !== null && whole.new.requests >= rules.minSamples
-  const isQuiet = missing !== null && share === null && !isJudged
-  return { breach: null, missing, isQuiet, doubt: found.doubt }
+  const isPassable = missing === null && doubt === null
+  const suspicion = isPassable ? null : first(checks, (check) => check.breach(whole, SUSPECT_ALPHA * check.weight))
+  const isSuspect = suspicion !== null
+  const isQuiet = missing !== null && share === null && !isSuspect && hasLittleTraffic(stage, rules, whole)
+  const isDelaying = missing === null && found.doubt === null && unsafe !== null && !isSuspect
+  return { breach: null, missing, isQuiet, doubt, isDelaying, suspicion }
 }
 
 function first<T>(checks: readonly Check[], ask: (check: Check) => T | null): T | null {
@@ -97,6 +114,21 @@ function missingOf(stage: Stage, { guards, minSamples }: JudgingRules, whole: Wi
     if (count < minSamples) return `${count} of ${minSamples} values of ${metric} seen ${where}`
   }
   return null
+}
+
+/**
+ * Too little traffic for a judgement: even with all of the share that counts as its own, the new collection would not get
+ * enough. Where the services have more than that, something else is wrong: nobody calls `shadow`, say.
+ */
+function hasLittleTraffic(
+  { percentage, shadow = 0 }: Stage,
+  rules: JudgingRules,
+  { new: fresh, old }: Window,
+): boolean {
+  const users = fresh.requests - fresh.shadowed + old.requests
+  const planned = (users * percentage + old.requests * shadow) / 100
+  const atLeast = planned * Math.max(rules.minObservedShare, LEAST_SHARE)
+  return fresh.requests < rules.minSamples && atLeast < rules.minSamples
 }
 
 /**

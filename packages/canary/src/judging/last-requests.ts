@@ -15,7 +15,8 @@ const ALPHA = 1e-5
 
 /**
  * Returns the reason not to promote yet; null where the newest requests rule a gross failure out. A stage with fewer
- * requests than that takes may have no failure at all. It only delays: no collection is rolled back for it.
+ * requests than that takes may have no failure at all. It only delays: no collection is rolled back for it, however long
+ * it waits.
  */
 export function grossFailureOf(minutes: readonly Minute[], errorLimit: number): string | null {
   const gross = Math.min(1, Math.max(GROSS.share, GROSS.timesLimit * errorLimit))

@@ -12,7 +12,7 @@ const judged = (minutes: Minute[], given: RulesInput = {}, changes: Partial<Stag
   const nowMinute = Math.max(...minutes.map((each) => each.minute)) + 1
   return judge({ ...stage, ...changes }, rules, { minutes, nowMinute, look: 10, plannedLooks: 213, isLastStage: false })
 }
-const passable = { breach: null, missing: null, isQuiet: false, doubt: null }
+const passable = { breach: null, missing: null, isQuiet: false, doubt: null, isDelaying: false, suspicion: null }
 const healthy = (from: number, to: number, requests = 60) =>
   Array.from({ length: to - from }, (_, i) =>
     minute(from + i, { requests, errors: 0, latencyMs: 50 }, { requests, errors: 0, latencyMs: 50 }),
@@ -224,7 +224,7 @@ describe('the last stage is passable', () => {
     const rules = rulesOf(rulesSchema.parse({}))
     const nowMinute = Math.max(...minutes.map((each) => each.minute)) + 1
     const evidence = { minutes, nowMinute, look: 10, plannedLooks: 213, isLastStage: true }
-    return judge({ ...stage, ...changes }, rules, evidence).doubt
+    return judge({ ...stage, ...changes }, rules, evidence)
   }
   /** One request a minute to either collection; those of the named minutes before the end failed. */
   const trickle = (count: number, ...failed: number[]) =>
@@ -245,12 +245,18 @@ describe('the last stage is passable', () => {
       null,
     ],
   ])('%s', (_, minutes, doubt) => {
-    expect(last(minutes)).toBe(doubt)
+    expect(last(minutes)).toMatchObject({ doubt, isDelaying: doubt !== null, isQuiet: false })
     expect(judged(minutes).doubt).toBeNull()
   })
+  test('not by a window that looks bad, which is more than a delay', () => {
+    expect(last(trickle(100, 2))).toMatchObject({
+      doubt: 'error rate 50 % is above 5 % in the last 2 minutes',
+      isDelaying: false,
+    })
+  })
   test('by more failures where the limit allows more, and by any where it allows all', () => {
-    expect(last(trickle(100, 20), { errorThreshold: 0.1 })).toBeNull()
-    expect(last(trickle(100, 2), { errorThreshold: 1 })).toBeNull()
+    expect(last(trickle(100, 20), { errorThreshold: 0.1 }).doubt).toBeNull()
+    expect(last(trickle(100, 2), { errorThreshold: 1 }).doubt).toBeNull()
   })
 })
 
@@ -262,10 +268,22 @@ describe('several guards at once', () => {
     const values = Object.fromEntries(names.map((name, i) => [name, ones(hits(i), of)]))
     return [minute(0, { requests: of, latencyMs: 50, values }, { requests: of, latencyMs: 50 })]
   }
-  test('leave a stage passable where one of twenty means lies a little beyond its bound, as some always does', () => {
-    const oneOff = seen((i) => (i === 7 ? 4 : 1))
+  const earlier = seen(() => 1).map((each) => ({ ...each, minute: -60 }))
+  test('leave a stage passable where one of twenty means lies a little beyond its bound for a while, as some always does', () => {
+    const oneOff = [...earlier, ...seen((i) => (i === 7 ? 4 : 1))]
     expect(judged(oneOff, { guards })).toEqual(passable)
     expect(judged(oneOff, { guards: [guards[7]!] }).doubt).toBe('mean v7 0.0667 is above 0.05 in the last minute')
+  })
+  test.each<[string, Minute[], string]>([
+    [
+      'in minutes far apart',
+      [...seen((i) => (i === 7 ? 7 : 1)).map((each) => ({ ...each, minute: -60 })), ...seen((i) => (i === 7 ? 4 : 1))],
+      'mean v7 0.0917 is above 0.05 in the stage so far',
+    ],
+    ['in the only minute there is', seen((i) => (i === 7 ? 6 : 1)), 'mean v7 0.1 is above 0.05 in the last minute'],
+  ])('do not pass a mean that lies beyond its bound over the whole stage, seen %s', (_, minutes, doubt) => {
+    const ten = guards.slice(0, 10)
+    expect(judged(minutes, { guards: ten })).toMatchObject({ breach: null, missing: null, doubt })
   })
   test('find one that is far off', () => {
     expect(
@@ -291,6 +309,46 @@ describe('what is missing is named', () => {
   })
   test('as a lack of its share where the old collection is asked', () => {
     expect(of(3, 300)).toMatchObject({ missing: '3 of 20 requests seen at 50 %', isQuiet: false })
+  })
+  const healthyOld = { requests: 27, latencyMs: 50 }
+  test.each<[string, Minute, RulesInput, Partial<Stage>]>([
+    [
+      'values nobody records',
+      minute(0, { requests: 60, latencyMs: 50 }),
+      { guards: [{ metric: 'ndgc', min: 0.3 }] },
+      {},
+    ],
+    ['requests without a latency', minute(0, { requests: 60 }, { requests: 60 }), {}, {}],
+    ['a shadow that nobody asks for', minute(0, {}, { requests: 100_000 }), {}, { percentage: 0, shadow: 10 }],
+    ['any share, and there are plenty', minute(0, { requests: 3 }, { requests: 3_000 }), { minObservedShare: 0 }, {}],
+    [
+      'a trickle of which every request fails',
+      minute(-60, { requests: 3, errors: 3, latencyMs: 50 }, healthyOld),
+      {},
+      { percentage: 10 },
+    ],
+    [
+      'a trickle of which every answer is slow',
+      minute(-60, { requests: 3, latencyMs: 5_000 }, healthyOld),
+      {},
+      { percentage: 10 },
+    ],
+  ])('and is no lack of traffic for %s', (_, seen, given, changes) => {
+    const { breach, isQuiet, missing } = judged([seen, minute(0, {}, {})], given, changes)
+    expect({ breach, isQuiet }).toEqual({ breach: null, isQuiet: false })
+    expect(missing).not.toBeNull()
+  })
+  test.each([
+    ['one failure of three', 3, 1],
+    ['two of three', 3, 2],
+    ['two of two', 2, 2],
+  ])('as a lack of traffic for %s, which chance explains', (_, requests, errors) => {
+    const trickle = [minute(-60, { requests, errors, latencyMs: 50 }, healthyOld), minute(0, {}, {})]
+    expect(judged(trickle, {}, { percentage: 10 })).toMatchObject({ isQuiet: true, suspicion: null })
+  })
+  test('as a lack of traffic where a trickle gets as little as its share may be', () => {
+    const sticky = [minute(0, { requests: 14, latencyMs: 50 }, { requests: 200, latencyMs: 50 })]
+    expect(judged(sticky, {}, { percentage: 10 }).isQuiet).toBe(true)
   })
 })
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { RulesInput } from '../../src/config.ts'
 import { decide } from '../../src/plan.ts'
 import { approved, shareOf } from '../../src/state.ts'
-import type { Deployment } from '../../src/types.ts'
+import type { Deployment, Observed } from '../../src/types.ts'
 import { bad, fresh, good, marks, MINUTE, rulesWith, running, seen, stage, summary } from '../support/plans.ts'
 import { minute } from '../support/tallies.ts'
 
@@ -83,8 +83,107 @@ describe('a stage at its end', () => {
     const oneFailed = { ...few, errors: 1 }
     const doubtful = { ...quiet, minutes: [minute(29, oneFailed, { requests: 27, errors: 0, latencyMs: 50 })] }
     expect(at({}, 5_000, doubtful).next).toMatchObject({ status: 'running', ending: null })
+    expect(at({}, 5_000, doubtful).next.reason).toBe(
+      '3 of 20 requests seen at 10 %; error rate 33.33 % is above 5 % in the stage so far',
+    )
     const bad = { ...seen(), minutes: [minute(29, { requests: 9, errors: 9, latencyMs: 50 })] }
     expect(decide(later.next, bad, 5_001 * MINUTE).next.ending).toBe('rollback')
+  })
+  const trickle = (from: number, errors: number, requests = 3) => ({
+    ...seen(),
+    minutes: [
+      minute(from, { requests: requests - 1, errors: Math.max(0, errors - 1), latencyMs: 50 }, { requests: 27 }),
+      minute(from + 60, { requests: 1, errors: Math.min(1, errors), latencyMs: 50 }),
+    ],
+  })
+  test('does not hold on for a trickle that fails altogether, though it is quiet now and then', () => {
+    let state: Deployment = running
+    for (let now = 30; now < 90; now++) {
+      // Counts live for two hours: now there are three of them, now two.
+      state = decide(state, now % 2 === 0 ? trickle(-60, 3) : trickle(-60, 2, 2), now * MINUTE).next
+      expect(state.ending).toBeNull()
+    }
+    const { next } = decide(state, trickle(-30, 3), 90 * MINUTE)
+    expect(next).toMatchObject({
+      ending: 'rollback',
+      reason:
+        '3 of 20 requests seen at 10 %; error rate 100 % is above 5 % in the stage so far, after 60 minutes of waiting for more',
+    })
+    expect(next.decisions.at(-1)!.decision).toMatch(/: 3 of 3 requests failed in the stage so far, at least \d/)
+  })
+  test.each<[string, Deployment, Observed, string]>([
+    [
+      'a number that nobody records, with traffic enough',
+      { ...running, rules: rulesWith({ guards: [{ metric: 'ndgc', min: 0.3 }] }) },
+      seen(),
+      '0 of 20 values of ndgc seen at 10 %',
+    ],
+    [
+      'latencies that nobody records',
+      running,
+      seen({ new: { requests: 100 } }),
+      '100 requests seen at 10 %, none with its latency',
+    ],
+    [
+      'shadow requests where nobody calls `shadow`',
+      { ...running, stages: [{ ...stage(0, 30), shadow: 10 }] },
+      { ...seen(), minutes: [minute(29, {}, { requests: 100_000, latencyMs: 50 })] },
+      '0 of 20 requests seen in the shadow at 10 %',
+    ],
+    [
+      'shadow requests of a dry run where nobody calls `shadow`',
+      { ...running, rules: rulesWith({ dryRun: true }) },
+      { ...seen(), minutes: [minute(29, {}, { requests: 100_000, latencyMs: 50 })] },
+      '0 of 20 requests seen in the shadow at 10 %',
+    ],
+  ])('does not hold on for %s', (_, state, observed, why) => {
+    const held = decide(state, observed, 89 * MINUTE).next
+    expect(held).toMatchObject({ status: 'running', ending: null, reason: why })
+    const { next } = decide(held, observed, 90 * MINUTE)
+    expect(next.reason).toContain(`${why}, after 60 minutes of waiting for more`)
+    expect(next.ending ?? next.status).toBe(state.rules.dryRun ? 'failed' : 'rollback')
+  })
+  test('gives one failure its time after a quiet day: time without traffic does not count as waiting', () => {
+    const quiet = decide(running, trickle(-60, 0), 5_000 * MINUTE).next
+    // 20 by now, and the last of them failed: no proof, and none of the patience is used up.
+    const oneFailed = (now: number) => trickle(now - 66, 1, 20)
+    const held = decide(quiet, oneFailed(5_001), 5_001 * MINUTE).next
+    expect(held).toMatchObject({ ending: null, reason: 'error rate 100 % is above 5 % in the last 8 minutes' })
+    expect(decide(held, oneFailed(5_059), 5_059 * MINUTE).next.ending).toBeNull()
+    expect(decide(held, oneFailed(5_060), 5_060 * MINUTE).next.ending).toBe('rollback')
+    // It counts anew when it is quiet again.
+    const again = decide(held, trickle(4_900, 1), 5_030 * MINUTE).next
+    expect(decide(again, oneFailed(5_060), 5_060 * MINUTE).next.ending).toBeNull()
+  })
+  test.each<[string, Observed, Partial<Deployment>]>([
+    ['Qdrant does not answer', seen({ qdrant: new Error('away') }), {}],
+    ['it waits for approval', seen(), { stages: [{ ...stage(10, 30), approval: true }, stage(100, 0)] }],
+  ])('does not count the time in which %s as waiting for more', (_, observed, changes) => {
+    const minutes = [
+      minute(0, { requests: 1_000, latencyMs: 50 }),
+      minute(4_999, { requests: 20, errors: 2, latencyMs: 50 }),
+    ]
+    const waiting = decide({ ...running, ...changes }, observed, 4_999 * MINUTE).next
+    expect(decide(waiting, { ...seen(), minutes }, 5_000 * MINUTE).next).toMatchObject({
+      ending: null,
+      reason: 'error rate 10 % is above 5 % in the last minute',
+    })
+  })
+  test('is held for as long as its newest requests are too few to be promoted by, and is not rolled back for it', () => {
+    const last: Deployment = { ...running, currentStage: 1, stages: [stage(10, 30), stage(50, 30), stage(100, 0)] }
+    const oneFailed = (of: number) => ({
+      ...seen(),
+      minutes: Array.from({ length: of }, (_, i) =>
+        minute(5 * i, { requests: 1, errors: i === 0 ? 1 : 0, latencyMs: 50 }, { requests: 1 }),
+      ),
+    })
+    const held = decide(last, oneFailed(24), 120 * MINUTE).next
+    expect(held).toMatchObject({
+      status: 'running',
+      ending: null,
+      reason: '1 of the last 24 requests failed, which does not rule an error rate of 30 % out',
+    })
+    expect(decide(held, oneFailed(40), 200 * MINUTE).next.currentStage).toBe(2)
   })
   test.each<[RulesInput]>([[{ inconclusive: 'proceed' }], [{ onNoTraffic: 'proceed' }]])(
     'continues where %j says so',

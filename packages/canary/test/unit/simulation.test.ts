@@ -25,6 +25,14 @@ describe('simulated deployments', () => {
     ]
     expect(boundsBroken({ ...none, kinds })).toEqual([])
   })
+  test('of a healthy collection are not rolled back for the first failure after hours of hardly any traffic', () => {
+    const healthy = { errorRate: 0.03, latency: { kind: 'lognormal', p95Ms: 120 } } as const
+    const slow = { perMinute: 0.1, oldPerMinute: 0.9, healthy, rules: { holdMinutes: 360 }, maxMinutes: 900 }
+    // Seeds by which 20 requests come at once in the end, and one of them fails.
+    for (const seed of [3, 11]) {
+      expect(simulate({ ...slow, stages: DEFAULT_STAGES.slice(1, 2) }, seed).status).toBe('undecided')
+    }
+  })
   test('with a fault at any minute are rolled back within the looks that are promised', () => {
     const faults = [faultAt('outage', 60, 15), faultAt('slow', 60, 15), faultAt('errors30', 60, 30)]
     expect(boundsBroken({ ...none, faults })).toEqual([])

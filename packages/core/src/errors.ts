@@ -27,7 +27,7 @@ export interface ConfigProblem {
   where: string
   /** The key below `task_queue`; empty when it is the file as a whole. */
   path: string
-  /** What was expected, and what came. */
+  /** The expected value, and the one that came. */
   message: string
 }
 
@@ -137,7 +137,7 @@ export class MiddlewareError extends ArqError {
 /** `worker.runCheck()` found failed jobs. arq's `FailedJobs`. */
 export class FailedJobsError extends ArqError {
   readonly code = 'ARQ_FAILED_JOBS'
-  /** How many jobs failed in this run. */
+  /** Number of jobs that failed in this run. */
   readonly count: number
 
   constructor(count: number, reasons: readonly string[]) {

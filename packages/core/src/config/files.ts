@@ -16,7 +16,7 @@ export function readYamlValue(text: string): unknown {
   return loadYaml().parse(text)
 }
 
-/** What a file says, and where. */
+/** The content of a file, and the lines of its parts. */
 export interface ReadFile {
   whole: unknown
   /** Line of what these keys and indices lead to; of the nearest known one above it where it is not found. */

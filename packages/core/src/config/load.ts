@@ -16,7 +16,7 @@ export interface LoadOptions {
   /** Default: the process's. */
   env?: Readonly<Record<string, string | undefined>>
   /**
-   * What names of the environment begin with; `AI_DOCS_` reads those of the Python application. The `_` at its end may be
+   * Prefix of names of the environment; `AI_DOCS_` reads those of the Python application. The `_` at its end may be
    * left out. Default: what `ARQ_TS_ENV_PREFIX` says, else `ARQ_TS_`.
    */
   envPrefix?: string

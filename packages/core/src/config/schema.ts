@@ -1,4 +1,4 @@
-/** What stands under `task_queue`: the keys of the operations guide, and ours. Durations are in seconds, as there. */
+/** The content of `task_queue`: the keys of the operations guide, and ours. Durations are in seconds, as there. */
 import parseDuration from 'parse-duration'
 import { retryDefaults } from '@arq-ts/protocol/defaults'
 import { workerDefaults as own } from '../options/defaults.ts'
@@ -81,7 +81,7 @@ const sentinel = z.strictObject({
   password: z.string().optional().describe("The sentinels' own password."),
 })
 
-/** What is wrong with a URL of Redis, as what was expected instead; undefined where it can be used. */
+/** The form that a URL of Redis should have; undefined where the URL can be used. */
 function expectedOf(text: string): string | undefined {
   if (text.startsWith('unix:')) {
     return URL.canParse(text) && new URL(text).host === '' ? undefined : 'a URL such as unix:///path'

@@ -27,7 +27,7 @@ class Scanner {
   #at = 0
   /** Lines are counted as they are asked for: places only grow. */
   #counted = { at: 0, line: 1 }
-  /** How many items each array of tables has so far. */
+  /** Number of items that each array of tables has so far. */
   readonly #counts = new Map<string, number>()
 
   constructor(text: string) {
@@ -62,7 +62,7 @@ class Scanner {
       this.#take(/"""(?:[^\\]|\\[^])*?"{3,5}|'''[^]*?'{3,5}|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,\]}#]+(?: \d[^\s,\]}#]*)?/y)
   }
 
-  /** Whether another item stands before this closing bracket, which is passed over. */
+  /** True where another item stands before this closing bracket, which is passed over. */
   #goesOn(closing: string): boolean {
     this.#blank()
     if (this.#take(/,/y)) this.#blank()
@@ -90,7 +90,7 @@ class Scanner {
     return this.#note([...array, index], start)
   }
 
-  /** Of arrays of tables on the way, the last item is meant. */
+  /** The path that keys lead to: by the last item of each array of tables on the way. */
   #current(keys: readonly string[]): Path {
     return keys.reduce<Path>((parent, key) => {
       const path = [...parent, key]

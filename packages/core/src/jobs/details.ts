@@ -179,7 +179,7 @@ async function holdIn(link: Link, { about, by, sinceMs }: HoldRecord): Promise<J
   return by === 'flow' ? { ...hold, ...(await waitOf(link, about)) } : hold
 }
 
-/** What lies beside a job: its function's definition, and who has its unique key. */
+/** The records beside a job: its function's definition, and who has its unique key. */
 async function besideOf(
   link: Link,
   jobId: string,

@@ -110,7 +110,7 @@ const HERE = import.meta.url as string | undefined
 const WORKER_URL = HERE && new URL('../worker', HERE).href
 const WORKER_FOLDER = WORKER_URL && fileURLToPath(WORKER_URL)
 
-/** What a handler threw says where in the handler; how the worker came to call it is the same for all. */
+/** The stack of an error of a handler without the frames of the worker, which are the same for all. */
 function withoutCaller(stack: string): string {
   if (!WORKER_URL || !WORKER_FOLDER) return stack
   const lines = stack.split('\n')

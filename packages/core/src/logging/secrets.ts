@@ -16,10 +16,10 @@ export function maskSecrets(text: string): string {
 /** Words that make a name secret wherever they stand in it, in snake_case. */
 const SECRET_PART =
   /passw(?:or)?d|passphrase|passcode|pwd|secret|token|credential|authorization|bearer|cookie|(?:api|access|private|signing|signature|encryption|master|account|shared|auth|client|service|session|ssh|licen[cs]e)_?keys?|(?:^|_)(?:auth|jwt|creds?|sig|signature)(?:_|$)|pass$|auth$|^keys?$/
-/** What a name ends with that tells about a secret, without being one. */
+/** Endings of names that are about a secret, without being one. */
 const NO_SECRET = /(?:^|_)(?:file|path|url|uri|host|name|prefix|id|type|mode|ttl|timeout|limit|count)$/
 
-/** Whether a setting of this name is a secret: `redis_password`, `secretAccessKey`, `auth`; not `key_file` or `token_url`. */
+/** True where a setting of this name is a secret: `redis_password`, `secretAccessKey`, `auth`; not `key_file` or `token_url`. */
 export function isSecretName(name: string): boolean {
   const snake = name
     .replace(/([a-z\d])([A-Z])/g, '$1_$2')

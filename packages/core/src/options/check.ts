@@ -102,7 +102,7 @@ interface Problem {
   message: string
 }
 
-/** What is wrong, one by one. No sentence has the value of a secret. */
+/** The faults, one by one. No sentence has the value of a secret. */
 export function problemsOf(schema: z.ZodObject, result: z.ZodSafeParseResult<unknown>, options: unknown): Problem[] {
   const issues = (result.error?.issues ?? []).flatMap(decided)
   return issues.flatMap((issue): Problem[] => {

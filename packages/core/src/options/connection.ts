@@ -56,7 +56,7 @@ export const aLogger = z.custom<Logger>(
   (value) => hasMethods(value, 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child', 'isLevelEnabled'),
   'Expected a pino logger',
 )
-/** Of what zod gives a refinement, the part that is the same in all its versions. */
+/** The part of what zod gives a refinement that is the same in all its versions. */
 interface Refinement {
   addIssue(
     issue:

@@ -1,4 +1,4 @@
-/** What task packages open Redis with: the checks in front of `redis/task-client`. */
+/** The functions by which task packages open Redis: the checks in front of `redis/task-client`. */
 
 import type { Redis } from 'ioredis'
 import * as client from '../redis/task-client.ts'

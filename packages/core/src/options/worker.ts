@@ -24,12 +24,12 @@ export interface QueueOptions {
   weight?: number
 }
 
-/** What hooks of the worker's life get: the state that every `ctx` is made of. */
+/** The state that hooks of the worker's life get, and that every `ctx` is made of. */
 export type WorkerState = Record<string, unknown>
 
 /** Options of `new Worker()`: arq's, camel-cased, and ours. */
 export interface WorkerOptions extends ConnectionOptions {
-  /** What this worker runs, made by `defineTask`; names are unique, those of `cron` included. arq's `functions`. */
+  /** Tasks that this worker runs, made by `defineTask`; names are unique, those of `cron` included. arq's `functions`. */
   tasks?: readonly AnyTask[]
   /**
    * Cron jobs, made by `cron`. Several may share one name and handler: they are schedules of one function. arq's
@@ -56,13 +56,13 @@ export interface WorkerOptions extends ConnectionOptions {
   queueReadLimit?: number
   /** Tries before a job fails for good, at least 1; a task's own wins. Default 5. */
   maxTries?: number
-  /** How often the health key is written, in ms, at least 1; the key lives a second longer. Default 3,600,000. */
+  /** Interval at which the health key is written, in ms, at least 1; the key lives a second longer. Default 3,600,000. */
   healthCheckIntervalMs?: number
   /** Name of the key with the worker's health. Default `<queue>:health-check`, for each queue. */
   healthCheckKey?: string
   /** False makes `Retry` and a shutdown failures, as in arq. Default true. */
   retryJobs?: boolean
-  /** Whether jobs can be aborted here. Default true (arq: false): an abort that nobody hears would wait for ever. */
+  /** Lets jobs be aborted here. Default true (arq: false): an abort that nobody hears would wait for ever. */
   allowAbortJobs?: boolean
   /** Stop when the queues are empty. Default false. */
   burst?: boolean
@@ -74,9 +74,9 @@ export interface WorkerOptions extends ConnectionOptions {
   handleSignals?: boolean
   /** IANA name: the wall clock of cron jobs that name none. Default: the system's. */
   timeZone?: string
-  /** Whether log lines show what jobs return, as arq's do. Default true. */
+  /** Shows in log lines what jobs return, as arq's do. Default true. */
   logResults?: boolean
-  /** Whether log lines show arguments, as arq's do. Default true. */
+  /** Shows arguments in log lines, as arq's do. Default true. */
   logArguments?: boolean
   /** State for every `ctx`; hooks may add to it. Default `{}`. */
   ctx?: WorkerState
@@ -113,19 +113,19 @@ export interface WorkerOptions extends ConnectionOptions {
   /** Warn when the event loop was blocked for longer, in ms. Default 1,000. */
   eventLoopLagWarnMs?: number
   /**
-   * Whether producers of arq-ts hand jobs to this worker while it is idle, with the enqueue itself, so that it need not
-   * claim them. Not in a burst, with `unknownFunction: 'release'` or `partitions`, or on a Redis Cluster. Default false.
+   * Lets producers of arq-ts hand jobs to this worker while it is idle, with the enqueue itself, so that it need not claim
+   * them. Not in a burst, with `unknownFunction: 'release'` or `partitions`, or on a Redis Cluster. Default false.
    */
   handOff?: boolean
-  /** Whether to use the server's keyspace events, where it has them on. Default `auto`. */
+  /** Use of the server's keyspace events, where it has them on. Default `auto`. */
   keyspaceNotifications?: 'auto' | false
   /**
-   * Whether it records what jobs did, for `client.history` and the dashboard: counts, durations, errors, written every
+   * Records what jobs did, for `client.history` and the dashboard: counts, durations, errors, written every
    * `intervalMs` (at least 100, default 10,000). Default true.
    */
   recorder?: boolean | { intervalMs?: number }
   /**
-   * Whether it enqueues the ticks of `client.schedules`, of all queues of its database, and runs the system task
+   * Enqueues the ticks of `client.schedules`, of all queues of its database, and runs the system task
    * `arq-ts:schedule`. Default true; a burst enqueues none.
    */
   schedules?: boolean
@@ -142,7 +142,7 @@ export type StateOf<Given extends object, Provided> = Given &
  * @typeParam Provided - What `onStartup` returns.
  */
 export interface StateOptions<Given extends object, Provided> {
-  /** What this worker runs. A task that needs more of the context than `ctx` and `onStartup` provide does not compile. */
+  /** Tasks that this worker runs. One that needs more of the context than `ctx` and `onStartup` provide does not compile. */
   tasks?: readonly (AnyTask & Needs<NoInfer<StateOf<Given, Provided>>>)[]
   /** Cron jobs. One that needs more of the context than `ctx` and `onStartup` provide does not compile. */
   cron?: readonly (CronJob & Needs<NoInfer<StateOf<Given, Provided>>>)[]

@@ -15,7 +15,7 @@ const DEFAULT_SCAN_KEYS = 2_000_000
 /** Number of keys from which on a look takes long enough that its findings are worth keeping. */
 const REMEMBERED_FROM = 50_000
 
-/** How queues are looked for. */
+/** Options of the search for queues. */
 export interface QueueSearch {
   /** Names that are known already. Default: arq's default queue. */
   known?: readonly string[]
@@ -53,7 +53,7 @@ export interface QueueStats {
   nextDue: Date | null
   /** The score of that job as Redis has it. */
   nextDueMs: number | null
-  /** Whether arq-ts workers leave it alone until it is resumed. */
+  /** True while arq-ts workers leave it alone, until it is resumed. */
   paused: boolean
   /** Live arq-ts workers that serve it. */
   workers: number

@@ -6,7 +6,7 @@ import { maskMessage } from '../logging/secrets.ts'
 const MAX_MESSAGE = 1_000
 const MAX_STACK = 4_000
 
-/** What differs from one error of a kind to the next, and the word that stands for it. The order matters. */
+/** Patterns of what differs from one error of a kind to the next, each with the word that stands for it, in order. */
 const VARIABLE: readonly [RegExp, string][] = [
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, '<uuid>'],
   [/\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?\b/g, '<time>'],

@@ -245,7 +245,7 @@ export class History {
     return new Map(names.map((name, i) => [name, ticksIn(hashes[i]!)]))
   }
 
-  /** What a job logged and how far it was, the oldest first; see `job.events()`. */
+  /** Log entries and progress of a job, the oldest first; see `job.events()`. */
   async log(jobId: string, page: { after?: string; limit?: number } = {}): Promise<JobLogEntry[]> {
     checkName('history.log', 'jobId', jobId)
     checkMethodOptions('history.log', methodSchemas.entries, page)
@@ -264,7 +264,7 @@ export class History {
     return this.#link.recordings.append(this.#link.keys.obsAudit, value, MAX_AUDIT)
   }
 
-  /** What operators did, the newest first. About 10,000 entries are kept. */
+  /** Acts of operators, the newest first. About 10,000 entries are kept. */
   async audit(range: { before?: string; limit?: number } = {}): Promise<AuditEntry[]> {
     checkMethodOptions('history.audit', methodSchemas.entries, range)
     const limit = range.limit ?? 100

@@ -9,7 +9,7 @@ export interface Measures {
   readonly maxima: readonly number[]
 }
 
-/** What a series counts in each slot, in the order in which it is stored. */
+/** The counts of a series in each slot, in the order in which it is stored. */
 export const COUNTS = ['complete', 'failed', 'aborted', 'retried', 'released', 'lost'] as const
 /** One of the ways in which a job's try ends. */
 export type CountName = (typeof COUNTS)[number]

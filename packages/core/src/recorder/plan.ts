@@ -7,7 +7,7 @@ import type { SeriesName } from './series-name.ts'
 import { placeOf, RESOLUTIONS } from './slots.ts'
 import type { Tally } from './tally.ts'
 
-/** What goes to Redis in one call: keys, and operations that name them by number, from 2 (see record.lua). */
+/** One call to Redis: keys, and operations that name them by number, from 2 (see record.lua). */
 export interface PlannedCall {
   keys: string[]
   operations: (string | number | Buffer)[]

@@ -15,7 +15,7 @@ const REPEAT_MS = 60_000
 
 const MINUTE_MS = RESOLUTIONS[0].slotMs
 
-/** What was counted in one minute, by queue and function. */
+/** The counts of one minute, by queue and function. */
 interface Minute {
   atMs: number
   series: Map<string, Map<string, Tally>>

@@ -104,7 +104,7 @@ export type LeftOut = 'overlap' | 'late' | 'paused'
 export interface RecordedTick {
   /** The moment of the schedule, in unix ms. */
   atMs: number
-  /** How its job ended, or why it was left out. */
+  /** The end of its job, or the reason why it was left out. */
   outcome: 'complete' | 'failed' | 'aborted' | LeftOut
   jobId: string
   queueName: string

@@ -29,7 +29,7 @@ class Durations {
   }
 }
 
-/** What one series counted since the last flush. Adding to it costs a few integer additions. */
+/** The counts of one series since the last flush. Adding to it costs a few integer additions. */
 export class Tally {
   readonly #counts = COUNTS.map(() => 0)
   readonly run = new Durations()

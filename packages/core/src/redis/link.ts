@@ -163,7 +163,7 @@ export class Link {
     return this.subscriber.listen(this.keys.resultChannel(jobId), onEnd)
   }
 
-  /** What makes enqueues of a client travel together. */
+  /** A batcher, which lets enqueues of a client travel together. */
   newBatcher(): Pick<EnqueueBatcher, 'add'> {
     return new EnqueueBatcher(this.broker, this.timeoutMs)
   }

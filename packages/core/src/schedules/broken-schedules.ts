@@ -46,7 +46,7 @@ export async function repairSchedules(link: Link, names: readonly string[]): Pro
   return count
 }
 
-/** What a record becomes: what it ticks is left as it is. */
+/** The record in working order. The job that it enqueues stays as it is. */
 function repaired(record: ScheduleRecord, nowMs: number): ScheduleRecord {
   const doneMs = record.done === '' ? NaN : Number(record.done)
   const done = String(Number.isFinite(doneMs) ? believed(doneMs, nowMs) : Math.round(nowMs))

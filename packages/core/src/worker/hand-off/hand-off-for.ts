@@ -7,7 +7,7 @@ import type { HandOffOptions } from './hand-off-service.ts'
 
 type Parts = Omit<HandOffOptions, 'broker' | 'listen' | 'leaseMs' | 'pollDelayMs' | 'mayRunTwice'>
 
-/** What hands jobs to this worker; undefined where it is switched off, or where the worker must choose its jobs itself. */
+/** The hand-offs to this worker; undefined where they are switched off, or where the worker must choose its jobs itself. */
 export function handOffFor(
   settings: ResolvedWorkerOptions,
   link: Link,

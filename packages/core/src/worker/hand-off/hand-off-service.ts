@@ -35,7 +35,7 @@ export interface HandOffOptions {
   lose: (job: InFlightJob) => void
 }
 
-/** How the worker waits on one queue. */
+/** The wait of the worker on one queue. */
 interface Place {
   readonly queueName: string
   /** The entry in the list, as far as is known; '' while there is none. */

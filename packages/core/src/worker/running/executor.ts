@@ -45,7 +45,7 @@ type Ended = EndedJob & {
 
 export interface ExecutorOptions {
   broker: Broker
-  /** What decides about claimed jobs before they start. */
+  /** The gates that decide about claimed jobs before they start. */
   gates: Gates
   settler: Pick<SettleBatcher, 'finish' | 'reschedule'>
   slots: Slots

@@ -7,7 +7,7 @@ import type { JobContext } from '../../tasks/context.ts'
 import type { AnyTask } from '../../tasks/task.ts'
 import type { Schema } from '../../tasks/schema.ts'
 
-/** What a worker runs under a function name: a task, or a cron job. */
+/** A function of a worker: a task, or a cron job. */
 export interface RegisteredTask {
   name: string
   isCron: boolean

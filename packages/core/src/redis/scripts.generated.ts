@@ -883,12 +883,12 @@ local waiter = redis.pcall('LINDEX', KEYS[2], 0)
 if type(waiter) == 'string' then
   -- What this user may not do ends in the way that is open to it: nothing is handed over.
   local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
-  local free
-  free, token, channel = string.match(waiter, '^(%d+) (%S+) (.+)$')
+  local free, bytes, rest = string.match(waiter, '^(%d+) (%d+) (.+)$')
+  if rest then token, channel = string.sub(rest, 1, bytes), string.sub(rest, bytes + 2) end
   local listeners = channel and not first.err and not first[1] and redis.pcall('PUBSUB', 'NUMSUB', channel)
   if listeners and listeners[2] and tonumber(listeners[2]) > 0 then handed = math.min(tonumber(free), jobs) end
 end
-local out, message, payloads = { now }, { token, held_until, due, handed }, {}
+local out, message, payloads = { now }, { #(token or ''), token, held_until, due, handed }, {}
 for i = 1, jobs do
   local id, payload = ARGV[2 * i + 2], ARGV[2 * i + 3]
   -- The queue first: if it is no sorted set, nothing is stored.
@@ -896,7 +896,7 @@ for i = 1, jobs do
   redis.call('SET', KEYS[2 * i + 1], payload, 'PX', ARGV[1])
   if i <= handed then
     redis.call('SET', KEYS[2 * i + 2], token, 'PX', ARGV[2])
-    message[i + 4], payloads[i] = id .. ':' .. #payload, payload
+    message[i + 5], payloads[i] = id .. ':' .. #payload, payload
   end
   out[i + 1] = 1
 end
@@ -1946,7 +1946,7 @@ export const luaShas = {
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
-  handOff: '575073e48c9db638b8335ae16565dc927960a5da',
+  handOff: '6cf178209b4b1f034e5f6e9cb526e483764a2000',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
   log: '15fdc46831cd44c9a006d1161c5a1d3815819a31',

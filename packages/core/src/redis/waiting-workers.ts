@@ -35,9 +35,12 @@ export class WaitingWorkers {
     this.#run = run
   }
 
-  /** The entry of a worker that would take so many jobs at once, under a token that no hand-off has had. */
+  /**
+   * The entry of a worker that would take so many jobs at once, under a token that no hand-off has had. The token bears the
+   * worker's name, which may have any characters: its length goes before it.
+   */
   entry(workerId: string, token: string, free: number): string {
-    return `${free} ${token} ${this.#keys.handOffChannel(workerId)}`
+    return `${free} ${Buffer.byteLength(token)} ${token} ${this.#keys.handOffChannel(workerId)}`
   }
 
   /**

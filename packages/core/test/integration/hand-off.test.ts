@@ -80,6 +80,18 @@ describe('a job that is handed to an idle worker', () => {
     expect(claimed()).toEqual([])
   })
 
+  test.each(['10 mail room', 'a\nb', ' ', 'Büro 2', '%s', 'x'.repeat(1_100)])(
+    'runs without being claimed on a worker of the name %j',
+    async (name) => {
+      await waitingWorker({ name })
+      for (const value of [1, 2]) {
+        await eventually(async () => (await entries()).length === 1)
+        expect(await (await client.enqueue('echo', [value]))?.result({ timeoutMs: 5_000 })).toBe(value)
+      }
+      expect(claimed()).toEqual([])
+    },
+  )
+
   test('is held as a claimed job is, with its try counted and its lease in full, once it runs', async () => {
     const worker = await waitingWorker({ leaseMs: 20_000 })
     const job = (await client.enqueue('hold', []))!
@@ -242,7 +254,7 @@ describe('a job that is handed to an idle worker', () => {
     const [entry] = await entries()
     await worker.stop()
     const listener = new Redis(bench.database().url)
-    await listener.subscribe(entry!.split(' ')[2]!) // somebody hears it, and does nothing
+    await listener.subscribe(entry!.split(' ')[3]!) // somebody hears it, and does nothing
     await redis.rpush('arq:waiting:arq:queue', entry!)
     const job = (await client.enqueue('echo', [7]))!
     expect(await job.status()).toBe('in_progress')
@@ -257,14 +269,16 @@ describe('a job that is handed to an idle worker', () => {
   test('cannot be made up by whoever may only publish', async () => {
     const worker = await waitingWorker()
     const [entry] = await entries()
-    const [, token, channel] = entry!.split(' ') as [string, string, string]
+    const [, bytes, token, channel] = entry!.split(' ') as [string, string, string, string]
     const job = (await client.enqueue('hold', []))!
     await eventually(() => held.has(job.jobId))
     const payload = await redis.getBuffer(`arq:job:${job.jobId}`)
     const head = `${Date.now() + 1_000} ${Date.now()} 1 forged:${payload!.length} `
-    for (const forged of [`${worker.id}/made-up ${head}`, `${token} ${head}`])
+    const madeUp = `${worker.id}/made-up`
+    for (const forged of [`${madeUp.length} ${madeUp} ${head}`, `${bytes} ${token} ${head}`])
       await redis.publish(channel, Buffer.concat([Buffer.from(forged), payload!]))
-    for (const text of ['', ' ', 'x', 'a b c d e', `${token} 1 1 1 x:9 abc`]) await redis.publish(channel, text)
+    for (const text of ['', ' ', 'x', 'a b c d e', `${bytes} ${token} 1 1 1 x:9 abc`])
+      await redis.publish(channel, text)
     await eventually(async () => (await entries()).length === 1)
     expect(await (await client.enqueue('echo', [1]))?.result({ timeoutMs: 5_000 })).toBe(1)
     expect(ran).not.toContain('forged')

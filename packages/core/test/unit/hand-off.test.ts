@@ -8,8 +8,8 @@ const bytes = Buffer.from([0, 32, 255, 10])
 
 describe('the message of a hand-off', () => {
   test('is read with the payloads of all its jobs', () => {
-    expect(readHandOff(message('w:1/t 2000 1000 2 a:4 b:2 ', bytes, Buffer.from('xy')))).toEqual({
-      token: 'w:1/t',
+    expect(readHandOff(message('8 w 1 é/t 2000 1000 2 a:4 b:2 ', bytes, Buffer.from('xy')))).toEqual({
+      token: 'w 1 é/t',
       untilMs: 2_000,
       dueMs: 1_000,
       jobs: [
@@ -23,26 +23,32 @@ describe('the message of a hand-off', () => {
     '',
     ' ',
     'x',
-    't 2000 1000',
-    't 2000 1000 0 ',
-    't 2000 1000 1 a:3 xy',
-    't 2000 1000 1 a:1 xy',
-    't 2000 1000 2 a:2 xy',
-    't 2000 1000 1 a: xy',
-    't 2000 1000 1 a:-1 xy',
-    't 2000 1000 1 :2 xy',
-    't 2000 1000 1e9 a:2 xy',
-    't -1 1000 1 a:2 xy',
-    't x 1000 1 a:2 xy',
-    't 2000 NaN 1 a:2 xy',
-    `${'t'.repeat(2_000)} 2000 1000 1 a:2 xy`,
+    '1 t 2000 1000',
+    '1 t 2000 1000 0 ',
+    '1 t 2000 1000 1 a:3 xy',
+    '1 t 2000 1000 1 a:1 xy',
+    '1 t 2000 1000 2 a:2 xy',
+    '1 t 2000 1000 1 a: xy',
+    '1 t 2000 1000 1 a:-1 xy',
+    '1 t 2000 1000 1 :2 xy',
+    '1 t 2000 1000 1e9 a:2 xy',
+    '1 t -1 1000 1 a:2 xy',
+    '1 t x 1000 1 a:2 xy',
+    '1 t 2000 NaN 1 a:2 xy',
+    't 2000 1000 1 a:2 xy',
+    '0  2000 1000 1 a:2 xy',
+    '2 t 2000 1000 1 a:2 xy',
+    '1.5 t 2000 1000 1 a:2 xy',
+    '-1 t 2000 1000 1 a:2 xy',
+    '1e9 t 2000 1000 1 a:2 xy',
+    `1 t 2000 1000 1 ${'a'.repeat(2_000)}:2 xy`,
   ])('is refused where it is none: %s', (text) => {
     expect(readHandOff(Buffer.from(text))).toBeUndefined()
   })
 })
 
 describe('a job that was handed over', () => {
-  const handOff = readHandOff(message('t 2000 1000 3 a:1 b:1 c:1 ', Buffer.from('123')))!
+  const handOff = readHandOff(message('1 t 2000 1000 3 a:1 b:1 c:1 ', Buffer.from('123')))!
   const decided = (nowMs: number, room: number, mayRunTwice = (_payload: Buffer) => true, isConnected = true) =>
     decide(handOff, { nowMs, room, isConnected, mayRunTwice })
 

@@ -6,8 +6,9 @@
 -- A job that is handed over is held as a claimed one is, for a second, but no try is counted, and its score bears no mark
 -- of a lease, see claim.lua. The worker takes it by wait.lua; where it does not, the job is due again, as if nobody had had
 -- it. Jobs that are not handed over wake workers as they do in enqueue.lua.
--- The message to the worker: token, until when the jobs are held, when they were due, how many, id:bytes of each, and
--- their payloads, in that order, each behind a space but for payloads after the first.
+-- An entry: how many jobs the worker would take, bytes of its token, token, channel. The message to the worker: bytes of
+-- the token, token, until when the jobs are held, when they were due, how many, id:bytes of each, and their payloads. In
+-- both, each part stands behind a space but for payloads after the first; a token may have spaces of its own.
 --
 -- KEYS[1] -> queue, KEYS[2] -> arq:waiting:<queue>
 -- then for each job: arq:job:<id>, arq:in-progress:<id>
@@ -24,12 +25,12 @@ local waiter = redis.pcall('LINDEX', KEYS[2], 0)
 if type(waiter) == 'string' then
   -- What this user may not do ends in the way that is open to it: nothing is handed over.
   local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
-  local free
-  free, token, channel = string.match(waiter, '^(%d+) (%S+) (.+)$')
+  local free, bytes, rest = string.match(waiter, '^(%d+) (%d+) (.+)$')
+  if rest then token, channel = string.sub(rest, 1, bytes), string.sub(rest, bytes + 2) end
   local listeners = channel and not first.err and not first[1] and redis.pcall('PUBSUB', 'NUMSUB', channel)
   if listeners and listeners[2] and tonumber(listeners[2]) > 0 then handed = math.min(tonumber(free), jobs) end
 end
-local out, message, payloads = { now }, { token, held_until, due, handed }, {}
+local out, message, payloads = { now }, { #(token or ''), token, held_until, due, handed }, {}
 for i = 1, jobs do
   local id, payload = ARGV[2 * i + 2], ARGV[2 * i + 3]
   -- The queue first: if it is no sorted set, nothing is stored.
@@ -37,7 +38,7 @@ for i = 1, jobs do
   redis.call('SET', KEYS[2 * i + 1], payload, 'PX', ARGV[1])
   if i <= handed then
     redis.call('SET', KEYS[2 * i + 2], token, 'PX', ARGV[2])
-    message[i + 4], payloads[i] = id .. ':' .. #payload, payload
+    message[i + 5], payloads[i] = id .. ':' .. #payload, payload
   end
   out[i + 1] = 1
 end

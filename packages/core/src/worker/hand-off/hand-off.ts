@@ -16,7 +16,7 @@ export interface HandedJob {
 }
 
 const SPACE = 0x20
-/** The longest word of a message: a token begins with the name of its worker. */
+/** The longest word of a message, an id with the length of its payload. */
 const MAX_WORD_BYTES = 1_024
 
 /** Reads the message of a hand-off; undefined for one that is none, since anybody may publish on a channel. */
@@ -28,9 +28,12 @@ export function readHandOff(message: Buffer): HandOff | undefined {
     at += end + 1
     return text
   }
-  const token = word()
+  const tokenBytes = Number(word())
+  if (!(tokenBytes > 0 && message[at + tokenBytes] === SPACE)) return undefined
+  const token = message.toString('utf8', at, (at += tokenBytes))
+  at++
   const [untilMs, dueMs, count] = [Number(word()), Number(word()), Number(word())]
-  if (!(token && untilMs > 0 && dueMs > 0 && count > 0 && count <= message.length)) return undefined
+  if (!(untilMs > 0 && dueMs > 0 && count > 0 && count <= message.length)) return undefined
   const places: { jobId: string; bytes: number }[] = []
   for (let i = 0; i < count; i++) {
     const [jobId, bytes] = word().split(':')

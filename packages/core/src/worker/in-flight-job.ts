@@ -20,8 +20,11 @@ export class InFlightJob implements Indexed {
   hasSlot: boolean
   /** True once another worker may have the job: nothing of it is renewed or settled any more. */
   isLost = false
-  /** True while Redis has yet to confirm that a job which was handed over is taken: its lease is not renewed till then. */
-  isUnconfirmed = false
+  /**
+   * Set while Redis has yet to confirm that a job which was handed over is taken: resolves with true once it is, and with
+   * false where it is lost. Until then the job has no lease that could be renewed, and what is fenced by the lease may fail.
+   */
+  taking: Promise<boolean> | undefined
   /** The moment up to which the lease holds for certain, on the monotonic clock, in ms. */
   leasedUntilMs: number
   /** Redis time past which the lease is not extended, in unix ms: the job's own timeout and the grace to end. */

@@ -71,7 +71,8 @@ export class LeaseKeeper {
 
   /** Renews the lease of one job that may have lapsed; false where it is lost. */
   async confirm(job: InFlightJob): Promise<boolean> {
-    await this.#renew([job])
+    const isTaken = await job.taking
+    if (!isTaken && !job.isLost) await this.#renew([job])
     return !job.isLost
   }
 
@@ -95,7 +96,7 @@ export class LeaseKeeper {
   async #renewAll(): Promise<void> {
     this.#lastTurnMs = performance.now()
     try {
-      const jobs = [...this.#slots].filter((job) => !job.isLost && !job.isUnconfirmed)
+      const jobs = [...this.#slots].filter((job) => !job.isLost && !job.taking)
       for (let from = 0; from < jobs.length; from += MAX_BATCH) await this.#renew(jobs.slice(from, from + MAX_BATCH))
     } catch (error) {
       if (!this.#stopped.signal.aborted) this.#log.error({ err: error }, 'renewing leases failed')

@@ -181,7 +181,6 @@ export class HandOffService {
       return slots.add(claim, heldUntilMs, decisions[i] !== 'release')
     })
     const taken = jobs.filter((_, i) => decisions[i] !== 'release')
-    for (const job of taken) job.isUnconfirmed = true
     if (taken.length > 0)
       this.#take(place, handOff, taken, receivedMs, (job) => decisions[jobs.indexOf(job)] === 'start')
     for (const [i, job] of jobs.entries()) {
@@ -198,17 +197,21 @@ export class HandOffService {
     sentMs: number,
     hasStarted: (job: InFlightJob) => boolean,
   ): void {
-    const { leaseMs, lose, start } = this.#options
+    const { leaseMs, lose, release, slots, start } = this.#options
     const jobIds = jobs.map((job) => job.claim.jobId)
-    void this.#exchange(place, this.#newEntry(place), handOff, jobIds).then((held) => {
+    const taken = this.#exchange(place, this.#newEntry(place), handOff, jobIds).then((held) => {
       for (const [i, job] of jobs.entries()) {
-        job.isUnconfirmed = false
-        if (held?.[i]) job.leasedUntilMs = sentMs + leaseMs
+        job.taking = undefined
+        // It was lost before it was taken, in an outage: nobody would keep this lease.
+        if (held?.[i] && !slots.has(job)) release(slots.add(job.claim, sentMs + leaseMs, false))
+        else if (held?.[i]) job.leasedUntilMs = sentMs + leaseMs
         else if (held && hasStarted(job)) lose(job)
         else job.leasedUntilMs = -Infinity // the lease is asked for again before the start
         if (!hasStarted(job)) start(job)
       }
+      return held
     })
+    for (const [i, job] of jobs.entries()) job.taking = taken.then((held) => held?.[i] === true)
   }
 }
 

@@ -7,7 +7,7 @@ import { showName } from '@arq-ts/protocol/show'
 import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
 import type { ResolvedWorkerOptions } from '../../options/worker.ts'
-import type { Broker, Claim } from '../../redis/broker.ts'
+import type { Broker, Claim, Finish } from '../../redis/broker.ts'
 import type { JobContext } from '../../tasks/context.ts'
 import { within } from '../../time/interruptible-wait.ts'
 import type { InFlightJob } from '../in-flight-job.ts'
@@ -16,7 +16,7 @@ import type { RunningJob, Slots } from '../slots.ts'
 import { HandlerRun } from './handler-run.ts'
 import type { RegisteredTask } from './registered-task.ts'
 import type { EndedJob, Reporter } from './reporter.ts'
-import { encodeOutcome } from './result-encoder.ts'
+import { encodeOutcome, resultOf } from './result-encoder.ts'
 import type { SettleBatcher } from './settle-batcher.ts'
 
 /** Time after which a job is tried again that Redis could not admit, in ms. */
@@ -37,10 +37,10 @@ type Finished = Extract<Ending, { kind: 'finish' }>
 
 /** A job whose end is to be stored. */
 type Ended = EndedJob & {
+  inFlight: InFlightJob
   codec: CodecName
   task: RegisteredTask | undefined
   keepInProgressMs: number
-  pass: Pass | undefined
 }
 
 export interface ExecutorOptions {
@@ -184,7 +184,7 @@ export class Executor {
     const error = new JobAbortedError(reason)
     const times = { startedMs: now, finishedMs: now, keepInProgressMs: 0 }
     await this.#finish(
-      { claim: job.claim, record, jobTry, hasRun: false, codec, task, ...times, pass: job.pass },
+      { inFlight: job, claim: job.claim, record, jobTry, hasRun: false, codec, task, ...times },
       { kind: 'finish', success: false, error, aborted: true, dead: false },
     )
   }
@@ -204,6 +204,7 @@ export class Executor {
     const { claim } = job
     this.#settling(job)
     const due = { at: atMs }
+    await job.taking // the script is fenced by the lease
     await this.#options.settler.reschedule({ ...claim, due, uncount: true, payload: claim.payload as Buffer })
   }
 
@@ -220,15 +221,18 @@ export class Executor {
     // arq's finish_failed_job keeps no in-progress key, of a cron job either.
     const { jobTry } = admission
     const times = { startedMs: now, finishedMs: now, keepInProgressMs: 0 }
-    await this.#finish({ claim, record, jobTry, hasRun: false, codec, task, ...times, pass: job.pass }, ending)
+    await this.#finish({ inFlight: job, claim, record, jobTry, hasRun: false, codec, task, ...times }, ending)
   }
 
   async #run(job: InFlightJob, admission: Running): Promise<void> {
     const { broker, log, makeContext, reporter, settings, slots, wrapHandler } = this.#options
     const { claim } = job
     const { codec, jobTry, record, task } = admission
-    if (admission.setTry && !(await broker.setTry(claim, jobTry)))
-      return reporter.leaseLost(claim, record.functionName, 'before it started')
+    if (admission.setTry) {
+      await job.taking // the script is fenced by the lease
+      if (!(await broker.setTry(claim, jobTry)))
+        return reporter.leaseLost(claim, record.functionName, 'before it started')
+    }
     // Its lease lapsed unnoticed, and the job came back to the very worker that runs it: the earlier run is void.
     const earlier = claim.jobTry > 1 ? slots.runningById(claim.jobId) : undefined
     if (earlier)
@@ -253,7 +257,7 @@ export class Executor {
     job.phase = 'settling'
     if (settings.onJobEnd) await this.#hook('onJobEnd', settings.onJobEnd, ctx)
     slots.free(job)
-    const settled = await this.#settle(job, run, ending, outcome, finishedMs)
+    const settled = await this.#settle(running, ending, outcome, finishedMs)
     if (settled && settings.afterJobEnd) await this.#hook('afterJobEnd', settings.afterJobEnd, ctx)
   }
 
@@ -292,18 +296,16 @@ export class Executor {
     })()
   }
 
-  #settle({ pass }: InFlightJob, run: HandlerRun, ending: Ending, outcome: Outcome, finishedMs: number) {
-    if (ending.kind !== 'finish') return this.#giveBack(run, ending, outcome, finishedMs)
-    const { claim, codec, record, startedMs, task } = run
-    const keepInProgressMs = task.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0
-    return this.#finish(
-      { claim, record, jobTry: claim.jobTry, hasRun: true, codec, task, startedMs, finishedMs, keepInProgressMs, pass },
-      ending,
-    )
+  #settle(job: RunningJob, ending: Ending, outcome: Outcome, finishedMs: number): Promise<boolean> {
+    if (ending.kind !== 'finish') return this.#giveBack(job, ending, outcome, finishedMs)
+    const { claim, codec, record, startedMs, task } = job.run
+    const times = { startedMs, finishedMs, keepInProgressMs: task.isCron ? KEEP_CRON_IN_PROGRESS_MS : 0 }
+    const { jobTry } = claim
+    return this.#finish({ inFlight: job, claim, record, jobTry, hasRun: true, codec, task, ...times }, ending)
   }
 
   async #giveBack(
-    run: HandlerRun,
+    { run, taking }: RunningJob,
     ending: Exclude<Ending, Finished>,
     outcome: Outcome,
     finishedMs: number,
@@ -312,6 +314,7 @@ export class Executor {
     const { claim, record } = run
     const uncount = ending.kind === 'release'
     const due = ending.kind === 'release' || ending.delayMs === null ? { at: claim.score } : { in: ending.delayMs }
+    await taking // the script is fenced by the lease
     const held = await settler.reschedule({ ...claim, due, uncount, payload: claim.payload as Buffer })
     if (!held) return this.#lost(claim, record)
     if (ending.kind === 'reschedule') this.#recordError(claim.jobId, ending)
@@ -327,28 +330,15 @@ export class Executor {
 
   async #finish(job: Ended, ending: Finished): Promise<boolean> {
     const { log, reporter, settings, settler } = this.#options
-    const { claim, record, task } = job
+    const { claim, inFlight, record, task } = job
+    const { pass, taking } = inFlight
     const forever = task?.keepResultForever ?? settings.keepResultForever
     const keepMs = forever ? 0 : (task?.keepResultMs ?? settings.keepResultMs)
-    const result = ending.success ? ending.value : ending.error
     const isKept = forever || keepMs > 0
     const encoded =
-      isKept || job.pass?.ending
+      isKept || pass?.ending
         ? encodeOutcome(
-            {
-              // Spelled out, here and below: a spread costs as much as all the rest of this method.
-              functionName: record.functionName,
-              args: record.args,
-              kwargs: record.kwargs,
-              enqueueTimeMs: record.enqueueTimeMs,
-              jobTry: job.jobTry,
-              success: ending.success,
-              result,
-              startTimeMs: job.startedMs,
-              finishTimeMs: job.finishedMs,
-              queueName: claim.queueName,
-              jobId: claim.jobId,
-            },
+            resultOf(job, ending),
             job.codec,
             claim.payload ?? undefined,
             settings,
@@ -356,12 +346,13 @@ export class Executor {
             log,
           )
         : null
-    if (job.pass?.ending) {
+    if (pass?.ending) {
+      await taking // what it notes is fenced by the lease
       const aborted = !ending.success && ending.aborted
-      await job.pass.ending({ success: ending.success, aborted, result: encoded })
+      await pass.ending({ success: ending.success, aborted, result: encoded })
     }
     const dead = !ending.success && ending.dead && settings.deadLetter !== false ? settings.deadLetter : null
-    const held = await settler.finish({
+    const call: Finish = {
       outcome: ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed',
       jobId: claim.jobId,
       queueName: claim.queueName,
@@ -374,9 +365,12 @@ export class Executor {
         ttlMs: dead.maxAgeMs,
         payload: claim.payload ?? new Uint8Array(),
         functionName: showName(record.functionName),
-        error: lines.describeError(result),
+        error: lines.describeError(ending.success ? ending.value : ending.error),
       },
-    })
+    }
+    // Not after `taking`: that would cost a handed job a round trip. Where an outage lets this call overtake the one that
+    // takes the job, it finds no lease and writes nothing.
+    const held = (await settler.finish(call)) || ((await taking) === true && (await settler.finish(call)))
     if (!held) return this.#lost(claim, record)
     reporter.finished(job, ending, dead !== null)
     return true

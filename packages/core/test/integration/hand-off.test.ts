@@ -2,7 +2,7 @@ import { encodeJob } from '@arq-ts/protocol'
 import { eventually } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { defineTask } from '../../src/index.ts'
+import { createLogger, defineTask } from '../../src/index.ts'
 import type { Client, JobContext, Worker, WorkerOptions } from '../../src/index.ts'
 import { Broker } from '../../src/redis/broker.ts'
 import { next, useBench } from './support.ts'
@@ -178,6 +178,31 @@ describe('a job that is handed to an idle worker', () => {
       await eventually(() => ran.includes(job!.jobId))
       expect(claimed()).toContain(job!.jobId)
     }
+    await redis.call('ACL', 'DELUSER', user)
+  })
+
+  test('is none where the user of the worker may not wait, which is logged once', async () => {
+    const { port, pathname } = new URL(bench.database().url)
+    const user = `deaf${redis.options.db}`
+    const keys = ['~arq:[^w]*', '~arq:wo*']
+    await redis.call('ACL', 'SETUSER', user, 'reset', 'on', '>x', ...keys, '&*', '+@all')
+    const lines: { level: number; msg: string }[] = []
+    const destination = { write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[0]) }
+    const worker = await bench.worker({
+      tasks: [echo],
+      handOff: true,
+      pollDelayMs: NEVER_MS,
+      redis: `redis://${user}:x@127.0.0.1:${port}${pathname}`,
+      logger: createLogger({ level: 'warn', destination } as never),
+    })
+    const refused = () => lines.filter(({ msg }) => msg.includes('arq:waiting:arq:queue'))
+    await eventually(() => refused().length > 0)
+    for (const value of [1, 2, 3])
+      expect(await (await client.enqueue('echo', [value]))?.result({ timeoutMs: 5_000 })).toBe(value)
+    expect(claimed()).toHaveLength(3)
+    expect(refused()).toHaveLength(1)
+    expect(lines.filter(({ level }) => level > 40)).toEqual([])
+    await worker.stop()
     await redis.call('ACL', 'DELUSER', user)
   })
 

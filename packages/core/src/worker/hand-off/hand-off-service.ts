@@ -57,7 +57,7 @@ interface Place {
  */
 export class HandOffService {
   readonly #options: HandOffOptions
-  readonly #places: readonly Place[]
+  #places: readonly Place[]
   readonly #stopping = new AbortController()
   #isListening = false
 
@@ -146,10 +146,22 @@ export class HandOffService {
       place.nextToken ??= this.#newToken()
       return taken
     } catch (error) {
-      if (!signal.aborted)
+      if (error instanceof RedisReplyError && error.prefix === 'NOPERM') this.#giveUp(place, error)
+      else if (!signal.aborted)
         log.error({ err: error }, `waiting for jobs of ${place.queueName} failed, they are polled for`)
       return undefined
     }
+  }
+
+  /** Waits on a queue no more whose list this user may not use: it would be refused each time the worker falls asleep. */
+  #giveUp(place: Place, { message }: RedisReplyError): void {
+    if (!this.#places.includes(place)) return
+    this.#places = this.#places.filter((each) => each !== place)
+    const { broker, log } = this.#options
+    const key = broker.keys.waiting(place.queueName)
+    log.warn(
+      `this Redis user may not wait for hand-offs in '${key}': jobs of '${place.queueName}' are claimed (${message})`,
+    )
   }
 
   /** The place whose entry a hand-off has used; each token serves once. */

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { within } from './within.mjs'
 
 const BLOCK_LIMIT_MS = 30_000
 const LOOK_MS = 20
@@ -30,17 +31,17 @@ for (const file of process.argv.slice(2)) {
     (error) => fail(file, error),
   )
   if (!isService) {
-    await within(file, done)
+    await limited(file, done)
     continue
   }
   running.push([file, done])
   const starts = async () => {
     while ((await workers()) <= before) await sleep(LOOK_MS)
   }
-  await within(file, Promise.race([starts(), done]))
+  await limited(file, Promise.race([starts(), done]))
 }
 process.emit('SIGTERM', 'SIGTERM')
-for (const [file, done] of running) await within(file, done)
+for (const [file, done] of running) await limited(file, done)
 process.exit(0)
 
 /** Number of live workers. */
@@ -49,11 +50,8 @@ async function workers() {
   return lists.flat().length
 }
 
-async function within(file, work) {
-  const late = sleep(BLOCK_LIMIT_MS, undefined, { ref: false }).then(() =>
-    fail(file, new Error(`it takes more than ${BLOCK_LIMIT_MS} ms`)),
-  )
-  await Promise.race([work, late])
+async function limited(file, work) {
+  await within(BLOCK_LIMIT_MS, 'the block', work).catch((error) => fail(file, error))
 }
 
 function fail(file, error) {

@@ -8,10 +8,9 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
-import { quietly } from '../lib/command.mjs'
+import { quietly, RUN_LIMIT_MS } from '../lib/command.mjs'
 
-const runner = fileURLToPath(new URL('run-page.mjs', import.meta.url))
-const PAGE_LIMIT_MS = 120_000
+const RUNNER = ['run-page.mjs', 'within.mjs']
 
 /**
  * Runs what the type check has written.
@@ -21,8 +20,9 @@ const PAGE_LIMIT_MS = 120_000
  */
 export async function runBlocks(blocks, { out, redisUrl }) {
   const problems = []
-  const here = join(out, 'run-page.mjs') // where it finds the packages
-  cpSync(runner, here)
+  // Where it finds the packages.
+  for (const file of RUNNER) cpSync(fileURLToPath(new URL(file, import.meta.url)), join(out, file))
+  const here = join(out, RUNNER[0])
   const { Redis } = createRequire(here)('ioredis')
   const redis = new Redis(redisUrl)
   for (const page of new Set(blocks.map((block) => block.page))) {
@@ -37,7 +37,7 @@ export async function runBlocks(blocks, { out, redisUrl }) {
     if (files.length === 0) continue
     await redis.flushall()
     const env = { ...process.env, REDIS_PORT: String(new URL(redisUrl).port), NODE_NO_WARNINGS: '1' }
-    await quietly(process.execPath, [here, ...files], { cwd: dirname(files[0]), env, timeout: PAGE_LIMIT_MS }).catch(
+    await quietly(process.execPath, [here, ...files], { cwd: dirname(files[0]), env, timeout: RUN_LIMIT_MS }).catch(
       (error) => problems.push(`${page}: ${error.message}`),
     )
   }

@@ -13,9 +13,18 @@ export function run(command, args, options = {}) {
   })
 }
 
-/** Runs a program quietly, and throws with what it printed when it fails. */
-export async function quietly(command, args, options = {}) {
+/** Time that an example, a bundle or a page of the docs may take, in ms. One that takes longer hangs. */
+export const RUN_LIMIT_MS = 120_000
+
+/**
+ * Runs a program quietly, and throws with what it printed when it fails.
+ *
+ * @param {import('node:child_process').SpawnOptions} options after `timeout` (in ms; default: none) the program is killed
+ */
+export async function quietly(command, args, { timeout, ...options } = {}) {
   let output = ''
+  let timer
+  let isLate = false
   const code = await new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options })
     child.stdout.on('data', (chunk) => (output += chunk))
@@ -25,11 +34,20 @@ export async function quietly(command, args, options = {}) {
       resolve(127)
     })
     child.on('close', (exit) => resolve(exit ?? 1))
+    if (timeout === undefined) return
+    timer = setTimeout(() => {
+      isLate = true
+      child.kill('SIGKILL')
+      // Processes that it has started may hold its pipes open.
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }, timeout)
   })
-  if (code !== 0)
-    throw new Error(
-      `\`${command} ${args.join(' ')}\` failed (${code}):\n${output.trim().split('\n').slice(-15).join('\n')}`,
-    )
+  clearTimeout(timer)
+  if (code !== 0) {
+    const why = isLate ? `took longer than ${timeout / 1000} s and was killed` : `failed (${code})`
+    throw new Error(`\`${command} ${args.join(' ')}\` ${why}:\n${output.trim().split('\n').slice(-15).join('\n')}`)
+  }
   return output
 }
 

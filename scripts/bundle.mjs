@@ -17,6 +17,8 @@ const STARTED = {
 }
 /** The one of the repository, for the package that lists it among its files. */
 const CHANGES = 'CHANGELOG.md'
+/** What `tsc -b` writes beside its modules, and no bundle has beside it. */
+const BUILD_STATE = '.tsbuildinfo'
 /** The module of core that the bundle fills with the parts of zod it names; all other packages stay imports. */
 const ZOD_PARTS = /core\/src\/options\/zod\.ts$/
 const ZOD_LICENSE = '/* Has parts of zod. MIT License, Copyright (c) 2025 Colin McDonnell. */'
@@ -38,9 +40,12 @@ function modulesOf(folder) {
 
 function restore(folder) {
   rmSync(join(folder, CHANGES), { force: true })
-  if (!existsSync(modulesOf(folder))) return
-  rmSync(join(folder, 'dist'), { recursive: true, force: true })
-  renameSync(modulesOf(folder), join(folder, 'dist'))
+  const [dist, modules] = [join(folder, 'dist'), modulesOf(folder)]
+  if (!existsSync(modules)) return
+  // A pack that was killed restored nothing. If `tsc -b` has run since then, `dist` is newer than what stands aside.
+  if (existsSync(join(dist, BUILD_STATE))) return rmSync(modules, { recursive: true })
+  rmSync(dist, { recursive: true, force: true })
+  renameSync(modules, dist)
 }
 
 async function replace(folder) {

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { scriptPath } from './scripts.ts'
+
+const run = promisify(execFile)
+let folder: string
+const write = (file: string, text: string) => {
+  mkdirSync(dirname(join(folder, file)), { recursive: true })
+  writeFileSync(join(folder, file), text)
+}
+const read = (file: string) => readFileSync(join(folder, file), 'utf8')
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'arq-ts-package-'))
+  const manifest = {
+    name: 'sample',
+    type: 'module',
+    files: ['dist', 'src'],
+    publishConfig: { exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' } } },
+  }
+  write('package.json', JSON.stringify(manifest))
+  write('src/index.ts', 'export const answer: number = 42\n')
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe('bundles in place of modules', () => {
+  const bundle = (...args: string[]) => run(process.execPath, [scriptPath('bundle.mjs'), ...args, folder])
+  /** As `tsc -b` does. */
+  const build = (declarations: string) => {
+    write('dist/index.d.ts', declarations)
+    write('dist/index.js', 'export const answer = 42\n')
+    write('dist/.tsbuildinfo', '{}')
+  }
+
+  test('are taken away again', async () => {
+    build('export declare const answer: number\n')
+    await bundle()
+    expect(existsSync(join(folder, 'dist/.tsbuildinfo'))).toBe(false)
+    expect(read('dist/index.d.ts')).toBe('export declare const answer: number\n')
+    await bundle('--restore')
+    expect(existsSync(join(folder, 'dist/.tsbuildinfo'))).toBe(true)
+    expect(existsSync(join(folder, '.dist-modules'))).toBe(false)
+  })
+
+  test('keep the newer declarations when a pack was killed and the package was built anew', async () => {
+    build('export declare const old: number\n')
+    await bundle()
+    build('export declare const answer: number\n')
+    await bundle()
+    expect(read('dist/index.d.ts')).toBe('export declare const answer: number\n')
+    await bundle('--restore')
+    expect(read('dist/index.d.ts')).toBe('export declare const answer: number\n')
+    expect(existsSync(join(folder, '.dist-modules'))).toBe(false)
+  })
+
+  test('give way to the modules when a pack was killed and nothing was built since', async () => {
+    build('export declare const answer: number\n')
+    await bundle()
+    await bundle()
+    await bundle('--restore')
+    expect(existsSync(join(folder, 'dist/.tsbuildinfo'))).toBe(true)
+    expect(read('dist/index.js')).toBe('export const answer = 42\n')
+  })
+})

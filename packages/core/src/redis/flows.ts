@@ -53,8 +53,10 @@ export interface EndedMembers {
   ended: number
   /** Members that something is to be done about now. */
   ready: string[]
-  /** True where the call has to be repeated. */
-  isMore: boolean
+  /** Members, from the first on, with which it is done: the others have to be given to another call. */
+  done: number
+  /** How far it has come with the next one; empty where it has not begun with that. */
+  rest: string
 }
 
 /** One task on a member, decided. */
@@ -151,16 +153,19 @@ export class FlowRecords {
   }
 
   /** Ends members whose jobs are gone; returns the flow's state and those that something is to be done about now. */
-  async end(flowId: string, members: readonly MemberEnd[]): Promise<Omit<EndedMembers, 'isMore'>> {
+  async end(flowId: string, members: readonly MemberEnd[]): Promise<Omit<EndedMembers, 'done' | 'rest'>> {
     const all = { state: '', ended: 0, ready: [] as string[] }
     for (let from = 0; from < members.length; from += FLOW_PAGE) {
-      const page = members.slice(from, from + FLOW_PAGE)
-      for (let isMore = true; isMore;) {
+      let page = members.slice(from, from + FLOW_PAGE)
+      for (let rest = ''; page.length > 0;) {
         const part = await this.endSome(flowId, page)
         all.state = part.state
         all.ended += part.ended
         for (const key of part.ready) all.ready.push(key)
-        isMore = part.isMore
+        // Repeating a call that came no further could go on for ever. Whoever comes upon the flow next finds what is left.
+        if (part.done === 0 && part.rest === rest) break
+        page = page.slice(part.done)
+        rest = part.rest
       }
     }
     return all
@@ -176,12 +181,13 @@ export class FlowRecords {
       scriptKeys.push(keys.queue(queueName), keys.job(jobId))
       args.push(key, jobId, outcome ?? '', otherwise ?? '', result ?? '')
     }
-    const [state, ended, isMore, ...ready] = await this.#calls.script('flowEnd', scriptKeys, args)
+    const [state, ended, done, rest, ...ready] = await this.#calls.script('flowEnd', scriptKeys, args)
     return {
       state: readId(state as Buffer),
       ended: Number(ended),
       ready: ready.map((key) => readId(key as Buffer)),
-      isMore: isMore === 1,
+      done: Number(done),
+      rest: readId(rest as Buffer),
     }
   }
 

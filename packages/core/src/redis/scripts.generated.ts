@@ -546,14 +546,15 @@ for m = 0, (#KEYS - 5) / 4 - 1 do
 end
 return reply`,
   flowEnd: `local flow, open, out, todo, calls, results, watch, held = unpack(KEYS, 1, 8)
+local members = (#KEYS - 8) / 2
 local state, has_kids, version, on_unknown = unpack(redis.call('HMGET', flow, 'state', 'kids', 'version', 'unknown'))
 if not state then
   redis.pcall('ZREM', watch, ARGV[1])
-  return { '', 0, 0 }
+  return { '', 0, members, '' }
 end
 local time = redis.call('TIME')
 local micros, left = tonumber(time[2]), tonumber(ARGV[3])
-local ready, ended, failed, is_more = {}, 0, false, false
+local ready, ended, failed, done, rest = {}, 0, false, 0, nil
 
 local function open_before(key)
   local level = {}
@@ -608,17 +609,17 @@ local function look_behind(key, place)
     first, last = string.find(list, '[^,]+', last + 1)
   end
   if first then
-    redis.call('HSET', todo, key, string.format('next:%d', first))
-    is_more = true
-  elseif place then
-    redis.call('HDEL', todo, key)
+    local task = string.format('next:%d', first)
+    redis.call('HSET', todo, key, task)
+    return task
   end
+  if place then redis.call('HDEL', todo, key) end
 end
 
 local function settle_drafts(parent, outcome)
   local known = redis.call('HMGET', flow, 's:' .. parent, 'c:' .. parent, 'k:' .. parent)
   local drafts, count, kids = tonumber(known[1] or 0), tonumber(known[2] or 0), tonumber(known[3] or 0)
-  if drafts == 0 then return true end
+  if drafts == 0 then return end
   if outcome ~= 'success' or state ~= 'running' then count = 0 end
   if kids < count then
     has_kids = '1'
@@ -647,17 +648,14 @@ local function settle_drafts(parent, outcome)
   end
   if kids >= count and drafts <= keep then
     redis.call('HDEL', flow, 's:' .. parent, 'c:' .. parent)
-    return true
+    return
   end
   redis.call('HSET', flow, 's:' .. parent, drafts)
-  return false
+  return kids .. ' ' .. drafts
 end
 
-for m = 0, (#KEYS - 8) / 2 - 1 do
-  if left <= 0 then
-    is_more = true
-    break
-  end
+for m = 0, members - 1 do
+  if left <= 0 then break end
   local queue, job = KEYS[2 * m + 9], KEYS[2 * m + 10]
   local key, id, outcome, otherwise, result = unpack(ARGV, 5 * m + 4, 5 * m + 8)
   local task = redis.call('HGET', todo, key)
@@ -667,11 +665,13 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     and type(redis.pcall('ZSCORE', queue, id)) ~= 'string'
     and redis.call('EXISTS', job) == 0
   if is_gone and outcome == '' then outcome = redis.call('HGET', flow, 'n:' .. key) or otherwise end
+  local can_end = is_gone and outcome ~= ''
   if place then
-    look_behind(key, place)
-  elseif is_gone and outcome ~= '' and not settle_drafts(key, outcome) then
-    is_more = true
-  elseif is_gone and outcome ~= '' then
+    rest = look_behind(key, place)
+  elseif can_end then
+    rest = settle_drafts(key, outcome)
+  end
+  if can_end and not rest then
     ended = ended + 1
     redis.call('SREM', open, key)
     redis.call('SREM', out, key)
@@ -681,9 +681,11 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     if result ~= '' then redis.call('HSET', results, key, result) end
     local is_fine = outcome == 'success' or outcome == 'skipped' or (outcome == 'unknown' and on_unknown == 'succeed')
     failed = failed or not is_fine
-    look_behind(key)
+    rest = look_behind(key)
   end
-  left = left - 1
+  if place or can_end then left = left - 1 end
+  if rest then break end
+  done = done + 1
 end
 if failed then redis.call('HSET', flow, 'failed', '1') end
 if ended > 0 and redis.call('SCARD', open) == 0 then
@@ -695,10 +697,10 @@ if ended > 0 and redis.call('SCARD', open) == 0 then
   end
   redis.pcall('ZREM', watch, ARGV[1])
   redis.pcall('PUBLISH', ARGV[2], state)
-  is_more = false
+  done, rest = members, nil
 end
-local reply = { state, ended, is_more and 1 or 0 }
-for i = 1, #ready do reply[i + 3] = ready[i] end
+local reply = { state, ended, done, rest or '' }
+for i = 1, #ready do reply[i + 4] = ready[i] end
 return reply`,
   flowNote: `local flow, open, calls, results, queue, in_progress, retry = unpack(KEYS, 1, 7)
 local member, outcome, result = ARGV[4], ARGV[5], ARGV[6]
@@ -1939,7 +1941,7 @@ export const luaShas = {
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
   finish: '1d49dd6e437d7f217ef684b7748475b1bc2bba4f',
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
-  flowEnd: '425c86b8d9c8039f75950a4e8fa729e31bdc83a8',
+  flowEnd: '6c76588ec8757ab114afc94356f12b75dc54f501',
   flowNote: '5566a38b02c23b36cadaf83b0c46ef367231870e',
   flowPlace: 'ac926502c51e599486a4f906c7a1e18940d8cbb5',
   flowReopen: 'dab09344ab943f7c30bc573b0fabffeed428e878',

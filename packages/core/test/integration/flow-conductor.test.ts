@@ -31,6 +31,65 @@ describe('a large flow', () => {
   }, 150_000)
 })
 
+describe('more members than one call ends', () => {
+  const size = 600
+  /** A link whose calls that end members are counted; too many are refused, as they may never end. */
+  async function withLink(act: (link: Link, calls: { count: number; steps?: number }) => Promise<void>): Promise<void> {
+    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
+    const records = link.flowRecords
+    const { endSome } = records
+    const calls: { count: number; steps?: number } = { count: 0 }
+    records.endSome = (flowId, members) => {
+      if (++calls.count > 30) throw new Error('members are ended without end')
+      return endSome.call(records, flowId, members, calls.steps)
+    }
+    await act(link, calls).finally(() => link.close())
+  }
+  const waiting = () => {
+    const f = flow('waiting')
+    for (let i = 0; i < size; i++) f.call(echo, { value: i }, { delayMs: 3_600_000 })
+    return f
+  }
+
+  test('are cancelled in a bounded number of calls', () =>
+    withLink(async (link) => {
+      const run = await bench.client().start(waiting())
+      expect(await new FlowDriver(link).cancel(run.flowId)).toBe('cancelled')
+      expect(new Set(Object.values(await states(run)))).toEqual(new Set(['cancelled']))
+      expect(await bench.database().redis.exists('arq:queue', 'arq:held', 'arq:flow-watch')).toBe(0)
+    }))
+
+  test('are passed over in a bounded number of calls where the one before them fails', () =>
+    withLink(async (link) => {
+      const { redis } = bench.database()
+      const f = flow('failing')
+      const root = f.call(fail, {})
+      for (let i = 0; i < size; i++) f.call(echo, { value: i }, { after: root, on: 'success' })
+      const run = await bench.client().start(f)
+      const { jobId } = (await run.status()).members[0]!
+      const record = { jobTry: 1, functionName: 'fail', args: [], kwargs: {}, queueName: 'arq:queue', jobId }
+      const times = { enqueueTimeMs: 1, startTimeMs: 1, finishTimeMs: 1 }
+      const result = encodeResult({ ...record, ...times, success: false, result: new Error('bad luck') }, 'pickle')
+      await redis.multi().del(`arq:job:${jobId}`).zrem('arq:queue', jobId).set(`arq:result:${jobId}`, result).exec()
+      await new FlowDriver(link).look(run.flowId)
+      const { fail: first, ...others } = await states(run)
+      expect([first, ...new Set(Object.values(others))]).toEqual(['failure', 'blocked'])
+      expect(Object.keys(others)).toHaveLength(size)
+      expect((await run.status()).state).toBe('failed')
+    }))
+
+  test('are left to the next look by a call that comes no further', () =>
+    withLink(async (link, calls) => {
+      const run = await bench.client().start(waiting())
+      calls.steps = 0
+      expect(await new FlowDriver(link).cancel(run.flowId)).toBe('cancelling')
+      expect(calls.count).toBeLessThanOrEqual(2)
+      delete calls.steps
+      await new FlowDriver(link).look(run.flowId)
+      expect((await run.status()).state).toBe('cancelled')
+    }))
+})
+
 test('a flow with a damaged key stops no other flow and no job, whichever key it is', async () => {
   const { redis } = bench.database()
   const client = bench.client()

@@ -5,7 +5,8 @@
 -- Before a member ends, its drafts become members: what comes after it waits for them too. See flow-note.lua.
 -- One call takes a bounded number of steps, whatever the graph. What it leaves is in the flow: drafts, while their member
 -- stays open, and the place in the list of those after a member, as a task next:<place>. The caller, or whoever comes
--- upon the flow, calls again.
+-- upon the flow, calls again. A member on which nothing is to be done takes no step, so that no call stops at those that
+-- a call before it has ended.
 -- There is no counter: a member is ready when none before it is in the set of open ones. One of these is remembered as a
 -- witness (w:<member>), so that a member with 10,000 before it is not looked through at each end.
 --
@@ -15,17 +16,18 @@
 -- ARGV[1] -> id, ARGV[2] -> channel of the flow, ARGV[3] -> steps at most
 -- then for each member: its key, its job's id, outcome or '' (the note says it), outcome where there is no note or '',
 --   result or ''
--- Output: state of the flow, number of members that have ended by this call, 1 where something is left to do or 0, then
---   the keys of members that are ready or new
+-- Output: state of the flow, number of members that have ended by this call, number of members, from the first on, with
+--   which it is done, how far it has come with the next one or '', then the keys of members that are ready or new
 local flow, open, out, todo, calls, results, watch, held = unpack(KEYS, 1, 8)
+local members = (#KEYS - 8) / 2
 local state, has_kids, version, on_unknown = unpack(redis.call('HMGET', flow, 'state', 'kids', 'version', 'unknown'))
 if not state then
   redis.pcall('ZREM', watch, ARGV[1])
-  return { '', 0, 0 }
+  return { '', 0, members, '' }
 end
 local time = redis.call('TIME')
 local micros, left = tonumber(time[2]), tonumber(ARGV[3])
-local ready, ended, failed, is_more = {}, 0, false, false
+local ready, ended, failed, done, rest = {}, 0, false, 0, nil
 
 -- One of the open members before this one, and of those that these added, whichever; nothing where all have ended.
 local function open_before(key)
@@ -68,7 +70,7 @@ local function look_at(key)
 end
 
 -- Looks at those after a member that has ended, from a place in their list on. After one that was added by another comes
--- what comes after that one, too.
+-- what comes after that one, too. Returns the task that is left.
 local function look_behind(key, place)
   local lists, head = {}, key
   while head do
@@ -83,18 +85,19 @@ local function look_behind(key, place)
     first, last = string.find(list, '[^,]+', last + 1)
   end
   if first then
-    redis.call('HSET', todo, key, string.format('next:%d', first))
-    is_more = true
-  elseif place then
-    redis.call('HDEL', todo, key)
+    local task = string.format('next:%d', first)
+    redis.call('HSET', todo, key, task)
+    return task
   end
+  if place then redis.call('HDEL', todo, key) end
 end
 
--- Makes members of those drafts of a member that count, the first first, and drops the others; false where some are left.
+-- Makes members of those drafts of a member that count, the first first, and drops the others. Returns how many there are
+-- of either where some are left.
 local function settle_drafts(parent, outcome)
   local known = redis.call('HMGET', flow, 's:' .. parent, 'c:' .. parent, 'k:' .. parent)
   local drafts, count, kids = tonumber(known[1] or 0), tonumber(known[2] or 0), tonumber(known[3] or 0)
-  if drafts == 0 then return true end
+  if drafts == 0 then return end
   if outcome ~= 'success' or state ~= 'running' then count = 0 end
   if kids < count then
     has_kids = '1'
@@ -123,17 +126,14 @@ local function settle_drafts(parent, outcome)
   end
   if kids >= count and drafts <= keep then
     redis.call('HDEL', flow, 's:' .. parent, 'c:' .. parent)
-    return true
+    return
   end
   redis.call('HSET', flow, 's:' .. parent, drafts)
-  return false
+  return kids .. ' ' .. drafts
 end
 
-for m = 0, (#KEYS - 8) / 2 - 1 do
-  if left <= 0 then
-    is_more = true
-    break
-  end
+for m = 0, members - 1 do
+  if left <= 0 then break end
   local queue, job = KEYS[2 * m + 9], KEYS[2 * m + 10]
   local key, id, outcome, otherwise, result = unpack(ARGV, 5 * m + 4, 5 * m + 8)
   local task = redis.call('HGET', todo, key)
@@ -143,11 +143,13 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     and type(redis.pcall('ZSCORE', queue, id)) ~= 'string'
     and redis.call('EXISTS', job) == 0
   if is_gone and outcome == '' then outcome = redis.call('HGET', flow, 'n:' .. key) or otherwise end
+  local can_end = is_gone and outcome ~= ''
   if place then
-    look_behind(key, place)
-  elseif is_gone and outcome ~= '' and not settle_drafts(key, outcome) then
-    is_more = true
-  elseif is_gone and outcome ~= '' then
+    rest = look_behind(key, place)
+  elseif can_end then
+    rest = settle_drafts(key, outcome)
+  end
+  if can_end and not rest then
     ended = ended + 1
     redis.call('SREM', open, key)
     redis.call('SREM', out, key)
@@ -157,9 +159,11 @@ for m = 0, (#KEYS - 8) / 2 - 1 do
     if result ~= '' then redis.call('HSET', results, key, result) end
     local is_fine = outcome == 'success' or outcome == 'skipped' or (outcome == 'unknown' and on_unknown == 'succeed')
     failed = failed or not is_fine
-    look_behind(key)
+    rest = look_behind(key)
   end
-  left = left - 1
+  if place or can_end then left = left - 1 end
+  if rest then break end
+  done = done + 1
 end
 if failed then redis.call('HSET', flow, 'failed', '1') end
 if ended > 0 and redis.call('SCARD', open) == 0 then
@@ -171,8 +175,8 @@ if ended > 0 and redis.call('SCARD', open) == 0 then
   end
   redis.pcall('ZREM', watch, ARGV[1])
   redis.pcall('PUBLISH', ARGV[2], state)
-  is_more = false
+  done, rest = members, nil
 end
-local reply = { state, ended, is_more and 1 or 0 }
-for i = 1, #ready do reply[i + 3] = ready[i] end
+local reply = { state, ended, done, rest or '' }
+for i = 1, #ready do reply[i + 4] = ready[i] end
 return reply

@@ -10,7 +10,10 @@ const LEASE_MS = 5_000
 /** Time between two looks of the conductor, and of a worker that waits for its lease, in ms. */
 const LOOK_MS = 500
 const WAIT_MS = 2_000
-/** Part of its time that a conductor may spend on looks: one in five. */
+/**
+ * Part of its time that a conductor may spend on looks: one in five. Where it is woken, the pause after a look that took
+ * long ends after LOOK_MS.
+ */
 const MAX_SHARE = 4
 /** Distance of two log lines about one flow, in ms. */
 const REPEAT_MS = 60_000
@@ -48,6 +51,8 @@ export class FlowConductor {
   readonly #queues = new Map<string, () => void>()
   readonly #loggedMs = new Map<string, number>()
   #isTurning = false
+  /** End of the pause that the last turn costs, whatever it hears, by `performance.now()`. */
+  #pausedUntilMs = 0
   /** Time until the next turn where one was asked for during this one, in ms. */
   #wokenMs = Infinity
 
@@ -77,20 +82,29 @@ export class FlowConductor {
       this.#timer = undefined
       this.#isTurning = true
       this.#wokenMs = Infinity
+      const begun = performance.now()
       this.#turning = this.#turn().then((pauseMs) => {
         this.#isTurning = false
-        const delayMs = Math.min(this.#wokenMs, pauseMs)
+        const ended = performance.now()
+        const leastMs = Math.min(LOOK_MS, MAX_SHARE * (ended - begun))
+        this.#pausedUntilMs = ended + leastMs
+        const delayMs = Math.min(Math.max(this.#wokenMs, leastMs), pauseMs)
         if (delayMs < Infinity) this.#next(delayMs)
       })
     }, delayMs)
   }
 
-  /** Looks at once, or when the look under way is over. Who waits for the lease asks by the clock: others may be many. */
+  /**
+   * Looks at once, or when the last look is over and has had its pause: each job that leaves a busy queue wakes it. Who
+   * waits for the lease asks by the clock: others may be many.
+   */
   readonly #wake = (): void => {
     // Of all that rest, the one that looked last comes first.
-    const delayMs = this.#state === 'looking' || this.#wasLast ? 0 : LOOK_MS + WAIT_MS * Math.random()
+    const isFirst = this.#state === 'looking' || this.#wasLast
+    const pauseMs = Math.max(0, this.#pausedUntilMs - performance.now())
+    const delayMs = isFirst ? pauseMs : LOOK_MS + WAIT_MS * Math.random()
     if (this.#isTurning) this.#wokenMs = Math.min(this.#wokenMs, delayMs)
-    else if (this.#timer === undefined || delayMs === 0) this.#next(delayMs)
+    else if (this.#timer === undefined || isFirst) this.#next(delayMs)
   }
 
   /** One look at all flows; returns the pause until the next in ms, infinite until it hears of a flow. */

@@ -267,6 +267,51 @@ describe('the conductor', () => {
   })
 })
 
+test('the conductor pauses between two looks, however often it is woken', async () => {
+  const { redis } = bench.database()
+  const f = flow('busy')
+  f.call(echo, { value: 1 }, { delayMs: 3_600_000 })
+  await bench.client().start(f)
+  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+  const { flowWatch, keys, subscriber } = link
+  const { isNeeded, lead } = flowWatch
+  const { listen } = subscriber
+  const wakes: (() => void)[] = []
+  subscriber.listen = (name, listener) => {
+    if (name === keys.flowsChannel) wakes.push(() => listener(''))
+    return listen.call(subscriber, name, listener)
+  }
+  const looks: { begunMs: number; endedMs: number }[] = []
+  flowWatch.isNeeded = async () => {
+    looks.push({ begunMs: performance.now(), endedMs: 0 })
+    // A server that takes its time.
+    await redis.blpop('nothing', 0.05)
+    return isNeeded.call(flowWatch)
+  }
+  flowWatch.lead = async (...args) => {
+    const leads = await lead.apply(flowWatch, args)
+    looks.at(-1)!.endedMs = performance.now()
+    return leads
+  }
+  const conductor = new FlowConductor({ link, driver: new FlowDriver(link), workerId: 'w', log: silent })
+  // What a busy queue of a Python member does, in looks and between them.
+  const storm = setInterval(() => wakes.forEach((wake) => wake()), 2)
+  try {
+    conductor.start()
+    await eventually(() => looks.length > 5)
+    for (const [i, { begunMs }] of looks.slice(1, 6).entries()) {
+      const last = looks[i]!
+      const leastMs = Math.min(500, 4 * (last.endedMs - last.begunMs))
+      // A timer fires early by the time for which the loop was busy before.
+      expect(begunMs - last.endedMs).toBeGreaterThan(leastMs / 2)
+    }
+  } finally {
+    clearInterval(storm)
+    await conductor.stop()
+    await link.close()
+  }
+})
+
 describe('a member of a flow', () => {
   test('does not start before its time, though an operator makes it due', async () => {
     const client = bench.client()

@@ -1,7 +1,7 @@
 /** Judges the recorded ticks of a cron job: which were late, overlapped, or left no trace. Pure. */
 
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
-import type { CronPauseRecord } from '../redis/cron-pauses.ts'
+import type { CronPauseRecord, CronPauseSpan } from '../redis/cron-pauses.ts'
 import type { RecordedTick } from '../recorder/records.ts'
 import type { Language } from '../recorder/series-name.ts'
 import type { ServedCron } from './served-cron.ts'
@@ -55,7 +55,8 @@ export function cronHistory(
     // Two schedules of one function share its ticks: none of them says what the other missed.
     const isAlone = served.filter(({ name }) => name === job.name).length === 1
     const pause = pauses.get(job.name)
-    const isCovered = (atMs: number) => pause !== undefined && isWithin(pause, atMs)
+    const isCovered = (atMs: number) =>
+      pause !== undefined && [pause, ...pause.earlier].some((span) => isWithin(span, atMs))
     const missed = isAlone ? missedTicks(job, ticks, { nowMs, runningIds }).filter((atMs) => !isCovered(atMs)) : []
     return { ...job, ...pausedBy(pause), language: 'typescript', ticks: judgeTicks(ticks), missed }
   })
@@ -74,7 +75,7 @@ function pausedBy(pause: CronPauseRecord | undefined): Pick<CronHistory, 'paused
   return { paused: isPaused, pausedMs: isPaused ? pause.sinceMs : null }
 }
 
-function isWithin({ sinceMs, untilMs }: CronPauseRecord, atMs: number): boolean {
+function isWithin({ sinceMs, untilMs }: CronPauseSpan, atMs: number): boolean {
   return atMs >= (sinceMs ?? -Infinity) && atMs < (untilMs ?? Infinity)
 }
 

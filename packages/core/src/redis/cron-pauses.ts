@@ -4,16 +4,24 @@ import { intact } from './damage.ts'
 
 /** Time for which an ended pause is kept, in ms: as long as a tick that it left out could still be made up for. */
 const ENDED_TTL_MS = 7 * 86_400_000
+/** Pauses of one cron job that are kept: the newest. */
+const MAX_SPANS = 32
 
-/** The pause of one cron job. */
-export interface CronPauseRecord {
+/** One pause of a cron job. */
+export interface CronPauseSpan {
   /** When it began, in unix ms of Redis; null where the entry does not say: it is a pause all the same. */
   sinceMs: number | null
   /** When it ended; null while it lasts. */
   untilMs: number | null
 }
 
-/** Pauses of cron jobs: one hash, which `tick.lua` asks before it enqueues a tick. */
+/** The pause of a cron job that lasts, or else its last one. */
+export interface CronPauseRecord extends CronPauseSpan {
+  /** Pauses before it whose ticks could still be made up for, the oldest first. */
+  earlier: readonly CronPauseSpan[]
+}
+
+/** Pauses of cron jobs: one hash, which `tick.lua` asks before it enqueues a tick. An entry has all that still count. */
 export class CronPauses {
   readonly #calls: Calls
   readonly #keys: Keys
@@ -33,7 +41,8 @@ export class CronPauses {
   async pause(name: string, nowMs: number): Promise<boolean> {
     const [text] = await this.#calls.pipeline([['hget', this.#keys.cronPauses, name]])
     if (isLasting(text)) return false
-    await this.#calls.pipeline([['hset', this.#keys.cronPauses, name, nowMs]])
+    const before = typeof text === 'string' ? allOf(read(text)) : []
+    await this.#calls.pipeline([['hset', this.#keys.cronPauses, name, entryOf(before, `${nowMs}`, nowMs)]])
     await this.#forgetEnded(nowMs)
     return true
   }
@@ -42,8 +51,9 @@ export class CronPauses {
   async resume(name: string, nowMs: number): Promise<boolean> {
     const [text] = await this.#calls.pipeline([['hget', this.#keys.cronPauses, name]])
     if (!isLasting(text)) return false
-    const sinceMs = read(text).sinceMs ?? 0
-    await this.#calls.pipeline([['hset', this.#keys.cronPauses, name, `${sinceMs}-${nowMs}`]])
+    const { earlier, sinceMs } = read(text)
+    const entry = entryOf(earlier, `${sinceMs ?? 0}-${nowMs}`, nowMs)
+    await this.#calls.pipeline([['hset', this.#keys.cronPauses, name, entry]])
     return true
   }
 
@@ -57,8 +67,27 @@ function isLasting(text: unknown): text is string {
   return typeof text === 'string' && read(text).untilMs === null
 }
 
+/** An entry as `tick.lua` reads it. */
 function read(text: string): CronPauseRecord {
+  const spans = text.split(',').map(readSpan)
+  const last = spans.find(({ untilMs }) => untilMs === null) ?? spans.at(-1)!
+  return { ...last, earlier: spans.filter((span) => span !== last) }
+}
+
+function readSpan(text: string): CronPauseSpan {
   const [, since, until] = /^(\d+)-(\d+)$/.exec(text) ?? []
   if (since !== undefined) return { sinceMs: Number(since), untilMs: Number(until) }
   return { sinceMs: /^\d+$/.test(text) ? Number(text) : null, untilMs: null }
+}
+
+function allOf({ earlier, ...last }: CronPauseRecord): CronPauseSpan[] {
+  return [...earlier, last]
+}
+
+/** An entry of pauses that have ended, as far as they still count, and of the newest one. */
+function entryOf(ended: readonly CronPauseSpan[], newest: string, nowMs: number): string {
+  const kept = ended.flatMap(({ sinceMs, untilMs }) =>
+    sinceMs === null || untilMs === null || nowMs - untilMs > ENDED_TTL_MS ? [] : [`${sinceMs}-${untilMs}`],
+  )
+  return [...kept.slice(1 - MAX_SPANS), newest].join(',')
 }

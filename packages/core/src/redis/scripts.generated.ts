@@ -1867,9 +1867,9 @@ if recorded then
   if last >= due or (may_have_run and redis.call('EXISTS', KEYS[4]) == 1) then return 'known' end
 end
 local pause = redis.pcall('HGET', KEYS[7], ARGV[13])
-if type(pause) == 'string' then
+for span in string.gmatch(type(pause) == 'string' and pause .. ',' or '', '([^,]*),') do
   -- A pause that has ended covers its own time alone; any other value is a pause that lasts.
-  local since, ended = string.match(pause, '^(%d+)%-(%d+)$')
+  local since, ended = string.match(span, '^(%d+)%-(%d+)$')
   if not ended or (due >= tonumber(since) and due < tonumber(ended)) then
     decided()
     return 'paused'
@@ -1968,7 +1968,7 @@ export const luaShas = {
   setTry: '66c92b5c85098ed4d932cf98eadc03287c881ed8',
   sift: '6c3e6cf5a3979a3a939e8cdb4f2d1b909e24800e',
   takeOut: '8e11f2596fbe5dadab227b397149002e4e3ced2b',
-  tick: 'a903386b64361b731a19115d27b7a77b8718a556',
+  tick: '0948c770302c6bb5455ecd7f70161a15c228184c',
   types: 'a81aa2758f156bb6316af17fdafca1e7a2b04f84',
   wait: 'c0aa085915793e4bf7fed89b3d313602427e0b5b',
 } as const

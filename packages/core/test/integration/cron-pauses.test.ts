@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { scheduleId } from '../../src/cron/tick-plan.ts'
 import { createLogger, cron } from '../../src/index.ts'
 import type { CronJobOptions } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { Link } from '../../src/redis/link.ts'
+import { silent, useBench } from './support.ts'
 
 const bench = useBench()
 const keys = new Keys()
@@ -103,6 +104,47 @@ describe('a paused cron job', () => {
       [['cron:often'], false],
       [['cron:nightly'], true],
     ])
+  })
+
+  test('does not make up for what an earlier pause left out, and knows the last 32 pauses of a week', async () => {
+    const { redis } = bench.database()
+    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    const pauses = link.cronPauses
+    const minute = 60_000
+    const at = new Date(Math.floor(Date.now() / minute) * minute - 10 * minute)
+    const [atMs, schedule] = [at.getTime(), `${at.getUTCMinutes()} ${at.getUTCHours()} * * *`]
+    const runs = async (...minutes: [from: number, to: number][]) => {
+      const ran: string[] = []
+      await redis.flushdb()
+      const job = cron('cron:daily', schedule, (ctx) => void ran.push(ctx.jobId), { timeZone: 'UTC', missed: 'latest' })
+      await redis.set(keys.tickRecord(scheduleId(job, undefined)), atMs - 86_400_000)
+      for (const [from, to] of minutes) {
+        expect(await pauses.pause('cron:daily', atMs + from * minute)).toBe(true)
+        expect(await pauses.resume('cron:daily', atMs + to * minute)).toBe(true)
+      }
+      await (await bench.worker({ cron: [job], burst: true })).run()
+      return ran.length
+    }
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, i): [number, number] => [i * 0.1 + 1, i * 0.1 + 1.05])
+    try {
+      expect(await runs([-1, 1], [2, 3], [4, 5])).toBe(0)
+      expect(await runs([-9, -8], [-2, -1], [1, 2])).toBe(1)
+      expect(await runs([-1, 1], ...many(31))).toBe(0)
+      expect(await runs([-1, 1], ...many(32))).toBe(1)
+      expect(await pauses.all()).toMatchObject(new Map([['cron:daily', { untilMs: atMs + 4.15 * minute }]]))
+      expect((await pauses.all()).get('cron:daily')!.earlier).toHaveLength(31)
+      // A week later none of them counts.
+      await pauses.pause('cron:daily', atMs + 8 * 86_400_000)
+      expect(await redis.hget(keys.cronPauses, 'cron:daily')).toBe(String(atMs + 8 * 86_400_000))
+      // Whatever else is in an entry is a pause that lasts.
+      for (const text of ['1-2,', '1-2,x', '5,1-2', '']) {
+        await redis.hset(keys.cronPauses, 'cron:daily', text)
+        expect((await pauses.all()).get('cron:daily')!.untilMs).toBeNull()
+      }
+    } finally {
+      await link.close()
+    }
   })
 
   test('is advisory beside a Python worker, and where a worker of an older version has it', async () => {

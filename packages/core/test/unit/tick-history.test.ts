@@ -66,6 +66,13 @@ describe('the history of a cron job', () => {
     expect(history(ticks, workers).missed).toEqual([])
   })
 
+  test('accuses no tick of any pause', () => {
+    const span = (hours: number) => ({ sinceMs: hoursAgo(hours) - 1, untilMs: hoursAgo(hours) + 1 })
+    const pauses = new Map([['cron:hourly', { ...span(1), earlier: [span(4), span(2)] }]])
+    const recorded = new Map([['cron:hourly', [ran(hoursAgo(5))]]])
+    expect(cronHistory([worker()], recorded, NOW, pauses)[0]!.missed).toEqual([3, 0].map(hoursAgo))
+  })
+
   test('shows a cron job that no live worker has by its ticks alone', () => {
     const [job] = cronHistory([], new Map([['cron:py', [ran(hoursAgo(2), { language: 'python' })]]]), NOW)
     expect(job).toMatchObject({ name: 'cron:py', language: 'python', schedule: null, queues: ['q'], missed: [] })

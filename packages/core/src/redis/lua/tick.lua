@@ -5,7 +5,8 @@
 --
 -- KEYS[1] -> queue, KEYS[2] -> arq:job:<id>, KEYS[3] -> arq:result:<id>, KEYS[4] -> arq:in-progress:<id>
 -- KEYS[5] -> arq:obs:cron:<schedule>: due time of the last tick, KEYS[6] -> arq:cron:<name>: id of the last tick queued
--- KEYS[7] -> arq:cron-pauses: hash of cron job to since, and since-until once it ticks again
+-- KEYS[7] -> arq:cron-pauses: hash of cron job to its pauses, with commas between them: since-until each, and since for
+--   one that lasts
 -- ARGV[1] -> id, ARGV[2] -> due in unix ms, ARGV[3] -> how late it may be, ms, ARGV[4] -> lifetime of KEYS[5] in ms, 0 for
 --   a tick that is not the clock's and leaves no trace there, ARGV[5] -> how far ahead a recorded time is believed, ms,
 -- ARGV[6] -> ms after its due time within which the job may start, ARGV[7] -> '1' to leave it out while the tick before is
@@ -34,9 +35,9 @@ if recorded then
   if last >= due or (may_have_run and redis.call('EXISTS', KEYS[4]) == 1) then return 'known' end
 end
 local pause = redis.pcall('HGET', KEYS[7], ARGV[13])
-if type(pause) == 'string' then
+for span in string.gmatch(type(pause) == 'string' and pause .. ',' or '', '([^,]*),') do
   -- A pause that has ended covers its own time alone; any other value is a pause that lasts.
-  local since, ended = string.match(pause, '^(%d+)%-(%d+)$')
+  local since, ended = string.match(span, '^(%d+)%-(%d+)$')
   if not ended or (due >= tonumber(since) and due < tonumber(ended)) then
     decided()
     return 'paused'

@@ -1,5 +1,5 @@
-// Bundles the code of published packages: a file for each entry, and files for what entries share, instead of a file for
-// each module. Node reads 20 files sooner than 300. Development runs what `tsc -b` writes; packing runs this.
+// Bundles the code of published packages: a file for each entry, and files for shared code, instead of a file for each
+// module. Node loads 20 files faster than 300. Development runs the output of `tsc -b`; packing runs this script.
 //
 //   node scripts/bundle.mjs FOLDER...             puts bundles in place of the modules in `dist`; `tsc -b` writes those anew
 //   node scripts/bundle.mjs --restore FOLDER...   puts the modules back
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { rolldown } from 'rolldown'
 
-/** Modules that a process or a thread of ours starts with: no entry imports them. */
+/** Modules with which our processes and threads start: no entry imports them. */
 const STARTED = {
   '@arq-ts/core': ['sandbox/entry'],
   '@arq-ts/cli': ['worker/child', 'worker/register-typescript'],
@@ -33,7 +33,7 @@ for (const folder of positionals.map((each) => resolve(each))) {
   else await replace(folder)
 }
 
-/** What `tsc` wrote, while bundles stand in its place. */
+/** Folder for the output of `tsc` while bundles take its place. */
 function modulesOf(folder) {
   return join(folder, '.dist-modules')
 }
@@ -55,7 +55,7 @@ async function replace(folder) {
   renameSync(dist, modules)
   try {
     mkdirSync(dist)
-    // Of a source that is gone, `tsc` leaves what it once wrote.
+    // `tsc` keeps its output for a source that is gone.
     const isKept = (path) => {
       const name = relative(modules, path).replace(/\.d\.ts(\.map)?$/, '')
       return (
@@ -88,17 +88,17 @@ async function bundle(folder, dir) {
   await bundle.write({
     dir,
     format: 'esm',
-    // Stacks name our sources, which are in the package.
+    // Stack traces name our sources, which are in the package.
     sourcemap: true,
     chunkFileNames: '[name]-[hash].js',
-    // Users see names of classes: in stacks, and where a value is shown.
+    // Users see names of classes in stack traces and in printed values.
     keepNames: true,
     banner: ({ moduleIds }) => (moduleIds.some((id) => /\/zod\//.test(id)) ? ZOD_LICENSE : ''),
   })
   await bundle.close()
 }
 
-/** What the manifest exports or starts, as names of modules below `src`. */
+/** Modules that the manifest exports or starts, by their names below `src`. */
 function entriesOf(folder) {
   const { name, bin = {}, publishConfig } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const exported = Object.values(publishConfig.exports).flatMap((target) => target.default ?? [])

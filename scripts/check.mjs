@@ -46,7 +46,7 @@ for (const [what, command, args, count] of checks) {
   if (code !== 0 && !tests?.failures.length) failed++
   for (const failure of tests?.failures ?? []) notes.push(`  ${describeFailure(failure)}`)
 }
-// Said again at the end: whoever reads the tail of a long log sees what to look at.
+// Repeated at the end, so that the tail of a long log shows what needs attention.
 for (const note of notes) say(note)
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1

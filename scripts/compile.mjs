@@ -1,4 +1,4 @@
-// Compiles what has changed: the type check of the sources, and the code that processes of tests and examples run.
+// Compiles changed sources: the type check, and the code that processes of tests and examples run.
 import { join } from 'node:path'
 import { root, run } from './lib/command.mjs'
 

@@ -1,5 +1,5 @@
-// What the README and the guides show holds: each `arq-ts` command has the verb and the flags it names, and each TypeScript
-// block compiles, one module each, and runs against the packed packages.
+// Checks the README and the guides: each `arq-ts` command has the verb and the flags that it names, and each TypeScript block
+// compiles, one module each, and runs against the packed packages.
 //
 // A block that begins with `// name.ts` is that file, for the blocks of its page to import. A reader knows from the page
 // what `client` is; the check knows it from a comment that pages do not show, and that holds for the blocks after it:
@@ -16,7 +16,7 @@ import { red, say } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
 import { ensurePacked } from './packages/pack.mjs'
 
-/** Where further packages that blocks import are installed. */
+/** Folders in which the other packages that blocks import are installed. */
 const LENDERS = ['packages/core', 'packages/dashboard', 'packages/qdrant', 'packages/write-behind', 'examples', '.']
 
 await ensureDependencies()

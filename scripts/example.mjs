@@ -8,7 +8,7 @@ import { cyan, say, step, yellow } from './lib/say.mjs'
 import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
 
 const NEED_QDRANT = ['canary', 'delayed-deletion']
-/** By the function of the test support that makes their interpreter. */
+/** Examples with a Python side, by the function of the test support that makes their interpreter. */
 const NEED_PYTHON = { 'from-arq': 'pythonArq', 'python-values': 'pythonArq', 'from-celery': 'pythonCelery' }
 const BY_START = ['mixed-fleet', 'three-tasks']
 const names = readdirSync(join(root, 'examples'), { withFileTypes: true })

@@ -1,5 +1,5 @@
-// Packs what would be published, and uses it from outside, as its users do: judgements of each tarball, a size budget per
-// entry, an example in fresh projects of many kinds, bundles of a producer.
+// Packs the packages and uses them from outside, as users do: checks of each tarball, a size budget per entry, an example in
+// fresh projects of many kinds, bundles of a producer.
 //
 //   --long    every combination of compiler, resolution, runtime and zod instead of every pair
 //   --sizes   writes the size budget (pnpm sizes)

@@ -1,4 +1,4 @@
-// `pnpm bench:partitions`: what a job of a partitioned namespace costs the nodes of a Redis Cluster, by their own CPU time.
+// `pnpm bench:partitions`: CPU time that a job of a partitioned namespace costs the nodes of a Redis Cluster.
 // One client and one worker; clusters of several sizes, each with as many partitions as nodes, measured in turn.
 import { Client, createLogger, defineTask, Worker } from '@arq-ts/core'
 import { RedisCluster } from '@arq-ts/test-support'
@@ -18,7 +18,7 @@ const { values } = parseArgs({
 })
 const JOBS = Number(values.jobs)
 
-/** What one round took of each node, per job: CPU time beyond what the nodes take at rest in that time, in µs, and calls of scripts. */
+/** The cost of one round to each node, per job: CPU time without that of the nodes at rest, in µs, and calls of scripts. */
 interface Cost {
   cpuUs: number[]
   calls: number[]
@@ -85,7 +85,7 @@ class Fleet {
     await this.#cluster.stop()
   }
 
-  /** Learns what the nodes take at rest: their own messages, and the polls of an idle worker. */
+  /** Measures what the nodes take at rest: their own messages, and the polls of an idle worker. */
   async rest(): Promise<number> {
     const before = await this.#used()
     await new Promise((resolve) => setTimeout(resolve, REST_MS))

@@ -3,8 +3,8 @@
 //   node bench/src/verbs.mjs [--busy] docs/reference/verb-costs.md 200000 1000000
 //
 // The fleet is made from a seed, on a server of its own. The command runs as a process, from `dist` as it stands: put bundles
-// there (scripts/bundle.mjs) to measure what is published. `--busy` leaves out the time to the answer: beside other work it says
-// nothing.
+// there (scripts/bundle.mjs) to measure what is published. `--busy` leaves out the time to the answer, which means nothing on a
+// machine that does other work.
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -15,7 +15,7 @@ import { Redis } from 'ioredis'
 
 const RUNS = 1
 const main = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url))
-// Tells what the process has used, on a stream of its own.
+// Reports what the process has used, on a stream of its own.
 const REPORT = `import{writeSync}from'node:fs';process.on('exit',()=>writeSync(3,JSON.stringify(process.cpuUsage())))`
 
 const VERBS = [
@@ -42,7 +42,7 @@ const VERBS = [
   'doctor',
 ]
 
-/** Runs one verb to its end: seconds of CPU and on the clock. */
+/** Runs one verb to its end; returns its CPU time and its wall time in seconds. */
 function run(words) {
   return new Promise((resolve, reject) => {
     const startedMs = performance.now()
@@ -63,7 +63,7 @@ function run(words) {
   })
 }
 
-/** What Redis has done so far. */
+/** Work that Redis has done so far. */
 async function load(redis) {
   const info = await redis.info('all')
   const field = (name) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)[1])
@@ -111,7 +111,7 @@ const seconds = (value) => value.toFixed(2)
 const isBusy = process.argv.includes('--busy')
 const [file, ...sizes] = process.argv.slice(2).filter((word) => word !== '--busy')
 
-/** The page of what was measured. */
+/** The page with the measurements. */
 function page(all) {
   const about = all.map(({ jobs, keys }) => `${number(jobs)} jobs (${number(keys)} keys)`).join(' and ')
   const lines = [

@@ -20,7 +20,7 @@ async function openServices() {
   const rows = new Map([[1, 'ann@example.org']])
   return {
     db: {
-      // What belongs to one job is made per job.
+      // Services of a single job are made per job.
       transaction: (run) => run({ addressOf: async (user) => rows.get(user) }),
       close: async () => console.log('closed'),
     },

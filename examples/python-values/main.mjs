@@ -22,7 +22,7 @@ function kindOf(value) {
 }
 
 function textOf(value) {
-  // An instance of a class of theirs: its name and its fields are data, and nothing of it is run.
+  // An instance of a class of the producer: its name and fields arrive as data; none of its code runs.
   if (value instanceof PyObject) return `${value.name}: ${textOf(value.state)}`
   if (value instanceof DateTime) return value.isoformat() // a Date, too, with its microseconds and its zone
   if (value instanceof PlainDate) return `${value.year}-${value.month}-${value.day}`

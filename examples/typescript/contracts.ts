@@ -1,4 +1,4 @@
-// What producers and workers share: names, parameters, results. No handler's code.
+// Contracts that producers and workers share: names, parameters, results. No code of handlers.
 import { defineContract } from '@arq-ts/core/client'
 import { z } from 'zod'
 

@@ -1,4 +1,4 @@
-// Does not compile without its comments: each error stands at what is wrong.
+// Compiles only with its comments: TypeScript reports each error at the wrong value.
 import { Worker } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core/client'
 import { resize } from './contracts.js'

@@ -1,10 +1,10 @@
-// Commands of the pages' shell blocks: their verbs and flags exist.
+// Checks that the verbs and flags in the shell blocks of the pages exist.
 import { join } from 'node:path'
 import { root } from '../lib/command.mjs'
 import { say } from '../lib/say.mjs'
 import { pages, partsOf } from './pages.mjs'
 
-/** Commands of shell blocks whose verb or flags the command does not have, a line each. */
+/** Commands of shell blocks with unknown verbs or flags, one per line. */
 export async function unknownCommands() {
   const { runCommand } = await import(join(root, 'packages/cli/dist/cli.js'))
   const helps = new Map()

@@ -1,4 +1,4 @@
-// The pages that a reader follows, and what stands on them for the checks.
+// The pages that a reader follows, and their blocks and comments for the checks.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../lib/command.mjs'

@@ -1,6 +1,6 @@
-// Runs the blocks of one page, in their order, in one process: `node run-page.mjs FILE…`, with REDIS_PORT set. What stands on
-// the page as localhost:6379 is the Redis of that port. A block that runs a worker goes on while the next ones run, as in a
-// terminal of its own, until the page has ended.
+// Runs the blocks of one page, in their order, in one process: `node run-page.mjs FILE…`, with REDIS_PORT set. The address
+// localhost:6379 on the page stands for the Redis on that port. A block that runs a worker continues while the next blocks run,
+// as in a terminal of its own, until the page has ended.
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,7 +1,7 @@
 // Runs the TypeScript and JavaScript blocks of the pages against the packed packages, each page in a process of its own, on a
 // Redis of their own, in the order of the page.
 //
-// A block that cannot run here says why, in a comment before it that the page does not show:
+// A block that cannot run here has a comment with the reason before it, which the page does not show:
 //   <!-- not run: it needs a Qdrant; examples/canary runs one -->
 import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

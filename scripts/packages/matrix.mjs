@@ -10,10 +10,10 @@ const NODES = ['20', '22', '24']
 const TYPE_CHECK_LIMIT_S = 10
 const PRINTED = 'a.png at 800 px, 1970\nto ann: Welcome!'
 
-/** What differs between the projects of each kind: the manifest's type, and options of the compiler. */
+/** Differences between the kinds of projects: the type in the manifest, and options of the compiler. */
 const KINDS = {
   nodenext: { type: 'module', options: { module: 'nodenext', moduleResolution: 'nodenext' } },
-  // What a bundler's user compiles; Node runs it because the example's imports have extensions.
+  // The settings of a bundler's user; Node runs the output because the imports of the example have extensions.
   bundler: { type: 'module', options: { module: 'esnext', moduleResolution: 'bundler' } },
   cjs: { type: 'commonjs', options: { module: 'nodenext', moduleResolution: 'nodenext' } },
 }
@@ -102,7 +102,7 @@ export async function tryRow(row, { folders, runtimes, redisUrl, out }) {
   return seconds
 }
 
-/** Runs what was compiled. @throws Error unless it prints what the example prints */
+/** Runs the compiled example. @throws Error unless it prints the expected output */
 export async function runExample([command, ...args], folder, redisUrl) {
   const env = { ...process.env, REDIS_URL: redisUrl, NODE_NO_WARNINGS: '1' }
   const printed = await quietly(command, [...args, join(folder, 'dist/main.js')], {
@@ -113,7 +113,7 @@ export async function runExample([command, ...args], folder, redisUrl) {
   if (printed.trim() !== PRINTED) throw new Error(`it printed ${JSON.stringify(printed)}`)
 }
 
-/** Runs a program; gives the seconds of CPU that it and its children took. */
+/** Runs a program; returns the seconds of CPU that it and its children took. */
 async function cpuOf(command, args) {
   const script = `TIMEFORMAT='%U %S'; time "$0" "$@"`
   const output = await quietly('bash', ['-c', script, command, ...args])
@@ -125,7 +125,7 @@ async function cpuOf(command, args) {
     .reduce((sum, part) => sum + Number(part), 0)
 }
 
-/** Runtimes by their name: a command, or why there is none. */
+/** Runtimes by name: a command, or the reason why there is none. */
 export async function findRuntimes(out) {
   const found = {}
   const own = process.versions.node.split('.')[0]

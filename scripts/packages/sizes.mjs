@@ -1,4 +1,4 @@
-// The size budget: what each entry adds to a bundle, with all that it depends on, against the numbers in sizes.json.
+// Checks the size budget: the bytes that each entry adds to a bundle with all its dependencies, compared with sizes.json.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 
 const file = fileURLToPath(new URL('sizes.json', import.meta.url))
 const ALLOWED_GROWTH = 0.05
-/** Of an entry of a few constants. */
+/** Allowance for an entry of a few constants. */
 const ALLOWED_BYTES = 512
 /** The user's own, and what is loaded by a command line alone. */
 const LEFT_OUT = ['zod', 'tsx', 'chokidar', 'pino-pretty']
@@ -32,7 +32,7 @@ export async function sizesOf(entries, app) {
   return sizes
 }
 
-/** Sentences about entries that have outgrown their budget, or have none. */
+/** Sentences about entries that exceed their budget, or have none. */
 export function overBudget(sizes) {
   const budget = JSON.parse(readFileSync(file, 'utf8'))
   const how = 'if that is meant, run `pnpm sizes` and commit the numbers'

@@ -1,9 +1,9 @@
-// Judgements of a single tarball: publint, "are the types wrong", and what its manifest and source maps promise.
+// Checks of a single tarball: publint, "are the types wrong", and the files that its manifest and source maps name.
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { quietly, root } from '../lib/command.mjs'
 
-/** @throws Error that names what is wrong with a tarball. */
+/** Checks a tarball. @throws Error that names each problem. */
 export async function checkTarball({ name, tarball }, out) {
   await quietly(process.execPath, [join(root, 'node_modules/publint/src/cli.js'), 'run', tarball, '--strict'])
   // esm-only: Node 20.19 and newer can `require` an ES module.

@@ -1,5 +1,5 @@
 // Start-up of the packed packages compared with a process of Node that does nothing: medians of rounds in which each
-// contender runs once, so that a slower minute of the machine is everybody's.
+// contender runs once, so that a slow minute of the machine affects all of them.
 //
 //   node scripts/packages/start-up.mjs [--rounds 15] [--app FOLDER]     FOLDER: where the packages are installed already
 import { spawn } from 'node:child_process'
@@ -31,7 +31,7 @@ async function install() {
   return (await ensurePacked()).app
 }
 
-/** Each with the one it is compared with, and how many times its time it may take. */
+/** Contenders, each with its reference and the largest allowed ratio to it. */
 function contenders(app) {
   const file = (name, text) => {
     const path = join(app, name)
@@ -81,7 +81,7 @@ function contenders(app) {
 }
 
 async function measure(all) {
-  for (const { run } of all) await run() // what the file cache lacks, and what Node keeps compiled
+  for (const { run } of all) await run() // fills the file cache and the compile cache of Node
   const taken = all.map(() => [])
   for (let round = 0; round < rounds; round++) for (const [i, { run }] of all.entries()) taken[i].push(await run())
   return all.map((each, i) => ({
@@ -111,7 +111,7 @@ async function timed(cwd, args) {
   return { wall: wall * 1_000, cpu: (user + system) * 1_000 }
 }
 
-/** From the start of the process until its worker is registered. */
+/** Time from the start of the process until its worker is registered. */
 async function untilReady(app, args) {
   const { Redis } = createRequire(join(app, 'index.js'))('ioredis')
   const client = new Redis(`${redis.url}/6`)

@@ -41,7 +41,7 @@ export interface RoleOptions {
   perTick: number
   codec: 'msgpack' | 'pickle' | 'json'
   leaseMs?: number
-  /** Whether idle workers have jobs handed to them; default: the library's own. */
+  /** True to hand jobs to idle workers. Default: the default of the library. */
   handOff?: boolean
 }
 

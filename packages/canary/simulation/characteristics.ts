@@ -40,12 +40,12 @@ export interface Characteristics {
   errorRates: { perMinute: number; errorRate: number; runs: number; rolledBack: number }[]
   faults: FaultFigures[]
   lastWindow: { fault: Fault; perMinute: number; runs: number; promoted: number }[]
-  /** Healthy collections in surroundings that are not. */
+  /** Healthy collections in unhealthy surroundings. */
   kinds: { kind: Kind; perMinute: number; runs: number; rolledBack: number; undecided: number }[]
   samples: Sample[]
 }
 
-/** Zeros and ones with this mean, recorded by so many names. */
+/** Zeros and ones with this mean, recorded under each of so many names. */
 const recorded = (count: number, mean: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`metric${i}`, mean]))
 const guardsOn = (count: number, bound: { max: number } | { maxDropFromOld: number }) => ({
@@ -247,8 +247,8 @@ const SHORT_STAGES: Stage[] = [
 ]
 
 /**
- * A fault that begins up to five minutes before the last window does: one minute, or as long as the requests take that have to
- * rule a gross failure out.
+ * A fault that begins up to five minutes before the last window. That window is one minute, or the time that the requests take
+ * which have to rule out a gross failure.
  */
 export function lastWindowAt(fault: Fault, perMinute: number, runs: number): Characteristics['lastWindow'][number] {
   const outcomes = play(runs, (run) => ({

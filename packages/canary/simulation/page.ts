@@ -40,8 +40,8 @@ The stages take 210 minutes; the rest is time that the judge holds until its las
 
 ## Other healthy collections
 
-Each is at 60 % of its limits on average, where nothing else is said. At most 1 % may be rolled back, and all others are
-promoted.
+Unless its row states otherwise, each is at 60 % of its limits on average. At most 1 % may be rolled back, and all others must
+be promoted.
 
 ${table(
   [
@@ -89,9 +89,9 @@ A promotion here was decided before the fault showed in the last window: it had 
 
 ## Faults in the last window
 
-The fault begins up to five minutes before the last window of the last stage: its last minute, or its last 33 requests where
-those take longer. As many have to rule 30 % errors out before a promotion, with a probability of 1 in 100,000 to be wrong. A
-fault that only the last 20 have met is missed about once in 1,000 deployments at one or two requests a minute.
+The fault begins up to five minutes before the last window of the last stage: its last minute, or its last 33 requests if they
+take longer. That many requests must rule out 30 % errors before a promotion, with a probability of 1 in 100,000 to be wrong. A
+fault that only the last 20 requests meet is missed about once in 1,000 deployments at one or two requests a minute.
 
 ${table(
   ['requests a minute', ...Object.values(FAULT_NAMES).map((name) => `promoted: ${name}`)],

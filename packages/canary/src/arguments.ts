@@ -1,4 +1,4 @@
-/** Checks of what public functions and methods are given, worded as those of options are. */
+/** Checks of the arguments of public functions and methods, worded like the checks of options. */
 import { ArgumentsError } from '@arq-ts/core'
 import { checkOptions } from '@arq-ts/core/task-kit'
 import { z } from 'zod'

@@ -131,7 +131,7 @@ export class CanaryDeployments {
     }
   }
 
-  /** A deployment as it is now. Null where there is no such deployment. @throws ArgumentsError */
+  /** A deployment as it is now; null if there is no such deployment. @throws ArgumentsError */
   async status(id: string): Promise<DeploymentReport | null> {
     checkId('status', id)
     return readReport(this.#reports, id)

@@ -121,10 +121,10 @@ function watch(before: Deployment, stageStartedAtMs: number, observed: Observed,
   return advance(state, observed, nowMs)
 }
 
-/** A stage at its end that cannot be passed by now. */
+/** A stage that has reached its end and cannot be passed yet. */
 interface Inconclusive {
   why: string
-  /** Too little was seen; else what was seen looks bad. */
+  /** True if too few requests were seen; false if those that were seen look bad. */
   isUnseen: boolean
   /** Nothing that was seen is a reason for a roll-back: hardly anybody searches, or the newest requests are too few. */
   isBlameless: boolean

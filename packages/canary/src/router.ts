@@ -19,7 +19,7 @@ const TIMEOUT_MS = 250
 /** After a Redis that did not answer, `handle` does not ask it for this long. */
 const REST_MS = 1_000
 
-/** The default of options, which need no check. */
+/** Default of options; it needs no check. */
 const NO_OPTIONS = {}
 
 /** A route as it is stored, by the Python application's names. */

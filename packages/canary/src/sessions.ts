@@ -20,7 +20,7 @@ export const SESSION_S = 86_400
 const SCANNED = 1_000
 
 /**
- * The share a caller falls into, 0 to 99: the first 8 hex digits of md5 of `alias:caller`, as in Python.
+ * The percentile of a caller, 0 to 99: the first 8 hex digits of md5 of `alias:caller`, as in Python.
  *
  * @throws ArgumentsError
  */

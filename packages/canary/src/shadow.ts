@@ -43,7 +43,7 @@ function idsOf(answer: unknown): (string | number)[] {
  * Compares two rankings by their first `k` (default 10) ids. `overlap` is the share of ids that both have, 0 to 1;
  * `rankCorrelation` is Kendall's tau of those, -1 to 1, left out with fewer than two. Two empty rankings overlap fully.
  *
- * @throws ArgumentsError for a `k` that is no integer of at least 1.
+ * @throws ArgumentsError unless `k` is an integer of at least 1.
  */
 export function compareRankings(old: unknown, fresh: unknown, k = 10): Record<string, number> {
   checkArguments('compareRankings', kSchema, { k })

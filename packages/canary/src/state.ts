@@ -26,7 +26,7 @@ export function looksOf(state: Deployment): number {
   return plannedLooks(state.stages)
 }
 
-/** True where no stage that is judged comes after the current one: a stage without a duration is not. */
+/** True if no judged stage follows the current one; a stage without a duration is not judged. */
 export function isLastStage({ currentStage, stages }: Deployment): boolean {
   return stages.slice(currentStage + 1).every(({ durationMinutes }) => durationMinutes === 0)
 }

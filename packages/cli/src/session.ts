@@ -102,7 +102,7 @@ function unreachable(address: string, error: Error): CommandError {
   )
 }
 
-/** Who acts, for the audit: the user of the machine. */
+/** The actor for the audit log: the user of the machine. */
 export function actorOf({ env }: Pick<Io, 'env'>): string {
   return `${env.USER ?? env.LOGNAME ?? 'somebody'}@${hostname()}`
 }

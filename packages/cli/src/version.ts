@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 
 const manifest = createRequire(import.meta.url).resolve('@arq-ts/cli/package.json')
 
-/** The folder of the package. Modules of a bundle do not lie where their sources do, so none looks for a file beside itself. */
+/** The folder of the package. A bundle moves modules, so no module looks for a file next to itself. */
 export const packageFolder = dirname(manifest)
 
 /** The version of the package. */

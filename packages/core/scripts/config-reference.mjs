@@ -1,5 +1,5 @@
-// Writes what the sources say: a JSON schema of the configuration for editors, the table of its reference page, and the
-// page of arq's names. `--check` says whether both are up to date.
+// Generates three things from the sources: a JSON schema of the configuration for editors, the table of its reference page,
+// and the page of arq's names. `--check` fails unless they are up to date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configJsonSchema } from '@arq-ts/core/config'
@@ -31,7 +31,7 @@ const text = readFileSync(page, 'utf8').replace(
   /<!-- keys -->[^]*<!-- \/keys -->/,
   () => `<!-- keys -->\n\n${table}\n\n<!-- /keys -->`,
 )
-/** Where users of arq-ts write what each callable of arq takes. */
+/** The place in arq-ts for the parameters of each callable of arq. */
 const PLACES = {
   Worker: 'options of `new Worker()`',
   create_pool: 'options of `new Client()`',
@@ -59,8 +59,8 @@ const arqTables = Object.entries(ARQ_PARAMETERS).map(([callable, parameters]) =>
 )
 const arqPage = `# Names of arq
 
-Every parameter of arq 0.28 and its name here. A name of arq where one of ours is due is refused with ours. A test compares
-this page with the signatures of arq itself. What behaves differently is in [differences from arq](differences-from-arq.md).
+Every parameter of arq 0.28 and its name here. An option under its arq name is refused, and the message gives our name. A test
+compares this page with the signatures of arq. [Differences from arq](differences-from-arq.md) lists different behaviour.
 
 ${arqTables.join('\n\n')}
 `

@@ -5,7 +5,7 @@
 
 import { ArqError } from '@arq-ts/protocol/errors'
 
-// By name: a bundler does not carry `export *` of another package across files that entries share.
+// By name: bundlers lose an `export *` from another package in files that entries share.
 export {
   ArgumentsError,
   ArqError,

@@ -1,4 +1,4 @@
-// For the benchmark and the generated pages of this workspace alone; published packages have no such entry.
+// Only for the benchmark and the generated pages of this workspace; published packages have no such entry.
 export { ARQ_PARAMETERS } from './options/arq-names.ts'
 export { Broker } from './redis/broker.ts'
 export { loadDriver } from './redis/driver.ts'

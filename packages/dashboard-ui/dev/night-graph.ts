@@ -1,4 +1,4 @@
-/** The parts of the night that are younger than the others: flows, schedules made at run time, limits. */
+/** The newer parts of the night: flows, schedules made at run time, limits. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineTask, flow } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
@@ -116,7 +116,7 @@ export async function prepareGraphs(client: Client): Promise<void> {
   await startGallery(client)
 }
 
-/** What arrives in one second of the night. */
+/** Enqueues the jobs of one second of the night. */
 export async function continueGraphs(client: Client, second: number): Promise<void> {
   if (second % 90 === 45) await startReport(client)
   if (second % 600 === 300) await startGallery(client)

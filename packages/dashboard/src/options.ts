@@ -82,7 +82,7 @@ export interface DashboardOptions {
 
 const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'Expected a function')
 
-/** An object of options, which the client checks one by one. */
+/** An object of options; the client checks each of them. */
 const isTable = (value: unknown) => Object.prototype.toString.call(value) === '[object Object]'
 
 /** No promise of one, and no list. */

@@ -1,4 +1,4 @@
-/** The functions of the root entry, which check what monitors and tools hand them. Inside, arguments are known to fit. */
+/** The functions of the root entry, which check the arguments of monitors and tools. Internal callers need no checks. */
 
 import * as codec from './codec.ts'
 import type { CodecName } from './codec.ts'
@@ -49,18 +49,18 @@ function expectLimits(where: string, limits: unknown): void {
   expectFields(where, 'limits', limits, { maxPayloadBytes: bound, maxDecodedBytes: bound }, true)
 }
 
-/** The codec of a job's or a result's bytes by the first of them, or undefined when it is none of ours. @throws OptionsError */
+/** The codec of the bytes of a job or a result, by the first byte; undefined if it is none of ours. @throws OptionsError */
 export function codecOf(bytes: Uint8Array): CodecName | undefined {
   expectBytes('codecOf', bytes)
   return codec.codecOf(bytes)
 }
 
 /**
- * Any value by a codec.
+ * Encodes any value with a codec.
  *
  * @param maxBytes - Bytes of the payload at most. Default 64 MiB.
  * @returns A Buffer; in a browser, which has none, a plain Uint8Array.
- * @throws OptionsError; EncodeError for what the codec has no form for, and beyond `maxBytes` and 500 levels of nesting.
+ * @throws OptionsError; EncodeError for values that the codec cannot express, and beyond `maxBytes` and 500 levels of nesting.
  */
 export function encodeValue(value: unknown, name: CodecName, maxBytes?: number): Buffer {
   expectCodec('encodeValue', name)
@@ -70,9 +70,9 @@ export function encodeValue(value: unknown, name: CodecName, maxBytes?: number):
 }
 
 /**
- * The value of a payload, by the codec of its first byte.
+ * Decodes the value of a payload with the codec of its first byte.
  *
- * @throws OptionsError; DecodeError for what no codec reads, and beyond the limits on size, depth and memory.
+ * @throws OptionsError; DecodeError for bytes that no codec reads, and beyond the limits on size, depth and memory.
  */
 export function decodeValue(bytes: Uint8Array, limits?: PayloadLimits): { value: unknown; codec: CodecName } {
   expectBytes('decodeValue', bytes)
@@ -80,7 +80,7 @@ export function decodeValue(bytes: Uint8Array, limits?: PayloadLimits): { value:
   return codec.decodeValue(bytes, limits)
 }
 
-/** The bytes of a job. @throws OptionsError; EncodeError */
+/** Encodes a job. @throws OptionsError; EncodeError */
 export function encodeJob(record: JobRecord, name: CodecName, limits?: PayloadLimits): Buffer {
   expectFields('encodeJob', 'record', record, job)
   expectCodec('encodeJob', name)
@@ -89,10 +89,10 @@ export function encodeJob(record: JobRecord, name: CodecName, limits?: PayloadLi
 }
 
 /**
- * The bytes of a result.
+ * Encodes a result.
  *
- * @param payload - The job's own bytes, where they are at hand and of the same codec: what can be taken over from them
- *   as it stands is not written anew.
+ * @param payload - The job's own bytes, if they are available and of the same codec: parts that can be copied from them
+ *   unchanged are not encoded again.
  * @throws OptionsError; EncodeError
  */
 export function encodeResult(
@@ -108,21 +108,21 @@ export function encodeResult(
   return records.encodeResult(record, name, payload, limits)
 }
 
-/** The job of its bytes. @throws OptionsError; DecodeError */
+/** Decodes a job. @throws OptionsError; DecodeError */
 export function decodeJob(bytes: Uint8Array, limits?: PayloadLimits): { record: JobRecord; codec: CodecName } {
   expectBytes('decodeJob', bytes)
   expectLimits('decodeJob', limits)
   return records.decodeJob(bytes, limits)
 }
 
-/** The result of its bytes. Fields `q` and `id` may be missing, as in results of old versions of arq. @throws OptionsError; DecodeError */
+/** Decodes a result. Fields `q` and `id` may be missing, as in results of old versions of arq. @throws OptionsError; DecodeError */
 export function decodeResult(bytes: Uint8Array, limits?: PayloadLimits): { record: ResultRecord; codec: CodecName } {
   expectBytes('decodeResult', bytes)
   expectLimits('decodeResult', limits)
   return records.decodeResult(bytes, limits)
 }
 
-/** arq's line, in local time: `Nov-24 04:25:58 j_complete=1 j_failed=0 j_retried=0 j_ongoing=0 queued=0`. @throws OptionsError */
+/** Formats a health line as arq does, in local time: `Nov-24 04:25:58 j_complete=1 j_failed=0 j_retried=0 j_ongoing=0 queued=0`. @throws OptionsError */
 export function healthLine(at: Date, counts: HealthCounts): string {
   const isTime = Object.prototype.toString.call(at) === '[object Date]' && !Number.isNaN(at.getTime())
   expectArgument('healthLine', 'at', isTime, 'a Date', at)
@@ -130,7 +130,7 @@ export function healthLine(at: Date, counts: HealthCounts): string {
   return health.healthLine(at, counts)
 }
 
-/** Reads such a line back; undefined when it is not one. @throws OptionsError for what is no string. */
+/** Parses a health line; undefined for any other string. @throws OptionsError unless given a string. */
 export function parseHealthLine(line: string): HealthCounts | undefined {
   expectArgument('parseHealthLine', 'line', isString(line), 'a string', line)
   return health.parseHealthLine(line)

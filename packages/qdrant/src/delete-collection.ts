@@ -97,7 +97,7 @@ export function deletionTask(
   ways: Ways,
   options: DeleteCollectionOptions,
 ): Task<z.input<typeof params>, DeletionResult> {
-  // What is the task's own is checked by `defineTask`.
+  // `defineTask` checks the options of the task.
   const own = { maxTries: z.unknown().optional(), retry: z.unknown().optional() }
   const { maxTries, retry, ...rules } = checkOptions(
     'deleteCollectionTask',

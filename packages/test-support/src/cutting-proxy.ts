@@ -42,8 +42,8 @@ export class CuttingProxy {
   }
 
   /**
-   * Resolves when a command comes that matches. Neither that one nor what follows it on its connection reaches the server:
-   * whoever sent it can be killed at that very point.
+   * Resolves when a command arrives that matches. Neither that command nor later ones on its connection reach the server:
+   * the test can kill the sender at exactly that point.
    */
   holdAt(matches: (command: Buffer) => boolean): Promise<void> {
     return new Promise((reached) => (this.#hold = { matches, reached }))

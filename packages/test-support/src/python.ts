@@ -52,7 +52,7 @@ export function pythonCron(): Promise<string> {
   return environment(`cron-${cronsim}`, 'cronsim, arq, tzdata', pins)
 }
 
-/** The interpreter of a virtual environment with Celery, which users come from. */
+/** The interpreter of a virtual environment with Celery, from which users migrate. */
 export function pythonCelery(): Promise<string> {
   return environment(`celery-${PACKAGES.celery}`, 'celery', [`celery[redis]==${PACKAGES.celery}`])
 }

@@ -79,7 +79,7 @@ export class RedisCluster {
 
 async function startNode(): Promise<ClusterNode> {
   const server = await RedisServer.start({
-    // The cluster's own port is 10,000 higher by default, which may be none.
+    // The port of the cluster bus is 10,000 higher by default, which may exceed the range of ports.
     args: [
       ['--cluster-enabled', 'yes'],
       ['--cluster-announce-ip', '127.0.0.1'],

@@ -1,4 +1,4 @@
-/** Schemas of what the kit is given. */
+/** Schemas of the arguments of the kit. */
 
 import { checkOptions } from '@arq-ts/core'
 import type { AnyContract, AnyTask, CronJob, Logger } from '@arq-ts/core'
@@ -21,7 +21,7 @@ export const aCronJob = z.custom<CronJob>(
   'Expected a cron job made by cron()',
 )
 
-/** Fields of contexts; they are copied, so that an instance without fields of its own would be lost. */
+/** Fields of contexts. They are copied: an instance without own fields would be lost. */
 export const fields = z.custom<object>(
   (value) =>
     Object.prototype.toString.call(value) === '[object Object]' &&
@@ -48,7 +48,7 @@ const named = z.strictObject({
   ),
 })
 
-/** The name of a task's function. @throws OptionsError for what has none. */
+/** The name of a task's function. @throws OptionsError for a value without one. */
 export function functionNameOf(where: string, task: AnyContract | string): string {
   checkOptions(where, named, { task })
   return typeof task === 'string' ? task : task.name

@@ -34,7 +34,7 @@ export interface RunTaskOptions {
   onEmit?: (value: unknown) => void
   /** `ctx.log`. Default: silent. */
   logger?: Logger
-  /** Middleware around the call, as a client has it, and around the handler, as a worker has it. Default none. */
+  /** Middleware around the call, as in a client, and around the handler, as in a worker. Default none. */
   middleware?: readonly Middleware[]
 }
 

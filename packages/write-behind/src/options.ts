@@ -211,7 +211,7 @@ export function checkedArgument<S extends z.ZodType>(
 }
 
 /**
- * Checks the key of a method. Shown as it came: to `checkOptions` the value of a field called `key` is a secret.
+ * Checks the key of a method. The message shows the key, while `checkOptions` hides the value of a field called `key`.
  *
  * @throws OptionsError
  */

@@ -10,9 +10,9 @@ import type { Tally } from './tally.ts'
 import type { Window } from './windows.ts'
 
 /**
- * Errors come in bursts: half the minutes of a collection whose requests fail at 60 % of the limit may lie above it. So a
- * window of a few minutes is a breach only by a share that exceeds this multiple of the limit. Longer windows have the limit
- * itself, so that no excess stays unseen.
+ * Errors come in bursts: if requests of a collection fail at 60 % of the limit, half of its minutes may lie above the limit.
+ * So a window of a few minutes is a breach only if its share exceeds this multiple of the limit. Longer windows are compared
+ * with the limit itself, so that no excess stays unseen.
  */
 const BURST = { upToMinutes: 3, times: 1.25 }
 /** Share of requests that may be slower than the limit of a 95th percentile. */
@@ -36,7 +36,7 @@ export function checksOf(stage: Stage, rules: JudgingRules): Check[] {
 /** The share that a breach in this window exceeds. */
 function shareIn({ ageMinutes }: Window, limit: number): number {
   if (ageMinutes > BURST.upToMinutes) return limit
-  return Math.min(limit * BURST.times, (1 + limit) / 2) // all requests are more than any limit
+  return Math.min(limit * BURST.times, (1 + limit) / 2) // below 1 for a limit below 1: failures alone are a breach
 }
 
 function errorRate(limit: number): Check {

@@ -13,7 +13,7 @@ interface Bound {
   reason: (mean: number, oldMean: number | null) => string
 }
 
-/** Surroundings of a guard. */
+/** Context in which a guard is checked. */
 interface GuardSetting {
   weight: number
   minSamples: number

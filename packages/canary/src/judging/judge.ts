@@ -37,7 +37,7 @@ export interface Evidence {
   /** Number of looks in this deployment, this one included. */
   look: number
   plannedLooks: number
-  /** No stage that is judged comes after this one: what passes it is promoted. */
+  /** True if no judged stage follows: a collection that passes this one is promoted. */
   isLastStage: boolean
 }
 

@@ -1,15 +1,15 @@
 /**
- * The last requests before a promotion have to rule a gross failure out. Pure.
+ * Checks that the last requests before a promotion rule out a gross failure. Pure.
  *
- * At a trickle the last minutes hold a handful of requests, and a collection of which every third request fails looks
- * healthy by chance for a while. So the newest requests of the last stage, as many as it takes, may have so few failures
- * that a gross failure would show as few with a probability of at most `ALPHA`.
+ * With little traffic, the last minutes hold a handful of requests, and a collection that fails every third request may look
+ * healthy by chance for a while. So the newest requests of the last stage must have so few failures that a gross failure
+ * would show as few with a probability of at most `ALPHA`.
  */
 import { percent } from './findings.ts'
 import { binomialTail } from './statistics.ts'
 import type { Minute } from './tally.ts'
 
-/** A gross failure: this share of errors, or this multiple of the limit where that is more. */
+/** A gross failure: this share of errors, or this multiple of the limit if that is higher. */
 const GROSS = { share: 0.3, timesLimit: 6 }
 const ALPHA = 1e-5
 

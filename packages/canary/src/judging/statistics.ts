@@ -119,7 +119,7 @@ export interface Moments {
   max: number
 }
 
-/** The standard error of a mean; 0 of fewer than two values. */
+/** The standard error of a mean; 0 for fewer than two values. */
 export function standardError({ count, squares, sum }: Moments): number {
   return count < 2 ? 0 : Math.sqrt(Math.max(0, (squares - (sum * sum) / count) / (count - 1) / count))
 }
@@ -132,8 +132,8 @@ export interface Interval {
 
 /**
  * The confidence interval of a mean, each bound one-sided at `alpha`: the narrower of the empirical Bernstein bound, which
- * wins where values vary little, and, for values from 0 to 1, the Chernoff bound (Hoeffding 1963, theorem 1), which wins
- * where they are few. Each may be wrong with half of `alpha`.
+ * is narrower if values vary little, and, for values from 0 to 1, the Chernoff bound (Hoeffding 1963, theorem 1), which is
+ * narrower if there are few values. Each uses half of `alpha`.
  */
 export function meanInterval(seen: Moments, alpha: number): Interval {
   const mean = seen.sum / seen.count
@@ -146,7 +146,7 @@ export function meanInterval(seen: Moments, alpha: number): Interval {
   return { low: Math.max(bernstein.low, low), high: Math.min(bernstein.high, high) }
 }
 
-/** The mean nearest to `end` (0 or 1) of which the divergence of Kullback and Leibler to `mean` is at most `room`. */
+/** The mean nearest to `end` (0 or 1) whose Kullback–Leibler divergence from `mean` is at most `room`. */
 function chernoffBound(mean: number, room: number, end: 0 | 1): number {
   const part = (p: number, q: number) => (p === 0 ? 0 : p * Math.log(p / q))
   let [near, far] = [mean, end as number]

@@ -74,7 +74,7 @@ async function looksAt(perSecond: number): Promise<{ look: number; ping: number 
 
 const ms = (value: number) => `${value.toFixed(2)} ms`
 try {
-  await looksAt(10) // nobody's code is cold
+  await looksAt(10) // warms up the code
   for (const perSecond of [10, 5_000]) {
     const { look, ping } = await looksAt(perSecond)
     console.log(

@@ -113,7 +113,7 @@ describe.skipIf(why !== undefined)(`a canary by command, on a Qdrant${why ? ` (l
     expect(listed.deployments.map((each) => each.id)).toEqual(expect.arrayContaining([id, other]))
   }, 90_000)
 
-  test('prints the JSON that the reference documents, each verb of canary, cache and collections', async () => {
+  test('each verb of canary, cache and collections prints the JSON that the reference documents', async () => {
     const seen = new Set<string>()
     const answer = async <T>(noun: string, verb: string, ...args: string[]): Promise<T> => {
       seen.add(`${noun} ${verb}`)
@@ -175,7 +175,7 @@ describe.skipIf(why !== undefined)(`a canary by command, on a Qdrant${why ? ` (l
   }, 90_000)
 })
 
-/** Parts of @arq-ts/write-behind that are used here. */
+/** The parts of @arq-ts/write-behind that this test uses. */
 interface WriteBehindModule {
   WriteBehind: new (options: object) => {
     writeBehind(key: string, value: unknown, options: object): Promise<unknown>

@@ -29,7 +29,7 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
   let standby: Child
   let stopTraffic: () => Promise<void>
   let names: Scene['names']
-  /** Searches of the new collection: how they end, how many were sent to be counted, and how many surely were. */
+  /** Searches of the new collection: how they end, how many were sent for counting, and how many were surely counted. */
   let searches: { areFailing: boolean; sent: number; counted: number }
   const children: Child[] = []
 
@@ -83,7 +83,7 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     const outcome = { deploymentId, collection, latencyMs: 5, isError: isNew && searches.areFailing }
     await router.record(outcome).then(
       () => isNew && searches.counted++,
-      () => {}, // Redis is away: it may have been counted
+      () => {}, // Redis is away: the search may have been counted
     )
   }
 
@@ -221,7 +221,7 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
       const worker = await startWorker()
       const id = await start(quick([50, 3], [100, 0]))
       searches.areFailing = status === 'rolled_back'
-      // On a machine that is too busy for that within the stage, what ends it comes first.
+      // On a machine too busy for that within the stage, the stage ends first.
       await eventually(async () => searches.counted > 10 || (await deployments.status(id))!.decisions.length > 1, {
         timeoutMs: 30_000,
       })

@@ -31,7 +31,7 @@ const rules = {
 const caller = { userId: 'u' }
 const call = async () => []
 
-test('every exported function, constructor and method refuses what it cannot use, or is listed with a reason', async () => {
+test('every exported function, constructor and method refuses wrong arguments, or is listed with a reason', async () => {
   const redis = bench.database().url
   const aliases = new MemoryAliases()
   const client = bench.client()
@@ -43,7 +43,7 @@ test('every exported function, constructor and method refuses what it cannot use
   const unrefused = await unrefusedOf({
     exports: {
       ...all,
-      // What they are given second is the worker's own.
+      // The worker itself passes their second argument.
       createTasks: (options: unknown) => all.createTasks(options, environment),
       createMetrics: (options: unknown) => all.createMetrics(options, environment),
       createDeployments: (options: unknown) => all.createDeployments(options, { ...environment, client }),

@@ -20,7 +20,7 @@ const shapes = new Map(
 /** The verbs of the page, such as `canary ls`. */
 export const documentedVerbs = [...shapes.keys()].flatMap((name) => /^arq-ts (.+)$/.exec(name)?.[1] ?? [])
 
-/** Where an answer differs from its documented shape, a line each. */
+/** Differences between an answer and its documented shape, one per line. */
 export function differences(name: string, answer: unknown): string[] {
   if (!shapes.has(name)) return [`${name} is not documented`]
   return compare(shapes.get(name), answer, name)

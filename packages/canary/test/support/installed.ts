@@ -6,7 +6,7 @@ import { Child } from '@arq-ts/test-support'
 
 const main = fileURLToPath(new URL('../../../cli/dist/main.js', import.meta.url))
 const cli = new URL('../../../cli/dist/cli.js', import.meta.url).href
-/** The packages as an application has them that has installed them. */
+/** The packages as an application installs them. */
 const modules = fileURLToPath(new URL('../../../../examples/node_modules', import.meta.url))
 
 export interface Ran {
@@ -27,7 +27,7 @@ export class Installed {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(this.#folder, name), text)
   }
 
-  /** Runs the command that was built, in this process: one of its own for each verb would be dear. */
+  /** Runs the built command in this process: a process for each verb would be slow. */
   async run(...words: string[]): Promise<Ran> {
     const { runCommand } = (await import(cli)) as { runCommand: (words: string[], io: object) => Promise<number> }
     const text = { stdout: '', stderr: '' }
@@ -37,7 +37,7 @@ export class Installed {
     return { code, ...text }
   }
 
-  /** The answer of a verb; a failure is thrown. */
+  /** Returns the answer of a verb; throws its failure. */
   async json<T>(...words: string[]): Promise<T> {
     const { stderr, stdout } = await this.run(...words, '--json')
     if (stdout === '' || stdout.startsWith('{"ok":false')) throw new Error(`${words.join(' ')}: ${stdout}${stderr}`)

@@ -3,7 +3,7 @@ import { AliasManager } from '@arq-ts/qdrant'
 import type { TestQdrant } from '@arq-ts/qdrant/testing'
 import { CanaryDeployments } from '../../src/index.ts'
 
-/** An alias in front of the first of three collections, and whoever deploys. */
+/** An alias in front of the first of three collections, and the object that deploys. */
 export interface Scene {
   names: { alias: string; v1: string; v2: string; v3: string }
   aliases: AliasManager

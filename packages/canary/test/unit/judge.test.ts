@@ -226,7 +226,7 @@ describe('the last stage is passable', () => {
     const evidence = { minutes, nowMinute, look: 10, plannedLooks: 213, isLastStage: true }
     return judge({ ...stage, ...changes }, rules, evidence)
   }
-  /** One request a minute to either collection; those of the named minutes before the end failed. */
+  /** One request a minute to each collection; those of the named minutes before the end failed. */
   const trickle = (count: number, ...failed: number[]) =>
     Array.from({ length: count }, (_, i) =>
       minute(i, { requests: 1, errors: failed.includes(count - i) ? 1 : 0, latencyMs: 50 }, { requests: 1 }),
@@ -301,13 +301,13 @@ describe('several guards at once', () => {
   })
 })
 
-describe('what is missing is named', () => {
+describe('a decision names the missing traffic', () => {
   const of = (fresh: number, old: number) =>
     judged([minute(0, { requests: fresh, latencyMs: 50 }, { requests: old, latencyMs: 50 })])
-  test('as a lack of traffic where nobody searches', () => {
+  test('as a lack of traffic if nobody searches', () => {
     expect(of(3, 3)).toMatchObject({ missing: '3 of 20 requests seen at 50 %', isQuiet: true })
   })
-  test('as a lack of its share where the old collection is asked', () => {
+  test('as a lack of its share if users search the old collection', () => {
     expect(of(3, 300)).toMatchObject({ missing: '3 of 20 requests seen at 50 %', isQuiet: false })
   })
   const healthyOld = { requests: 27, latencyMs: 50 }

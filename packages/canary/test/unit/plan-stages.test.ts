@@ -75,7 +75,7 @@ describe('a stage at its end', () => {
       reason: expect.stringContaining('after 60 minutes of waiting') as string,
     })
   })
-  test('holds on, watched, for as long as nobody searches: too little traffic is no reason for a roll-back', () => {
+  test('holds and is watched until somebody searches: too little traffic is no reason for a roll-back', () => {
     const quiet = { ...seen(), minutes: [minute(29, few, { requests: 27, errors: 0, latencyMs: 50 })] }
     const later = at({}, 5_000, quiet)
     expect(later.next).toMatchObject({ status: 'running', ending: null, reason: '3 of 20 requests seen at 10 %' })

@@ -129,7 +129,7 @@ describe('the interval of a mean', () => {
     min: hits < count ? 0 : 1,
     max: hits > 0 ? 1 : 0,
   })
-  test('of zeros and ones is wrong with no more than its alpha, whatever their share', () => {
+  test('of zeros and ones is wrong with a probability of at most alpha, whatever their share', () => {
     for (const count of [1, 2, 5, 30, 200]) {
       for (const share of [0.01, 0.05, 0.3, 0.5, 0.9]) {
         for (const alpha of [0.1, 0.001]) {
@@ -145,7 +145,7 @@ describe('the interval of a mean', () => {
       }
     }
   })
-  test('of few values is much narrower than Bernstein’s, and of other numbers it is that', () => {
+  test('of few shares is much narrower than the Bernstein bound, and of other numbers equals that bound', () => {
     const few = ones(18, 60)
     const { low } = meanInterval(few, 1e-6)
     expect(low).toBeGreaterThan(0.05)

@@ -32,7 +32,7 @@ export function health(
     const checks = await Promise.all(queueNames.map((queueName) => lineCheck(session, queueName)))
     if (args.deep) {
       checks.push(...(await deepChecks(session, queueNames, args.maxAge)))
-      // Whoever names queues, or asks for one worker, wants to know of these alone.
+      // A user who names queues or one worker asks only about these.
       if (!args.queue?.length && !served) checks.push(...(await unservedChecks(session, queueNames)))
     }
     const ok = checks.every((check) => check.ok !== false)
@@ -93,14 +93,14 @@ async function deepChecks(session: Session, queueNames: readonly string[], maxAg
   return checks
 }
 
-/** Queues beside the known ones that have jobs, and to which no worker of either language listens. */
+/** Queues other than the known ones that have jobs and no worker of either language. */
 async function unservedChecks(session: Session, known: readonly string[]): Promise<Check[]> {
   const { client } = session
   const found = await client.queues.names({ ...searchOf(session), only: 'waiting' })
   const others = await client.queues.statsOf(found.names.filter((name) => !known.includes(name)))
   const checks = others.filter(nobodyListens).map(({ queueName, pending, deferred }): Check => {
     const jobs = pending > 0 ? `${countText(pending)} due` : `none due, ${countText(deferred)} deferred`
-    // A queue with work for later may have its worker then.
+    // A queue that has only deferred jobs may have a worker when they are due.
     return { check: `workers of ${queueName}`, ok: pending > 0 ? false : null, detail: `none: ${jobs}` }
   })
   if (!found.complete) checks.push({ check: 'other queues', ok: null, detail: UNSEEN_QUEUES })

@@ -221,7 +221,7 @@ function waitText({ about, by, since, waitsFor }: JobHold, nowMs: number): strin
   return `the ${by} ${about}${members}, since ${spanText(nowMs - since.getTime())}`
 }
 
-/** The limits that a running job has a place in, or those that its function declares. */
+/** The limits in which a running job has a place, or those that its function declares. */
 function limitsText({ limits, task }: JobDetails): string | null {
   if (limits.length > 0) return `has a place in ${limits.map(showId).join(', ')}`
   return task && task.limits.length > 0 ? `needs a place in ${task.limits.map(showId).join(', ')}` : null

@@ -10,7 +10,7 @@ import { styles } from '../style.ts'
 import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 
-/** Queues without a worker that are named below the table. */
+/** Number of queues without a worker that are named below the table. */
 const MAX_UNHEARD = 5
 
 const columns = (nowMs: number): readonly Column<QueueStats>[] => [

@@ -5,7 +5,7 @@ import { useCommand } from '../support/command.ts'
 const bench = useCommand()
 const noop = defineTask({ name: 'noop', handler: () => {} })
 
-test('a queue that nothing listens to is named by health, doctor and queue ls as soon as they are asked', async () => {
+test('health, doctor and queue ls name a queue without a worker immediately', async () => {
   const { redis, url } = bench.database()
   const logger = createLogger({ level: 'silent' })
   const worker = new Worker({ redis: url, tasks: [noop], queueName: 'default', logger, handleSignals: false })
@@ -22,7 +22,7 @@ test('a queue that nothing listens to is named by health, doctor and queue ls as
   }
   try {
     await redis.zadd('lost', Date.now() + 3_600_000, 'a')
-    // Its worker may be there when the job is due.
+    // A worker may listen by the time the job is due.
     expect(await health()).toMatchObject({ ok: true, about: { ok: null, detail: 'none: none due, 1 deferred' } })
     await redis.zadd('lost', Date.now() - 1, 'b')
     expect(await health()).toMatchObject({ ok: false, about: { ok: false, detail: 'none: 1 due' } })

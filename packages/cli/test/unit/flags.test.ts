@@ -13,7 +13,7 @@ interface Internals {
   }
 }
 
-/** Flags of `arq-ts worker`: the values that each may have, and what help says of it. */
+/** Flags of `arq-ts worker`: the values that each accepts, and its help text. */
 function workerFlags() {
   const grammar = build([], () => async () => {}) as unknown as Internals
   const { builder } = grammar.getInternalMethods().getCommandInstance().getCommandHandlers()['worker']!

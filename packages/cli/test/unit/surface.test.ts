@@ -2,10 +2,10 @@ import { unrefusedOf } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import * as cli from '../../src/index.ts'
 
-test('every exported function and constructor refuses what it cannot use', async () => {
+test('every exported function and constructor refuses wrong arguments', async () => {
   const unrefused = await unrefusedOf({
     exports: cli,
-    // A client and a worker come from core's own constructors; whether one is one is all that is checked.
+    // Constructors of core make a client and a worker; the functions check only that they got one.
     accepted: { queueMetrics: [{ queues: {} }, () => {}] },
     data: ['queueMetrics(0)'],
     passed: {},

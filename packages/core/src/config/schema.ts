@@ -218,7 +218,7 @@ export type TaskQueueInput = z.input<typeof taskQueueSchema>
 /** The settings, checked and with every default; durations in seconds. */
 export type TaskQueueConfig = z.output<typeof taskQueueSchema>
 
-/** The settings where nothing is given: the guide's defaults, else the worker's; durations in seconds. */
+/** The settings of an empty configuration: the defaults of the guide, else of the worker; durations in seconds. */
 export function taskQueueDefaults(): TaskQueueConfig {
   return taskQueueSchema.parse({})
 }

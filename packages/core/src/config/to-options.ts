@@ -10,7 +10,7 @@ import type { TaskQueueConfig } from './schema.ts'
 
 const ms = (seconds: number) => Math.round(seconds * 1_000)
 
-/** Where Redis is, as the option `redis` takes it. @throws ConfigError when a TLS file cannot be read. */
+/** The address of Redis, in the form of the option `redis`. @throws ConfigError when a TLS file cannot be read. */
 export function redisOptionsOf(config: TaskQueueConfig): RedisOptions | ClusterTarget {
   const url = new URL(config.redis_url)
   const username = config.redis_username ?? decodeURIComponent(url.username)
@@ -32,7 +32,7 @@ export function redisOptionsOf(config: TaskQueueConfig): RedisOptions | ClusterT
   if (url.protocol === 'unix:') return { ...options, path: url.pathname }
   const node = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 6379) }
   if (!config.cluster) return { ...options, ...node }
-  // A Cluster has database 0 alone.
+  // A Cluster has only database 0.
   const { db: _, ...nodeOptions } = options
   return { ...nodeOptions, cluster: [node] }
 }

@@ -5,7 +5,7 @@ import type { CronPauseRecord } from '../redis/cron-pauses.ts'
 import { cronOf } from './served-cron.ts'
 import type { ServedCron } from './served-cron.ts'
 
-/** A pause of a cron job that lasts. */
+/** A current pause of a cron job. */
 export interface CronPause {
   /** When it began; null where its entry in Redis does not say. */
   since: Date | null
@@ -18,9 +18,9 @@ export interface CronPause {
   because: string | null
 }
 
-/** A cron job of live arq-ts workers, or one that is paused and that none of them has. */
+/** A cron job of live arq-ts workers, or a paused one that none of them has. */
 export interface ListedCron extends Omit<ServedCron, 'schedule'> {
-  /** Its schedule as text; null where no live arq-ts worker has the cron job. */
+  /** Its schedule as a string; null if no live arq-ts worker has the cron job. */
   schedule: string | null
   /** Null while it ticks. */
   pause: CronPause | null

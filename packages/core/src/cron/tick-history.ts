@@ -33,11 +33,11 @@ export interface CronHistory extends Omit<ServedCron, 'schedule'> {
   schedule: string | null
   /** Its recorded ticks, at most 50, the oldest first. */
   ticks: JudgedTick[]
-  /** When it was paused, in unix ms; null while it ticks, or where nobody knows. */
+  /** Time of its pause, in unix ms; null while it ticks, or if the time is unknown. */
   pausedMs: number | null
   /** True while it is paused. */
   paused: boolean
-  /** Ticks of the schedule, in unix ms, that left no trace since the first recorded one, at most 200; none of a pause. */
+  /** Ticks of the schedule, in unix ms, that left no trace since the first recorded one, at most 200; none from a pause. */
   missed: number[]
 }
 

@@ -7,13 +7,13 @@ import { liveWorkers, pythonWorkers } from './live-workers.ts'
 
 /** Options of `client.cron.pause` and `client.cron.resume`. */
 export interface CronActOptions {
-  /** Name of who does it, for the audit. Default `client`. Null where the caller writes an audit entry of its own. */
+  /** Name of the actor, for the audit log. Default `client`. Null where the caller writes an audit entry of its own. */
   actor?: string | null
 }
 
 /**
- * Cron jobs of the fleet: `client.cron`. A pause holds for every arq-ts worker from its return on; of ticks that were
- * queued before, at most the one of the next seconds runs. Python workers know of no pause. Every method rejects with
+ * Cron jobs of the fleet: `client.cron`. A pause holds for every arq-ts worker once the call has returned; of ticks that
+ * were queued before, at most the one of the next seconds runs. Python workers ignore pauses. Every method rejects with
  * OptionsError for wrong arguments, RedisUnavailableError when Redis does not answer within the client's
  * `commandTimeoutMs`, and RedisReplyError when it refuses.
  */
@@ -42,14 +42,14 @@ export class CronJobs {
   }
 
   /**
-   * Ends the ticks of a cron job until `resume`, on all its schedules; one that no worker has yet may be paused as well.
-   * False when it was paused before. The audit entry is written first.
+   * Stops the ticks of a cron job on all its schedules until `resume`; no worker needs to have the cron job yet. Returns
+   * false if it was paused already. The audit entry is written first.
    */
   async pause(name: string, options: CronActOptions = {}): Promise<boolean> {
     return this.#act('pause', name, options)
   }
 
-  /** Lets a paused cron job tick from now on; what it left out is not made up for. False when it was not paused. */
+  /** Lets a paused cron job tick again; skipped ticks are not made up for. Returns false if it was not paused. */
   async resume(name: string, options: CronActOptions = {}): Promise<boolean> {
     return this.#act('resume', name, options)
   }

@@ -30,7 +30,7 @@ export interface WorkerEntry {
   functions: string[]
   /** Names of those that it runs under limits; undefined from versions that do not say. */
   limitedFunctions?: string[]
-  /** True where it asks for pauses of cron jobs before each tick; undefined from versions that do not. */
+  /** True if it checks for a pause before each tick of a cron job; undefined from versions that do not. */
   heedsCronPauses?: boolean
   /** Number of jobs it runs at a time. */
   maxJobs: number

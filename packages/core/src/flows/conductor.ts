@@ -28,11 +28,11 @@ export interface ConductorOptions {
 }
 
 /**
- * Looks after the flows of a namespace: a role that one worker has at a time, while there are flows. Workers move on the
- * flows of members that they run; the conductor does so for members that Python runs, and for what a worker left when it
- * died.
+ * Looks after the flows of a namespace: a role that one worker has at a time, while there are flows. Workers advance the
+ * flows of members that they run; the conductor does so for members that Python runs, and for work that a dead worker left
+ * undone.
  *
- * resting (no flow is under way: it sends nothing until it hears of one) ⇄ waiting (another worker has the lease)
+ * resting (no flow is in progress: it sends nothing until one begins) ⇄ waiting (another worker has the lease)
  * ⇄ looking (each flow, then a pause); → stopped
  */
 export class FlowConductor {
@@ -42,9 +42,9 @@ export class FlowConductor {
   #timer: NodeJS.Timeout | undefined
   #turning: Promise<void> = Promise.resolve()
   #state: 'resting' | 'waiting' | 'looking' = 'waiting'
-  /** True where it was the last to look: it is the first to look at the next flow. */
+  /** True if it was the last to look: it is then the first to look at the next flow. */
   #wasLast = false
-  /** True while flows that begin are announced to it. */
+  /** True while it listens for flows that begin. */
   #hears = false
   #ears: Promise<(() => void)[]> | undefined
   /** Queues that it listens to, and what ends that. */
@@ -126,7 +126,7 @@ export class FlowConductor {
     }
   }
 
-  /** Gives the lease back where it has it; what it has not heard of by now, it hears of. */
+  /** Releases the lease if it holds it; from now on it is notified of flows that begin. */
   async #rest(): Promise<number> {
     const { link, workerId } = this.#options
     this.#leave(new Set())

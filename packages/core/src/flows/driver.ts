@@ -29,8 +29,8 @@ export class FlowDriver {
   }
 
   /**
-   * Carries out tasks of a flow, those of some members or all, and what follows from them. Where a look at those after a
-   * member was left half done, that look is a task, too.
+   * Carries out tasks of a flow, for some members or all, and the tasks that follow. An unfinished look at the members after a
+   * member is a task, too.
    */
   async drive(flowId: string, members?: readonly string[]): Promise<void> {
     const { flowRecords: records } = this.#link
@@ -54,7 +54,7 @@ export class FlowDriver {
     }
   }
 
-  /** Ends members of which everything is known, and drives what is ready then; `onEnded` is called between the two. */
+  /** Ends members whose outcome is known, then drives the members that are ready; calls `onEnded` between the two. */
   async end(flowId: string, ends: readonly MemberEnd[], onEnded: () => void): Promise<void> {
     const { ready } = await this.#link.flowRecords.end(flowId, ends)
     onEnded()

@@ -128,8 +128,8 @@ class FlowPass implements Pass {
   }
 
   /**
-   * Notes the outcome, and what the handler has added, while the lease still holds. Where what it added cannot be noted,
-   * the job does not end: it runs again.
+   * Notes the outcome and the members that the handler added, while the lease still holds. If they cannot be noted, the job
+   * does not end: it runs again.
    */
   async ending({ aborted, result, success }: EndingJob): Promise<void> {
     const { id, member } = this.#mark

@@ -31,7 +31,7 @@ export interface JobHold {
 
 /** The function of a job, as its workers declare it. */
 export type JobTask = Pick<FunctionDefinition, 'isCron' | 'timeoutMs' | 'maxTries' | 'sandbox' | 'chunk'> & {
-  /** Names of the limits that its jobs start under. */
+  /** Names of the limits that bound the starts of its jobs. */
   limits: readonly string[]
 }
 
@@ -77,11 +77,11 @@ export interface JobDetails {
   hold: JobHold | null
   /** The schedule that enqueued it; null where none did, or where nobody knows any more. */
   schedule: string | null
-  /** Metadata of middleware that travels with it; null where there is none, or where nobody knows any more. */
+  /** Metadata of middleware that travels with the job; null if there is none, or if it is no longer known. */
   metadata: Readonly<Record<string, unknown>> | null
-  /** The flow whose member it is; null where it is in none, or where nobody knows any more. */
+  /** The flow of which it is a member; null if it is in none, or if that is no longer known. */
   flow: { flowId: string; member: string } | null
-  /** Its unique key, and whether it has that now; null where it has none, or where nobody knows any more. */
+  /** Its unique key, and whether it holds that key now; null if it has none, or if that is no longer known. */
   unique: { key: string; isOwner: boolean } | null
   /** Ids of the limits in which a running job has a place, as its worker last reported: `name`, or `name:key`. */
   limits: readonly string[]

@@ -21,7 +21,7 @@ export interface Circumstances {
   workers: readonly WorkerEntry[]
   /** Python workers of that queue. */
   python: readonly PythonWorker[]
-  /** The cron job whose tick it is by its id, where that is paused. */
+  /** The cron job whose tick it is, judged by its id, if that cron job is paused. */
   pausedCron?: { name: string; sinceMs: number | null }
 }
 
@@ -61,7 +61,7 @@ export function explain(job: JobDetails, circumstances: Circumstances): Reason[]
   ]
 }
 
-/** The parts that capabilities play in a job; what holds it back now is told by its time. */
+/** Checks of the capabilities that a job uses; the check `time` reports what holds it back now. */
 function partsOf({ schedule, flow, unique, limits, task, hold }: JobDetails): Reason[] {
   const reasons: Reason[] = []
   const add = (check: string, detail: string) => void reasons.push({ check, ok: true, detail })

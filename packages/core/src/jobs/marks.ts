@@ -1,4 +1,4 @@
-/** Reads what capabilities of arq-ts have put into a payload beside arq's fields. Pure: anybody may write a payload. */
+/** Reads the fields that capabilities of arq-ts add to arq's in a payload. Pure. Trusts nothing: anybody may write a payload. */
 
 import type { JobRecord } from '@arq-ts/protocol/jobs'
 
@@ -14,7 +14,7 @@ export interface JobMarks {
   uniqueKey: string | null
 }
 
-/** The marks in a payload; all null for one of Python's. */
+/** The marks in a payload; all null for a payload from Python. */
 export function marksIn({ mark }: Partial<Pick<JobRecord, 'mark'>>): JobMarks {
   const { metadata, schedule, flow, lock, unique } = mark ?? {}
   return {

@@ -178,7 +178,7 @@ export function checkFunction(where: string, argument: string, value: unknown): 
   if (typeof value !== 'function') throw refusal(where, argument, 'a function', value)
 }
 
-/** @throws OptionsError unless `value` is an AbortSignal or not given. */
+/** Checks an optional signal. @throws OptionsError unless `value` is an AbortSignal or undefined. */
 export function checkSignal(where: string, value: unknown): void {
   if (value !== undefined && !(value instanceof AbortSignal)) throw refusal(where, 'signal', 'an AbortSignal', value)
 }

@@ -1,11 +1,11 @@
-/** arq's parameters and where they are here: refusals, the reference page and the comparison with arq itself read this. */
+/** Parameters of arq with their counterparts here. Refusals, the reference page and the comparison with arq read this table. */
 
 /** A parameter of arq that has no counterpart: the reason, as the end of "Unknown option `x`: …". */
 interface Gone {
   readonly gone: string
 }
 
-/** Names of parameters by the callable of arq that takes them: ours (`tls.ca` is within an option), or why there is none. */
+/** Parameters by the callable of arq that takes them: our name (`tls.ca` is within an option), or the reason for none. */
 export const ARQ_PARAMETERS = {
   Worker: {
     functions: 'tasks',
@@ -124,8 +124,8 @@ export const ARQ_PARAMETERS = {
 type Parameters = Readonly<Record<string, string | Gone>>
 
 /**
- * The counterpart of a name of arq in the options that take it, or why it has none there; undefined for other names. A
- * name without a counterpart counts where most of its neighbours are known: `retry` is no option of `enqueue_job`.
+ * The counterpart of a name of arq in the options that take it, or the reason for none; undefined for other names. A name
+ * without a counterpart counts only if most of its neighbours are known: `retry` is no option of `enqueue_job`.
  */
 export function counterpartOf(name: string, known: readonly string[]): string | Gone | undefined {
   const isKnown = (ours: string | Gone | undefined) => typeof ours === 'string' && known.includes(ours.split('.')[0]!)

@@ -38,7 +38,7 @@ export const aFunction = z.custom<(...args: never[]) => unknown>(
   'Expected a function',
 )
 
-/** An object that has fields: no array, map or the like. */
+/** An object with fields: no array, map or the like. */
 export const aRecord = z.custom<Record<string, unknown>>(hasFields, 'Expected an object')
 
 /** True for an object that has all these methods. */

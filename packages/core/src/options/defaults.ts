@@ -21,7 +21,7 @@ const connection = {
   spinForReplies: 'auto',
 } as const satisfies DefaultsOf<ConnectionOptions>
 
-/** Options of a `Client` as they are where they are not given; durations in ms, undefined for those without a default. */
+/** Defaults of the options of a `Client`; durations in ms, undefined for options without a default. */
 export const clientDefaults = Object.freeze({
   ...connection,
   queueName: DEFAULT_QUEUE_NAME,
@@ -30,8 +30,8 @@ export const clientDefaults = Object.freeze({
 } as const) satisfies DefaultsOf<ClientOptions>
 
 /**
- * Options of a `Worker` as they are where they are not given, arq's where arq has the option but for `allowAbortJobs`;
- * durations in ms, undefined for those without a default. `queueReadLimit` follows from `maxJobs`.
+ * Defaults of the options of a `Worker`: arq's, except for `allowAbortJobs` and options that arq lacks; durations in ms,
+ * undefined for options without a default. `queueReadLimit` follows from `maxJobs`.
  */
 export const workerDefaults = Object.freeze({
   ...connection,
@@ -78,7 +78,7 @@ export const workerDefaults = Object.freeze({
   schedules: true,
 } as const) satisfies DefaultsOf<WorkerOptions>
 
-/** Jobs that a worker asks for in one poll where `queueReadLimit` is not given, as arq. */
+/** Number of jobs that a worker requests in one poll without `queueReadLimit`, as in arq. */
 export function queueReadLimitOf(maxJobs: number): number {
   return Math.max(5 * maxJobs, 100)
 }

@@ -1,4 +1,4 @@
-/** Values as callers give them: which objects carry fields, and words for what was given instead. */
+/** Checks for objects whose fields are options, and descriptions of wrong values for messages. */
 
 import type { core } from './zod.ts'
 import { maskText } from '../logging/secrets.ts'
@@ -7,8 +7,8 @@ type ZodType = core.$ZodType
 
 /**
  * True for an object whose fields can be read: a literal, frozen or not, one without a prototype or of another realm, a
- * module, an instance that has fields. False for what would be read as having none: a promise, a map, a date, an instance
- * whose state is private.
+ * module, an instance that has fields. False for an object that would seem to have none: a promise, a map, a date, an
+ * instance whose state is private.
  */
 export function hasFields(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
@@ -31,7 +31,7 @@ export function showValue(value: unknown): string {
   return typeof value === 'object' && value !== null ? kindOfObject(value) : String(value)
 }
 
-/** A value as the end of a refusal, with what to do where that is plain: "got `a Promise`; await it first". */
+/** The end of a refusal: the value, with a remedy if there is an obvious one: "got `a Promise`; await it first". */
 export function gotValue(value: unknown): string {
   return `got \`${showValue(value)}\`${value instanceof Promise ? '; await it first' : ''}`
 }
@@ -47,7 +47,7 @@ function kindOfObject(value: object): string {
     : 'an object'
 }
 
-/** The parts of a definition that lead from an object to what is in it. */
+/** The parts of a definition that lead from an object to its contents. */
 export interface Definition {
   readonly type: string
   readonly innerType?: ZodType
@@ -61,8 +61,8 @@ export interface Definition {
 export const WRAPPERS: ReadonlySet<string> = new Set(['optional', 'default', 'prefault', 'nullable', 'readonly'])
 
 /**
- * Places where a schema has an object of options, all of which may be left out, and the value has one without fields:
- * zod takes it for options of which none is given.
+ * Finds places where a schema expects an object of optional fields and the value has an object without fields, which zod
+ * would accept as empty options.
  */
 export function strangersIn(
   schema: ZodType | undefined,

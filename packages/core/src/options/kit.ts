@@ -16,8 +16,8 @@ const connectionSchema = z.strictObject({
 })
 
 /**
- * Opens a connection of our own. It reconnects; a call that fails is rejected. A Cluster client has the same
- * commands, and is typed as the one that most users have.
+ * Opens a separate connection. It reconnects; a call that fails is rejected. A Cluster client has the same commands,
+ * and has the type of the client that most users have.
  *
  * @throws OptionsError for a target that `redisOption` refuses.
  */

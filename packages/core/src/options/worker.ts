@@ -144,7 +144,7 @@ export type StateOf<Given extends object, Provided> = Given &
 export interface StateOptions<Given extends object, Provided> {
   /** Tasks that this worker runs. One that needs more of the context than `ctx` and `onStartup` provide does not compile. */
   tasks?: readonly (AnyTask & Needs<NoInfer<StateOf<Given, Provided>>>)[]
-  /** Cron jobs. One that needs more of the context than `ctx` and `onStartup` provide does not compile. */
+  /** Cron jobs. A cron job that needs more of the context than `ctx` and `onStartup` provide does not compile. */
   cron?: readonly (CronJob & Needs<NoInfer<StateOf<Given, Provided>>>)[]
   /** As in `WorkerOptions`. */
   ctx?: Given

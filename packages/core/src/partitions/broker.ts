@@ -11,8 +11,8 @@ export interface Place {
 }
 
 /**
- * The hot path over partitions. A call is split by the partitions of its jobs; each part is the very call that a
- * namespace in one piece makes. Calls that look for work name a place.
+ * The hot path over partitions. It splits a call by the partitions of its jobs; each part is the same call as in a
+ * namespace without partitions. Calls that look for work name a place.
  */
 export function spanBroker(spread: Spread<Broker>, placeOf: (name: string) => Place): Broker {
   const { all, home } = spread
@@ -28,11 +28,11 @@ export function spanBroker(spread: Spread<Broker>, placeOf: (name: string) => Pl
     hasKeyspaceListeners: true,
     faults: spanFaults(all.map((part) => part.faults)),
     dueJobs: home.dueJobs,
-    // A worker of several partitions has nothing handed to it.
+    // A worker of several partitions takes no hand-offs.
     waiting: home.waiting,
 
     enqueue: (calls, how) => spread.aligned(calls, jobIdOf, (part, own) => part.enqueue(own, how)),
-    // A node that is away must not hold up what lies on the others. Jobs that a late answer sets aside lapse by themselves.
+    // A node that is away must not hold up the other nodes. Reservations in a late answer lapse by themselves.
     reserve: (name, want, passOver, signal) => {
       const { part, queueName } = at(name)
       const none = () => ({ jobIds: [], nextDueMs: null, nowMs: home.clock.now() })

@@ -1,6 +1,6 @@
 import type { Subscriber } from '../redis/subscriber.ts'
 
-/** Those who wait for ends of jobs of one partition, which announces them together. */
+/** Callers that wait for ends of jobs of one partition, which announces several ends in one message. */
 export class Ends {
   readonly #subscriber: Subscriber
   readonly #channel: string
@@ -12,7 +12,7 @@ export class Ends {
     this.#channel = channel
   }
 
-  /** Calls `onEnd` when a job ends, until what this resolves with is called. Rejects as `Subscriber.listen` does. */
+  /** Calls `onEnd` when a job ends, until the returned function is called. Rejects like `Subscriber.listen`. */
   async listen(jobId: string, onEnd: () => void): Promise<() => void> {
     const waiting = this.#waiting.get(jobId) ?? new Set()
     this.#waiting.set(jobId, waiting.add(onEnd))
@@ -29,7 +29,7 @@ export class Ends {
     return stop
   }
 
-  /** An id with a space in it is not found here; who waits for it asks now and then, as all do. */
+  /** Misses ids that contain a space; callers that wait for one find the end by asking at intervals, as all do. */
   #heard(message: string): void {
     for (const jobId of message.split(' ')) for (const onEnd of this.#waiting.get(jobId) ?? []) onEnd()
   }

@@ -7,7 +7,7 @@ import type { UniqueJobs } from '../redis/unique-jobs.ts'
 import { chained, itself, jobIdOf, sumOf } from './spread.ts'
 import type { Members, Spread } from './spread.ts'
 
-/** Jobs one by one: each is asked for where it lies. */
+/** Single jobs: asks the partition of each. */
 export function spanJobs(spread: Spread<JobRecords>): JobRecords {
   const spanned: Members<JobRecords> = {
     read: (jobId, queueName) => spread.of(jobId).read(jobId, queueName),

@@ -1,7 +1,7 @@
 import { Keys } from '@arq-ts/protocol/jobs'
 import type { Placement } from './placement.ts'
 
-/** Keys of one partition; what is announced to workers that serve all of them goes over the channels of the namespace. */
+/** Keys of one partition; announcements to workers, which serve all partitions, use the channels of the namespace. */
 export class PartitionKeys extends Keys {
   readonly #namespace: Keys
   readonly #database: number
@@ -23,7 +23,7 @@ export class PartitionKeys extends Keys {
   }
 }
 
-/** Keys of a partitioned namespace: those of a job or a flow where it lies, all others in the first partition. */
+/** Keys of a partitioned namespace: keys of a job or a flow in its partition, all others in the first partition. */
 export class PartitionedKeys extends Keys {
   readonly #placement: Placement
   readonly #parts: readonly Keys[]

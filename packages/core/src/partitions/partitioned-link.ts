@@ -11,7 +11,7 @@ import { roughSize, spanDamagedKeys, spanDeadLetters, spanQueues, spanSurvey } f
 import { spanCronPauses, spanFlows, spanFlowWatch, spanLimits, spanSchedules, spanTicks } from './services.ts'
 import { Spread } from './spread.ts'
 
-/** Members of a link that stand for the namespace as a whole. What needs Redis of them uses the first partition. */
+/** Members of a link that represent the whole namespace. Those that need Redis use the first partition. */
 type OfNamespace =
   | 'calls'
   | 'clock'
@@ -37,7 +37,7 @@ type OfNamespace =
   | 'syncClock'
   | 'timeoutMs'
 
-/** Opens what a client or a worker needs of Redis: a namespace in one piece, or one of several partitions. @throws OptionsError */
+/** Opens a namespace for a client or a worker, with or without partitions. @throws OptionsError */
 export function openLinkTo(options: LinkOptions & { partitions: number }): Link {
   return options.partitions === 1 ? new Link(options) : new PartitionedLink(options)
 }
@@ -62,11 +62,11 @@ class PartitionLink extends Link {
 
 /**
  * A namespace of several partitions. Each is a namespace of its own, with the keys and the scripts of any other; all go over
- * one connection. The records of this link span them, so that whoever stands on a link need not know. What belongs to
- * no job (workers, recordings, orders) is in the first partition.
+ * one connection. The records of this link span them, so that users of a link need not know. Data that belongs to no job
+ * (workers, recordings, orders) is in the first partition.
  */
 export class PartitionedLink extends Link {
-  /** @throws OptionsError where the prefix has no hash tag. */
+  /** Opens the partitions. @throws OptionsError if the prefix has no hash tag. */
   constructor(options: LinkOptions & { partitions: number }) {
     const placement = new Placement(options.keyPrefix, options.partitions)
     const [home = ''] = placement.prefixes
@@ -81,7 +81,7 @@ export class PartitionedLink extends Link {
     Object.assign(this, this.#spanned({ placement, keys, places, parts }))
   }
 
-  /** Every member of a link but those that stand for the namespace as a whole. */
+  /** Makes every member of a link except those that represent the whole namespace. */
   #spanned(made: {
     placement: Placement
     keys: PartitionedKeys

@@ -4,13 +4,13 @@ import { within } from '../time/interruptible-wait.ts'
 export const PATIENCE_MS = 1_000
 
 /**
- * Asks partitions without waiting long for one whose node is away: while a call about it has no answer, no other is sent.
- * For questions that are asked again and again, and whose late answers nobody needs.
+ * Asks partitions without waiting long for one whose node is away: while a call to a partition is unanswered, it sends no
+ * other. For calls that are repeated often, and whose late answers are useless.
  */
 export class Patience<About> {
   readonly #unanswered = new Set<About>()
 
-  /** The answer to a call about a partition, or `otherwise` where none comes in time. Rejects with a call that fails in time. */
+  /** Returns the answer to a call to a partition, or `otherwise` if none comes in time. Rejects if the call fails in time. */
   async ask<R>(about: About, call: () => Promise<R>, otherwise: () => R): Promise<R> {
     if (this.#unanswered.has(about)) return otherwise()
     const answer = call()
@@ -25,7 +25,7 @@ export class Patience<About> {
   }
 }
 
-/** A signal that ends the attempts of a call which one failed attempt follows another for too long, or when `signal` does. */
+/** Makes a call with a signal that ends its attempts after `PATIENCE_MS`, or when `signal` fires. */
 export function impatient<R>(signal: AbortSignal | undefined, call: (signal: AbortSignal) => Promise<R>): Promise<R> {
   const controller = new AbortController()
   const stop = () => controller.abort()

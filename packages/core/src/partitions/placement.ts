@@ -1,12 +1,12 @@
-/** Where a job lies in a partitioned namespace: a pure function of its id, the same in every process and every version. */
+/** Maps a job to its partition: a pure function of the id, the same in every process and every version. */
 
 import { OptionsError } from '../errors.ts'
 
 /** Slots of a Redis Cluster. */
 const SLOTS = 16_384
-/** Partitions of one namespace at most. */
+/** Largest number of partitions of one namespace. */
 export const MAX_PARTITIONS = 256
-/** `:` and a time in unix ms, as the ids of ticks end. */
+/** `:` and a time in unix ms: the end of the ids of ticks. */
 const TICK_LENGTH = 14
 
 const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
@@ -16,7 +16,7 @@ const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
 })
 const utf8 = new TextEncoder()
 
-/** The slot that Redis Cluster gives a key: CRC16 of what stands in its first `{…}`, else of the whole key. */
+/** The slot that Redis Cluster gives a key: CRC16 of the text in its first `{…}`, or else of the whole key. */
 export function keySlot(key: string): number {
   const open = key.indexOf('{')
   const close = open === -1 ? -1 : key.indexOf('}', open + 1)
@@ -24,7 +24,7 @@ export function keySlot(key: string): number {
   let crc = 0
   for (let i = 0; i < hashed.length; i++) {
     const code = hashed.charCodeAt(i)
-    // Ids are ASCII, nearly all: these need no buffer.
+    // Nearly all ids are ASCII and need no buffer.
     if (code > 127) return slotOf(utf8.encode(hashed))
     crc = (crc << 8) ^ CRC16[((crc >> 8) ^ code) & 0xff]!
   }
@@ -54,7 +54,7 @@ export class Placement {
   }
 
   /**
-   * The partition of a job by its id, or of whatever else has a name: its slot in Redis Cluster, modulo the number of
+   * The partition of a job by its id, or of anything else by its name: its slot in Redis Cluster, modulo the number of
    * partitions. Ticks of one cron job or schedule, `<name>:<unix ms>`, lie together.
    */
   of(id: string): number {
@@ -72,8 +72,8 @@ export class Placement {
 }
 
 /**
- * The hash tag of a partition. The slots of N tags are spread as evenly as the slots of N nodes are: the first suffix is
- * taken that puts the slot into the middle half of the partition's share.
+ * The hash tag of a partition. The slots of N tags are spread as evenly as the slots of N nodes: the tag gets the first
+ * suffix that puts its slot into the middle half of the partition's share.
  */
 function tagOf(tag: string, index: number, partitions: number): string {
   const share = SLOTS / partitions

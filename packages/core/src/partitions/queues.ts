@@ -43,7 +43,7 @@ export function spanQueues(spread: Spread<QueueRecords>): QueueRecords {
   return spanned as QueueRecords
 }
 
-/** The number of members of queues for a health line: that of a partition whose node is away is as it was last known. */
+/** The number of members of queues for a health line; counts the last known number for a partition whose node is away. */
 export function roughSize(spread: Spread<QueueRecords>): (queueNames: readonly string[]) => Promise<number> {
   const patience = new Patience<QueueRecords>()
   const known = new Map<QueueRecords, number>()
@@ -106,7 +106,7 @@ export function spanDeadLetters(spread: Spread<DeadLetterRecords>): DeadLetterRe
       return counts
     },
     purge: async (jobIds) => sumOf(await spread.groups(jobIds, itself, (part, own) => part.purge(own))),
-    // Each partition keeps its share: no call counts the letters of all.
+    // Each partition keeps its share, since no call counts the letters of all.
     trim: ({ maxAgeMs, maxCount }) => {
       const share = { maxAgeMs, maxCount: Math.ceil(maxCount / spread.all.length) }
       return spread.sum((part) =>
@@ -127,7 +127,7 @@ function newestFirst(a: StoredDeadLetter, b: StoredDeadLetter): number {
   return b.failedAtMs - a.failedAtMs || (a.jobId < b.jobId ? 1 : -1)
 }
 
-/** Looks at the keys of all partitions, one after the other: each walks over the whole database. */
+/** Scans the keys of all partitions, one after the other: each scan covers the whole database. */
 export function spanSurvey(spread: Spread<KeySurvey>): KeySurvey {
   const spanned: Members<KeySurvey> = {
     queues: async (bounds, only) => foundIn(await spread.each((part) => part.queues(bounds, only))),
@@ -154,7 +154,7 @@ function foundIn(found: readonly FoundQueues[]): FoundQueues {
   }
 }
 
-/** Damaged keys: a key says by its prefix where it lies. */
+/** Damaged keys; the prefix of a key names its partition. */
 export function spanDamagedKeys(spread: Spread<{ prefix: string; damaged: DamagedKeys }>): DamagedKeys {
   const within =
     (prefix: string) =>

@@ -8,8 +8,8 @@ interface Settings {
 }
 
 /**
- * Refuses what a worker of a partitioned namespace cannot keep exact: what counts or compares over several jobs, where
- * these may lie in different partitions.
+ * Refuses options that a worker of a partitioned namespace cannot keep exact: those that count or compare several jobs,
+ * which may lie in different partitions.
  *
  * @throws OptionsError
  */

@@ -40,7 +40,7 @@ export function spanFlows(spread: Spread<FlowRecords>): FlowRecords {
   return spanned as FlowRecords
 }
 
-/** One worker looks after the flows of all partitions. */
+/** The flows of all partitions, for the one worker that looks after them. */
 export function spanFlowWatch(spread: Spread<FlowWatch>): FlowWatch {
   const { home } = spread
   const patience = new Patience<FlowWatch>()
@@ -64,7 +64,7 @@ export function spanFlowWatch(spread: Spread<FlowWatch>): FlowWatch {
   return spanned as FlowWatch
 }
 
-/** A schedule lies with its ticks, whose ids are `<name>:<unix ms>`. */
+/** Schedules. A schedule lies with its ticks, whose ids are `<name>:<unix ms>`. */
 export function spanSchedules(spread: Spread<ScheduleRecords>): ScheduleRecords {
   const at = (name: string) => spread.of(tickOf(name))
   const spanned: Members<ScheduleRecords> = {
@@ -88,13 +88,13 @@ export function spanTicks(spread: Spread<TickRecords>): TickRecords {
   return spanned as TickRecords
 }
 
-/** A pause stands in every partition, and each tick asks where it lies. */
+/** Pauses of cron jobs. A pause is stored in every partition; each tick checks its own. */
 export function spanCronPauses(spread: Spread<CronPauses>): CronPauses {
   const spanned: Members<CronPauses> = {
     all: async () => {
       const pauses = new Map<string, CronPauseRecord>()
       for (const part of await spread.each((each) => each.all())) {
-        // One that lasts anywhere lasts: a call that ended between two partitions is to be made again.
+        // A pause in any partition counts: a call that ended between two partitions must be repeated.
         for (const [name, pause] of part) if (pauses.get(name)?.untilMs !== null) pauses.set(name, pause)
       }
       return pauses
@@ -105,7 +105,7 @@ export function spanCronPauses(spread: Spread<CronPauses>): CronPauses {
   return spanned as CronPauses
 }
 
-/** The id of some tick of a name. */
+/** An id as ticks of this name have it. */
 function tickOf(name: string): string {
   return `${name}:0000000000000`
 }

@@ -1,12 +1,12 @@
 import type { Placement } from './placement.ts'
 
-/** The public members of a class: what stands for all partitions has every one of them, or does not compile. */
+/** The public members of a class. An object for all partitions must have every one of them to compile. */
 export type Members<T> = { [K in keyof T]: T[K] }
 
 /** One kind of records, once for each partition, and the ways in which a call spans them. */
 export class Spread<P> {
   readonly all: readonly P[]
-  /** The partition that keeps what belongs to no job: workers, recordings, orders. */
+  /** The partition with the data that belongs to no job: workers, recordings, orders. */
   readonly home: P
   readonly #placement: Placement
 
@@ -41,7 +41,7 @@ export class Spread<P> {
     )
   }
 
-  /** As `groups`, of calls that answer for each item; the answers stand in the order of the items. */
+  /** Like `groups`, for calls that answer for each item; the answers keep the order of the items. */
   async aligned<I, R>(
     items: readonly I[],
     idOf: (item: I) => string,

@@ -11,7 +11,7 @@ import type { Noted, QueueExamination } from './examination.ts'
 import type { QueueStats } from './queues.ts'
 import type { BrokenSchedule } from '../schedules/broken-schedules.ts'
 
-/** Due for longer without a worker, a deployment is no excuse any more. */
+/** A queue whose jobs are due for longer without a worker is not explained by a deployment. */
 const IDLE_MS = 60_000
 
 /** A problem, and its repair. */
@@ -50,7 +50,7 @@ export interface Finding {
   repair: string | null
   /** The number of things it is about. */
   count: number
-  /** The jobs (or workers, or schedules) it is about, at most 50,000 of them. */
+  /** Affected jobs, workers or schedules, at most 50,000 of them. */
   jobIds: string[]
   /** The damaged keys it is about. */
   damaged: Damage[]

@@ -114,7 +114,7 @@ export class Doctor {
         emptyDeadLetters.push(letter.jobId)
       }
     }
-    // Loaded here: it reads cron expressions, which few producers have.
+    // Loaded here: it parses cron expressions, which few producers use.
     const { brokenSchedules } = await import('../schedules/broken-schedules.ts')
     const staleHolds = await this.#staleHolds(all, seen.endlessHolds)
     const staleAborts = complete ? await this.#staleAborts(all) : []

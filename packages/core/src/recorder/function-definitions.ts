@@ -26,11 +26,11 @@ export interface FunctionDefinition {
   timeoutMs: number
   maxTries: number
   keepResultMs: number
-  /** Limits that its jobs start under, as its task declares them. */
+  /** Limits that bound the starts of its jobs, as its task declares them. */
   limits: DeclaredLimit[]
-  /** Where its jobs run apart from the worker's own thread; null where they do not. */
+  /** Kind of sandbox in which its jobs run; null if they run in the worker's own thread. */
   sandbox: 'thread' | 'process' | null
-  /** Bounds of the chunks in which its jobs run; null where each runs by itself. */
+  /** Bounds of the chunks in which its jobs run; null if each job runs by itself. */
   chunk: { size: number; waitMs: number } | null
   /** Its parameters as JSON Schema, in Python's positional order; null for a function without a schema. */
   params: object | null

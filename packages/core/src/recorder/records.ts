@@ -182,14 +182,14 @@ export function readDefinition(value: string | null): FunctionDefinition | null 
   const { size, waitMs } = bounds
   return {
     ...(read as unknown as FunctionDefinition),
-    // Versions before did not say these.
+    // Older versions did not write these.
     limits: Array.isArray(limits) ? (limits as FunctionDefinition['limits']).filter(isDeclared) : [],
     sandbox: sandbox === 'thread' || sandbox === 'process' ? sandbox : null,
     chunk: typeof size === 'number' && typeof waitMs === 'number' ? { size, waitMs } : null,
   }
 }
 
-/** Anybody may write a definition. */
+/** Reads a definition without trust: anybody may write one. */
 function isDeclared(limit: unknown): boolean {
   return typeof (limit as { name?: unknown } | null)?.name === 'string'
 }

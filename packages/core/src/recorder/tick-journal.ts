@@ -18,7 +18,7 @@ const MAX_PER_FLUSH = 100
 const TICK_ID = /^(.+):(\d{12,14})$/
 
 /**
- * The tick that a job is, by its id and its function (null: nobody knows it); null for another job, whose id may end in
+ * The tick that a job stands for, by its id and its function (null if unknown); null for another job, whose id may end in
  * digits as well.
  */
 export function tickOf(jobId: string, functionName: string | null): { name: string; atMs: number } | null {

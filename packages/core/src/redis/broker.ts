@@ -47,7 +47,7 @@ export class Broker {
   readonly #aborts: AbortedJobs
   readonly #spinner: ReplySpinner
   readonly #expiresExtraMs: number
-  /** False where nothing can be handed to idle workers: a cluster's channels do not say who listens. */
+  /** False if jobs cannot be handed to idle workers: the channels of a cluster do not show who listens. */
   #mayHandOff: boolean
   /** Offset of the id in an in-progress key, in bytes from 1. */
   readonly #idAt: number
@@ -89,7 +89,7 @@ export class Broker {
         () => calls.map(() => true),
         (error: unknown) => {
           if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
-          // This user may not use the keys of idle workers: the call was refused as a whole.
+          // This user may not access the keys of idle workers: Redis refused the whole call.
           this.#mayHandOff = false
           return this.enqueue(calls, options)
         },
@@ -355,7 +355,7 @@ interface RunOptions {
   signal?: AbortSignal | undefined
   /** The first argument is '1' when the call is sent again. */
   resentFlag?: boolean
-  /** Another call, to be sent from the second attempt on. */
+  /** Another call, sent from the second attempt on. */
   again?: () => [ScriptName, ScriptCall]
   /** The reply is due at once. */
   isBrief?: boolean

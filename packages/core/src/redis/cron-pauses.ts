@@ -2,7 +2,7 @@ import type { Keys } from '@arq-ts/protocol/jobs'
 import type { Calls } from './calls.ts'
 import { intact } from './damage.ts'
 
-/** Time for which an ended pause is kept, in ms: as long as a tick that it left out could still be made up for. */
+/** Time for which an ended pause is kept, in ms: the time within which a tick could still be made up for. */
 const ENDED_TTL_MS = 7 * 86_400_000
 /** Pauses of one cron job that are kept: the newest. */
 const MAX_SPANS = 32
@@ -11,7 +11,7 @@ const MAX_SPANS = 32
 export interface CronPauseSpan {
   /** When it began, in unix ms of Redis; null where the entry does not say: it is a pause all the same. */
   sinceMs: number | null
-  /** When it ended; null while it lasts. */
+  /** End in unix ms of Redis; null while it lasts. */
   untilMs: number | null
 }
 
@@ -37,7 +37,7 @@ export class CronPauses {
     return new Map(Object.entries(intact<Record<string, string>>(reply, {})).map(([name, text]) => [name, read(text)]))
   }
 
-  /** False where it is paused already. @throws RedisReplyError where the key holds another type of value. */
+  /** Begins a pause; false if there is one already. @throws RedisReplyError where the key holds another type of value. */
   async pause(name: string, nowMs: number): Promise<boolean> {
     const [text] = await this.#calls.pipeline([['hget', this.#keys.cronPauses, name]])
     if (isLasting(text)) return false
@@ -47,7 +47,7 @@ export class CronPauses {
     return true
   }
 
-  /** False where it is not paused. @throws RedisReplyError where the key holds another type of value. */
+  /** Ends a pause; false if there is none. @throws RedisReplyError where the key holds another type of value. */
   async resume(name: string, nowMs: number): Promise<boolean> {
     const [text] = await this.#calls.pipeline([['hget', this.#keys.cronPauses, name]])
     if (!isLasting(text)) return false

@@ -3,13 +3,13 @@ import { BatchGroups } from './batch-groups.ts'
 import type { EnqueueCall } from './broker-calls.ts'
 import type { ScriptValue } from './scripts.ts'
 
-/** First argument of a script that knows a repeated call, when an earlier one may have been received. */
+/** First argument of a script that recognizes repeated calls, for a call that may have been received before. */
 export const RESENT = '1'
-/** First argument of an enqueue whose ids were all drawn for it, sent for the first time. */
+/** First argument of the first attempt of an enqueue whose ids were all drawn for it. */
 const FRESH = '2'
 /** Time a worker has to take a job that is handed to it, in ms. */
 const HAND_OFF_MS = 1_000
-/** Jobs and payload bytes that are handed over at most: more of them are work for several workers. */
+/** Most jobs and payload bytes of one hand-off: more of them are work for several workers. */
 const MAX_HANDED = 16
 const MAX_HANDED_BYTES = 16_384
 

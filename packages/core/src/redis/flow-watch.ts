@@ -1,7 +1,7 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { Call, Calls } from './calls.ts'
 
-/** Flows of the list that are looked at together, to find those whose time is over. */
+/** Number of flows in one sample of the list, to find those that have expired. */
 const SWEEP_PAGE = 20
 
 /** Flows that have not ended, and the lease of the worker that looks after them. */
@@ -14,7 +14,7 @@ export class FlowWatch {
     this.#keys = keys
   }
 
-  /** True while a flow is under way. */
+  /** True while a flow is in progress. */
   async isNeeded(): Promise<boolean> {
     const [count] = await this.#calls.pipeline([['exists', this.#keys.flowWatch]])
     return count === 1
@@ -26,7 +26,7 @@ export class FlowWatch {
     return ids
   }
 
-  /** Takes a flow off the watch whose keys are gone. */
+  /** Removes a flow whose keys are gone from the watch. */
   async remove(flowId: string): Promise<void> {
     await this.#calls.pipeline([['zrem', this.#keys.flowWatch, flowId]])
   }
@@ -41,13 +41,13 @@ export class FlowWatch {
     return taken === 'OK'
   }
 
-  /** Gives the lease of the conductor back. */
+  /** Releases the lease of the conductor. */
   async resign(workerId: string): Promise<void> {
     const [holder] = (await this.#calls.pipeline([['get', this.#keys.flowConductor]])) as [string | null]
     if (holder === workerId) await this.#calls.pipeline([['del', this.#keys.flowConductor]])
   }
 
-  /** Takes flows whose time is over off the list: a sample of it, and another while many of a sample are gone. */
+  /** Removes expired flows from the list: checks one sample, and another while many of a sample have expired. */
   async sweep(): Promise<void> {
     const { flows } = this.#keys
     for (let gone = SWEEP_PAGE; gone > SWEEP_PAGE / 4;) {

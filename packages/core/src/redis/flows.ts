@@ -32,7 +32,7 @@ export interface MemberJob {
   queueName: string
 }
 
-/** Note of a worker on the end of a member: what it was, and what its handler has added. */
+/** Note of a worker on the end of a member: the outcome, and the members that its handler has added. */
 export interface MemberNote {
   outcome: MemberOutcome
   result: Uint8Array | null
@@ -49,9 +49,9 @@ export interface MemberEnd extends MemberJob {
 /** Progress of one call that ends members. */
 export interface EndedMembers {
   state: string
-  /** Members that have ended by it. */
+  /** Members that have ended by this call. */
   ended: number
-  /** Members that something is to be done about now. */
+  /** Members that need action now. */
   ready: string[]
   /** Members, from the first on, with which it is done: the others have to be given to another call. */
   done: number
@@ -171,7 +171,7 @@ export class FlowRecords {
     return all
   }
 
-  /** A part of what `end` does, by one call of a bounded length. Whatever it leaves, any later call finds. */
+  /** Does a part of the work of `end` in one call of bounded length. A later call finds the rest. */
   async endSome(flowId: string, members: readonly MemberEnd[], steps = FLOW_STEPS): Promise<EndedMembers> {
     const keys = this.#keys
     const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowOut(flowId), keys.flowTodo(flowId)]

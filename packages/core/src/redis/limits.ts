@@ -56,13 +56,13 @@ export interface LimitCounts {
 /** A job under a limit. */
 export interface LimitJob {
   jobId: string
-  /** `running`: it has a place. `offered`: a place is kept for it. `waiting`: it is held. */
+  /** `running`: it has a place. `offered`: a place is reserved for it. `waiting`: it is held. */
   state: 'running' | 'offered' | 'waiting'
-  /** Its queue; null for one that runs, whose place does not name it. */
+  /** Its queue; null for a running job, whose place does not name the queue. */
   queueName: string | null
-  /** The worker that runs it; null for one that does not run. */
+  /** The worker that runs it; null for a job that does not run. */
   workerId: string | null
-  /** The end of its place's lease, or of its offer; null for one that waits. */
+  /** The end of the lease of its place, or of its offer; null for a waiting job. */
   until: Date | null
 }
 
@@ -217,7 +217,7 @@ export class LimitRecords {
     })
   }
 
-  /** Jobs that have a place, are offered one, or wait: `most` of each at most. */
+  /** Jobs that have a place, are offered one, or wait; at most `most` of each. */
   async members(id: string, nowMs: number, most: number): Promise<LimitJob[]> {
     const live = [`(${nowMs}`, '+inf', 'WITHSCORES', 'LIMIT', 0, most]
     const replies = await this.#calls.pipeline([

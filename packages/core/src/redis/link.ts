@@ -57,7 +57,7 @@ export interface LinkOptions {
 
 /** Everything one client or worker needs of Redis: a connection for commands, one for channels, and what goes over them. */
 export class Link {
-  /** Links to the partitions of its namespace: itself, where that is in one piece. */
+  /** Links to the partitions of its namespace; only itself, if there are none. */
   readonly parts: readonly Link[] = [this]
   /** The number of members of queues, for a worker's health line. */
   readonly roughSize: (queueNames: readonly string[]) => Promise<number> = (queueNames) => this.queues.size(queueNames)
@@ -148,7 +148,7 @@ export class Link {
     this.schedules = new ScheduleRecords(connection, calls, keys, options.expiresExtraMs)
   }
 
-  /** The name of a queue as `broker` takes it where it looks for work: that of a partition where there are several. */
+  /** The name under which `broker` looks for work in a queue: that of a partition if there are several. */
   place(queueName: string): string {
     return queueName
   }

@@ -259,7 +259,7 @@ export class QueueRecords {
     let running = 0
     let firstIdle: number | null = null
     for (let offset = 0; offset < MAX_LOOKED_AT; offset += LOOK_PAGE) {
-      // Scores only where the first of them is looked for: they are half of the answer.
+      // Scores only for a search of the first one: they are half of the reply.
       const scores = firstIdle === null ? (['WITHSCORES'] as const) : []
       const [answer] = await this.#calls.pipeline([
         ['zrangeBuffer', key, min, max, 'BYSCORE', 'LIMIT', offset, LOOK_PAGE, ...scores],
@@ -285,7 +285,7 @@ export class QueueRecords {
     const reply = await this.#calls.readingScript('countHeld', keys, [ENDED_IN_PROGRESS])
     if (reply) {
       const [count, first, ...faulty] = reply.map(Number) as [number, number, ...number[]]
-      // An answer that lacks something must name the key.
+      // An incomplete answer must name the key.
       await this.#calls.attempt(faulty.map((at): Call => ['get', keys[at - 1]!]))
       return { count, idle: first - 1 }
     }

@@ -81,8 +81,8 @@ export class ScheduleRecords {
   }
 
   /**
-   * Schedules by their names; null where there is none, or where the key holds something else. One that lacks its
-   * `revision` is there: it has an empty one.
+   * Schedules by their names; null if there is none, or if the key holds something else. A schedule that lacks its
+   * `revision` counts, with an empty one.
    */
   async read(names: readonly string[]): Promise<(ScheduleRecord | null)[]> {
     const found: (ScheduleRecord | null)[] = []

@@ -49,7 +49,7 @@ export class Subscriber {
     return this.listenToBytes(name, (message) => listener(message.toString()))
   }
 
-  /** Listens like `listen` to messages that are no text. */
+  /** Listens like `listen`, to binary messages. */
   async listenToBytes(name: string, listener: Listener): Promise<() => void> {
     if (this.#closed) throw closed()
     const connection = this.#open()
@@ -65,7 +65,7 @@ export class Subscriber {
     return () => this.#unlisten(name, channel, listener)
   }
 
-  /** Calls back, in addition to `onUp`, when the connection is back after an outage. The answer ends that. */
+  /** Calls back, in addition to `onUp`, when the connection is back after an outage. Call the returned function to end that. */
   whenUp(listener: () => void): () => void {
     this.#whenUp.add(listener)
     return () => this.#whenUp.delete(listener)

@@ -85,7 +85,7 @@ const EXPECTED =
 const PREFIXED = 'settings without `keyPrefix`: give it as the option `keyPrefix` beside `redis`'
 
 const MAX_PORT = 65_535
-/** Options that ioredis hands to others as they are: these fail late, or in words of their own. */
+/** Options that ioredis passes on unchecked: wrong values fail late, or with messages of other libraries. */
 const TEXTS = ['host', 'path', 'username', 'password', 'name', 'sentinelUsername', 'sentinelPassword'] as const
 
 function checked(options: RedisOptions): RedisOptions {
@@ -103,14 +103,14 @@ function checked(options: RedisOptions): RedisOptions {
   return { ...options, ...(db == null ? {} : { db: Number(db) }), ...(port == null ? {} : { port: Number(port) }) }
 }
 
-/** True for a whole number from 0, as such or as digits, and for one that is not given. */
+/** True for a whole number from 0, given as a number or as digits, and for undefined. */
 function isWhole(value: unknown, max: number): boolean {
   if (value === undefined || value === null) return true
   if (typeof value !== 'number' && typeof value !== 'string') return false
   return value !== '' && Number.isInteger(Number(value)) && Number(value) >= 0 && Number(value) <= max
 }
 
-/** A number that is none, as it came. */
+/** Describes a value that is no valid number. */
 function kindText(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? `'${value}'` : kindOf(value)
 }
@@ -194,13 +194,13 @@ function isNodeRedisClient(value: object): boolean {
   )
 }
 
-/** True for a client of any version of ioredis or node-redis: no object of options. */
+/** True for a client of any version of ioredis or node-redis, which is no object of options. */
 export function isClientOfRedis(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   return isClusterClient(value) || isRedisClient(value) || isNodeRedisClient(value)
 }
 
-/** An instance of a class that shows no field: it would be taken for options of which none is given. */
+/** True for an instance of a class without visible fields: it would count as empty options. */
 function isStranger(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null
   const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null

@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts'
 import { runScript } from './scripts.ts'
 
 /**
- * The end of a request to enqueue a tick: `known` was queued or decided before, `paused` was left out since the cron job is
+ * The outcome of a request to enqueue a tick: `known` was queued or decided before, `paused` was left out since the cron job is
  * paused, `late` is past by more than `lateMs`, `overlap` was left out since the tick before is queued or runs.
  */
 export type TickOutcome = 'queued' | 'known' | 'paused' | 'late' | 'overlap'

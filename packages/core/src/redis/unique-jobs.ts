@@ -61,7 +61,7 @@ export class UniqueJobs {
     }
   }
 
-  /** The job that has a key now; null where none has, or where its record holds another type of value. */
+  /** The job that owns a key now; null if there is none, or if its record holds another type of value. */
   async ownerOf(key: string): Promise<string | null> {
     const [id] = await this.#calls.attempt([['hgetBuffer', this.#keys.unique(key), 'id']])
     return id instanceof Buffer ? readId(id) : null

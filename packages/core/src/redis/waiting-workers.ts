@@ -44,8 +44,8 @@ export class WaitingWorkers {
   }
 
   /**
-   * Takes the jobs of a hand-off, and puts one entry of the worker in the place of another one; '' is none. False for a
-   * job that the worker has lost. What is sent of these jobs over the same connection afterwards finds them taken.
+   * Takes the jobs of a hand-off, and replaces one entry of the worker with another; '' stands for none. False for a job
+   * that the worker has lost. Later calls for these jobs over the same connection find them taken.
    */
   async take(
     queueName: string,

@@ -7,13 +7,13 @@ import { believed } from './tick-plan.ts'
 /** A schedule that does not tick. */
 export interface BrokenSchedule {
   name: string
-  /** Reason, as a part of a sentence. */
+  /** The reason, as a part of a sentence. */
   problem: string
-  /** True where it ticks again once its version and the time of its last look are written anew. */
+  /** True if it ticks again once its version and the time of its last look are written again. */
   isRepairable: boolean
 }
 
-/** Finds schedules that cannot be read as they lie in Redis. */
+/** Finds schedules whose records in Redis cannot be read. */
 export async function brokenSchedules(link: Link): Promise<BrokenSchedule[]> {
   const names = await link.schedules.names()
   const records = await link.schedules.read(names)

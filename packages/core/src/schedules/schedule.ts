@@ -51,7 +51,7 @@ export interface Schedule {
   timeZone: string | null
   /** The distance of its ticks in ms; null where it ticks otherwise. */
   everyMs: number | null
-  /** The instant from which that distance counts; null where it ticks otherwise. */
+  /** The instant from which that distance counts; null if it ticks by another rule. */
   startAt: Date | null
   /** The instant of its only tick; null where it ticks otherwise. */
   at: Date | null

@@ -92,7 +92,7 @@ function packObject(call: Call, input: unknown, codec: CodecName): PackedCall {
   return { args: [], kwargs: arrival.toWire(cleaned, codec) as Bound }
 }
 
-/** Sent as the schema gives it, defaults and transforms included: Python has no schema that would. @throws ArgumentsError */
+/** Applies the schema with its defaults and transforms, since Python has no schema to apply. @throws ArgumentsError */
 function packOutput(call: Call, input: unknown, codec: CodecName): PackedCall {
   const { arrival, name, params } = call
   const given = named(call, input)
@@ -110,7 +110,7 @@ function packOutput(call: Call, input: unknown, codec: CodecName): PackedCall {
 /** An input by the names of its parameters. @throws ArgumentsError */
 function named(call: Call, input: unknown): Bound {
   const { name } = call
-  // A promise or a map has no fields, and would be a call without arguments.
+  // A promise or a map has no fields, and would count as a call without arguments.
   if (!hasFields(input)) {
     throw new ArgumentsError(`${name}() takes its parameters as one object, ${gotValue(input)}`)
   }

@@ -36,9 +36,9 @@ export function defineContract<Params extends Schema = Schema, Returns extends S
 }
 
 /**
- * Defines a function that Python workers run. `enqueue` checks its arguments by `params` and sends what the schema gives,
- * its defaults and transforms included, as keywords. They are written in `codec`, the one its workers read (default: the
- * client's); `job.result()` gives the output of `returns`, which reads Python's
+ * Defines a function that Python workers run. `enqueue` checks its arguments by `params` and sends the output of the
+ * schema, with its defaults and transforms, as keywords. It writes them in `codec`, which must be the codec of the workers
+ * (default: the client's); `job.result()` returns the output of `returns`, which reads Python's
  * values: a tuple for `z.tuple`, a string for `new Decimal`, a number for `z.bigint`.
  *
  * ```ts

@@ -158,7 +158,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const logs = recorder && new JobLogs(link.jobLogs, log, now)
   const recording = recorder && logs && new JobRecording(recorder, { journal, ticks: tickJournal }, logs, now)
   const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recording })
-  /** Each partition with the jobs in flight that lie there. */
+  /** Each partition with its jobs in flight. */
   const parts = link.parts.map((part) => ({
     part,
     jobs: link.parts.length === 1 ? slots : new SlotsOf(slots, (jobId) => link.partOf(jobId) === part),
@@ -353,7 +353,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   }
 }
 
-/** Settles jobs in batches: those of one partition, so that a node which is away holds up no others. */
+/** Settles jobs in batches, one for each partition, so that a node which is away holds up no others. */
 function settlerOf(link: Link, log: Logger): Pick<SettleBatcher, 'finish' | 'reschedule'> {
   if (link.parts.length === 1) return new SettleBatcher(link.broker, log)
   const settlers = new Map(link.parts.map((part) => [part, new SettleBatcher(part.broker, log)]))

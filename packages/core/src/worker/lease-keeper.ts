@@ -84,7 +84,7 @@ export class LeaseKeeper {
     if (this.#mayHaveLapsed()) await this.renewNow()
   }
 
-  /** True where leases may have lapsed, and no renewal is under way. */
+  /** True if leases may have lapsed and no renewal is in progress. */
   get isOverdue(): boolean {
     return this.#renewing === undefined && this.#mayHaveLapsed()
   }
@@ -131,8 +131,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * Ends the run of a job that another worker may have. One that is being settled, or was while the call was under way,
-   * learns of the loss from its settlement.
+   * Ends the run of a job that another worker may have taken. The settlement reports the loss for a job that is being
+   * settled, or was settled during the call.
    */
   lose(job: InFlightJob): void {
     if (!this.#slots.has(job) || job.isLost || job.phase === 'settling') return

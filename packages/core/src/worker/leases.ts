@@ -4,7 +4,7 @@ import type { InFlightJob } from './in-flight-job.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 
 /**
- * The leases of a worker: a keeper for each partition, so that a node which is away holds up no renewals but its own.
+ * The leases of a worker: a keeper for each partition, so that a node which is away holds up only its own renewals.
  *
  * stopped → started → stopped
  */
@@ -35,12 +35,12 @@ export class Leases {
     return this.#keeperOf(job).confirm(job)
   }
 
-  /** Ends the run of a job that another worker may have. */
+  /** Ends the run of a job that another worker may have taken. */
   lose(job: InFlightJob): void {
     this.#keeperOf(job).lose(job)
   }
 
-  /** To be awaited before work is looked for; see `LeaseKeeper`. One partition of several is not waited for without end. */
+  /** Resolves when the worker may look for work; see `LeaseKeeper`. With several partitions, the wait for one is bounded. */
   async afterSleep(): Promise<void> {
     const [only, ...others] = this.#keepers
     if (others.length === 0) return only!.afterSleep()

@@ -284,7 +284,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
   async #drain(): Promise<void> {
     const { chunks, cron, executor, handOff, link, reporter, sandboxes, schedules, slots } = this.#parts
     cron.stop()
-    // Where Redis is away, what is handed over meanwhile is due again within a second.
+    // If Redis is away, jobs handed over meanwhile are due again within a second.
     if (handOff) await within(handOff.stop(), link.connection.isReady ? END_WAIT_MS : 0)
     sandboxes.drain()
     for (const each of schedules) void each.stop()

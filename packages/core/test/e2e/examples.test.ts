@@ -104,13 +104,13 @@ describe('the examples', () => {
     await database.release()
   })
 
-  /** Those that need more than a Redis, by the package whose tests run them. */
+  /** Examples that need more than a Redis, by the package whose tests run them. */
   const elsewhere = { canary: 'canary', 'delayed-deletion': 'qdrant', 'write-behind': 'write-behind' }
   const withPython = ['from-arq', 'from-celery', 'python-values']
   const byStart = ['mixed-fleet', 'three-tasks']
   const byPackageCheck = ['typescript']
 
-  test('are all run: here, by the tests of a package, by npm start, or by the check of the packed packages', () => {
+  test('all run: here, in the tests of a package, by npm start, or in the check of the packed packages', () => {
     const folders = readdirSync(examples, { withFileTypes: true }).filter(
       (entry) => entry.isDirectory() && entry.name !== 'node_modules',
     )

@@ -8,7 +8,7 @@ const script = fileURLToPath(new URL('fixtures/spreading-worker.mjs', import.met
 /** More than two calls of flow-note.lua carry, and more than one call of flow-end.lua admits. */
 const KIDS = 1_100
 
-/** Calls of a worker at which it is killed, before they reach Redis; true where what its run added counts all the same. */
+/** Calls at which the worker is killed before they reach Redis; true if the members that its run added still count. */
 const points = [
   ['flowNote', 2, false],
   ['flowNote', 3, false],
@@ -44,7 +44,7 @@ test.concurrent.each(points)(
       await victim.exited
       await start(database.url)
       const count = isCounted ? KIDS : 2
-      // All that ran were added by one try; a slow machine may lose a lease more.
+      // One try added all members that ran; a slow machine may lose one more lease.
       const ran = (await run.result({ timeoutMs: 60_000 })) as Record<string, string>
       expect(Object.values(ran)).toEqual([String(count)])
       expect(Object.keys(ran).includes('of try 1')).toBe(isCounted)

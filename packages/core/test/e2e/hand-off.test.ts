@@ -49,7 +49,7 @@ describe('a job that is handed to a worker', () => {
     return child
   }
 
-  test('and killed before it takes the job runs elsewhere a second later, on its first try', async () => {
+  test('runs elsewhere a second later, on its first try, if the worker is killed before it takes the job', async () => {
     const doomed = await waitingWorker()
     doomed.kill('SIGSTOP')
     const job = await client.enqueue('hold', ['a'])
@@ -61,13 +61,13 @@ describe('a job that is handed to a worker', () => {
     expect(await job?.result({ timeoutMs: 10_000 })).toEqual(['first', 1])
   })
 
-  test('and stopped past its time is not run by it when it continues, nor is the next one lost', async () => {
+  test('does not run on a worker that was stopped past the time of the hand-off, and the next job is not lost', async () => {
     const frozen = await waitingWorker()
     frozen.kill('SIGSTOP')
     const handed = await client.enqueue('hold', ['b'])
     expect(await handed?.status()).toBe('in_progress')
     const others = await client.enqueue('echo', [1])
-    expect(await others?.status()).toBe('queued') // one hand-off is all that a worker gets until it answers
+    expect(await others?.status()).toBe('queued') // a worker gets one hand-off until it answers
     const heir = await startWorker()
     await heir.line(/^holding b try=1/)
     expect(await others?.result({ timeoutMs: 10_000 })).toBe(1)
@@ -78,7 +78,7 @@ describe('a job that is handed to a worker', () => {
     expect(frozen.lines.filter((line) => line.startsWith('holding'))).toEqual([])
   })
 
-  test('and stopped past its time runs it all the same where nobody else took it, once', async () => {
+  test('runs once on a worker that was stopped past the time of the hand-off, if nobody else took it', async () => {
     const frozen = await waitingWorker()
     frozen.kill('SIGSTOP')
     const job = await client.enqueue('hold', ['c'])
@@ -101,7 +101,7 @@ describe('a job that is handed to a worker', () => {
     else await expect(result).rejects.toThrow('max 1 retries exceeded')
   })
 
-  test('is none while its channel is cut off, and again once the worker listens', async () => {
+  test('is not handed over while the channel is cut off, and is handed over once the worker listens again', async () => {
     const worker = await waitingWorker()
     await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     const job = await client.enqueue('echo', [1])

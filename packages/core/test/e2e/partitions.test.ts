@@ -57,7 +57,7 @@ async function work(tasks: ReturnType<typeof defineTask>[], more: WorkerOptions 
   return worker
 }
 
-test('jobs, batches, unique keys and flows work on all nodes, and every node has its share', async () => {
+test('jobs, batches, unique keys and flows work on all nodes, and every node gets its share', async () => {
   const client = connect()
   const outcomes = await client.enqueueMany(ids(300, 'all').map((jobId) => ['echo', [jobId], { jobId }] as const))
   expect(outcomes.filter(({ status }) => status === 'queued').length).toBe(300)
@@ -106,11 +106,11 @@ test('jobs of a worker that is killed run again on another, in every partition',
   doomed.kill('SIGKILL')
   await doomed.exited
   await start()
-  // One at a time at first: a job whose worker died may have killed it.
+  // One at a time at first: the job may have killed its worker.
   for (const jobId of jobIds) expect(await client.job(jobId).result({ timeoutMs: 60_000 })).toBe(2)
 }, 120_000)
 
-/** A task that waits to be released, and the ids that wait; a signal that fires ends the wait. */
+/** A task whose runs wait until they are released or their signal fires, and the ids that wait. */
 function holding() {
   const running = new Set<string>()
   const lost = new Set<string>()
@@ -133,7 +133,7 @@ function sorted(jobIds: readonly string[], node: ClusterNode): [there: string[],
   return [jobIds.filter((id) => nodeOf(id) === node), jobIds.filter((id) => nodeOf(id) !== node)]
 }
 
-test('a primary that dies is waited for, and its replica settles what ran', async () => {
+test('workers wait for a primary that dies, and its replica settles the jobs that ran', async () => {
   const hold = holding()
   const client = connect()
   await work([hold.task as never, echo as never])
@@ -151,7 +151,7 @@ test('a primary that dies is waited for, and its replica settles what ran', asyn
     expect(await client.job(jobId).result({ timeoutMs: 60_000 })).toBe(jobId)
 }, 120_000)
 
-test('a node that stays away holds up nothing that lies on the others: jobs start, leases are renewed, ends are stored', async () => {
+test('a node that stays away does not hold up the others: jobs start, leases are renewed, ends are stored', async () => {
   const victim = cluster.primaries[1]!
   const hold = holding()
   const client = connect()

@@ -66,7 +66,7 @@ describe('a paused cron job', () => {
     expect(await client.history.audit()).toHaveLength(1)
   })
 
-  test('does not make up for what it left out, and does for what was missed before', async () => {
+  test('does not make up for ticks that the pause left out, but for ticks that were missed before', async () => {
     const client = bench.client()
     const { redis } = bench.database()
     const at = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 600_000)

@@ -10,7 +10,7 @@ import { loadConfig } from '../../src/config/index.ts'
 import * as arq from '../../src/index.ts'
 import { silent } from './support.ts'
 
-/** The password of the server, which no error may have: messages, causes and fields go to logs and trackers. */
+/** The password of the server, which no error may contain: messages, causes and fields go to logs and trackers. */
 const SECRET = 'hunter2-of-redis'
 
 let server: RedisServer
@@ -38,7 +38,7 @@ const fail = arq.defineTask({
     throw how === 'final' ? new arq.NonRetryableError('no use') : new TypeError('boom')
   },
 })
-/** Ends by its signal, and hands out the reason. */
+/** Ends when its signal fires, and passes on the reason. */
 const wait = arq.defineTask({
   name: 'wait',
   maxTries: 1,
@@ -98,7 +98,7 @@ interface Produced {
   make: () => Promise<unknown>
   /** The parts that its message must have. */
   words: RegExp
-  /** True where something else is the reason, which `cause` has. */
+  /** True if the error has a `cause`. */
   hasCause?: boolean
 }
 
@@ -348,7 +348,7 @@ const elsewhere: Record<string, string> = {
   ARQ_TEST_QUEUE: 'testkit',
 }
 
-describe('an error, as a program meets it, says what happened to what, and no secret:', () => {
+describe('an error in a real program says what happened, and to what, without secrets:', () => {
   const cases = [...Object.entries(produced).map(([code, each]) => [code, '', each] as const), ...variants]
   test.each(cases)('%s %s', async (code, _, { make, words, hasCause = false }) => {
     const error = (await make()) as arq.ArqError
@@ -362,7 +362,7 @@ describe('an error, as a program meets it, says what happened to what, and no se
   })
 })
 
-test('every code of the reference page is met, here or by the tests of its package', () => {
+test('every code of the reference page occurs, here or in the tests of its package', () => {
   const page = readFileSync(new URL('../../../../docs/reference/errors.md', import.meta.url), 'utf8')
   const sections = page.split(/^## /m).slice(1)
   const listed = new Map(sections.map((section) => /^`(\w+)`\n`(\w+)`/.exec(section)!.slice(1) as [string, string]))

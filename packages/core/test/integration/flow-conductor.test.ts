@@ -230,14 +230,14 @@ describe('the conductor', () => {
     const second = await bench.worker({ tasks })
     await first.stop()
     await eventually(async () => (await redis.get('arq:flow-conductor')) === second.id)
-    // With the last flow its role ends, and with the next it is there again.
+    // Its role ends with the last flow and begins again with the next one.
     await run.cancel()
     await eventually(async () => (await redis.exists('arq:flow-conductor')) === 0)
     await bench.client().start(f)
     await eventually(async () => (await redis.get('arq:flow-conductor')) === second.id)
   })
 
-  test('sends nothing while no flow is under way, and hears of the first one', async () => {
+  test('sends nothing while no flow is in progress, and is notified of the first one', async () => {
     const { redis } = bench.database()
     const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
     const asked = { count: 0 }

@@ -43,7 +43,7 @@ class Twin {
   /** Members whose job is gone, and whose end nobody has noted: their worker was killed then, or is Python's. */
   readonly #unnoted = new Map<string, MemberOutcome>()
   readonly #runs = new Map<string, number>()
-  /** What members have added whose end is to be noted. */
+  /** Members that were added by members whose end is not noted yet. */
   readonly #added = new Map<string, FlowGraph>()
   readonly #notedInVain = new Set<string>()
   readonly model: FlowMachine
@@ -109,9 +109,9 @@ class Twin {
     this.#running.add(key)
   }
 
-  /** A run that is noted, and whose worker dies then: the job runs again, and what that run had added does not count. */
+  /** A run whose worker dies after its note: the job runs again, and the members that the run added do not count. */
   async noteInVain(key: string): Promise<void> {
-    // A job that is gone without a result has ended as its note says, whoever ran it last.
+    // A job that is gone without a result has ended as its note says, no matter which worker ran it last.
     if (this.outcomes.get(key) === 'unknown') return
     const { added } = this.#drawKids(key)
     const note = { outcome: 'success', result: this.#result(key, 'success'), added } as const
@@ -132,7 +132,7 @@ class Twin {
       const note = { outcome: planned, result, added: planned === 'success' ? added : [] }
       const lost = { ...this.#claim(key), token: 'lost' }
       expect(await link.flowRecords.note(this.flowId, key, lost, { outcome: 'failure', result: null })).toBe(false)
-      // As finish.lua has it, a lease that lapsed is still this worker's while nobody else has taken the job.
+      // As in finish.lua, a lapsed lease still belongs to this worker until somebody else takes the job.
       if (this.#next() < 0.2) await database.redis.del(`arq:in-progress:${id}`)
       expect(await link.flowRecords.note(this.flowId, key, this.#claim(key), note)).toBe(true)
       this.#added.set(key, graph)
@@ -157,14 +157,14 @@ class Twin {
     const known = result ? outcome : undefined
     const end = { ...own, outcome: known, otherwise: 'unknown' as const, result: result ?? undefined }
     this.#endModel(key, outcome)
-    // A few steps of it, by who dies then; it is left to the conductor, or done again by another.
+    // A few steps by a worker that then dies; the conductor or another worker continues.
     for (let parts = Math.floor(this.#next() * 4); parts > 0; parts--)
       await link.flowRecords.endSome(this.flowId, [end], 1)
     if (this.#next() < 0.3) {
       await this.#driver.look(this.flowId)
       this.#driveModel()
     } else {
-      // Twice, and once more for one that has not ended: only the first changes anything.
+      // Twice, and once more for a member that has not ended: only the first call changes anything.
       await link.flowRecords.end(this.flowId, [end])
       await link.flowRecords.end(this.flowId, [end])
     }

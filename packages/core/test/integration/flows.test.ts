@@ -237,7 +237,7 @@ describe('a cancelled flow', () => {
 })
 
 describe('a replay', () => {
-  test('passes over at once what had run because of the failure, though the fence of that run still stands', async () => {
+  test('immediately skips members that had run because of the failure, though the fence of that run still exists', async () => {
     let isBroken = true
     const broken = defineTask({
       name: 'broken',
@@ -251,7 +251,7 @@ describe('a replay', () => {
     f.call(echo, { value: 'alert' }, { after: first, on: 'failure', name: 'alert' })
     const run = await bench.client().start(f)
     await expect(run.result({ timeoutMs })).rejects.toThrow(FlowFailedError)
-    // What a worker leaves where a Python worker might still run the job.
+    // The state that a worker leaves if a Python worker might still run the job.
     const alert = (await run.status()).members.find(({ name }) => name === 'alert')!
     await bench.database().redis.set(`arq:in-progress:${alert.jobId}`, 'ended', 'PX', 60_000)
     isBroken = false

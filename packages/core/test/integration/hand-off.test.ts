@@ -115,7 +115,7 @@ describe('a job that is handed to an idle worker', () => {
     await eventually(() => fleet.every((worker) => worker.describe().counters.complete === 3))
   })
 
-  test('waits for a free slot where the worker has fewer than there are jobs', async () => {
+  test('waits for a free slot if there are more jobs than slots', async () => {
     await waitingWorker({ maxJobs: 2 })
     const outcomes = await client.enqueueMany([1, 2, 3, 4].map(() => ['hold', []] as const))
     await eventually(() => held.size === 2)
@@ -132,7 +132,7 @@ describe('a job that is handed to an idle worker', () => {
     expect(new Set(ran)).toEqual(new Set(ids))
   })
 
-  test('does not go before one that is due already', async () => {
+  test('does not start before a job that is already due', async () => {
     await waitingWorker()
     const python = { jobTry: null, functionName: 'echo', args: [1], kwargs: {}, enqueueTimeMs: Date.now() }
     await redis.set('arq:job:first', Buffer.from(encodeJob(python, 'pickle')))
@@ -144,7 +144,7 @@ describe('a job that is handed to an idle worker', () => {
     expect(await client.job('first').result({ timeoutMs: 5_000 })).toBe(1)
   })
 
-  test('is none while the queue is paused', async () => {
+  test('does not occur while the queue is paused', async () => {
     await waitingWorker()
     await client.queues.pause('arq:queue')
     expect(await entries()).toEqual([])
@@ -156,7 +156,7 @@ describe('a job that is handed to an idle worker', () => {
     await eventually(async () => (await entries()).length === 1)
   })
 
-  test('is none where the user of the producer may not see who waits: the job is enqueued all the same', async () => {
+  test("does not occur if the producer's user may not read the list of workers: the job is enqueued all the same", async () => {
     await waitingWorker()
     const { port, pathname } = new URL(bench.database().url)
     const user = `narrow${redis.options.db}`
@@ -219,7 +219,7 @@ describe('a job that is handed to an idle worker', () => {
     expect(claimed()).toEqual([job!.jobId])
   })
 
-  test('may have one try only, and starts once Redis has counted it', async () => {
+  test('starts once Redis has counted its try, if it may have only one', async () => {
     await waitingWorker()
     const job = (await client.enqueue('once', []))!
     await job.result({ timeoutMs: 5_000 })
@@ -233,7 +233,7 @@ describe('a job that is handed to an idle worker', () => {
     expect(await job.abort({ timeoutMs: 5_000 })).toBe(true)
   })
 
-  test('is none where the process of the worker is gone', async () => {
+  test('does not occur if the process of the worker is gone', async () => {
     const worker = await waitingWorker()
     const [entry] = await entries()
     await worker.stop()
@@ -291,7 +291,7 @@ describe('a job that is handed to an idle worker', () => {
     listener.disconnect()
   })
 
-  test('cannot be made up by whoever may only publish', async () => {
+  test('cannot be forged by a user who may only publish', async () => {
     const worker = await waitingWorker()
     const [entry] = await entries()
     const [, bytes, token, channel] = entry!.split(' ') as [string, string, string, string]

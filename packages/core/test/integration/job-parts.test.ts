@@ -81,7 +81,7 @@ describe('the parts that capabilities play in a job', () => {
   })
 })
 
-test('a payload or a definition that anybody wrote is shown by what can be read of it', async () => {
+test('shows the readable parts of a foreign payload or definition', async () => {
   const { redis } = bench.database()
   const client = bench.client()
   const call = { t: null, f: 'echo', a: [], k: {}, et: 1 }

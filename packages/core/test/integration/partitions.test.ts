@@ -54,7 +54,7 @@ describe('jobs', () => {
     expect(await producer.queuedJobs()).toEqual([])
   })
 
-  test('never run more at a time than the worker has slots, in all partitions together', async () => {
+  test('never exceed the slots of the worker, in all partitions together', async () => {
     let running = 0
     let most = 0
     const held: (() => void)[] = []
@@ -77,7 +77,7 @@ describe('jobs', () => {
     expect(most).toBe(3)
   })
 
-  test('of one id are queued once, whichever client asks, and are found by the id alone', async () => {
+  test('of one id are queued once, whichever client enqueues, and are found by the id alone', async () => {
     const [one, other] = [client(), client()]
     for (const jobId of ids(12)) {
       expect(await one.enqueue('echo', [1], { jobId })).not.toBeNull()
@@ -128,7 +128,7 @@ describe('jobs', () => {
     const producer = client()
     for (const jobId of ids(8)) await producer.enqueue('echo', [jobId], { jobId })
     const redis = new Redis(bench.database().url)
-    // As a worker leaves them that was killed: claimed, with leases that end.
+    // The state that a killed worker leaves: claimed jobs, with leases that end.
     for (const jobId of ids(8)) {
       const prefix = placement.prefixes[placement.of(jobId)]!
       await redis.set(`${prefix}arq:in-progress:${jobId}`, 'gone:1:x/y', 'PX', 300)
@@ -216,7 +216,7 @@ describe('lists and acts of an operator', () => {
   })
 })
 
-describe('what belongs to several jobs', () => {
+describe('a record of several jobs', () => {
   test('a unique key lies with its job, and stands for all partitions', async () => {
     const producer = client()
     for (let i = 0; i < 12; i++) {

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 
 const run = promisify(execFile)
 const core = fileURLToPath(new URL('../..', import.meta.url))
-/** The package as it is published. Below the package, whose dependencies it finds there. */
+/** The package as published, in a folder below the package, where it finds its dependencies. */
 const published = mkdtempSync(join(core, '.published-'))
 const client = pathToFileURL(join(published, 'client/index.js')).href
 

@@ -28,7 +28,7 @@ const url = 'redis://user:secret@127.0.0.1:1/3'
 const sentinels = [{ host: 'one', port: 2 }]
 const nodes = [{ host: 'one', port: 2 }]
 
-/** Every place that takes a Redis; each makes what it makes of one, and ends it. */
+/** Every place that takes a Redis target; each opens its object with the target, and closes it. */
 const places: [name: string, call: (redis: never) => unknown][] = [
   ['Client', (redis) => new Client({ redis, logger: silent }).close()],
   ['Worker', (redis) => new Worker({ redis, tasks: [task], logger: silent, handleSignals: false }).stop()],
@@ -47,7 +47,7 @@ const silence = <C>(client: C): C => {
   return client
 }
 
-describe('a client of ioredis is used, in every place:', () => {
+describe('a client of ioredis is accepted in every place:', () => {
   const lazy = { lazyConnect: true } as const
   const versions = [
     ['4', ioredis4, ioredis4.Cluster],
@@ -87,7 +87,7 @@ async function refusalOf(call: () => unknown): Promise<unknown> {
   }
 }
 
-describe('a client of node-redis is refused by its name, in every place:', () => {
+describe('a client of node-redis is refused by name in every place:', () => {
   const { createClient } = nodeRedis3
   const third = silence(createClient({ port: 1, retry_strategy: () => undefined }))
   const of = (version: string, kit: typeof nodeRedis5): [string, unknown][] => [
@@ -119,7 +119,7 @@ describe('a client of node-redis is refused by its name, in every place:', () =>
   })
 })
 
-describe('what is no client is refused with what it is, in every place:', () => {
+describe('a value that is no client is refused with its kind in every place:', () => {
   test.each<[string, unknown, RegExp]>([
     ['the class of ioredis 4', ioredis4, /not its class: write `new \w+\(…\)`/],
     ['the class of ioredis 5', ioredis5.Redis, /not its class: write `new Redis\(…\)`/],

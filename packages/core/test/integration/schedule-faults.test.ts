@@ -89,7 +89,7 @@ test('a schedule that a call took whose reply was lost is in the reply of the ca
     await redis.zadd('arq:schedules', 1, 'lost')
     const { client } = link.connection
     const id = await client.client('ID')
-    // The server carries out the next call, and says nothing.
+    // The server executes the next call and sends no reply.
     const { stream } = client as unknown as { stream: { write: (text: string) => void } }
     stream.write('CLIENT REPLY SKIP\r\n')
     const taken = link.schedules.take(5_000, 100)

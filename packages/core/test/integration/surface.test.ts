@@ -186,7 +186,7 @@ const right = {
   'Reversals.places(0)': { null: 'means the dead letters' },
 }
 
-test('every exported function, constructor and method refuses what it cannot use, or is listed with a reason', async () => {
+test('every exported function, constructor and method refuses wrong arguments, or is listed with a reason', async () => {
   const all: Record<string, unknown> = { ...core, ...client, ...config, ...taskKit }
   // Python's values are held by the protocol's own test of refusals.
   const exports = Object.fromEntries(Object.entries(all).filter(([name]) => !(name in values)))

@@ -47,7 +47,7 @@ describe('a wake-up', () => {
   }
 
   /**
-   * The scripts that are run from now on, by name, but for the recorder's.
+   * The names of scripts that are run from now on, except those of the recorder.
    * Over a plain socket: ioredis takes lines that follow `OK` at once for replies.
    */
   async function overheard(): Promise<string[]> {

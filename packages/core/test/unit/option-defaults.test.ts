@@ -17,7 +17,7 @@ function rowsOf(heading: string): Map<string, string[]> {
   return new Map(lines.map(([, name = '', rest = '']) => [name, rest.split('|').map((cell) => cell.trim())]))
 }
 
-/** A default as the page writes it; undefined for one that it says in words. */
+/** A default as the page writes it; undefined for a default that it describes in words. */
 function cellOf(value: unknown): string | undefined {
   if (typeof value === 'number') return value.toLocaleString('en')
   if (typeof value === 'boolean') return String(value)
@@ -31,7 +31,7 @@ const records: [heading: string, defaults: object, file: string][] = [
 ]
 
 describe('the defaults are stated once', () => {
-  test.each(records)('and the page says them for every option: %s', (heading, defaults) => {
+  test.each(records)('and the page states them for every option: %s', (heading, defaults) => {
     const rows = rowsOf(heading)
     expect([...rows.keys()].toSorted()).toEqual(Object.keys(defaults).toSorted())
     for (const [name, value] of Object.entries(defaults)) {
@@ -43,7 +43,7 @@ describe('the defaults are stated once', () => {
     }
   })
 
-  test.each(records)('and so do the comments of the types: %s', (_, defaults, file) => {
+  test.each(records)('and the comments of the types state them: %s', (_, defaults, file) => {
     const source = read(`packages/core/src/options/${file}.ts`) + read('packages/core/src/options/connection.ts')
     for (const [, comment = '', name = ''] of source.matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\n {2}(\w+)\?: /gs)) {
       const said = /Default:? `?([^`.;\s]+(?:\.\d+)?)`?/.exec(comment.replaceAll('\n   *', ''))?.[1]
@@ -54,7 +54,7 @@ describe('the defaults are stated once', () => {
     }
   })
 
-  test('and they are what options become where none is given', () => {
+  test('and apply to options that are not given', () => {
     const tasks = [defineTask({ name: 'f', handler: () => 1 })]
     const { queues, ...worker } = resolveWorkerOptions({ tasks })
     const { queueName, ...expected } = workerDefaults
@@ -89,7 +89,7 @@ describe('the configuration', () => {
     ])
   })
 
-  test('is what its JSON schema and its page say', () => {
+  test('matches its JSON schema and its page', () => {
     const schema = configJsonSchema() as {
       properties: { task_queue: { properties: Record<string, { default?: unknown }> } }
     }

@@ -5,7 +5,7 @@ import { OptionsError } from '../../src/errors.ts'
 import { keySlot, Placement } from '../../src/partitions/placement.ts'
 import { merged } from '../../src/partitions/spread.ts'
 
-test('slots are those of Redis Cluster', () => {
+test('slots equal those of Redis Cluster', () => {
   // From the specification of Redis Cluster, and from CLUSTER KEYSLOT.
   expect(['123456789', 'foo', 'bar', 'hello', '', 'größe'].map(keySlot)).toEqual([12_739, 12_182, 5_061, 866, 0, 9_425])
   expect(keySlot('{user1000}.following')).toBe(keySlot('user1000'))
@@ -14,7 +14,7 @@ test('slots are those of Redis Cluster', () => {
   expect(keySlot('foo{bar}{zap}')).toBe(keySlot('bar'))
 })
 
-test('a partition never changes: these are on disk somewhere', () => {
+test('the partition of an id never changes: stored keys depend on it', () => {
   const placement = new Placement('{orders}:', 6)
   const ids = [
     'invoice-1',
@@ -46,7 +46,7 @@ test('a partition never changes: these are on disk somewhere', () => {
   `)
 })
 
-test.each([1, 2, 3, 5, 6, 16, 100, 256])('%i partitions lie evenly on the nodes of a cluster', (partitions) => {
+test.each([1, 2, 3, 5, 6, 16, 100, 256])('%i partitions spread evenly over the nodes of a cluster', (partitions) => {
   const { prefixes } = new Placement('app:{orders}:', partitions)
   expect(new Set(prefixes).size).toBe(partitions)
   for (const nodes of [1, 2, 3, 6, 7]) {
@@ -56,7 +56,7 @@ test.each([1, 2, 3, 5, 6, 16, 100, 256])('%i partitions lie evenly on the nodes 
   }
 })
 
-test('new ids lie in all partitions alike', () => {
+test('new ids spread evenly over all partitions', () => {
   const placement = new Placement('{orders}:', 6)
   const counts = Array.from({ length: 6 }, () => 0)
   for (let i = 0; i < 12_000; i++) counts[placement.of(newJobId())]!++
@@ -64,7 +64,7 @@ test('new ids lie in all partitions alike', () => {
   for (const count of counts) expect(Math.abs(count - 2_000)).toBeLessThan(250)
 })
 
-test('an id drawn with a key lies with it', () => {
+test('an id drawn for a key lies in the partition of that key', () => {
   const placement = new Placement('{orders}:', 16)
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', '7', 'é', '{', '}', ':', '😀') }), (key) => {
@@ -91,7 +91,7 @@ test.each(['', 'orders:', '{}:', '{a}{b}:', '{a', 'a}b{'])(
   },
 )
 
-test('ordered pages of several sources come as ordered pages, each item once, and sources are closed early', async () => {
+test('merges ordered pages of several sources, each item once, and closes the sources early', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.array(fc.array(fc.nat(50), { maxLength: 4 }), { maxLength: 4 }), { minLength: 1, maxLength: 4 }),

@@ -10,7 +10,7 @@ export const WHY_LEFT_OUT: Readonly<Record<CronRow['leftOut'][number]['why'], st
   paused: 'it was paused',
 }
 
-/** Coming ticks that the server sends of one cron job or schedule at most. */
+/** Most coming ticks that the server sends for one cron job or schedule. */
 const MOST_COMING = 200
 
 interface Span {
@@ -46,19 +46,19 @@ export function StripHead({ from, to, now }: Span) {
   )
 }
 
-/** Ticks of a strip. `enqueued`: what is known of them is their job alone. */
+/** Ticks of a strip. `enqueued`: ticks of which only the job is known. */
 export interface StripTicks extends Pick<CronRow, 'name' | 'coming' | 'past' | 'leftOut' | 'missed'> {
   enqueued?: number[]
 }
 
-/** The ticks of one cron job or schedule: those that ran, failed, were missed, and those to come. */
+/** The ticks of one cron job or schedule: those that ran, failed or were missed, and those to come. */
 export function CronStrip({ job, from, to, now }: Span & { job: StripTicks }) {
   const [ref, width] = useWidth(640)
   const x = (at: number) => Math.min(width - 3, Math.max(3, ((at - from) / (to - from)) * width))
   // Ticks stay apart: what is a dot where there are few is a point where there are many.
   const each = ((to - from) / (to - now)) * job.coming.length + job.past.length / 2
   const radius = Math.min(3.2, Math.max(0.9, (0.36 * width) / Math.max(1, each)))
-  // Beyond as many as the server sends, the rest is a band: no strip ends before its ticks do.
+  // A band stands for ticks beyond those that the server sends: no strip ends before its ticks do.
   const isCut = job.coming.length >= MOST_COMING
   const failed = job.past.filter(({ status }) => status !== 'complete')
   const enqueued = (job.enqueued ?? []).filter((at) => at >= from && at < to)

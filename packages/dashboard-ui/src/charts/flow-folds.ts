@@ -14,7 +14,7 @@ export interface FlowNode {
 /** Graphs of up to this many members are drawn as they are. */
 export const MOST_NODES = 40
 
-/** The nodes of a graph: a member each, or groups of like members where there are more than can be told apart. */
+/** The nodes of a graph: one per member, or groups of like members if there are too many to tell apart. */
 export function nodesOf(members: readonly FlowMemberRow[], most = MOST_NODES): FlowNode[] {
   const classes = members.length > most ? likeMembers(members) : new Map(members.map(({ name }) => [name, name]))
   const groups = new Map<string, FlowMemberRow[]>()
@@ -79,7 +79,7 @@ export function depthsOf(nodes: readonly Pick<FlowNode, 'id' | 'before' | 'added
   const known = new Map(nodes.map((node) => [node.id, node]))
   const depths = new Map<string, number>()
   const visiting = new Set<string>()
-  // Without recursion: a chain may have thousands of members.
+  // No recursion: a chain may have thousands of members.
   for (const { id: root } of nodes) {
     const stack = [root]
     while (stack.length > 0) {

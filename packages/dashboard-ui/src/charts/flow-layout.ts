@@ -13,7 +13,7 @@ export interface FlowEdge {
   from: string
   to: string
   path: string
-  /** True where the first has added the second, rather than stands before it. */
+  /** True if the first has added the second; false if it only comes before it. */
   added: boolean
 }
 
@@ -47,7 +47,7 @@ interface Link {
   from: string
   to: string
   added: boolean
-  /** From node to node, the bends between them included. */
+  /** Spots from node to node, including the bends between them. */
   spots: Spot[]
 }
 
@@ -165,7 +165,7 @@ function crossings(layers: readonly Spot[][]): number {
   return count
 }
 
-/** Heights: each spot as near to the middle of its neighbours as its order and the gaps allow. */
+/** Sets the height of each spot as near to the middle of its neighbours as its order and the gaps allow. */
 function place(layers: readonly Spot[][]): void {
   for (const layer of layers)
     settle(
@@ -205,7 +205,7 @@ function settle(layer: readonly Spot[], wanted: readonly number[]): void {
   }
 }
 
-/** A line through its bends: curves between the layers, straight across them. */
+/** A line through its bends: curved between the layers, straight across them. */
 function pathOf(
   chain: readonly Spot[],
   { gap, widths, xs }: { xs: readonly number[]; widths: readonly number[]; gap: number },
@@ -232,8 +232,8 @@ const FIRST_LANE = 10
 const MOST_LANES = 5
 
 /**
- * A drawing for narrow screens: a node a row, those before it above, and the edges as brackets at the left. Beyond five lanes
- * edges share the outermost. Pure.
+ * A drawing for narrow screens: a node a row, those before it above, and the edges as brackets at the left. With more than five
+ * lanes, edges share the outermost. Pure.
  */
 export function stacked(nodes: readonly FlowNode[], width: number): FlowDrawing {
   const depths = depthsOf(nodes)

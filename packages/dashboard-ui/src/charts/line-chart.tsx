@@ -26,7 +26,7 @@ interface Props {
   format: (value: number) => string
   axis?: (value: number) => string
   height?: number
-  /** True until its data came: emptiness says nothing then, and there is no scale. */
+  /** True until the data has arrived: until then an empty chart means nothing and shows no scale. */
   waiting?: boolean
 }
 

@@ -209,7 +209,7 @@ function CronActs({ job: { name, pause, queues, workers } }: { job: CronRow }) {
   )
 }
 
-/** The pause of a cron job, and who may not heed it. */
+/** The pause of a cron job, and the workers that may ignore it. */
 function Pause({ of, now }: { of: CronRow['pause']; now: number }) {
   if (!of) return null
   return (

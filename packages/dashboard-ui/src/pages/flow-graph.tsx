@@ -8,7 +8,7 @@ import { Limits } from '../ui/parts.tsx'
 import { Mark, Status } from '../ui/status.tsx'
 import { memberState, tally } from './flow-words.ts'
 
-/** Nodes that are drawn at most; beyond that a drawing explains nothing. */
+/** Most nodes of a drawing; a larger one explains nothing. */
 const MOST_DRAWN = 150
 const NARROW = 620
 const MIN_NODE = 112
@@ -129,7 +129,7 @@ function Edges({ of: { edges, height, width }, nodes }: { of: FlowDrawing; nodes
   )
 }
 
-/** The lines that a graph has, in words: only those that stand in it. */
+/** The legend of the lines in a graph: only those that it has. */
 export function GraphKey({ members }: { members: readonly FlowMemberRow[] }) {
   const has = {
     failure: members.some(({ on }) => on === 'failure'),

@@ -28,7 +28,7 @@ const memberStates: Record<string, [Shape, string]> = {
 /** Shape and word of a member's state. A state of a newer server is shown by its name. */
 export const memberState = (state: string): [Shape, string] => memberStates[state] ?? ['open', state]
 
-/** States, the one that matters most first: several members that are drawn as one show it. */
+/** States by importance, the most important first: a node of several members shows that one. */
 const weights = [
   'failure',
   'unknown',
@@ -50,7 +50,7 @@ export function tally(members: readonly FlowMemberRow[]): [state: string, count:
   return [...counts].sort(([a], [b]) => weights.indexOf(a) - weights.indexOf(b))
 }
 
-/** The members by what matters most about them. */
+/** Orders members by the importance of their states. */
 export function byWeight(members: readonly FlowMemberRow[]): FlowMemberRow[] {
   return members.toSorted((a, b) => weights.indexOf(a.state) - weights.indexOf(b.state))
 }
@@ -63,7 +63,7 @@ export const isOpen = ({ state }: FlowMemberRow): boolean => open.has(state)
 const isFailed = ({ state }: FlowMemberRow): boolean =>
   state === 'failure' || state === 'aborted' || state === 'unknown'
 
-/** The rest of the sentence that begins with the flow's name. */
+/** The part of the sentence after the flow's name. */
 export function flowTitle({ members, state }: FlowView): string {
   const ended = members.filter((member) => !isOpen(member)).length
   const failed = members.filter(isFailed)
@@ -86,7 +86,7 @@ function which(members: readonly FlowMemberRow[]): string {
   return members.length > 3 ? count(members.length, 'member') : list(members.map(({ name }) => name))
 }
 
-/** The sentence of the list. */
+/** The summary of the list. */
 export function flowsTitle(flows: readonly FlowRow[]): string {
   const running = flows.filter(({ state }) => state === 'running' || state === 'cancelling')
   const failed = flows.filter(({ state }) => state === 'failed')

@@ -63,7 +63,7 @@ function Shown({ data }: { data: FlowView }) {
   const fits = (member: FlowMemberRow) =>
     filter === 'all' || (filter === 'open' ? isOpen(member) : !isOpen(member) && member.state !== 'success')
   const fitting = data.members.filter((member) => (picked ? picked.has(member.name) : fits(member)))
-  // Those of a small flow stand in the order of its graph; of a large one, what needs somebody comes first.
+  // A small flow lists its members in the order of the graph; a large one begins with those that need attention.
   const rows = data.members.length > MOST_NODES ? byWeight(fitting) : fitting
   const shown = all ? rows : rows.slice(0, MOST_ROWS)
   return (

@@ -9,7 +9,7 @@ interface Props {
   label: string
   jobs: JobRow[]
   now: number
-  /** Ids that are picked, where they can be. */
+  /** Selected ids, if rows can be selected. */
   picked?: ReadonlySet<string>
   pick?: (picked: ReadonlySet<string>) => void
 }
@@ -28,7 +28,7 @@ export function JobTable({ label, jobs, now, picked, pick }: Props) {
   )
 }
 
-// No order by a column: a page of jobs is a part of all that fit, and its order would be none of theirs.
+// No order by a column: it would sort only the jobs of this page, not all that match.
 const columns = (now: number): Column<JobRow>[] => [
   {
     name: 'Job',

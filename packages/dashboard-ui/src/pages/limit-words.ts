@@ -22,7 +22,7 @@ export const limitName = ({ key, name }: Pick<LimitRow, 'key' | 'name'>): string
 /** True where every place is taken. */
 export const isFull = ({ concurrency, running }: LimitRow): boolean => concurrency !== null && running >= concurrency
 
-/** The sentence of the list. */
+/** The summary of the list. */
 export function limitsTitle(limits: readonly LimitRow[]): string {
   const counted = limits.filter(({ isKeyed }) => !isKeyed)
   const waiting = counted.reduce((sum, limit) => sum + limit.waiting, 0)

@@ -16,7 +16,7 @@ import { LimitSheet } from './limit-sheet.tsx'
 import { boundWords, isFull, limitName, rateWords } from './limit-words.ts'
 import { LimitState, Places } from './limits.tsx'
 
-/** One limit, or one key of it: who has its places, and who waits for one. */
+/** One limit, or one key of it: jobs that have a place, and jobs that wait for one. */
 export function LimitPage() {
   const { query } = place.value
   const path = withQuery(`limits/${segments(query.get('name') ?? '')}`, { key: query.get('key') })

@@ -8,7 +8,7 @@ import { Status } from '../ui/status.tsx'
 import { Table, type Column } from '../ui/table.tsx'
 import { boundWords, isFull, limitName, limitsTitle } from './limit-words.ts'
 
-/** Limits in force, and what they hold back. */
+/** Limits in force, and the jobs that they hold back. */
 export function Limits() {
   const limits = useResource<LimitList>('limits', { everyMs: 5_000 })
   useChanged(limits.reload)
@@ -71,7 +71,7 @@ export function Places({ of }: { of: LimitRow }) {
   )
 }
 
-/** The state of a limit; one that holds jobs back is no failure, so nothing is tinted. */
+/** The state of a limit. A limit that holds jobs back is no failure, so nothing is tinted. */
 export function LimitState({ of }: { of: LimitRow }) {
   if (of.isKeyed) return <Status shape="open">one for each key</Status>
   if (of.waiting > 0) return <Status shape="paused">holds jobs back</Status>

@@ -20,7 +20,7 @@ interface Props {
   depth: SeriesAnswer | undefined
   now: number
   range: string
-  /** The part of the address that has its order; the overview has none. */
+  /** The part of the address that keeps its order; the overview has none. */
   order?: string
 }
 

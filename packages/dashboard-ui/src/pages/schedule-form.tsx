@@ -19,7 +19,7 @@ const kinds = [
   ['at', 'Once'],
 ] as const
 
-/** Pause in typing after which the next ticks are asked for, in ms. */
+/** Pause in typing after which the form requests the next ticks, in ms. */
 const SETTLED_MS = 300
 
 /** Makes a schedule, or changes one. It shows the next ticks of its rule before anything is written. */

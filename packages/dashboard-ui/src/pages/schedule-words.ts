@@ -18,7 +18,7 @@ export function scheduleState({ nextMs, paused, problem }: ScheduleRow): [Shape,
   return nextMs === null ? ['open', 'no tick to come'] : ['on-time', 'ticks']
 }
 
-/** A rule as the form has it: texts, and the kind that counts. */
+/** A rule in the form: its strings, and the kind that applies. */
 export interface RuleForm {
   kind: 'cron' | 'every' | 'at'
   cron: string
@@ -61,7 +61,7 @@ export function ruleIn(form: RuleForm, startAtMs: number | null): Record<string,
 
 const units: Record<string, number> = { ms: 1, s: 1_000, min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** A span such as "1 h 30 min" in ms; null for what is none. */
+/** A span such as "1 h 30 min" in ms; null for any other string. */
 export function spanIn(text: string): number | null {
   const parts = [...text.trim().matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)\s*/gy)]
   if (parts.length === 0 || parts.reduce((sum, [part]) => sum + part.length, 0) !== text.trim().length) return null

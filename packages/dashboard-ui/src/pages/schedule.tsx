@@ -16,7 +16,7 @@ import { Status } from '../ui/status.tsx'
 import { ScheduleForm } from './schedule-form.tsx'
 import { ruleWords, scheduleState } from './schedule-words.ts'
 
-/** One schedule: when it ticks next, and what it enqueues. */
+/** One schedule: its next ticks, and the call that it enqueues. */
 export function SchedulePage() {
   const name = place.value.query.get('name') ?? ''
   const schedule = useResource<ScheduleView>(`schedules/${segments(name)}`, { everyMs: 10_000 })
@@ -153,7 +153,7 @@ function Shown({ data }: { data: ScheduleView }) {
   )
 }
 
-/** The sentence of one schedule, behind its name. */
+/** The sentence about one schedule, after its name. */
 function title(schedule: ScheduleRow, now: number): string {
   const { nextMs, paused, problem } = schedule
   if (problem !== null) return ' does not tick.'

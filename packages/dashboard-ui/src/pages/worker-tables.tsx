@@ -17,7 +17,7 @@ function Slots({ taken, of }: { taken: number; of: number }) {
   )
 }
 
-/** Workers of arq-ts, one a row. `order`: the part of the address that has its order. */
+/** Workers of arq-ts, one per row. `order`: the part of the address that keeps its order. */
 export function WorkerTable({ workers, now, order }: { workers: WorkerRow[]; now: number; order?: string }) {
   return (
     <Table

@@ -9,7 +9,7 @@ export const session = signal<Bootstrap | null>(null)
 /** The reason why there is no first answer. */
 export const refusal = signal<ApiFailure | null>(null)
 
-/** Pause before the numbers of the navigation are asked for again while the server counts them, in ms. */
+/** Pause before the page requests the numbers of the navigation again while the server counts them, in ms. */
 const COUNTING_MS = 1_000
 let again: ReturnType<typeof setTimeout> | undefined
 
@@ -18,7 +18,7 @@ export async function loadSession(): Promise<void> {
   try {
     const answer = await get<Bootstrap>('bootstrap')
     hear(answer.nowMs)
-    // Numbers that are being counted again stay as they were until then.
+    // While the server counts again, the old numbers stay.
     const isCounting = answer.badges.dead === null
     session.value = isCounting && session.value ? { ...answer, badges: session.value.badges } : answer
     refusal.value = null

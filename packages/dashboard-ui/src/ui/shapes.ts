@@ -1,4 +1,4 @@
-/** Shapes that stand before a state; each is told apart without its colour. */
+/** Shapes in front of a state, distinct even without colour. */
 export type Shape =
   | 'failing'
   | 'warning'

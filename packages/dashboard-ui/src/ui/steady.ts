@@ -1,8 +1,8 @@
 import { useRef } from 'preact/hooks'
 
 /**
- * Keeps the order of rows while the pointer is on them, so that no row moves away under a click. Another `version`, such as an
- * order that was asked for, counts at once.
+ * Keeps the order of rows while the pointer is on them, so that no row moves away under a click. A new `version`, such as an
+ * order that the user chose, applies immediately.
  */
 export function useSteady<T>(
   rows: T[],

@@ -6,18 +6,18 @@ export interface Order {
   falls: boolean
 }
 
-/** The order as the address has it: `due`, or `-due` where it falls. Null for none. */
+/** Reads the order from the address: `due`, or `-due` if it falls. Null for none. */
 export function readOrder(text: string | null): Order | null {
   if (!text) return null
   return text.startsWith('-') ? { column: text.slice(1), falls: true } : { column: text, falls: false }
 }
 
-/** What `readOrder` reads; null for none. */
+/** Writes an order as `readOrder` reads it; null for none. */
 export function writeOrder(order: Order | null): string | null {
   return order && `${order.falls ? '-' : ''}${order.column}`
 }
 
-/** The order after a press on a column's head: its first direction, then the other, then the table's own. */
+/** The order after a click on the head of a column: its first direction, then the other, then the default of the table. */
 export function nextOrder(now: Order | null, column: string, fallsFirst: boolean): Order | null {
   if (now?.column !== column) return { column, falls: fallsFirst }
   return now.falls === fallsFirst ? { column, falls: !fallsFirst } : null

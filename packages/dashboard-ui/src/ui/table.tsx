@@ -9,27 +9,27 @@ export interface Column<Row> {
   name: string
   /** The content of a row's cell. */
   cell: (row: Row) => ComponentChildren
-  /** Value that rows are ordered by; a column without one is no order. */
+  /** Value by which rows are ordered; without one, the column cannot order rows. */
   by?: (row: Row) => number | string | null
-  /** A number or a time: it stands right, and the largest comes first. */
+  /** True for a number or a time: right-aligned, the largest first. */
   number?: boolean
-  /** Names the row: its cell is the head of the row, and the link to what the row opens. */
+  /** True if it names the row: its cell is the head of the row, and the link to the page that the row opens. */
   names?: boolean
-  /** Stands beside the link of the cell that names the row. */
+  /** Content next to the link of the cell that names the row. */
   beside?: (row: Row) => ComponentChildren
   /** The second line of the cell. */
   under?: (row: Row) => ComponentChildren
-  /** Left out where there is no room: `minor` below 1180 px, `wide` below 760. */
+  /** Hidden on narrow screens: `minor` below 1180 px, `wide` below 760 px. */
   hide?: 'minor' | 'wide'
   /** Classes of a row's cell. */
   tone?: string | ((row: Row) => string)
-  /** Words that a pointer over the cell reveals. */
+  /** Text of the tooltip. */
   title?: (row: Row) => string
-  /** True for a head that only readers of the screen hear. */
+  /** True for a head that only screen readers announce. */
   silent?: boolean
 }
 
-/** Rows that are picked, by what they are picked by. */
+/** Selected rows, by their ids. */
 export interface Selection<Row> {
   picked: ReadonlySet<string>
   pick: (picked: ReadonlySet<string>) => void
@@ -39,24 +39,24 @@ export interface Selection<Row> {
 }
 
 interface Props<Row> {
-  /** What it lists. */
+  /** Name of the table: the kind of its rows. */
   label: string
   columns: readonly (Column<Row> | false | null)[]
   rows: readonly Row[]
   keyOf: (row: Row) => string
   /** Address that a row opens; null for one that opens nothing. */
   open?: (row: Row) => string | null
-  /** The part of the address that has its order. Default: rows keep the order they come in. */
+  /** The part of the address that keeps its order. Default: rows keep their given order. */
   order?: string
   selection?: Selection<Row> | undefined
   /** Classes of a row. */
   tone?: (row: Row) => string
-  /** Stands in its place while it has no rows. */
+  /** Content to show instead of an empty table. */
   empty?: ComponentChildren
 }
 
 /**
- * A list as a table. Its order stands in the address; rows keep their places while the pointer is on them. `j` and `k` move
+ * A list as a table. The address keeps its order; rows keep their places while the pointer is on them. `j` and `k` move
  * among the rows, Enter opens one, `x` selects it.
  */
 export function Table<Row>({
@@ -223,7 +223,7 @@ function AllBox<Row>({ rows, selection }: { rows: readonly Row[]; selection: Sel
   )
 }
 
-/** The box of a row. With Shift it picks the rows from the one picked last. */
+/** The checkbox of a row. With Shift it also selects the rows since the last selected one. */
 function RowBox<Row>({ at, rows, selection }: { rows: readonly Row[]; at: number; selection: Selection<Row> }) {
   const { idOf, noun, pick, picked } = selection
   const id = idOf(rows[at]!)
@@ -244,5 +244,5 @@ function RowBox<Row>({ at, rows, selection }: { rows: readonly Row[]; at: number
   )
 }
 
-/** The row that was picked last on the page. */
+/** The row that was selected last on the page. */
 let lastPicked = ''

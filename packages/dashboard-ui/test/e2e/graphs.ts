@@ -4,7 +4,7 @@ import type { Site } from '../support/site.ts'
 
 /** Tests of flows, schedules, limits and tables, on the site of the other pages. `show` opens a page and waits for its data. */
 export function testGraphs(site: () => Site, show: (page: Page, path: string) => Promise<void>): void {
-  test('show a flow as a graph that leads to its jobs, and replay what failed of it', async () => {
+  test('show a flow as a graph that leads to its jobs, and replay its failed part', async () => {
     const { page, problems } = await site().open({ reduced: true })
     await show(page, '/flows')
     await page.locator('h1', { hasText: 'One flow failed; one runs now.' }).waitFor()
@@ -18,7 +18,7 @@ export function testGraphs(site: () => Site, show: (page: Page, path: string) =>
       'publish, blocked',
       'alert, succeeded',
     ])
-    // Each stands right of all before it.
+    // Each node stands to the right of all before it.
     const left = async (name: string) => (await page.getByRole('link', { name }).first().boundingBox())!.x
     expect(await left('render <i>, failed')).toBeGreaterThan(await left('orders, succeeded'))
     expect(await left('publish, blocked')).toBeGreaterThan(await left('render <i>, failed'))
@@ -46,7 +46,7 @@ export function testGraphs(site: () => Site, show: (page: Page, path: string) =>
     expect(problems).toEqual([])
   })
 
-  test('make a schedule whose ticks are shown first, pause it, take that back, and remove it', async () => {
+  test('make a schedule after a preview of its ticks, pause it, undo that, and remove it', async () => {
     const { page, problems } = await site().open({ reduced: true })
     await show(page, '/schedules')
     await page.locator('h1', { hasText: 'Two schedules are kept; one is paused.' }).waitFor()
@@ -74,7 +74,7 @@ export function testGraphs(site: () => Site, show: (page: Page, path: string) =>
     expect(problems.filter((problem) => !problem.includes('400'))).toEqual([])
   }, 60_000)
 
-  test('pause a cron job, and take that back', async () => {
+  test('pause a cron job, and undo that', async () => {
     const { page, problems } = await site().open({ reduced: true })
     await show(page, '/cron')
     await page.getByRole('button', { name: 'Pause cron:nightly' }).click()
@@ -88,7 +88,7 @@ export function testGraphs(site: () => Site, show: (page: Page, path: string) =>
     expect(problems).toEqual([])
   })
 
-  test('show who has the places of a limit and who waits, and set it', async () => {
+  test('show the jobs that have places of a limit and those that wait, and set it', async () => {
     const { page, problems } = await site().open({ reduced: true })
     await show(page, '/limits')
     await page.locator('h1', { hasText: 'geocoder holds 2 jobs back.' }).waitFor()

@@ -45,7 +45,7 @@ describe.skipIf(without)('pages in a browser', () => {
   })
   afterAll(() => site.close())
 
-  // All pages and axe on each, on a machine that others use too.
+  // All pages, with axe on each, on a shared machine.
   const LONG_MS = 150_000
 
   const all = (): readonly (readonly [name: string, path: string])[] => [

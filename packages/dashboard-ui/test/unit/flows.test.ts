@@ -125,7 +125,7 @@ describe('the drawing of a flow', () => {
     )
   })
 
-  test('takes a chain of thousands, and a circle, which no flow has', () => {
+  test('draws a chain of thousands, and a cycle, which no flow has', () => {
     const chain = Array.from({ length: 5_000 }, (_, i) => member(`m${i}`, i === 0 ? [] : [`m${i - 1}`])).toReversed()
     expect(depthsOf(graph(chain)).get('m4999')).toBe(4_999)
     expect(layered(graph([member('a', ['b']), member('b', ['a'])]), width).places).toHaveLength(2)
@@ -159,7 +159,7 @@ describe('members that are drawn as one', () => {
     ])
   })
 
-  test('are told apart where one has another neighbour, and in small flows always', () => {
+  test('are told apart if one has another neighbour, and in small flows always', () => {
     const odd = [...fan, member('note', ['store 3'])]
     expect(nodesOf(odd).map(({ id, members }) => [id, members.length])).toEqual([
       ['split', 1],

@@ -34,7 +34,7 @@ describe('the order of a table', () => {
 describe('the rule of a schedule', () => {
   const none = { cron: null, timeZone: null, everyMs: null, startAtMs: null, atMs: null }
 
-  test('is what its form had', () => {
+  test('equals the rule in its form', () => {
     for (const everyMs of [1_000, 90_000, 5_400_000, 86_400_001]) {
       const rule = { ...none, everyMs }
       expect(ruleIn(formOf(rule), null)).toEqual({ everyMs })
@@ -46,7 +46,7 @@ describe('the rule of a schedule', () => {
     expect(ruleIn(formOf({ ...none, everyMs: 60_000 }), 30_000)).toEqual({ everyMs: 60_000, startAtMs: 30_000 })
   })
 
-  test('is refused by the form where it is none', () => {
+  test('is refused by the form if it is invalid', () => {
     expect(ruleIn({ ...formOf(null), kind: 'every', every: 'often' }, null)).toMatch('Expected a distance')
     expect(ruleIn({ ...formOf(null), kind: 'at', at: '' }, null)).toMatch('Expected a day')
     expect(ruleIn({ ...formOf(null), cron: ' ' }, null)).toMatch('Expected a cron expression')
@@ -58,7 +58,7 @@ describe('the rule of a schedule', () => {
     ])
   })
 
-  test('is said in words', () => {
+  test('is described in words', () => {
     expect(ruleWords({ ...none, everyMs: 300_000 })).toBe('every 5 min')
     expect(ruleWords({ ...none, cron: '0 8 * * *', timeZone: 'UTC' })).toBe('0 8 * * *, UTC')
   })
@@ -73,7 +73,7 @@ describe('the sentence of limits', () => {
       'api:acme holds 2 jobs back.',
     )
   })
-  test('says a rate by its span', () => {
+  test('describes a rate by its span', () => {
     expect(rateWords({ count: 10, perMs: 1_000 })).toBe('10 a second')
     expect(rateWords({ count: 3, perMs: 90_000, burst: 2 })).toBe('3 in 2 min, up to 2 at once')
   })

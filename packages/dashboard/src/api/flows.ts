@@ -26,15 +26,15 @@ export interface FlowRow {
 }
 
 /**
- * `GET /api/flows/:id`: a flow as a graph, its edges by the names of members. `POST /api/flows/:id/cancel` cancels one that has
- * not ended, `POST /api/flows/:id/replay` runs one that has: all of it, or `{ only: 'failed' }`.
+ * `GET /api/flows/:id`: a flow as a graph, its edges by the names of members. `POST /api/flows/:id/cancel` cancels a flow that
+ * has not ended, `POST /api/flows/:id/replay` runs an ended flow again: all of it, or `{ only: 'failed' }`.
  */
 export interface FlowView {
   nowMs: number
   flowId: string
   name: string
   state: FlowStateName
-  /** Outcome that a member counts as which left no trace of how it ended. */
+  /** Outcome that is assumed for a member that left no trace of its end. */
   onUnknown: 'fail' | 'succeed'
   /** Unix ms. */
   startedMs: number

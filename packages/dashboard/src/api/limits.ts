@@ -11,7 +11,7 @@ export interface LimitRate {
 export interface LimitList {
   nowMs: number
   limits: LimitRow[]
-  /** Parts that are not known, a sentence each. */
+  /** A sentence about each part that is unknown. */
   notes: string[]
   cost: Cost
 }
@@ -19,9 +19,9 @@ export interface LimitList {
 /** A limit, or one key of it. */
 export interface LimitRow {
   name: string
-  /** The key it is counted by; null for one that has no keys, and for what holds for all keys. */
+  /** The key of this row; null for a limit without keys, and for the bounds of all keys. */
   key: string | null
-  /** True where each key has a limit of its own: this row is then what holds for all keys, and counts nothing. */
+  /** True if each key has a limit of its own: this row then has the bounds of all keys, and counts nothing. */
   isKeyed: boolean
   /** Jobs that may run at a time; null for any number, or where only the workers know. */
   concurrency: number | null
@@ -30,16 +30,16 @@ export interface LimitRow {
   /** True where it was set at run time, for this key or for all. */
   isSet: boolean
   running: number
-  /** Jobs that wait for a place, those included that are offered one. */
+  /** Jobs that wait for a place, including those that are offered one. */
   waiting: number
   /** Functions whose tasks declare it. */
   functions: string[]
 }
 
-/** `GET /api/limits/:name?key=`: a limit, who has its places, and who waits. */
+/** `GET /api/limits/:name?key=`: a limit, the jobs that have its places, and the jobs that wait. */
 export interface LimitView extends LimitRow {
   nowMs: number
-  /** Those that run, that are offered a place, and that wait in their turn: at most 100 of each. */
+  /** Jobs that run, that are offered a place, and that wait, in order: at most 100 of each. */
   jobs: LimitJobRow[]
   cost: Cost
 }
@@ -48,7 +48,7 @@ export interface LimitView extends LimitRow {
 export interface LimitJobRow {
   jobId: string
   state: 'running' | 'offered' | 'waiting'
-  /** Null for one that runs: its place does not name its queue. */
+  /** Null for a running job: its place does not name its queue. */
   queueName: string | null
   workerId: string | null
   /** The end of the lease of its place, or of its offer. */

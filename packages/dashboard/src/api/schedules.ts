@@ -1,17 +1,17 @@
 import type { ShownValue } from './jobs.ts'
 import type { Cost } from './types.ts'
 
-/** When a schedule ticks: by an expression on the clock of a zone, at a distance, or once. */
+/** Rule of a schedule: a cron expression on the clock of a zone, a fixed distance, or a single instant. */
 export interface ScheduleRule {
-  /** Five fields, or six with seconds; null where it ticks otherwise. */
+  /** Cron expression of five fields, or six with seconds; null for another kind of rule. */
   cron: string | null
   /** IANA name of the zone of `cron`. */
   timeZone: string | null
-  /** Distance of its ticks in ms; null where it ticks otherwise. */
+  /** Distance between its ticks in ms; null for another kind of rule. */
   everyMs: number | null
   /** The instant from which `everyMs` counts, in unix ms. */
   startAtMs: number | null
-  /** The instant of its only tick in unix ms; null where it ticks otherwise. */
+  /** The instant of its only tick in unix ms; null for another kind of rule. */
   atMs: number | null
 }
 
@@ -44,7 +44,7 @@ export interface ScheduleRow extends ScheduleRule {
   /** The tick that was enqueued last, and its job; null where there was none, or where the user may not see the job. */
   last: { jobId: string; atMs: number } | null
   putMs: number
-  /** A sentence about what keeps it from ticking; null where nothing does. */
+  /** A sentence about the problem that stops its ticks; null if there is none. */
   problem: string | null
 }
 
@@ -60,7 +60,7 @@ export interface ScheduleView extends ScheduleRow {
 
 /**
  * `GET /api/ticks`: the next five ticks of a rule that is being written. Query: `cron` and `timeZone`, `everyMs` and `startAtMs`,
- * or `atMs`. A rule that is none is refused with the reason.
+ * or `atMs`. An invalid rule is refused with the reason.
  */
 export interface TickPreview {
   nowMs: number
@@ -69,8 +69,8 @@ export interface TickPreview {
 }
 
 /**
- * `POST /api/schedules/:name`: makes a schedule, or changes it. `args` and `kwargs` stay as they are where they are left out
- * and the function stays the same. With `isNew`, a name that is taken is refused. `/pause`, `/resume`, `/run` and `/remove`
+ * `POST /api/schedules/:name`: makes a schedule, or changes it. `args` and `kwargs` keep their values if they are left out
+ * and the function stays the same. With `isNew`, a name in use is refused. `/pause`, `/resume`, `/run` and `/remove`
  * below it take no body.
  */
 export interface SchedulePut {

@@ -322,7 +322,7 @@ export interface CronRow {
 /** A pause of a cron job. */
 export interface CronPauseRow {
   sinceMs: number | null
-  /** Workers that may enqueue its ticks all the same, in words; null where none does. */
+  /** Description of workers that may enqueue its ticks all the same; null if there are none. */
   advisory: string | null
 }
 

@@ -47,7 +47,7 @@ export async function replayFlow(board: Board, { body, params, user }: Context):
   )
 }
 
-/** A flow that is gone, or whose state does not allow it, refuses. */
+/** Refuses an act on a flow that is gone, or whose state does not allow it. */
 async function refusing(act: () => Promise<ActAnswer>): Promise<ActAnswer> {
   try {
     return await act()

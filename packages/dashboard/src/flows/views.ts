@@ -6,7 +6,7 @@ import { Refusal } from '../http/refusal.ts'
 import type { Viewer } from '../users/access.ts'
 
 const MAX_FLOWS = 200
-/** Tabs that look at one flow within this time share a look at Redis. */
+/** Tabs that show one flow share one read of Redis within this time. */
 const SHARED_MS = 1_000
 
 /** Flows, the newest first. */

@@ -74,7 +74,7 @@ function rowOf(status: LimitStatus, declared: Declaration | undefined): LimitRow
     name,
     key,
     isKeyed: key === null && declared?.isKeyed === true,
-    // A bound that was lifted at run time is null too: what is set wins over what is declared.
+    // A bound that was lifted at run time is null, too: a bound set at run time overrides a declared one.
     concurrency: status.isSet ? status.concurrency : (status.concurrency ?? declared?.concurrency ?? null),
     rate: status.isSet ? status.rate : (status.rate ?? declared?.rate ?? null),
     isSet: status.isSet,

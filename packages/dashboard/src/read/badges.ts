@@ -8,19 +8,19 @@ type Badges = Bootstrap['badges']
 
 /** Numbers beside the entries of the navigation; a look at waiting jobs is shared by all tabs for this long. */
 const SHARED_MS = 15_000
-/** The first page waits this long for the numbers, in ms: with a million jobs they take longer than the page itself. */
+/** Time that the first page waits for the numbers, in ms: with a million jobs, counting takes longer than the page. */
 const WAIT_MS = 25
 
-/** With more jobs than this the count costs what a page does, and begins once the first page has what it needs. */
+/** With more jobs than this, counting costs as much as a page, and begins after the first page has its data. */
 const MANY_JOBS = 50_000
 const HEAD_START_MS = 500
 
 const UNCOUNTED: Badges = { errorsOpen: null, unserved: null, dead: null, why: 'they are being counted' }
 
-/** The numbers of the navigation as they are counted, or as far as they are known within a moment. */
+/** The numbers of the navigation, or those that are known after a short wait. */
 export async function badges(board: Board): Promise<Badges> {
   const counted = board.shared.of('badges', SHARED_MS, () => count(board))
-  counted.catch(() => {}) // whoever asks next is answered with the reason
+  counted.catch(() => {}) // the answer to the next request has the reason
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Badges>((resolve) => (timer = setTimeout(() => resolve(UNCOUNTED), WAIT_MS)))
   try {
@@ -40,7 +40,7 @@ async function count(board: Board): Promise<Badges> {
     overview(board, seen),
     board.client.deadLetters.count(),
   ])
-  // Where not all was looked at, none found is no all-clear.
+  // A partial look that finds nothing does not prove that there is nothing.
   const isKnown = unserved.length > 0 || incomplete.length === 0
   return {
     errorsOpen: errors.length,

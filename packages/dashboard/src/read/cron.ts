@@ -21,7 +21,7 @@ export async function cronCalendar(board: Board, query: URLSearchParams): Promis
   const [history, listed] = await Promise.all([board.history.cron(), board.client.cron.list()])
   const pauses = new Map(listed.flatMap(({ name, pause }) => (pause === null ? [] : [[name, pause]])))
   const jobs = history.map((job) => rowOf(job, { nowMs, fromMs, toMs, pause: pauses.get(job.name) ?? null }))
-  // A pause of a cron job that no worker has, and of which no tick is known, is a finding all the same.
+  // A paused cron job is listed even if no worker has it and no tick of it is known.
   for (const [name, pause] of pauses) if (!jobs.some((job) => job.name === name)) jobs.push(absent(name, pause))
   return { nowMs, fromMs, toMs, jobs, limits: LIMITS }
 }

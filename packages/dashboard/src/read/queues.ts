@@ -17,7 +17,7 @@ export interface Snapshot {
   complete: boolean
 }
 
-/** The parts of a page that need a look at all queues ask within this time, and share one. */
+/** Time within which the parts of a page share one look at all queues. */
 const SHARED_MS = 1_000
 
 /** Looks at all queues, or at these, and at the workers of both languages. */

@@ -40,7 +40,7 @@ export async function putSchedule(board: Board, { access, body, params, user }: 
   const queueName = asked.queueName ?? known?.queueName ?? board.client.queueName
   // Its ticks enqueue there, by themselves.
   await access.must(user, 'enqueue', { type: 'queue', name: queueName })
-  // What the page left out stays as it is, values that JSON has no form for among them.
+  // Fields that the page left out keep their values, including values that JSON cannot express.
   const isSameCall = known?.functionName === asked.functionName
   const args = asked.args ?? (isSameCall ? known.args : [])
   const kwargs = asked.kwargs ?? (isSameCall ? known.kwargs : {})

@@ -5,7 +5,7 @@ import type { ScheduleRule } from '../api/schedules.ts'
 
 type NextTick = (afterMs: number) => number | null
 
-/** The ticks of a rule after an instant and before another, at most `most`. @throws OptionsError for a rule that is none */
+/** The ticks of a rule after one instant and before another, at most `most`. @throws OptionsError for an invalid rule */
 export function ticksOf(rule: ScheduleRule, afterMs: number, untilMs: number, most: number): number[] {
   const next = nextOf(rule)
   const ticks: number[] = []

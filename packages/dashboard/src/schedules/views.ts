@@ -81,7 +81,7 @@ export async function tickPreview(board: Board, query: URLSearchParams): Promise
   return { nowMs, ticks: ticksOf(rule, nowMs, Infinity, PREVIEWED_TICKS) }
 }
 
-/** The refusal of a schedule that is not there. */
+/** The refusal for a schedule that does not exist. */
 export function missing(name: string): Refusal {
   return new Refusal(
     'not_found',

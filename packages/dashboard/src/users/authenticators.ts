@@ -28,10 +28,10 @@ const proxySchema = z.strictObject({
   secret: z.string(),
 })
 
-/** The entries of a table whose names are the caller's; no message shows one, as it may be a token. */
+/** Entries of a table with names of the caller's choice; no message shows a name, since it may be a token. */
 function entriesOf<S extends z.ZodObject>(where: string, schema: S, table: unknown): [string, z.output<S>][] {
   const isTable = Object.prototype.toString.call(table) === '[object Object]'
-  // An object of options none of whose fields is known: the words for what it is are core's.
+  // An object without any known option: core describes it.
   if (!isTable) checkOptions(where, schema, table)
   return Object.entries(table as object).map(([name, each]) => [name, checkOptions(`${where}, an entry`, schema, each)])
 }

@@ -30,7 +30,7 @@ describe('a flow', () => {
     handler: () => (isBroken ? Promise.reject(new Error('no answer')) : Promise.resolve('done')),
   })
 
-  test('is replayed in the part that failed, then as a whole, and shows where it is', async () => {
+  test('replays its failed part, then the whole, and shows its progress', async () => {
     isBroken = true
     const dashboard = bench.dashboard()
     bench.worker({ queueName: 'flows', tasks: [step, breaks], handleSignals: false })
@@ -54,7 +54,7 @@ describe('a flow', () => {
     expect(await audited(dashboard)).toEqual([`replay-flow flow ${flowId}`, `replay-flow flow ${flowId}`])
   })
 
-  test('is cancelled while it waits, once; one that is gone or has ended refuses', async () => {
+  test('is cancelled once while it waits, and refuses if it is gone or has ended', async () => {
     const dashboard = bench.dashboard()
     const f = flow('waits')
     f.call(step, [], { queueName: 'nobody' })
@@ -123,7 +123,7 @@ describe('a schedule', () => {
     expect(view.call).toBe("send_mail('ada', template='digest')")
     expect(view.coming).toHaveLength(10)
     expect(view.coming[0]).toBe(view.nextMs)
-    // What is left out stays as it is.
+    // Fields that are left out keep their values.
     const { args: _, ...rest } = daily
     await act(dashboard, path, { ...rest, cron: '30 7 * * *' })
     const changed = await read<ScheduleView>(dashboard, path)
@@ -150,7 +150,7 @@ describe('a schedule', () => {
     )
   })
 
-  test('keeps values that JSON has no form for, and the phase of its distance, when something else is changed', async () => {
+  test('keeps values that JSON cannot express, and the phase of its distance, when other fields change', async () => {
     const at = new Date('2030-01-01T00:00:00Z')
     await bench.client().schedules.put('poll', { task: 'poll', everyMs: 60_000, startAt: 30_000, input: [at] })
     const dashboard = bench.dashboard()
@@ -167,7 +167,7 @@ describe('a schedule', () => {
     expect([args, missed, startAt?.getTime()]).toEqual([[at], 'all', 30_000])
   })
 
-  test('previews the ticks of a rule, and refuses what is none', async () => {
+  test('previews the ticks of a rule, and refuses an invalid rule', async () => {
     const dashboard = bench.dashboard()
     const { nowMs, ticks } = await read<TickPreview>(dashboard, '/api/ticks?everyMs=60000')
     expect(ticks).toHaveLength(5)
@@ -236,7 +236,7 @@ describe('a schedule', () => {
 })
 
 describe('a cron job', () => {
-  test('is paused and resumed, says who may not heed that, and stays listed where no worker has it', async () => {
+  test('is paused and resumed, names the workers that may ignore that, and stays listed if no worker has it', async () => {
     const dashboard = bench.dashboard()
     const calendar = async () => (await read<CronCalendar>(dashboard, '/api/cron')).jobs
     bench.worker({ queueName: 'mail', cron: [cron('cron:hourly', '0 * * * *', () => {}, { timeZone: 'UTC' })] })
@@ -268,7 +268,7 @@ describe('a cron job', () => {
 })
 
 describe('a limit', () => {
-  test('shows who has its places and who waits in turn, and is set and taken back', async () => {
+  test('shows the jobs that have a place and those that wait in turn, and is set and reset', async () => {
     let end = () => {}
     const ended = new Promise<void>((resolve) => (end = resolve))
     const call = defineTask({ name: 'call', limits: [{ name: 'api', concurrency: 1 }], handler: () => ended })

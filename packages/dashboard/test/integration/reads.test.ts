@@ -257,6 +257,6 @@ test('the parts of a first page share one look at the queues', async () => {
   const queues = await ask<QueueList>('/api/queues')
   const overview = await ask<Overview>('/api/overview')
   expect(overview.queues).toEqual(queues.queues)
-  // What is left is the sample of functions, and the number of dead letters.
+  // The rest is the sample of functions, and the number of dead letters.
   expect(overview.cost.commands).toBeLessThan(queues.cost.commands)
 })

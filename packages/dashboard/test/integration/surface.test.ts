@@ -3,7 +3,7 @@ import { takeDatabase, unrefusedOf } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import * as dashboard from '../../src/index.ts'
 
-test('every exported function refuses what it cannot use, and names the likely option', async () => {
+test('every exported function refuses wrong arguments, and names the likely option', async () => {
   const database = await takeDatabase()
   const logger = createLogger({ level: 'silent' })
   const client = new Client({ redis: database.url, logger })

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 const examples = fileURLToPath(new URL('../../../../examples/', import.meta.url))
 const noPython = process.env.ARQ_TEST_NO_PYTHON
 
-/** What each example prints, by the interpreter that it needs. */
+/** Output of each example, with the interpreter that it needs. */
 const printed: [name: string, python: string, lines: string[]][] = [
   ['from-arq', '0.28.0', ['Python alone: Python', 'side by side, each once: 20', 'TypeScript alone: TypeScript']],
   ['from-celery', 'CELERY', ['by arq-ts: dan', 'by both, each once: ann bob cem dan']],

@@ -62,7 +62,7 @@ describe.skipIf(noPython !== undefined)('jobs that are handed to idle workers, b
     const counted = await database.redis.get(`arq:retry:${job.jobId}`)
     expect(counted).toBeNull()
     frozen.kill('SIGCONT')
-    await eventually(async () => (await waiting()) === 1) // it has read what was handed to it, and waits for more
+    await eventually(async () => (await waiting()) === 1) // it has read the hand-off, and waits for more
     expect(await database.redis.lrange(`ran:${job.jobId}`, 0, -1)).toEqual(['py'])
     expect(await job.result()).toBe('py')
   })

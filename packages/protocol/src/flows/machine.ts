@@ -16,7 +16,7 @@ export type FlowTask = 'hold' | 'start' | 'free'
  *
  * A member is open until it has ended. An open one is held, in `todo` or out (with the workers):
  * todo `hold` → held → todo `free` → out → ended, and todo `start` → out → ended for one that waits for nobody.
- * What the handler of a member adds is open from the end of that member on.
+ * Members that the handler of a member adds are open from the end of that member on.
  * The flow ends with its last open member, and begins anew when a replay opens members.
  */
 export class FlowMachine {

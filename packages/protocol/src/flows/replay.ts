@@ -38,7 +38,7 @@ export function planReplay(
     for (const kin of families.get(key) ?? []) if (kin !== key) dropped.add(kin)
     // Members after the one that added it wait for this one too.
     for (let head: string | undefined = key; head !== undefined; head = parentByName(head)) {
-      // One by one: they may be more than the arguments that a call takes.
+      // One by one: there may be more than a call can take as arguments.
       for (const child of next.get(head) ?? []) stack.push(child)
     }
   }

@@ -289,8 +289,8 @@ export class Keys {
     return this.result(jobId)
   }
   /**
-   * Channel on which ends of jobs are announced together; the message is their ids, with spaces between. Empty where each is
-   * announced on its `resultChannel`: there are partitions of a namespace alone that have one.
+   * Channel on which ends of jobs are announced together; the message is their ids, with spaces between. Empty if each end
+   * is announced on its `resultChannel`; only partitions of a namespace have this channel.
    */
   get endsChannel(): string {
     return ''

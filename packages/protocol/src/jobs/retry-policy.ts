@@ -14,7 +14,7 @@ export interface RetryPolicy {
   maxDelayMs?: number
 }
 
-/** The parts of a retry policy that may be left out, as they are then. */
+/** Defaults of the optional parts of a retry policy. */
 export const retryDefaults = Object.freeze({
   backoff: 'exponential',
   jitter: 0,

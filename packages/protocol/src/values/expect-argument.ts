@@ -1,12 +1,12 @@
 import { OptionsError } from '../errors/wire-errors.ts'
 
-/** True for a number that is one. */
+/** True for a number other than NaN. */
 export const isNumber = (value: unknown): boolean => typeof value === 'number' && !Number.isNaN(value)
 
 /** True for a string, which may be empty. */
 export const isString = (value: unknown): boolean => typeof value === 'string'
 
-/** True for an object of fields: no array, map or promise, and no instance that shows none. */
+/** True for an object with fields: no array, map or promise, and no instance without visible fields. */
 export function isObject(value: unknown): boolean {
   if (Object.prototype.toString.call(value) !== '[object Object]') return false
   const prototype = Object.getPrototypeOf(value) as object | null
@@ -21,7 +21,7 @@ export function expectArgument(where: string, name: string, isRight: boolean, ex
 }
 
 /**
- * Refuses what is no object with these fields; `isClosed` refuses other fields too.
+ * Refuses a value unless it is an object with these fields; `isClosed` also refuses other fields.
  *
  * @throws OptionsError
  */
@@ -45,7 +45,7 @@ export function expectFields(
   }
 }
 
-/** The end of a refusal of an unknown name: the likely one, or all. */
+/** The end of a refusal of an unknown name: the likely name, or all names. */
 export function likely(wanted: string, known: readonly string[]): string {
   const cased = wanted.slice(0, 64).replaceAll(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
   const [best] = known
@@ -56,7 +56,7 @@ export function likely(wanted: string, known: readonly string[]): string {
     : `; known are ${known.join(', ')}`
 }
 
-/** Letters to insert, remove or replace between two names. */
+/** Edit distance of two names: letters to insert, remove or replace. */
 function editsBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {

@@ -120,7 +120,7 @@ describe('a replay of what failed', () => {
     ])
   })
 
-  test('is planned for more members after one than a call takes arguments', () => {
+  test('is planned even if more members follow one than a call can take as arguments', () => {
     const kids = Array.from({ length: 130_000 }, (_, i) => [String(i + 1), { after: ['0'] }] as const)
     const graph = graphOf({ '0': {}, ...Object.fromEntries(kids) })
     const ends = new Map<string, MemberOutcome>([...graph.keys()].map((key) => [key, 'blocked']))
@@ -163,7 +163,7 @@ function runAtRandom(seed: number): void {
   const runs = new Map<string, number>()
   /** Members whose job has ended, and whose end nobody has noted: a kill, until the conductor looks. */
   const unnoted = new Map<string, MemberOutcome>()
-  /** What running members have added; a run that is killed adds again. */
+  /** Members that running members have added; a run that is killed adds them again. */
   const drafts = new Map<string, Map<string, FlowNode>>()
   const end = (key: string, outcome: MemberOutcome) => {
     const added = drafts.get(key)
@@ -225,7 +225,7 @@ function runAtRandom(seed: number): void {
         outcomes.set(kid, next() < 0.7 ? 'success' : 'failure')
         continue
       }
-      // A worker that dies loses what its run has added; the run that comes again adds what it adds.
+      // A worker that dies loses the members that its run has added; the next run adds its own.
       if (next() < 0.1) drafts.delete(key)
       // What runs is aborted in a cancelled flow; a kill loses what follows from the end.
       const outcome = machine.state === 'cancelling' ? 'aborted' : outcomes.get(key)!

@@ -17,8 +17,8 @@ const result = {
 const limits = { maxPayloadBytes: 1_000, maxDecodedBytes: 2_000_000 }
 const DATA = 'is data'
 
-test('every function of the protocol refuses what it cannot use, by a code', async () => {
-  // Python's values are held by the test of refusals.
+test('every function of the protocol refuses wrong arguments with a code', async () => {
+  // The test of refusals covers values of Python.
   const exports = Object.fromEntries(Object.entries(protocol).filter(([name]) => !(name in values)))
   const payload = protocol.encodeJob(job, 'json')
   const stored = protocol.encodeResult(result, 'json')

@@ -5,10 +5,10 @@ import { expect, test } from 'vitest'
 import * as exports from '../../src/index.ts'
 
 const NONE = 'takes no arguments'
-/** Nothing listens there: what is refused is refused before anything is sent. */
+/** Nothing listens on this port: refusals come before any request. */
 const url = 'http://127.0.0.1:1'
 
-test('every exported function, constructor and method refuses what it cannot use, or is listed with a reason', async () => {
+test('every exported function, constructor and method refuses wrong arguments, or is listed with a reason', async () => {
   const logger = createLogger({ level: 'silent' })
   const client = new Client({ redis: { host: '127.0.0.1', port: 1, lazyConnect: true }, logger, commandTimeoutMs: 50 })
   const qdrant = new QdrantClient({ url, checkCompatibility: false })

@@ -3,10 +3,10 @@
 import { sameOptions, wrongData, wrongValues } from './wrong-values.ts'
 import type { WrongValue } from './wrong-values.ts'
 
-/** Codes of errors that say which argument is wrong; one that Redis gave is no refusal. */
+/** Codes of errors that name the wrong argument; an error from Redis is no refusal. */
 const REFUSALS: ReadonlySet<unknown> = new Set(['ARQ_INVALID_OPTIONS', 'ARQ_ARGUMENTS', 'ARQ_INVALID_CONFIG'])
 
-/** The public surface of a package, and what a walk over it has to know. */
+/** The public surface of a package, and the data that a walk over it needs. */
 export interface Surface {
   /** Everything that an entry exports at run time. */
   exports: Readonly<Record<string, unknown>>
@@ -29,7 +29,7 @@ export interface Surface {
   data?: readonly string[]
   /** Further codes that are refusals of this package. Default: none. */
   codes?: readonly string[]
-  /** What need not refuse, by `name`, `Class.method`, or either with the position, each with the reason. */
+  /** Functions or arguments that need not refuse, by `name`, `Class.method`, or either with the position, each with the reason. */
   passed: Readonly<Record<string, string>>
 }
 
@@ -102,7 +102,7 @@ function isRefusal({ codes = [] }: Surface, code: unknown): boolean {
   return REFUSALS.has(code) || codes.includes(String(code))
 }
 
-/** Methods of a class and of those of ours it extends, private ones of TypeScript included. */
+/** Methods of a class and of our classes that it extends, including those that only TypeScript makes private. */
 function methodsOf(value: object): string[] {
   const methods: string[] = []
   const { prototype } = value as { prototype: object }
@@ -122,7 +122,7 @@ function isClass(value: object): boolean {
   return /^class\b/.test(Function.prototype.toString.call(value))
 }
 
-/** Ends what a call that accepts its arguments has opened: a connection, a server. */
+/** Closes the connection or server that a call with accepted arguments has opened. */
 async function discard(made: unknown): Promise<void> {
   if (typeof made !== 'object' || made === null) return
   const { close, disconnect, stop } = made as Record<string, unknown>
@@ -130,7 +130,7 @@ async function discard(made: unknown): Promise<void> {
   if (typeof end === 'function') await (end.call(made) as Promise<void>)
 }
 
-/** A generator begins with its first step. */
+/** True for an async iterator, such as a generator, which begins only with its first step. */
 function isIterator(value: unknown): value is AsyncIterator<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 }

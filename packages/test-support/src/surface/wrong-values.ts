@@ -11,14 +11,14 @@ export interface WrongValue {
 
 type Options = Readonly<Record<string, unknown>>
 
-/** A class of options, whose method is none. */
+/** A class of options with a method, which is no option. */
 class Fields {
   describe(): string {
     return Object.keys(this).join(', ')
   }
 }
 
-/** A stranger: its members are no options, and its state is not to be seen. */
+/** An instance of an unrelated class: its members are no options, and its state is private. */
 class Stranger {
   readonly #state = 1
   get state(): number {
@@ -27,8 +27,8 @@ class Stranger {
 }
 
 /**
- * Wrong values for an argument of which `good` is accepted; for undefined, of which nothing is known, those that hardly
- * any argument may be. A plain object is an object of options: each of its names is also misspelled, and each value replaced.
+ * Wrong values for an argument that accepts `good`. An undefined `good` stands for an unknown argument and gives values that
+ * hardly any argument accepts. A plain object is an object of options: each of its names is also misspelled, and each value replaced.
  *
  * @param data - names of options whose values are objects of the caller's own.
  */
@@ -52,12 +52,12 @@ export function wrongValues(good: unknown, data: readonly string[] = []): WrongV
   return wrong
 }
 
-/** Wrong values for an object of the caller's own, whose fields are not ours to judge. */
+/** Wrong values for an object of the caller, whose fields are not checked. */
 export function wrongData(): WrongValue[] {
   return wrongValues(undefined).filter(({ label }) => label !== 'an unknown option')
 }
 
-/** The same options in other clothes: as accepted as they are. */
+/** The same options in other kinds of objects, which must be accepted too. */
 export function sameOptions(good: unknown): { label: string; value: unknown }[] {
   if (!isFields(good)) return []
   return [
@@ -90,7 +90,7 @@ function wrongFields(good: Options, data: readonly string[]): WrongValue[] {
   return cases
 }
 
-/** A name as hurried people and those who come from Python write it. */
+/** A name as users in a hurry or from Python misspell it. */
 function misspelled(name: string): string[] {
   const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
   const swapped = name.length < 4 ? `${name}s` : `${name.slice(0, 2)}${name[3]}${name[2]}${name.slice(4)}`

@@ -8,7 +8,7 @@ const DATA = 'is data'
 const NONE = 'takes no arguments'
 const task = defineTask({ name: 'f', handler: (_ctx: JobContext, n: number) => n })
 
-test('every exported function, constructor and method refuses what it cannot use, and names the likely option', async () => {
+test('every exported function, constructor and method refuses wrong arguments, and names the likely option', async () => {
   const database = await takeDatabase()
   const logger = createLogger({ level: 'silent' })
   const queue = await testkit.createTestQueue({ tasks: [task], redis: database.url })

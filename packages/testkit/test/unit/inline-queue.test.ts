@@ -131,7 +131,7 @@ describe('middleware of an inline queue', () => {
     expect([await first!.job.result(), await second!.job.result()]).toEqual([3, 3])
   })
 
-  test('is refused where it is none', () => {
+  test('is refused if it is no middleware', () => {
     expect(() => createInlineQueue({ tasks: [double], middleware: [{ runs: () => {} }] as never })).toThrow(
       OptionsError,
     )

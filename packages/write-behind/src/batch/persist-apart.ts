@@ -50,8 +50,8 @@ export async function persistApart(
 }
 
 /**
- * The failures that a batch persister has returned. Each names one of its writes: a failure of a key that is none of them,
- * changed on its way to a store, say, may be of any, and none may be taken for durable.
+ * The failures that a batch persister has returned. Each must name one of the writes: a failure of an unknown key, such as
+ * one that the store has changed, may belong to any write, and then no write may count as durable.
  *
  * @throws Error for anything else.
  */

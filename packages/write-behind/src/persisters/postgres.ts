@@ -44,7 +44,7 @@ const optionsSchema = z.strictObject({
  *
  * Sets become arrays, maps objects; a value that JSON has no form for (bytes) is a failure without retries.
  *
- * @throws OptionsError, for a name that is no plain identifier too.
+ * @throws OptionsError for wrong options, and for a name that is no plain identifier.
  */
 export function postgresPersister(options: PostgresPersisterOptions): Persister {
   const { client, ...names } = checkOptions('postgresPersister', optionsSchema, options)

@@ -43,7 +43,7 @@ function start(name: string, config: object): Child {
   return child
 }
 
-test('processes that write in one burst, one of them killed, exceed maxPending by no key', async () => {
+test('processes that write in one burst, one of them killed, never exceed maxPending', async () => {
   const maxPending = 40
   const all = ['a', 'b', 'c'].map((name) => start('burst', { name, writes: 60, maxPending }))
   await Promise.all(all.map((child) => child.line(/^ready/)))
@@ -55,11 +55,11 @@ test('processes that write in one burst, one of them killed, exceed maxPending b
     others.map(async (child) => JSON.parse((await child.line(/^ended/)).slice('ended '.length)) as object),
   )
   for (const each of ended) expect(each).toMatchObject({ refused: expect.any(Number) as number })
-  // All together wanted more than there was room for, and whoever is left has taken what there was.
+  // Together they wrote more than there was room for, and the survivors have taken all the room.
   expect(await cache.dirtyKeys()).toHaveLength(maxPending)
 })
 
-test('a persister that hangs, and heeds no signal, holds up no other key, nor the stop of its worker', async () => {
+test('a persister that hangs and ignores its signal holds up neither other keys nor the stop of its worker', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'arq-ts-hanging-'))
   const worker = start('worker', { folder, hangsOn: 'stuck' })
   await worker.line(/^started/)

@@ -131,7 +131,7 @@ describe('a failure in a batch', () => {
     expect(batches.filter((keys) => keys.includes('k3')).at(-1)).toEqual(['k3'])
   })
 
-  test('that the persister names wrongly leaves no value for durable that is not: the key is found singly', async () => {
+  test('that names an unknown key never marks a lost value as durable: the failed key is found singly', async () => {
     // A store that folds case refuses k3, and calls it K3.
     const { persisters } = recorder((writes) =>
       writes.filter(({ key }) => key === 'k3').map(() => ({ key: 'K3', error: new Error('no room') })),
@@ -158,7 +158,7 @@ describe('a failure in a batch', () => {
     expect(await bench.client().deadLetters.count()).toBe(1)
   })
 
-  test('that is one row on which the store hangs holds up no other, is listed as running, and is tried again', async () => {
+  test('of one row on which the store hangs holds up no other, is listed as running, and is tried again', async () => {
     let isHanging = true
     const { persisters, rows } = recorder((writes) =>
       isHanging && writes.some(({ key }) => key === 'k3') ? new Promise(() => {}) : undefined,

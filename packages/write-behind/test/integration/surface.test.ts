@@ -9,7 +9,7 @@ const ANY = { null: 'is a value', '5': 'is a value', true: 'is a value' }
 const save = async () => {}
 const persisters = { app: { save } }
 
-test('every exported function, constructor and method refuses what it cannot use, or is listed with a reason', async () => {
+test('every exported function, constructor and method refuses wrong arguments, or is listed with a reason', async () => {
   const redis = bench.database().url
   const client = bench.client()
   const folder = new URL('../support/persisters', import.meta.url).pathname
@@ -20,7 +20,7 @@ test('every exported function, constructor and method refuses what it cannot use
   const unrefused = await unrefusedOf({
     exports: {
       ...all,
-      // What they are given second is the worker's own.
+      // The worker itself passes their second argument.
       createTasks: (options: unknown) => all.createTasks(options, environment),
       createMetrics: (options: unknown) => all.createMetrics(options, environment),
     },

@@ -41,7 +41,7 @@ export function useBench() {
       closing.push(() => cache.close())
       return cache
     },
-    /** Without its cron sweep, unless `cron` is among the options: most tests are not about it. */
+    /** Leaves out the cron sweep unless the options name `cron`: most tests do not need it. */
     worker(tasks: Omit<PersistCacheOptions, 'redis'>, options: WorkerOptions = {}): Worker {
       const made = persistCache({ redis: database.url, retryDelayMs: 20, ...tasks })
       const worker = new Worker({

@@ -120,12 +120,12 @@ export class ClaimLoop {
     this.#wake.notify()
   }
 
-  /** True while no queue has more that is due. */
+  /** True while no queue has more due jobs. */
   get isIdle(): boolean {
     return this.#mode === 'sleeping'
   }
 
-  /** Number of jobs that may start now beside those the loop claims. */
+  /** Number of jobs that may start now in addition to those the loop claims. */
   get room(): number {
     return !this.#stopping.signal.aborted && !this.#isQuiet && this.#quarantine.isOpen() ? Math.max(0, this.#free()) : 0
   }

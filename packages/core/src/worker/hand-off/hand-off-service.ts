@@ -9,12 +9,12 @@ import type { HandOff } from './hand-off.ts'
 
 /** Jobs that one hand-off brings at most. */
 const MAX_JOBS = 16
-/** Time after which an entry that nobody has used is written anew, in ms: Redis may have lost it. */
+/** Time after which an unused entry is written again, in ms: Redis may have lost it. */
 const ANEW_AFTER_MS = 250
 
 export interface HandOffOptions {
   broker: Broker
-  /** Listens on a channel for messages that are no text. */
+  /** Listens on a channel for binary messages. */
   listen: (channel: string, listener: (message: Buffer) => void) => Promise<() => void>
   log: Logger
   workerId: string
@@ -24,23 +24,23 @@ export interface HandOffOptions {
   pollDelayMs: number
   /** Number of jobs that the worker would start now. */
   room: () => number
-  /** True while the worker has looked for jobs and found none that is due. */
+  /** True while the last look for jobs has found none that is due. */
   isIdle: () => boolean
-  /** False for a job that its task allows one try only. */
+  /** False for a job whose task allows only one try. */
   mayRunTwice: (payload: Buffer) => boolean
   start: (job: InFlightJob) => unknown
-  /** Gives a job back that has not started, uncounted as a try. */
+  /** Releases a job that has not started, without counting a try. */
   release: (job: InFlightJob) => void
-  /** Ends the run of a job that another worker may have. */
+  /** Ends the run of a job that another worker may have taken. */
   lose: (job: InFlightJob) => void
 }
 
 /** The wait of the worker on one queue. */
 interface Place {
   readonly queueName: string
-  /** The entry in the list, as far as is known; '' while there is none. */
+  /** The entry that should be in the list; '' while there is none. */
   entry: string
-  /** Tokens that a hand-off may still name: of the entry, and of the one before, whose hand-off may be under way. */
+  /** Tokens that a hand-off may still name: that of the entry, and the one before, whose hand-off may be on its way. */
   tokens: string[]
   enteredMs: number
   /** Token of the next entry, drawn while nothing waits for it. */
@@ -48,12 +48,12 @@ interface Place {
 }
 
 /**
- * Lets an idle worker wait for jobs that producers hand to it with the enqueue, see `hand-off.lua`: one hop in place of a
+ * Lets an idle worker wait for jobs that producers hand to it within the enqueue, see `hand-off.lua`: one hop instead of a
  * wake-up, a claim and its reply.
  *
  * For each queue: away → waiting (its entry is in the list) → away (a hand-off came, or another job was due, which ended
  * the entry) → waiting …
- * any → stopped: what is handed over from now on is given back
+ * any → stopped: jobs that are handed over from now on are released
  */
 export class HandOffService {
   readonly #options: HandOffOptions
@@ -84,7 +84,7 @@ export class HandOffService {
     }
   }
 
-  /** Enters the worker where it does not wait: to be called when it has nothing to do and when a slot comes free. */
+  /** Adds missing entries of the worker. Call it when the worker has nothing to do and when a slot comes free. */
   wait(): void {
     if (!this.#canWait()) return
     for (const place of this.#places) {
@@ -92,7 +92,7 @@ export class HandOffService {
     }
   }
 
-  /** Notes that a job of a queue was not handed over, so that the entry there may be gone; of any queue without a name. */
+  /** Notes that a job of a queue (default: any queue) was not handed over, so the entry there may be gone. */
   missed(queueName?: string): void {
     for (const place of this.#places) if (queueName === undefined || place.queueName === queueName) place.enteredMs = 0
   }
@@ -118,7 +118,7 @@ export class HandOffService {
     await this.#exchange(place, this.#newEntry(place))
   }
 
-  /** An entry for the slots that are free now; '' where the worker is not to wait. */
+  /** An entry for the slots that are free now; '' if the worker should not wait. */
   #newEntry(place: Place): string {
     if (!this.#canWait()) return ''
     const { broker, room, workerId } = this.#options
@@ -132,7 +132,7 @@ export class HandOffService {
     return `${this.#options.workerId}/${randomUUID()}`
   }
 
-  /** Puts an entry in the place of the last one, and takes the jobs of a hand-off by the same call; undefined on failure. */
+  /** Replaces the last entry and takes the jobs of a hand-off in the same call; undefined on failure. */
   async #exchange(place: Place, add: string, handOff?: HandOff, jobIds: string[] = []): Promise<boolean[] | undefined> {
     const { broker, leaseMs, log, pollDelayMs } = this.#options
     const remove = place.entry
@@ -201,7 +201,7 @@ export class HandOffService {
     }
   }
 
-  /** The call is written before any handler starts: one that ends its process has been counted. */
+  /** Sends the call before any handler starts, so that the try of a handler that ends its process is counted. */
   #take(
     place: Place,
     handOff: HandOff,
@@ -218,7 +218,7 @@ export class HandOffService {
         if (held?.[i] && !slots.has(job)) release(slots.add(job.claim, sentMs + leaseMs, false))
         else if (held?.[i]) job.leasedUntilMs = sentMs + leaseMs
         else if (held && hasStarted(job)) lose(job)
-        else job.leasedUntilMs = -Infinity // the lease is asked for again before the start
+        else job.leasedUntilMs = -Infinity // the lease is renewed before the start
         if (!hasStarted(job)) start(job)
       }
       return held

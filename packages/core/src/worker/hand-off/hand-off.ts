@@ -19,7 +19,7 @@ const SPACE = 0x20
 /** The longest word of a message, an id with the length of its payload. */
 const MAX_WORD_BYTES = 1_024
 
-/** Reads the message of a hand-off; undefined for one that is none, since anybody may publish on a channel. */
+/** Reads the message of a hand-off; undefined for any other message, since anybody may publish on a channel. */
 export function readHandOff(message: Buffer): HandOff | undefined {
   let at = 0
   const word = () => {
@@ -47,15 +47,15 @@ export function readHandOff(message: Buffer): HandOff | undefined {
   return at === message.length ? { token, untilMs, dueMs, jobs } : undefined
 }
 
-/** Time that a job must still be held for certain when it starts before Redis has confirmed that it is taken, in ms. */
+/** Time for which a job must still be held, in ms, to start before Redis has confirmed that it is taken. */
 const MARGIN_MS = 500
 
 /**
  * Decides about the jobs of a hand-off, in their order:
  *
- * - `start`: the handler starts at once, while Redis is told that the job is taken
- * - `confirm`: it starts when Redis has confirmed that. A job whose second run is forbidden must not begin a run that
- *   Redis may never count, the time of a late hand-off may be over, and while the connection is lost Redis is told nothing
+ * - `start`: the handler starts at once, while the call that takes the job is on its way
+ * - `confirm`: it starts when Redis has confirmed that call: if a second run is forbidden, since Redis may never count the
+ *   run; if the hand-off is late, since its time may be over; and if the connection is lost
  * - `release`: no slot is free
  */
 export function decide(

@@ -18,7 +18,7 @@ const workersArgument = {
   array: true,
   describe: 'ids of workers, as `arq-ts workers` lists them',
 } as const
-const cronName = { string: true, demandOption: true, describe: 'its name, as `arq-ts cron ls` lists it' } as const
+const cronName = { string: true, demandOption: true, describe: 'cron job, as `arq-ts cron ls` names it' } as const
 const workerChoice = {
   all: { boolean: true, describe: 'all that live now' },
   queue: { ...queueOption, describe: 'those that serve this queue' },
@@ -91,7 +91,7 @@ export function addFleet(yargs: Argv, run: Run): Argv {
         .command('ls', 'list cron jobs of live workers, and their next runs', (z) => z, run(cron('list')))
         .command(
           'pause <name>',
-          'let arq-ts workers enqueue no more ticks of a cron job',
+          'stop the ticks of a cron job on all arq-ts workers',
           (z) =>
             z
               .positional('name', cronName)
@@ -101,7 +101,7 @@ export function addFleet(yargs: Argv, run: Run): Argv {
         )
         .command(
           'resume <name>',
-          'let a paused cron job tick again, from now on',
+          'resume the ticks of a paused cron job',
           (z) => z.positional('name', cronName),
           run(cron('resume')),
         )

@@ -78,7 +78,7 @@ function Shown({ data: { group, jobs, nowMs } }: { data: ErrorDetails }) {
               rows={jobs}
               keyOf={({ jobId, queueName }) => `${queueName} ${jobId}`}
               open={({ jobId, queueName }) => to('/job', { id: jobId, queue: queueName })}
-              empty={<p class="muted">None is kept of this error.</p>}
+              empty={<p class="muted">No dead letter of this error is kept.</p>}
             />
           </Section>
         </div>

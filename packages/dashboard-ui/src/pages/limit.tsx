@@ -26,7 +26,7 @@ export function LimitPage() {
 }
 
 function title(limit: LimitView): string {
-  if (limit.isKeyed) return ' counts each of its keys for itself.'
+  if (limit.isKeyed) return ' counts each key separately.'
   if (limit.concurrency === 0) return ' lets nothing start.'
   if (limit.waiting > 0) return ` holds ${digits(limit.waiting, 'job')} back.`
   return isFull(limit) ? ' is full, and nobody waits.' : ' has room.'
@@ -73,7 +73,7 @@ function Shown({ data }: { data: LimitView }) {
                 onClick={() =>
                   setAsked({
                     title: `Take back what was set of ${name}?`,
-                    does: 'What tasks declare counts again, from the next start on. Jobs that run continue.',
+                    does: 'The bounds that tasks declare apply again from the next start on. Running jobs continue.',
                     verb: 'Take it back',
                     path: `limits/${segments(data.name)}/clear`,
                     body: data.key === null ? {} : { key: data.key },
@@ -112,7 +112,7 @@ function Shown({ data }: { data: LimitView }) {
           <Remarks
             of={[
               (holders.length < data.running || waiting.length < data.waiting) &&
-                'At most 100 of each are listed, as far as you may see them',
+                'Lists at most 100 of each, and only jobs that you may see',
               'A held job waits without a slot and without a try; removing it or running it now ends its hold',
             ]}
           />

@@ -84,7 +84,7 @@ export function ScheduleForm({ of, close }: { of: ScheduleView | null; close: ()
           </>
         )}
         {rule.kind === 'every' && (
-          <Field label="Distance of two ticks" value={rule.every} set={(every) => change({ every })} hint="5 min" />
+          <Field label="Time between ticks" value={rule.every} set={(every) => change({ every })} hint="5 min" />
         )}
         {rule.kind === 'at' && (
           <Field label="Instant, UTC" type="datetime-local" value={rule.at} set={(at) => change({ at })} />
@@ -109,7 +109,7 @@ export function ScheduleForm({ of, close }: { of: ScheduleView | null; close: ()
           set={(overlap) => set({ overlap })}
         />
         <Choice
-          label="Ticks that no worker was there for"
+          label="Ticks missed while no worker ran"
           value={call.missed}
           options={{ skip: 'do not run', latest: 'the latest one runs', all: 'the newest 100 run' }}
           set={(missed) => set({ missed })}

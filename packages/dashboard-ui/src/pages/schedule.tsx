@@ -77,7 +77,7 @@ function Shown({ data }: { data: ScheduleView }) {
         <div>
           <Section title="Next ticks" remark={`${zoneName()}, ten at most`}>
             {data.coming.length === 0 ? (
-              <p class="muted">{data.paused ? 'None while it is paused.' : 'None comes.'}</p>
+              <p class="muted">{data.paused ? 'None while it is paused.' : 'There are none.'}</p>
             ) : (
               <ol class="ticks">
                 {data.coming.map((at, i) => (
@@ -196,7 +196,7 @@ function Acts({ data, edit, ask }: { data: ScheduleView; edit: () => void; ask: 
           onClick={() =>
             ask({
               title: `Remove ${data.name}?`,
-              does: 'No tick comes any more. Jobs that it has enqueued stay. This cannot be undone here; make the schedule again instead.',
+              does: 'The schedule ticks no more. Jobs that it has enqueued stay. This cannot be undone; make the schedule again instead.',
               verb: 'Remove the schedule',
               path: `${path}/remove`,
             })

@@ -26,7 +26,7 @@ export async function cancelFlow(board: Board, { body, params, user }: Context):
     refusing(async () => {
       const isCancelled = await board.client.flows.get(flowId).cancel()
       return isCancelled
-        ? answer(true, 'Cancelled the flow. What runs is asked to abort; nothing more of it starts.')
+        ? answer(true, 'Cancelled the flow. Running members are asked to abort; no more members start.')
         : answer(false, 'The flow has ended already.')
     }),
   )

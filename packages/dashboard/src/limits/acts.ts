@@ -31,7 +31,7 @@ export async function setLimit(board: Board, { body, params, user }: Context): P
   return audited(board, user, entry, async () => {
     const rate = asked.rate && (given(asked.rate) as Rate)
     await board.client.limits.set(params.id!, given({ ...asked, rate }))
-    return answer(true, `Set "${what}". It counts from the next start on; jobs that run continue.`)
+    return answer(true, `Set "${what}". It applies from the next start on; running jobs continue.`)
   })
 }
 
@@ -43,7 +43,7 @@ export async function clearLimit(board: Board, { body, params, user }: Context):
   const text = `take back what was set of the limit "${what}"${before.isSet ? changeText(before, {}) : ''}`
   return audited(board, user, { action: 'set-limit', target: `limit ${what}`, count: 1, text }, async () => {
     const wasSet = await board.client.limits.clear(params.id!, given(asked))
-    return answer(wasSet, wasSet ? `What tasks declare counts again for "${what}".` : 'Nothing was set.')
+    return answer(wasSet, wasSet ? `The bounds that tasks declare apply again to "${what}".` : 'Nothing was set.')
   })
 }
 

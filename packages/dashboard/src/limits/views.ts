@@ -6,8 +6,8 @@ import type { Viewer } from '../users/access.ts'
 const MAX_JOBS = 100
 
 const DECLARED =
-  'A limit that is neither set nor waited for is known by the workers that declare it: those of the last day, with a recorder.'
-const KEYED = 'Of a limit by key, the keys that were set or that jobs wait for are listed.'
+  'A limit that is not set and that no job waits for is listed if a worker with a recorder declared it within the last day.'
+const KEYED = 'A limit by key lists the keys that were set or that jobs wait for.'
 
 interface Declaration extends DeclaredLimit {
   functions: string[]

@@ -96,8 +96,7 @@ export async function runSchedule(board: Board, { body, params, user }: Context)
   return audited(board, user, { ...entry, text: `run the schedule "${scheduleName}" now` }, async () => {
     const job = await board.client.schedules.runNow(scheduleName)
     if (job) return answer(true, `Enqueued one run of "${scheduleName}".`, job.jobId)
-    if (await board.client.schedules.get(scheduleName))
-      return answer(false, 'Its job of this very moment exists already.')
+    if (await board.client.schedules.get(scheduleName)) return answer(false, 'Its job for this instant exists already.')
     throw missing(scheduleName)
   })
 }

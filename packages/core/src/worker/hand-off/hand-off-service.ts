@@ -80,7 +80,7 @@ export class HandOffService {
       this.#isListening = true
     } catch (error) {
       if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
-      log.warn(`this Redis user may not subscribe to the channel of hand-offs: jobs are claimed (${error.message})`)
+      log.warn(`this Redis user may not subscribe to hand-offs: the worker claims its jobs instead (${error.message})`)
     }
   }
 
@@ -180,7 +180,7 @@ export class HandOffService {
     const handOff = readHandOff(message)
     const place = handOff && this.#placeOf(handOff.token)
     if (!place) {
-      log.debug({ bytes: message.length }, 'a message that hands nothing over was ignored')
+      log.debug({ bytes: message.length }, 'ignored a message that is no hand-off')
       return
     }
     const nowMs = broker.clock.now()

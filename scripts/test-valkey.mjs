@@ -19,7 +19,17 @@ const isAll = process.argv.includes('--all')
 const projects = ['integration', 'interop', ...(isAll ? ['e2e'] : [])].flatMap((project) => ['--project', project])
 // Nor what compares every key with every wrong value, or arq's log lines with ours, nor what concerns our processes and
 // connections alone: no server differs there.
-const OURS_ALONE = ['cut-connections', 'examples', 'parity', 'redis-clients', 'sandbox', 'starvation', 'surface']
+const OURS_ALONE = [
+  'cut-connections',
+  'drivers',
+  'examples',
+  'operations',
+  'parity',
+  'redis-clients',
+  'sandbox',
+  'starvation',
+  'surface',
+]
 const leftOut = isAll
   ? []
   : ['**/matrix/**', '**/*-0.26.*.test.ts', ...OURS_ALONE.map((name) => `**/${name}.test.ts`)].flatMap((each) => [

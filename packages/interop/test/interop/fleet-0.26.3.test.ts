@@ -1,3 +1,6 @@
+import { test } from 'vitest'
 import { proveFleetWith } from '../../src/table.ts'
 
-proveFleetWith('0.26.3')
+// Each run proves the oldest and the newest version. What 0.26.3 changed on the wire is in rules-0.26.3 and in the parity of logs.
+if (process.env.ARQ_TEST_VERSIONS === 'all') proveFleetWith('0.26.3')
+else test.skip('arq 0.26.3, left out: a run takes a minute longer with ARQ_TEST_VERSIONS=all', () => {})

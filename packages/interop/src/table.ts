@@ -6,7 +6,7 @@ import { Fleet } from './fleet.ts'
 import { codecScenarios, fleetScenarios } from './fleet-scenarios.ts'
 import { pythonProducer, typescriptProducer } from './producers.ts'
 import type { Producer } from './producers.ts'
-import { noPython, pythonOf } from './python.ts'
+import { pythonOf, whyNoTable } from './python.ts'
 import { scenarios } from './scenarios.ts'
 import type { Language } from './scenarios.ts'
 import { pythonWorker, typescriptWorker } from './workers.ts'
@@ -34,17 +34,14 @@ export function proveWith(version: string): void {
 /** Proves a mixed fleet with one version of arq; several at the same time, each on a database of its own. */
 export function proveFleetWith(version: string): void {
   const title = `a mixed fleet with arq ${version}`
-  describe(
-    noPython ? `${title} (left out: ${noPython})` : title,
-    { concurrent: true, skip: noPython !== undefined },
-    () => {
-      const python = pythonOf(version) as string
-      for (const [name, scenario] of Object.entries(codecScenarios)) {
-        test.each(codecs)(`${name} (%s)`, (codec) => Fleet.gather(python, (fleet) => scenario(fleet, codec)))
-      }
-      for (const [name, scenario] of Object.entries(fleetScenarios)) test(name, () => Fleet.gather(python, scenario))
-    },
-  )
+  const left = whyNoTable(version)
+  describe(left ? `${title} (left out: ${left})` : title, { concurrent: true, skip: left !== undefined }, () => {
+    const python = pythonOf(version) as string
+    for (const [name, scenario] of Object.entries(codecScenarios)) {
+      test.each(codecs)(`${name} (%s)`, (codec) => Fleet.gather(python, (fleet) => scenario(fleet, codec)))
+    }
+    for (const [name, scenario] of Object.entries(fleetScenarios)) test(name, () => Fleet.gather(python, scenario))
+  })
 }
 
 interface Pair {
@@ -55,7 +52,7 @@ interface Pair {
 }
 
 function provePair({ version, codec, producerLanguage, workerLanguage }: Pair): void {
-  const left = producerLanguage === 'Python' || workerLanguage === 'Python' ? noPython : undefined
+  const left = producerLanguage === 'Python' || workerLanguage === 'Python' ? whyNoTable(version) : undefined
   const title = `${producerLanguage} producer → ${workerLanguage} worker`
   describe(left ? `${title} (left out: ${left})` : title, { concurrent: true, skip: left !== undefined }, () => {
     let database: Database

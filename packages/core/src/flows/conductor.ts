@@ -99,7 +99,7 @@ export class FlowConductor {
    * waits for the lease asks by the clock: others may be many.
    */
   readonly #wake = (): void => {
-    // Of all that rest, the one that looked last comes first.
+    // The worker that looked last comes first among those that rest.
     const isFirst = this.#state === 'looking' || this.#wasLast
     const pauseMs = Math.max(0, this.#pausedUntilMs - performance.now())
     const delayMs = isFirst ? pauseMs : LOOK_MS + WAIT_MS * Math.random()

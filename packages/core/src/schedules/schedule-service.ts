@@ -86,7 +86,7 @@ export class ScheduleService {
   async #look(): Promise<number> {
     const { records } = this.#o
     const { nowMs, nextMs, names } = await records.take(TAKEN_MS, MOST)
-    // By a time that is none, every schedule would go back to its first ticks.
+    // An invalid time would put every schedule back to its first ticks.
     if (!(nowMs > 0)) throw new Error(`Redis gave ${nowMs} as its time`)
     const began = performance.now()
     if (nowMs < this.#lookedMs - LATE_MS) await this.#bringBack(nowMs)

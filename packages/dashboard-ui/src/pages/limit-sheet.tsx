@@ -2,9 +2,7 @@ import { useState } from 'preact/hooks'
 import type { LimitRow, LimitSet } from '@arq-ts/dashboard/api'
 import { segments } from '../api/client.ts'
 import { perform } from '../shell/toasts.tsx'
-import { session } from '../state/session.ts'
-import { Sheet } from '../ui/sheet.tsx'
-import { Mark } from '../ui/status.tsx'
+import { ActFoot, Refusal, Sheet } from '../ui/sheet.tsx'
 import { limitName } from './limit-words.ts'
 import { spanIn } from './schedule-words.ts'
 
@@ -32,17 +30,7 @@ export function LimitSheet({ of, close }: { of: LimitRow; close: () => void }) {
       title={`Set ${limitName(of)}`}
       lede={of.key === null && of.isKeyed ? 'For all its keys. Nothing has changed yet.' : 'Nothing has changed yet.'}
       close={close}
-      foot={
-        <>
-          <button type="button" class="button primary" onClick={() => void save()}>
-            Set the limit
-          </button>
-          <button type="button" class="button" onClick={close}>
-            Cancel
-          </button>
-          {session.value?.user && <small>Goes to the audit log as {session.value.user.name}</small>}
-        </>
-      }
+      foot={<ActFoot verb="Set the limit" run={save} close={close} />}
     >
       <form
         class="replay"
@@ -61,11 +49,7 @@ export function LimitSheet({ of, close }: { of: LimitRow; close: () => void }) {
           It counts on every worker from the next start on, and wins over what tasks declare. Jobs that run continue. An
           empty field lifts its bound; 0 jobs at a time lets nothing start.
         </p>
-        {refused && (
-          <p class="problem" role="alert">
-            <Mark shape="failing" /> {refused}
-          </p>
-        )}
+        <Refusal of={refused} />
       </form>
     </Sheet>
   )

@@ -8,8 +8,7 @@ import { navigate, to } from '../router.ts'
 import { perform } from '../shell/toasts.tsx'
 import { session } from '../state/session.ts'
 import { Segmented } from '../ui/parts.tsx'
-import { Sheet } from '../ui/sheet.tsx'
-import { Mark } from '../ui/status.tsx'
+import { ActFoot, Refusal, Sheet } from '../ui/sheet.tsx'
 import { bodyOf, callOf, isRenamed } from './schedule-body.ts'
 import { formOf, ruleIn, type RuleForm } from './schedule-words.ts'
 
@@ -50,15 +49,7 @@ export function ScheduleForm({ of, close }: { of: ScheduleView | null; close: ()
       lede={of?.paused ? 'It is paused, and stays so.' : 'Nothing has changed yet.'}
       close={close}
       foot={
-        <>
-          <button type="button" class="button primary" disabled={running} onClick={() => void save()}>
-            {of ? 'Save the schedule' : 'Make the schedule'}
-          </button>
-          <button type="button" class="button" onClick={close}>
-            Cancel
-          </button>
-          {session.value?.user && <small>Goes to the audit log as {session.value.user.name}</small>}
-        </>
+        <ActFoot verb={of ? 'Save the schedule' : 'Make the schedule'} run={save} disabled={running} close={close} />
       }
     >
       <form class="replay" onSubmit={(event) => event.preventDefault()}>
@@ -114,11 +105,7 @@ export function ScheduleForm({ of, close }: { of: ScheduleView | null; close: ()
           options={{ skip: 'do not run', latest: 'the latest one runs', all: 'the newest 100 run' }}
           set={(missed) => set({ missed })}
         />
-        {refused && (
-          <p class="problem" role="alert">
-            <Mark shape="failing" /> {refused}
-          </p>
-        )}
+        <Refusal of={refused} />
       </form>
     </Sheet>
   )

@@ -7,7 +7,7 @@ import { planned } from '../state/plan.ts'
 import { session } from '../state/session.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Failure, Segmented, Waiting } from '../ui/parts.tsx'
-import { Sheet } from '../ui/sheet.tsx'
+import { ActFoot, Sheet } from '../ui/sheet.tsx'
 import { Mark } from '../ui/status.tsx'
 import { noteChange, say, sayFailure } from './toasts.tsx'
 
@@ -70,15 +70,12 @@ export function PlanSheet() {
       lede="Dry run. Nothing has changed yet."
       close={close}
       foot={
-        <>
-          <button type="button" class="button primary" disabled={!plan || plan.count === 0 || running} onClick={run}>
-            {plan ? `${verb} ${digits(plan.count, 'job')}` : verb}
-          </button>
-          <button type="button" class="button" onClick={close}>
-            Cancel
-          </button>
-          {session.value?.user && <small>Goes to the audit log as {session.value.user.name}</small>}
-        </>
+        <ActFoot
+          verb={plan ? `${verb} ${digits(plan.count, 'job')}` : verb}
+          run={run}
+          disabled={!plan || plan.count === 0 || running}
+          close={close}
+        />
       }
     >
       {request.action === 'move' && <Target value={toQueue} pick={setToQueue} />}

@@ -1,7 +1,6 @@
 import { useState } from 'preact/hooks'
 import { perform } from '../shell/toasts.tsx'
-import { session } from '../state/session.ts'
-import { Sheet } from './sheet.tsx'
+import { ActFoot, Sheet } from './sheet.tsx'
 
 /** An act that is asked for once more: what it does, an optional reason, and one button that names it. */
 export interface Asked {
@@ -31,17 +30,7 @@ export function Confirm({ of, close, done }: { of: Asked; close: () => void; don
       title={of.title}
       lede="Nothing has changed yet."
       close={close}
-      foot={
-        <>
-          <button type="button" class="button primary" disabled={running} onClick={() => void run()}>
-            {of.verb}
-          </button>
-          <button type="button" class="button" onClick={close}>
-            Cancel
-          </button>
-          {session.value?.user && <small>Goes to the audit log as {session.value.user.name}</small>}
-        </>
-      }
+      foot={<ActFoot verb={of.verb} run={run} disabled={running} close={close} />}
     >
       <p>{of.does}</p>
       {of.reason && (

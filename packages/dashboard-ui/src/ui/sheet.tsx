@@ -1,6 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks'
 import type { ComponentChildren } from 'preact'
+import { session } from '../state/session.ts'
 import { Icon } from './icon.tsx'
+import { Mark } from './status.tsx'
 
 interface Props {
   title: string
@@ -43,4 +45,38 @@ export function Sheet({ title, lede, close, foot, children }: Props) {
       {foot && <footer>{foot}</footer>}
     </dialog>
   )
+}
+
+/** The foot of a sheet that acts: the act, a way out, and whose name the audit log will have. */
+export function ActFoot({
+  verb,
+  run,
+  close,
+  disabled = false,
+}: {
+  verb: string
+  run: () => unknown
+  close: () => void
+  disabled?: boolean
+}) {
+  return (
+    <>
+      <button type="button" class="button primary" disabled={disabled} onClick={() => void run()}>
+        {verb}
+      </button>
+      <button type="button" class="button" onClick={close}>
+        Cancel
+      </button>
+      {session.value?.user && <small>Goes to the audit log as {session.value.user.name}</small>}
+    </>
+  )
+}
+
+/** The reason why a form was not accepted; nothing where it was not refused. */
+export function Refusal({ of }: { of: string | null }) {
+  return of ? (
+    <p class="problem" role="alert">
+      <Mark shape="failing" /> {of}
+    </p>
+  ) : null
 }

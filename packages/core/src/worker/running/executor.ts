@@ -347,7 +347,7 @@ export class Executor {
           )
         : null
     if (pass?.ending) {
-      await taking // what it notes is fenced by the lease
+      await taking // the lease fences its note
       const aborted = !ending.success && ending.aborted
       await pass.ending({ success: ending.success, aborted, result: encoded })
     }

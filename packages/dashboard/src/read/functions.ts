@@ -88,8 +88,29 @@ export function unservedFunctions(seen: Snapshot, sample: FunctionSample): Unser
 export async function functionMap(board: Board): Promise<Omit<FunctionMap, 'cost'>> {
   const seen = await snapshot(board)
   const sample = await board.sample(seen)
-  const declared = await declaredFunctions(board)
-  const dead = await board.deadByFunction()
+  const functions = rowsOf({
+    seen,
+    sample,
+    declared: await declaredFunctions(board),
+    dead: await board.deadByFunction(),
+  })
+  const limits = ['Python workers do not report their functions: a function is "seen" while a Python worker runs it.']
+  if (!sample.complete)
+    limits.push(`Only the first ${sample.jobs.toLocaleString('en-US')} waiting jobs were looked at.`)
+  return { nowMs: seen.nowMs, functions, sampled: { jobs: sample.jobs, complete: sample.complete }, limits }
+}
+
+interface Known {
+  seen: Pick<Snapshot, 'queues' | 'workers' | 'python'>
+  /** May be older than the snapshot, and name queues and workers that have gone since. */
+  sample: FunctionSample
+  declared: ReadonlyMap<string, DeclaredFunction>
+  /** Dead letters by function. */
+  dead: ReadonlyMap<string, number>
+}
+
+/** A row for each function that is known from anywhere, by name. */
+export function rowsOf({ seen, sample, declared, dead }: Known): FunctionRow[] {
   const names = new Set<string>([
     ...seen.workers.flatMap(({ functions }) => functions),
     ...[...sample.waiting.values()].flatMap((counts) => [...counts.keys()]),
@@ -97,12 +118,12 @@ export async function functionMap(board: Board): Promise<Omit<FunctionMap, 'cost
     ...declared.keys(),
     ...dead.keys(),
   ])
-  const functions = [...names].sort().map((functionName): FunctionRow => {
+  return [...names].sort().map((functionName): FunctionRow => {
     const workers = seen.workers.filter((worker) => worker.functions.includes(functionName))
     const queues = [...sample.waiting].flatMap(([queueName, counts]) => {
       const waiting = counts.get(functionName) ?? 0
-      if (waiting === 0) return []
-      const row = seen.queues.find((each) => each.queueName === queueName)!
+      const row = seen.queues.find((each) => each.queueName === queueName)
+      if (waiting === 0 || !row) return []
       const isServed = workers.some((worker) => worker.queues.includes(queueName))
       return [{ queueName, waiting, served: isServed ? true : row.python ? null : false }]
     })
@@ -122,10 +143,6 @@ export async function functionMap(board: Board): Promise<Omit<FunctionMap, 'cost
       declared: declared.get(functionName) ?? null,
     }
   })
-  const limits = ['Python workers do not report their functions: a function is "seen" while a Python worker runs it.']
-  if (!sample.complete)
-    limits.push(`Only the first ${sample.jobs.toLocaleString('en-US')} waiting jobs were looked at.`)
-  return { nowMs: seen.nowMs, functions, sampled: { jobs: sample.jobs, complete: sample.complete }, limits }
 }
 
 async function declaredFunctions(board: Board): Promise<Map<string, DeclaredFunction>> {

@@ -17,7 +17,7 @@ const STARTED = {
 }
 /** The one of the repository, for the package that lists it among its files. */
 const CHANGES = 'CHANGELOG.md'
-/** What `tsc -b` writes beside its modules, and no bundle has beside it. */
+/** File that `tsc -b` writes beside its modules, and no bundle has beside it. */
 const BUILD_STATE = '.tsbuildinfo'
 /** The module of core that the bundle fills with the parts of zod it names; all other packages stay imports. */
 const ZOD_PARTS = /core\/src\/options\/zod\.ts$/

@@ -104,7 +104,7 @@ function configMap() {
   return kubernetes('ConfigMap').data['arq-ts.yaml']
 }
 
-/** What the image writes to is kept where it runs. @throws Error that names the file where it is not. */
+/** Checks that the folder of the image's cache is kept where it runs. @throws Error that names the file where it is not. */
 function sameCacheFolder() {
   const folder = /^ENV CACHE_FOLDER=(\S+)$/m.exec(dockerfile)?.[1]
   const places = {
@@ -119,7 +119,7 @@ function sameCacheFolder() {
     if (!mounts.includes(folder)) throw new Error(`${file} mounts nothing at ${folder}, the Dockerfile's CACHE_FOLDER`)
 }
 
-/** What is run, what tests run against, and the clients of both languages. @throws Error unless they agree. */
+/** Compares the versions of what is run, of the tests' engines and of both clients. @throws Error unless they agree. */
 function sameQdrant() {
   const engines = read('packages/qdrant/test/support/engines.ts')
   const image = (text) => /qdrant\/qdrant:v([\d.]+)/.exec(text)?.[1]

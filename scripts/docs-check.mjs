@@ -102,7 +102,7 @@ function writePage(page) {
   return written
 }
 
-/** Whether a block brings itself what a line gives: of such a line it takes nothing. */
+/** True for a block that brings itself what a line gives: of such a line it takes nothing. */
 function redeclares(line, source) {
   const name = /^(?:declare )?(?:const|function) (\w+)|\{ (\w+) \}/.exec(line)?.slice(1).find(Boolean)
   const declared = `\\b(?:const|let|function) (?:\\{[^}]*)?\\b${name}\\b|import .*\\b${name}\\b`
@@ -121,7 +121,7 @@ function importsFor(body) {
     .join('\n')
 }
 
-/** What the published entries export, by the entry. */
+/** Exports of the published entries, by the entry. */
 async function publicNames() {
   const names = new Map([['z', 'zod']])
   for (const folder of PACKAGES.filter((name) => name !== 'protocol')) {

@@ -3,13 +3,13 @@ import type { Noise } from './noise.ts'
 import type { Cell } from './rounds.ts'
 import type { BenchServer } from './server.ts'
 
-/** What a row has to work with. */
+/** Tools of a row. */
 export interface Bench {
   server: BenchServer
   contenders: Contenders
   /** Two minutes in all, instead of three quarters of an hour: fewer rounds, fewer contenders, shorter ones. */
   quick: boolean
-  /** How often each is measured. */
+  /** Number of rounds of each. */
   rounds: number
   /** About how long one measurement lasts. */
   seconds: number
@@ -22,11 +22,11 @@ export interface Row {
   id: string
   group: string
   title: string
-  /** Of the figure `value`. */
+  /** Statistics of the figure `value`. */
   unit: string
   better: 'higher' | 'lower'
   cells: Cell[]
-  /** What limits it. */
+  /** The limit of this row. */
   limit: string
   /** Other load of the machine; absent in results that were made before it was measured. */
   noise?: Noise

@@ -17,12 +17,12 @@ const cache = resolve(bench, '../.cache/bench')
 export interface Contender {
   name: string
   launch: Launch
-  /** Who fills its queue; default: itself. Python's arq has no bulk call, and reads what we write. */
+  /** The contender that fills its queue; default: itself. Python's arq has no bulk call, and reads what we write. */
   filler?: Launch
 }
 
 export interface Contenders {
-  /** By name, ours first. */
+  /** Contenders by name, ours first. */
   present: ReadonlyMap<string, Contender>
   absent: readonly { name: string; why: string }[]
   /** Library and version of each that is present. */
@@ -38,7 +38,7 @@ const node = (file: string, options?: object): Launch => ({
 })
 
 export const arqTs: Contender = { name: 'arq-ts', launch: node('arq-ts.js') }
-/** What pickup is measured beside. */
+/** Load during the measurement of pickup. */
 export const wakeFloor: Launch = node('wake-floor.js')
 
 export async function findContenders(say: (line: string) => void): Promise<Contenders> {

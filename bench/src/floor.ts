@@ -43,7 +43,7 @@ export async function measureFloor(server: BenchServer, jobs: number, batch: num
   }
 }
 
-/** What the broker would send. */
+/** The call that the broker would send. */
 async function record(ids: readonly string[], batch: number): Promise<{ enqueue: Buffer[]; work: Buffer[] }> {
   await loadDriver()
   let sent: Buffer[] = []

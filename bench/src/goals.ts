@@ -59,7 +59,7 @@ const WANTED: readonly Wanted[] = [
   },
 ]
 
-/** Those whose rows were measured. */
+/** Goals whose rows were measured. */
 export function judge(rows: readonly Row[]): Goal[] {
   return WANTED.flatMap((goal): Goal[] => {
     const row = rows.find(({ id }) => id === goal.row)

@@ -1,7 +1,7 @@
 import { cpus, release, totalmem } from 'node:os'
 import type { BenchServer } from './server.ts'
 
-/** Where and when a run was made. */
+/** Place and time of a run. */
 export interface Machine {
   at: string
   cpu: string

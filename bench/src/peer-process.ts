@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
-/** How a peer is started: its program, and what is put before the role. */
+/** Start of a peer: its program, and its arguments before the role. */
 export interface Launch {
   command: string
   args: readonly string[]
@@ -10,10 +10,10 @@ export interface Launch {
   options?: object
 }
 
-/** What a worker process tells of itself. */
+/** Report of a worker process. */
 export interface Report {
   done: number
-  /** When its last job was done, on the clock that all processes share. */
+  /** Time of its last job's end, on the clock that all processes share. */
   us: number
   cpuUs: number
   /** Peak resident bytes. */

@@ -6,10 +6,10 @@ import type { Summary } from './stats.ts'
 /** Named figures of one measurement. */
 export type Figures = Record<string, number>
 
-/** What one contender gave in one row. */
+/** Results of one contender in one row. */
 export interface Cell {
   contender: string
-  /** By figure; the row's own figure is `value`. Absent where it could not be measured. */
+  /** Results by figure; the row's own figure is `value`. Absent where it could not be measured. */
   figures?: Record<string, Summary>
   why?: string
 }

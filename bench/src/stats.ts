@@ -1,4 +1,4 @@
-/** What several rounds of one measurement gave. */
+/** Statistics of several rounds of one measurement. */
 export interface Summary {
   median: number
   min: number
@@ -13,7 +13,7 @@ export function summarise(values: readonly number[]): Summary {
   return { median: quantile(sorted, 0.5), min: sorted[0]!, max: sorted.at(-1)!, rounds: sorted.length, values }
 }
 
-/** Of ascending values, interpolated. */
+/** Quantile of ascending values, interpolated. */
 export function quantile(sorted: readonly number[], q: number): number {
   const at = (sorted.length - 1) * q
   const low = sorted[Math.floor(at)]!

@@ -17,7 +17,7 @@ const names = ['example-articles-v1', 'example-articles-v2', 'example-articles-v
 const LOOK_MS = 250
 const DEPLOYMENT_MS = 40_000
 
-/** Whatever hangs: the example does not. */
+/** Time after which the example ends, whatever hangs, in ms. */
 setTimeout(() => fail(new Error('not done within two minutes')), 120_000).unref()
 
 const client = new Client({ redis, logger, queueName, keyPrefix })

@@ -75,7 +75,7 @@ function onDisk(folder) {
     .join(', ')
 }
 
-/** What the application asks for, as plain data. */
+/** Requests of the application, as plain data. */
 function workOf(deployment, hasQdrant) {
   const stage = (percentage, duration_minutes) => ({ percentage, duration_minutes, latency_threshold: 2_000 })
   const config = {
@@ -93,7 +93,7 @@ function workOf(deployment, hasQdrant) {
   }
 }
 
-/** What must come of it. */
+/** The expected outcome. */
 function expectations(deployment, hasQdrant) {
   const persisted = USERS.map((name) => [`persist_cache(user:${name})`, 'success'])
   const saved = ['users on disk', USERS.map(emailOf).join(', ')]

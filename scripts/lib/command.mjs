@@ -51,7 +51,7 @@ export async function quietly(command, args, { timeout, ...options } = {}) {
   return output
 }
 
-/** Whether a program is there and answers. */
+/** True where a program is there and answers. */
 export function answers(command, args) {
   return spawnSync(command, args, { stdio: 'ignore', timeout: 15_000 }).status === 0
 }

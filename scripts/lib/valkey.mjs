@@ -40,7 +40,7 @@ export async function findValkey() {
   return { why: reasons.join('; '), expected: release !== undefined || named !== undefined }
 }
 
-/** Why this server will not do; undefined when it will. */
+/** Reason why this server will not do; undefined when it will. */
 function whyNot(path) {
   const { status, stdout, stderr, error } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 15_000 })
   if (error?.code === 'ENOENT') return path.includes('/') ? `no ${path}` : `no ${path} on the PATH`
@@ -87,7 +87,7 @@ async function unpack(release) {
   }
 }
 
-/** Where this machine gets its distribution's packages from; nothing of it is written down here. */
+/** Address from which this machine gets its distribution's packages; nothing of it is written down here. */
 function packageSource(id) {
   const files = ['/etc/apt/sources.list', `/etc/apt/sources.list.d/${id}.sources`, `/etc/apt/sources.list.d/${id}.list`]
   for (const file of files.filter((path) => existsSync(path))) {

@@ -64,7 +64,7 @@ export function digestOf(folders) {
   return hash.digest('hex')
 }
 
-/** What the manifest of a package lists, apart from what is built of it, and what it is built by. */
+/** Files that the manifest of a package lists, apart from what is built of it, and what it is built by. */
 function sourcesOf(folder) {
   const manifest = join(folder, 'package.json')
   const { files } = JSON.parse(readFileSync(manifest, 'utf8'))

@@ -22,7 +22,7 @@ export interface Handlers {
   hold: () => Promise<void>
 }
 
-/** What a role is told; each peer may know more. */
+/** Options of a role; a peer may have more. */
 export interface RoleOptions {
   redis: string
   queue: string

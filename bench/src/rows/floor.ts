@@ -10,7 +10,7 @@ const BATCH = 100
 /** The floor stands in a table like a contender. */
 export const FLOOR: Contender = { name: 'floor', launch: arqTs.launch }
 
-/** What Redis alone takes to work jobs off, or to take them in. */
+/** Time that Redis alone takes to work jobs off, or to take them in. */
 export async function floorOf(what: 'work' | 'enqueue', { server }: Bench): Promise<Figures> {
   const floor = await measureFloor(server, JOBS, BATCH)
   return { value: floor[`${what}PerSecond`], redisCpuUs: floor[`${what}RedisUs`] }

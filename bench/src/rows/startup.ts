@@ -7,7 +7,7 @@ import type { Figures } from '../rounds.ts'
 
 const run = promisify(execFile)
 
-/** How long the command takes to be of use. */
+/** Time that the command takes to be of use. */
 export const startup: MeasureRows = async function* (bench) {
   bench.say('start-up of the command')
   const cli = join(import.meta.dirname, '../../../packages/cli/dist/main.js')

@@ -8,7 +8,7 @@ export interface Run {
   startMs: number
   endMs: number | undefined
   outcome: RunOutcome | undefined
-  /** When the library reported the end as stored. */
+  /** Time at which the library reported the end as stored. */
   settledMs: number | undefined
 }
 
@@ -20,7 +20,7 @@ export interface Story {
   task: string
   /** Moment a producer learned that it is queued; undefined where none did. */
   acceptedMs: number | undefined
-  /** When it was to run; undefined where no producer says. */
+  /** Time at which it was to run; undefined where no producer says. */
   dueMs: number | undefined
   producer: string | undefined
   runs: Run[]
@@ -59,7 +59,7 @@ export class Book {
   readonly exits: Exit[] = []
   readonly unrun: Unrun[] = []
   readonly aborts = new Set<string>()
-  /** Who enqueued each tick, in order. */
+  /** Processes that enqueued each tick, in order. */
   readonly tickers = new Map<string, string[]>()
   readonly boots = new Map<string, number>()
   uncertain = 0

@@ -10,6 +10,6 @@ export interface JudgeOptions {
   /** Faults began and ended, on the ledger's clock. */
   faultsFromMs: number
   faultsUntilMs: number
-  /** When workers were asked to stop. */
+  /** Times at which workers were asked to stop. */
   stoppedMs: number
 }

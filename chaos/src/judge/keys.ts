@@ -31,7 +31,7 @@ export type KeyVerdict = { ok: true; reason: string } | { ok: false; fault: stri
 
 /** arq keeps a cron job's in-progress key for a minute, and its try counter for a day. */
 const CRON_KEEP_MS = 60_000
-/** Where aborts are asked for, the key of an ended job stays for this long, so that arq does not start it again. */
+/** Time that the key of an ended job stays where aborts are asked for, so that arq does not start it again. */
 const FENCE_MS = 60_000
 /** The rest of a lease that its worker could not give back, at most. */
 const LAPSING_MS = 2_000

@@ -8,7 +8,7 @@ export interface Recovery {
   kills: number
   /** Jobs that ran when their worker was killed, and again later. */
   jobs: number
-  /** Those whose wait no other fault disturbed. */
+  /** Recoveries whose wait no other fault disturbed. */
   undisturbed: number
   p50Ms: number | undefined
   p99Ms: number | undefined

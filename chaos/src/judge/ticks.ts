@@ -31,7 +31,7 @@ const PATIENCE_MS = 30_000
 /** Explains what Python arq does on its own. */
 export const ARQ = 'arq'
 
-/** When a tick is due, in unix ms: its id ends in it. */
+/** Due time of a tick, in unix ms: its id ends in it. */
 export function dueTime(jobId: string): number {
   return Number(jobId.slice(jobId.lastIndexOf(':') + 1))
 }

@@ -1,6 +1,6 @@
 /** The faults that a run can suffer. */
 
-/** Where the servers stand: one Redis, a master with a replica and three sentinels, or three primaries of a cluster. */
+/** Layout of the servers: one Redis, a master with a replica and three sentinels, or three primaries of a cluster. */
 export const TOPOLOGIES = ['single', 'sentinel', 'cluster'] as const
 
 export type Topology = (typeof TOPOLOGIES)[number]
@@ -38,7 +38,7 @@ export interface Fault {
   /** Its number in the schedule, from 1. */
   id: number
   kind: FaultKind
-  /** When it begins, in ms from the start of the faults. */
+  /** Its beginning, in ms from the start of the faults. */
   atMs: number
   /** Duration in ms; 0 for a blow such as a kill. */
   durationMs: number

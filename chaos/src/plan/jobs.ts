@@ -28,7 +28,7 @@ export interface JobPlan {
   failures: number
   deferByMs: number
   jobId: string | undefined
-  /** When the producer asks for its abort, in ms from the enqueue. */
+  /** Time at which the producer asks for its abort, in ms from the enqueue. */
   abortAfterMs: number | undefined
 }
 

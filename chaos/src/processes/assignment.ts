@@ -28,7 +28,7 @@ export function readAssignment(): Assignment {
   return JSON.parse(process.argv[2] ?? '{}') as Assignment
 }
 
-/** Where Redis is, as the library's options `redis` and `keyPrefix`. */
+/** Address of Redis, as the library's options `redis` and `keyPrefix`. */
 export function connectionOptions(target: Target): { redis: RedisOptions | Cluster; keyPrefix?: string } {
   const { password } = target
   if (target.kind === 'cluster') {

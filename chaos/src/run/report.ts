@@ -10,7 +10,7 @@ export interface Report {
   minutes: number
   topology: string
   leaseMs: number
-  /** Which arq took part, or why none did. */
+  /** Version of the arq that took part, or the reason why none did. */
   python: string
   faults: Record<string, number>
   verdict: Verdict
@@ -20,7 +20,7 @@ export interface Report {
   memory: MemoryOfSlot[]
   ledgerEntries: number
   bounds: Bound[]
-  /** Where the logs of the processes are. */
+  /** Folder of the logs of the processes. */
   logs: string
 }
 

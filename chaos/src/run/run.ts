@@ -34,7 +34,7 @@ export function scheduleOf(options: RunOptions, python: boolean): Fault[] {
   return planFaults({ seed, durationMs: minutes * 60_000, kinds: faults, topology, slots, leaseMs })
 }
 
-/** Why Python plays no part; undefined where it does. */
+/** Reason why Python plays no part; undefined where it does. */
 export async function whyNoPythonHere(options: RunOptions): Promise<string | undefined> {
   if (!options.python) return 'it was not wanted'
   return options.topology === 'cluster' ? "a cluster needs a prefix before arq's key names" : whyNoPython()

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Fault } from '../plan/faults.ts'
 
-/** Where a process finds Redis: enough for ioredis and for Python's RedisSettings. */
+/** Address at which a process finds Redis: enough for ioredis and for Python's RedisSettings. */
 export type Target =
   | { kind: 'single'; port: number; password: string; db: number }
   | {
@@ -27,7 +27,7 @@ export const CLUSTER_PREFIX = '{chaos}:'
 export interface Servers {
   /** Ports that a process of ours connects to, each through a proxy of its own. */
   readonly ports: readonly number[]
-  /** Where a process finds Redis; `proxies` maps the ports above, undefined connects directly. */
+  /** Address at which a process finds Redis; `proxies` maps the ports above, undefined connects directly. */
   target(proxies?: ReadonlyMap<number, number>): Target
   /** A client on the server that takes writes now. */
   admin(): Promise<Redis>

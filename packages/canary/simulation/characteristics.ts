@@ -88,7 +88,7 @@ export interface Sample {
   what: string
   seed: number
   status: Outcome['status']
-  /** When it was decided, in minutes, to a hundredth. */
+  /** Time of the decision, in minutes, to a hundredth. */
   minutes: number
   looksToRollBack: number | null
   reason: string | null
@@ -259,7 +259,7 @@ export function lastWindowAt(fault: Fault, perMinute: number, runs: number): Cha
   return { fault, perMinute, runs, promoted: outcomes.filter(({ status }) => status === 'completed').length }
 }
 
-/** What the figures must show; a line for each bound that is broken. */
+/** Bounds that the figures must keep; returns a line for each that is broken. */
 export function boundsBroken({
   faults,
   healthy,

@@ -54,7 +54,7 @@ export interface Scenario {
 
 export interface Outcome {
   status: 'completed' | 'rolled_back' | 'undecided'
-  /** When it was decided, in minutes from its beginning. */
+  /** Time of the decision, in minutes from its beginning. */
   minutes: number
   /** Looks from the fault to the roll-back, the one that decided included; null without a fault or a roll-back. */
   looksToRollBack: number | null

@@ -27,11 +27,11 @@ export const keys = (prefix: string) => ({
   deployment: (id: string) => `${prefix}canary:deployment:${id}`,
   /** Driver of a deployment. No id makes it the state of another: ids are any string. */
   driver: (id: string) => `${prefix}canary:driver:${id}`,
-  /** Which deployment an alias has under way. */
+  /** The deployment that an alias has under way. */
   claim: (alias: string) => `${prefix}canary:alias:${alias}`,
   /** Deployments that have not ended, by when they began. */
   active: `${prefix}canary:active`,
-  /** Those that have, by when they ended. */
+  /** Deployments that have ended, by the time of their end. */
   history: `${prefix}canary:history`,
 })
 

@@ -29,7 +29,7 @@ export interface Plan {
   /** The collection the alias is moved to, before `next` is written; null for none. Moving it twice does no harm. */
   switchTo: string | null
   events: DeploymentEvent[]
-  /** When to look again, in ms from now. */
+  /** Wait until the next look, in ms. */
   againMs: number
 }
 

@@ -84,7 +84,7 @@ export class DeploymentStore {
     return stateOf(tick, state)
   }
 
-  /** Those that are there, in the given order; in one round trip. */
+  /** Existing ones among them, in the given order; in one round trip. */
   async readMany(ids: readonly string[]): Promise<Deployment[]> {
     const calls = this.#redis.pipeline()
     for (const id of ids) calls.hmget(this.#keys.deployment(id), 'tick', 'state')

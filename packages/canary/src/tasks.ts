@@ -23,7 +23,7 @@ import type { Deployment, DeploymentStatus } from './types.ts'
 
 /** A tick that is later than this has lost its job. */
 const OVERDUE_MS = 90_000
-/** Whoever finds a driver at work comes back: that one may be dead. At the latest after this time. */
+/** Longest wait of a job that finds a driver at work, in ms: that one may be dead. */
 const MAX_DRIVEN_MS = 2_000
 const MAX_ASKED = 100
 

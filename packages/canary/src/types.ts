@@ -120,11 +120,11 @@ export interface Deployment {
   rules: Rules
   status: DeploymentStatus
   currentStage: number
-  /** When it was asked for. */
+  /** Time of the request. */
   startedAtMs: number
-  /** When its first stage began; null before. */
+  /** Start of its first stage; null before. */
   begunAtMs: number | null
-  /** When the current stage began, or began anew; null where that is still to be done. */
+  /** Start of the current stage, or its restart; null where that is still to be done. */
   stageStartedAtMs: number | null
   /** Nothing is judged until then; null when that is over. */
   warmingUntilMs: number | null
@@ -153,7 +153,7 @@ export interface Deployment {
   final: Figures | null
   /** Counts changes; each has one job that looks at it next. */
   tick: number
-  /** When that is due; past it by much, its job is lost. */
+  /** Due time of that; long past it, its job is lost. */
   nextTickAtMs: number
   /** Jobs that asked for it: one that runs again asks for nothing new. At most 100. */
   askedBy: string[]
@@ -172,7 +172,7 @@ export interface QdrantView {
 
 /** Observations of a tick in addition to the state. */
 export interface Observed {
-  /** Or why it did not say. */
+  /** Reason why it did not say. */
   qdrant: QdrantView | Error
   /** Counts of the current stage. */
   minutes: Minute[]

@@ -12,7 +12,7 @@ const help = execFileSync(process.execPath, ['--input-type=module', '-e', script
 const lines = help.split('\n').map((line) => `  ${JSON.stringify(line)},`)
 const module = `// Generated from the parser's help by \`pnpm generate\`; do not edit.
 
-/** What \`arq-ts --help\` prints where there are 100 columns. */
+/** Output of \`arq-ts --help\` where there are 100 columns. */
 export const HELP = [
 ${lines.join('\n')}
 ].join('\\n')

@@ -49,7 +49,7 @@ function report(error: unknown, words: readonly string[], io: Io): number {
   return error instanceof CommandError ? error.exitCode : exitCodeOf(code)
 }
 
-/** Of the core's errors: what was found wrong with a job is an answer, all else means that it could not be done. */
+/** Exit code of the core's errors: a fault of a job is an answer, all else means that it could not be done. */
 function exitCodeOf(code: string | undefined): number {
   return code === 'ARQ_RESULT_NOT_FOUND' || code === 'ARQ_JOB_FAILED' ? EXIT.no : EXIT.cannot
 }
@@ -104,7 +104,7 @@ function withoutMarks(value: unknown): unknown {
   return typeof value === 'string' ? value.replaceAll(PLAIN, '') : value
 }
 
-/** What yargs says, for a person: an unknown flag once, with the likely one; the help where no command was given. */
+/** Message of yargs, for a person: an unknown flag once, with the likely one; the help where no command was given. */
 async function explained(message: string, help: string, argv: readonly string[]): Promise<CommandError> {
   const [, list] = /^Unknown arguments?: (.*)$/s.exec(message) ?? []
   if (/a command is required/.test(message)) return new CommandError(message, EXIT.cannot, `\n${help}`)

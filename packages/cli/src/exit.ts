@@ -1,4 +1,4 @@
-/** What exit codes mean, for every command. */
+/** Meaning of exit codes, for every command. */
 export const EXIT = {
   ok: 0,
   /** The command ran, and the answer is no: unhealthy, nothing found, a job that failed. */
@@ -10,7 +10,7 @@ export const EXIT = {
 /** Ends the command with a message for a person, without a stack. */
 export class CommandError extends Error {
   readonly exitCode: number
-  /** What to do about it, and usage: lines of ours, below the message. */
+  /** Advice and usage: lines of ours, below the message. */
   readonly hint: string
 
   constructor(message: string, exitCode: number = EXIT.cannot, hint = '') {

@@ -1,6 +1,6 @@
 // Generated from the parser's help by `pnpm generate`; do not edit.
 
-/** What `arq-ts --help` prints where there are 100 columns. */
+/** Output of `arq-ts --help` where there are 100 columns. */
 export const HELP = [
   "arq-ts <command>",
   "",

@@ -15,7 +15,7 @@ export interface Sink {
   columns?: number
 }
 
-/** Those of the process. */
+/** Streams of the process. */
 export const processIo: Io = {
   stdout: process.stdout,
   stderr: process.stderr,

@@ -13,7 +13,7 @@ const plain = argv.length === 1 ? await answerOf(argv[0]!) : undefined
 if (plain !== undefined) process.stdout.write(plain)
 else await run()
 
-/** What is asked most, by people who wait: it needs no parser. */
+/** Answer to the most frequent flags, for people who wait: it needs no parser. */
 async function answerOf(flag: string): Promise<string | undefined> {
   if (flag === '--version' || flag === '-V') return `${(await import('./version.ts')).version}\n`
   const isNarrow = process.stdout.isTTY && process.stdout.columns < 100
@@ -21,7 +21,7 @@ async function answerOf(flag: string): Promise<string | undefined> {
   return (await import('./help.generated.ts')).HELP
 }
 
-/** Whether it is a call that most likely ends in a pool. */
+/** True for a call that most likely ends in a pool. */
 function isPool(): boolean {
   return argv[0] === 'worker' && !argv.some((flag) => ['--check', '--help', '-h', '--version', '-V'].includes(flag))
 }

@@ -21,13 +21,13 @@ const REFUSED_WAIT_MS = 1_000
 const SCAN_KEYS = 2_000_000
 const SCAN_MS = 400
 
-/** What a command works with: the settings, a client that is connected, and the way to talk. */
+/** Means of a command: the settings, a connected client, and the output. */
 export interface Session {
   loaded: LoadedConfig
   client: Client
   out: Output
   io: Io
-  /** Where Redis is, for a person. */
+  /** Address of Redis, for a person. */
   address: string
   /** Redis's time when the command began, in unix ms: ages and waits are measured by it, not by this machine's clock. */
   nowMs: number

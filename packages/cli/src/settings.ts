@@ -12,7 +12,7 @@ export function settingsOf(args: GlobalArgs, flags: Readonly<Record<string, unkn
   })
 }
 
-/** Where Redis is, for a person. */
+/** Address of Redis, for a person. */
 export function addressOf({ config }: LoadedConfig): string {
   if (config.sentinel)
     return `sentinel ${config.sentinel.name} (${config.sentinel.nodes.join(', ')}), database ${config.redis_database}`

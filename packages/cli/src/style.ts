@@ -1,7 +1,7 @@
 import type { Io, Sink } from './io.ts'
 
 /**
- * What every mark begins with: noncharacters of Unicode in an order that each process draws anew. Data may hold any
+ * Beginning of every mark: noncharacters of Unicode in an order that each process draws anew. Data may hold any
  * characters, these too, and yet never a mark: it was written before anybody could know them.
  */
 const SECRET = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>

@@ -8,7 +8,7 @@ export interface Column<T> {
   align?: 'right'
   /** The least width that it is shortened to where the table is too wide; without it, it is never shortened. */
   min?: number
-  /** Which columns go first where shortening is not enough: those with the highest number; without it, it never goes. */
+  /** Order in which columns go where shortening is not enough: the highest number first; without it, one never goes. */
   drop?: number
 }
 

@@ -39,7 +39,7 @@ export class Board {
     this.examinations = new Examinations(this)
   }
 
-  /** What workers recorded. */
+  /** Records of the workers. */
   get history(): History {
     return this.client.history
   }

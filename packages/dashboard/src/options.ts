@@ -7,7 +7,7 @@ import type { AllowedHosts } from './http/guard.ts'
 import type { TaskSources } from './tasks/sources.ts'
 import type { Authenticator, DashboardUser } from './users/authenticators.ts'
 
-/** What a request is about, for `authorize`. */
+/** Subject of a request, for `authorize`. */
 export interface Resource {
   type:
     | 'dashboard'

@@ -53,7 +53,7 @@ export interface Context extends Viewer {
   basePath: string
 }
 
-/** What a route does, and what a user needs to be allowed. */
+/** Handler of a route, and the permission that a user needs. */
 export interface Handler extends Guarded {
   run: (context: Context) => Promise<unknown>
 }

@@ -34,7 +34,7 @@ export type DeletionResult =
 export interface DeleteCollectionOptions {
   /** Tries before the job fails for good and is kept as a dead letter. Default 150: with the default policy, a day. */
   maxTries?: number
-  /** When a try that Qdrant left unanswered is repeated. Default: after 5 s, doubling up to 10 min. */
+  /** Waits before a try that Qdrant left unanswered is repeated. Default: after 5 s, doubling up to 10 min. */
   retry?: RetryPolicy
   /**
    * Collections that may be deleted: names, in which `*` stands for any characters, or regular expressions. All others are

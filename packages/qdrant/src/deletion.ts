@@ -3,7 +3,7 @@
 /** One wish to delete a collection. */
 export interface Deletion {
   collection: string
-  /** When it was asked for, in unix ms. The grace period counts from here, once. */
+  /** Time of the request, in unix ms. The grace period counts from here, once. */
   enqueuedAtMs: number
   /** Time to wait, in ms. */
   graceMs: number

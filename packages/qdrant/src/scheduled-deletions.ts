@@ -11,9 +11,9 @@ export interface ScheduledDeletion {
   collection: string
   jobId: string
   queueName: string
-  /** When it was asked for, by its producer's clock. */
+  /** Time of the request, by its producer's clock. */
   enqueuedAt: Date
-  /** When the collection is deleted, unless an alias points to it then. */
+  /** Time at which the collection is deleted, unless an alias points to it then. */
   dueAt: Date
   gracePeriodMinutes: number
 }
@@ -76,7 +76,7 @@ export class ScheduledDeletions {
     this.#queueNames = queueNames ?? [client.queueName]
   }
 
-  /** Those that wait or run, the next one first. Reads the queues as a whole. @throws RedisUnavailableError */
+  /** Deletions that wait or run, the next one first. Reads the queues as a whole. @throws RedisUnavailableError */
   async list(): Promise<ScheduledDeletion[]> {
     const queues = await Promise.all(
       this.#queueNames.map(async (queueName) =>

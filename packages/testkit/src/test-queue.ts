@@ -21,7 +21,7 @@ export interface EndedJob {
   tries: number
   /** Error of the handler in the last try; undefined where it is complete. */
   error: unknown
-  /** When it ended, in unix ms of the queue's time. */
+  /** Time of its end, in unix ms of the queue's time. */
   atMs: number
 }
 

@@ -20,7 +20,7 @@ export interface DirtyEntry {
   version: number
   /** Size of the value in Redis. */
   bytes: number
-  /** When it should be persisted; null for a dead one. */
+  /** Time at which it should be persisted; null for a dead one. */
   dueAt: Date | null
   /** Since when the key is dirty; null for a dead one. */
   since: Date | null
@@ -28,7 +28,7 @@ export interface DirtyEntry {
   error: string | null
 }
 
-/** Which dirty keys are listed. */
+/** Filter of the dirty keys that are listed. */
 export interface EntryFilter {
   /** Maximum number of entries. Default: all. */
   limit?: number
@@ -103,7 +103,7 @@ function readCursor(cursor: string): DirtyPlace {
   throw new OptionsError('page: the cursor is none that a page has given; begin again without one')
 }
 
-/** Those of the keys that are dirty. */
+/** Dirty keys among these. */
 export async function entriesOf(store: Store, keys: readonly string[]): Promise<DirtyEntry[]> {
   const [{ nowMs, sized }, since] = await Promise.all([store.sizes(keys), store.dirtySince(keys)])
   return keys.flatMap((key, i) => {

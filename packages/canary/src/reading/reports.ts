@@ -41,7 +41,7 @@ export interface DeploymentDetails extends DeploymentReport, CountedDetails {
 
 /** A page of deployments. */
 export interface DeploymentList {
-  /** Those under way, oldest first, then those that have ended, newest first. */
+  /** Deployments under way, oldest first, then those that have ended, newest first. */
   deployments: DeploymentSummary[]
   /** The number of all of them. */
   total: number

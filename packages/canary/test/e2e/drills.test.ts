@@ -87,7 +87,7 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     )
   }
 
-  /** Where a worker stops for good: before or after the nth command to Redis that fits the pattern. */
+  /** The place at which a worker stops for good: before or after the nth command to Redis that fits the pattern. */
   type Hang = { call: string; when: 'before' | 'after'; nth?: number }
 
   function spawn(settings: { hang?: Hang; isStandby?: boolean }): Child {
@@ -115,7 +115,7 @@ describe.skipIf(why !== undefined)(`a deployment outlives what goes wrong${why ?
     await eventually(async () => (await deployments.status(id))?.status === status, { timeoutMs: 45_000 })
     return (await deployments.status(id))!
   }
-  /** What must hold at the end, however it came about. */
+  /** Checks the end, however it came about. */
   async function expectEnd(id: string, collection: string, told: string): Promise<void> {
     expect(await aliases.getCollectionForAlias(names.alias)).toBe(collection)
     expect(await router.getRoute(names.alias)).toBeNull()

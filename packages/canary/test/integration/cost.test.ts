@@ -28,7 +28,7 @@ afterAll(async () => {
 })
 beforeEach(() => redis.flushall())
 
-/** How many commands the server carried out meanwhile, those inside scripts included. */
+/** Number of commands that the server carried out meanwhile, those inside scripts included. */
 async function commandsOf(run: () => Promise<unknown>): Promise<number> {
   await redis.config('RESETSTAT')
   await run()

@@ -52,7 +52,7 @@ export function useBench() {
     return made
   }
   const bench = {
-    /** What a stream has so far, oldest first: Python's events, or `canary:events`, which has all. */
+    /** Entries of a stream so far, oldest first: Python's events, or `canary:events`, which has all. */
     async events(stream = 'deployment:events'): Promise<Record<string, string>[]> {
       const entries = await database.redis.xrange(stream, '-', '+')
       return entries.map(([, fields]) =>

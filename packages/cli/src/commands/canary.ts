@@ -235,7 +235,7 @@ export const rollback = change(
   (deployments, id, reason) => deployments.rollback(id, reason),
 )
 
-/** By its id, or the one that an alias has under way. @throws CommandError where there is none. */
+/** Finds a deployment by its id, or the one that an alias has under way. @throws CommandError where there is none. */
 async function find(deployments: Deployments, name: string): Promise<Report> {
   const report = await deployments.status(name)
   if (report !== null) return report

@@ -22,7 +22,7 @@ interface WorkerRow {
   startedAtMs: number | null
   version: string | null
   functions: readonly string[] | null
-  /** Of a Python worker: its health line, and when that expires. */
+  /** Fields of a Python worker: its health line, and when that expires. */
   line: string | null
   expiresInMs: number | null
 }

@@ -28,7 +28,7 @@ interface Refused {
   reason: string
 }
 
-/** What a verb does: `act` does it to jobs of one queue, and returns why it did not, or null, for each. */
+/** Act of a verb: `act` does it to jobs of one queue, and returns why it did not, or null, for each. */
 interface Verb {
   /** In the question and the dry run: `abort 3 jobs`. */
   name: string
@@ -92,7 +92,7 @@ async function unlessRefused(
   }
 }
 
-/** Why one job was refused. @throws what concerns all of them: a Redis that is away, and what is no refusal. */
+/** Reason why one job was refused. @throws what concerns all of them: a Redis that is away, and what is no refusal. */
 export function refusalIn(error: unknown): string {
   if (error instanceof ArqError && !(error instanceof RedisUnavailableError)) return error.message
   throw error

@@ -63,7 +63,7 @@ export async function worker(args: WorkerArgs): Promise<number> {
   }
 }
 
-/** Whether workers of what these settings serve are healthy: a settings module says itself what that is, and where. */
+/** Checks that workers of these settings are healthy; a settings module says itself what it serves, and where. */
 async function check(args: WorkerArgs, loaded: LoadedConfig): Promise<number> {
   const { health } = await import('./health.ts')
   const asked = { ...args, queue: undefined, deep: false, maxAge: 0 }

@@ -10,7 +10,7 @@ export interface ReadMetric {
 interface ReadValue {
   value: number
   labels: Readonly<Record<string, string | number>>
-  /** Of a histogram: `…_bucket`, `…_sum` or `…_count`. */
+  /** Series of a histogram: `…_bucket`, `…_sum` or `…_count`. */
   metricName?: string
 }
 
@@ -20,7 +20,7 @@ const GROWS: ReadonlySet<string> = new Set(['counter', 'histogram'])
 /** Counters and histograms of the processes of a pool that have ended, added up, so that the pool's never go down. */
 export class EndedTotals {
   readonly #metrics = new Map<string, Omit<ReadMetric, 'values'>>()
-  /** By metric, then by series. */
+  /** Values by metric, then by series. */
   readonly #series = new Map<string, Map<string, ReadValue>>()
 
   /** Adds the last metrics of a process. */

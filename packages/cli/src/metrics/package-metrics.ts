@@ -14,7 +14,7 @@ export class PackageMetrics {
     this.#log = log
   }
 
-  /** Those of the packages of a plan that have any. */
+  /** Metrics of the packages of a plan that have any. */
   static async of({ config, folders, packages }: WorkerPlan, logger: Logger): Promise<PackageMetrics> {
     const environment = {
       redis: redisOptionsOf(config),

@@ -9,7 +9,7 @@ import { shownRows } from './model.ts'
 import type { RunningJob, Section, Snapshot, View } from './model.ts'
 
 type Part = Section | 'workers'
-/** Who is served first where there is little room: keys act on sections, not on workers. */
+/** Order of service where there is little room: keys act on sections, not on workers. */
 const PARTS: readonly Part[] = ['queues', 'running', 'dead', 'workers']
 /** The title with its empty line, messages and keys. */
 const FRAME_ROWS = 4

@@ -12,7 +12,7 @@ export interface Snapshot {
   countDead: number
   /** False where something was not looked at. */
   complete: boolean
-  /** What was not looked at, a sentence each. */
+  /** Parts that were not looked at, a sentence each. */
   incomplete: readonly string[]
 }
 
@@ -20,7 +20,7 @@ export type Section = 'queues' | 'running' | 'dead'
 const SECTIONS: readonly Section[] = ['queues', 'running', 'dead']
 
 /**
- * What the person sees, and what the next key means.
+ * State of the view: what the person sees, and what the next key means.
  *
  * list ⇄ help (?), list ⇄ filter (/), list ⇄ detail (enter), list → ask (p, a, r) → list
  */
@@ -40,7 +40,7 @@ export interface View {
   detail: readonly string[]
   /** A line of answer, or the question of `ask`. */
   message: string
-  /** What `ask` does on yes. */
+  /** Act of `ask` on yes. */
   asks: Action | null
 }
 

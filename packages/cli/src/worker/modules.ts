@@ -8,7 +8,7 @@ import { readTypeScript } from './typescript.ts'
 type Exports = Record<string, unknown>
 
 /**
- * What a settings module gives a worker: the object it exports by default (or as `WorkerSettings` or `settings`; a
+ * Settings that a module gives a worker: the object it exports by default (or as `WorkerSettings` or `settings`; a
  * function is called), and every task and cron job it exports beside.
  *
  * @returns the options, and whether they are settings rather than tasks alone: settings stand for themselves, as arq's
@@ -38,7 +38,7 @@ export async function loadSettingsModule(
   return { options: merged, isSettings: given !== undefined }
 }
 
-/** What a task package gives a worker. @throws CommandError, OptionsError of the package. */
+/** Parts that a task package gives a worker. @throws CommandError, OptionsError of the package. */
 export async function loadTaskPackage(
   use: string,
   options: unknown,

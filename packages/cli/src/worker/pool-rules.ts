@@ -1,40 +1,40 @@
-/** What becomes of a pool's place when its process ends, decided without any process. */
+/** Next step for a pool's place when its process ends, decided without any process. */
 
 /** Age at which a process counts as healthy; earlier deaths no longer count. */
 export const WELL_AFTER_MS = 60_000
-/** So many quick ends in a row are a crash loop. */
+/** Number of quick ends in a row that make a crash loop. */
 export const MAX_QUICK_CRASHES = 5
 const MAX_BACKOFF_MS = 30_000
 
 /** Exit code of a burst that ended with jobs left in paused queues. */
 export const LEFT_PAUSED = 3
 
-/** How a worker process ended. */
+/** End of a worker process. */
 export interface ProcessEnd {
   code: number | null
   signal: string | null
   livedMs: number
-  /** Why it would not start the next time either, where it said so. */
+  /** Reason why it would not start the next time either, where it said so. */
   refused: string | undefined
   /** For how long it had given no answer when it was killed for that. */
   silentMs?: number | undefined
 }
 
-/** So many questions without an answer, one after the other, end a process. */
+/** Number of questions without an answer, one after the other, that end a process. */
 export const MAX_MISSED_ANSWERS = 5
-/** So many make it one that is not ready. */
+/** Number of them that make it not ready. */
 export const MISSED_WHEN_DEAF = 2
 const MIN_SILENCE_MS = 10_000
 
 /**
- * How often a process is asked whether it still hears, in ms: one that a handler keeps from hearing for two leases has
- * lost its jobs to others long since, and does not recover.
+ * Interval at which a process is asked whether it still answers, in ms: one that a handler blocks for two leases has lost
+ * its jobs to others long since, and does not recover.
  */
 export function askEveryMs(leaseMs: number): number {
   return Math.max(MIN_SILENCE_MS, 2 * leaseMs) / MAX_MISSED_ANSWERS
 }
 
-/** What happens next. */
+/** The next step. */
 export type NextStep =
   | { kind: 'leave' }
   | { kind: 'restart'; delayMs: number; quickCrashes: number }

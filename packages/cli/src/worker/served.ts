@@ -1,7 +1,7 @@
 import { maskSetting } from '@arq-ts/core/config'
 import type { ConnectionOptions, WorkerOptions } from '@arq-ts/core'
 
-/** What a worker serves, and where that is: for those who look at its queues. */
+/** Queues that a worker serves, and their Redis: for those who look at them. */
 export interface Served {
   queueNames: readonly string[]
   connection: Pick<ConnectionOptions, 'redis' | 'keyPrefix' | 'partitions'>
@@ -10,7 +10,7 @@ export interface Served {
 /** A worker's own default. */
 const DEFAULT_QUEUE_NAME = 'arq:queue'
 
-/** What a worker with these options serves. */
+/** Queues that a worker with these options serves. */
 export function servedBy({ queues, queueName, redis, keyPrefix, partitions }: WorkerOptions): Served {
   const names = (queues ?? [queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
     typeof queue === 'string' ? queue : queue.name,
@@ -39,7 +39,7 @@ export function plainServed(served: Served): Served | null {
   }
 }
 
-/** Where its Redis is, for a person. */
+/** Address of its Redis, for a person. */
 export function addressOfServed({ connection: { redis = 'redis://localhost:6379' } }: Served): string {
   if (typeof redis === 'string') return String(maskSetting('redis_url', redis))
   if (Array.isArray((redis as { cluster?: unknown }).cluster)) return 'the cluster'

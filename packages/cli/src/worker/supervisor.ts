@@ -14,7 +14,7 @@ interface Place {
   timer: NodeJS.Timeout | undefined
 }
 
-/** How a pool is, for its probes. */
+/** State of a pool, for its probes. */
 export interface PoolState {
   places: number
   ready: number

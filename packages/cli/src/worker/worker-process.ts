@@ -7,7 +7,7 @@ import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
 import type { Served } from './served.ts'
 
 const METRICS_WAIT_MS = 2_000
-/** What a worker may take to settle and to close, past the time that it allows its jobs. */
+/** Time that a worker may take to settle and to close, past the time that it allows its jobs. */
 const STOP_MARGIN_MS = 15_000
 
 /** One worker process, from the supervisor's side. */

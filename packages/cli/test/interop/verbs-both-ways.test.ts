@@ -7,7 +7,7 @@ import { useCommand } from '../support/command.ts'
 const python = process.env[`ARQ_TEST_PYTHON_${ARQ_VERSIONS.at(-1)}`]
 const logger = createLogger({ level: 'silent' })
 
-/** What verbs.test.ts shows in one way only: for people there, as JSON here, and the other way round. */
+/** Verbs that verbs.test.ts shows in one way only: for people there, as JSON here, and the other way round. */
 describe.skipIf(!python)(
   `on a queue of Python's arq (${process.env.ARQ_TEST_NO_PYTHON ?? ARQ_VERSIONS.at(-1)}), the other way`,
   () => {

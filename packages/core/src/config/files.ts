@@ -63,7 +63,7 @@ export function readYaml(file: string, text: string, section: string): ReadFile 
   return { whole, lineOf: (path) => lineAt(offsetOf(document, path)) }
 }
 
-/** Where the last of these keys begins, or the last one that is found. */
+/** Position of the last of these keys, or of the last one that is found. */
 function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
   const { isAlias, isNode, isMap, isSeq } = loadYaml()
   let offset = 0

@@ -9,7 +9,7 @@ import type { TaskQueueConfig } from './schema.ts'
 import { environmentLayer, fileLayer, flagLayer, valueOfText } from './sources.ts'
 import type { Layer, Origin } from './sources.ts'
 
-/** Where settings are looked for. */
+/** Places in which settings are looked for. */
 export interface LoadOptions {
   /** A YAML, TOML or JSON file. Default: `<PREFIX>CONFIG` of the environment, else `arq-ts.yaml` (.yml, .toml, .json) in `cwd`. */
   file?: string
@@ -41,7 +41,7 @@ export interface LoadedConfig {
   /** Every setting in the order of the reference. Secrets are not masked; see `maskSetting`. */
   settings: Setting[]
   /**
-   * Where the setting at these keys and indices was given, or else what is above it: file and line, variable or flag.
+   * Origin of the setting at these keys and indices, or else of what is above it: file and line, variable or flag.
    * Undefined where nobody gave it.
    */
   placeOf: (keys: readonly PropertyKey[]) => string | undefined

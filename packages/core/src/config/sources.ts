@@ -3,7 +3,7 @@ import { extname } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import { readToml, readYaml, readYamlValue } from './files.ts'
 
-/** Where a value was given. */
+/** Origin of a value. */
 export interface Origin {
   kind: 'default' | 'file' | 'environment' | 'flag'
   /** For a person: `arq-ts.yaml:12`, `ARQ_TS_TASK_QUEUE__MAX_JOBS`, `--max-jobs`. */

@@ -7,14 +7,14 @@ import type { ServedCron } from './served-cron.ts'
 
 /** A current pause of a cron job. */
 export interface CronPause {
-  /** When it began; null where its entry in Redis does not say. */
+  /** Its beginning; null where its entry in Redis does not say. */
   since: Date | null
   /**
    * `exact`: no tick is enqueued. `advisory`: workers that do not heed the pause serve the queue, or the queue is not
    * known; they enqueue the ticks where they have the cron job.
    */
   reach: 'exact' | 'advisory'
-  /** Those workers, in words, or what is not known of them; null where the pause is exact. */
+  /** Workers that still tick, in words, or what is not known of them; null where the pause is exact. */
   because: string | null
 }
 

@@ -1,6 +1,6 @@
 /** Events of a worker, for metrics and tests: `worker.on('jobFinished', ({ outcome, runMs }) => …)`. */
 
-/** Which job an event is about. */
+/** The job that an event is about. */
 export interface JobEvent {
   jobId: string
   /** Its function's name on the wire. */
@@ -41,9 +41,9 @@ export type WorkerEvents = {
 
 /** Message that a worker publishes about its jobs; the fields after the first six depend on the event, as in `WorkerEvents`. */
 export interface WorkerEventMessage extends JobEvent {
-  /** Which of `WorkerEvents` happened. */
+  /** Name of the event, one of `WorkerEvents`. */
   event: 'jobStarted' | 'jobFinished' | 'jobRetried' | 'jobReleased' | 'jobAbandoned' | 'leaseLost' | 'deadLettered'
-  /** When it happened, in unix ms of Redis. */
+  /** Time of the event, in unix ms of Redis. */
   atMs: number
   /** The worker that publishes, as in `arq:worker:<id>`. */
   workerId: string

@@ -22,7 +22,7 @@ export interface WorkerEntry {
   pid: number
   /** The version of arq-ts. */
   version: string
-  /** When it started, in unix ms of Redis. */
+  /** Start of the worker, in unix ms of Redis. */
   startedAtMs: number
   /** Names of the queues it serves, in their order. */
   queues: string[]

@@ -12,8 +12,8 @@ export interface FlowCallOptions {
   /** Members or groups that end before this one starts, in addition to those whose results its input names. Default: none. */
   after?: FlowHandle | readonly FlowHandle[]
   /**
-   * When it runs, once all before it have ended. `success` (default): all of them succeeded. `failure`: one of them did
-   * not, or could not run. `any`: however they ended. A result of a member that did not succeed arrives as null.
+   * Condition on which it runs, once all before it have ended. `success` (default): all of them succeeded. `failure`: one of
+   * them did not, or could not run. `any`: however they ended. A result of a member that did not succeed arrives as null.
    */
   on?: FlowCondition
   /** Its name in the graph, unique in the flow. Default: the function's name, numbered where it is taken. */

@@ -19,7 +19,7 @@ export interface ListedFlow {
   name: string
   state: FlowState
   startedAt: Date
-  /** When it ended; null while it has not. */
+  /** Time of its end; null before. */
   endedAt: Date | null
   /** Members it was started with. */
   members: number

@@ -23,7 +23,7 @@ export class FlowMember<Result = unknown> implements FlowHandle<unknown extends 
   readonly key: string
   /** Its name in the graph. */
   readonly name: string
-  /** @internal Whose member it is. */
+  /** @internal Flow that it belongs to. */
   readonly builder: object
 
   /** @internal Use `flow.call`. */

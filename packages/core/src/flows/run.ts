@@ -47,9 +47,9 @@ export interface FlowStatus {
   flowId: string
   name: string
   state: FlowState
-  /** When it was first started, by Redis's clock. */
+  /** Time of its first start, by Redis's clock. */
   startedAt: Date
-  /** When it ended; null while it has not. */
+  /** Time of its end; null before. */
   endedAt: Date | null
   onUnknown: 'fail' | 'succeed'
   members: FlowMemberStatus[]

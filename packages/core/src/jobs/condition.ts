@@ -41,7 +41,7 @@ export interface JobHolder {
   workerId: string | null
   /** True when that worker is alive; null where nobody can know. */
   alive: boolean | null
-  /** When the run began, in unix ms of Redis; null unless a live arq-ts worker names it. */
+  /** Start of the run, in unix ms of Redis; null unless a live arq-ts worker names it. */
   sinceMs: number | null
   /** Time until the hold lapses unless it is renewed, in ms; null where it never does. */
   expiresInMs: number | null

@@ -12,7 +12,7 @@ export type DeadLetterChoice = (DeadFilter & { all?: never }) | { all: true }
 export interface RetriedDeadLetters {
   /** The number of jobs that are queued again. */
   retried: number
-  /** Those that are not, and the reason of each. */
+  /** Letters that are not, and the reason of each. */
   refused: { jobId: string; error: string }[]
 }
 

@@ -10,7 +10,7 @@ import type { Link } from '../redis/link.ts'
 export interface DeadLetter {
   /** The id it had, and has again when it is retried. */
   jobId: string
-  /** When it failed for good, by Redis's clock. */
+  /** Time of the final failure, by Redis's clock. */
   failedAt: Date
   /** The queue it goes back to. */
   queueName: string
@@ -29,7 +29,7 @@ export interface DeadLetter {
 /** A dead letter without its payload: all that a list or a count needs. */
 export type DeadLetterSummary = Omit<DeadLetter, 'job' | 'problems'>
 
-/** Which dead letters are meant: those that fit all that is given. */
+/** Filter of dead letters: a letter fits if it fits all that is given. */
 export interface DeadFilter {
   /** One of these. */
   jobIds?: readonly string[]
@@ -48,7 +48,7 @@ export interface DeadGroup {
   /** The function, the error or the queue that they share. */
   key: string
   count: number
-  /** When the first and the last of them failed. */
+  /** Times at which the first and the last of them failed. */
   firstAt: Date
   lastAt: Date
   /** The function names among them, at most ten. */

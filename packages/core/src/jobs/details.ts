@@ -23,7 +23,7 @@ export interface JobHold {
   by: string
   /** Part that holds the job: the name of a limit, and the key it counts by. */
   about: string
-  /** When it was held. */
+  /** Time since which it is held. */
   since: Date
   /** Names of the members that a member of a flow waits for; empty for others. */
   waitsFor: string[]
@@ -51,15 +51,15 @@ export interface JobDetails {
   kwargs: Readonly<Record<string, unknown>>
   /** The codec it was written in; null where nobody reads it. */
   codec: CodecName | null
-  /** When it was enqueued, by its producer's clock. */
+  /** Time of the enqueue, by its producer's clock. */
   enqueueTime: Date | null
-  /** When it is due; null once it runs or has ended. */
+  /** Due time; null once it runs or has ended. */
   dueTime: Date | null
   /** Its place in the queue as Redis has it: unix ms, or infinite; null when it is not queued. */
   score: number | null
   /** Start of a running job, known only where an arq-ts worker runs it. */
   startTime: Date | null
-  /** When it ended, or became a dead letter. */
+  /** Time at which it ended, or became a dead letter. */
   finishTime: Date | null
   /** The try that runs or ended it; of a waiting job the number of its tries so far. */
   jobTry: number
@@ -91,7 +91,7 @@ export interface JobDetails {
   workerId: string | null
   /** The worker of either language that holds it; null when none does. */
   holder: JobHolder | null
-  /** When its abort was asked for; null when it was not, or it has ended. */
+  /** Time at which its abort was asked for; null when it was not, or it has ended. */
   abortAsked: Date | null
   /** Time until its payload expires, in ms; null where it stays, or there is none. */
   payloadExpiresInMs: number | null

@@ -32,9 +32,9 @@ export interface JobInfo {
   kwargs: Readonly<Record<string, unknown>>
   /** The try the producer asked for (a queued job), or the one that ended it (a result). */
   jobTry: number | null
-  /** When it was enqueued, by its producer's clock. */
+  /** Time of the enqueue, by its producer's clock. */
   enqueueTime: Date
-  /** When it is due, in unix ms; null once it is no longer queued. A running job's score is its lease's end. */
+  /** Due time, in unix ms; null once it is no longer queued. A running job's score is its lease's end. */
   score: number | null
 }
 
@@ -44,9 +44,9 @@ export interface JobResult extends JobInfo {
   success: boolean
   /** Return value of the handler, or the error. */
   result: unknown
-  /** When its last run began; Redis's time where a worker of ours ran it, else the Python worker's. */
+  /** Start of its last run; Redis's time where a worker of ours ran it, else the Python worker's. */
   startTime: Date
-  /** When that run ended, by the same clock. */
+  /** End of that run, by the same clock. */
   finishTime: Date
   /** The queue it ran from. */
   queueName: string
@@ -234,7 +234,7 @@ export function toJobResult(record: ResultRecord, jobId: string, score: number |
   }
 }
 
-/** @internal How a job ended, in one word. */
+/** @internal End of a job, in one word. */
 export function endedState({ success, result }: JobResult): 'complete' | 'failed' | 'aborted' {
   if (success) return 'complete'
   return result instanceof JobAbortedError ? 'aborted' : 'failed'

@@ -22,11 +22,11 @@ export interface ListedJob {
   status: JobState
   /** Its place in the queue as Redis has it: unix ms, or infinite; null once it has ended. */
   score: number | null
-  /** When it is due; of a running one when its lease ends, or when it was due where Python runs it. */
+  /** Due time; of a running job the end of its lease, or the time at which it was due where Python runs it. */
   due: Date | null
   /** Number of its tries; for an ended job, the try that ended it. */
   jobTry: number
-  /** When it ended; null until then. */
+  /** Time of its end; null until then. */
   finishTime: Date | null
   /** The error that ended it, or that of its last try, in one line; null where there is none, or nobody recorded it. */
   error: string | null
@@ -38,7 +38,7 @@ export interface ListedJob {
   problems: string[]
 }
 
-/** Which jobs are listed: those that fit all that is given. */
+/** Filter of jobs: a job is listed if it fits all that is given. */
 export interface JobFilter {
   /** In one of these states. Default: those of a job that has not ended. */
   statuses?: readonly JobState[]

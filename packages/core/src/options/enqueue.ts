@@ -16,7 +16,7 @@ export interface EnqueueOptions {
   queueName?: string
   /** Milliseconds until it is due, by Redis's clock; at most a century. Default 0. Excludes `deferUntil`. */
   deferByMs?: number
-  /** When it is due: a Date, or unix ms. Default: now. Excludes `deferByMs`. */
+  /** Due time: a Date, or unix ms. Default: now. Excludes `deferByMs`. */
   deferUntil?: Date | number
   /** The job does not start later than this many ms from now. Default: its due time + `expiresExtraMs`. */
   expiresMs?: number

@@ -39,11 +39,11 @@ export class JobLogs {
   #waiting = new Map<string, (JobLogLine & { atMs: number; jobTry: number })[]>()
   /** Entries, other than pieces, that are not written. */
   #size = 0
-  /** Those among them that wait for the next write. */
+  /** Entries among them that wait for the next write. */
   #newSize = 0
   /** Bytes of the pieces that are not written. */
   #chunkBytes = 0
-  /** Those among them that wait for the next write. */
+  /** Entries among them that wait for the next write. */
   #newBytes = 0
   #isSoon = false
   #timer: NodeJS.Timeout | undefined

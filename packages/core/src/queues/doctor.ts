@@ -181,7 +181,7 @@ export class Doctor {
     return holds.filter(({ jobId, holder }) => !queued.has(jobId) || workerIdOf(holder) === null).map(idOf)
   }
 
-  /** Those that are stale twice: between the two looks a job may have been enqueued, or have ended with its request. */
+  /** Requests that are stale twice: meanwhile a job may have been enqueued, or have ended with its request. */
   async #staleAborts(queueNames: readonly string[]): Promise<string[]> {
     const first = await this.#link.jobs.staleAborts(queueNames)
     if (first.length === 0) return []

@@ -45,11 +45,11 @@ export interface QueueStats {
   aborted: number
   /** Dead letters of this queue. */
   dead: number
-  /** When the oldest pending job became due; null when none is. */
+  /** Time at which the oldest pending job became due; null when none is. */
   oldestDue: Date | null
   /** The score of that job as Redis has it: unix ms, or infinite. */
   oldestDueMs: number | null
-  /** When the next deferred job is due. */
+  /** Due time of the next deferred job. */
   nextDue: Date | null
   /** The score of that job as Redis has it. */
   nextDueMs: number | null
@@ -225,7 +225,7 @@ export class Queues {
     return this.#link.queues.exists(queueName)
   }
 
-  /** Those of these queues whose keys hold no sorted set, each with a sentence that says so. */
+  /** Queues among these whose keys hold no sorted set, each with a sentence that says so. */
   async unreadable(queueNames: readonly string[]): Promise<{ queueName: string; problem: string }[]> {
     checkNames('queues.unreadable', 'queueNames', queueNames)
     const damaged = await this.#link.damaged.amongQueues(queueNames)

@@ -58,7 +58,7 @@ export interface RecordedFunction {
   name: string
   queues: string[]
   languages: Language[]
-  /** When a job of it last ended, in unix ms; null where none was recorded. */
+  /** Last end of a job of it, in unix ms; null where none was recorded. */
   lastSeenMs: number | null
   /** As its workers have it; null where none of arq-ts had it today. */
   definition: FunctionDefinition | null

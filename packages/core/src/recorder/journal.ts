@@ -30,7 +30,7 @@ export interface JournalJob {
   jobTry: number
 }
 
-/** When a try ran; without a run there is neither time. */
+/** Start and end of a try; without a run there is neither. */
 export interface JournalRun {
   /** Unix ms of Redis. */
   startedMs: number

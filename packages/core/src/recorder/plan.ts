@@ -81,7 +81,7 @@ function addSlots(call: PlannedCall, atMs: number, keyOf: (resolution: string, b
   return first
 }
 
-/** To follow what is written: a key that is not there yet cannot expire. */
+/** Expiries, to follow what is written: a key that is not there yet cannot expire. */
 function addExpiry(call: PlannedCall, first: number): void {
   for (const [i, resolution] of RESOLUTIONS.entries()) call.operations.push('expire', first + i, resolution.ttlMs)
 }

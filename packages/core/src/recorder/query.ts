@@ -19,7 +19,7 @@ export interface HistoryRange {
   stepMs?: number | undefined
 }
 
-/** Which series count; all that are not given do. */
+/** Filter of the series that count; all that are not given do. */
 export interface HistoryFilter {
   queue?: string | undefined
   function?: string | undefined

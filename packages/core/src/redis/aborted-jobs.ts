@@ -44,7 +44,7 @@ export class AbortedJobs {
     return performance.now() - this.#seenAtMs < LATELY_MS
   }
 
-  /** Which of these running jobs are asked to abort, and since when. The requests stay until the jobs are settled. */
+  /** Jobs among these that are asked to abort, and since when. The requests stay until the jobs are settled. */
   async requests(jobIds: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
     const { abort } = this.#keys
     const ids = jobIds.map(sendId)

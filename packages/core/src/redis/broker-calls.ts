@@ -1,6 +1,6 @@
 /** The calls of the hot path, and their answers. */
 
-/** When a job is due: at a unix time in ms, or this many ms from Redis's now. */
+/** Due time of a job: a unix time in ms, or this many ms from Redis's now. */
 export type Due = { at: number } | { in: number }
 
 /** One job to be stored and queued. */
@@ -25,15 +25,15 @@ export interface Claim {
   payload: Buffer | null
   /** The counted try, from 1. */
   jobTry: number
-  /** When its abort was asked for, in unix ms; null where it was not. */
+  /** Time at which its abort was asked for, in unix ms; null where it was not. */
   abortAskedMs: number | null
-  /** When it was due, in unix ms: its score before the claim moved it. */
+  /** Time at which it was due, in unix ms: its score before the claim moved it. */
   score: number
   /** Earlier tries that were neither settled nor given back: their worker died, or its lease lapsed unnoticed. */
   deaths: number
 }
 
-/** Which claim of which job a write belongs to. */
+/** The claim that a write belongs to, and its job. */
 export type Held = Pick<Claim, 'jobId' | 'queueName' | 'token' | 'jobTry'>
 
 /** A lease to be extended, to this many ms from now. */

@@ -265,7 +265,7 @@ export class Broker {
     return (await this.#run('abort', keys, args, { timeoutMs }))[0] === 1
   }
 
-  /** Which of these running jobs are asked to abort, and since when. The requests stay until the jobs are settled. */
+  /** Jobs among these that are asked to abort, and since when. The requests stay until the jobs are settled. */
   abortRequests(jobIds: readonly string[], signal?: AbortSignal): Promise<Map<string, number>> {
     return this.#aborts.requests(jobIds, signal)
   }

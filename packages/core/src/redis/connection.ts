@@ -55,7 +55,7 @@ export class Connection {
   #failure: Error | undefined
   #loggedAtMs = 0
   #loggedVaguely = false
-  /** When a server that takes no writes was last left for another; the connection comes back at once. */
+  /** Time at which a server that takes no writes was last left for another; the connection comes back at once. */
   #leftAtMs = -Infinity
   #isLeaving = false
   readonly #onClient: ((client: Redis) => void)[] = []

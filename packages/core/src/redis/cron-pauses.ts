@@ -9,7 +9,7 @@ const MAX_SPANS = 32
 
 /** One pause of a cron job. */
 export interface CronPauseSpan {
-  /** When it began, in unix ms of Redis; null where the entry does not say: it is a pause all the same. */
+  /** Its beginning, in unix ms of Redis; null where the entry does not say: it is a pause all the same. */
   sinceMs: number | null
   /** End in unix ms of Redis; null while it lasts. */
   untilMs: number | null

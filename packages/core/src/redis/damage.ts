@@ -79,7 +79,7 @@ export class DamagedKeys {
     return moved
   }
 
-  /** Those of these queues whose key holds something else than a sorted set. */
+  /** Queues among these whose key holds something else than a sorted set. */
   async amongQueues(queueNames: readonly string[]): Promise<(Damage & { queueName: string })[]> {
     const types = await this.typesOf(queueNames.map((name) => this.#keys.queue(name)))
     return types

@@ -55,7 +55,7 @@ export interface EndedMembers {
   ready: string[]
   /** Members, from the first on, with which it is done: the others have to be given to another call. */
   done: number
-  /** How far it has come with the next one; empty where it has not begun with that. */
+  /** Progress with the next one; empty where it has not begun with that. */
   rest: string
 }
 
@@ -321,7 +321,7 @@ export class FlowRecords {
     return this.#inPages('hmgetBuffer', this.#keys.flowResults(flowId), members) as Promise<(Buffer | null)[]>
   }
 
-  /** Those of these jobs that have left their queues and have no payload; with their results where these are kept. */
+  /** Jobs among these that have left their queues and have no payload; with their results where these are kept. */
   async gone<T extends MemberJob>(jobs: readonly T[]): Promise<{ job: T; result: Buffer | null }[]> {
     const keys = this.#keys
     const found: { job: T; result: Buffer | null }[] = []

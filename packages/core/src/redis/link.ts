@@ -178,7 +178,7 @@ export class Link {
     return given ?? draw()
   }
 
-  /** To be awaited before `clock.now()` is relied upon: asks for Redis's time unless it is known. */
+  /** Asks for Redis's time unless it is known. Await it before you rely on `clock.now()`. */
   async syncClock(): Promise<void> {
     if (this.clock.isKnown) return
     this.#syncing ??= this.broker.syncClock(this.timeoutMs).finally(() => (this.#syncing = undefined))

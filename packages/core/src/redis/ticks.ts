@@ -72,7 +72,7 @@ export class TickRecords {
     return String(reply) as TickOutcome
   }
 
-  /** When the last tick of a schedule was due, in unix ms. One that is not known is watched from `nowMs` on. */
+  /** Due time of the last tick of a schedule, in unix ms. One that is not known is watched from `nowMs` on. */
   async watch(schedule: string, nowMs: number, lifetimeMs: number): Promise<number> {
     const key = this.#keys.tickRecord(schedule)
     return this.#connection.run(async (client) => {

@@ -93,12 +93,12 @@ export interface SandboxStats {
   kind: 'process' | 'thread'
   /** Threads or processes, those that start or end included. */
   size: number
-  /** Those that run a job. */
+  /** Members that run a job. */
   busy: number
   /** Jobs that wait for one, each in a slot of the worker. */
   waiting: number
-  /** Those that were replaced after `recycleAfter` jobs, since the start. */
+  /** Members that were replaced after `recycleAfter` jobs, since the start. */
   recycled: number
-  /** Those that died or were killed, since the start. */
+  /** Members that died or were killed, since the start. */
   died: number
 }

@@ -7,7 +7,7 @@ import { OptionsError } from '../errors.ts'
 /** The least distance of two ticks, in ms. */
 export const MIN_EVERY_MS = 1_000
 
-/** When a schedule ticks, as it is stored. */
+/** Rule by which a schedule ticks, as it is stored. */
 export type Rule =
   | { kind: 'cron'; cron: string; timeZone: string }
   | { kind: 'every'; everyMs: number; startMs: number }

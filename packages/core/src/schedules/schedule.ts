@@ -10,7 +10,7 @@ import { MIN_EVERY_MS, readRule, ticksOf } from './rule.ts'
 import type { NextTick, Rule } from './rule.ts'
 import type { Missed } from './tick-plan.ts'
 
-/** When a schedule ticks, and what runs then: the argument of `client.schedules.put()`. */
+/** Ticks of a schedule, and the job of each: the argument of `client.schedules.put()`. */
 export interface ScheduleOptions<T extends AnyContract | string = string> {
   /** A cron expression: five fields, or six with seconds. Excludes `everyMs` and `at`. */
   cron?: string
@@ -71,7 +71,7 @@ export interface Schedule {
   next: Date | null
   /** The job that was enqueued last and its tick; null where there was none. */
   last: { jobId: string; at: Date } | null
-  /** When it was put. */
+  /** Time at which it was put. */
   putAt: Date
   /** A sentence about what keeps it from ticking; null where nothing does. */
   problem: string | null

@@ -13,7 +13,7 @@ export function believed(doneMs: number, nowMs: number): number {
   return doneMs >= 0 && doneMs <= nowMs + LATE_MS ? doneMs : nowMs
 }
 
-/** Which missed ticks are made up for. */
+/** Missed ticks that are made up for. */
 export type Missed = 'skip' | 'latest' | 'all'
 
 /** The outcome of one look at the clock. */

@@ -8,9 +8,9 @@ export type JobContext<Extra extends object = Record<never, never>> = Extra & {
   readonly jobId: string
   /** The try, from 1. */
   readonly jobTry: number
-  /** When it was enqueued, by its producer's clock. */
+  /** Time of the enqueue, by its producer's clock. */
   readonly enqueueTime: Date
-  /** When the job was due, in unix ms. */
+  /** Time at which the job was due, in unix ms. */
   readonly score: number
   /** The queue it came from. */
   readonly queueName: string

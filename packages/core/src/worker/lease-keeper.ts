@@ -77,8 +77,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * To be awaited before work is looked for: a worker that slept past its leases (stopped, or blocked) must take them
-   * up again first, or it would find its own running jobs due, and run them twice.
+   * Takes up lapsed leases. Await it before you look for work: a worker that slept past its leases (stopped, or blocked)
+   * would else find its own running jobs due, and run them twice.
    */
   async afterSleep(): Promise<void> {
     if (this.#mayHaveLapsed()) await this.renewNow()

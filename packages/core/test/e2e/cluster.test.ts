@@ -20,7 +20,7 @@ interface Node {
 }
 
 let nodes: Node[]
-/** Where the keys of the tests lie. */
+/** Prefix of the keys of the tests. */
 let slot: number
 
 async function startNode(): Promise<Node> {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 
 const examples = fileURLToPath(new URL('../../../../examples/', import.meta.url))
 
-/** What each example prints: read by people first, so all of it is asserted. */
+/** Output of each example: read by people first, so all of it is asserted. */
 const printed: Record<string, string[]> = {
   'getting-started': [
     'queued ',

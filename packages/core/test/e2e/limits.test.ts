@@ -32,7 +32,7 @@ async function start(): Promise<void> {
   await child.line(/^ready/)
 }
 
-/** What a killed process was at runs no more: it leaves the ledger, long before its places do. */
+/** Removes the runs of a killed process from the ledger, long before its places do. */
 async function kill(): Promise<void> {
   const child = children.splice(0, 1)[0]!
   const { pid } = child

@@ -15,7 +15,7 @@ export interface BrokerHarness {
   redis: Redis
   broker: Broker
   deadLetters: DeadLetterRecords
-  /** What was reported so far. */
+  /** Reports so far. */
   faults: Fault[]
   enqueue(jobIds: readonly string[], changes?: Partial<EnqueueCall>): Promise<boolean[]>
   claim(jobIds: readonly string[], token?: string, leaseMs?: number): Promise<Claim[]>

@@ -8,7 +8,7 @@ import type { Broker, Claim, Finish, Reschedule } from '../../src/redis/broker.t
 import { Link } from '../../src/redis/link.ts'
 import { silent } from './support.ts'
 
-/** What each operation leaves in Redis, and that a call which is sent again because its reply was lost does no harm. */
+/** Traces of each operation in Redis; a call that is sent again because its reply was lost does no harm. */
 describe('the broker', () => {
   let database: Database
   let redis: Redis

@@ -120,7 +120,7 @@ class Twin {
     await this.compare(`note ${key}`)
   }
 
-  /** What a worker of either language leaves of a job that ends. */
+  /** Keys that a worker of either language leaves of a job that ends. */
   async settle(key: string): Promise<void> {
     const planned = this.model.state === 'cancelling' ? 'aborted' : this.outcomes.get(key)!
     const id = this.#id(key)

@@ -5,7 +5,7 @@ import { Client } from '../../src/index.ts'
 import { Subscriber } from '../../src/redis/subscriber.ts'
 import { silent } from './support.ts'
 
-/** How long a call took, with what it rejected with. */
+/** Duration of a call, with its rejection. */
 async function rejection(call: Promise<unknown>): Promise<{ code: unknown; message: string; tookMs: number }> {
   const startedMs = performance.now()
   const error = await call.then(

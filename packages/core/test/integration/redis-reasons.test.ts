@@ -40,7 +40,7 @@ async function startServer(...args: string[]): Promise<{ server: RedisServer; ad
   return { server, admin }
 }
 
-/** What a call is told, and what the log says meanwhile. */
+/** Error of a call, and the lines of the log meanwhile. */
 interface Unreachable {
   url: string
   address: string

@@ -5,7 +5,7 @@ import { defineTask } from '../../src/index.ts'
 import { Link } from '../../src/redis/link.ts'
 import { silent, useBench } from './support.ts'
 
-/** Which due jobs a worker sets aside for itself, while others have set theirs aside. */
+/** Due jobs that a worker sets aside for itself, while others have set theirs aside. */
 describe('setting aside', () => {
   let database: Database
   let links: Link[]

@@ -6,7 +6,7 @@ import { RedisServer, startRedisContainer, whyNoContainers } from '@arq-ts/test-
 const noContainers = await whyNoContainers()
 const logger = createLogger({ level: 'silent' })
 
-/** What every kind of server must do for us. */
+/** Requirements that every kind of server meets. */
 function serves(start: () => Promise<{ url: string; stop(): Promise<void> }>): void {
   let stop: (() => Promise<void>) | undefined
   afterAll(() => stop?.())

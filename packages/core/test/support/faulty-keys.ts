@@ -4,7 +4,7 @@ import { fingerprintOf } from '../../src/recorder/fingerprint.ts'
 import { seriesId } from '../../src/recorder/series-name.ts'
 import { placeOf, RESOLUTIONS } from '../../src/recorder/slots.ts'
 
-/** What a fault is made for: one job of a queue, and what stands beside it. */
+/** Place of a fault: one job of a queue, and what stands beside it. */
 export interface Victim {
   queueName: string
   jobId: string

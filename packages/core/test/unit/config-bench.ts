@@ -6,7 +6,7 @@ import { loadConfig } from '../../src/config/index.ts'
 import type { LoadedConfig, LoadOptions } from '../../src/config/index.ts'
 import { ConfigError } from '../../src/errors.ts'
 
-/** What is to be loaded; a text stands in the folder as a file of its kind. */
+/** Settings to load; a string stands in the folder as a file of its kind. */
 export type ConfigSource = LoadOptions & { yaml?: string; toml?: string; json?: string }
 
 /** An empty folder per test, and configurations in it. Places are told from there. */
@@ -23,7 +23,7 @@ export function useConfigs() {
     return loadConfig({ cwd: folder, env: {}, ...rest })
   }
 
-  /** What is told to be wrong, a line each. @throws Error when nothing is. */
+  /** Reported problems, a line each. @throws Error when nothing is. */
   function problems(source: ConfigSource): string[] {
     try {
       load(source)

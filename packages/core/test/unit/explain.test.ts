@@ -63,7 +63,7 @@ const around = (changes: Partial<Circumstances> = {}): Circumstances => ({
   ...changes,
 })
 
-/** What keeps it, what nobody knows, and what is well, by check. */
+/** Reasons that keep it, checks without an answer, and checks that pass. */
 const said = (of: JobDetails, circumstances: Partial<Circumstances> = {}) =>
   explain(of, around(circumstances)).map(({ check, ok, detail }) => [check, ok, detail])
 

@@ -6,7 +6,7 @@ import { createLogger } from '../../src/index.ts'
 import type { Logger, LoggerOptions } from '../../src/index.ts'
 import { maskSecrets } from '../../src/logging/secrets.ts'
 
-/** What is written of these entries; `terminal` makes the destination one. */
+/** Output for these entries; `terminal` makes the destination one. */
 function written(log: (logger: Logger) => void, options: LoggerOptions & { terminal?: boolean } = {}): string {
   let text = ''
   const destination = new Writable({

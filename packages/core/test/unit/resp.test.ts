@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { encodeCommand } from '../../src/redis/resp.ts'
 import { ScriptCommand } from '../../src/redis/script-command.ts'
 
-/** What ioredis itself would write. */
+/** Bytes that ioredis itself would write. */
 function byIoredis(parts: readonly (string | number | Uint8Array)[]): Buffer {
   const [name, ...args] = parts
   const command = new Command(name as string, args as Buffer[])

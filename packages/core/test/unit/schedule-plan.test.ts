@@ -65,7 +65,7 @@ function everyTick(ticks: (afterMs: number) => number | null, afterMs: number, u
   return found
 }
 
-/** What must be enqueued at a look, said in another way than the plan computes it: from the list of all ticks. */
+/** Ticks that a look must enqueue, computed in another way than the plan: from the list of all ticks. */
 function expected(due: number[], nowMs: number, missed: Missed): number[] {
   if (due.length === 0 || nowMs - due[0]! <= LATE_MS) return due
   if (missed === 'skip') return due.filter((tick) => nowMs - tick <= LATE_MS)

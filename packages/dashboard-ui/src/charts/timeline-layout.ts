@@ -5,7 +5,7 @@ import type { TryRow } from '@arq-ts/dashboard/api'
 /** A try with its places in px. */
 export interface Place {
   row: TryRow
-  /** Where its wait begins, where it starts, and where it ends. */
+  /** Positions at which its wait begins, it starts, and it ends. */
   wait: number
   start: number
   end: number

@@ -69,7 +69,7 @@ function who({ workerId, outcome }: TryRow): string {
   return outcome === 'waiting' ? 'any worker' : ''
 }
 
-/** What came of a try, in one line. */
+/** Outcome of a try, in one line. */
 function said({ row }: Place, dueMs: number | null): string {
   if (row.outcome === 'waiting') return dueMs === null ? 'waits' : `due at ${clockSeconds(dueMs)}`
   if (row.error) {

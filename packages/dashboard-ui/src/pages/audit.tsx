@@ -9,7 +9,7 @@ import { sayFailure } from '../shell/toasts.tsx'
 import { Empty, Loaded, Page } from '../ui/parts.tsx'
 import { Table, type Column } from '../ui/table.tsx'
 
-/** What people changed by the dashboard, written before each act. */
+/** Changes that people made by the dashboard, written before each act. */
 export function Audit() {
   const audit = useResource<AuditList>('audit?limit=100', { everyMs: 15_000 })
   const [older, setOlder] = useState<(AuditList & { available: true })[]>([])

@@ -20,7 +20,7 @@ export const states: Record<DeploymentRow['status'], [Shape, string]> = {
 /** True while the deployment is under way. */
 export const isOpen = ({ finishedAtMs }: DeploymentRow): boolean => finishedAtMs === null
 
-/** What becomes of a deployment, in one sentence. */
+/** Future of a deployment, in one sentence. */
 export function canaryTitle({
   alias,
   newCollection,

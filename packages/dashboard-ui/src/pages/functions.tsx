@@ -16,7 +16,7 @@ import { useMarks } from './recorded-charts.tsx'
 
 const waiting = (row: FunctionRow): number => row.queues.reduce((sum, queue) => sum + queue.waiting, 0)
 
-/** Who can run what, and how long it takes. */
+/** Functions: the workers that run them, and how long they take. */
 export function Functions() {
   const functions = useResource<FunctionMap>('functions', { everyMs: 15_000 })
   return <Loaded of={functions}>{(data) => <Shown data={data} />}</Loaded>

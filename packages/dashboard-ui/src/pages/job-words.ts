@@ -5,7 +5,7 @@ import { count } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
 import { clockSeconds, moment } from '../format/time.ts'
 
-/** What became of the job, after its function's name. */
+/** Outcome of the job, after its function's name. */
 export function became(job: JobView, failures: number): string {
   const now = job.nowMs
   const failed =

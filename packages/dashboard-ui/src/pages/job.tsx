@@ -152,7 +152,7 @@ function Shown({ job, history }: { job: JobView; history: JobHistory | undefined
   )
 }
 
-/** How many failures look alike, and whose stack is shown. */
+/** Number of failures that look alike, and the one whose stack is shown. */
 function shared(count: number | undefined, borrowed: boolean): string {
   const parts = [
     count !== undefined && count > 1 && `${digits(count, 'failure')} share it`,

@@ -15,7 +15,7 @@ import { QueueTable } from './queue-table.tsx'
 import { ill } from './queue-words.ts'
 import { seriesPath } from './recorded-charts.tsx'
 
-/** What is wrong now, how it came about, and what comes next. */
+/** Present problems, how they came about, and what comes next. */
 export function Overview() {
   const overview = useResource<Data>('overview', { topic: 'overview' })
   const forecast = useResource<Forecast>('forecast', { everyMs: 60_000 })

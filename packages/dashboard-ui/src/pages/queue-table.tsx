@@ -8,7 +8,7 @@ import { Languages, QueueState } from '../ui/status.tsx'
 import { Table, type Column } from '../ui/table.tsx'
 import { isLate } from './queue-words.ts'
 
-/** When a queue empties, in words. */
+/** Time at which a queue empties, in words. */
 export function empties(queue: QueueRow, now: number): string {
   if (queue.emptiesAt === null) return '–'
   if (queue.emptiesAt === 'empty') return 'is empty'

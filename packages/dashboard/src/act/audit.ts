@@ -3,14 +3,14 @@ import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
 import type { DashboardUser } from '../users/authenticators.ts'
 
-/** What is about to be done. */
+/** The act that is about to be done. */
 export interface AuditedAct {
   action: ActionName | 'undo'
   /** The job, queue, cron job, error or token: `job 7f3c`, `queue mail`. */
   target: string
-  /** How many things it is about. */
+  /** Number of things it is about. */
   count: number
-  /** What was asked for, in one line, without arguments of jobs. */
+  /** The request, in one line, without arguments of jobs. */
   text: string
 }
 

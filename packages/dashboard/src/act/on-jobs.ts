@@ -10,7 +10,7 @@ const PAGE = 200
 /** Acts on many jobs. */
 export type BulkAction = 'retry' | 'abort' | 'remove' | 'run-now' | 'move'
 
-/** What an act on jobs of one queue has done. */
+/** Outcome of an act on jobs of one queue. */
 export interface BulkOutcome {
   done: number
   /** Jobs that were left alone, by reason. */

@@ -7,7 +7,7 @@ import type { Access } from '../users/access.ts'
 import type { DashboardUser } from '../users/authenticators.ts'
 import { audited } from './audit.ts'
 
-/** How long plans and undo tokens are good, and what they may take of Redis in all. */
+/** Lifetime of plans and undo tokens, and the memory of Redis they may take in all. */
 export const TOKEN_MS = 900_000
 export const LIMIT_BYTES = 64 * 1024 * 1024
 const TOKEN = /^[A-Za-z0-9_-]{22}$/

@@ -121,7 +121,7 @@ export interface Plan {
   leftAlone: { reason: string; count: number }[]
   /** The first three. */
   examples: JobRow[]
-  /** What the plan will do, one sentence with the number. */
+  /** Effect of the plan, one sentence with the number. */
   title: string
   /** Warnings, a sentence each. */
   warnings: string[]

@@ -74,7 +74,7 @@ export interface JobRow {
   queueName: string | null
   functionName: string | null
   status: JobStateName
-  /** When it is due; of a running job the end of its lease. Null once it has ended. */
+  /** Due time; of a running job the end of its lease. Null once it has ended. */
   dueMs: number | null
   enqueuedMs: number | null
   finishedMs: number | null
@@ -157,7 +157,7 @@ export interface JobHistory {
 export interface TryRow {
   jobTry: number
   workerId: string | null
-  /** When the wait for it began. */
+  /** Beginning of the wait for it. */
   fromMs: number | null
   startedMs: number | null
   finishedMs: number | null

@@ -1,4 +1,4 @@
-/** What the recorder keeps, as the API carries it. Where it keeps nothing, an answer is `Unavailable`. */
+/** Records of the recorder, as the API carries them. Where it keeps nothing, an answer is `Unavailable`. */
 
 import type { Cost, Language, Unavailable } from './types.ts'
 
@@ -122,8 +122,8 @@ export interface AuditRow {
   action: string
   /** The job, queue, cron job, fingerprint or plan it was about. */
   target: string
-  /** How many things it was about. */
+  /** Number of things it was about. */
   count: number
-  /** What was asked for, in one line. */
+  /** The request, in one line. */
   detail: string
 }

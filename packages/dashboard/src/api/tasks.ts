@@ -24,7 +24,7 @@ export interface DeploymentRow {
   oldCollection: string
   newCollection: string
   status: 'pending' | 'queued' | 'running' | 'paused' | 'completed' | 'failed' | 'rolled_back' | 'rollback_failed'
-  /** Where it is on its way to; null while nothing is decided. */
+  /** State it is on its way to; null while nothing is decided. */
   ending: 'promote' | 'rollback' | null
   stages: DeploymentStage[]
   /** Place of the present stage, from 0. */
@@ -38,14 +38,14 @@ export interface DeploymentRow {
   warmingUntilMs: number | null
   nextTickAtMs: number | null
   finishedAtMs: number | null
-  /** Why it waits, or ended as it did. */
+  /** Reason why it waits, or ended as it did. */
   reason: string | null
   /** Newest last, at most 100. */
   decisions: { atMs: number; stage: number; decision: string }[]
   dryRun: boolean
   autoRollback: boolean
   minSamples: number
-  /** What is allowed now. */
+  /** Acts that are allowed now. */
   acts: DeploymentAct[]
 }
 

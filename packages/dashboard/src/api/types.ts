@@ -36,7 +36,7 @@ export interface ApiError {
   error: {
     /** A stable word, such as `read_only`, `not_found`, `invalid_request`, `forbidden`, `unauthenticated`. */
     code: string
-    /** What happened, why, and what to do. */
+    /** Sentence that says what happened, why, and what to do. */
     message: string
   }
 }
@@ -82,7 +82,7 @@ export interface Bootstrap {
 
 /** One finding that the overview leads with. */
 export interface Headline {
-  /** What it is about: failing, growing, stuck, unserved, paused, or a problem of the server. */
+  /** Subject: failing, growing, stuck, unserved, paused, or a problem of the server. */
   kind: 'failing' | 'growing' | 'late' | 'unserved' | 'stalled' | 'paused' | 'damaged'
   severity: 'error' | 'warning'
   /** The queue, function or fingerprint it is about. */
@@ -127,7 +127,7 @@ export interface QueueRow {
   failed: number
   aborted: number
   dead: number
-  /** When the oldest pending job became due; null when none is pending, or its score is no time. */
+  /** Time at which the oldest pending job became due; null when none is pending, or its score is no time. */
   oldestDueMs: number | null
   nextDueMs: number | null
   paused: boolean
@@ -147,7 +147,7 @@ export interface QueueRow {
    * Python worker serves the queue, which reports its counters once an hour; `net` is the change of what is due.
    */
   rates: { inPerMinute: number | null; outPerMinute: number | null; netPerMinute: number; overMs: number } | null
-  /** When it empties at those rates: unix ms, `never`, `empty`, or null where no rates are known. */
+  /** Time at which it empties at those rates: unix ms, `never`, `empty`, or null where no rates are known. */
   emptiesAt: number | 'never' | 'empty' | null
   problems: string[]
 }
@@ -375,7 +375,7 @@ export interface StreamMessages {
   overview: Overview
   queues: QueueList
   workers: WorkerList
-  /** What workers do, in batches of at most 200 every 500 ms. */
+  /** Events of workers, in batches of at most 200 every 500 ms. */
   events: { events: WorkerEventRow[]; missed: number }
 }
 

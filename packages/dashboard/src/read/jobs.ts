@@ -80,7 +80,7 @@ export function fitting(filter: ParsedQuery, redaction: Redaction, nowMs: number
   }
 }
 
-/** Where a job is queued, among the queues that are known; undefined when it is in none of them. */
+/** The queue of a job, among the queues that are known; undefined when it is in none of them. */
 export async function queueOf(
   board: Board,
   jobId: string,

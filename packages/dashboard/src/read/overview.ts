@@ -37,7 +37,7 @@ export async function overview(board: Board, seen?: Snapshot): Promise<Omit<Over
   }
 }
 
-/** What is wrong, the most severe first. */
+/** Problems, the most severe first. */
 export function headlinesOf(
   seen: Snapshot,
   unserved: Overview['unserved'],

@@ -50,7 +50,7 @@ export class Pulse {
   }
 }
 
-/** When a queue empties if what is due keeps changing as it does. */
+/** Time at which a queue empties if what is due keeps changing as it does. */
 export function emptiesAt(pending: number, rates: QueueRow['rates'], nowMs: number): QueueRow['emptiesAt'] {
   if (pending === 0) return 'empty'
   if (rates === null) return null

@@ -128,7 +128,7 @@ function comingOf(rule: ScheduleRule, wanted: Wanted): Pick<ScheduleRow, 'coming
   }
 }
 
-/** Those that do not tick come first, then by the next tick. */
+/** Order of schedules: those that do not tick come first, then by the next tick. */
 function rankOf({ next, problem }: Schedule): number {
   return problem === null ? (next?.getTime() ?? Number.MAX_VALUE) : 0
 }

@@ -5,7 +5,7 @@ import type { Board } from '../board.ts'
 const BATCH_MS = 500
 const MAX_BATCH = 200
 
-/** What workers do, in batches. They publish only while somebody listens, so it listens only while it is read. */
+/** Events of workers, in batches. They publish only while somebody listens, so it listens only while it is read. */
 export class EventFeed {
   readonly #board: Board
   readonly #send: (batch: StreamMessages['events']) => void

@@ -36,7 +36,7 @@ export class Replay {
     return message
   }
 
-  /** What a reader of these topics lacks, in order. A reader without a valid id gets the newest state, and no old events. */
+  /** Events that a reader of these topics lacks, in order. Without a valid id: the newest state, and no old events. */
   since(lastId: string | null, topics: ReadonlySet<StreamTopic>): Message[] {
     const [epoch, text] = (lastId ?? '').split('-')
     const last = epoch === this.#epoch && /^\d+$/.test(text ?? '') ? Number(text) : null

@@ -33,7 +33,7 @@ export const ACTIONS = [
 /** The user of a dashboard without authentication: whoever sits at the machine. */
 const OPERATOR: DashboardUser = { name: 'operator' }
 
-/** What a handler lets happen: a view, one action, or `later`: it asks itself, once it knows the action. */
+/** Permission that a handler needs: a view, one action, or `later`: it asks itself, once it knows the action. */
 export interface Guarded {
   action: 'view' | ActionName | 'later'
   resource: (params: Readonly<Record<string, string>>) => Resource

@@ -29,8 +29,8 @@ async function applyRecipe(): Promise<void> {
 const urlOf = (user: string) => `redis://${user}:change-me-${user}@127.0.0.1:${server.port}`
 
 /**
- * What the server refused. A worker does without CONFIG, which would show the server's passwords, and who only looks does
- * without scripts.
+ * Commands that the server refused. A worker does without CONFIG, which would show the server's passwords, and a reader
+ * does without scripts.
  */
 async function refusals(): Promise<string[]> {
   const entries = (await admin.call('ACL', 'LOG')) as unknown[][]

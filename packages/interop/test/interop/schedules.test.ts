@@ -33,7 +33,7 @@ describe.skipIf(noPython !== undefined)(
       await database?.release()
     })
 
-    /** What `await (await redis.enqueue_job('arq-ts:schedule', …)).result()` gives in Python. */
+    /** Result of `await (await redis.enqueue_job('arq-ts:schedule', …)).result()` in Python. */
     async function ask(args: string, kwargs = '{}') {
       const id = (await producer.enqueueSource({ function: TASK, args, kwargs }, { queue_name: OURS })) as string
       return producer.result(id, undefined, 15_000, OURS)

@@ -15,7 +15,7 @@ const names = [...Object.keys(keys), ...Object.getOwnPropertyNames(Keys.prototyp
   (name) => name !== 'prefix' && name !== 'constructor',
 )
 
-/** What the page writes for what a name is made of. */
+/** Words of the page for the parts of a name. */
 const ARGUMENTS = [
   ['<queue>'],
   ['<id>'],

@@ -1,4 +1,4 @@
-/** When a member runs, by how the members before it ended. */
+/** Condition on which a member runs, by how the members before it ended. */
 export type FlowCondition = 'success' | 'failure' | 'any'
 
 /**

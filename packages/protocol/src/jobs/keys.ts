@@ -152,7 +152,7 @@ export class Keys {
   deadLetter(jobId: string): string {
     return `${this.prefix}arq:dead:${jobId}`
   }
-  /** When the last tick of a schedule was due; named by the cron job, its zone and its schedule. */
+  /** Due time of the last tick of a schedule; named by the cron job, its zone and its schedule. */
   tickRecord(schedule: string): string {
     return `${this.prefix}arq:obs:cron:${schedule}`
   }

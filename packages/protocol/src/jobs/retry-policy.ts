@@ -1,4 +1,4 @@
-/** When a failed job runs again. Pure: randomness is handed in. */
+/** Time of a failed job's next run. Pure: randomness is handed in. */
 
 export interface RetryPolicy {
   /** Milliseconds until the second try. */

@@ -13,7 +13,7 @@ import { PythonFrames } from './python-frames.ts'
 const noPython = process.env.ARQ_TEST_NO_PYTHON
 const python = process.env['ARQ_TEST_PYTHON_0.26.1'] ?? process.env.ARQ_TEST_PYTHON ?? 'python3'
 const script = fileURLToPath(new URL('codec-differential.py', import.meta.url))
-/** Of Python's values, each in every protocol; ARQ_TEST_VALUES asks for more. */
+/** Number of Python's values, each in every protocol; ARQ_TEST_VALUES asks for more. */
 const count = Number(process.env.ARQ_TEST_VALUES ?? 1_000)
 const seed = Number(process.env.ARQ_TEST_SEED ?? Date.now() % 100_000)
 const codecs = ['pickle', 'msgpack', 'json'] as const

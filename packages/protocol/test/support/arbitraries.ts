@@ -43,7 +43,7 @@ const large = (bits: bigint) =>
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((value) => new Uint8Array(value))
 
-/** What every codec carries both ways. */
+/** Values that every codec carries both ways. */
 const plainScalar = fc.oneof(
   fc.constant(null),
   fc.boolean(),
@@ -82,7 +82,7 @@ export const jsonValue: fc.Arbitrary<unknown> = plainValue(
   ),
 )
 
-/** What msgpack carries beyond that. */
+/** Values that msgpack carries beyond that. */
 export const msgpackValue: fc.Arbitrary<unknown> = plainValue(
   fc.oneof(
     plainScalar,

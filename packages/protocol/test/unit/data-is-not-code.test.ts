@@ -62,7 +62,7 @@ function claimed(type: string, codec: CodecName): RemoteError {
 
 class AppError extends RemoteError {}
 
-/** What honest code makes of an error that it caught. */
+/** Values that honest code makes of an error that it caught. */
 const COPIES: Readonly<Record<string, (error: RemoteError) => unknown>> = {
   'the error itself': (error) => error,
   'a new error of its type': ({ pythonType, args }) => new RemoteError(pythonType, args),
@@ -90,7 +90,7 @@ const COPIES: Readonly<Record<string, (error: RemoteError) => unknown>> = {
   'a class of ours with it as argument': (error) => new RemoteError(new PyGlobal('app.errors', 'Wrapped'), [error]),
 }
 
-/** Where a value may lie in what a handler returns, throws or enqueues. */
+/** Places of a value in what a handler returns, throws or enqueues. */
 const PLACES: Readonly<Record<string, (value: unknown) => unknown>> = {
   alone: (value) => value,
   'in a list': (value) => [1, [value]],

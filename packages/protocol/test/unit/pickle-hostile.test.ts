@@ -10,7 +10,7 @@ const latin1 = (...parts: string[]) => Buffer.from(parts.join(''), 'latin1')
 const short = (text: string) => `\x8c${String.fromCharCode(text.length)}${text}`
 const named = (module: string, name: string) => `${short(module)}${short(name)}\x93`
 
-/** What a call would do, were it made: the value, or what refused it. */
+/** Outcome of a call, were it made: the value, or what refused it. */
 function attempt(bytes: Uint8Array, limits?: PayloadLimits): unknown {
   try {
     return decodePickle(bytes, limits)

@@ -6,7 +6,7 @@ import type { TestQdrant } from '../support/index.ts'
 const reason = await whyNoQdrant()
 if (reason !== undefined) console.log(`tests against Qdrant are left out: ${reason}`)
 
-/** What the other tests take for granted of the Qdrant they are given, whichever it is. */
+/** Behaviour that the other tests take for granted of their Qdrant, whichever it is. */
 describe.skipIf(reason !== undefined)('the Qdrant of the tests', () => {
   let qdrant: TestQdrant
   let client: QdrantClient

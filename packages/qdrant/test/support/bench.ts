@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
 import { startQdrant, whyNoQdrant } from './index.ts'
 import type { TestQdrant } from './index.ts'
 
-/** Why tests against Qdrant are left out here; undefined where they run. */
+/** Reason why tests against Qdrant are left out here; undefined where they run. */
 export const noQdrant: string | undefined = await whyNoQdrant()
 if (noQdrant !== undefined) console.log(`tests against Qdrant are left out: ${noQdrant}`)
 
@@ -24,7 +24,7 @@ export interface Bench {
   collection(base: string): Promise<string>
   /** Points an alias past the faults, and gives its name. */
   alias(base: string, collection: string): Promise<string>
-  /** Whether a collection is there, past the faults. */
+  /** True for a collection that exists, asked past the faults. */
   exists(name: string): Promise<boolean>
 }
 

@@ -15,7 +15,7 @@ const QDRANT_CLIENT = '1.18.0'
 /** A Qdrant that answers, and how to end it. */
 export interface Engine {
   url: string
-  /** What it is, in words. */
+  /** Description, in words. */
   engine: string
   stop(): Promise<void>
 }
@@ -25,7 +25,7 @@ export function qdrantImage(): string {
   return process.env.ARQ_TEST_QDRANT_IMAGE ?? 'qdrant/qdrant:v1.18.2'
 }
 
-/** Whether a Docker engine answers and has the image. */
+/** True where a Docker engine answers and has the image. */
 export async function hasImage(): Promise<boolean> {
   if (process.env.ARQ_TEST_CONTAINERS === '0') return false
   try {

@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What goes wrong with a call. */
+/** Fault of a call. */
 export interface Fault {
   /** `error`: an answer that says no. `close`: the connection is cut. `hang`: nothing for `ms`, then all as usual. */
   kind: 'error' | 'close' | 'hang'
@@ -11,13 +11,13 @@ export interface Fault {
   call?: RegExp
   /** One such call in this many. Default 1: each. */
   every?: number
-  /** How many calls at most. Default: no limit. */
+  /** Largest number of calls. Default: no limit. */
   times?: number
   /** `before` Qdrant hears of it (default), or `after`: the work is done and the answer is lost. */
   when?: 'before' | 'after'
   /** The HTTP status of `error`. Default 500. */
   status?: number
-  /** How long `hang` lasts. Default: until the fault is removed. */
+  /** Duration of `hang`. Default: until the fault is removed. */
   ms?: number
 }
 

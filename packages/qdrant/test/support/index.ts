@@ -16,7 +16,7 @@ export type { ActiveFault, Fault } from './fault-proxy.ts'
 export interface TestQdrant {
   /** Address of the proxy: what the code under test is given. */
   url: string
-  /** What answers, in words. */
+  /** The engine that answers, in words. */
   engine: string
   /** Past the proxy: for setting up and looking, untouched by faults. */
   client: QdrantClient
@@ -28,7 +28,7 @@ export interface TestQdrant {
   stop(): Promise<void>
 }
 
-/** Why there can be no Qdrant here, or undefined where there can. */
+/** Reason why there can be no Qdrant here, or undefined where there can. */
 export async function whyNoQdrant(): Promise<string | undefined> {
   if (process.env.QDRANT_URL || (await hasImage())) return undefined
   return whyNoPython()

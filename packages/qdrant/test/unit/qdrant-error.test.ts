@@ -2,7 +2,7 @@ import { QdrantClientResourceExhaustedError, QdrantClientTimeoutError } from '@q
 import { describe, expect, test } from 'vitest'
 import { QdrantError } from '../../src/index.ts'
 
-/** What Qdrant's client throws for an answer that says no. */
+/** Error that Qdrant's client throws for a refusal. */
 function answer(status: number, error?: string): Error {
   return Object.assign(new Error('Status Text'), { status, data: error === undefined ? '' : { status: { error } } })
 }

@@ -17,7 +17,7 @@ export interface LedgerQueue {
   isBroken: boolean
 }
 
-/** Which jobs of the fleet are meant. */
+/** Filter of the jobs of the fleet. */
 export interface LedgerFilter {
   states?: readonly State[]
   queueName?: string

@@ -25,7 +25,7 @@ export class Random {
     return items[Math.floor(this.next() * items.length)]!
   }
 
-  /** So many hexadecimal digits. */
+  /** String of this many hexadecimal digits. */
   hex(digits: number): string {
     let text = ''
     while (text.length < digits) text += this.integer(0, 0xff_ff_ff).toString(16).padStart(6, '0')

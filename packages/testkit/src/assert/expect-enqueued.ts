@@ -23,7 +23,7 @@ export interface ExpectedJob {
   count?: number
   /** Time from now until it is due, in ms of the queue's time. A job that has begun is due no more. */
   dueInMs?: number
-  /** When it is due. */
+  /** Due time. */
   dueAt?: Date | number
   /** The queue it is in. */
   queueName?: string

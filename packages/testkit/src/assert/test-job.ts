@@ -11,6 +11,6 @@ export interface TestJob {
   input: unknown
   /** State: it waits for its time or a worker, or a worker has begun it. */
   state: 'waiting' | 'begun'
-  /** When it is due, in unix ms of the queue's time. */
+  /** Due time, in unix ms of the queue's time. */
   dueMs: number
 }

@@ -6,7 +6,7 @@ import { z } from 'zod'
 
 const START = Date.UTC(2026, 0, 1)
 let queue: TestQueue
-/** What ran: a word, and how many ms after the start. */
+/** Runs: a word, and how many ms after the start. */
 let ran: [what: unknown, afterMs: number][]
 
 const note = (what: unknown) => void ran.push([what, queue.now() - START])

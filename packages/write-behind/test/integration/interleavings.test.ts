@@ -11,7 +11,7 @@ import { logger, useBench } from '../support/bench.ts'
 
 const bench = useBench()
 
-/** What one of several actors does, and for how long the persister of a run takes; all of them at once, on a real Redis. */
+/** Steps of several actors, and the time that the persister of a run takes; all of them at once, on a real Redis. */
 const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('write' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const) }) },

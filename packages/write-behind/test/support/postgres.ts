@@ -13,7 +13,7 @@ export interface Postgres {
   stop: () => Promise<void>
 }
 
-/** Why there can be none here; undefined where there can. */
+/** Reason why there can be none here; undefined where there can. */
 export function whyNoPostgres(): string | undefined {
   if (process.env.POSTGRES_URL || findPrograms() || mayInstall()) return undefined
   return 'no PostgreSQL here: no POSTGRES_URL, no initdb on the PATH or in /usr/lib/postgresql (apt-get install postgresql)'

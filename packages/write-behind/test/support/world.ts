@@ -232,7 +232,7 @@ export class World {
     return this.runs.length > 0 || [...this.jobs.values()].some(({ status }) => status === 'queued')
   }
 
-  /** Whether an operator finds the value that failed for good: in a dead letter, or in one that was replayed. */
+  /** True where an operator finds the value that failed for good: in a dead letter, or in one that was replayed. */
   isShown(): boolean {
     const { dead, pending } = this.state
     if (!dead || !pending) return true

@@ -25,8 +25,8 @@ interface Kept {
 }
 
 /**
- * What a real worker and a real client leave in Redis at one moment: a job in each state, a live worker and its cron job.
- * It is taken once, and put back for each scene: a worker that goes on would repair what a scene plants.
+ * Keys that a real worker and a real client leave in Redis at one moment: a job in each state, a live worker and its cron
+ * job. They are copied once, and put back for each scene: a live worker would repair what a scene plants.
  */
 export class CalmFleet {
   readonly workerId: string

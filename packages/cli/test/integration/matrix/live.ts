@@ -48,7 +48,7 @@ export class LiveVerbs {
     return new LiveVerbs(await Promise.all(running))
   }
 
-  /** What is wrong with any of them, a line each. */
+  /** Faults of any of them, a line each. */
   async look(): Promise<string[]> {
     const found = this.#running.map(async ({ child, name, readyLine, verb }) => {
       const lines = await verb.look(child, readyLine).catch((error: unknown) => [String(error)])
@@ -80,7 +80,7 @@ function start(name: string, words: readonly string[]): Child {
   return new Child('script', ['-qfec', command, '/dev/null'], { env, stdin: true })
 }
 
-/** By verb: a new one that runs until a signal belongs here. */
+/** Calls by verb: a new one that runs until a signal belongs here. */
 export function liveVerbs(database: Database, fleet: CalmFleet): Readonly<Record<string, LiveVerb>> {
   return {
     exporter: {

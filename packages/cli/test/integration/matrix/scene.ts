@@ -37,7 +37,7 @@ export interface Fault {
 
 const payload = encodeJob({ jobTry: null, functionName: 'echo', args: [1], kwargs: {}, enqueueTimeMs: 1 }, 'pickle')
 
-/** Where the keys of everything have a fault: a queue, a job, a worker and a cron job for each. */
+/** Names whose keys all have a fault: a queue, a job, a worker and a cron job for each. */
 export function faultsApart(): Fault[] {
   return KEYS.filter(({ scope }) => scope !== 'all').flatMap((each) =>
     (each.scope === 'job' ? (['queued', 'ended'] as const) : (['queued'] as const)).map((state) => fault(each, state)),

@@ -42,7 +42,7 @@ export class Burst {
     this.#left -= count
   }
 
-  /** To be asked while no job is in a slot. */
+  /** Decides whether a burst is over. Ask while no job is in a slot. */
   async isOver(): Promise<boolean> {
     const { countQueued, isEnqueuing, log, pausedQueues, queueNames } = this.#options
     if (this.#left <= 0) return true

@@ -7,7 +7,7 @@ import type { Link } from '../../../src/redis/link.ts'
 /** A place where one operation meets one faulty key. */
 export interface Scene {
   client: Client
-  /** What a worker has of Redis. */
+  /** Parts of Redis that a worker uses. */
   link: Link
   redis: Redis
   queueName: string
@@ -49,7 +49,7 @@ const planted =
 
 const later = (scene: Scene) => queued(scene, Date.now() + 3_600_000)
 
-/** What core does with jobs and queues. Each may be refused by an error of ours, and by nothing else. */
+/** Operations of core on jobs and queues. Each may be refused by an error of ours, and by nothing else. */
 export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   enqueue: planted(({ client, jobId }) => client.enqueue('echo', [1], { jobId })),
   'enqueue in a batch': planted(({ client, jobId }) =>

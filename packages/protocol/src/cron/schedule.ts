@@ -2,7 +2,7 @@
 
 import { Cron } from 'croner'
 import { OptionsError } from '../errors.ts'
-import { likely } from '../values/expect-argument.ts'
+import { expectArgument, hint, isObject, likely, shown } from '../values/expect-argument.ts'
 
 const WEEKDAYS = ['mon', 'tues', 'wed', 'thurs', 'fri', 'sat', 'sun'] as const
 const WEEKDAY_ALIASES: Readonly<Record<string, number>> = { tue: 1, thu: 3 }
@@ -59,8 +59,10 @@ const HOUR_MS = 3_600_000
 /** The day on which schedules are tried. */
 const SOME_DAY_MS = Date.UTC(2000, 0, 1)
 
-/** @throws OptionsError */
+/** Parses a cron expression of five or six fields, or arq's options. @throws OptionsError */
 export function parseSchedule(schedule: CronOptions | string): WallSchedule {
+  const isSchedule = typeof schedule === 'string' || isObject(schedule)
+  expectArgument('cron', 'schedule', isSchedule, "a cron expression such as '0 2 * * *', or arq's options", schedule)
   return typeof schedule === 'string' ? expressionSchedule(schedule) : optionsSchedule(schedule)
 }
 
@@ -106,7 +108,9 @@ function optionsSchedule(options: CronOptions): WallSchedule {
   }
   const { microsecond = 123_456 } = options
   if (!Number.isInteger(microsecond) || microsecond < 0 || microsecond > 999_999) {
-    throw new OptionsError(`cron: expected \`microsecond\` to be an integer from 0 to 999999, got \`${microsecond}\``)
+    throw new OptionsError(
+      `cron: expected \`microsecond\` to be an integer from 0 to 999999, got \`${shown(microsecond)}\`${hint(microsecond)}`,
+    )
   }
   const month = allowed('month', options.month)
   const day = allowed('day', options.day)
@@ -169,7 +173,8 @@ function firstSecond(
 
 function allowed(field: Field, given: OneOrMore<number | Weekday> | undefined): ReadonlySet<number> | undefined {
   if (given === undefined) return undefined
-  const values = typeof given === 'object' ? [...given] : [given]
+  const isList = Array.isArray(given) || given instanceof Set
+  const values = isList ? [...(given as Iterable<number | Weekday>)] : [given as number | Weekday]
   if (values.length === 0) throw new OptionsError(`cron: expected \`${field}\` to have a value, got none`)
   return new Set(values.map((value) => fieldValue(field, value)))
 }
@@ -186,7 +191,7 @@ function fieldValue(field: Field, value: number | Weekday): number {
   if (typeof number === 'number' && Number.isInteger(number) && number >= low && number <= high) return number
   const names = field === 'weekday' ? `, or ${WEEKDAYS.join(', ')}` : ''
   throw new OptionsError(
-    `cron: expected \`${field}\` to be an integer from ${low} to ${high}${names}, got \`${value}\``,
+    `cron: expected \`${field}\` to be an integer from ${low} to ${high}${names}, got \`${shown(value)}\`${hint(value)}`,
   )
 }
 

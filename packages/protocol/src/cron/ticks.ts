@@ -1,6 +1,7 @@
 /** Ticks of a schedule in a time zone, across changes of its clock. Pure. */
 
-import { changeBetween, instantOf, offsetAt } from '../time/time-zone.ts'
+import { changeBetween, expectZone, instantOf, offsetAt } from '../time/time-zone.ts'
+import { expectArgument, expectFunction, expectNumber } from '../values/expect-argument.ts'
 import type { WallSchedule } from './schedule.ts'
 
 /** Effects of a clock change last no longer than this: the largest change of all zones is a day (Samoa, 2011). */
@@ -13,8 +14,14 @@ const CHANGE_MS = 86_400_000
  * that comes twice has its ticks twice and no silence is longer than usual. Any other schedule is a list of times of
  * day, each of which comes exactly once a day: at a clock set back the first time, and at a clock set forward, which
  * leaves it out, as much later as the clock jumped.
+ *
+ * @throws OptionsError
  */
 export function nextTick(schedule: WallSchedule, afterMs: number, zone: string): number | null {
+  const isSchedule = typeof (schedule as Partial<WallSchedule> | null)?.next === 'function'
+  expectArgument('nextTick', 'schedule', isSchedule, 'what `parseSchedule` gives', schedule)
+  expectNumber('nextTick', 'afterMs', afterMs, 'unix ms')
+  expectZone('nextTick', zone)
   // arq begins to look one second later than its last tick, which it knows to the microsecond. One of 999,500 and more
   // rounds to the next whole second, whose own tick is still to come.
   const isRoundedUp = afterMs % 1000 === 0 && pythonMs(0, schedule.microsecond) === 1000
@@ -25,9 +32,14 @@ export function nextTick(schedule: WallSchedule, afterMs: number, zone: string):
 
 /**
  * The last tick of a job after one instant and not after another, in unix ms; null when there is none.
- * @param next the first tick after an instant
+ *
+ * @param next - The first tick after an instant.
+ * @throws OptionsError
  */
 export function latestTick(next: (afterMs: number) => number | null, afterMs: number, untilMs: number): number | null {
+  expectFunction('latestTick', 'next', next)
+  expectNumber('latestTick', 'afterMs', afterMs, 'unix ms')
+  expectNumber('latestTick', 'untilMs', untilMs, 'unix ms')
   let found = next(afterMs)
   if (found === null || found > untilMs) return null
   let low = found

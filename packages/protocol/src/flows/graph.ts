@@ -1,3 +1,6 @@
+import { expectArgument, expectString } from '../values/expect-argument.ts'
+import { expectCondition, expectGraph, expectOutcome, expectPolicy } from './checks.ts'
+
 /** Condition on which a member runs, by how the members before it ended. */
 export type FlowCondition = 'success' | 'failure' | 'any'
 
@@ -20,8 +23,13 @@ export interface FlowNode {
 /** Members by their keys. A member added by a running one is named after it: `3.0` and `3.1` are children of `3`. */
 export type FlowGraph = ReadonlyMap<string, FlowNode>
 
-/** Returns what is wrong with a graph, or undefined: it has members, knows those it names, and none waits for itself. */
+/**
+ * Returns what is wrong with a graph, or undefined: it has members, knows those it names, and none waits for itself.
+ *
+ * @throws OptionsError
+ */
 export function problemOfGraph(graph: FlowGraph): string | undefined {
+  expectGraph('problemOfGraph', graph)
   if (graph.size === 0) return 'it has no members'
   const open = new Map<string, number>()
   for (const [key, { after }] of graph) {
@@ -45,8 +53,9 @@ export function problemOfGraph(graph: FlowGraph): string | undefined {
   return `the members ${stuck.slice(0, 5).join(', ')} wait for each other`
 }
 
-/** The members that come after each, each once. */
+/** The members that come after each, each once. @throws OptionsError */
 export function successorsOf(graph: FlowGraph): Map<string, string[]> {
+  expectGraph('successorsOf', graph)
   const next = new Map<string, string[]>()
   for (const [key, { after }] of graph) {
     for (const parent of new Set(after)) {
@@ -58,22 +67,30 @@ export function successorsOf(graph: FlowGraph): Map<string, string[]> {
   return next
 }
 
-/** True for an outcome after which `on: 'success'` runs. */
+/** True for an outcome after which `on: 'success'` runs. @throws OptionsError */
 export function isSuccess(outcome: MemberOutcome, onUnknown: UnknownPolicy): boolean {
+  expectOutcome('isSuccess', outcome)
+  expectPolicy('isSuccess', onUnknown)
   return outcome === 'success' || (outcome === 'unknown' && onUnknown === 'succeed')
 }
 
-/** True for an outcome after which `on: 'failure'` runs, and which makes its flow a failed one. */
+/** True for an outcome after which `on: 'failure'` runs, and which makes its flow a failed one. @throws OptionsError */
 export function isFailure(outcome: MemberOutcome, onUnknown: UnknownPolicy): boolean {
+  expectOutcome('isFailure', outcome)
+  expectPolicy('isFailure', onUnknown)
   return outcome !== 'skipped' && !isSuccess(outcome, onUnknown)
 }
 
-/** Decides what becomes of a member once all before it have ended. */
+/** Decides what becomes of a member once all before it have ended. @throws OptionsError */
 export function decideMember(
   on: FlowCondition,
   before: readonly MemberOutcome[],
   onUnknown: UnknownPolicy,
 ): 'run' | 'skipped' | 'blocked' {
+  expectCondition('decideMember', on)
+  expectArgument('decideMember', 'before', Array.isArray(before), 'an array of outcomes', before)
+  for (const outcome of before) expectOutcome('decideMember', outcome)
+  expectPolicy('decideMember', onUnknown)
   if (on === 'any' || before.length === 0) return 'run'
   const hasFailure = before.some((outcome) => isFailure(outcome, onUnknown))
   if (on === 'failure') return hasFailure ? 'run' : 'skipped'
@@ -81,8 +98,9 @@ export function decideMember(
   return before.every((outcome) => isSuccess(outcome, onUnknown)) ? 'run' : 'skipped'
 }
 
-/** The member that added this one while it ran; undefined for one that was there from the start. */
+/** The member that added this one while it ran; undefined for one that was there from the start. @throws OptionsError */
 export function parentByName(key: string): string | undefined {
+  expectString('parentByName', 'key', key)
   const dot = key.lastIndexOf('.')
   return dot < 0 ? undefined : key.slice(0, dot)
 }
@@ -90,8 +108,12 @@ export function parentByName(key: string): string | undefined {
 /**
  * Each member with those that it added and that these added: what comes after a member waits for all of them, and counts
  * all their outcomes.
+ *
+ * @throws OptionsError
  */
 export function familiesOf(keys: Iterable<string>): Map<string, string[]> {
+  const isList = typeof keys === 'object' && keys !== null && Symbol.iterator in keys
+  expectArgument('familiesOf', 'keys', isList, 'keys of members', keys)
   const families = new Map<string, string[]>()
   for (const key of keys) {
     for (let head: string | undefined = key; head !== undefined; head = parentByName(head)) {

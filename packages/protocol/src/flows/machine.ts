@@ -1,3 +1,5 @@
+import { expectArgument, expectString } from '../values/expect-argument.ts'
+import { expectGraph, expectOutcome, expectPolicy } from './checks.ts'
 import { decideMember, familiesOf, isFailure, successorsOf } from './graph.ts'
 import type { FlowGraph, FlowNode, MemberOutcome, UnknownPolicy } from './graph.ts'
 import { planReplay } from './replay.ts'
@@ -28,7 +30,10 @@ export class FlowMachine {
   state: FlowState = 'running'
   readonly #graph: Map<string, FlowNode>
 
+  /** @throws OptionsError */
   constructor(graph: FlowGraph, onUnknown: UnknownPolicy) {
+    expectGraph('FlowMachine', graph)
+    expectPolicy('FlowMachine', onUnknown)
     this.#graph = new Map(graph)
     this.onUnknown = onUnknown
     for (const [key, { after }] of graph) {
@@ -41,8 +46,9 @@ export class FlowMachine {
     return this.#graph
   }
 
-  /** Does what is to be done about a member: returns what became of it, or undefined where there is nothing to do. */
+  /** Does what is to be done about a member: returns what became of it, or undefined where there is nothing to do. @throws OptionsError */
   place(key: string): 'held' | 'run' | 'skipped' | 'blocked' | undefined {
+    expectString('place', 'key', key)
     const task = this.todo.get(key)
     if (this.state !== 'running' || task === undefined) return undefined
     this.todo.delete(key)
@@ -51,8 +57,9 @@ export class FlowMachine {
     return this.decide(key)
   }
 
-  /** The decision about a member all before which have ended. */
+  /** The decision about a member all before which have ended. @throws OptionsError for one that the graph lacks */
   decide(key: string): 'run' | 'skipped' | 'blocked' {
+    expectArgument('decide', 'key', this.#graph.has(key), 'a member of the flow', key)
     const families = familiesOf(this.#graph.keys())
     const { after, on } = this.#graph.get(key)!
     const before = after.flatMap((parent) => families.get(parent) ?? [])
@@ -66,8 +73,13 @@ export class FlowMachine {
   /**
    * Notes the end of a member; a repetition changes nothing. `added` are members that its handler has added: where it
    * succeeded, what comes after it waits for them too.
+   *
+   * @throws OptionsError
    */
   end(key: string, outcome: MemberOutcome, added: FlowGraph = new Map()): void {
+    expectString('end', 'key', key)
+    expectOutcome('end', outcome)
+    expectGraph('end', added)
     if (!this.open.has(key) || this.todo.has(key)) return
     if (outcome === 'success' && this.state === 'running') for (const [kid, node] of added) this.#add(kid, node)
     this.open.delete(key)
@@ -94,8 +106,9 @@ export class FlowMachine {
     return [...this.out]
   }
 
-  /** Opens members of an ended flow again; false while it has not ended. */
+  /** Opens members of an ended flow again; false while it has not ended. @throws OptionsError */
   replay(only: 'all' | 'failed'): boolean {
+    expectArgument('replay', 'only', only === 'all' || only === 'failed', "'all' or 'failed'", only)
     if (this.open.size > 0) return false
     const { drop, reopen } = planReplay(this.#graph, this.ends, this.onUnknown, only)
     for (const key of drop) {

@@ -1,3 +1,4 @@
+import { expectArgument, expectFields, expectFunction, isObject } from '../values/expect-argument.ts'
 import { fromEntries, orderedEntries } from '../values/key-order.ts'
 import { Tuple } from '../values/values.ts'
 
@@ -18,15 +19,26 @@ export interface CallArguments {
   kwargs: Readonly<Record<string, unknown>>
 }
 
+const CALL = { args: Array.isArray, kwargs: isObject }
+
+function expectReferences(where: string, references: unknown): void {
+  const isReference = (each: unknown) => Array.isArray((each as Partial<ResultReference> | null)?.path)
+  const isRight = Array.isArray(references) && references.every(isReference)
+  expectArgument(where, 'references', isRight, 'an array of references', references)
+}
+
 /**
  * Takes handles out of a call: null takes their place, and references say where which results go.
  *
  * @param targetOf - The target of a handle; undefined for any other value.
+ * @throws OptionsError
  */
 export function takeReferences(
   call: CallArguments,
   targetOf: (value: unknown) => ReferenceTarget | undefined,
 ): CallArguments & { references: ResultReference[] } {
+  expectFields('takeReferences', 'call', call, CALL)
+  expectFunction('takeReferences', 'targetOf', targetOf)
   const references: ResultReference[] = []
   const walk = (value: unknown, path: (string | number)[]): unknown => {
     const of = targetOf(value)
@@ -42,12 +54,15 @@ export function takeReferences(
   return { args, kwargs, references }
 }
 
-/** Puts results into a call. The values on the way are copied, so that the call itself stays as it is. */
+/** Puts results into a call. The values on the way are copied, so that the call itself stays as it is. @throws OptionsError */
 export function putResults(
   call: CallArguments,
   references: readonly ResultReference[],
   resultOf: (member: string) => unknown,
 ): CallArguments {
+  expectFields('putResults', 'call', call, CALL)
+  expectReferences('putResults', references)
+  expectFunction('putResults', 'resultOf', resultOf)
   const root = { a: call.args, k: call.kwargs }
   // Copied once each: 10,000 places may lie in one array.
   const copies = new Map<unknown, unknown>()
@@ -70,8 +85,9 @@ export function putResults(
   return { args: root.a, kwargs: root.k }
 }
 
-/** The members that references name. */
+/** The members that references name. @throws OptionsError */
 export function membersOf(references: readonly ResultReference[]): string[] {
+  expectReferences('membersOf', references)
   const members = new Set<string>()
   const add = (of: ReferenceTarget): void => {
     if (typeof of === 'string') members.add(of)

@@ -1,3 +1,5 @@
+import { expectArgument, isStrings } from '../values/expect-argument.ts'
+import { expectPolicy } from './checks.ts'
 import { familiesOf, isFailure, parentByName, successorsOf } from './graph.ts'
 import type { FlowGraph, MemberOutcome, UnknownPolicy } from './graph.ts'
 
@@ -14,6 +16,7 @@ export interface ReplayPlan {
  * also what had run because of its failure.
  *
  * @param only - `all`, `failed`, or the members to begin with.
+ * @throws OptionsError
  */
 export function planReplay(
   graph: FlowGraph,
@@ -21,13 +24,17 @@ export function planReplay(
   onUnknown: UnknownPolicy,
   only: 'all' | 'failed' | readonly string[],
 ): ReplayPlan {
+  expectArgument('planReplay', 'ends', ends instanceof Map, 'a Map of outcomes', ends)
+  expectPolicy('planReplay', onUnknown)
+  const isChoice = only === 'all' || only === 'failed' || isStrings(only)
+  expectArgument('planReplay', 'only', isChoice, "'all', 'failed' or keys of members", only)
+  const next = successorsOf(graph)
   const seeds =
     only === 'all'
       ? [...graph.keys()]
       : only === 'failed'
         ? [...ends].filter(([, outcome]) => isFailure(outcome, onUnknown)).map(([key]) => key)
         : only
-  const next = successorsOf(graph)
   const families = familiesOf(graph.keys())
   const again = new Set<string>()
   const dropped = new Set<string>()

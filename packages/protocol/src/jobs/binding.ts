@@ -1,5 +1,6 @@
 import { ArgumentsError } from '../errors.ts'
 import { showName } from '../values/escape.ts'
+import { expectArgument, isStrings } from '../values/expect-argument.ts'
 import { sharesModestly } from '../values/walk.ts'
 
 /**
@@ -47,8 +48,9 @@ export function bindArguments(
   return bound
 }
 
-/** Python's words for required arguments that were not given. */
+/** Python's words for required arguments that were not given. @throws OptionsError */
 export function missingText(names: readonly string[]): string {
+  expectArgument('missingText', 'names', isStrings(names), 'an array of strings', names)
   return `missing ${names.length} required argument${names.length === 1 ? '' : 's'}: ${quoted(names, ' and ')}`
 }
 

@@ -6,6 +6,8 @@
  * Ids that are valid UTF-8 are the strings they always were.
  */
 
+import { expectArgument, expectString, isNumber } from '../values/expect-argument.ts'
+
 /** Start of the range of escaped bytes: U+DC00 plus the byte, which is 0x80 or more. */
 const ESCAPE = 0xdc00
 const LONE_SURROGATE = /\p{Cs}/u
@@ -59,21 +61,28 @@ export function isWellFormed(id: string): boolean {
 /**
  * An id as people read it: bytes that are not UTF-8, control characters and invisible ones as `\xNN`, one for each
  * byte. `parseId` gives the same id back.
+ *
+ * @throws OptionsError
  */
 export function showId(id: string): string {
+  expectString('showId', 'id', id)
   if (PLAIN.test(id)) return id
   return id.replace(UNSEEN, (character) =>
     Array.from(idToBytes(character), (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
   )
 }
 
-/** The beginning of an id as `showId` shows it: `maxLength` characters of it at most, an ellipsis for the rest. */
+/** The beginning of an id as `showId` shows it: `maxLength` characters of it at most, an ellipsis for the rest. @throws OptionsError */
 export function shortId(id: string, maxLength: number): string {
+  expectString('shortId', 'id', id)
+  const isLength = isNumber(maxLength) && maxLength >= 1
+  expectArgument('shortId', 'maxLength', isLength, 'a number of characters, at least 1', maxLength)
   return id.length > maxLength ? `${showId(id.slice(0, maxLength - 1))}…` : showId(id)
 }
 
-/** The id that `showId` wrote, or that somebody typed: `\xNN` is a byte, everything else stands for itself. */
+/** The id that `showId` wrote, or that somebody typed: `\xNN` is a byte, everything else stands for itself. @throws OptionsError */
 export function parseId(shown: string): string {
+  expectString('parseId', 'shown', shown)
   const pieces: Uint8Array[] = []
   let end = 0
   for (const found of shown.matchAll(ESCAPED)) {

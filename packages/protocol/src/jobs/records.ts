@@ -4,6 +4,7 @@ import type { CodecName } from '../codec.ts'
 import { fromExceptionMap, readException } from '../values/exceptions.ts'
 import { joinMsgpackResult } from '../msgpack/result.ts'
 import { viewOf } from '../values/bytes.ts'
+import { expectFunction } from '../values/expect-argument.ts'
 import { MAX_PAYLOAD_BYTES } from '../values/limits.ts'
 import type { PayloadLimits } from '../values/limits.ts'
 import { PyObject, Tuple } from '../values/values.ts'
@@ -214,8 +215,9 @@ function toError(value: unknown): unknown {
   return fromExceptionMap(value) ?? value
 }
 
-/** Returns the decoded value, or null for bytes that no codec reads: in a list, one must not hide the others. */
+/** Returns the decoded value, or null for bytes that no codec reads: in a list, one must not hide the others. @throws OptionsError */
 export function readable<T>(decode: () => T): T | null {
+  expectFunction('readable', 'decode', decode)
   try {
     return decode()
   } catch (error) {

@@ -5,6 +5,7 @@ import { toPlain } from '../values/plain.ts'
 import type { PlainRules } from '../values/plain.ts'
 import { narrow, smallIndex } from '../values/integers.ts'
 import { utf8Bytes } from '../values/bytes.ts'
+import { expectFields } from '../values/expect-argument.ts'
 import { fromEntries, isIndex, orderedKeys } from '../values/key-order.ts'
 import { parseExactly, stringifyExactly } from './parse.ts'
 
@@ -23,18 +24,24 @@ export interface JsonLiberties {
 
 /** Dates become ISO strings; integers keep every digit. @throws EncodeError */
 export function encodeJson(value: unknown, maxBytes: number = MAX_PAYLOAD_BYTES): Buffer {
-  return utf8Bytes(jsonText(value, { maxBytes }))
+  return utf8Bytes(textOf(value, { maxBytes }))
 }
 
 /**
  * A value as JSON text, whole or not at all: dates in ISO form, integers with every digit.
  *
- * @throws EncodeError for what JSON has no form for, for a value within itself, and beyond 64 MiB or 500 levels.
+ * @throws OptionsError; EncodeError for what JSON has no form for, for a value within itself, and beyond 64 MiB or 500
+ *   levels.
  */
-export function jsonText(
-  value: unknown,
-  { lenient = false, maxBytes = MAX_PAYLOAD_BYTES }: JsonLiberties = {},
-): string {
+export function jsonText(value: unknown, liberties: JsonLiberties = {}): string {
+  expectFields('jsonText', 'liberties', liberties, { lenient: isFlag, maxBytes: isBound }, true)
+  return textOf(value, liberties)
+}
+
+const isFlag = (value: unknown) => value === undefined || typeof value === 'boolean'
+const isBound = (value: unknown) => value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
+
+function textOf(value: unknown, { lenient = false, maxBytes = MAX_PAYLOAD_BYTES }: JsonLiberties): string {
   let needsExact = false
   const rules: PlainRules = {
     codec: 'json',

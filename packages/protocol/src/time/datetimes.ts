@@ -1,5 +1,6 @@
 /** Python's datetime family, exact to the microsecond. All fields are Python's own: months from 1, days from 1. */
 import { EncodeError } from '../errors/wire-errors.ts'
+import { expectArgument } from '../values/expect-argument.ts'
 import { expectInteger, expectThat } from '../values/expect.ts'
 import { PyGlobal, PyObject } from '../values/py-object.ts'
 import { zoneOffsetMs } from './zone-offset.ts'
@@ -102,6 +103,7 @@ export class DateTime extends Date {
 
 /** Python's ten bytes for the instant of a Date, in UTC. @throws EncodeError for what lies outside of Python's years. */
 export function dateToBytes(date: Date): Uint8Array {
+  if (!(date instanceof Date)) expectArgument('dateToBytes', 'date', false, 'a Date', date)
   const year = date.getUTCFullYear()
   // An invalid date has no year.
   if (!(year >= 1 && year <= 9999))

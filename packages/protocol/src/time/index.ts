@@ -1,2 +1,2 @@
 /** Wall clocks of time zones. */
-export * from './time-zone.ts'
+export { changeBetween, instantOf, isTimeZone, offsetAt, systemTimeZone } from './time-zone.ts'

@@ -1,3 +1,5 @@
+import { expectArgument } from './expect-argument.ts'
+
 /** An error of JavaScript as data: what its class and its Python exception do not say, for a producer that reads it here. */
 export interface ErrorDetails {
   readonly name: string
@@ -71,8 +73,9 @@ function plain(value: unknown, depth: number): unknown {
   )
 }
 
-/** Gives an error read from the wire what its details say: name, code, message, cause and fields. Nothing else is touched. */
+/** Gives an error read from the wire what its details say: name, code, message, cause and fields. Nothing else is touched. @throws OptionsError */
 export function restoreDetails<E extends Error>(error: E, details: unknown, depth = 0): E {
+  if (!(error instanceof Error)) expectArgument('restoreDetails', 'error', false, 'an Error', error)
   if (typeof details !== 'object' || details === null) return error
   const { cause, code, fields, message, name } = details as Partial<Record<keyof ErrorDetails, unknown>>
   const set = (key: string, value: unknown) =>

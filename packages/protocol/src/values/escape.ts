@@ -1,13 +1,16 @@
 /** Characters that must not reach a terminal or a log: they move the cursor, forge lines or hide text. */
 
+import { expectArgument, expectString, isNumber } from './expect-argument.ts'
+
 /** Nearly all strings are plain ASCII, and asking is far quicker than looking for what is not. */
 const PLAIN = /^[ -~]*$/
 /** The characters that Python's `str.isprintable()` refuses. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/** The string with Python's escapes in place of everything unprintable: `\n`, `\x1b`, `\u202e`. */
+/** The string with Python's escapes in place of everything unprintable: `\n`, `\x1b`, `\u202e`. @throws OptionsError */
 export function escapeUnprintable(text: string): string {
+  expectString('escapeUnprintable', 'text', text)
   return PLAIN.test(text) ? text : text.replace(UNPRINTABLE, escaped)
 }
 
@@ -22,8 +25,9 @@ export function escaped(character: string): string {
 /** The C1 controls, DEL, and the format characters, which `JSON.stringify` leaves as they are. */
 const HIDDEN = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu
 
-/** A JSON string literal that is safe to print; it means the same. */
+/** A JSON string literal that is safe to print; it means the same. @throws OptionsError */
 export function jsonString(text: string): string {
+  expectString('jsonString', 'text', text)
   const literal = JSON.stringify(text)
   if (PLAIN.test(literal)) return literal
   return literal.replace(HIDDEN, escapedUnits)
@@ -36,8 +40,14 @@ function escapedUnits(character: string): string {
   return text
 }
 
-/** At most `length` characters, the last of them an ellipsis where some are left out; as arq, counted as Python does. */
+/**
+ * At most `length` characters, the last of them an ellipsis where some are left out; as arq, counted as Python does.
+ *
+ * @throws OptionsError
+ */
 export function truncate(text: string, length: number): string {
+  expectString('truncate', 'text', text)
+  expectArgument('truncate', 'length', isNumber(length) && length >= 1, 'a number of characters, at least 1', length)
   if (text.length <= length) return text
   const head = text.slice(0, 2 * length)
   const characters = Array.from(head)
@@ -47,13 +57,15 @@ export function truncate(text: string, length: number): string {
 
 const MAX_NAME_LENGTH = 200
 
-/** A name or an id from elsewhere as a log, an event or a message shows it: escaped, of at most 200 characters. */
+/** A name or an id from elsewhere as a log, an event or a message shows it: escaped, of at most 200 characters. @throws OptionsError */
 export function showName(name: string): string {
+  expectString('showName', 'name', name)
   if (name.length <= MAX_NAME_LENGTH && PLAIN.test(name)) return name
   return truncate(escapeUnprintable(name.slice(0, 2 * MAX_NAME_LENGTH)), MAX_NAME_LENGTH)
 }
 
-/** A line of JSON in which the characters that `JSON.stringify` leaves alone are escaped. */
+/** A line of JSON in which the characters that `JSON.stringify` leaves alone are escaped. @throws OptionsError */
 export function escapeJsonLine(line: string): string {
+  expectString('escapeJsonLine', 'line', line)
   return line.replace(HIDDEN, escapedUnits)
 }

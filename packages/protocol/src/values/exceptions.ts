@@ -9,6 +9,7 @@ import {
 } from '../errors.ts'
 import { isAbortError } from '../errors/abort-error.ts'
 import { DETAILS, detailsOf } from './error-details.ts'
+import { expectArgument } from './expect-argument.ts'
 import { isConstructible, isKnownException, settableState } from './known-exceptions.ts'
 import { PyGlobal } from './py-object.ts'
 
@@ -87,6 +88,7 @@ const MARK = '__exception__'
 
 /** The details of an exception of JavaScript, where it has any that its Python class does not say. */
 export function detailsIn(error: RemoteError): unknown {
+  if (!((error as unknown) instanceof Error)) expectArgument('detailsIn', 'error', false, 'a RemoteError', error)
   const { attributes } = error
   return typeof attributes === 'object' && attributes !== null && Object.hasOwn(attributes, DETAILS)
     ? (attributes as Record<string, unknown>)[DETAILS]

@@ -14,10 +14,28 @@ export function isObject(value: unknown): boolean {
   return isPlain || Object.keys(value as object).length > 0
 }
 
+/** True for an array of strings. */
+export const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every(isString)
+
 /** @throws OptionsError that names the function, the argument, what was expected and what came. */
 export function expectArgument(where: string, name: string, isRight: boolean, expected: string, got: unknown): void {
   if (!isRight)
     throw new OptionsError(`${where}: Expected \`${name}\` to be ${expected}, got \`${shown(got)}\`${hint(got)}`)
+}
+
+/** Refuses what is no string. @throws OptionsError */
+export function expectString(where: string, name: string, value: unknown): void {
+  if (typeof value !== 'string') expectArgument(where, name, false, 'a string', value)
+}
+
+/** Refuses what is no number, and NaN. @throws OptionsError */
+export function expectNumber(where: string, name: string, value: unknown, expected = 'a number'): void {
+  expectArgument(where, name, isNumber(value), expected, value)
+}
+
+/** Refuses what is no function. @throws OptionsError */
+export function expectFunction(where: string, name: string, value: unknown): void {
+  expectArgument(where, name, typeof value === 'function', 'a function', value)
 }
 
 /**
@@ -76,6 +94,7 @@ export function shown(value: unknown): string {
   return typeof value === 'function' ? 'a function' : String(value)
 }
 
-function hint(value: unknown): string {
+/** Advice behind a refused value that would be right, had it been awaited. */
+export function hint(value: unknown): string {
   return value instanceof Promise ? '; await it first' : ''
 }

@@ -4,6 +4,8 @@
  * enumerable, so a copy of the object has JavaScript's order.
  */
 
+import { expectArgument } from './expect-argument.ts'
+
 /** Shared by all copies of this package in a process. */
 const KEY_ORDER = Symbol.for('arq-ts.keyOrder')
 
@@ -37,6 +39,7 @@ export function hasOrder(dict: object): boolean {
  * Keys that were added since come last.
  */
 export function orderedKeys(dict: object): string[] {
+  if (typeof dict !== 'object' || dict === null) expectArgument('orderedKeys', 'dict', false, 'an object', dict)
   const keys = Object.keys(dict)
   if (!(KEY_ORDER in dict)) return keys
   const order = (dict as { [KEY_ORDER]: unknown })[KEY_ORDER]

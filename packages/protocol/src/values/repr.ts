@@ -22,6 +22,7 @@ import {
   Uuid,
   ZoneInfo,
 } from './values.ts'
+import { expectArgument, expectNumber, isObject } from './expect-argument.ts'
 import { TextWalk, hasErrorFields, kindOf } from './walk.ts'
 
 const DEFAULT_LENGTH = 1_000
@@ -33,8 +34,10 @@ const HUGE = 10n ** 4_300n
  *
  * @param maxLength - Characters at most; an ellipsis stands for what is left out. The time is bounded by it, however large
  *   the value is. Default 1,000.
+ * @throws OptionsError
  */
 export function repr(value: unknown, maxLength: number = DEFAULT_LENGTH): string {
+  expectNumber('repr', 'maxLength', maxLength, 'a number of characters')
   const walk = new Repr(2 * maxLength)
   walk.value(value)
   return truncate(walk.done, maxLength)
@@ -44,12 +47,16 @@ export function repr(value: unknown, maxLength: number = DEFAULT_LENGTH): string
  * The arguments of a call as Python shows them: `1, 'a', width=2`, keywords in the order of their names as in arq's log.
  *
  * @param maxLength - Characters at most, as for `repr`.
+ * @throws OptionsError
  */
 export function reprCall(
   args: readonly unknown[],
   kwargs: Readonly<Record<string, unknown>>,
   maxLength: number,
 ): string {
+  expectArgument('reprCall', 'args', Array.isArray(args), 'an array', args)
+  expectArgument('reprCall', 'kwargs', isObject(kwargs), 'an object', kwargs)
+  expectNumber('reprCall', 'maxLength', maxLength, 'a number of characters')
   const walk = new Repr(2 * maxLength)
   walk.call(args, kwargs)
   return truncate(walk.done, maxLength)

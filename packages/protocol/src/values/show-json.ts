@@ -1,6 +1,7 @@
 /** Values as JSON for programs and people to look at: always valid, bounded, and marked where something is left out. */
 import { base64 } from './bytes.ts'
 import { jsonString } from './escape.ts'
+import { expectFields } from './expect-argument.ts'
 import { orderedKeys } from './key-order.ts'
 import type { PyObject } from './py-object.ts'
 import { TextWalk, hasErrorFields, kindOf, mayRepeat } from './walk.ts'
@@ -24,12 +25,17 @@ const CUT = '$cut'
  * as objects where their keys are strings and as pairs where not, errors by type and message. Control and format
  * characters are escaped. What is left out is marked by an object with the key `$cut`: a value within itself, one deeper
  * than 500 levels, a shared one that was shown often enough, and whatever comes after `maxLength`.
+ *
+ * @throws OptionsError
  */
 export function showJson(value: unknown, options: ShowJsonOptions = {}): string {
+  expectFields('showJson', 'options', options, { maxLength: isBound, indent: isBound }, true)
   const walk = new JsonWalk(options.maxLength ?? DEFAULT_LENGTH, options.indent ?? 0)
   walk.value(value)
   return walk.done
 }
+
+const isBound = (value: unknown) => value === undefined || (typeof value === 'number' && value >= 0)
 
 class JsonWalk extends TextWalk {
   readonly #indent: number

@@ -52,7 +52,7 @@ const arqTables = Object.entries(ARQ_PARAMETERS).map(([callable, parameters]) =>
     '',
     `Here: ${PLACES[callable]}.`,
     '',
-    '| arq | arq-ts |',
+    '| arq | arq-ts, or why there is none |',
     '|---|---|',
     ...Object.entries(parameters).map(([arq, ours]) => `| \`${arq}\` | ${counterpart(arq, ours)} |`),
   ].join('\n'),

@@ -112,12 +112,12 @@ export const ARQ_PARAMETERS = {
   },
   'Job.result': {
     timeout: 'timeoutMs',
-    poll_delay: { gone: 'a waiting call hears of the end, and asks each 500 ms' },
-    pole_delay: { gone: 'a waiting call hears of the end, and asks each 500 ms' },
+    poll_delay: { gone: 'a waiting call is notified of the end, and also asks every 500 ms' },
+    pole_delay: { gone: 'a waiting call is notified of the end, and also asks every 500 ms' },
   },
   'Job.abort': {
     timeout: 'timeoutMs',
-    poll_delay: { gone: 'a waiting call hears of the end, and asks each 500 ms' },
+    poll_delay: { gone: 'a waiting call is notified of the end, and also asks every 500 ms' },
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, string | Gone>>>>
 

@@ -10,6 +10,7 @@ const queueName = 'example:streaming'
 const answer = defineTask({
   name: 'answer',
   params: z.object({ words: z.array(z.string()) }),
+  emits: z.string(),
   handler: async (ctx, { words }) => {
     for (const word of words) await ctx.emit(word)
     return words.join('')

@@ -34,11 +34,13 @@ export type { FrozenOutcome, JobRemains, SeenJob, ShelfKind } from './jobs/rever
 export type { JobPageRequest, PagedJob, PageOfJobs } from './jobs/pages.ts'
 export { containsText } from './jobs/contains.ts'
 export { measureCommands } from './measure.ts'
-export type { Enqueued, Middleware, OutgoingCall, RunContext } from './middleware/middleware.ts'
+export type { Attempt, AttemptEnd, Enqueued, Middleware, OutgoingCall, RunContext } from './middleware/middleware.ts'
 export { Job } from './jobs/job.ts'
 export type { JobInfo, JobResult, WaitOptions } from './jobs/job.ts'
 export { checkOptions } from './options/check.ts'
 export { repr } from '@arq-ts/protocol/show'
+export { jobLogging } from './logging/job-logging.ts'
+export type { JobLoggingOptions } from './logging/job-logging.ts'
 export { createLogger } from './logging/logger.ts'
 export type { Logger, LoggerOptions, LogLevel } from './logging/logger.ts'
 export type { ClientOptions } from './options/client.ts'
@@ -51,6 +53,7 @@ export type { CodecName } from '@arq-ts/protocol/jobs'
 export type { RetryPolicy } from '@arq-ts/protocol/jobs'
 export type { JobStatus } from '@arq-ts/protocol/jobs'
 export * from '@arq-ts/protocol/values'
+export { openTelemetry } from './telemetry/open-telemetry.ts'
 export { TaskQueueManager } from './manager/manager.ts'
 export type { ManagerEnqueueOptions } from './manager/manager.ts'
 export type { TaskQueueConfig, TaskQueueInput } from './config/schema.ts'
@@ -104,6 +107,8 @@ export type {
   AnyContract,
   CallOf,
   Contract,
+  EmitsOf,
+  EmittedOf,
   HandlerCall,
   InputOf,
   Needs,

@@ -20,7 +20,7 @@ import type {
 } from '@arq-ts/core'
 import { checkEnqueueOptions, enqueueWithin, middlewareSchema, packCall } from '@arq-ts/core/testing'
 import type { EnqueueWithin, Metadata } from '@arq-ts/core/testing'
-import { admit, asError, settle } from '@arq-ts/protocol/jobs'
+import { admit, asError } from '@arq-ts/protocol/jobs'
 import { z } from 'zod'
 import { expectIn } from './assert/expect-enqueued.ts'
 import type { ExpectedJob, Pattern } from './assert/expect-enqueued.ts'
@@ -28,7 +28,7 @@ import type { TestJob } from './assert/test-job.ts'
 import { aCodec, aTask, fields, functionNameOf } from './check.ts'
 import { InlineJob } from './inline-job.ts'
 import type { InlineEnd } from './inline-job.ts'
-import { payloadWith, runPayload } from './run-task.ts'
+import { payloadWith, RULES, tryPayload } from './run-task.ts'
 
 /**
  * Producer of an inline queue, for code that takes what it needs of a `Client`. The jobs it gives have every method of a
@@ -85,7 +85,7 @@ export class InlineQueue {
   readonly #ctx: object
   readonly #maxTries: number
   readonly #middleware: readonly Middleware[]
-  readonly #within: EnqueueWithin | undefined
+  readonly #within: () => EnqueueWithin | undefined
   readonly #jobs = new Map<string, { job: TestJob; handle: InlineJob }>()
 
   /** @internal Use `createInlineQueue`. */
@@ -146,10 +146,11 @@ export class InlineQueue {
   }
 
   async #enqueue(task: AnyContract | string, input: unknown, options: EnqueueOptions = {}): Promise<InlineOutcome> {
-    if (!this.#within) return this.#send(task, input, options)
+    const within = this.#within()
+    if (!within) return this.#send(task, input, options)
     const functionName = typeof task === 'string' ? task : task.name
     let outcome: InlineOutcome | undefined
-    await this.#within({ functionName, input, options }, async (given, metadata) => {
+    await within({ functionName, input, options }, async (given, metadata) => {
       outcome = await this.#send(task, input, given, metadata)
       return { status: outcome.status, job: outcome.job as unknown as Job }
     })
@@ -191,12 +192,7 @@ export class InlineQueue {
 
   /** Tries a job until it has ended, by the rules of a worker. */
   async #run(payload: Uint8Array, job: TestJob, firstTry: number): Promise<{ end: InlineEnd; tries: number }> {
-    const rules = {
-      maxTries: this.#maxTries,
-      retryJobs: true,
-      retry: undefined,
-      unknownFunction: 'fail',
-    } as const
+    const rules = { ...RULES, maxTries: this.#maxTries }
     for (let jobTry = firstTry; ; jobTry++) {
       const failed = (error: unknown) => ({ end: { error }, tries: jobTry })
       const admission = admit({ payload, jobTry, abortAskedMs: null }, (name) => this.#tasks.get(name), rules)
@@ -210,16 +206,13 @@ export class InlineQueue {
         ctx: this.#ctx,
         client: this.client as never,
         middleware: this.#middleware,
+        rules,
       }
-      const outcome = await runPayload(
+      const { ending } = await tryPayload(
         { ...task, handler: (ctx, ...args) => this.#begin(task, job, args, () => task.handler(ctx, ...args)) },
         payload,
         running,
-      ).then(
-        (value) => ({ kind: 'returned', value }) as const,
-        (error: unknown) => ({ kind: 'threw', error: asError(error) }) as const,
       )
-      const ending = settle(outcome, undefined, { jobTry, task, timeoutMs: Infinity }, rules, 0.5)
       if (ending.kind === 'finish')
         return ending.success ? { end: { value: ending.value }, tries: jobTry } : failed(ending.error)
       if (ending.kind === 'release') return failed(new JobAbortedError('the job was cancelled'))

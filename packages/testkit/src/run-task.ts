@@ -1,9 +1,28 @@
 import { randomUUID } from 'node:crypto'
-import { checkOptions, createLogger } from '@arq-ts/core'
-import type { AnyTask, Client, CodecName, Job, JobContext, Logger, Middleware, Needs, ResultOf } from '@arq-ts/core'
-import { enqueueWithin, handlerWithin, middlewareSchema } from '@arq-ts/core/testing'
+import { checkOptions, createLogger, EncodeError, workerDefaults } from '@arq-ts/core'
+import type {
+  AnyTask,
+  Attempt,
+  Client,
+  CodecName,
+  Job,
+  JobContext,
+  Logger,
+  Middleware,
+  Needs,
+  ResultOf,
+} from '@arq-ts/core'
+import {
+  attemptEndOf,
+  enqueueWithin,
+  handlerWithin,
+  metadataIn,
+  middlewareSchema,
+  observerOf,
+} from '@arq-ts/core/testing'
 import type { Metadata } from '@arq-ts/core/testing'
-import { decodeJob, decodeResult, encodeJob, encodeResult } from '@arq-ts/protocol/jobs'
+import { asError, decodeJob, decodeResult, encodeJob, encodeResult, settle } from '@arq-ts/protocol/jobs'
+import type { Ending, WorkerRules } from '@arq-ts/protocol/jobs'
 import type { InputOf } from '@arq-ts/core'
 import { z } from 'zod'
 import { aCodec, aFunction, aLogger, aTask, fields } from './check.ts'
@@ -30,7 +49,7 @@ export interface RunTaskOptions {
   client?: Pick<Client, 'enqueue' | 'enqueueMany'>
   /** Hears `ctx.progress(…)`. Default: nobody. */
   onProgress?: (fraction: number, message?: string) => void
-  /** Called with each piece of the result that the handler emits by `ctx.emit`. */
+  /** Called with each piece of the result that the handler emits by `ctx.emit`, as a reader gets it. */
   onEmit?: (value: unknown) => void
   /** `ctx.log`. Default: silent. */
   logger?: Logger
@@ -83,10 +102,14 @@ export async function runTask<T extends AnyTask>(
   const run = (metadata?: Metadata) => {
     const { args, kwargs } = task.pack(input as never, codec)
     const payload = payloadWith({ functionName: task.name, args, kwargs, enqueueTimeMs }, codec, metadata)
-    const result = runPayload(task, payload, { ...job, jobId, queueName, ctx, jobTry, middleware })
-    return { args, kwargs, result: result as Promise<ResultOf<T>> }
+    const running = { ...job, jobId, queueName, ctx, jobTry, middleware, rules: RULES }
+    const result = tryPayload(task, payload, running).then((tried) => {
+      if ('thrown' in tried) throw tried.thrown
+      return tried.value as ResultOf<T>
+    })
+    return { args, kwargs, result }
   }
-  const within = enqueueWithin(middleware)
+  const within = enqueueWithin(middleware)()
   if (!within) return run().result
   let result: Promise<ResultOf<T>> | undefined
   await within({ functionName: task.name, input, options: undefined }, async (_, metadata) => {
@@ -111,18 +134,66 @@ export function payloadWith(
   return encodeJob({ ...call, jobTry: null, ...(metadata && { mark: { metadata } }) }, codec)
 }
 
+/** Rules of a worker without options. */
+export const RULES: WorkerRules = {
+  maxTries: workerDefaults.maxTries,
+  retryJobs: true,
+  retry: undefined,
+  unknownFunction: 'fail',
+}
+
 /** Setting in which a payload runs. */
-export interface Running extends Omit<RunTaskOptions, 'codec' | 'jobTry'> {
+export interface Running extends Omit<RunTaskOptions, 'codec' | 'jobTry' | 'jobId' | 'queueName'> {
+  jobId: string
+  queueName: string
   ctx: object
   jobTry: number
+  rules: WorkerRules
+}
+
+/** The outcome of a try, and how it ends by the rules of a worker. */
+export type Tried = ({ value: unknown } | { thrown: unknown }) & { ending: Ending }
+
+/** Tries the bytes of a job as a worker does; the value is the result as its producer reads it. */
+export async function tryPayload(task: AnyTask, payload: Uint8Array, running: Running): Promise<Tried> {
+  const { jobTry, middleware = [], rules } = running
+  const startedMs = Date.now()
+  const onEnd = observerOf(middleware, RETHROWING)({ payload, running, startedMs }, attemptOf)
+  const tried = await runPayload(task, payload, running).then(
+    (value) => ({ value }),
+    (thrown: unknown) => ({ thrown }),
+  )
+  const outcome =
+    'thrown' in tried
+      ? ({ kind: 'threw', error: asError(tried.thrown) } as const)
+      : ({ kind: 'returned', value: tried.value } as const)
+  const ending = settle(outcome, undefined, { jobTry, task, timeoutMs: Infinity }, rules, 0.5)
+  onEnd?.(attemptEndOf(ending, Date.now() - startedMs))
+  return { ...tried, ending }
+}
+
+/** An error of middleware that observes is one of the test. */
+const RETHROWING = {
+  error({ err }: { err: unknown }): never {
+    throw err
+  },
+}
+
+function attemptOf(tried: { payload: Uint8Array; running: Running; startedMs: number }): Attempt {
+  const { payload, running, startedMs } = tried
+  const { jobId, jobTry, queueName } = running
+  const { record } = decodeJob(payload)
+  const { args, enqueueTimeMs, functionName, kwargs, mark } = record
+  const job = { jobId, functionName, queueName, jobTry, isCron: false, args, kwargs, metadata: metadataIn(mark) }
+  return { ...job, enqueueTimeMs, dueMs: enqueueTimeMs, startedMs }
 }
 
 /** Runs the bytes of a job as a worker does, and gives the result as its producer reads it. */
-export async function runPayload(task: AnyTask, payload: Uint8Array, running: Running): Promise<unknown> {
-  const { jobId = randomUUID(), jobTry, queueName = 'arq:queue' } = running
+async function runPayload(task: AnyTask, payload: Uint8Array, running: Running): Promise<unknown> {
+  const { jobId, jobTry, queueName } = running
   const { record, codec } = decodeJob(payload)
   const bound = await task.bind(record.args, record.kwargs)
-  const ctx = contextOf({ ...running, jobId, queueName }, record)
+  const ctx = contextOf(task, running, record)
   const handler = handlerWithin(running.middleware ?? [], () => true)({ record, task })
   const returned = await handler(ctx, ...bound)
   const result = task.packResult ? await task.packResult(returned, codec) : returned
@@ -132,8 +203,23 @@ export async function runPayload(task: AnyTask, payload: Uint8Array, running: Ru
   return task.unpack ? task.unpack(arrived) : arrived
 }
 
+/** A piece as it arrives at a reader. @throws ResultError, EncodeError */
+async function emit(task: AnyTask, value: unknown, onEmit: RunTaskOptions['onEmit']): Promise<void> {
+  const packed = task.packEmitted ? await task.packEmitted(value) : value
+  let json: string | undefined
+  try {
+    json = JSON.stringify(packed ?? null)
+  } catch (error) {
+    throw new EncodeError(`ctx.emit: JSON cannot write the value: ${asError(error).message}`)
+  }
+  if (json === undefined) throw new EncodeError(`ctx.emit: JSON cannot write a ${typeof packed}`)
+  const arrived: unknown = JSON.parse(json)
+  onEmit?.(task.unpackEmitted ? await task.unpackEmitted(arrived) : arrived)
+}
+
 function contextOf(
-  running: Running & { jobId: string; queueName: string },
+  task: AnyTask,
+  running: Running,
   record: { enqueueTimeMs: number; kwargs: Readonly<Record<string, unknown>> },
 ): JobContext {
   const { ctx, client, jobId, jobTry, logger, onEmit, onProgress, queueName, signal } = running
@@ -147,7 +233,11 @@ function contextOf(
     kwargs: record.kwargs,
     signal: signal ?? new AbortController().signal,
     log: logger ?? createLogger({ level: 'silent' }),
-    emit: async (value: unknown) => onEmit?.(value),
+    emit(value: unknown) {
+      const emitted = emit(task, value, onEmit)
+      emitted.catch(() => {}) // the handler's to await, as on a worker
+      return emitted
+    },
     progress: (fraction: number, message?: string) => onProgress?.(fraction, message),
     client,
   }

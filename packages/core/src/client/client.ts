@@ -28,16 +28,16 @@ import { newJobId } from './job-ids.ts'
 import { Schedules } from '../schedules/schedules.ts'
 import type { UniqueOutcome, UniqueRules } from '../redis/unique-jobs.ts'
 import { isSerial, rulesOf } from '../unique/unique.ts'
-import type { AnyContract, InputOf, ResultOf } from '../tasks/contract.ts'
+import type { AnyContract, EmittedOf, InputOf, ResultOf } from '../tasks/contract.ts'
 import { dueOf, functionNameOf, packCall } from './packing.ts'
 import { openLink, SharedLink } from './parts.ts'
-import { isTracing, traceEnqueue } from '../telemetry/tracing.ts'
+import { withOpenTelemetry } from '../telemetry/open-telemetry.ts'
 
 /** Outcome of one item of `enqueueMany`. */
-export type EnqueueOutcome<Result = unknown> =
-  | { status: 'queued'; job: Job<Result> }
+export type EnqueueOutcome<Result = unknown, Emitted = unknown> =
+  | { status: 'queued'; job: Job<Result, Emitted> }
   /** The id is queued, running or has a kept result; `job` is the one that has it. */
-  | { status: 'duplicate'; job: Job<Result> }
+  | { status: 'duplicate'; job: Job<Result, Emitted> }
   /** The arguments or options of this item are wrong, or Redis refused it. */
   | { status: 'failed'; error: Error }
 
@@ -53,7 +53,7 @@ export type EnqueueRest<T, Options = EnqueueOptions> = T extends AnyContract
   ? [input: InputOf<T>, options?: Options]
   : [args?: readonly unknown[], options?: Options]
 
-type ResultOfItem<T> = T extends AnyContract ? ResultOf<T> : unknown
+type OutcomeOf<T> = EnqueueOutcome<T extends AnyContract ? ResultOf<T> : unknown, EmittedOf<T>>
 
 /**
  * Enqueues jobs and asks after them; arq's `ArqRedis`.
@@ -97,8 +97,8 @@ export class Client {
   readonly #batcher: ReturnType<Link['newBatcher']>
   readonly #ownsLink: boolean
   readonly #onEnqueued: ((job: JobEvent) => void) | undefined
-  /** Undefined where no middleware surrounds what is enqueued. */
-  readonly #within: EnqueueWithin | undefined
+  /** Gives undefined while no middleware surrounds what is enqueued. */
+  readonly #within: () => EnqueueWithin | undefined
   /** The last call under way of each unique key. */
   readonly #uniqueCalls = new Map<string, Promise<void>>()
   /** Calls that have begun to enqueue and have no answer yet. */
@@ -114,7 +114,7 @@ export class Client {
     this.queueName = queueName
     this.codec = codec
     this.#onEnqueued = onEnqueued
-    this.#within = enqueueWithin(parts.middleware)
+    this.#within = enqueueWithin(withOpenTelemetry(parts.middleware))
     this.#ownsLink = !(options instanceof SharedLink)
     this.#batcher = link.newBatcher()
     this.queues = new Queues(link, queueName)
@@ -152,15 +152,16 @@ export class Client {
   async enqueue<Result = unknown, T extends AnyContract | string = string>(
     task: T,
     ...rest: EnqueueRest<T>
-  ): Promise<Job<T extends AnyContract ? ResultOf<T> : Result> | null> {
+  ): Promise<Job<T extends AnyContract ? ResultOf<T> : Result, EmittedOf<T>> | null> {
     const [input, options] = rest
     this.#begin()
     try {
       if (!this.#link.clock.isKnown) await this.#link.syncClock()
-      if (this.#within) {
+      const within = this.#within()
+      if (within) {
         const item = [task, input, options] as EnqueueItem<AnyContract | string>
-        const { status, job } = await this.#enqueueWithin(this.#within, item)
-        return status === 'queued' ? (job as Job<never>) : null
+        const { status, job } = await this.#enqueueWithin(within, item)
+        return status === 'queued' ? (job as Job<never, never>) : null
       }
       const call = this.#prepare(task, input, options)
       if (call.unique) {
@@ -168,7 +169,7 @@ export class Client {
         return status === 'queued' ? job : null
       }
       const queued = await this.#send(call)
-      return queued ? new Job(call.jobId, call.queueName, this.#link, call.unpack) : null
+      return queued ? new Job(call.jobId, call.queueName, this.#link, call.contract) : null
     } finally {
       this.#end()
     }
@@ -180,7 +181,11 @@ export class Client {
     functionName: string,
     options: EnqueueOptions,
   ): Promise<boolean> {
-    return this.#whileOpen(async () => this.#send(this.#prepare(functionName, [], options), add))
+    return this.#whileOpen(async () => {
+      const within = this.#within()
+      if (!within) return this.#send(this.#prepare(functionName, [], options), add)
+      return (await this.#enqueueWithin(within, [functionName, [], options], add)).status === 'queued'
+    })
   }
 
   /**
@@ -191,17 +196,18 @@ export class Client {
    */
   async enqueueMany<const T extends readonly (AnyContract | string)[]>(items: {
     readonly [K in keyof T]: EnqueueItem<T[K]>
-  }): Promise<{ -readonly [K in keyof T]: EnqueueOutcome<ResultOfItem<T[K]>> }> {
+  }): Promise<{ -readonly [K in keyof T]: OutcomeOf<T[K]> }> {
     checkArray('enqueueMany', 'items', items)
+    const within = this.#within()
     const failed = (error: unknown): EnqueueOutcome => ({ status: 'failed', error: error as Error })
     const enqueue = (item: EnqueueItem<AnyContract | string>, i: number): Promise<EnqueueOutcome> => {
       try {
         if (!Array.isArray(item)) checkArray('enqueueMany', `items.${i}`, item)
-        if (this.#within) return this.#enqueueWithin(this.#within, item).catch(failed)
+        if (within) return this.#enqueueWithin(within, item).catch(failed)
         const [task, input, options] = item
         const call = this.#prepare(task, input, options)
         if (call.unique) return this.#sendUnique(call, call.unique).catch(failed)
-        const job = new Job(call.jobId, call.queueName, this.#link, call.unpack)
+        const job = new Job(call.jobId, call.queueName, this.#link, call.contract)
         return this.#send(call).then((queued) => ({ status: queued ? 'queued' : 'duplicate', job }), failed)
       } catch (error) {
         return Promise.resolve(failed(error))
@@ -294,7 +300,7 @@ export class Client {
   }
 
   #send(call: PreparedCall, add = (each: EnqueueCall) => this.#batcher.add(each)): Promise<boolean> {
-    const sent = isTracing() ? this.#sendTraced(call, add) : add(call)
+    const sent = add(call)
     this.#link.queueNotes.note(call.queueName)
     const tell = this.#onEnqueued
     if (!tell) return sent
@@ -308,7 +314,7 @@ export class Client {
   async #sendUnique(
     call: PreparedCall,
     rules: UniqueRules,
-  ): Promise<{ status: 'queued' | 'duplicate'; job: Job<never> }> {
+  ): Promise<{ status: 'queued' | 'duplicate'; job: Job<never, never> }> {
     const before = this.#uniqueCalls.get(rules.key)
     let outcome: UniqueOutcome | undefined
     const add = async (each: EnqueueCall) => {
@@ -329,28 +335,22 @@ export class Client {
     })
     await sent
     const { jobId, queueName, status } = outcome!
-    const job = new Job<never>(jobId, queueName, this.#link, call.unpack)
+    const job = new Job<never, never>(jobId, queueName, this.#link, call.contract)
     return { status: status === 'duplicate' ? 'duplicate' : 'queued', job }
   }
 
-  #sendTraced(call: PreparedCall, add: (call: EnqueueCall) => Promise<boolean>): Promise<boolean> {
-    return traceEnqueue(call, async (carrier) => {
-      // Sent first on the same connection: it is there before a worker can have the job.
-      const written = this.#link.jobs.writeTrace(call.jobId, carrier).catch(() => {})
-      const queued = await add(call)
-      await written
-      return queued
-    })
-  }
-
   /** Enqueues one call by way of the middleware. */
-  async #enqueueWithin(within: EnqueueWithin, item: EnqueueItem<AnyContract | string>): Promise<Enqueued> {
+  async #enqueueWithin(
+    within: EnqueueWithin,
+    item: EnqueueItem<AnyContract | string>,
+    add?: (call: EnqueueCall) => Promise<boolean>,
+  ): Promise<Enqueued> {
     const [task, input, options] = item
     return within({ functionName: functionNameOf(task), input, options }, async (given, metadata) => {
       const call = this.#prepare(task, input, given, metadata)
       if (call.unique) return this.#sendUnique(call, call.unique)
-      const job = new Job(call.jobId, call.queueName, this.#link, call.unpack)
-      return { status: (await this.#send(call)) ? 'queued' : 'duplicate', job }
+      const job = new Job(call.jobId, call.queueName, this.#link, call.contract)
+      return { status: (await this.#send(call, add)) ? 'queued' : 'duplicate', job }
     })
   }
 
@@ -381,7 +381,7 @@ export class Client {
       unique,
       expiresMs: options.expiresMs,
       payload: encodeJob(record, codec, this.#link.limits),
-      unpack: contract?.unpack,
+      contract,
     }
   }
 }
@@ -389,5 +389,5 @@ export class Client {
 type PreparedCall = EnqueueCall & {
   unique: UniqueRules | undefined
   functionName: string
-  unpack: AnyContract['unpack']
+  contract: AnyContract | undefined
 }

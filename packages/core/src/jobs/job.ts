@@ -11,6 +11,7 @@ import { decodeJob, decodeResult, detailsIn, restoreDetails } from '@arq-ts/prot
 import type { JobRecord, ResultRecord } from '@arq-ts/protocol/jobs'
 import { statusOf } from '@arq-ts/protocol/jobs'
 import type { JobStatus } from '@arq-ts/protocol/jobs'
+import type { AnyContract } from '../tasks/contract.ts'
 import { jobEvents } from '../progress/job-events.ts'
 import type { JobEventOptions } from '../progress/job-events.ts'
 import type { JobLogEntry } from '../progress/job-log.ts'
@@ -58,16 +59,19 @@ export interface WaitOptions {
   timeoutMs?: number
 }
 
+/** The part of a task's contract by which what its jobs give is read. */
+type Reading = Pick<AnyContract, 'unpack' | 'unpackEmitted'>
+
 /** A handle on one job, queued by whichever language. arq's `Job`. */
-export class Job<Result = unknown> {
+export class Job<Result = unknown, Emitted = unknown> {
   readonly jobId: string
   readonly queueName: string
   readonly #link: Link
-  readonly #unpack: ((result: unknown) => unknown) | undefined
+  readonly #reading: Reading
 
   /** @internal Use `client.job(id)` or what `enqueue` gives. */
-  constructor(jobId: string, queueName: string, link: Link, unpack?: (result: unknown) => unknown) {
-    this.#unpack = unpack
+  constructor(jobId: string, queueName: string, link: Link, reading: Reading = {}) {
+    this.#reading = reading
     this.jobId = jobId
     this.queueName = queueName
     this.#link = link
@@ -143,13 +147,16 @@ export class Job<Result = unknown> {
   /**
    * Events of the job, live, until it has ended or `signal` fires: what it logs (tasks with `record: { logs: true }`), its
    * progress, the pieces that its handler emits, and its end. Each has the try that wrote it: a job that is tried again
-   * begins anew. The last 64 KiB of a job are kept, of the newest 500 jobs that had any, for 7 days.
+   * begins anew. The last 64 KiB of a job are kept, of the newest 500 jobs that had any, as long as its result or its dead
+   * letter: at least a minute, at most 7 days.
    *
-   * @throws OptionsError; RedisUnavailableError when Redis does not answer: `after` continues behind the last event.
+   * @throws OptionsError; ResultError when a piece does not fit the `emits` of its task; RedisUnavailableError when Redis does
+   *   not answer. `after` continues behind the last event.
    */
-  events(options: JobEventOptions = {}): AsyncGenerator<JobLogEntry, void, undefined> {
+  events(options: JobEventOptions = {}): AsyncGenerator<JobLogEntry<Emitted>, void, undefined> {
     checkMethodOptions('job.events', methodSchemas.events, options)
-    return jobEvents(this.#link, this, options)
+    const { unpackEmitted = (value: unknown) => value } = this.#reading
+    return jobEvents(this.#link, this, options, unpackEmitted)
   }
 
   #requestAbort(deadline: Deadline): Promise<boolean> {
@@ -171,7 +178,8 @@ export class Job<Result = unknown> {
     const found = await (deadline.ms === 0 ? this.#poll() : deadline.race(this.#end(deadline), late))
     if (!found) throw late()
     const { record } = decodeResult(found, this.#link.limits)
-    if (record.success) return (this.#unpack ? await this.#unpack(record.result) : record.result) as Result
+    const { unpack } = this.#reading
+    if (record.success) return (unpack ? await unpack(record.result) : record.result) as Result
     throw failureOf(record)
   }
 

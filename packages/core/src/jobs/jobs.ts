@@ -44,6 +44,16 @@ export class Jobs {
     return describeJob(this.#link, jobId, queueName ?? (await this.queueOf(jobId)))
   }
 
+  /**
+   * The trace context beside a job: the map with W3C's `traceparent` that a Python producer has written as JSON to
+   * `arq:trace:<id>`. Empty where there is none; what arq-ts enqueues has its context in its metadata. Rejects with
+   * SyntaxError for what is no JSON.
+   */
+  async traceContext(jobId: string): Promise<Readonly<Record<string, string>>> {
+    checkName('jobs.traceContext', 'jobId', jobId)
+    return this.#link.jobs.readTrace(jobId)
+  }
+
   /** Explains why a job runs, or does not: everything that decides it, in the order in which a worker asks. */
   async explain(jobId: string, options: { queueName?: string } = {}): Promise<{ job: JobDetails; reasons: Reason[] }> {
     checkName('jobs.explain', 'jobId', jobId)

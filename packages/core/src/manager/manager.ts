@@ -16,7 +16,7 @@ import { enqueueSchema } from '../options/enqueue.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
 import * as z from '../options/zod.ts'
 import type { QueueStats } from '../queues/queues.ts'
-import type { AnyContract, ResultOf } from '../tasks/contract.ts'
+import type { AnyContract, EmittedOf, ResultOf } from '../tasks/contract.ts'
 
 /** Options of one job, by the manager's names. */
 export interface ManagerEnqueueOptions extends Omit<EnqueueOptions, 'deferByMs'> {
@@ -113,7 +113,7 @@ export class TaskQueueManager {
   async enqueue<Result = unknown, T extends AnyContract | string = string>(
     task: T,
     ...given: EnqueueRest<T, ManagerEnqueueOptions>
-  ): Promise<Job<T extends AnyContract ? ResultOf<T> : Result> | null> {
+  ): Promise<Job<T extends AnyContract ? ResultOf<T> : Result, EmittedOf<T>> | null> {
     const [input, options = {}] = given
     const { delayMs, ...rest } = checkOptions('enqueue', enqueueOptionsSchema, options) as ManagerEnqueueOptions
     const named = delayMs === undefined ? rest : { ...rest, deferByMs: delayMs }

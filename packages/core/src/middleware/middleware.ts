@@ -34,6 +34,47 @@ export type RunContext = JobContext & {
   readonly metadata: Readonly<Record<string, unknown>>
 }
 
+/** A try of a job, as it starts. */
+export interface Attempt {
+  readonly jobId: string
+  /** The function's name on the wire. */
+  readonly functionName: string
+  readonly queueName: string
+  /** The try, from 1. */
+  readonly jobTry: number
+  /** True for a tick of a cron job. */
+  readonly isCron: boolean
+  /** Positional arguments as they arrived, neither bound nor checked. */
+  readonly args: readonly unknown[]
+  /** Keyword arguments as they arrived. */
+  readonly kwargs: Readonly<Record<string, unknown>>
+  /** Data that `enqueue` middleware added; empty for jobs that have none. */
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** Time at which its producer enqueued it, in unix ms. */
+  readonly enqueueTimeMs: number
+  /** Time at which it was due, in unix ms of Redis. */
+  readonly dueMs: number
+  /** Time at which it started, in unix ms of Redis. */
+  readonly startedMs: number
+}
+
+/** The end of a try. */
+export type AttemptEnd = {
+  /** Time that the try took, in ms. */
+  readonly ranMs: number
+} & (
+  | { readonly outcome: 'complete'; readonly result: unknown }
+  /** It is final: no try follows. */
+  | { readonly outcome: 'failed'; readonly error: unknown }
+  | { readonly outcome: 'aborted' }
+  /** `retry`: the handler threw `Retry`. `policy`: a retry policy decides. The next try is due after `delayMs`. */
+  | { readonly outcome: 'retried'; readonly by: 'retry' | 'policy'; readonly delayMs: number; readonly error: unknown }
+  /** It goes back to its queue: the worker stops, or the handler cancelled itself. */
+  | { readonly outcome: 'released' }
+  /** Another worker has the job: nothing of this try is stored. */
+  | { readonly outcome: 'lost' }
+)
+
 /**
  * Code around every enqueue of a client, or around every run of a worker. The first middleware of the option is the
  * outermost. `next` continues with the following one, and in the end with the call itself; it may be called once.
@@ -62,6 +103,17 @@ export interface Middleware {
    * of the job, and what it throws is the error of the try. Without a call of `next` the handler does not run.
    */
   run?: (ctx: RunContext, next: () => Promise<unknown>) => unknown
+  /**
+   * Follows each try from outside, without a part in it. It is called as the try starts, before its arguments are bound; the
+   * function that it returns is called once it is decided how the try ends, before that is stored. Both are not awaited, and
+   * an error that they throw is logged.
+   */
+  observe?: (attempt: Attempt) => ((end: AttemptEnd) => void) | undefined
+  /**
+   * Returns false while there is nothing to do: calls then cost nothing more. It is asked at every call. Default: always
+   * active.
+   */
+  isActive?: () => boolean
 }
 
 const isFunction = (value: unknown) => typeof value === 'function'
@@ -71,5 +123,7 @@ export const middlewareSchema = z.array(
   z.strictObject({
     enqueue: z.custom<NonNullable<Middleware['enqueue']>>(isFunction, 'Expected a function').optional(),
     run: z.custom<NonNullable<Middleware['run']>>(isFunction, 'Expected a function').optional(),
+    observe: z.custom<NonNullable<Middleware['observe']>>(isFunction, 'Expected a function').optional(),
+    isActive: z.custom<NonNullable<Middleware['isActive']>>(isFunction, 'Expected a function').optional(),
   }),
 )

@@ -1,6 +1,7 @@
 import type { JobRecord } from '@arq-ts/protocol/jobs'
 import type { JobContext } from '../tasks/context.ts'
 import type { Middleware, RunContext } from './middleware.ts'
+import { activeLayers } from './active-layers.ts'
 import { callWithin } from './onion.ts'
 
 type Handler = (ctx: JobContext, ...args: readonly unknown[]) => unknown
@@ -19,19 +20,41 @@ export function handlerWithin(
   middleware: readonly Middleware[],
   isSurrounded: (functionName: string) => boolean,
 ): (run: SurroundedRun) => Handler {
-  const layers = middleware.flatMap(({ run }) => run ?? [])
-  if (layers.length === 0) return ({ task }) => task.handler
-  return ({ record, task }) => {
-    if (!isSurrounded(task.name)) return task.handler
-    return (ctx, ...args) => {
-      const call = () => {
-        // The job may have been interrupted while a middleware held it: its run counts no longer.
-        ctx.signal.throwIfAborted()
-        return task.handler(ctx, ...args)
-      }
-      return callWithin(layers, withMetadata(ctx, task.name, record), call, `job ${ctx.jobId} of '${task.name}'`)
-    }
+  const layersNow = activeLayers(middleware, 'run')
+  return (run) => {
+    const { task } = run
+    const layers = layersNow()
+    if (layers.length === 0 || !isSurrounded(task.name)) return task.handler
+    return (ctx, ...args) => callSurrounded(layers, run, ctx, () => task.handler(ctx, ...args))
   }
+}
+
+/**
+ * Calls a whole try within the middleware: the binding of its arguments, hooks and the check of its result included. System
+ * tasks are surrounded, too.
+ */
+export function tryWithin(
+  middleware: readonly Middleware[],
+): (run: SurroundedRun, ctx: JobContext, call: () => unknown) => unknown {
+  const layersNow = activeLayers(middleware, 'run')
+  return (run, ctx, call) => {
+    const layers = layersNow()
+    return layers.length === 0 ? call() : callSurrounded(layers, run, ctx, call)
+  }
+}
+
+function callSurrounded(
+  layers: readonly NonNullable<Middleware['run']>[],
+  { record, task }: SurroundedRun,
+  ctx: JobContext,
+  call: () => unknown,
+): Promise<unknown> {
+  const core = () => {
+    // The job may have been interrupted while a middleware held it: its run counts no longer.
+    ctx.signal.throwIfAborted()
+    return call()
+  }
+  return callWithin(layers, withMetadata(ctx, task.name, record), core, `job ${ctx.jobId} of '${task.name}'`)
 }
 
 /** The handler gets the very same object. No entries of it: they are no state that a chunk or a sandbox shares. */
@@ -44,7 +67,7 @@ function withMetadata(ctx: JobContext, functionName: string, { mark }: Pick<JobR
 }
 
 /** Anybody may write a payload: what is no map is no metadata. */
-function metadataIn(mark: JobRecord['mark']): Readonly<Record<string, unknown>> {
+export function metadataIn(mark: JobRecord['mark']): Readonly<Record<string, unknown>> {
   const metadata = mark?.['metadata']
   const isMap = Object.prototype.toString.call(metadata) === '[object Object]'
   return isMap ? (metadata as Readonly<Record<string, unknown>>) : {}

@@ -38,7 +38,6 @@ export function spanJobs(spread: Spread<JobRecords>): JobRecords {
     dropCounters: async (jobIds) => sumOf(await spread.groups(jobIds, itself, (part, own) => part.dropCounters(own))),
     staleAborts: (queueNames) => spread.concat((part) => part.staleAborts(queueNames)),
     dropAborts: async (jobIds) => sumOf(await spread.groups(jobIds, itself, (part, own) => part.dropAborts(own))),
-    writeTrace: (jobId, carrier) => spread.of(jobId).writeTrace(jobId, carrier),
     readTrace: (jobId) => spread.of(jobId).readTrace(jobId),
     recordError: (jobId, error, ttlMs) => spread.of(jobId).recordError(jobId, error, ttlMs),
     lastErrors: (jobIds) => spread.aligned(jobIds, itself, (part, own) => part.lastErrors(own)),

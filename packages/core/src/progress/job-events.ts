@@ -32,12 +32,13 @@ export interface JobEventOptions {
   signal?: AbortSignal
 }
 
-/** Entries of a job's log as they come, until the job has ended or `signal` fires. */
-export async function* jobEvents(
+/** Entries of a job's log as they come, until the job has ended or `signal` fires. `unpack` reads the pieces of its result. */
+export async function* jobEvents<Emitted>(
   link: Link,
   { jobId, queueName }: { jobId: string; queueName: string },
   { after, from, signal }: JobEventOptions,
-): AsyncGenerator<JobLogEntry, void, undefined> {
+  unpack: (value: unknown) => unknown,
+): AsyncGenerator<JobLogEntry<Emitted>, void, undefined> {
   let wake = () => {}
   const onAbort = () => wake()
   signal?.addEventListener('abort', onAbort)
@@ -54,7 +55,7 @@ export async function* jobEvents(
       const entries = await readJobLog(link, jobId, { after: last })
       for (const entry of entries) {
         last = entry.id
-        yield entry
+        yield (entry.kind === 'chunk' ? { ...entry, value: await unpack(entry.value) } : entry) as JobLogEntry<Emitted>
         if (entry.kind === 'end') return
       }
       if (entries.length > 0) continue

@@ -4,14 +4,14 @@ import type { LogLevel } from '../logging/logger.ts'
 export type RecordedLevel = Extract<LogLevel, 'info' | 'warn' | 'error' | 'fatal'>
 
 /** An entry of a job's log, as it is written. */
-export type JobLogLine =
+export type JobLogLine<Emitted = unknown> =
   | { kind: 'log'; level: RecordedLevel; message: string; fields?: object }
   | { kind: 'progress'; fraction: number; message?: string }
-  | { kind: 'chunk'; value: unknown }
+  | { kind: 'chunk'; value: Emitted }
   | { kind: 'end'; outcome: 'complete' | 'failed' | 'aborted' }
 
 /** One line, one step of progress, one piece of the result, or the end of a job. */
-export type JobLogEntry = JobLogLine & {
+export type JobLogEntry<Emitted = unknown> = JobLogLine<Emitted> & {
   /** Id of the entry. */
   id: string
   /** Unix ms of Redis. */

@@ -1,7 +1,7 @@
 import { EncodeError, OptionsError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import { maskSecrets } from '../logging/secrets.ts'
-import { MAX_LOG_BYTES } from '../redis/job-logs.ts'
+import { MAX_LOG_BYTES, MAX_LOG_TTL_MS } from '../redis/job-logs.ts'
 import type { JobLogStreams } from '../redis/job-logs.ts'
 import type { JobLogLine } from './job-log.ts'
 
@@ -18,11 +18,19 @@ const MAX_CHUNK_BYTES = 4_194_304
 /** Bound on the bytes of an entry without its value. */
 const FRAME_BYTES = 256
 const REPEAT_MS = 60_000
+/** Time for which the log of a job that has ended is kept at least, in ms: its readers have to hear of its end. */
+const MIN_TTL_MS = 60_000
 
 /** The try that logs. */
 export interface LoggingTry {
   jobId: string
   jobTry: number
+}
+
+/** The entries of a job that wait, and the time for which its log is kept after them. */
+interface Waiting {
+  entries: (JobLogLine & { atMs: number; jobTry: number })[]
+  ttlMs: number
 }
 
 /**
@@ -36,7 +44,7 @@ export class JobLogs {
   readonly #now: () => number
   /** Jobs at work that have logged. */
   readonly #logging = new Set<string>()
-  #waiting = new Map<string, (JobLogLine & { atMs: number; jobTry: number })[]>()
+  #waiting = new Map<string, Waiting>()
   /** Entries, other than pieces, that are not written. */
   #size = 0
   /** Entries among them that wait for the next write. */
@@ -64,13 +72,11 @@ export class JobLogs {
 
   /** Adds an entry. Of several steps of progress that wait, the last one counts. */
   add({ jobId, jobTry }: LoggingTry, line: JobLogLine): void {
-    this.#logging.add(jobId)
-    const waiting = this.#waiting.get(jobId) ?? []
-    if (waiting.length === 0) this.#waiting.set(jobId, waiting)
+    const { entries } = this.#waitingOf(jobId)
     const entry = { ...line, atMs: this.#now(), jobTry }
-    if (line.kind === 'progress' && waiting.at(-1)?.kind === 'progress') waiting[waiting.length - 1] = entry
+    if (line.kind === 'progress' && entries.at(-1)?.kind === 'progress') entries[entries.length - 1] = entry
     else if (this.#size < MAX_WAITING || line.kind === 'end') {
-      waiting.push(entry)
+      entries.push(entry)
       this.#size++
       this.#newSize++
     }
@@ -88,11 +94,13 @@ export class JobLogs {
       throw new OptionsError(`ctx.emit: ${MAX_CHUNK_BYTES} bytes wait to be written; await each call`)
     this.#chunkBytes += bytes
     this.#newBytes += bytes
-    this.#logging.add(jobId)
-    const waiting = this.#waiting.get(jobId) ?? []
-    if (waiting.length === 0) this.#waiting.set(jobId, waiting)
     // As it is now: the handler may change the object.
-    waiting.push({ kind: 'chunk', value: JSON.parse(JSON.stringify(value ?? null)), atMs: this.#now(), jobTry })
+    this.#waitingOf(jobId).entries.push({
+      kind: 'chunk',
+      value: JSON.parse(JSON.stringify(value ?? null)),
+      atMs: this.#now(),
+      jobTry,
+    })
     if (!this.#isSoon) {
       this.#isSoon = true
       clearTimeout(this.#timer)
@@ -101,11 +109,24 @@ export class JobLogs {
     return this.#chunkBytes > HIGH_WATER_BYTES ? this.flush() : Promise.resolve()
   }
 
-  /** Ends the log of a try; a job that is over says so to its readers. */
-  ended(job: LoggingTry, outcome: 'complete' | 'failed' | 'aborted' | undefined): void {
+  /**
+   * Ends the log of a try. A job that is over says so to its readers, and its log is kept as long as what is left of it, its
+   * result or its dead letter: `keepMs`, from one minute to seven days.
+   */
+  ended(job: LoggingTry, end?: { outcome: 'complete' | 'failed' | 'aborted'; keepMs: number }): void {
     if (!this.#logging.has(job.jobId)) return
-    if (outcome !== undefined) this.add(job, { kind: 'end', outcome })
+    if (end) {
+      this.add(job, { kind: 'end', outcome: end.outcome })
+      this.#waitingOf(job.jobId).ttlMs = Math.min(Math.max(end.keepMs, MIN_TTL_MS), MAX_LOG_TTL_MS)
+    }
     this.#logging.delete(job.jobId)
+  }
+
+  #waitingOf(jobId: string): Waiting {
+    this.#logging.add(jobId)
+    const waiting = this.#waiting.get(jobId) ?? { entries: [], ttlMs: MAX_LOG_TTL_MS }
+    if (waiting.entries.length === 0) this.#waiting.set(jobId, waiting)
+    return waiting
   }
 
   /** Writes what waits, in order. Never rejects. */
@@ -129,13 +150,14 @@ export class JobLogs {
     return this.#writing
   }
 
-  async #write(waiting: ReadonlyMap<string, readonly JobLogLine[]>): Promise<void> {
-    for (const [jobId, entries] of waiting) {
+  async #write(waiting: ReadonlyMap<string, Waiting>): Promise<void> {
+    for (const [jobId, { entries, ttlMs }] of waiting) {
       try {
         await this.#streams.append(
           jobId,
           // A piece of a result is data, and goes as it is.
           entries.map((entry) => (entry.kind === 'chunk' ? JSON.stringify(entry) : maskSecrets(JSON.stringify(entry)))),
+          ttlMs,
         )
       } catch (error) {
         const now = performance.now()

@@ -42,29 +42,36 @@ export class EnqueueBatcher {
 
   readonly #flush = (): void => {
     if (this.#waiting.length === 0) return
-    this.#send(this.#waiting, false)
+    void this.#send(this.#waiting, false)
     this.#waiting = []
     this.#bytes = 0
   }
 
-  #send(batch: Waiting[], resent: boolean): void {
+  /** Sends a batch until each of it has its answer. Never rejects. */
+  #send(batch: readonly Waiting[], resent: boolean): Promise<void> {
     this.#underWay++
     const calls = batch.map((entry) => entry.call)
-    this.#broker.enqueue(calls, { timeoutMs: this.#timeoutMs, resent }).then(
+    return this.#broker.enqueue(calls, { timeoutMs: this.#timeoutMs, resent }).then(
       (queued) => {
         this.#underWay--
         for (const [i, entry] of batch.entries()) entry.resolve(queued[i] === true)
       },
       (error: unknown) => {
         this.#underWay--
-        // A script has no rollback: jobs before the bad one (its queue is no sorted set, say) are stored. One by one each
-        // gets its own answer, and those that are stored already know their own payload again.
-        if (batch.length > 1 && !(error instanceof RedisUnavailableError)) {
-          for (const entry of batch) this.#send([entry], true)
-        } else {
-          for (const entry of batch) entry.reject(error)
-        }
+        if (batch.length > 1 && !(error instanceof RedisUnavailableError)) return this.#sendHalves(batch)
+        for (const entry of batch) entry.reject(error)
+        return undefined
       },
     )
+  }
+
+  /**
+   * A script has no rollback: jobs before the bad one (its queue is no sorted set, say) are stored, and those know their own
+   * payload again. Halves, one after the other, find the bad ones in few calls, and hold up nobody else's.
+   */
+  async #sendHalves(batch: readonly Waiting[]): Promise<void> {
+    const middle = Math.ceil(batch.length / 2)
+    await this.#send(batch.slice(0, middle), true)
+    await this.#send(batch.slice(middle), true)
   }
 }

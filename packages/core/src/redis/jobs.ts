@@ -1,4 +1,3 @@
-import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { ObservedJob } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
@@ -334,17 +333,11 @@ export class JobRecords {
     return dropped
   }
 
-  /** Keeps a producer's trace context for the run; the first of several producers of one id counts. */
-  async writeTrace(jobId: string, carrier: Record<string, string>): Promise<void> {
-    await this.#calls.pipeline([
-      ['set', this.#keys.trace(jobId), JSON.stringify(carrier), 'PX', EXPIRES_EXTRA_MS, 'NX'],
-    ])
-  }
-
-  /** The trace context of a job's producer; empty when none was kept. */
+  /** The trace context that a Python producer left beside its job; empty where there is none. */
   async readTrace(jobId: string): Promise<Record<string, string>> {
     const [value] = (await this.#calls.pipeline([['get', this.#keys.trace(jobId)]])) as [string | null]
-    return value === null ? {} : (JSON.parse(value) as Record<string, string>)
+    const carrier: unknown = value === null ? undefined : JSON.parse(value)
+    return typeof carrier === 'object' && carrier !== null ? (carrier as Record<string, string>) : {}
   }
 
   /** Keeps the error of a try that another one follows, for those who ask why the job waits. */

@@ -1,14 +1,15 @@
 import type { QueueRecords } from './queues.ts'
 
-/** Time after which a queue is noted again, in ms. */
+/** Time after which queues are noted again, in ms. */
 const AGAIN_MS = 3_600_000
-/** Queues that one producer remembers to have noted. */
-const MAX_QUEUES = 1_000
+/** Queues that one producer notes in that time: Redis remembers no more of them. */
+const MAX_QUEUES = 10_000
 
 /** Notes the queues that a producer uses, each once an hour, so that operators see a new queue at once. */
 export class QueueNotes {
   readonly #queues: Pick<QueueRecords, 'note'>
-  readonly #nextMs = new Map<string, number>()
+  readonly #noted = new Set<string>()
+  #anewMs = -Infinity
 
   constructor(queues: Pick<QueueRecords, 'note'>) {
     this.#queues = queues
@@ -17,10 +18,13 @@ export class QueueNotes {
   /** Notes a queue behind the caller, who does not wait: no job depends on it. */
   note(queueName: string): void {
     const nowMs = performance.now()
-    if (nowMs < (this.#nextMs.get(queueName) ?? 0)) return
-    if (this.#nextMs.size >= MAX_QUEUES) this.#nextMs.clear()
-    this.#nextMs.set(queueName, nowMs + AGAIN_MS)
-    // After a failure, a look at the database finds the queue.
+    if (nowMs >= this.#anewMs) {
+      this.#noted.clear()
+      this.#anewMs = nowMs + AGAIN_MS
+    }
+    // Of more queues, each would be noted at each enqueue: a look at the database finds them.
+    if (this.#noted.has(queueName) || this.#noted.size >= MAX_QUEUES) return
+    this.#noted.add(queueName)
     void this.#queues.note(queueName).catch(() => {})
   }
 }

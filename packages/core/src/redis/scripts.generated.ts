@@ -19,7 +19,7 @@
 // handOff: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // limitAdmit: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
 // limitFill: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
-// log: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2]
+// log: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] KEYS[1] KEYS[2]
 // move: ARGV[1] ARGV[2] ARGV[3..] KEYS[1] KEYS[2] KEYS[3] KEYS[4..]
 // page: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2]
 // putBack: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12..] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7]
@@ -1140,7 +1140,7 @@ if ARGV[7] == '1' then
   end
 end
 local total = last and bytes_at(last) or 0
-for i = 8, #ARGV do
+for i = 9, #ARGV do
   total = total + #ARGV[i]
   redis.call('XADD', stream, '*', 'j', ARGV[i], 'b', string.format('%.0f', total), 'n', ARGV[6])
 end
@@ -1157,7 +1157,7 @@ while true do
 end
 redis.pcall('PUBLISH', ARGV[5], '')
 local length = not last and redis.pcall('LPUSH', index, ARGV[4])
-redis.pcall('PEXPIRE', index, ARGV[2])
+redis.pcall('PEXPIRE', index, ARGV[8])
 if type(length) == 'number' and length > tonumber(ARGV[3]) then return { redis.call('RPOP', index) } end
 return {}`,
   move: `for i = 1, 3 do redis.call('ZCARD', KEYS[i]) end
@@ -1951,7 +1951,7 @@ export const luaShas = {
   handOff: '6cf178209b4b1f034e5f6e9cb526e483764a2000',
   limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
   limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
-  log: '15fdc46831cd44c9a006d1161c5a1d3815819a31',
+  log: 'cae731e9b900481019c6e5fde3207be94c1845fe',
   move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',
   putBack: '290ddd808206bc523c79f3008ff789b73149059f',

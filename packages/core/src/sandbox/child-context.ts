@@ -1,11 +1,13 @@
 import { inspect } from 'node:util'
 import { packError, problemOf } from './crossing.ts'
 import type { Forwarded, ForwardedLevel, FromSandbox, SandboxedJob } from './messages.ts'
+import type { Pieces } from './pieces.ts'
 
 /** Levels that cross whatever the worker's logger shows: what a job logs may be recorded. */
 const ALWAYS: ReadonlySet<string> = new Set(['info', 'warn', 'error', 'fatal'])
 
 interface Wanted {
+  pieces: Pick<Pieces, 'emit'>
   forwarded: readonly Forwarded[]
   levels: readonly ForwardedLevel[]
 }
@@ -18,23 +20,24 @@ export class Contexts {
     this.#post = post
   }
 
-  make(run: number, job: SandboxedJob, signal: AbortSignal, extra: object, { forwarded, levels }: Wanted): object {
+  make(run: number, job: SandboxedJob, signal: AbortSignal, extra: object, wanted: Wanted): object {
+    const { forwarded, levels, pieces } = wanted
     const { enqueueTimeMs, ...fields } = job
-    const calls = forwarded.map((method) => [
-      method,
-      (...args: readonly unknown[]) => {
+    const calls = {
+      progress: (...args: readonly unknown[]) => {
         const problem = problemOf(args)
-        if (problem !== undefined) throw new TypeError(`ctx.${method}() got what does not cross: ${problem}`)
-        this.#post({ type: 'call', run, method, args })
+        if (problem !== undefined) throw new TypeError(`ctx.progress() got what does not cross: ${problem}`)
+        this.#post({ type: 'call', run, method: 'progress', args })
       },
-    ])
+      emit: (value: unknown) => pieces.emit(value),
+    }
     return {
       ...extra,
       ...fields,
       enqueueTime: new Date(enqueueTimeMs),
       signal,
       log: this.#log(run, [], new Set(levels)),
-      ...(Object.fromEntries(calls) as object),
+      ...Object.fromEntries(forwarded.map((method) => [method, calls[method]])),
     }
   }
 

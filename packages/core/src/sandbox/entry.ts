@@ -4,6 +4,7 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 import { Contexts } from './child-context.ts'
 import { packError, problemOf, unpackError } from './crossing.ts'
 import type { FromSandbox, ToSandbox } from './messages.ts'
+import { Pieces } from './pieces.ts'
 
 const MIB = 1024 ** 2
 const MEMORY_WATCH_MS = 250
@@ -17,7 +18,7 @@ interface Loaded {
 
 let loaded: Loaded | undefined
 const contexts = new Contexts(post)
-let current: { run: number; controller: AbortController } | undefined
+let current: { run: number; controller: AbortController; pieces: Pieces } | undefined
 
 function post(message: FromSandbox): void {
   if (parentPort) parentPort.postMessage(message)
@@ -58,10 +59,14 @@ async function load({ export: name, memoryMb, module }: Extract<ToSandbox, { typ
 
 async function run({ run, job, args, forwarded, levels }: Extract<ToSandbox, { type: 'run' }>): Promise<void> {
   const controller = new AbortController()
-  current = { run, controller }
+  const pieces = new Pieces((piece, value) => post({ type: 'emit', run, piece, value }))
+  current = { run, controller, pieces }
   try {
     const { extra, handler } = loaded!
-    const value = await handler(contexts.make(run, job, controller.signal, extra, { forwarded, levels }), ...args)
+    const value = await handler(
+      contexts.make(run, job, controller.signal, extra, { forwarded, levels, pieces }),
+      ...args,
+    )
     const problem = problemOf(value)
     post(problem === undefined ? { type: 'returned', run, value } : { type: 'unfit', run, problem })
   } catch (error) {
@@ -82,7 +87,9 @@ function hear(message: ToSandbox): void {
   if (message.type === 'load') void load(message)
   else if (message.type === 'run') void run(message)
   else if (message.type === 'stop') void stop()
-  else if (message.run === current?.run) current.controller.abort(unpackError(message.reason))
+  else if (message.run !== current?.run) return
+  else if (message.type === 'abort') current.controller.abort(unpackError(message.reason))
+  else current.pieces.answered(message.piece, message.error && unpackError(message.error))
 }
 
 /** Memory outside of V8's heap, buffers above all, which no limit of a thread counts. */

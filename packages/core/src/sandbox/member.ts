@@ -7,7 +7,7 @@ import type { HostEnd } from './ends.ts'
 import { startHost } from './host.ts'
 import type { Host } from './host.ts'
 import { FORWARDED, LOG_LEVELS } from './messages.ts'
-import type { FromSandbox } from './messages.ts'
+import type { FromSandbox, PackedError } from './messages.ts'
 import type { Sandbox } from './sandbox.ts'
 
 /** Time in which a module has to load, and its `onStart` to end, in ms. */
@@ -173,9 +173,22 @@ export class Member {
         })
       case 'threw':
         return this.#settle(() => run.reject(asThrown(unpackError(message.error))))
+      case 'emit':
+        return void this.#emit(run, message)
       default:
         return forward(run, message)
     }
+  }
+
+  /** Emits a piece for the job, and answers when it is taken: its handler is no faster than Redis. */
+  async #emit(run: Run, { piece, value }: Extract<FromSandbox, { type: 'emit' }>): Promise<void> {
+    let error: PackedError | undefined
+    try {
+      await run.ctx.emit(value)
+    } catch (refusal) {
+      error = packError(refusal)
+    }
+    if (this.#run === run) this.#host.send({ type: 'emitted', run: run.id, piece, error })
   }
 
   #settle(how: () => void): void {
@@ -212,9 +225,8 @@ function asThrown(
 function forward({ ctx, log }: Run, message: Extract<FromSandbox, { type: 'call' | 'log' }>): void {
   try {
     if (message.type === 'log') return write(log, message)
-    const methods = ctx as unknown as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>
-    const called = methods[message.method]?.(...message.args)
-    if (called instanceof Promise) called.catch(() => {})
+    const methods = ctx as unknown as Record<string, ((...args: readonly unknown[]) => void) | undefined>
+    methods[message.method]?.(...message.args)
   } catch (error) {
     const call = message.type === 'log' ? `log.${message.level}` : message.method
     log.warn({ err: error }, `a call of ctx.${call}() in a sandbox failed: ${(error as Error).message}`)

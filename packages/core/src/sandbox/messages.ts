@@ -18,7 +18,7 @@ export interface SandboxedJob {
   kwargs: Readonly<Record<string, unknown>>
 }
 
-/** Methods of a context whose calls cross to the worker, where it has them. */
+/** Methods of a context whose calls cross to the worker, where it has them. Calls of `emit` are answered. */
 export const FORWARDED = ['progress', 'emit'] as const
 export type Forwarded = (typeof FORWARDED)[number]
 
@@ -36,6 +36,8 @@ export type ToSandbox =
       levels: readonly ForwardedLevel[]
     }
   | { type: 'abort'; run: number; reason: PackedError }
+  /** The worker has taken the piece of a result, or refused it. */
+  | { type: 'emitted'; run: number; piece: number; error: PackedError | undefined }
   | { type: 'stop' }
 
 export type FromSandbox =
@@ -44,7 +46,8 @@ export type FromSandbox =
   | { type: 'returned'; run: number; value: unknown }
   | { type: 'unfit'; run: number; problem: string }
   | { type: 'threw'; run: number; error: PackedError }
-  | { type: 'call'; run: number; method: Forwarded; args: readonly unknown[] }
+  | { type: 'call'; run: number; method: 'progress'; args: readonly unknown[] }
+  | { type: 'emit'; run: number; piece: number; value: unknown }
   | { type: 'log'; run: number; level: ForwardedLevel; bindings: readonly object[]; args: readonly unknown[] }
   /** An error that nobody caught; the sandbox ends. */
   | { type: 'crashed'; error: PackedError }

@@ -4,7 +4,7 @@ import { isAbsolute } from 'node:path'
 import { count, timer } from '../options/check.ts'
 import * as z from '../options/zod.ts'
 import type { JobContext } from '../tasks/context.ts'
-import type { AnyContract, CallOf } from '../tasks/contract.ts'
+import type { AnyContract, CallOf, EmitsOf } from '../tasks/contract.ts'
 
 /** The module that runs the jobs of a task, and the threads or processes it runs in. */
 export interface SandboxOptions {
@@ -73,18 +73,21 @@ export function resolveSandbox(options: SandboxOptions): Sandbox {
  * View of a handler in a sandbox of its job. `Extra` is what `onStart` of its module returns.
  * After `signal` and `abortGraceMs` the code is ended; lines of `log` cross to the worker.
  */
-export type SandboxContext<Extra extends object = Record<never, never>> = Extra &
+export type SandboxContext<Extra extends object = Record<never, never>, Emits = unknown> = Extra &
   Pick<
     JobContext,
     'jobId' | 'jobTry' | 'enqueueTime' | 'score' | 'queueName' | 'kwargs' | 'signal' | 'log' | 'progress'
   > & {
-    /** Hands a value to whoever follows the job, where its worker can: it crosses, and is not waited for. */
-    emit?(value: unknown): void
+    /**
+     * Hands out a piece of the result, as `ctx.emit` of any handler, where the worker can. Await it: it crosses to the worker,
+     * and resolves once that has taken it.
+     */
+    emit?(value: Emits): Promise<void>
   }
 
 /** The type of a handler in a sandbox, by the contract it implements: `export default … satisfies SandboxHandler<typeof resize>`. */
 export type SandboxHandler<C extends AnyContract, Extra extends object = Record<never, never>> = (
-  ctx: SandboxContext<Extra>,
+  ctx: SandboxContext<Extra, EmitsOf<C>>,
   ...args: CallOf<C>['args']
 ) => CallOf<C>['given'] | Promise<CallOf<C>['given']>
 

@@ -18,6 +18,7 @@ interface Parts {
   name: string
   params?: Schema | undefined
   returns?: Schema | undefined
+  emits?: Schema | undefined
   codec?: Contract['codec'] | undefined
   /** True for a function that Python runs, where nothing parses a call again. */
   isPython?: boolean
@@ -33,11 +34,15 @@ interface Call {
 }
 
 /** The two sides of a call: what a producer packs and unpacks, and what a worker binds. @internal */
-export function contractOf(context: string, { name, params, returns, codec, isPython = false }: Parts): Contract {
+export function contractOf(
+  context: string,
+  { name, params, returns, emits, codec, isPython = false }: Parts,
+): Contract {
   const shared = {
     name,
     ...(codec === undefined ? {} : { codec }),
     ...(returns === undefined ? {} : resultOf(name, returns)),
+    ...(emits === undefined ? {} : emittedOf(name, emits)),
   }
   if (!params) {
     const pack = (input: unknown) => packArray(name, input)
@@ -142,22 +147,44 @@ function packArray(name: string, input: unknown): PackedCall {
 
 /** The two sides of a result: what a worker stores, and what a producer reads. */
 function resultOf(name: string, returns: Schema): Required<Pick<Contract, 'returns' | 'unpack' | 'packResult'>> {
-  const arrival = resultArrivalOf(returns)
-  const wrong = (issues: string) => new ResultError(`${name}() returned what its \`returns\` does not take: ${issues}`)
-  const unfit = (issues: string) => new ResultError(`the result of ${name}() does not fit its \`returns\`: ${issues}`)
+  const sides = sidesOf(returns, 'the result', {
+    wrong: (issues) => `${name}() returned what its \`returns\` does not take: ${issues}`,
+    unfit: (issues) => `the result of ${name}() does not fit its \`returns\`: ${issues}`,
+  })
+  return { returns, packResult: sides.pack, unpack: sides.unpack }
+}
+
+/** The two sides of a piece of a result, which JSON writes. */
+function emittedOf(name: string, emits: Schema): Required<Pick<Contract, 'emits' | 'unpackEmitted' | 'packEmitted'>> {
+  const sides = sidesOf(emits, 'the piece', {
+    wrong: (issues) => `${name}() emitted what its \`emits\` does not take: ${issues}`,
+    unfit: (issues) => `a piece of the result of ${name}() does not fit its \`emits\`: ${issues}`,
+  })
+  return { emits, packEmitted: (value) => sides.pack(value, 'json'), unpackEmitted: sides.unpack }
+}
+
+interface Sides {
+  pack(value: unknown, codec: CodecName): unknown
+  unpack(value: unknown): unknown
+}
+
+function sidesOf(schema: Schema, whole: string, texts: Record<'wrong' | 'unfit', (issues: string) => string>): Sides {
+  const arrival = resultArrivalOf(schema)
+  const wrong = (issues: string) => new ResultError(texts.wrong(issues))
+  const unfit = (issues: string) => new ResultError(texts.unfit(issues))
+  const fit = { schema, whole }
   return {
-    returns,
     // Sent as the handler gave it, once it fits: the producer parses it again, and a transform must not run twice.
-    packResult(result, codec) {
-      const cleaned = arrival ? clean(arrival, result, codec, wrong) : result
-      return whenFit(returns, cleaned, () => (arrival ? arrival.toWire(cleaned, codec) : cleaned), wrong)
+    pack(value, codec) {
+      const cleaned = arrival ? clean(arrival, value, codec, wrong) : value
+      return whenFit(fit, cleaned, () => (arrival ? arrival.toWire(cleaned, codec) : cleaned), wrong)
     },
-    unpack: (result) => whenFit(returns, arrival ? arrival.restore(result) : result, (output) => output, unfit),
+    unpack: (value) => whenFit(fit, arrival ? arrival.restore(value) : value, (output) => output, unfit),
   }
 }
 
 function whenFit(
-  schema: Schema,
+  { schema, whole }: { schema: Schema; whole: string },
   value: unknown,
   give: (output: unknown) => unknown,
   refuse: (issues: string) => Error,
@@ -165,7 +192,7 @@ function whenFit(
   const { payload, pending } = check(schema, value)
   const finish = ({ issues, value: output }: Check['payload']) => {
     if (issues.length === 0) return give(output)
-    throw refuse(issuesText(schema, issues, 'the result'))
+    throw refuse(issuesText(schema, issues, whole))
   }
   return pending ? pending.then(finish) : finish(payload)
 }

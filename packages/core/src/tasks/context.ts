@@ -2,8 +2,11 @@ import type { Client } from '../client/client.ts'
 import type { FlowScope } from '../flows/scope.ts'
 import type { Logger } from '../logging/logger.ts'
 
-/** A handler's view of its job; arq's `ctx`. `Extra` is what `onStartup` and the `ctx` option put there. */
-export type JobContext<Extra extends object = Record<never, never>> = Extra & {
+/**
+ * A handler's view of its job; arq's `ctx`. `Extra` is what `onStartup` and the `ctx` option put there, `Emits` what `emits`
+ * of its task takes.
+ */
+export type JobContext<Extra extends object = Record<never, never>, Emits = unknown> = Extra & {
   /** The job's id, as in arq's `ctx['job_id']`. */
   readonly jobId: string
   /** The try, from 1. */
@@ -32,9 +35,10 @@ export type JobContext<Extra extends object = Record<never, never>> = Extra & {
    * bytes. Pieces are written together, 20 ms after the first, in order and each once. Await it: where 32 KiB wait, it
    * resolves once they are written.
    *
-   * @throws EncodeError for what JSON cannot write or what is too large; OptionsError on a worker with `recorder: false`.
+   * @throws ResultError for what does not fit the `emits` of the task; EncodeError for what JSON cannot write or what is
+   *   too large; OptionsError where 4 MiB wait, as nobody awaits them, and on a worker with `recorder: false`.
    */
-  emit(value: unknown): Promise<void>
+  emit(value: Emits): Promise<void>
   /** Enqueues further jobs over the worker's connection. */
   readonly client: Client
 }

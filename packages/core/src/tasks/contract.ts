@@ -5,6 +5,8 @@ declare const inputType: unique symbol
 declare const resultType: unique symbol
 declare const needsType: unique symbol
 declare const handlerType: unique symbol
+declare const emitsType: unique symbol
+declare const emitterType: unique symbol
 
 /** A call as it goes to the wire. */
 export interface PackedCall {
@@ -13,7 +15,7 @@ export interface PackedCall {
 }
 
 /** A function by its name on the wire, and the types it takes and gives: all that a producer needs of a task. */
-export interface TaskContract<Input = unknown, Result = unknown> {
+export interface TaskContract<Input = unknown, Result = unknown, Emitted = unknown> {
   /** The function's name on the wire. */
   readonly name: string
   /** The codec its calls are written in; the client's where it names none. */
@@ -26,9 +28,12 @@ export interface TaskContract<Input = unknown, Result = unknown> {
   readonly isPython?: boolean
   /** The result as `returns` gives it. Without `returns`, the result as it came. @throws ResultError */
   readonly unpack?: (result: unknown) => unknown
+  /** @internal A piece of the result as `emits` gives it; without `emits` it is as it came. @throws ResultError */
+  readonly unpackEmitted?: (value: unknown) => unknown
   /** Types only. */
   readonly [inputType]?: (input: Input) => void
   readonly [resultType]?: Result
+  readonly [emitsType]?: Emitted
 }
 
 /** Any contract, for lists of them. A task is one. */
@@ -45,13 +50,18 @@ export type InputOf<T> = T extends { readonly [inputType]?: (input: infer Input)
 /** The result `job.result()` gives for a task. */
 export type ResultOf<T> = T extends TaskContract<never, infer Result> ? Result : never
 
+/** The pieces that `job.events()` gives for a task. */
+export type EmittedOf<T> = T extends { readonly [emitsType]?: infer Emitted } ? Emitted : unknown
+
 /** A contract that `implement` makes a task of. Made by `defineContract`. */
 export interface Contract<
   Input = unknown,
   Result = unknown,
   Args extends readonly unknown[] = readonly unknown[],
   Given = unknown,
-> extends TaskContract<Input, Result> {
+  Emitted = unknown,
+  Emits = unknown,
+> extends TaskContract<Input, Result, Emitted> {
   /** @internal Schema of the parameters. */
   readonly params?: Schema
   /** @internal Schema of the result. */
@@ -63,7 +73,12 @@ export interface Contract<
   ) => readonly unknown[] | Promise<readonly unknown[]>
   /** @internal The result in the form that `codec` writes. @throws ResultError */
   readonly packResult?: (result: unknown, codec: CodecName) => unknown
+  /** @internal Schema of the pieces of the result. */
+  readonly emits?: Schema
+  /** @internal A piece of the result in the form that JSON writes. @throws ResultError */
+  readonly packEmitted?: (value: unknown) => unknown
   readonly [handlerType]?: (...args: Args) => Given
+  readonly [emitterType]?: (value: Emits) => void
 }
 
 /** The arguments of a contract's handler after `ctx`, and what it returns. */
@@ -76,6 +91,9 @@ export interface HandlerCall<Args extends readonly unknown[] = readonly unknown[
 export type CallOf<C> = C extends { readonly [handlerType]?: (...args: infer Args) => infer Given }
   ? HandlerCall<Args, Given>
   : HandlerCall
+
+/** The values that the handler of a contract hands to `ctx.emit`. */
+export type EmitsOf<C> = C extends { readonly [emitterType]?: (value: infer Emits) => void } ? Emits : unknown
 
 /**
  * A result as the wire gives it where no schema says more: `undefined` arrives as null and is left out of objects, a Map

@@ -27,11 +27,24 @@ type ArgsBy<Params extends Schema> = Schema extends Params ? readonly unknown[] 
  *
  * @throws OptionsError
  */
-export function defineContract<Params extends Schema = Schema, Returns extends Schema = Schema>(definition: {
+export function defineContract<
+  Params extends Schema = Schema,
+  Returns extends Schema = Schema,
+  Emits extends Schema = Schema,
+>(definition: {
   name: string
   params?: Params
   returns?: Returns
-}): Contract<InputBy<Params>, SchemaOutput<Returns>, ArgsBy<Params>, SchemaInput<Returns>> {
+  /** Schema of the pieces of the result that the handler emits. */
+  emits?: Emits
+}): Contract<
+  InputBy<Params>,
+  SchemaOutput<Returns>,
+  ArgsBy<Params>,
+  SchemaInput<Returns>,
+  SchemaOutput<Emits>,
+  SchemaInput<Emits>
+> {
   return made('defineContract', definition) as never
 }
 
@@ -52,12 +65,18 @@ export function defineContract<Params extends Schema = Schema, Returns extends S
  *
  * @throws OptionsError
  */
-export function pythonTask<Params extends Schema = Schema, Returns extends Schema = Schema>(definition: {
+export function pythonTask<
+  Params extends Schema = Schema,
+  Returns extends Schema = Schema,
+  Emits extends Schema = Schema,
+>(definition: {
   name: string
   codec?: CodecName
   params?: Params
   returns?: Returns
-}): TaskContract<InputBy<Params>, SchemaOutput<Returns>> {
+  /** Schema of the pieces of the result that the Python handler writes. */
+  emits?: Emits
+}): TaskContract<InputBy<Params>, SchemaOutput<Returns>, SchemaOutput<Emits>> {
   return { ...made('pythonTask', definition, true), isPython: true } as never
 }
 

@@ -24,6 +24,7 @@ const call = {
   name: z.string().min(1),
   params: schema('Expected a zod 4 object: z.object({ … })'),
   returns: schema('Expected a zod 4 schema'),
+  emits: schema('Expected a zod 4 schema'),
 }
 
 /** @internal */

@@ -32,7 +32,8 @@ export interface TaskOptions {
 }
 
 /** A function workers run, by its name on the wire, whatever it needs of their context. Made by `defineTask`. */
-export interface RunnableTask<Input, Result> extends TaskContract<Input, Result>, Readonly<TaskOptions> {
+export interface RunnableTask<Input, Result, Emitted = unknown>
+  extends TaskContract<Input, Result, Emitted>, Readonly<TaskOptions> {
   /** @internal Limits its jobs start under. */
   readonly limits?: readonly AnyLimit[]
   /** @internal Calls its handler with several jobs. */
@@ -45,6 +46,8 @@ export interface RunnableTask<Input, Result> extends TaskContract<Input, Result>
   readonly handler: (ctx: JobContext, ...args: readonly unknown[]) => unknown
   /** @internal The result in the form that `codec` writes. @throws ResultError */
   readonly packResult?: (result: unknown, codec: CodecName) => unknown
+  /** @internal A piece of the result in the form that JSON writes. @throws ResultError */
+  readonly packEmitted?: (value: unknown) => unknown
   /** The handler's arguments after `ctx`. @throws ArgumentsError */
   bind: (
     args: readonly unknown[],
@@ -53,8 +56,8 @@ export interface RunnableTask<Input, Result> extends TaskContract<Input, Result>
 }
 
 /** A task, and what its handler needs of the worker's context: a worker that lacks it does not compile. */
-export interface Task<Input = unknown, Result = unknown, Extra extends object = Record<never, never>>
-  extends RunnableTask<Input, Result>, Needs<Extra> {}
+export interface Task<Input = unknown, Result = unknown, Extra extends object = Record<never, never>, Emitted = unknown>
+  extends RunnableTask<Input, Result, Emitted>, Needs<Extra> {}
 
 /** Any task, for lists of them; the list does not say what its tasks need. */
 export type AnyTask = RunnableTask<never, unknown>
@@ -91,11 +94,14 @@ export function defineTask<
   Params extends Schema = Schema,
   Extra extends object = Record<never, never>,
   Returns extends Schema = Schema,
+  Emits extends Schema = Schema,
 >(
   definition: TaskOptions & {
     name: string
     params?: Params
     returns?: Returns
+    /** Schema of the pieces of the result that the jobs emit by their own `ctx`. Default: any value. */
+    emits?: Emits
     /** Jobs per call, and the time the first one waits for others. */
     chunk: ChunkOptions
     sandbox?: undefined
@@ -106,7 +112,7 @@ export function defineTask<
     /** Limits its jobs start under, each by its own parameters. Default: none. */
     limits?: readonly Limit<Schema extends Params ? readonly unknown[] : [params: SchemaOutput<Params>]>[]
   },
-): Task<CallBy<Params>, Returned<Returns, Result>, Extra>
+): Task<CallBy<Params>, Returned<Returns, Result>, Extra, SchemaOutput<Emits>>
 /**
  * Defines a task whose jobs run in a thread or process of their own. It has no handler: the module of the sandbox exports
  * `(ctx, params) => result`, and maybe `onStart`, whose result is added to `ctx`, and `onStop`.
@@ -122,11 +128,17 @@ export function defineTask<
  *
  * @throws OptionsError
  */
-export function defineTask<Params extends Schema = Schema, Returns extends Schema = Schema>(
+export function defineTask<
+  Params extends Schema = Schema,
+  Returns extends Schema = Schema,
+  Emits extends Schema = Schema,
+>(
   definition: TaskOptions & {
     name: string
     params?: Params
     returns?: Returns
+    /** Schema of the pieces of the result that the module emits. Default: any value. */
+    emits?: Emits
     /** The module, and its threads or processes. */
     sandbox: SandboxOptions
     handler?: undefined
@@ -134,7 +146,7 @@ export function defineTask<Params extends Schema = Schema, Returns extends Schem
     /** Limits its jobs start under, by their parameters. Default: none. */
     limits?: readonly Limit<Schema extends Params ? readonly unknown[] : [params: SchemaOutput<Params>]>[]
   },
-): Task<CallBy<Params>, SchemaOutput<Returns>>
+): Task<CallBy<Params>, SchemaOutput<Returns>, Record<never, never>, SchemaOutput<Emits>>
 /**
  * Defines a task that takes its positional arguments as they come, unvalidated; keywords are in `ctx.kwargs`.
  * `enqueue` takes the arguments as an array.
@@ -146,18 +158,21 @@ export function defineTask<
   Result extends SchemaInput<Returns>,
   Extra extends object = Record<never, never>,
   Returns extends Schema = Schema,
+  Emits extends Schema = Schema,
 >(
   definition: TaskOptions & {
     name: string
     params?: undefined
     returns?: Returns
+    /** Schema of the pieces of the result that the handler emits. Default: any value. */
+    emits?: Emits
     chunk?: undefined
     sandbox?: undefined
-    handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Result>
+    handler: (ctx: JobContext<Extra, SchemaInput<Emits>>, ...args: Args) => Awaitable<Result>
     /** Limits its jobs start under, by their arguments. Default: none. */
     limits?: readonly Limit<NoInfer<Args>>[]
   },
-): Task<Args, Returned<Returns, Result>, Extra>
+): Task<Args, Returned<Returns, Result>, Extra, SchemaOutput<Emits>>
 /**
  * Defines a task with validated parameters. The order of the schema's keys is Python's positional order; a call may
  * give them by position, by name, or mixed, and one that does not fit fails without a retry. With `returns`, the result
@@ -178,22 +193,25 @@ export function defineTask<
   Result extends SchemaInput<Returns>,
   Extra extends object = Record<never, never>,
   Returns extends Schema = Schema,
+  Emits extends Schema = Schema,
 >(
   definition: TaskOptions & {
     name: string
     params: Params
     returns?: Returns
+    /** Schema of the pieces of the result that the handler emits. Default: any value. */
+    emits?: Emits
     chunk?: undefined
     sandbox?: undefined
-    handler: (ctx: JobContext<Extra>, params: SchemaOutput<Params>) => Awaitable<Result>
+    handler: (ctx: JobContext<Extra, SchemaInput<Emits>>, params: SchemaOutput<Params>) => Awaitable<Result>
     /** Limits its jobs start under, by their parameters. Default: none. */
     limits?: readonly Limit<[params: SchemaOutput<NoInfer<Params>>]>[]
   },
-): Task<SchemaInput<Params>, Returned<Returns, Result>, Extra>
+): Task<SchemaInput<Params>, Returned<Returns, Result>, Extra, SchemaOutput<Emits>>
 export function defineTask(definition: unknown): AnyTask {
   const schema = isSandboxed('defineTask', definition) ? sandboxedTaskSchema : taskSchema
-  const { name, params, returns, ...options } = checkOptions('defineTask', schema, definition)
-  return taskOf(contractOf('defineTask', { name, params, returns }), options as Settings)
+  const { name, params, returns, emits, ...options } = checkOptions('defineTask', schema, definition)
+  return taskOf(contractOf('defineTask', { name, params, returns, emits }), options as Settings)
 }
 
 /**
@@ -201,10 +219,10 @@ export function defineTask(definition: unknown): AnyTask {
  *
  * @throws OptionsError
  */
-export function implement<Input, Result, Args extends readonly unknown[], Given>(
-  contract: Contract<Input, Result, Args, Given>,
+export function implement<Input, Result, Args extends readonly unknown[], Given, Emitted, Emits>(
+  contract: Contract<Input, Result, Args, Given, Emitted, Emits>,
   options: TaskOptions & { sandbox: SandboxOptions; limits?: readonly Limit<NoInfer<Args>>[] },
-): Task<Input, Result>
+): Task<Input, Result, Record<never, never>, Emitted>
 /**
  * Makes a task of a contract, whose handler is called with several jobs at once: the part that workers import, and
  * producers do not.
@@ -217,14 +235,16 @@ export function implement<
   Args extends readonly unknown[],
   Given,
   Extra extends object = Record<never, never>,
+  Emitted = unknown,
+  Emits = unknown,
 >(
-  contract: Contract<Input, Result, Args, Given>,
+  contract: Contract<Input, Result, Args, Given, Emitted, Emits>,
   handler: (
     jobs: readonly ChunkJob<InputsOf<Args>, NoInfer<Given>, Extra>[],
     ctx: ChunkContext<Extra>,
   ) => Awaitable<ChunkResults<ChunkJob<InputsOf<Args>, NoInfer<Given>, Extra>, NoInfer<Given>>>,
   options: TaskOptions & { chunk: ChunkOptions; limits?: readonly Limit<NoInfer<Args>>[] },
-): Task<Input, Result, Extra>
+): Task<Input, Result, Extra, Emitted>
 /**
  * Makes a task of a contract: the part that workers import, and producers do not.
  *
@@ -240,11 +260,13 @@ export function implement<
   Args extends readonly unknown[],
   Given,
   Extra extends object = Record<never, never>,
+  Emitted = unknown,
+  Emits = unknown,
 >(
-  contract: Contract<Input, Result, Args, Given>,
-  handler: (ctx: JobContext<Extra>, ...args: Args) => Awaitable<Given>,
+  contract: Contract<Input, Result, Args, Given, Emitted, Emits>,
+  handler: (ctx: JobContext<Extra, NoInfer<Emits>>, ...args: Args) => Awaitable<Given>,
   options?: TaskOptions & { chunk?: undefined; limits?: readonly Limit<NoInfer<Args>>[] },
-): Task<Input, Result, Extra>
+): Task<Input, Result, Extra, Emitted>
 export function implement(contract: Contract<never>, second: unknown, options: object = {}): AnyTask {
   if (typeof second !== 'function' && !hasFields(second))
     throw new OptionsError(

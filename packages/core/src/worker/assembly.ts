@@ -9,8 +9,10 @@ import { FlowDriver } from '../flows/driver.ts'
 import { FlowGate } from '../flows/flow-gate.ts'
 import { Gates } from '../gates/gate.ts'
 import { LimitGate } from '../limits/limit-gate.ts'
+import { hasJobLogging, jobLogging } from '../logging/job-logging.ts'
 import type { Logger } from '../logging/logger.ts'
-import { handlerWithin } from '../middleware/run-side.ts'
+import { observerOf } from '../middleware/observe-side.ts'
+import { handlerWithin, tryWithin } from '../middleware/run-side.ts'
 import type { ResolvedWorkerOptions } from '../options/worker.ts'
 import { Collector } from '../collector/collector.ts'
 import { QueueGauges } from '../recorder/queue-gauges.ts'
@@ -26,6 +28,7 @@ import type { Link } from '../redis/link.ts'
 import { Sandboxes } from '../sandbox/sandboxes.ts'
 import { ScheduleService } from '../schedules/schedule-service.ts'
 import { SCHEDULE_TASK, scheduleTask } from '../schedules/schedule-task.ts'
+import { hasOpenTelemetry, openTelemetry } from '../telemetry/open-telemetry.ts'
 import { AbortListener } from './abort-listener.ts'
 import { Burst } from './claiming/burst.ts'
 import { ClaimLoop } from './claiming/claim-loop.ts'
@@ -43,7 +46,6 @@ import type { RegisteredTask } from './running/registered-task.ts'
 import { JobRecording } from './running/job-recording.ts'
 import { Reporter } from './running/reporter.ts'
 import { SettleBatcher } from './running/settle-batcher.ts'
-import { tracedRun } from './running/traced-run.ts'
 import { Slots, SlotsOf } from './slots.ts'
 import { StateHooks } from './state-hooks.ts'
 
@@ -116,7 +118,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const { onStartup, onShutdown } = settings
   const hooks = new StateHooks({ state, onStartup, onShutdown, log })
 
-  const { logArguments, logResults, abortGraceMs } = settings
+  const { abortGraceMs, middleware } = settings
   const journals = { keys: link.keys, workerId: id, language: 'typescript' } as const
   const [journal, tickJournal] = [new Journal(journals), new TickJournal(journals)]
   const recorder = settings.recorder
@@ -157,7 +159,10 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     })
   const logs = recorder && new JobLogs(link.jobLogs, log, now)
   const recording = recorder && logs && new JobRecording(recorder, { journal, ticks: tickJournal }, logs, now)
-  const reporter = new Reporter({ log, logArguments, logResults, abortGraceMs, emit, hasListeners, recording })
+  const { logArguments, logResults } = settings
+  const logging = hasJobLogging(middleware) ? [] : [jobLogging({ logger: log, logArguments, logResults })]
+  const observe = observerOf([...logging, ...middleware], log)
+  const reporter = new Reporter({ log, observe, abortGraceMs, emit, hasListeners, recording })
   /** Each partition with its jobs in flight. */
   const parts = link.parts.map((part) => ({
     part,
@@ -214,8 +219,8 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     reporter,
     recordError: (jobId, error, ttlMs) => jobs.recordError(jobId, error, ttlMs),
     makeContext: (run) => makeContext(run, state, client, logs, (claim) => flowGate.scopeOf(claim)),
-    wrapHandler: (run, call) => tracedRun(jobs, run, call),
-    handlerOf: handlerWithin(settings.middleware, (name) => functionNames.includes(name)),
+    wrapTry: tryWithin(hasOpenTelemetry(middleware) ? [] : [openTelemetry()]),
+    handlerOf: handlerWithin(middleware, (name) => functionNames.includes(name)),
   })
   const cron = new CronService({
     jobs: settings.cron,

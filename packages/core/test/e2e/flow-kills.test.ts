@@ -5,6 +5,7 @@ import { Client, createLogger, flow } from '../../src/index.ts'
 import { luaShas } from '../../src/redis/scripts.generated.ts'
 
 const script = fileURLToPath(new URL('fixtures/spreading-worker.mjs', import.meta.url))
+const starter = fileURLToPath(new URL('fixtures/flow-starter.mjs', import.meta.url))
 /** More than two calls of flow-note.lua carry, and more than one call of flow-end.lua admits. */
 const KIDS = 1_100
 
@@ -52,6 +53,60 @@ test.concurrent.each(points)(
       const fields = await database.redis.hkeys(`arq:flow:${run.flowId}`)
       expect(fields.filter((field) => /^[dscn]:/.test(field))).toEqual([])
       expect(await database.redis.hlen(`arq:flow-calls:${run.flowId}`)).toBe(count + 2)
+    } finally {
+      for (const child of children) child.kill()
+      await Promise.all(children.map((child) => child.exited))
+      await client.close()
+      await proxy.close()
+      await database.release()
+    }
+  },
+  120_000,
+)
+
+/** Calls at which the producer is killed before they reach Redis; true if the flow has begun by then. */
+const starts = [
+  ['flowTake', 1, false],
+  ['flowStart', 1, false],
+  ['flowPlace', 1, true],
+  ['flowPlace', 2, true],
+] as const
+
+test.concurrent.each(starts)(
+  'a producer killed before its %s %d leaves no flow, or one that workers bring to its end',
+  async (name, number, hasBegun) => {
+    const database = await takeDatabase()
+    const proxy = await CuttingProxy.open(Number(new URL(database.url).port))
+    const url = new URL(database.url)
+    url.port = String(proxy.port)
+    const client = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
+    const children: Child[] = []
+    const spawn = (...args: string[]) => {
+      const child = new Child(process.execPath, args)
+      children.push(child)
+      return child
+    }
+    try {
+      let seen = 0
+      const reached = proxy.holdAt((command) => command.includes(luaShas[name]) && ++seen === number)
+      const victim = spawn(starter, url.href, 'begun', String(KIDS))
+      await reached
+      victim.kill('SIGKILL')
+      await victim.exited
+      const { redis } = database
+      if (!hasBegun) {
+        // No worker sees any of it: what is written goes by itself, and the list of flows has nothing.
+        expect([await redis.exists('arq:queue', 'arq:flow-watch', 'arq:flows'), await client.flows.list()]).toEqual([
+          0,
+          [],
+        ])
+        for (const key of await redis.keys('arq:flow*')) expect(await redis.pttl(key), key).toBeGreaterThan(0)
+        return
+      }
+      await spawn(script, database.url, database.url).line(/^ready/)
+      await client.flows.get('begun').result({ timeoutMs: 60_000 })
+      expect(await redis.hgetall('ledger:kids')).toEqual({ 'of try first': '1', 'of try others': String(KIDS - 1) })
+      expect(await redis.exists('arq:queue', 'arq:held', 'arq:flow-watch', 'arq:flow-open:begun')).toBe(0)
     } finally {
       for (const child of children) child.kill()
       await Promise.all(children.map((child) => child.exited))

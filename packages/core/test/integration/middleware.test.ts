@@ -1,8 +1,8 @@
 import { eventually } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { cron, defineTask, Retry } from '../../src/index.ts'
-import type { Middleware, OutgoingCall, RunContext } from '../../src/index.ts'
+import { createLogger, cron, defineTask, jobLogging, NonRetryableError, Retry } from '../../src/index.ts'
+import type { Attempt, AttemptEnd, Middleware, OutgoingCall, RunContext } from '../../src/index.ts'
 import { useBench } from './support.ts'
 
 const bench = useBench()
@@ -270,4 +270,95 @@ test('surrounds each job of a chunk, and the call of a sandbox', async () => {
     ]),
   )
   expect(seen.length).toBe(4)
+})
+
+/** Notes each try that starts, and each end of one. */
+function tries(): { starts: Attempt[]; ends: [string, AttemptEnd][]; middleware: Middleware } {
+  const starts: Attempt[] = []
+  const ends: [string, AttemptEnd][] = []
+  const observe = (attempt: Attempt) => {
+    starts.push(attempt)
+    return (end: AttemptEnd) => void ends.push([attempt.jobId, end])
+  }
+  return { starts, ends, middleware: { observe } }
+}
+
+test('the observe side sees each try from its start to its decided end, whatever that is', async () => {
+  const { ends, middleware, starts } = tries()
+  const task = defineTask({
+    name: 'f',
+    params: z.object({ how: z.string() }),
+    retry: { delayMs: 1 },
+    handler: async (ctx, { how }) => {
+      if (how === 'hangs')
+        await new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(new Error('stopped'))))
+      if (how === 'retried' && ctx.jobTry === 1) throw new Retry({ deferMs: 2 })
+      if (how === 'by policy' && ctx.jobTry === 1) throw new Error('once')
+      if (how === 'failed') throw new NonRetryableError('for good')
+      return how
+    },
+  })
+  const client = bench.client({ middleware: [adds({ tenant: 'acme' })] })
+  await bench.worker({ tasks: [task], allowAbortJobs: true, middleware: [middleware] })
+  const enqueue = async (how: unknown, jobId: string) => (await client.enqueue('f', [how], { jobId }))!
+  const hanging = await enqueue('hangs', 'aborted')
+  const others = await Promise.all(['complete', 'retried', 'by policy', 'failed'].map((how) => enqueue(how, how)))
+  const unfit = await enqueue(5, 'unfit')
+  await Promise.all([...others, unfit].map((job) => job.result({ timeoutMs: 10_000 }).catch(() => {})))
+  await eventually(() => starts.some(({ jobId }) => jobId === 'aborted'))
+  await hanging.abort({ timeoutMs: 10_000 })
+  const endsOf = (jobId: string) => ends.flatMap(([id, end]) => (id === jobId ? [end] : []))
+  const failed = { outcome: 'failed', error: expect.any(Error) as Error }
+  expect(endsOf('complete')).toEqual([{ outcome: 'complete', result: 'complete', ranMs: expect.any(Number) as number }])
+  expect(endsOf('retried')).toMatchObject([{ outcome: 'retried', by: 'retry', delayMs: 2 }, { outcome: 'complete' }])
+  expect(endsOf('by policy')).toMatchObject([{ outcome: 'retried', by: 'policy' }, { outcome: 'complete' }])
+  expect([endsOf('failed'), endsOf('unfit'), endsOf('aborted')]).toMatchObject([
+    [failed],
+    [failed],
+    [{ outcome: 'aborted' }],
+  ])
+  expect(starts.filter(({ jobId }) => jobId === 'retried')).toMatchObject(
+    [1, 2].map((jobTry) => ({
+      jobTry,
+      functionName: 'f',
+      queueName: 'arq:queue',
+      isCron: false,
+      args: ['retried'],
+      kwargs: {},
+      metadata: { tenant: 'acme' },
+    })),
+  )
+})
+
+test('the observe side sees the jobs that a stopping worker gives back', async () => {
+  const { ends, middleware, starts } = tries()
+  const task = defineTask({
+    name: 'f',
+    handler: (ctx) => new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(new Error('x')))),
+  })
+  const worker = await bench.worker({ tasks: [task], middleware: [middleware] })
+  await bench.client().enqueue('f', [], { jobId: 'held' })
+  await eventually(() => starts.length === 1)
+  await worker.stop()
+  expect(ends).toMatchObject([['held', { outcome: 'released' }]])
+})
+
+test('a worker logs by its own logger, or by the `jobLogging` of its middleware', async () => {
+  const linesOf = () => {
+    const lines: string[] = []
+    const write = (line: string) => lines.push((JSON.parse(line) as { msg: string }).msg) > 0
+    return { lines, logger: createLogger({ destination: { write } as never }) }
+  }
+  const [own, other] = [linesOf(), linesOf()]
+  await bench.worker({
+    tasks: [echo],
+    logger: own.logger,
+    middleware: [jobLogging({ logger: other.logger, logArguments: false })],
+  })
+  const job = (await bench.client().enqueue(echo, { n: 7 }))!
+  expect(await job.result({ timeoutMs: 10_000 })).toBe(7)
+  const ofJob = (lines: string[]) =>
+    lines.filter((line) => line.includes(`${job.jobId}:echo`)).map((line) => line.slice(8))
+  expect(ofJob(own.lines)).toEqual([])
+  expect(ofJob(other.lines)).toEqual([`→ ${job.jobId}:echo()`, `← ${job.jobId}:echo ● 7`])
 })

@@ -1,7 +1,8 @@
 import { eventually } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { defineTask, Retry } from '../../src/index.ts'
+import { z } from 'zod'
+import { defineTask, pythonTask, Retry } from '../../src/index.ts'
 import type { JobLogEntry } from '../../src/index.ts'
 import { JobLogs } from '../../src/progress/job-logs.ts'
 import { Link } from '../../src/redis/link.ts'
@@ -254,6 +255,84 @@ describe('the pieces of a result', () => {
     const wrong = defineTask({ name: 'wrong', handler: (ctx) => ctx.emit(value) })
     await bench.worker({ tasks: [wrong] })
     await expect((await client.enqueue(wrong, []))!.result({ timeoutMs: 5_000 })).rejects.toThrow(reason)
+  })
+
+  test('are checked by the `emits` of their task, and arrive as what that schema gives', async () => {
+    const at = new Date(1_700_000_000_000)
+    const typed = defineTask({
+      name: 'typed',
+      emits: z.object({ n: z.number(), at: z.date(), note: z.string().default('none') }),
+      handler: async (ctx) => {
+        await ctx.emit({ n: 1, at })
+        await ctx.emit({ n: 'x' } as never)
+      },
+    })
+    await bench.worker({ tasks: [typed] })
+    const job = (await bench.client().enqueue(typed, []))!
+    const seen: unknown[] = []
+    for await (const entry of job.events()) if (entry.kind === 'chunk') seen.push([entry.value.at, entry.value])
+    expect(seen).toEqual([[at, { n: 1, at, note: 'none' }]])
+    await expect(job.result({ timeoutMs: 5_000 })).rejects.toThrow(
+      'typed() emitted what its `emits` does not take: `n`: Invalid input: expected number, received string',
+    )
+  })
+
+  test('that do not fit the `emits` of a Python function stop the reader, which may continue behind them', async () => {
+    const spoken = pythonTask({ name: 'spoken', emits: z.string() })
+    const client = bench.client()
+    const job = (await client.enqueue(spoken, []))!
+    const add = (value: unknown) =>
+      redis.xadd(`arq:obs:log:${job.jobId}`, '*', 'j', JSON.stringify({ kind: 'chunk', value, atMs: 1, jobTry: 1 }))
+    const ids = [await add('one'), await add(2), await add('three')]
+    const reading = job.events()
+    expect((await reading.next()).value).toMatchObject({ kind: 'chunk', value: 'one' })
+    await expect(reading.next()).rejects.toMatchObject({
+      code: 'ARQ_RESULT',
+      message: expect.stringContaining('a piece of the result of spoken() does not fit its `emits`') as string,
+    })
+    const rest = job.events({ after: ids[1]! })
+    expect((await rest.next()).value).toMatchObject({ kind: 'chunk', value: 'three' })
+    await rest.return()
+  })
+
+  test.each<[string, object, boolean, number, number]>([
+    ['its result', { keepResultMs: 120_000 }, false, 60_001, 120_000],
+    ['a minute, where it leaves no result', { keepResultMs: 0 }, false, 1, 60_000],
+    ['its dead letter', { keepResultMs: 120_000, maxTries: 1 }, true, 120_001, 7 * 86_400_000],
+    ['seven days, where its result is kept for ever', { keepResultForever: true }, false, 86_400_000, 7 * 86_400_000],
+  ])('are kept as long as %s', async (_, options, fails, least, most) => {
+    const task = defineTask({
+      name: 'kept',
+      ...options,
+      handler: async (ctx) => {
+        await ctx.emit('piece')
+        if (fails) throw new Error('no')
+      },
+    })
+    await bench.worker({ tasks: [task] })
+    const job = (await bench.client().enqueue(task, []))!
+    await all(job.events())
+    const ttlMs = await redis.pttl(`arq:obs:log:${job.jobId}`)
+    expect(ttlMs).toBeGreaterThanOrEqual(least)
+    expect(ttlMs).toBeLessThanOrEqual(most)
+  })
+
+  test('that a handler does not await are bounded in memory, and those beyond are refused', async () => {
+    const piece = 'x'.repeat(1_022) // 1,024 bytes as JSON
+    const flood = defineTask({
+      name: 'flood',
+      handler: async (ctx) => {
+        const emitted = await Promise.allSettled(Array.from({ length: 5_000 }, () => ctx.emit(piece)))
+        const refused = emitted.flatMap((each) => (each.status === 'rejected' ? [String(each.reason)] : []))
+        return [refused.length, refused[0]]
+      },
+    })
+    await bench.worker({ tasks: [flood] })
+    const job = (await bench.client().enqueue(flood, []))!
+    expect(await job.result({ timeoutMs: 10_000 })).toEqual([
+      5_000 - 4_096,
+      expect.stringContaining('4194304 bytes wait to be written; await each call'),
+    ])
   })
 
   test('that are refused and not awaited end neither the handler nor the process', async () => {

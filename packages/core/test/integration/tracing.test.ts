@@ -2,10 +2,12 @@ import { context, SpanKind, SpanStatusCode, trace, propagation } from '@opentele
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
-import { takeDatabase } from '@arq-ts/test-support'
+import { eventually, takeDatabase } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, test } from 'vitest'
-import { Client, defineTask } from '../../src/index.ts'
+import { z } from 'zod'
+import { Client, cron, defineTask, openTelemetry } from '../../src/index.ts'
+import type { Middleware } from '../../src/index.ts'
 import { next, silent, useBench } from './support.ts'
 
 const bench = useBench()
@@ -43,6 +45,65 @@ test('without an SDK nothing is stored beside a job', async () => {
 })
 
 describe('with an SDK', () => {
+  test('the context of a job travels in its metadata, and no key is stored beside it', async () => {
+    setUpSdk()
+    const carried: unknown[] = []
+    const client = bench.client({
+      middleware: [
+        {
+          enqueue: (call, next) => {
+            carried.push({ ...call.metadata })
+            return next()
+          },
+        },
+      ],
+    })
+    const job = (await client.enqueue('inner'))!
+    const { spanId, traceId } = exporter.getFinishedSpans()[0]!.spanContext()
+    expect(carried).toEqual([{ traceparent: `00-${traceId}-${spanId}-01` }])
+    expect(await bench.database().redis.exists(`arq:trace:${job.jobId}`)).toBe(0)
+  })
+
+  test('the ticks of cron jobs are traces, and a run whose arguments do not fit is a span that failed', async () => {
+    setUpSdk()
+    const tick = cron('tick', { month: 1, day: 1 }, () => 'ticked', { runAtStartup: true })
+    const strict = defineTask({ name: 'strict', params: z.object({ n: z.number() }), handler: (_, { n }) => n })
+    await bench.client().enqueue('strict', ['no number'])
+    await bench.worker({ tasks: [strict], cron: [tick] })
+    const span = (name: string) => exporter.getFinishedSpans().find((each) => each.name === name)
+    await eventually(() => expect([span('run tick'), span('run strict')]).not.toContain(undefined))
+    expect(span('run tick')!.parentSpanContext?.spanId).toBe(span('enqueue tick')!.spanContext().spanId)
+    expect(span('run strict')!.status.code).toBe(SpanStatusCode.ERROR)
+  })
+
+  test('a list of middleware that has the one for traces places it, and there is one span of each call', async () => {
+    setUpSdk()
+    const inner: (string | undefined)[] = []
+    const look: Middleware = {
+      enqueue: (_, next) => {
+        inner.push(trace.getActiveSpan()?.spanContext().spanId)
+        return next()
+      },
+      run: (_, next) => {
+        inner.push(trace.getActiveSpan()?.spanContext().spanId)
+        return next()
+      },
+    }
+    const middleware = [look, openTelemetry()]
+    await bench.worker({ tasks, middleware })
+    const job = (await bench.client({ middleware }).enqueue('inner'))!
+    await expect(job.result({ timeoutMs: 10_000 })).rejects.toThrow('broken')
+    expect(inner).toEqual([undefined, undefined])
+    await eventually(() =>
+      expect(
+        exporter
+          .getFinishedSpans()
+          .map(({ name }) => name)
+          .sort(),
+      ).toEqual(['enqueue inner', 'run inner']),
+    )
+  })
+
   test('enqueues, runs and what handlers do are one trace, across processes', async () => {
     setUpSdk()
     const worker = await bench.worker({ tasks })
@@ -87,7 +148,7 @@ describe('with an SDK', () => {
     const finished = next(worker, 'jobFinished')
     trace.disable() // the producer of this job knows nothing of traces
     const client = bench.client()
-    await client.queues.paused()
+    await client.now() // it asks for nothing more before it sends
     const queued = client.enqueue('outer', [], { jobId: 'from_python' })
     setUpSdk()
     await queued

@@ -1,9 +1,13 @@
 import { expect, test } from 'vitest'
-import { Client, defineTask, Worker } from '../../src/index.ts'
+import { Client, createLogger, defineTask, jobLogging, openTelemetry, Worker } from '../../src/index.ts'
+import type { Middleware } from '../../src/index.ts'
+import { hasJobLogging } from '../../src/logging/job-logging.ts'
 import { enqueueWithin } from '../../src/middleware/enqueue-side.ts'
 import { callWithin } from '../../src/middleware/onion.ts'
 import type { Layer } from '../../src/middleware/onion.ts'
+import { observerOf } from '../../src/middleware/observe-side.ts'
 import { handlerWithin } from '../../src/middleware/run-side.ts'
+import { withOpenTelemetry } from '../../src/telemetry/open-telemetry.ts'
 
 const task = defineTask({ name: 'f', handler: () => 1 })
 
@@ -93,7 +97,86 @@ test('without middleware the handler is the very function of the task, and a cli
   expect(handlerWithin([], () => true)(run)).toBe(task.handler)
   expect(handlerWithin([{ enqueue: (_, next) => next() }], () => true)(run)).toBe(task.handler)
   expect(handlerWithin([{ run: (_, next) => next() }], () => false)(run)).toBe(task.handler)
-  expect(enqueueWithin([{ run: (_, next) => next() }])).toBeUndefined()
+  expect(enqueueWithin([{ run: (_, next) => next() }])()).toBeUndefined()
+})
+
+test('middleware that is not active costs a call nothing, and comes back when it is', async () => {
+  let isActive = false
+  const trail: string[] = []
+  const middleware: Middleware[] = [
+    {
+      isActive: () => isActive,
+      enqueue: (_, next) => {
+        trail.push('enqueue')
+        return next()
+      },
+      run: (_, next) => {
+        trail.push('run')
+        return next()
+      },
+      observe: () => {
+        trail.push('observe')
+        return undefined
+      },
+    },
+  ]
+  const run = { record: {}, task }
+  const [within, handlerOf, observe] = [
+    enqueueWithin(middleware),
+    handlerWithin(middleware, () => true),
+    observerOf(middleware, { error: () => {} } as never),
+  ]
+  const attemptOf = () => ({}) as never
+  expect([within(), handlerOf(run), observe(run, attemptOf)]).toEqual([undefined, task.handler, undefined])
+  isActive = true
+  await within()!({ functionName: 'f', input: [], options: undefined }, async () => ({}) as never)
+  await handlerOf(run)({ signal: AbortSignal.any([]) } as never)
+  observe(run, attemptOf)!({ outcome: 'released', ranMs: 1 })
+  expect(trail).toEqual(['enqueue', 'run', 'observe'])
+  isActive = false
+  expect([within(), handlerOf(run), observe(run, attemptOf)]).toEqual([undefined, task.handler, undefined])
+})
+
+test('an observer that throws is reported, and neither the others nor the job notice it', () => {
+  const reports: [{ err?: Error }, string][] = []
+  const ends: string[] = []
+  const observe = observerOf(
+    [
+      {
+        observe: () => {
+          throw new Error('at the start')
+        },
+      },
+      {
+        observe: () => () => {
+          throw new Error('at the end')
+        },
+      },
+      {
+        observe:
+          () =>
+          ({ outcome }) =>
+            void ends.push(outcome),
+      },
+    ],
+    { error: (...report: [{ err?: Error }, string]) => void reports.push(report) } as never,
+  )
+  observe({}, () => ({ jobId: 'j' }) as never)!({ outcome: 'complete', result: 1, ranMs: 1 })
+  expect(ends).toEqual(['complete'])
+  expect(reports.map(([{ err }, text]) => [err?.message, text])).toEqual(
+    ['at the start', 'at the end'].map((message) => [
+      message,
+      'a middleware failed to observe job j; the job is not affected',
+    ]),
+  )
+})
+
+test('a list that has the middleware of traces or of the log of jobs is recognized by it, copies too', () => {
+  const logger = createLogger({ level: 'silent' })
+  expect(withOpenTelemetry([])).toHaveLength(1)
+  expect(withOpenTelemetry([{ ...openTelemetry() }])).toHaveLength(1)
+  expect(hasJobLogging([{ ...jobLogging({ logger }) }])).toBe(true)
+  expect(hasJobLogging([{ observe: () => undefined }])).toBe(false)
 })
 
 test.each<[unknown, string]>([

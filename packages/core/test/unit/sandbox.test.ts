@@ -5,6 +5,7 @@ import type { InputOf, ResultOf, SandboxHandler } from '../../src/index.ts'
 import { packError, problemOf, unpackError } from '../../src/sandbox/crossing.ts'
 import { errorOfEnd, loadError, startPauseMs } from '../../src/sandbox/ends.ts'
 import { nodeFlags } from '../../src/sandbox/node-flags.ts'
+import { Pieces } from '../../src/sandbox/pieces.ts'
 import { resolveSandbox } from '../../src/sandbox/sandbox.ts'
 
 const module = new URL('../fixtures/sandbox-acts.mjs', import.meta.url)
@@ -168,5 +169,34 @@ describe('a sandboxed task', () => {
     const task = defineTask({ name: 'f', sandbox: { module } })
     expect(await task.handler({} as never, { act: 'echo', value: 5 })).toBe(5)
     expect(await task.handler({ jobId: 'a' } as never, { act: 'context' })).toMatchObject({ greeting: 'hello' })
+  })
+})
+
+describe('the pieces of a result', () => {
+  function crossing() {
+    const posted: number[] = []
+    return { posted, pieces: new Pieces((piece) => posted.push(piece)) }
+  }
+
+  test('are waited for until the worker has taken or refused them', async () => {
+    const { pieces, posted } = crossing()
+    const [first, second] = [pieces.emit('a'), pieces.emit('b')]
+    expect(posted).toEqual([1, 2])
+    pieces.answered(2, new RangeError('too large'))
+    await expect(second).rejects.toThrow('too large')
+    expect(await Promise.race([first.then(() => 'taken'), Promise.resolve('open')])).toBe('open')
+    pieces.answered(1, undefined)
+    await first
+    pieces.answered(1, undefined) // of a job before
+  })
+
+  test('are at most 4 MiB on their way, whatever a handler does not await', async () => {
+    const { pieces, posted } = crossing()
+    const emitted = Array.from({ length: 6 }, () => pieces.emit('x'.repeat(1_048_574)))
+    expect(posted).toEqual([1, 2, 3, 4])
+    await expect(emitted[4]).rejects.toThrow('4194304 bytes are on their way to the worker; await each call')
+    pieces.answered(1, undefined)
+    void pieces.emit('y')
+    expect(posted).toEqual([1, 2, 3, 4, 5])
   })
 })

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
-import { ArgumentsError, defineTask } from '../../src/index.ts'
-import type { AnyTask, Client, InputOf, Job, JobContext, ResultOf, Task } from '../../src/index.ts'
+import { ArgumentsError, defineContract, defineTask, implement } from '../../src/index.ts'
+import type { AnyTask, Client, EmittedOf, InputOf, Job, JobContext, ResultOf, Task } from '../../src/index.ts'
 
 const resize = defineTask({
   name: 'resize_image',
@@ -203,5 +203,38 @@ describe('types', () => {
     })
     expectTypeOf<ResultOf<typeof task>>().toEqualTypeOf<number>()
     expectTypeOf(task).toExtend<AnyTask>()
+  })
+})
+
+describe('`emits`', () => {
+  const emits = z.object({ at: z.date(), note: z.string().default('none') })
+
+  test('types what a handler emits by its input, and what events give by its output', () => {
+    const task = defineTask({
+      name: 'answer',
+      emits,
+      handler: (ctx, prompt: string) => {
+        expectTypeOf(ctx.emit).parameter(0).toEqualTypeOf<{ at: Date; note?: string | undefined }>()
+        return prompt
+      },
+    })
+    expectTypeOf<EmittedOf<typeof task>>().toEqualTypeOf<{ at: Date; note: string }>()
+    const contract = defineContract({ name: 'answer', emits })
+    const made = implement(contract, (ctx) => {
+      expectTypeOf(ctx.emit).parameter(0).toEqualTypeOf<{ at: Date; note?: string | undefined }>()
+    })
+    expectTypeOf<EmittedOf<typeof made>>().toEqualTypeOf<{ at: Date; note: string }>()
+    const plain = defineTask({ name: 'plain', handler: (ctx) => void ctx.emit(5) })
+    expectTypeOf<EmittedOf<typeof plain>>().toBeUnknown()
+  })
+
+  test('carries a piece through JSON, and refuses what does not fit', () => {
+    const task = defineTask({ name: 'answer', emits, handler: () => {} })
+    const at = new Date(1_700_000_000_000)
+    const packed: unknown = JSON.parse(JSON.stringify(task.packEmitted!({ at })))
+    expect(task.unpackEmitted!(packed)).toEqual({ at, note: 'none' })
+    expect(() => task.packEmitted!({ at: 'soon' })).toThrow('answer() emitted what its `emits` does not take: `at`')
+    expect(() => task.unpackEmitted!(5)).toThrow('a piece of the result of answer() does not fit its `emits`')
+    expect(() => defineTask({ name: 'x', emits: {} as never, handler: () => {} })).toThrow('`emits`')
   })
 })

@@ -131,6 +131,30 @@ describe('middleware of an inline queue', () => {
     expect([await first!.job.result(), await second!.job.result()]).toEqual([3, 3])
   })
 
+  test('observes each try, by the rules of a worker', async () => {
+    const ends: unknown[] = []
+    const flaky = defineTask({
+      name: 'flaky',
+      maxTries: 2,
+      retry: { delayMs: 5 },
+      handler: (ctx, fails: boolean) => {
+        if (fails || ctx.jobTry === 1) throw new Error('no')
+      },
+    })
+    const observe: Middleware['observe'] = ({ jobId, jobTry }) => {
+      return ({ outcome }) => void ends.push([jobId, jobTry, outcome])
+    }
+    const { client } = createInlineQueue({ tasks: [flaky], middleware: [{ observe }] })
+    await client.enqueue(flaky, [false], { jobId: 'a' })
+    await client.enqueue(flaky, [true], { jobId: 'b' })
+    expect(ends).toEqual([
+      ['a', 1, 'retried'],
+      ['a', 2, 'complete'],
+      ['b', 1, 'retried'],
+      ['b', 2, 'failed'],
+    ])
+  })
+
   test('is refused if it is no middleware', () => {
     expect(() => createInlineQueue({ tasks: [double], middleware: [{ runs: () => {} }] as never })).toThrow(
       OptionsError,

@@ -106,3 +106,50 @@ test('runs a task within middleware, as a client and a worker have it', async ()
   const refusing: Middleware = { enqueue: () => Promise.reject(new Error('no')) }
   await expect(runTask(shout, { word: 'hey' }, { middleware: [refusing] })).rejects.toThrow('no')
 })
+
+test('hands each piece of the result to `onEmit` as a reader gets it, and refuses what would not arrive', async () => {
+  const at = new Date(1_700_000_000_000)
+  const answer = defineTask({
+    name: 'answer',
+    emits: z.object({ at: z.date(), note: z.string().default('none') }),
+    handler: async (ctx, value: unknown) => ctx.emit(value as { at: Date }),
+  })
+  const seen: unknown[] = []
+  await runTask(answer, [{ at }], { onEmit: (value) => seen.push(value) })
+  expect(seen).toEqual([{ at, note: 'none' }])
+  await expect(runTask(answer, [5])).rejects.toThrow(ResultError)
+  const plain = defineTask({ name: 'plain', handler: (ctx) => ctx.emit(1n) })
+  await expect(runTask(plain, [])).rejects.toThrow(EncodeError)
+})
+
+test('lets middleware observe the try, and fails by the error of one that does', async () => {
+  const ends: unknown[] = []
+  const fail = defineTask({
+    name: 'fail',
+    handler: (_ctx, how: string) => {
+      if (how === 'retry') throw new Retry({ deferMs: 5 })
+      if (how === 'fail') throw new Error('no')
+      return how
+    },
+  })
+  const observing: Middleware = {
+    observe: ({ args, functionName, jobTry }) => {
+      return ({ outcome }) => void ends.push([functionName, args[0], jobTry, outcome])
+    },
+  }
+  const middleware = [observing]
+  expect(await runTask(fail, ['well'], { middleware })).toBe('well')
+  await expect(runTask(fail, ['retry'], { middleware, jobTry: 2 })).rejects.toBeInstanceOf(Retry)
+  await expect(runTask(fail, ['fail'], { middleware })).rejects.toThrow('no')
+  expect(ends).toEqual([
+    ['fail', 'well', 1, 'complete'],
+    ['fail', 'retry', 2, 'retried'],
+    ['fail', 'fail', 1, 'failed'],
+  ])
+  const broken: Middleware = {
+    observe: () => {
+      throw new Error('of the middleware')
+    },
+  }
+  await expect(runTask(fail, ['well'], { middleware: [broken] })).rejects.toThrow('of the middleware')
+})

@@ -2,9 +2,9 @@
 -- oldest that no longer fit are found without reading the others.
 --
 -- KEYS[1] -> arq:obs:log:<id>: stream, KEYS[2] -> arq:obs:logged: list of jobs with a log, the newest first
--- ARGV[1] -> bytes at most, ARGV[2] -> TTL in ms, ARGV[3] -> jobs at most, ARGV[4] -> id, ARGV[5] -> channel on which
---   readers are woken, ARGV[6] -> name of these entries, ARGV[7] -> '1' when the call is sent again after a lost reply:
---   entries of that name are then there already, then the entries
+-- ARGV[1] -> bytes at most, ARGV[2] -> TTL of the stream in ms, ARGV[3] -> jobs at most, ARGV[4] -> id, ARGV[5] -> channel
+--   on which readers are woken, ARGV[6] -> name of these entries, ARGV[7] -> '1' when the call is sent again after a lost
+--   reply: entries of that name are then there already, ARGV[8] -> TTL of the list in ms, then the entries
 -- Output: the id of the job whose log has to go, or an empty list
 local stream, index, most = KEYS[1], KEYS[2], tonumber(ARGV[1])
 local function bytes_at(entry)
@@ -17,7 +17,7 @@ if ARGV[7] == '1' then
   end
 end
 local total = last and bytes_at(last) or 0
-for i = 8, #ARGV do
+for i = 9, #ARGV do
   total = total + #ARGV[i]
   redis.call('XADD', stream, '*', 'j', ARGV[i], 'b', string.format('%.0f', total), 'n', ARGV[6])
 end
@@ -35,6 +35,6 @@ end
 redis.pcall('PUBLISH', ARGV[5], '')
 local length = not last and redis.pcall('LPUSH', index, ARGV[4])
 -- The list goes with the newest of its logs.
-redis.pcall('PEXPIRE', index, ARGV[2])
+redis.pcall('PEXPIRE', index, ARGV[8])
 if type(length) == 'number' and length > tonumber(ARGV[3]) then return { redis.call('RPOP', index) } end
 return {}

@@ -73,15 +73,20 @@ class Context {
   }
 
   emit(value: unknown): Promise<void> {
-    try {
-      if (this.#logs) return this.#logs.emit(this.#run.claim, value)
+    const emitted = this.#emit(value)
+    // The handler's to await; one that does not must not end the process by it.
+    emitted.catch(() => {})
+    return emitted
+  }
+
+  async #emit(value: unknown): Promise<void> {
+    const logs = this.#logs
+    if (!logs)
       throw new OptionsError('ctx.emit: this worker has `recorder: false` and writes no stream; leave that option out')
-    } catch (error) {
-      // The handler's to await; one that does not, or a sandbox, must not end the process by it.
-      const refused = Promise.reject(error as Error)
-      refused.catch(() => {})
-      return refused
-    }
+    const { claim, task } = this.#run
+    // Not awaited where it need not be: pieces keep the order of their calls.
+    const packed = task.packEmitted?.(value)
+    await logs.emit(claim, task.packEmitted === undefined ? value : packed instanceof Promise ? await packed : packed)
   }
 
   #makeLog(): Logger {

@@ -62,8 +62,8 @@ export interface ExecutorOptions {
   /** Keeps the error of a try that another one follows. */
   recordError: (jobId: string, error: string, ttlMs: number) => Promise<void>
   makeContext: (run: HandlerRun) => JobContext
-  /** Calls the handler, within whatever is to surround the call. */
-  wrapHandler: (run: HandlerRun, call: () => unknown) => unknown
+  /** Calls a try, within whatever is to surround it as a whole. */
+  wrapTry: (run: HandlerRun, ctx: JobContext, call: () => unknown) => unknown
   /** The handler of a run, within the middleware of the worker. */
   handlerOf: (run: HandlerRun) => RegisteredTask['handler']
 }
@@ -225,7 +225,7 @@ export class Executor {
   }
 
   async #run(job: InFlightJob, admission: Running): Promise<void> {
-    const { broker, log, makeContext, reporter, settings, slots, wrapHandler } = this.#options
+    const { broker, log, makeContext, reporter, settings, slots, wrapTry } = this.#options
     const { claim } = job
     const { codec, jobTry, record, task } = admission
     if (admission.setTry) {
@@ -246,10 +246,10 @@ export class Executor {
     reporter.started(running)
 
     this.#startTimeout(run)
-    const outcome = await run.execute(() => wrapHandler(run, () => this.#call(run, ctx)))
+    const outcome = await run.execute(() => wrapTry(run, ctx, () => this.#call(run, ctx)))
     const finishedMs = broker.clock.now()
     if (outcome.kind === 'abandoned') reporter.abandoned(run)
-    if (run.interruption === 'lost') return // another worker has it; the loss was reported when it was noticed
+    if (run.interruption === 'lost') return reporter.endedLost(run, finishedMs)
 
     const rules = { jobTry, task, timeoutMs }
     const ending = settle(outcome, run.interruption, rules, this.#rules, Math.random())
@@ -372,7 +372,8 @@ export class Executor {
     // takes the job, it finds no lease and writes nothing.
     const held = (await settler.finish(call)) || ((await taking) === true && (await settler.finish(call)))
     if (!held) return this.#lost(claim, record)
-    reporter.finished(job, ending, dead !== null)
+    const leftMs = Math.max(forever ? Infinity : keepMs, dead?.maxAgeMs ?? 0)
+    reporter.finished(job, ending, { isDead: dead !== null, keepMs: leftMs })
     return true
   }
 

@@ -3,6 +3,7 @@ import { asError } from '@arq-ts/protocol/jobs'
 import type { CodecName, Interruption, JobRecord, Outcome } from '@arq-ts/protocol/jobs'
 import { JobTimeoutError } from '../../errors.ts'
 import type { Logger } from '../../logging/logger.ts'
+import type { OnAttemptEnd } from '../../middleware/observe-side.ts'
 import type { Claim } from '../../redis/broker.ts'
 import { MAX_TIMER_MS } from '../../time/timer.ts'
 import type { RegisteredTask } from './registered-task.ts'
@@ -23,6 +24,8 @@ export class HandlerRun {
   readonly startedMs: number
   readonly log: Logger
   interruption: Interruption | undefined
+  /** Hears how the try ends; undefined where nobody observes it. */
+  onEnd: OnAttemptEnd | undefined
   #controller: AbortController | undefined
   #reason: Error | undefined
   #timer: NodeJS.Timeout | undefined

@@ -32,18 +32,17 @@ export class JobRecording {
     this.#now = now
   }
 
-  /** A final ending that is stored. */
-  finished(job: EndedJob, ending: Extract<Ending, { kind: 'finish' }>): void {
+  /** A final ending that is stored; what is left of the job is kept for `keepMs`. */
+  finished(job: EndedJob, ending: Extract<Ending, { kind: 'finish' }>, keepMs: number): void {
     const { claim, finishedMs, hasRun, jobTry, record, startedMs, task } = job
     const outcome = ending.success ? OUTCOME.complete : ending.aborted ? OUTCOME.aborted : OUTCOME.failed
     const runMs = hasRun ? finishedMs - startedMs : -1
     const waitMs = startedMs - dueTimeOf(claim.score, record)
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, runMs, finishedMs)
-    if (this.#logs.isLogging)
-      this.#logs.ended(claim, ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed')
+    const how = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
+    if (this.#logs.isLogging) this.#logs.ended(claim, { outcome: how, keepMs })
     if (task?.isCron) {
       const tick = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
-      const how = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
       this.#ticks.ended(tick, how, hasRun ? { startedMs, finishedMs } : undefined)
     }
     if (outcome === OUTCOME.complete && this.#journal.wants(runMs)) {
@@ -60,7 +59,7 @@ export class JobRecording {
     const outcome = ending.kind === 'release' ? OUTCOME.released : OUTCOME.retried
     const waitMs = startedMs - dueTimeOf(claim.score, record)
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, finishedMs - startedMs, finishedMs)
-    if (this.#logs.isLogging) this.#logs.ended(claim, undefined)
+    if (this.#logs.isLogging) this.#logs.ended(claim)
     if (ending.kind === 'release') return
     const times = { startedMs, finishedMs, waitMs: Math.max(0, waitMs) }
     this.#journal.retried(journalJob(claim, record, claim.jobTry), times, error, ending.delayMs ?? 0)
@@ -73,7 +72,7 @@ export class JobRecording {
 
   leaseLost(claim: Claim, functionName: string): void {
     const now = this.#now()
-    if (this.#logs.isLogging) this.#logs.ended(claim, undefined)
+    if (this.#logs.isLogging) this.#logs.ended(claim)
     this.#recorder.count(claim.queueName, functionName, OUTCOME.lost, 0, -1, now)
     this.#journal.leaseLost(journalJob(claim, { functionName }, claim.jobTry), now)
   }

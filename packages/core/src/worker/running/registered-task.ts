@@ -18,6 +18,8 @@ export interface RegisteredTask {
   ): readonly unknown[] | Promise<readonly unknown[]>
   /** The result as its codec writes it, where the task says what it returns. @throws ResultError */
   packResult: AnyTask['packResult']
+  /** A piece of the result as JSON writes it, where the task says what it emits. @throws ResultError */
+  packEmitted: AnyTask['packEmitted']
   handler(ctx: JobContext, ...args: readonly unknown[]): unknown
   timeoutMs: number | undefined
   keepResultMs: number | undefined
@@ -38,6 +40,7 @@ export function registerTask(task: AnyTask, handler: RegisteredTask['handler'] =
     isCron: false,
     bind: (args, kwargs) => task.bind(args, kwargs),
     packResult: task.packResult,
+    packEmitted: task.packEmitted,
     handler,
     timeoutMs: task.timeoutMs,
     keepResultMs: task.keepResultMs,
@@ -59,6 +62,7 @@ export function registerCron(cron: CronJob): RegisteredTask {
     isCron: true,
     bind: (args) => args,
     packResult: undefined,
+    packEmitted: undefined,
     handler: cron.handler as RegisteredTask['handler'],
     timeoutMs: cron.timeoutMs,
     keepResultMs: cron.keepResultMs,

@@ -6,6 +6,9 @@ import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
 import type { Claim } from '../../redis/broker.ts'
 import type { RunningJob } from '../slots.ts'
+import { attemptEndOf } from '../../middleware/attempt-end.ts'
+import type { observerOf } from '../../middleware/observe-side.ts'
+import { attemptOf } from './attempt.ts'
 import type { HandlerRun } from './handler-run.ts'
 import type { JobRecording } from './job-recording.ts'
 import { dueTimeOf } from '../../jobs/due-time.ts'
@@ -16,8 +19,8 @@ type Emit = <E extends keyof WorkerEvents>(event: E, ...args: WorkerEvents[E]) =
 
 export interface ReporterOptions {
   log: Logger
-  logArguments: boolean
-  logResults: boolean
+  /** Reports each try to middleware that observes, the log of tries among it. */
+  observe: ReturnType<typeof observerOf>
   abortGraceMs: number
   emit: Emit
   /** True when an event has a listener: an event for each job is not free. */
@@ -39,7 +42,14 @@ export interface EndedJob {
   finishedMs: number
 }
 
-/** Reports what happens to jobs: arq's log lines, the worker's events, and its counters. */
+/** The result or dead letter of a job that has ended. */
+export interface Remains {
+  isDead: boolean
+  /** Time for which they are kept, in ms; Infinity for ever. */
+  keepMs: number
+}
+
+/** Reports what happens to jobs: to middleware, in arq's log lines, by the worker's events, and in its counters. */
 export class Reporter {
   readonly counters: Counters = { complete: 0, failed: 0, retried: 0 }
   readonly #options: ReporterOptions
@@ -51,54 +61,26 @@ export class Reporter {
   }
 
   started({ claim, run }: RunningJob): void {
-    const { emit, hasListeners, log, logArguments } = this.#options
-    const { record, startedMs, task } = run
+    const { emit, hasListeners, observe } = this.#options
+    run.onEnd = observe(run, attemptOf)
+    if (!hasListeners('jobStarted')) return
     const { jobId, jobTry, queueName } = claim
-    const dueMs = dueTimeOf(claim.score, record)
-    if (log.isLevelEnabled('info')) {
-      const { args, kwargs } = logArguments ? record : { args: [], kwargs: {} }
-      const queuedMs = elapsed(record, startedMs)
-      log.info(
-        lines.started({
-          queuedMs,
-          ref: refOf(run.claim, run.record, run.task),
-          args,
-          kwargs,
-          jobTry,
-          delayedMs: startedMs - dueMs,
-        }),
-      )
-    }
-    if (hasListeners('jobStarted')) {
-      emit('jobStarted', { jobId, functionName: task.name, queueName, jobTry, waitMs: startedMs - dueMs })
-    }
+    const waitMs = run.startedMs - dueTimeOf(claim.score, run.record)
+    emit('jobStarted', { jobId, functionName: run.task.name, queueName, jobTry, waitMs })
   }
 
   /** Reports how a run ended, before that is stored, as arq does. */
   ended(run: HandlerRun, ending: Ending, finishedMs: number): void {
     const { counters } = this
-    const { log, logResults } = this.#options
-    const ranMs = finishedMs - run.startedMs
-    const ref = refOf(run.claim, run.record, run.task)
-    if (ending.kind === 'finish' && ending.success) {
-      counters.complete++
-      if (log.isLevelEnabled('info')) log.info(lines.completed(ranMs, ref, logResults ? ending.value : undefined))
-    } else if (ending.kind === 'finish') {
-      counters.failed++
-      if (ending.aborted) log.info(lines.aborted(ranMs, ref))
-      else log.error(failureFields(run.claim.jobId, ending.error), lines.failed(ranMs, ref, ending.error))
-    } else {
-      counters.retried++
-      if (ending.kind === 'release' || ending.cause === 'cancelled') log.info(lines.released(ranMs, ref))
-      else this.#retrying(run, ending, lines.retrying(ranMs, ref, ending.delayMs ?? 0))
-    }
+    if (ending.kind !== 'finish') counters.retried++
+    else if (ending.success) counters.complete++
+    else counters.failed++
+    run.onEnd?.(attemptEndOf(ending, finishedMs - run.startedMs))
   }
 
-  /** `Retry` is the handler's own wish; an error that a policy retries is one that somebody wants to see. */
-  #retrying(run: HandlerRun, ending: Extract<Ending, { kind: 'reschedule' }>, line: string): void {
-    const { log } = this.#options
-    if (ending.cause === 'retry') log.info(line)
-    else log.warn({ err: ending.error, jobId: run.claim.jobId }, `${line}, ${lines.describeError(ending.error)}`)
+  /** Reports the end of a run whose job another worker has; the loss was reported when it was noticed. */
+  endedLost(run: HandlerRun, finishedMs: number): void {
+    run.onEnd?.({ outcome: 'lost', ranMs: finishedMs - run.startedMs })
   }
 
   /** Reports a job that failed before it could start. */
@@ -123,10 +105,10 @@ export class Reporter {
     }
   }
 
-  /** Reports a final ending that is stored. */
-  finished(job: EndedJob, ending: Extract<Ending, { kind: 'finish' }>, isDead: boolean): void {
+  /** Reports a final ending that is stored, and what is left of the job. */
+  finished(job: EndedJob, ending: Extract<Ending, { kind: 'finish' }>, { isDead, keepMs }: Remains): void {
     const { emit, hasListeners, recording } = this.#options
-    recording?.finished(job, ending)
+    recording?.finished(job, ending, keepMs)
     if (!hasListeners('jobFinished') && !isDead) return
     const about = { ...aboutJob(job.claim, job.record.functionName), jobTry: job.jobTry }
     const outcome = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
@@ -190,11 +172,6 @@ function thrownIn(outcome: Outcome): unknown {
 
 function refOf({ jobId }: Claim, { functionName }: JobRecord, task: RegisteredTask | undefined): string {
   return lines.jobRef(jobId, functionName, task?.isCron)
-}
-
-function failureFields(jobId: string, error: unknown): object {
-  const extra = lines.extraOf(error)
-  return extra === undefined ? { err: error, jobId } : { err: error, jobId, extra }
 }
 
 function aboutJob({ jobId, queueName }: Claim, functionName: string) {

@@ -1,5 +1,5 @@
 import { Client } from '@arq-ts/core'
-import type { CodecName, DeadLetterSummary, History, Logger } from '@arq-ts/core'
+import type { CodecName, DeadLetterSummary, History, Logger, RecordedFunction } from '@arq-ts/core'
 import { Refusal } from './http/refusal.ts'
 import type { Settings } from './options.ts'
 import { Examinations } from './read/doctor.ts'
@@ -10,9 +10,16 @@ import type { FunctionSample } from './read/functions.ts'
 import type { Snapshot } from './read/queues.ts'
 import { Shared } from './read/shared.ts'
 import { Redaction } from './read/show.ts'
+import type { Access } from './users/access.ts'
+import type { DashboardUser } from './users/authenticators.ts'
+import { Sight } from './users/sight.ts'
 
 /** Dead letters are read as a whole, so they are shared for this long. */
 const DEAD_SHARED_MS = 2_000
+/** Requests within this time share one look for queues. */
+const NAMES_SHARED_MS = 1_000
+/** Parts of one page share one read of the recorded functions. */
+const FUNCTIONS_SHARED_MS = 1_000
 /** Functions of waiting jobs are read seldom: that costs a few commands for each job. */
 const SAMPLE_SHARED_MS = 15_000
 
@@ -54,13 +61,9 @@ export class Board {
     return this.shared.of('sample', SAMPLE_SHARED_MS, () => sampleFunctions(this, seen))
   }
 
-  /** The number of dead letters of each function. */
-  async deadByFunction(): Promise<Map<string, number>> {
-    const counts = new Map<string, number>()
-    for (const { functionName } of await this.deadLetters()) {
-      counts.set(functionName, (counts.get(functionName) ?? 0) + 1)
-    }
-    return counts
+  /** Functions that workers have or whose jobs were recorded, with their queues. */
+  functions(): Promise<RecordedFunction[]> {
+    return this.shared.of('functions', FUNCTIONS_SHARED_MS, () => this.history.functions())
   }
 
   /**
@@ -83,6 +86,12 @@ export class Board {
     this.#clients.set(codec, made)
     this.onClose(() => made.close())
     return made
+  }
+
+  /** The part of the installation that a user may see. */
+  sightOf(user: DashboardUser, access: Access): Promise<Sight> {
+    const names = async () => (await this.shared.of('names', NAMES_SHARED_MS, () => this.names.known())).names
+    return Sight.of(access, user, names)
   }
 
   /** Has something ended with the dashboard. */

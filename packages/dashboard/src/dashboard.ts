@@ -12,6 +12,7 @@ import { Refusal } from './http/refusal.ts'
 import { Router } from './http/router.ts'
 import { basePathOf, settingsOf } from './options.ts'
 import type { DashboardOptions, Settings } from './options.ts'
+import { mustSeeJob } from './read/jobs.ts'
 import { Access } from './users/access.ts'
 import { Board } from './board.ts'
 
@@ -81,7 +82,7 @@ class App {
   }
 
   async #answer(request: Request, mounted: string | undefined): Promise<Response> {
-    const { settings, router, assets } = this.#parts
+    const { settings, router, assets, board } = this.#parts
     checkHost(request, settings.hosts)
     const basePath = mounted ?? settings.basePath
     const path = pathBelow(new URL(request.url).pathname, basePath)
@@ -102,8 +103,14 @@ class App {
     const { route, params } = router.match(method, path)
     await this.#access.mayUse(user, route.handler, params)
     const body = method === 'POST' ? await readBody(request) : {}
-    const url = new URL(request.url)
-    const context = { request, user, params, body, query: url.searchParams, basePath, access: this.#access }
+    const { searchParams: query } = new URL(request.url)
+    const access = this.#access
+    const sight = await board.sightOf(user, access)
+    if (route.handler.resource(params).type === 'job') {
+      const queueName = query.get('queue') ?? (typeof body.queueName === 'string' ? body.queueName : null)
+      await mustSeeJob(board, sight, params.id!, queueName)
+    }
+    const context = { request, user, params, body, query, basePath, access, sight }
     const answer = await route.handler.run(context)
     return answer instanceof Response ? answer : json(answer)
   }

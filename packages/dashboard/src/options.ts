@@ -58,7 +58,10 @@ export interface DashboardOptions {
    * dashboard answers on loopback addresses alone, and everybody there is the operator.
    */
   authenticate?: Authenticator
-  /** Decides what a user may see (`view`) and do. Default: everything. */
+  /**
+   * Decides what a user may see (`view`) and do. Default: everything. Entries of lists are asked for by their own names and by
+   * their queues; what belongs to a queue that the user may not see is left out of every answer.
+   */
   authorize?: (user: DashboardUser, action: 'view' | ActionName, resource: Resource) => boolean | Promise<boolean>
   /**
    * Host names that it answers to beside loopback ones. With `authenticate` the default is any; without, no other host is

@@ -13,14 +13,14 @@ import { clearLimit, setLimit } from './limits/acts.ts'
 import { limitList, limitsSeen, limitView } from './limits/views.ts'
 import { pauseSchedule, putSchedule, removeSchedule, runSchedule } from './schedules/acts.ts'
 import { lastSeen, scheduleList, schedulesSeen, scheduleView, tickPreview } from './schedules/views.ts'
-import { cronCalendar } from './read/cron.ts'
+import { cronCalendar, cronSeen } from './read/cron.ts'
 import { doctorReport } from './read/doctor.ts'
-import { errorDetails, errorList } from './read/errors.ts'
+import { errorDetails, errorList, errorsSeen } from './read/errors.ts'
 import { forecast } from './read/forecast.ts'
 import { functionMap } from './read/functions.ts'
 import { jobExplanation, jobPage, jobView, sensibleActs } from './read/jobs.ts'
 import { overview } from './read/overview.ts'
-import { pythonRow, snapshot, workerRow } from './read/queues.ts'
+import { pythonRow, snapshot, snapshotSeen, workerRow, workersIn } from './read/queues.ts'
 import { badges } from './read/badges.ts'
 import { history } from './read/history.ts'
 import { logs } from './read/logs.ts'
@@ -30,8 +30,10 @@ import { Hub } from './stream/hub.ts'
 import { eventStream, streamOf } from './stream/sse.ts'
 import { shownUser } from './users/access.ts'
 import type { Guarded, Viewer } from './users/access.ts'
+import type { Sight } from './users/sight.ts'
 import { cancelDeletion, flush, steer } from './tasks/acts.ts'
 import {
+  cacheSeen,
   cacheView,
   deletionList,
   deletionsSeen,
@@ -66,26 +68,25 @@ export function routesOf(board: Board): Route<Handler>[] {
   return [
     ...changesOf(board),
     view('/api/bootstrap', (context) => bootstrap(board, context)),
-    sharedView(board, '/api/overview', () => overview(board)),
-    sharedView(board, '/api/forecast', () => forecast(board, null)),
-    sharedView(board, '/api/queues', () => queueList(board)),
-    view('/api/queues/:id', ({ params }) => queueDetails(board, params.id!), 'queue'),
-    view('/api/queues/:id/forecast', ({ params }) => forecast(board, params.id!), 'queue'),
-    view('/api/jobs', async ({ query, user, access }) => {
+    sharedView(board, '/api/overview', ({ sight }) => overview(board, sight)),
+    sharedView(board, '/api/forecast', ({ sight }) => forecast(board, null, sight)),
+    sharedView(board, '/api/queues', ({ sight }) => queueList(board, sight)),
+    view('/api/queues/:id', ({ params, sight }) => queueDetails(board, params.id!, sight), 'queue'),
+    view('/api/queues/:id/forecast', ({ params, sight }) => forecast(board, params.id!, sight), 'queue'),
+    view('/api/jobs', ({ query, sight }) => {
       const limit = Math.floor(numberIn(query, 'limit') ?? 50)
-      const page = await jobPage(board, { q: query.get('q') ?? '', cursor: query.get('cursor'), limit })
-      return { ...page, jobs: await access.seen(user, page.jobs) }
+      return jobPage(board, { q: query.get('q') ?? '', cursor: query.get('cursor'), limit }, sight)
     }),
     view('/api/jobs/:id', (context) => jobWithActs(board, context), 'job'),
     view('/api/jobs/:id/explain', (context) => jobExplanation(board, job(context), queue(context)), 'job'),
     view('/api/jobs/:id/history', (context) => history(board, job(context), queue(context)), 'job'),
     view('/api/jobs/:id/logs', (context) => logs(board, job(context), context.query.get('after')), 'job'),
-    sharedView(board, '/api/functions', () => functionMap(board)),
-    sharedView(board, '/api/workers', () => workerList(board)),
+    sharedView(board, '/api/functions', ({ sight }) => functionMap(board, sight)),
+    sharedView(board, '/api/workers', ({ sight }) => workerList(board, sight)),
     sharedList(board, '/api/flows', () => flowList(board), flowsSeen),
     view(
       '/api/flows/:id',
-      ({ access, params, user }) => flowView(board, params.id!, (members) => access.seen(user, members)),
+      ({ params, sight }) => flowView(board, params.id!, (members) => sight.jobs(members)),
       'flow',
     ),
     sharedList(board, '/api/schedules', ({ query }) => scheduleList(board, query), schedulesSeen),
@@ -95,34 +96,41 @@ export function routesOf(board: Board): Route<Handler>[] {
       'schedule',
     ),
     view('/api/ticks', ({ query }) => tickPreview(board, query)),
-    sharedList(board, '/api/limits', () => limitList(board), limitsSeen),
+    sharedList(
+      board,
+      '/api/limits',
+      () => limitList(board),
+      (list, viewer) => limitsSeen(board, list, viewer),
+    ),
     view(
       '/api/limits/:id',
-      ({ access, params, query, user }) =>
-        limitView(board, params.id!, query.get('key'), (jobs) => access.seen(user, jobs)),
+      ({ params, query, sight }) => limitView(board, params.id!, query.get('key'), sight),
       'limit',
     ),
-    sharedView(board, '/api/cron', ({ query }) => cronCalendar(board, query)),
-    sharedView(board, '/api/errors', ({ query }) => errorList(board, query.get('state'))),
-    view(
-      '/api/errors/:id',
-      async ({ params, user, access }) => {
-        const details = await errorDetails(board, params.id!)
-        return { ...details, jobs: await access.seen(user, details.jobs) }
-      },
-      'error',
+    sharedList(
+      board,
+      '/api/cron',
+      ({ query }) => cronCalendar(board, query),
+      (calendar, { sight }) => cronSeen(board, calendar, sight),
     ),
-    sharedView(board, '/api/series', ({ query }) => series(board, query)),
-    sharedView(board, '/api/heatmap', ({ query }) => heatmap(board, query)),
-    sharedView(board, '/api/events', ({ query }) => events(board, query)),
-    sharedView(board, '/api/audit', ({ query }) => audit(board, query)),
+    sharedList(
+      board,
+      '/api/errors',
+      ({ query }) => errorList(board, query.get('state')),
+      (list, { sight }) => errorsSeen(board, list, sight),
+    ),
+    view('/api/errors/:id', ({ params, sight }) => errorDetails(board, params.id!, sight), 'error'),
+    sharedView(board, '/api/series', ({ query, sight }) => series(board, query, sight)),
+    sharedView(board, '/api/heatmap', ({ query, sight }) => heatmap(board, query, sight)),
+    sharedView(board, '/api/events', ({ query, sight }) => events(board, query, sight)),
+    sharedView(board, '/api/audit', (context) => audit(board, context.query, context)),
     sharedList(board, '/api/canaries', () => deploymentList(board), deploymentsSeen),
     view('/api/canaries/:id', ({ params }) => deploymentView(board, params.id!), 'deployment'),
-    sharedView(board, '/api/cache', ({ query }) => cacheView(board, query.get('cursor'))),
+    sharedList(board, '/api/cache', ({ query }) => cacheView(board, query.get('cursor')), cacheSeen),
     sharedList(board, '/api/deletions', ({ query }) => deletionList(board, query.get('cursor')), deletionsSeen),
-    view('/api/doctor', ({ query }) => {
+    view('/api/doctor', ({ query, sight }) => {
       const limit = Math.floor(numberIn(query, 'limit') ?? 10_000)
-      return doctorReport(board, Math.min(1_000_000, Math.max(0, limit)))
+      return doctorReport(board, Math.min(1_000_000, Math.max(0, limit)), sight)
     }),
     {
       method: 'GET',
@@ -132,7 +140,9 @@ export function routesOf(board: Board): Route<Handler>[] {
     {
       method: 'GET',
       path: '/api/stream',
-      handler: handler('view', 'dashboard', ({ request, query }) => Promise.resolve(streamOf(hub, request, query))),
+      handler: handler('view', 'dashboard', (context) =>
+        Promise.resolve(streamOf(hub, context, () => board.sightOf(context.user, context.access))),
+      ),
     },
     {
       method: 'GET',
@@ -212,9 +222,15 @@ function view(
   return { method: 'GET', path, handler: handler('view', type, (context) => withCost(() => run(context))) }
 }
 
-/** A view of which everybody sees the same: it is made once for all tabs that ask for it within a second. */
+/**
+ * A view that is made once for all tabs that ask for it within a second, and anew for a user from whom something may be
+ * hidden.
+ */
 function sharedView(board: Board, path: string, run: (context: Context) => Promise<object>): Route<Handler> {
-  return sharedList(board, path, run, (answer) => Promise.resolve(answer))
+  return view(path, (context) => {
+    if (!context.sight.isWhole) return run(context)
+    return board.shared.of(`${path}?${context.query.toString()}`, SHARED_MS, () => run(context))
+  })
 }
 
 /** A list that is made once for all tabs, and of which each user sees the things that they may. */
@@ -248,11 +264,11 @@ export async function withCost<T extends object>(
   return { ...value, cost: { commands, tookMs: Math.round(performance.now() - startedMs) } }
 }
 
-async function bootstrap(board: Board, { user, basePath, access }: Context): Promise<Bootstrap> {
+async function bootstrap(board: Board, { user, basePath, access, sight }: Context): Promise<Bootstrap> {
   const { settings, client } = board
   const [{ names }, numbers] = await Promise.all([
     board.shared.of('names', SHARED_MS, () => board.names.known()),
-    badges(board),
+    badges(board, sight),
   ])
   return {
     api: 1,
@@ -264,24 +280,24 @@ async function bootstrap(board: Board, { user, basePath, access }: Context): Pro
     readOnly: settings.readOnly,
     actions: await access.actionsOf(user, { type: 'dashboard', name: '' }),
     nowMs: await board.shared.of('now', SHARED_MS, () => client.now()),
-    queues: names,
+    queues: await sight.inQueues(names, (name) => name),
     badges: numbers,
     features: { recorder: true, progress: true, stream: true },
     traceUrl: settings.traceUrl ?? null,
   }
 }
 
-async function queueList(board: Board): Promise<Omit<QueueList, 'cost'>> {
-  const { nowMs, queues, complete } = await snapshot(board)
+async function queueList(board: Board, sight: Sight): Promise<Omit<QueueList, 'cost'>> {
+  const { nowMs, queues, complete } = await snapshotSeen(await snapshot(board), sight)
   return { nowMs, queues, complete }
 }
 
-async function queueDetails(board: Board, queueName: string): Promise<Omit<QueueDetails, 'cost'>> {
+async function queueDetails(board: Board, queueName: string, sight: Sight): Promise<Omit<QueueDetails, 'cost'>> {
   const { names } = await board.names.known()
   if (!names.includes(queueName) && !(await board.client.queues.exists(queueName))) {
     throw new Refusal('not_found', `there is no queue "${queueName.slice(0, 200)}": it is empty and nobody serves it`)
   }
-  const { nowMs, queues, workers, python } = await snapshot(board, [queueName])
+  const { nowMs, queues, workers, python } = await snapshotSeen(await snapshot(board, [queueName]), sight)
   return {
     nowMs,
     queue: queues[0]!,
@@ -290,11 +306,11 @@ async function queueDetails(board: Board, queueName: string): Promise<Omit<Queue
   }
 }
 
-async function workerList(board: Board): Promise<Omit<WorkerList, 'cost'>> {
-  const { names } = await board.names.known()
-  const { workers, python, unreadable } = await board.client.workers.fleet(names)
+async function workerList(board: Board, sight: Sight): Promise<Omit<WorkerList, 'cost'>> {
+  const { names, complete } = await board.names.known()
+  const fleet = await board.client.workers.fleet(names)
   const nowMs = await board.client.now()
-  return { nowMs, workers: workers.map(workerRow), python: python.map(pythonRow), unreadable }
+  return workersIn(await snapshotSeen({ ...fleet, nowMs, queues: [], complete }, sight))
 }
 
 async function jobWithActs(board: Board, { params, query, user, access }: Context) {

@@ -1,6 +1,7 @@
 import { redisOptionsOf } from '@arq-ts/core/config'
 import type { Client } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -122,22 +123,27 @@ export function show(args: GlobalArgs & { key: string }): Promise<number> {
 export function flush(
   args: GlobalArgs & BulkArgs & { keys?: readonly string[]; all?: boolean; timeout: number },
 ): Promise<number> {
-  return withCache(args, async ({ cache, out }) => {
+  return withCache(args, async (session) => {
+    const { cache, out } = session
     if (!args.all && !args.keys?.length) throw new CommandError('name the keys, or give --all')
     const keys = args.all ? (await cache.entries({})).map(({ key }) => key) : args.keys!
     const what = `have ${counted(keys.length, 'key')} persisted now`
     const go = keys.length > 0 && (args.all || args.dryRun ? await confirmed(what, args, out) : true)
     const failed: { key: string; error: string }[] = []
     const queue = go ? [...keys] : []
-    const lanes = Array.from({ length: FLUSHES_AT_ONCE }, async () => {
+    const entry = { action: 'flush', kind: 'cache', names: keys, text: what }
+    const flushAll = async () => {
+      await Promise.all(Array.from({ length: FLUSHES_AT_ONCE }, lane))
+    }
+    const lane = async () => {
       for (let key = queue.shift(); key !== undefined; key = queue.shift()) {
         const at = key
         await cache
           .flush(at, { timeoutMs: args.timeout })
           .catch((error: unknown) => failed.push({ key: at, error: (error as Error).message }))
       }
-    })
-    await Promise.all(lanes)
+    }
+    if (go) await audited(session, entry, flushAll)
     const flushed = go ? keys.length - failed.length : 0
     out.data({ matching: keys.length, flushed, failed, dryRun: args.dryRun === true }, () => {
       if (keys.length === 0) out.note('no key waits to be persisted')

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { redisOptionsOf } from '@arq-ts/core/config'
 import type { Client } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { duration } from '../grammar/flags.ts'
 import { jsonText } from '../json-value.ts'
@@ -179,13 +180,16 @@ function describe(report: Report, nowMs: number, out: Output): void {
 export function start(
   args: GlobalArgs & { alias: string; collection: string; stages?: string; options?: string; dryRun?: boolean },
 ): Promise<number> {
-  return withDeployments(args, async ({ deployments, out }) => {
+  return withDeployments(args, async (session) => {
+    const { deployments, out } = session
     const options = {
       ...(args.options === undefined ? {} : objectOf(args.options)),
       ...(args.stages === undefined ? {} : { stages: stagesOf(args.stages) }),
       ...(args.dryRun ? { dryRun: true } : {}),
     }
-    const id = await deployments.startCanary(args.alias, args.collection, options)
+    const text = `start a canary deployment of "${args.collection}" for the alias "${args.alias}"`
+    const entry = { action: 'start-canary', kind: 'alias', names: [args.alias], text }
+    const id = await audited(session, entry, () => deployments.startCanary(args.alias, args.collection, options))
     out.data({ id }, () => out.line(`${id} started; arq-ts canary show ${id} --watch follows it`))
     return EXIT.ok
   })
@@ -211,26 +215,30 @@ function stagesOf(text: string): { percentage: number; durationMinutes: number }
 }
 
 const change =
-  (words: string, act: (deployments: Deployments, id: string, reason?: string) => Promise<void>) =>
+  (verb: string, words: string, act: (deployments: Deployments, id: string, reason?: string) => Promise<void>) =>
   (args: GlobalArgs & { deployment: string; reason?: string }): Promise<number> =>
-    withDeployments(args, async ({ deployments, out }) => {
+    withDeployments(args, async (session) => {
+      const { deployments, out } = session
       const { id } = await find(deployments, args.deployment)
-      await act(deployments, id, args.reason)
+      const text = `${verb} the deployment "${id}"`
+      const entry = { action: 'steer-canary', kind: 'deployment', names: [id], text }
+      await audited(session, entry, () => act(deployments, id, args.reason))
       const { reason, status } = await find(deployments, id)
       out.data({ id, status, reason }, () => out.line(`${id} ${words}`))
       return EXIT.ok
     })
 
 /** `canary approve` */
-export const approve = change('is approved to leave its stage', (deployments, id) => deployments.approve(id))
+export const approve = change('approve', 'is approved to leave its stage', (deployments, id) => deployments.approve(id))
 /** `canary pause` */
-export const pause = change('is paused; its share stays', (deployments, id) => deployments.pause(id))
+export const pause = change('pause', 'is paused; its share stays', (deployments, id) => deployments.pause(id))
 /** `canary resume` */
-export const resume = change('resumed; its stage begins anew', (deployments, id) => deployments.resume(id))
+export const resume = change('resume', 'resumed; its stage begins anew', (deployments, id) => deployments.resume(id))
 /** `canary promote` */
-export const promote = change('is being promoted', (deployments, id) => deployments.promote(id))
+export const promote = change('promote', 'is being promoted', (deployments, id) => deployments.promote(id))
 /** `canary rollback` */
 export const rollback = change(
+  'rollback',
   'is being rolled back; no traffic goes to the new collection any more',
   (deployments, id, reason) => deployments.rollback(id, reason),
 )

@@ -1,5 +1,6 @@
 import type { Client, Job } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -62,9 +63,12 @@ export function list(args: Args): Promise<number> {
 
 /** `collections keep` */
 export function keep(args: Args & { collection: string }): Promise<number> {
-  return withDeletions(args, async ({ deletions, out }) => {
+  return withDeletions(args, async (session) => {
+    const { deletions, out } = session
     const { collection } = args
-    const { removed, running } = await deletions.keep(collection)
+    const text = `cancel the deletion of the collection "${collection}"`
+    const entry = { action: 'cancel-deletion', kind: 'collection', names: [collection], text }
+    const { removed, running } = await audited(session, entry, () => deletions.keep(collection))
     out.data({ collection, removed, running }, () => {
       if (removed.length > 0) out.line(`'${collection}' is kept: ${counted(removed.length, 'deletion')} cancelled`)
       if (running.length > 0)
@@ -79,12 +83,15 @@ export function keep(args: Args & { collection: string }): Promise<number> {
 export function deleteNow(
   args: Args & BulkArgs & { collection: string; wait?: boolean | undefined; timeout: number },
 ): Promise<number> {
-  return withDeletions(args, async ({ deletions, out }) => {
+  return withDeletions(args, async (session) => {
+    const { deletions, out } = session
     const { collection } = args
     const scheduled = (await deletions.list()).filter((deletion) => deletion.collection === collection)
     if (scheduled.length === 0) throw new CommandError(`no deletion of '${collection}' is scheduled`, EXIT.no)
     if (!(await confirmed(`delete '${collection}' now, unless an alias points to it`, args, out))) return EXIT.ok
-    const job = await deletions.deleteNow(collection)
+    const text = `delete the collection "${collection}" now`
+    const entry = { action: 'delete-now', kind: 'collection', names: [collection], text }
+    const job = await audited(session, entry, () => deletions.deleteNow(collection))
     const result = args.wait ? await job.result({ timeoutMs: args.timeout }) : null
     out.data({ collection, jobId: job.jobId, result }, () =>
       out.line(

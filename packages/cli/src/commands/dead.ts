@@ -2,6 +2,8 @@ import { showId } from '@arq-ts/protocol/jobs'
 import { groupDead } from '@arq-ts/core'
 import type { DeadFilter, DeadGroup, DeadLetter, DeadLetterSummary } from '@arq-ts/core'
 import type { DeadFilterArgs, GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
+import type { AuditedAct } from '../audit.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -94,20 +96,24 @@ type BulkDeadArgs = GlobalArgs &
 
 /** `dead retry` */
 export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
+  return withSession(args, async (session) => {
+    const { client, out } = session
     const letters = await client.deadLetters.summaries(chosen(args))
-    const isAgreed =
-      letters.length > 0 && (await confirmed(`retry ${counted(letters.length, 'dead letter')}`, args, out))
+    const text = `retry ${counted(letters.length, 'dead letter')}`
+    const isAgreed = letters.length > 0 && (await confirmed(text, args, out))
     const refused = notAmong(letters, args.ids)
     let retried = 0
-    for (const { jobId } of isAgreed ? letters : []) {
-      try {
-        if (await client.jobs.retry(jobId, args.delay === undefined ? {} : { delayMs: args.delay })) retried++
-        else refused.push({ jobId, error: 'queued or running already' })
-      } catch (error) {
-        refused.push({ jobId, error: refusalIn(error) })
+    const act = async () => {
+      for (const { jobId } of letters) {
+        try {
+          if (await client.jobs.retry(jobId, args.delay === undefined ? {} : { delayMs: args.delay })) retried++
+          else refused.push({ jobId, error: 'queued or running already' })
+        } catch (error) {
+          refused.push({ jobId, error: refusalIn(error) })
+        }
       }
     }
+    if (isAgreed) await audited(session, entryOf('retry', letters, text), act)
     out.data({ matching: letters.length, retried, refused, dryRun: args.dryRun === true }, () => {
       if (letters.length === 0) out.note('no dead letters match')
       else if (isAgreed) out.line(`${counted(retried, 'job')} queued again`)
@@ -119,11 +125,13 @@ export function retry(args: BulkDeadArgs & { delay?: number | undefined }): Prom
 
 /** `dead purge` */
 export function purge(args: BulkDeadArgs): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
+  return withSession(args, async (session) => {
+    const { client, out } = session
     const letters = await client.deadLetters.summaries(chosen(args))
     const what = `remove ${counted(letters.length, 'dead letter')} for good`
     const isAgreed = letters.length > 0 && (await confirmed(what, args, out))
-    const purged = isAgreed ? await client.deadLetters.purge({ jobIds: letters.map((letter) => letter.jobId) }) : 0
+    const purge = () => client.deadLetters.purge({ jobIds: letters.map((letter) => letter.jobId) })
+    const purged = isAgreed ? await audited(session, entryOf('remove', letters, what), purge) : 0
     const refused = notAmong(letters, args.ids)
     out.data({ matching: letters.length, purged, refused, dryRun: args.dryRun === true }, () => {
       if (letters.length === 0) out.note('no dead letters match')
@@ -132,6 +140,10 @@ export function purge(args: BulkDeadArgs): Promise<number> {
     })
     return letters.length > 0 && refused.length === 0 ? EXIT.ok : EXIT.no
   })
+}
+
+function entryOf(action: string, letters: readonly DeadLetterSummary[], text: string): AuditedAct {
+  return { action, kind: 'job', names: letters.map(({ jobId }) => jobId), text }
 }
 
 interface Refused {

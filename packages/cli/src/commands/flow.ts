@@ -1,6 +1,7 @@
 import { FlowError } from '@arq-ts/core/client'
 import type { FlowRun, FlowStatus, ListedFlow } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -59,13 +60,15 @@ export function show(args: GlobalArgs & { id: string; watch?: boolean | undefine
 
 /** `flow cancel` */
 export function cancel(args: GlobalArgs & BulkArgs & { id: string }): Promise<number> {
-  return withFlow(args, async (run, { out }) => {
+  return withFlow(args, async (run, session) => {
+    const { out } = session
     const { endedAt, members, name } = await run.status()
     if (endedAt !== null) throw new CommandError(`flow '${name}' has ended already`, EXIT.no)
     const open = members.filter(({ state }) => ['held', 'ready', 'queued', 'running'].includes(state)).length
     if (!(await confirmed(`cancel flow '${name}': ${counted(open, 'member')} that have not ended`, args, out)))
       return EXIT.ok
-    await run.cancel()
+    const entry = { action: 'cancel-flow', kind: 'flow', names: [run.flowId], text: `cancel the flow "${name}"` }
+    await audited(session, entry, () => run.cancel())
     const { state } = await run.status()
     out.data({ flowId: run.flowId, state }, () =>
       out.line(
@@ -80,13 +83,16 @@ export function cancel(args: GlobalArgs & BulkArgs & { id: string }): Promise<nu
 
 /** `flow replay` */
 export function replay(args: GlobalArgs & BulkArgs & { id: string; failed?: boolean | undefined }): Promise<number> {
-  return withFlow(args, async (run, { out }) => {
+  return withFlow(args, async (run, session) => {
+    const { out } = session
     const { endedAt, name } = await run.status()
     if (endedAt === null)
       throw new CommandError(`flow '${name}' has not ended: cancel it, or wait for its end`, EXIT.no)
     const what = args.failed ? 'what did not succeed' : 'all members'
     if (!(await confirmed(`replay flow '${name}': ${what}`, args, out))) return EXIT.ok
-    await run.replay({ only: args.failed ? 'failed' : 'all' })
+    const text = `replay the flow "${name}": ${what}`
+    const entry = { action: 'replay-flow', kind: 'flow', names: [run.flowId], text }
+    await audited(session, entry, () => run.replay({ only: args.failed ? 'failed' : 'all' }))
     const { members, state } = await run.status()
     const open = members.filter(({ state: each }) => ['held', 'ready', 'queued', 'running'].includes(each)).length
     out.data({ flowId: run.flowId, state, open }, () =>

@@ -1,6 +1,8 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import type { Finding } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
+import type { AuditedAct } from '../audit.ts'
 import { EXIT } from '../exit.ts'
 import { counted, countText, spanText } from '../output.ts'
 import type { Output } from '../output.ts'
@@ -124,7 +126,8 @@ const MAX_ROUNDS = 4
 export function doctor(
   args: GlobalArgs & { queue?: readonly string[] | undefined; fix?: boolean | undefined; limit?: number | undefined },
 ): Promise<number> {
-  return withSession(args, async ({ client, out, address, queueNames: known }) => {
+  return withSession(args, async (session) => {
+    const { client, out, address, queueNames: known } = session
     const progress = out.progress('jobs looked at')
     const keys = out.progress('keys looked at')
     const examine = () =>
@@ -138,7 +141,7 @@ export function doctor(
     let seen = await examine()
     const results: Treated[] = []
     for (let round = 0; args.fix && round < MAX_ROUNDS; round++) {
-      const treated = await treat(client, seen.findings)
+      const treated = await treat(session, seen.findings)
       results.push(...treated.filter((result) => result.repaired !== null))
       if (!treated.some((result) => (result.repaired ?? 0) > 0)) break
       seen = await examine()
@@ -169,19 +172,25 @@ function keyOf({ check, queueName }: Finding): string {
   return `${check} ${queueName ?? ''}`
 }
 
-async function treat(client: Session['client'], findings: readonly Finding[]): Promise<Treated[]> {
+async function treat(session: Session, findings: readonly Finding[]): Promise<Treated[]> {
   const results: Treated[] = []
   for (const finding of findings) {
     if (finding.repair === null) results.push({ ...finding, repaired: null })
     else {
       try {
-        results.push({ ...finding, repaired: await client.doctor.repair(finding) })
+        const repaired = await audited(session, entryOf(finding), () => session.client.doctor.repair(finding))
+        results.push({ ...finding, repaired })
       } catch (error) {
         results.push({ ...finding, repaired: 0, failure: (error as Error).message })
       }
     }
   }
   return results
+}
+
+function entryOf({ check, queueName, count, message }: Finding): AuditedAct {
+  const about = queueName === null ? { kind: 'finding', names: [check] } : { kind: 'queue', names: [queueName] }
+  return { action: 'repair', ...about, count, text: `repair "${check}": ${message}` }
 }
 
 function showRepaired(result: Treated, out: Output): void {

@@ -2,6 +2,7 @@ import { showId } from '@arq-ts/protocol/jobs'
 import { ArqError, RedisUnavailableError, TimeoutError } from '@arq-ts/core/client'
 import type { JobState } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -30,6 +31,8 @@ interface Refused {
 
 /** Act of a verb: `act` does it to jobs of one queue, and returns why it did not, or null, for each. */
 interface Verb {
+  /** In the audit log. */
+  action: string
   /** In the question and the dry run: `abort 3 jobs`. */
   name: string
   /** In the answer: `3 jobs aborted`. */
@@ -54,17 +57,22 @@ async function run(args: BulkJobArgs, verb: Verb): Promise<number> {
     const refused: Refused[] = []
     let done = 0
     const progress = out.progress(`${verb.done} of ${targets.length}`)
-    for (const [queueName, jobIds] of isAgreed ? byQueue(targets) : []) {
-      for (let from = 0; from < jobIds.length; from += BATCH) {
-        const batch = jobIds.slice(from, from + BATCH)
-        const reasons = await unlessRefused(batch, () => verb.act(session, queueName, batch))
-        for (const [i, reason] of reasons.entries()) {
-          if (reason === null) done++
-          else refused.push({ jobId: batch[i]!, reason })
+    const act = async () => {
+      for (const [queueName, jobIds] of byQueue(targets)) {
+        for (let from = 0; from < jobIds.length; from += BATCH) {
+          const batch = jobIds.slice(from, from + BATCH)
+          const reasons = await unlessRefused(batch, () => verb.act(session, queueName, batch))
+          for (const [i, reason] of reasons.entries()) {
+            if (reason === null) done++
+            else refused.push({ jobId: batch[i]!, reason })
+          }
+          progress.update(done)
         }
-        progress.update(done)
       }
     }
+    const names = targets.map(({ jobId }) => jobId)
+    const entry = { action: verb.action, kind: 'job', names, text: `${verb.name} ${text}` }
+    if (isAgreed) await audited(session, entry, act)
     progress.done()
     const answer = { matching: targets.length, done, refused, dryRun: args.dryRun === true }
     out.data({ ...answer, complete: incomplete.length === 0, incomplete }, () => {
@@ -129,6 +137,7 @@ const WAITING: readonly JobState[] = ['queued', 'deferred', 'retrying']
 export function remove(args: BulkJobArgs & { force?: boolean | undefined }): Promise<number> {
   const force = args.force === true
   return run(args, {
+    action: 'remove',
     name: 'remove for good, with everything that is kept of them,',
     done: 'removed',
     statuses: force ? [...WAITING, 'running'] : WAITING,
@@ -144,6 +153,7 @@ export function remove(args: BulkJobArgs & { force?: boolean | undefined }): Pro
 /** `job run-now` */
 export function runNow(args: BulkJobArgs): Promise<number> {
   return run(args, {
+    action: 'run-now',
     name: 'make due now',
     done: 'due now',
     statuses: ['deferred', 'retrying'],
@@ -158,6 +168,7 @@ export function runNow(args: BulkJobArgs): Promise<number> {
 export function move(args: BulkJobArgs & { to: string }): Promise<number> {
   const to = showId(args.to)
   return run(args, {
+    action: 'move',
     name: `move to ${to}`,
     done: `moved to ${to}`,
     statuses: WAITING,
@@ -180,6 +191,7 @@ const MOVE_REASONS = {
 export function retry(args: BulkJobArgs & { delay?: number | undefined }): Promise<number> {
   const options = args.delay === undefined ? {} : { delayMs: args.delay }
   return run(args, {
+    action: 'retry',
     name: 'run again',
     done: 'queued again',
     statuses: ['failed', 'aborted', 'dead'],
@@ -201,6 +213,7 @@ export function retry(args: BulkJobArgs & { delay?: number | undefined }): Promi
 export function abort(args: BulkJobArgs & { timeout: number }): Promise<number> {
   if (args.ids?.length === 1 && !args.dryRun) return abortOne(args, args.ids[0]!)
   return run(args, {
+    action: 'abort',
     name: 'abort',
     done: 'asked to abort',
     statuses: [...WAITING, 'running'],
@@ -220,14 +233,18 @@ export function abort(args: BulkJobArgs & { timeout: number }): Promise<number> 
 }
 
 function abortOne(args: BulkJobArgs & { timeout: number }, jobId: string): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
+  return withSession(args, async (session) => {
+    const { client, out } = session
     const job = await client.jobs.details(jobId, args.queue === undefined ? {} : { queueName: args.queue })
     const name = showId(jobId)
     if (job.status === 'not_found')
       throw new CommandError(`no job ${name}: it never was, or its result is gone`, EXIT.no)
     if (job.success !== null) throw new CommandError(`job ${name} has ended already (${job.status})`, EXIT.no)
     try {
-      const aborted = await client.job(jobId, { queueName: job.queueName ?? '' }).abort({ timeoutMs: args.timeout })
+      const { queueName } = job
+      const aborted = await audited(session, { action: 'abort', kind: 'job', names: [jobId] }, () =>
+        client.job(jobId, { queueName: queueName ?? '' }).abort({ timeoutMs: args.timeout }),
+      )
       out.data({ matching: 1, done: aborted ? 1 : 0, refused: [], dryRun: false, jobId, aborted }, () =>
         out.line(aborted ? `${name} is aborted` : `${name} ended before it could be aborted`),
       )

@@ -3,6 +3,7 @@ import { decodeValue } from '@arq-ts/protocol'
 import { JobAbortedError, RemoteError, TimeoutError } from '@arq-ts/core/client'
 import type { CodecName, EnqueueOptions, JobDetails, JobHold, JobState } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { callText, instantText, preview, spanText } from '../output.ts'
 import type { Fields } from '../output.ts'
@@ -64,7 +65,11 @@ export function enqueue(
     args,
     async (session) => {
       const { client, out } = session
-      const job = await client.enqueue(args.function, positional, options)
+      const queue = args.queue ?? client.queueName
+      const text = `enqueue "${args.function}" into "${showId(queue)}"`
+      const job = await audited(session, { action: 'enqueue', kind: 'queue', names: [queue], text }, () =>
+        client.enqueue(args.function, positional, options),
+      )
       if (!job) {
         const message = `job ${showId(args.jobId ?? '')} is queued, running, or has a kept result: nothing was enqueued`
         throw new CommandError(message, EXIT.no)

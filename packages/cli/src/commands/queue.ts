@@ -1,6 +1,7 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import type { QueueStats } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -134,7 +135,8 @@ export function pause(args: GlobalArgs & { name?: string | undefined; force?: bo
     const unknown = await whyUnknown(session, before)
     if (unknown !== null && !args.force)
       throw new CommandError(unknown, EXIT.no, 'Use --force to pause it all the same.')
-    const changed = await client.queues.pause(queueName)
+    const entry = { action: 'pause', kind: 'queue', names: [queueName] }
+    const changed = await audited(session, entry, () => client.queues.pause(queueName))
     const { running, python } = await client.queues.stats(queueName)
     out.data({ queueName, paused: true, changed, running }, () => {
       const name = showId(queueName)
@@ -151,7 +153,8 @@ export function resume(args: GlobalArgs & { name?: string | undefined }): Promis
   return withSession(args, async (session) => {
     const { client, out, queueNames } = session
     const queueName = args.name ?? queueNames[0]!
-    const changed = await client.queues.resume(queueName)
+    const entry = { action: 'resume', kind: 'queue', names: [queueName] }
+    const changed = await audited(session, entry, () => client.queues.resume(queueName))
     const name = showId(queueName)
     out.data({ queueName, paused: false, changed }, () =>
       out.line(changed ? `${name} resumed` : `${name} was not paused`),
@@ -171,9 +174,12 @@ export function purge(args: GlobalArgs & BulkArgs & { name: string }): Promise<n
     if (unknown !== null) out.note(unknown)
     const name = showId(args.name)
     const count = queue.pending + queue.deferred
-    const isAgreed = await confirmed(`remove ${counted(count, 'job')} of ${name} for good`, args, out)
+    const text = `remove ${counted(count, 'job')} of ${name} for good`
+    const isAgreed = await confirmed(text, args, out)
     const progress = out.progress(`removed of ${countText(count)}`)
-    const removed = isAgreed ? await client.queues.purge(args.name, { all: true, onProgress: progress.update }) : 0
+    const purge = () => client.queues.purge(args.name, { all: true, onProgress: progress.update })
+    const entry = { action: 'remove', kind: 'queue', names: [args.name], count, text }
+    const removed = isAgreed ? await audited(session, entry, purge) : 0
     progress.done()
     out.data({ queueName: args.name, removed, matching: count, dryRun: args.dryRun === true }, () => {
       if (isAgreed) out.line(`${counted(removed, 'job')} removed from ${name}`)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { showId } from '@arq-ts/protocol/jobs'
 import type { WorkerEntry } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { counted, spanText } from '../output.ts'
 import { withSession } from '../session.ts'
@@ -39,10 +40,14 @@ function order(args: GlobalArgs & QuietArgs, what: 'quiet' | 'resume'): Promise<
   return withSession(args, async (session) => {
     const { client, out } = session
     const { chosen, absent } = await choose(session, args)
-    for (const { id } of chosen) {
-      if (what === 'quiet') await client.workers.quiet(id)
-      else await client.workers.resume(id)
+    const give = async () => {
+      for (const { id } of chosen) {
+        if (what === 'quiet') await client.workers.quiet(id)
+        else await client.workers.resume(id)
+      }
     }
+    const names = chosen.map(({ id }) => id)
+    if (chosen.length > 0) await audited(session, { action: what, kind: 'worker', names }, give)
     const follows = ({ state }: WorkerEntry) => (what === 'quiet') === (state === 'quiet')
     const seen = await followed(session, chosen, follows, args.timeout)
     const workers = chosen.map((worker): Ordered => {

@@ -1,6 +1,8 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import type { CodecName, Missed, Schedule, ScheduleOptions } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
+import type { AuditedAct } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { callText, instantText, spanText, whenText } from '../output.ts'
 import type { Column, Fields } from '../output.ts'
@@ -58,14 +60,19 @@ export function put(
   const given = { at, codec, cron, everyMs: every, missed, overlap, queueName: queue, timeZone }
   for (const [name, value] of Object.entries(given)) if (value !== undefined) Object.assign(options, { [name]: value })
   return withSession(args, async (session) => {
-    return shown(session, await session.client.schedules.put(args.name, options))
+    const schedule = await audited(session, entryOf('put-schedule', args), () =>
+      session.client.schedules.put(args.name, options),
+    )
+    return shown(session, schedule)
   })
 }
 
 /** `schedule rm` */
 export function remove(args: NameArgs): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
-    if (!(await client.schedules.remove(args.name))) throw absent(args.name)
+  return withSession(args, async (session) => {
+    const { client, out } = session
+    const act = () => client.schedules.remove(args.name)
+    if (!(await audited(session, entryOf('remove-schedule', args), act))) throw absent(args.name)
     out.data({ name: args.name, removed: true }, () => {
       out.line(`the schedule ${showId(args.name)} is removed; jobs that it enqueued stay`)
     })
@@ -76,7 +83,8 @@ export function remove(args: NameArgs): Promise<number> {
 /** `schedule pause` */
 export function pause(args: NameArgs): Promise<number> {
   return withSession(args, async (session) => {
-    const schedule = await session.client.schedules.pause(args.name)
+    const act = () => session.client.schedules.pause(args.name)
+    const schedule = await audited(session, entryOf('pause', args), act)
     if (!schedule) throw absent(args.name)
     return shown(session, schedule)
   })
@@ -85,7 +93,8 @@ export function pause(args: NameArgs): Promise<number> {
 /** `schedule resume` */
 export function resume(args: NameArgs): Promise<number> {
   return withSession(args, async (session) => {
-    const schedule = await session.client.schedules.resume(args.name)
+    const act = () => session.client.schedules.resume(args.name)
+    const schedule = await audited(session, entryOf('resume', args), act)
     if (!schedule) throw absent(args.name)
     return shown(session, schedule)
   })
@@ -93,8 +102,9 @@ export function resume(args: NameArgs): Promise<number> {
 
 /** `schedule run` */
 export function run(args: NameArgs): Promise<number> {
-  return withSession(args, async ({ client, out }) => {
-    const job = await client.schedules.runNow(args.name)
+  return withSession(args, async (session) => {
+    const { client, out } = session
+    const job = await audited(session, entryOf('run-schedule', args), () => client.schedules.runNow(args.name))
     if (!job && (await client.schedules.get(args.name)))
       throw new CommandError(`schedule ${showId(args.name)} has a job of this very millisecond already`, EXIT.no)
     if (!job) throw absent(args.name)
@@ -105,6 +115,11 @@ export function run(args: NameArgs): Promise<number> {
     })
     return EXIT.ok
   })
+}
+
+function entryOf(action: string, { name }: NameArgs): AuditedAct {
+  const text = `${action.replace('-schedule', '')} the schedule "${showId(name)}"`
+  return { action, kind: 'schedule', names: [name], text }
 }
 
 function absent(name: string): CommandError {

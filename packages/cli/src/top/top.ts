@@ -2,6 +2,7 @@ import { emitKeypressEvents } from 'node:readline'
 import type { Key } from 'node:readline'
 import { showId } from '@arq-ts/protocol/jobs'
 import type { GlobalArgs } from '../args.ts'
+import { audited } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { processIo } from '../io.ts'
 import { damageNote, fieldLines } from '../output.ts'
@@ -159,24 +160,33 @@ async function inspect(
 
 /** Does what a key asked for; returns what came of it, errors too: thrown, they would leave the terminal as it is. */
 export async function perform(
-  { client }: Pick<Session, 'client'>,
+  { client, io }: Pick<Session, 'client' | 'io'>,
   action: Exclude<Action, { kind: 'quit' | 'inspect' | 'inspect-queue' }>,
 ): Promise<string> {
+  const notes: string[] = []
+  const session = { client, io, out: { note: (text: string) => void notes.push(text) } }
+  const said = (message: string) => [message, ...notes].join('; ')
+  const queue = (word: string, queueName: string) => ({ action: word, kind: 'queue', names: [queueName] })
+  const job = (word: string, jobId: string) => ({ action: word, kind: 'job', names: [jobId] })
   try {
     if (action.kind === 'pause') {
-      await client.queues.pause(action.queueName)
-      return `${showId(action.queueName)} is paused`
+      const { queueName } = action
+      await audited(session, queue('pause', queueName), () => client.queues.pause(queueName))
+      return said(`${showId(action.queueName)} is paused`)
     }
     if (action.kind === 'resume') {
-      await client.queues.resume(action.queueName)
-      return `${showId(action.queueName)} resumed`
+      const { queueName } = action
+      await audited(session, queue('resume', queueName), () => client.queues.resume(queueName))
+      return said(`${showId(action.queueName)} resumed`)
     }
     if (action.kind === 'abort') {
-      const asked = await client.jobs.requestAbort(action.jobId, { queueName: action.queueName })
-      return asked ? `${showId(action.jobId)}: abort asked for` : `${showId(action.jobId)} has ended`
+      const { jobId, queueName } = action
+      const ask = () => client.jobs.requestAbort(jobId, { queueName })
+      const asked = await audited(session, job('abort', jobId), ask)
+      return said(asked ? `${showId(jobId)}: abort asked for` : `${showId(jobId)} has ended`)
     }
-    const queued = await client.jobs.retry(action.jobId)
-    return queued ? `${showId(action.jobId)} is queued again` : `${showId(action.jobId)} is queued or running already`
+    const queued = await audited(session, job('retry', action.jobId), () => client.jobs.retry(action.jobId))
+    return said(`${showId(action.jobId)} is ${queued ? 'queued again' : 'queued or running already'}`)
   } catch (error) {
     return oneLine(error)
   }

@@ -31,7 +31,7 @@ const history = {
   fromMs: z.number().min(0).optional(),
   toMs: z.number().min(0).optional(),
   stepMs: z.number().positive().optional(),
-  queue: z.string().optional(),
+  queue: z.union([z.string(), z.array(z.string())]).optional(),
   function: z.string().optional(),
   language: z.string().optional(),
 }

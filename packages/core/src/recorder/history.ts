@@ -13,7 +13,7 @@ import { unpackHistogram } from './histogram.ts'
 import { mergeMeasures, NO_MEASURES, unpackMeasures } from './measures.ts'
 import { checkMetric, gaugeOf, isGauge, valueOf } from './metrics.ts'
 import type { GaugeMetric, Metric } from './metrics.ts'
-import { addNumbers, countsOf, gridOf, isWanted, latencyOf, lineKey, NO_NUMBERS, slotsOf } from './query.ts'
+import { addNumbers, countsOf, gridOf, isOfQueue, isWanted, latencyOf, lineKey, NO_NUMBERS, slotsOf } from './query.ts'
 import type { Counts, Dimension, Grid, HistoryFilter, HistoryRange, Latency, LineKey, Numbers } from './query.ts'
 import { ERROR_STATES, readDefinition, readEntry, readErrorGroup } from './records.ts'
 import type {
@@ -347,7 +347,7 @@ export class History {
     const recorded = (await this.#known({ queue })).map(({ name }) => name.queue)
     const served = (await liveWorkers(this.#link)).flatMap((worker) => worker.queues)
     const names = [...new Set([...recorded, ...served])]
-      .filter((name) => name !== OTHERS && (queue === undefined || name === queue))
+      .filter((name) => name !== OTHERS && isOfQueue(name, queue))
       .sort()
     const blocks = blocksOf(grid)
     const requests = names.flatMap((name) =>

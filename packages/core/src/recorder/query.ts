@@ -21,7 +21,8 @@ export interface HistoryRange {
 
 /** Filter of the series that count; all that are not given do. */
 export interface HistoryFilter {
-  queue?: string | undefined
+  /** One queue, or one of several. */
+  queue?: string | readonly string[] | undefined
   function?: string | undefined
   language?: Language | undefined
 }
@@ -76,10 +77,16 @@ export function slotsOf({ fromMs, toMs, resolution }: Grid): number[] {
 
 export function isWanted(name: SeriesName, filter: HistoryFilter): boolean {
   return (
-    (filter.queue === undefined || filter.queue === name.queue) &&
+    isOfQueue(name.queue, filter.queue) &&
     (filter.function === undefined || filter.function === name.function) &&
     (filter.language === undefined || filter.language === name.language)
   )
+}
+
+/** True for a queue that a filter is for. */
+export function isOfQueue(queueName: string, wanted: HistoryFilter['queue']): boolean {
+  if (wanted === undefined) return true
+  return typeof wanted === 'string' ? wanted === queueName : wanted.includes(queueName)
 }
 
 /** The key of the line that a series belongs to. */

@@ -1,6 +1,7 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { Calls } from './calls.ts'
 import { intact } from './damage.ts'
+import { sendId } from './id-bytes.ts'
 
 /** Time for which an ended pause is kept, in ms: the time within which a tick could still be made up for. */
 const ENDED_TTL_MS = 7 * 86_400_000
@@ -39,22 +40,33 @@ export class CronPauses {
 
   /** Begins a pause; false if there is one already. @throws RedisReplyError where the key holds another type of value. */
   async pause(name: string, nowMs: number): Promise<boolean> {
-    const [text] = await this.#calls.pipeline([['hget', this.#keys.cronPauses, name]])
-    if (isLasting(text)) return false
-    const before = typeof text === 'string' ? allOf(read(text)) : []
-    await this.#calls.pipeline([['hset', this.#keys.cronPauses, name, entryOf(before, `${nowMs}`, nowMs)]])
-    await this.#forgetEnded(nowMs)
-    return true
+    const hasChanged = await this.#change(name, (text) => {
+      if (isLasting(text)) return null
+      return entryOf(text === null ? [] : allOf(read(text)), `${nowMs}`, nowMs)
+    })
+    if (hasChanged) await this.#forgetEnded(nowMs)
+    return hasChanged
   }
 
   /** Ends a pause; false if there is none. @throws RedisReplyError where the key holds another type of value. */
   async resume(name: string, nowMs: number): Promise<boolean> {
-    const [text] = await this.#calls.pipeline([['hget', this.#keys.cronPauses, name]])
-    if (!isLasting(text)) return false
-    const { earlier, sinceMs } = read(text)
-    const entry = entryOf(earlier, `${sinceMs ?? 0}-${nowMs}`, nowMs)
-    await this.#calls.pipeline([['hset', this.#keys.cronPauses, name, entry]])
-    return true
+    return this.#change(name, (text) => {
+      if (!isLasting(text)) return null
+      const { earlier, sinceMs } = read(text)
+      return entryOf(earlier, `${sinceMs ?? 0}-${nowMs}`, nowMs)
+    })
+  }
+
+  /** Plans an entry from the one that is there, and begins anew where another client wrote it in between. */
+  async #change(name: string, plan: (entry: string | null) => string | null): Promise<boolean> {
+    const { cronPauses } = this.#keys
+    for (;;) {
+      const [entry] = (await this.#calls.pipeline([['hget', cronPauses, name]])) as [string | null]
+      const next = plan(entry)
+      if (next === null) return false
+      const [isWritten] = await this.#calls.script('cronPause', [cronPauses], [sendId(name), entry ?? '', next])
+      if (isWritten === 1) return true
+    }
   }
 
   async #forgetEnded(nowMs: number): Promise<void> {
@@ -63,8 +75,8 @@ export class CronPauses {
   }
 }
 
-function isLasting(text: unknown): text is string {
-  return typeof text === 'string' && read(text).untilMs === null
+function isLasting(text: string | null): text is string {
+  return text !== null && read(text).untilMs === null
 }
 
 /** An entry as `tick.lua` reads it. */

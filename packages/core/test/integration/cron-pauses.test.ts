@@ -10,6 +10,30 @@ import { silent, useBench } from './support.ts'
 const bench = useBench()
 const keys = new Keys()
 
+test('simultaneous pauses and resumes count each once, and lose no span', async () => {
+  const links = Array.from({ length: 3 }, () => new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent }))
+  try {
+    const startMs = Date.now()
+    const begun: boolean[] = []
+    const ended: boolean[] = []
+    for (let round = 0; round < 8; round++) {
+      const atMs = startMs + 100 * round
+      await Promise.all(
+        links.flatMap(({ cronPauses }, i) => [
+          cronPauses.pause('cron:race', atMs + i).then((isNew) => begun.push(isNew)),
+          cronPauses.resume('cron:race', atMs + 50 + i).then((isNew) => ended.push(isNew)),
+        ]),
+      )
+    }
+    const { earlier, ...last } = (await links[0]!.cronPauses.all()).get('cron:race')!
+    const spans = [...earlier, last]
+    expect(spans).toHaveLength(begun.filter(Boolean).length)
+    expect(spans.filter(({ untilMs }) => untilMs !== null)).toHaveLength(ended.filter(Boolean).length)
+  } finally {
+    await Promise.all(links.map((link) => link.close()))
+  }
+})
+
 describe('a paused cron job', () => {
   const everySecond = (ran: string[], options: CronJobOptions = {}) =>
     cron('cron:often', '* * * * * *', (ctx) => void ran.push(ctx.jobId), options)

@@ -9,6 +9,7 @@ import { fitting } from '../read/jobs.ts'
 import { parseQuery } from '../read/query.ts'
 import { jobRow } from '../read/show.ts'
 import type { Context } from '../routes.ts'
+import type { Sight } from '../users/sight.ts'
 import { audited } from './audit.ts'
 import { actOn } from './on-jobs.ts'
 import type { BulkAction } from './on-jobs.ts'
@@ -87,8 +88,9 @@ export async function makePlan(board: Board, context: Context): Promise<Omit<Pla
   if (request.action === 'move' && request.toQueue === undefined) {
     throw new Refusal('invalid_request', 'plan: `toQueue` says where the jobs go')
   }
+  if (request.toQueue !== undefined) await access.must(user, 'view', { type: 'queue', name: request.toQueue })
   const frozenAtMs = await board.client.now()
-  const finding = request.action === 'repair' ? await findingOf(board, request) : null
+  const finding = request.action === 'repair' ? await findingOf(board, request, context.sight) : null
   const { jobs, left, complete } = finding
     ? { jobs: [], left: new Map(), complete: true }
     : await gather(board, request, context)
@@ -120,7 +122,7 @@ export async function makePlan(board: Board, context: Context): Promise<Omit<Pla
     leftAlone: [...left].map(([reason, number]) => ({ reason, count: number })),
     examples: jobs.slice(0, EXAMPLES).map((job): JobRow => jobRow(job, board.redaction)),
     title,
-    warnings: await warningsOf(board, request, count),
+    warnings: await warningsOf(board, request, count, context.sight),
     complete,
     estimate: { commands: Math.ceil(count * COMMANDS[request.action]) },
     undo: UNDO[request.action],
@@ -175,17 +177,18 @@ async function repair(board: Board, finding: Finding): Promise<Omit<PlanOutcome,
   return { done, leftAlone, message: `Repaired ${done.toLocaleString('en-US')}: ${finding.message}.`, undo: null }
 }
 
-async function findingOf(board: Board, { check, queueName = null }: PlanRequest): Promise<Finding> {
+async function findingOf(board: Board, { check, queueName = null }: PlanRequest, sight: Sight): Promise<Finding> {
   if (check === undefined) throw new Refusal('invalid_request', 'plan: `check` names the finding to repair')
   const { findings } = await board.examinations.examine(10_000)
-  const finding = findings.find((each) => each.check === check && each.queueName === queueName)
+  const seen = await sight.inQueues(findings, (each) => each.queueName)
+  const finding = seen.find((each) => each.check === check && each.queueName === queueName)
   if (!finding) throw new Refusal('not_found', `the doctor finds no "${check.slice(0, 100)}" now`)
   if (finding.repair === null) throw new Refusal('conflict', 'only a person can repair this')
   return finding
 }
 
 /** Jobs that the plan touches, and those that it leaves alone. */
-async function gather(board: Board, request: PlanRequest, { user, access }: Context): Promise<Gathered> {
+async function gather(board: Board, request: PlanRequest, { user, access, sight }: Context): Promise<Gathered> {
   const gathered: Gathered = { jobs: [], left: new Map(), complete: true }
   const leave = (reason: string) => gathered.left.set(reason, (gathered.left.get(reason) ?? 0) + 1)
   const action = request.action as BulkAction
@@ -199,13 +202,15 @@ async function gather(board: Board, request: PlanRequest, { user, access }: Cont
   }
   const fits = fitting(filter, board.redaction, nowMs)
   const { names } = await board.names.known()
+  const queueNames = filter.queueNames.length > 0 ? filter.queueNames : names
+  const seenQueues = queueNames.filter(await sight.over(queueNames))
   const statuses = filter.statuses.length > 0 ? (filter.statuses as JobState[]) : [...FITTING[action]]
   let cursor: string | null = null
   let scanned = 0
   const seen = new Set<string>()
   do {
     const page = await board.client.jobs.page({
-      queueNames: filter.queueNames.length > 0 ? filter.queueNames : names,
+      queueNames: seenQueues,
       statuses,
       fits: (job) => (wanted === null || wanted.has(job.jobId)) && fits(job),
       cursor,
@@ -214,7 +219,8 @@ async function gather(board: Board, request: PlanRequest, { user, access }: Cont
     })
     scanned += page.scanned
     cursor = page.cursor
-    for (const job of page.jobs) {
+    // Of the jobs of other queues nothing is said, not even their number.
+    for (const job of await sight.inQueues(page.jobs, ({ queueName }) => queueName)) {
       // A dead letter may have a kept result as well, and a job that moves may come twice.
       if (seen.has(job.jobId)) continue
       seen.add(job.jobId)
@@ -253,11 +259,17 @@ async function reasonAgainst(
   return (await may(job.jobId)) ? null : 'you may not'
 }
 
-async function warningsOf(board: Board, { action, spreadMs }: PlanRequest, count: number): Promise<string[]> {
+async function warningsOf(
+  board: Board,
+  { action, spreadMs }: PlanRequest,
+  count: number,
+  sight: Sight,
+): Promise<string[]> {
   if (action === 'abort') return ['A Python worker aborts running jobs only with allow_abort_jobs.']
   if (action !== 'retry' && action !== 'run-now') return []
   const { names } = await board.names.known()
-  const growing = names.filter((name) => (board.pulse.rates(name, false)?.netPerMinute ?? 0) > 0)
+  const sees = await sight.over(names)
+  const growing = names.filter((name) => sees(name) && (board.pulse.rates(name, false)?.netPerMinute ?? 0) > 0)
   if (growing.length === 0 || count < 100 || spreadMs) return []
   return [`${growing.slice(0, 3).join(', ')} grows already: ${count.toLocaleString('en-US')} jobs at once come on top.`]
 }

@@ -27,8 +27,8 @@ export async function flowList(board: Board): Promise<Omit<FlowList, 'cost'>> {
 }
 
 /** The flows of a list that a user may see. */
-export async function flowsSeen<T extends Pick<FlowList, 'flows'>>(list: T, { access, user }: Viewer): Promise<T> {
-  return { ...list, flows: await access.visible(user, list.flows, ({ flowId: name }) => ({ type: 'flow', name })) }
+export async function flowsSeen<T extends Pick<FlowList, 'flows'>>(list: T, { sight }: Viewer): Promise<T> {
+  return { ...list, flows: await sight.own(list.flows, ({ flowId: name }) => ({ type: 'flow', name })) }
 }
 
 /** One flow as a graph. `seen` leaves out the members that the user may not see. */

@@ -1,7 +1,9 @@
 import type { DeclaredLimit, LimitStatus } from '@arq-ts/core'
 import type { LimitJobRow, LimitList, LimitRow, LimitView } from '../api/limits.ts'
 import type { Board } from '../board.ts'
+import { functionsSeen } from '../read/functions.ts'
 import type { Viewer } from '../users/access.ts'
+import type { Sight } from '../users/sight.ts'
 
 const MAX_JOBS = 100
 
@@ -26,16 +28,22 @@ export async function limitList(board: Board): Promise<Omit<LimitList, 'cost'>> 
 }
 
 /** The limits of a list that a user may see, with all their keys. */
-export async function limitsSeen<T extends Pick<LimitList, 'limits'>>(list: T, { access, user }: Viewer): Promise<T> {
-  return { ...list, limits: await access.visible(user, list.limits, ({ name }) => ({ type: 'limit', name })) }
+export async function limitsSeen<T extends Pick<LimitList, 'limits'>>(
+  board: Board,
+  list: T,
+  { sight }: Viewer,
+): Promise<T> {
+  const limits = await sight.own(list.limits, ({ name }) => ({ type: 'limit', name }))
+  const isShown = await functionsSeen(board, sight)
+  return { ...list, limits: limits.map((row) => ({ ...row, functions: row.functions.filter(isShown) })) }
 }
 
-/** `GET /api/limits/:name?key=`. `seen` leaves out the jobs that the user may not see. */
+/** `GET /api/limits/:name?key=`, with the jobs that the user may see. */
 export async function limitView(
   board: Board,
   name: string,
   key: string | null,
-  seen: (jobs: LimitJobRow[]) => Promise<LimitJobRow[]>,
+  sight: Sight,
 ): Promise<Omit<LimitView, 'cost'>> {
   const { client } = board
   const of = key === null || key === '' ? {} : { key }
@@ -52,7 +60,19 @@ export async function limitView(
     workerId,
     untilMs: until?.getTime() ?? null,
   }))
-  return { ...rowOf(status, declared.get(name)), nowMs, jobs: await seen(rows) }
+  const row = rowOf(status, declared.get(name))
+  const functions = row.functions.filter(await functionsSeen(board, sight))
+  return { ...row, functions, nowMs, jobs: await jobsSeen(board, rows, sight) }
+}
+
+/** The jobs that a user may see. The queue of a running job is looked for: its place does not name it. */
+async function jobsSeen({ client, names }: Board, rows: LimitJobRow[], sight: Sight): Promise<LimitJobRow[]> {
+  if (sight.isWhole) return rows
+  const unknown = rows.filter(({ queueName }) => queueName === null).map(({ jobId }) => jobId)
+  const queues = await client.jobs.queuesOf(unknown, { among: (await names.known()).names })
+  const placed = rows.map((row) => ({ jobId: row.jobId, queueName: row.queueName ?? queues.get(row.jobId) ?? null }))
+  const seen = new Set((await sight.jobs(placed)).map(({ jobId }) => jobId))
+  return rows.filter(({ jobId }) => seen.has(jobId))
 }
 
 /** The limits that tasks declare, by name. */

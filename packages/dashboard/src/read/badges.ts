@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ErrorGroup as RecordedError } from '@arq-ts/core'
 import type { Bootstrap } from '../api/types.ts'
 import type { Board } from '../board.ts'
+import type { Sight } from '../users/sight.ts'
 import { overview } from './overview.ts'
 import { snapshot } from './queues.ts'
+import type { Snapshot } from './queues.ts'
 
 type Badges = Bootstrap['badges']
 
@@ -18,8 +21,8 @@ const HEAD_START_MS = 500
 const UNCOUNTED: Badges = { errorsOpen: null, unserved: null, dead: null, why: 'they are being counted' }
 
 /** The numbers of the navigation, or those that are known after a short wait. */
-export async function badges(board: Board): Promise<Badges> {
-  const counted = board.shared.of('badges', SHARED_MS, () => count(board))
+export async function badges(board: Board, sight: Sight): Promise<Badges> {
+  const counted = board.shared.of('badges', SHARED_MS, () => look(board)).then((seen) => count(board, sight, seen))
   counted.catch(() => {}) // the answer to the next request has the reason
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Badges>((resolve) => (timer = setTimeout(() => resolve(UNCOUNTED), WAIT_MS)))
@@ -30,22 +33,33 @@ export async function badges(board: Board): Promise<Badges> {
   }
 }
 
-/** The numbers. A number that cannot be known is null, and `why` says the reason. */
-async function count(board: Board): Promise<Badges> {
+interface Looked {
+  snapshot: Snapshot
+  /** Those that are open. */
+  errors: RecordedError[]
+}
+
+/** The reads of Redis that the numbers need, one for all tabs; the sample of jobs is shared likewise. */
+async function look(board: Board): Promise<Looked> {
   const { names } = await board.names.known()
   if ((await board.client.jobs.count(names)) > MANY_JOBS) await sleep(HEAD_START_MS, undefined, { ref: false })
   const seen = await snapshot(board)
-  const [errors, { unserved, incomplete }, dead] = await Promise.all([
-    board.history.errors({ state: 'open' }),
-    overview(board, seen),
-    board.client.deadLetters.count(),
+  const [errors] = await Promise.all([board.history.errors({ state: 'open' }), board.sample(seen)])
+  return { snapshot: seen, errors }
+}
+
+/** The numbers. A number that cannot be known is null, and `why` says the reason. */
+async function count(board: Board, sight: Sight, seen: Looked): Promise<Badges> {
+  const [errors, { unserved, incomplete, totals }] = await Promise.all([
+    sight.withQueues(seen.errors),
+    overview(board, sight, seen.snapshot),
   ])
   // A partial look that finds nothing does not prove that there is nothing.
   const isKnown = unserved.length > 0 || incomplete.length === 0
   return {
     errorsOpen: errors.length,
     unserved: isKnown ? unserved.length : null,
-    dead,
+    dead: totals.dead,
     why: isKnown ? null : incomplete.join(' '),
   }
 }

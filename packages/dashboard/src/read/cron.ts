@@ -3,6 +3,8 @@ import type { CronHistory, CronPause } from '@arq-ts/core'
 import type { CronCalendar, CronRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
+import type { Sight } from '../users/sight.ts'
+import { snapshot, snapshotSeen } from './queues.ts'
 import { numberIn } from './recorded.ts'
 
 const DAY_MS = 86_400_000
@@ -24,6 +26,16 @@ export async function cronCalendar(board: Board, query: URLSearchParams): Promis
   // A paused cron job is listed even if no worker has it and no tick of it is known.
   for (const [name, pause] of pauses) if (!jobs.some((job) => job.name === name)) jobs.push(absent(name, pause))
   return { nowMs, fromMs, toMs, jobs, limits: LIMITS }
+}
+
+/** The cron jobs of a calendar that a user may see, with the queues and the workers of each that the user may see. */
+export async function cronSeen<T extends { jobs: CronRow[] }>(board: Board, calendar: T, sight: Sight): Promise<T> {
+  if (sight.isWhole) return calendar
+  const { workers } = await snapshotSeen(await snapshot(board), sight)
+  const ids = new Set(workers.map(({ id }) => id))
+  const inQueues = await sight.withQueues(calendar.jobs)
+  const jobs = await sight.own(inQueues, ({ name }) => ({ type: 'cron', name }))
+  return { ...calendar, jobs: jobs.map((job) => ({ ...job, workers: job.workers.filter((id) => ids.has(id)) })) }
 }
 
 /** The range of a calendar: by default the last and the next 24 hours. @throws Refusal */

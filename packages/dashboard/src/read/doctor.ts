@@ -1,6 +1,7 @@
 import type { Examination } from '@arq-ts/core'
 import type { DoctorReport } from '../api/types.ts'
 import type { Board } from '../board.ts'
+import type { Sight } from '../users/sight.ts'
 
 const KEYS = 500_000
 const MAX_IDS = 100
@@ -36,12 +37,15 @@ export class Examinations {
   }
 }
 
-/** The doctor's report. */
-export async function doctorReport(board: Board, limit: number): Promise<Omit<DoctorReport, 'cost'>> {
+const UNSEEN = 'findings about the server, and about queues that you may not see, are left out'
+
+/** The doctor's report. Its findings about the server may name any queue: a user from whom one is hidden sees none. */
+export async function doctorReport(board: Board, limit: number, sight: Sight): Promise<Omit<DoctorReport, 'cost'>> {
   const { findings, queueNames, jobs, incomplete } = await board.examinations.examine(limit)
+  const seen = await sight.inQueues(findings, ({ queueName }) => queueName)
   return {
     nowMs: await board.client.now(),
-    findings: findings.map(({ check, severity, queueName, message, repair, count, jobIds }) => ({
+    findings: seen.map(({ check, severity, queueName, message, repair, count, jobIds }) => ({
       check,
       severity,
       queueName,
@@ -50,8 +54,8 @@ export async function doctorReport(board: Board, limit: number): Promise<Omit<Do
       count,
       jobIds: jobIds.slice(0, MAX_IDS),
     })),
-    queues: queueNames,
+    queues: await sight.inQueues(queueNames, (name) => name),
     jobs,
-    incomplete,
+    incomplete: sight.isBroad ? incomplete : [UNSEEN],
   }
 }

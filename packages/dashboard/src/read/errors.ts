@@ -3,6 +3,8 @@ import type { DeadLetterSummary, ErrorGroup as RecordedError } from '@arq-ts/cor
 import type { ErrorDetails, ErrorGroup, ErrorListData } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
+import type { Sight } from '../users/sight.ts'
+import { functionsSeen } from './functions.ts'
 
 const MAX_JOBS = 50
 const MAX_GROUPS = 500
@@ -55,13 +57,34 @@ export async function errorList(board: Board, state: string | null): Promise<Omi
   }
 }
 
-/** One group of errors, with its dead letters. @throws Refusal */
-export async function errorDetails(board: Board, fingerprint: string): Promise<Omit<ErrorDetails, 'cost'>> {
-  const list = await errorList(board, null)
+/**
+ * The groups of a list that a user may see: those of a queue which the user may see. Of a group of other queues, too, the
+ * job and the stack may be theirs, and are left out.
+ */
+export async function errorsSeen<T extends { groups: ErrorGroup[] }>(board: Board, list: T, sight: Sight): Promise<T> {
+  if (sight.isWhole) return list
+  const seen = await sight.withQueues(list.groups)
+  const isShown = await functionsSeen(board, sight)
+  const whole = new Map(list.groups.map((group) => [group.fingerprint, group.queues.length]))
+  const groups = seen.map((group) =>
+    group.queues.length === whole.get(group.fingerprint)
+      ? group
+      : { ...group, functions: group.functions.filter(isShown), example: null, stack: null },
+  )
+  return { ...list, groups }
+}
+
+/** One group of errors, with its dead letters, as far as the user may see them. @throws Refusal */
+export async function errorDetails(
+  board: Board,
+  fingerprint: string,
+  sight: Sight,
+): Promise<Omit<ErrorDetails, 'cost'>> {
+  const list = await errorsSeen(board, await errorList(board, null), sight)
   const group = list.groups.find((each) => each.fingerprint === fingerprint)
   if (!group)
     throw new Refusal('not_found', `there is no error "${fingerprint.slice(0, 64)}": its jobs were retried or purged`)
-  const letters = await lettersOf(board, fingerprint)
+  const letters = await sight.jobs(await lettersOf(board, fingerprint))
   return {
     nowMs: list.nowMs,
     group,

@@ -1,7 +1,8 @@
 import type { WorkerEntry } from '@arq-ts/core'
 import type { Forecast, ForecastSlot, QueueRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
-import { snapshot } from './queues.ts'
+import type { Sight } from '../users/sight.ts'
+import { snapshot, snapshotSeen } from './queues.ts'
 import { cronOf, ticksBetween } from '@arq-ts/core'
 
 const SLOT_MS = 1_800_000
@@ -10,10 +11,15 @@ const MAX_NAMES = 10
 
 /**
  * The arrivals of the next 24 hours that are known already. A score is a due time, so that 48 ranges of a queue say what
- * becomes due when; cron ticks are computed. `queueName` null: all queues together.
+ * becomes due when; cron ticks are computed. `queueName` null: all queues that the user may see together.
  */
-export async function forecast(board: Board, queueName: string | null): Promise<Omit<Forecast, 'cost'>> {
-  const { nowMs, queues, workers, complete } = await snapshot(board, queueName === null ? undefined : [queueName])
+export async function forecast(
+  board: Board,
+  queueName: string | null,
+  sight: Sight,
+): Promise<Omit<Forecast, 'cost'>> {
+  const all = await snapshot(board, queueName === null ? undefined : [queueName])
+  const { nowMs, queues, workers, complete } = await snapshotSeen(all, sight)
   const firstMs = Math.floor(nowMs / SLOT_MS) * SLOT_MS
   const bounds = Array.from({ length: SLOTS }, (_, i) => firstMs + (i + 1) * SLOT_MS)
   const counts = await Promise.all(

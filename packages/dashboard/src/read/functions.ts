@@ -1,22 +1,35 @@
 import type { DeclaredFunction, FunctionMap, FunctionRow, UnservedFunction } from '../api/types.ts'
 import type { Board } from '../board.ts'
-import { snapshot } from './queues.ts'
+import type { Sight } from '../users/sight.ts'
+import { snapshot, snapshotSeen } from './queues.ts'
 import type { Snapshot } from './queues.ts'
 
 /** Jobs of one queue, and of all, whose functions are read. */
 const PER_QUEUE = 1_000
 const IN_ALL = 5_000
 
-/** Waiting jobs by queue and function, as far as they were looked at. */
-export interface FunctionSample {
-  waiting: Map<string, Map<string, number>>
+/** Jobs of one queue that were looked at, by function. */
+interface SampledQueue {
+  waiting: ReadonlyMap<string, number>
+  running: ReadonlyMap<string, number>
   /** Functions that Python workers run now. */
-  pythonRuns: Set<string>
-  running: Map<string, number>
-  /** Functions that failed much in the last half hour, as far as arq-ts workers record. */
-  failing: { functionName: string; failed: number; tries: number }[]
+  pythonRuns: ReadonlySet<string>
+}
+
+/** Jobs by queue and function, as far as they were looked at. */
+export interface FunctionSample {
+  queues: ReadonlyMap<string, SampledQueue>
+  /** Tries of the last half hour and those that failed, as far as arq-ts workers record. */
+  tried: readonly { queueName: string; functionName: string; failed: number; tries: number }[]
   jobs: number
   complete: boolean
+}
+
+/** A function with the number of its tries, and of those that failed. */
+export interface Failing {
+  functionName: string
+  failed: number
+  tries: number
 }
 
 /** Failures that are worth a headline: this many, and this share of the tries. */
@@ -26,14 +39,8 @@ const FAILING_MS = 1_800_000
 
 /** Reads the functions of the first jobs of each queue that has any. */
 export async function sampleFunctions(board: Board, seen: Snapshot): Promise<FunctionSample> {
-  const sample: FunctionSample = {
-    waiting: new Map(),
-    pythonRuns: new Set(),
-    running: new Map(),
-    failing: await failingFunctions(board, seen.nowMs),
-    jobs: 0,
-    complete: true,
-  }
+  const queues = new Map<string, SampledQueue>()
+  const sample = { queues, tried: await triesOf(board, seen.nowMs), jobs: 0, complete: true }
   for (const { queueName, pending, deferred, running } of seen.queues) {
     if (pending + deferred + running === 0) continue
     const budget = Math.min(PER_QUEUE, IN_ALL - sample.jobs)
@@ -44,35 +51,55 @@ export async function sampleFunctions(board: Board, seen: Snapshot): Promise<Fun
     const { jobs, cursor } = await board.client.jobs.page({ queueNames: [queueName], limit: budget, budget })
     sample.jobs += jobs.length
     if (cursor !== null) sample.complete = false
-    const counts = new Map<string, number>()
+    const counts = { waiting: new Map<string, number>(), running: new Map<string, number>() }
+    const pythonRuns = new Set<string>()
     for (const { info, status, holder } of jobs) {
       if (!info) continue
       const { functionName } = info
-      if (status !== 'running') counts.set(functionName, (counts.get(functionName) ?? 0) + 1)
-      else {
-        sample.running.set(functionName, (sample.running.get(functionName) ?? 0) + 1)
-        if (holder === 'python') sample.pythonRuns.add(functionName)
-      }
+      const of = status === 'running' ? counts.running : counts.waiting
+      of.set(functionName, (of.get(functionName) ?? 0) + 1)
+      if (status === 'running' && holder === 'python') pythonRuns.add(functionName)
     }
-    sample.waiting.set(queueName, counts)
+    queues.set(queueName, { ...counts, pythonRuns })
   }
   return sample
 }
 
-async function failingFunctions(board: Board, nowMs: number): Promise<FunctionSample['failing']> {
-  const totals = await board.history.totals({ by: 'function', fromMs: nowMs - FAILING_MS })
-  return totals
-    .map(({ key, counts }) => {
-      const failed = counts.failed + counts.retried
-      return { functionName: key.function ?? '*', failed, tries: failed + counts.complete }
-    })
+async function triesOf(board: Board, nowMs: number): Promise<FunctionSample['tried']> {
+  const totals = await board.history.totals({ by: ['queue', 'function'], fromMs: nowMs - FAILING_MS })
+  return totals.map(({ key, counts }) => {
+    const failed = counts.failed + counts.retried
+    return { queueName: key.queue ?? '*', functionName: key.function ?? '*', failed, tries: failed + counts.complete }
+  })
+}
+
+/** The part of a sample that a user may see. */
+export async function sampleSeen(sample: FunctionSample, sight: Sight): Promise<FunctionSample> {
+  if (sight.isWhole) return sample
+  // Series without a place of their own are recorded under no queue.
+  const queueOf = (queueName: string) => (queueName === '*' ? null : queueName)
+  return {
+    ...sample,
+    queues: new Map(await sight.inQueues([...sample.queues], ([queueName]) => queueName)),
+    tried: await sight.inQueues(sample.tried, ({ queueName }) => queueOf(queueName)),
+  }
+}
+
+/** Functions that failed much in the last half hour. */
+export function failingFunctions({ tried }: FunctionSample): Failing[] {
+  const functions = new Map<string, Failing>()
+  for (const { functionName, failed, tries } of tried) {
+    const sum = functions.get(functionName) ?? { functionName, failed: 0, tries: 0 }
+    functions.set(functionName, { functionName, failed: sum.failed + failed, tries: sum.tries + tries })
+  }
+  return [...functions.values()]
     .filter(({ failed, tries }) => failed >= MIN_FAILED && failed / tries >= MIN_SHARE)
     .sort((a, b) => b.failed - a.failed)
 }
 
 /** Functions that jobs wait for, and no live worker of their queue has. Where Python serves, nobody can know. */
 export function unservedFunctions(seen: Snapshot, sample: FunctionSample): UnservedFunction[] {
-  return [...sample.waiting].flatMap(([queueName, counts]) => {
+  return [...sample.queues].flatMap(([queueName, { waiting: counts }]) => {
     const row = seen.queues.find((each) => each.queueName === queueName)
     if (!row || row.python) return []
     const known = new Set(
@@ -85,14 +112,15 @@ export function unservedFunctions(seen: Snapshot, sample: FunctionSample): Unser
 }
 
 /** The capability map: who declares, needs and runs each function. */
-export async function functionMap(board: Board): Promise<Omit<FunctionMap, 'cost'>> {
-  const seen = await snapshot(board)
-  const sample = await board.sample(seen)
+export async function functionMap(board: Board, sight: Sight): Promise<Omit<FunctionMap, 'cost'>> {
+  const all = await snapshot(board)
+  const sample = await sampleSeen(await board.sample(all), sight)
+  const seen = await snapshotSeen(all, sight)
   const functions = rowsOf({
     seen,
     sample,
-    declared: await declaredFunctions(board),
-    dead: await board.deadByFunction(),
+    declared: await declaredFunctions(board, sight),
+    dead: await deadByFunction(board, sight),
   })
   const limits = ['Python workers do not report their functions: a function is "seen" while a Python worker runs it.']
   if (!sample.complete)
@@ -113,15 +141,15 @@ interface Known {
 export function rowsOf({ seen, sample, declared, dead }: Known): FunctionRow[] {
   const names = new Set<string>([
     ...seen.workers.flatMap(({ functions }) => functions),
-    ...[...sample.waiting.values()].flatMap((counts) => [...counts.keys()]),
-    ...sample.running.keys(),
+    ...[...sample.queues.values()].flatMap(({ waiting, running }) => [...waiting.keys(), ...running.keys()]),
     ...declared.keys(),
     ...dead.keys(),
   ])
   return [...names].sort().map((functionName): FunctionRow => {
     const workers = seen.workers.filter((worker) => worker.functions.includes(functionName))
-    const queues = [...sample.waiting].flatMap(([queueName, counts]) => {
-      const waiting = counts.get(functionName) ?? 0
+    const sampled = [...sample.queues.values()]
+    const queues = [...sample.queues].flatMap(([queueName, counts]) => {
+      const waiting = counts.waiting.get(functionName) ?? 0
       const row = seen.queues.find((each) => each.queueName === queueName)
       if (waiting === 0 || !row) return []
       const isServed = workers.some((worker) => worker.queues.includes(queueName))
@@ -131,9 +159,13 @@ export function rowsOf({ seen, sample, declared, dead }: Known): FunctionRow[] {
     return {
       functionName,
       workers: workers.map(({ id, name, queues: served }) => ({ id, name, queues: served })),
-      python: sample.pythonRuns.has(functionName) ? 'seen' : isPossible ? 'possible' : 'none',
+      python: sampled.some(({ pythonRuns }) => pythonRuns.has(functionName))
+        ? 'seen'
+        : isPossible
+          ? 'possible'
+          : 'none',
       queues,
-      running: sample.running.get(functionName) ?? 0,
+      running: sampled.reduce((sum, { running }) => sum + (running.get(functionName) ?? 0), 0),
       dead: dead.get(functionName) ?? 0,
       unserved: queues.some(({ served }) => served === false)
         ? true
@@ -145,8 +177,24 @@ export function rowsOf({ seen, sample, declared, dead }: Known): FunctionRow[] {
   })
 }
 
-async function declaredFunctions(board: Board): Promise<Map<string, DeclaredFunction>> {
-  const recorded = await board.history.functions()
+/** The number of dead letters of each function, among those that the user may see. */
+async function deadByFunction(board: Board, sight: Sight): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  const letters = await sight.inQueues(await board.deadLetters(), ({ queueName }) => queueName || null)
+  for (const { functionName } of letters) counts.set(functionName, (counts.get(functionName) ?? 0) + 1)
+  return counts
+}
+
+/** Names of the functions of those queues that the user may see, as workers and jobs have shown them. */
+export async function functionsSeen(board: Board, sight: Sight): Promise<(functionName: string) => boolean> {
+  if (sight.isBroad) return () => true
+  const [recorded, dead] = await Promise.all([board.functions(), deadByFunction(board, sight)])
+  const names = new Set((await sight.withQueues(recorded)).map(({ name }) => name))
+  return (functionName) => names.has(functionName) || dead.has(functionName)
+}
+
+async function declaredFunctions(board: Board, sight: Sight): Promise<Map<string, DeclaredFunction>> {
+  const recorded = await sight.withQueues(await board.functions())
   return new Map(
     recorded.map(({ name, definition }) => [
       name,

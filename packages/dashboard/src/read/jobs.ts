@@ -3,6 +3,7 @@ import type { JobState, PagedJob } from '@arq-ts/core'
 import type { JobExplanation, JobPage, JobView, ParsedQuery } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
+import type { Sight } from '../users/sight.ts'
 import { fingerprintOf } from './errors.ts'
 import { parseQuery } from './query.ts'
 import { argumentsOf, callText, jobRow, shown, timeOf } from './show.ts'
@@ -12,14 +13,16 @@ import type { Redaction } from './show.ts'
 const BUDGET = 5_000
 const MAX_LIMIT = 200
 
-/** A page of jobs. */
+/** A page of jobs, of queues that the user may see. */
 export async function jobPage(
   board: Board,
   request: { q: string; cursor: string | null; limit: number },
+  sight: Sight,
 ): Promise<Omit<JobPage, 'cost'>> {
   const filter = parseQuery(request.q)
   const { names } = await board.names.known()
-  const queueNames = filter.queueNames.length > 0 ? filter.queueNames : names
+  const wanted = filter.queueNames.length > 0 ? filter.queueNames : names
+  const queueNames = wanted.filter(await sight.over(wanted))
   const nowMs = await board.client.now()
   const [before, cursor] = cursorOf(request.cursor)
   const limit = Math.min(MAX_LIMIT, Math.max(1, request.limit))
@@ -36,7 +39,7 @@ export async function jobPage(
   const of = hasEnded ? null : await sizeOf(board, queueNames, filter)
   return {
     nowMs,
-    jobs: page.jobs.map((job) => jobRow(job, board.redaction)),
+    jobs: (await sight.jobs(page.jobs)).map((job) => jobRow(job, board.redaction)),
     scanned: page.scanned,
     scannedTotal: total,
     of,
@@ -89,6 +92,23 @@ export async function queueOf(
   if (given) return given
   const { names } = await board.names.known()
   return (await board.client.jobs.queuesOf([jobId], { among: names })).get(jobId)
+}
+
+/**
+ * Refuses a job of a queue that the user may not see. The queue is looked for: the one that a request names may be another.
+ *
+ * @throws Refusal
+ */
+export async function mustSeeJob(board: Board, sight: Sight, jobId: string, given: string | null): Promise<void> {
+  if (sight.isWhole) return
+  const at = await queueOf(board, jobId, undefined)
+  const { queueName, status } = await board.client.jobs.details(jobId, { queueName: at ?? '' })
+  const found = at ?? (queueName || null)
+  const sees = await sight.over([found, given])
+  const isKnown = status !== 'not_found'
+  if ((isKnown && !sees(found)) || (given !== null && !sees(given))) {
+    throw new Refusal('forbidden', `you may not see the queue of the job "${jobId.slice(0, 200)}"`)
+  }
 }
 
 /** Everything about one job. @throws Refusal when nothing is known of it */

@@ -1,18 +1,20 @@
 import { spanText } from '@arq-ts/core'
 import type { Headline, Overview, QueueRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
-import { unservedFunctions } from './functions.ts'
-import type { FunctionSample } from './functions.ts'
-import { BEHIND_MS, snapshot } from './queues.ts'
+import { failingFunctions, sampleSeen, unservedFunctions } from './functions.ts'
+import type { Failing } from './functions.ts'
+import type { Sight } from '../users/sight.ts'
+import { BEHIND_MS, snapshot, snapshotSeen } from './queues.ts'
 import type { Snapshot } from './queues.ts'
 
 /** The name under which the recorder counts functions that a worker does not have. */
 const OTHERS = '*'
 
-/** The overview: what is wrong now, and every queue in numbers. */
-export async function overview(board: Board, seen?: Snapshot): Promise<Omit<Overview, 'cost'>> {
-  const now = seen ?? (await snapshot(board))
-  const sample = await board.sample(now)
+/** The overview: what is wrong now, and every queue in numbers, as far as the user may see them. */
+export async function overview(board: Board, sight: Sight, seen?: Snapshot): Promise<Omit<Overview, 'cost'>> {
+  const all = seen ?? (await snapshot(board))
+  const sample = await sampleSeen(await board.sample(all), sight)
+  const now = await snapshotSeen(all, sight)
   const unserved = unservedFunctions(now, sample)
   const incomplete: string[] = []
   if (!now.complete) incomplete.push('Queues are still being looked for: there may be more.')
@@ -22,13 +24,13 @@ export async function overview(board: Board, seen?: Snapshot): Promise<Omit<Over
   const sum = (of: (row: QueueRow) => number) => now.queues.reduce((total, row) => total + of(row), 0)
   return {
     nowMs: now.nowMs,
-    headlines: headlinesOf(now, unserved, sample.failing),
+    headlines: headlinesOf(now, unserved, failingFunctions(sample)),
     queues: now.queues,
     totals: {
       pending: sum((row) => row.pending),
       deferred: sum((row) => row.deferred),
       running: sum((row) => row.running),
-      dead: await board.client.deadLetters.count(),
+      dead: sight.isBroad ? await board.client.deadLetters.count() : sum((row) => row.dead),
       workers: now.workers.length,
       pythonWorkers: now.python.length,
     },
@@ -41,7 +43,7 @@ export async function overview(board: Board, seen?: Snapshot): Promise<Omit<Over
 export function headlinesOf(
   seen: Snapshot,
   unserved: Overview['unserved'],
-  failing: FunctionSample['failing'] = [],
+  failing: readonly Failing[] = [],
 ): Headline[] {
   const headlines = failing.map(({ functionName, failed, tries }): Headline => {
     const share = Math.round((100 * failed) / tries)

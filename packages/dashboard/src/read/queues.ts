@@ -1,6 +1,7 @@
 import type { PythonWorker, QueueStats, UnreadableWorker, WorkerEntry } from '@arq-ts/core'
-import type { PythonWorkerRow, QueueRow, WorkerRow } from '../api/types.ts'
+import type { PythonWorkerRow, QueueRow, WorkerList, WorkerRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
+import type { Sight } from '../users/sight.ts'
 import { emptiesAt } from './pulse.ts'
 
 /** Waiting for longer than this, while more becomes due, is falling behind. */
@@ -36,6 +37,24 @@ async function look(board: Board, only?: readonly string[]): Promise<Snapshot> {
     return rowOf(each, { workers: fleet.workers, python, nowMs, rates: pulse.rates(each.queueName, python) })
   })
   return { nowMs, queues, ...fleet, complete: known.complete }
+}
+
+/** The part of a snapshot that a user may see. */
+export async function snapshotSeen(seen: Snapshot, sight: Sight): Promise<Snapshot> {
+  if (sight.isWhole) return seen
+  const workers = await sight.withQueues(seen.workers)
+  return {
+    ...seen,
+    queues: await sight.inQueues(seen.queues, ({ queueName }) => queueName),
+    workers: await Promise.all(
+      workers.map(async (worker) => ({
+        ...worker,
+        running: await sight.inQueues(worker.running, ({ queueName }) => queueName),
+      })),
+    ),
+    python: await sight.inQueues(seen.python, ({ queueName }) => queueName),
+    unreadable: sight.isBroad ? seen.unreadable : [],
+  }
 }
 
 interface Around {
@@ -89,6 +108,11 @@ function stateOf(row: QueueRow, nowMs: number): QueueRow['state'] {
 /** A score as a time; null for one that is infinite, or none. */
 function timeOf(score: number | null): number | null {
   return score !== null && Number.isFinite(score) ? score : null
+}
+
+/** The workers of both languages, for the page. */
+export function workersIn({ nowMs, workers, python, unreadable }: Snapshot): Omit<WorkerList, 'cost'> {
+  return { nowMs, workers: workers.map(workerRow), python: python.map(pythonRow), unreadable }
 }
 
 /** A worker of ours, for the page. */

@@ -2,6 +2,8 @@ import type { AuditEntry, Dimension, Metric } from '@arq-ts/core'
 import type { AuditListData, AuditRow, EventListData, HeatmapData, Language, SeriesData } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
+import type { Viewer } from '../users/access.ts'
+import type { Sight } from '../users/sight.ts'
 
 const METRICS: Readonly<Record<string, Metric>> = {
   ended: 'ended',
@@ -31,8 +33,8 @@ function isGrouping(by: string): by is Dimension | 'total' {
   return ['total', 'queue', 'function', 'language'].includes(by)
 }
 
-/** A recorded series. */
-export async function series(board: Board, query: URLSearchParams): Promise<Omit<SeriesData, 'cost'>> {
+/** A recorded series of the queues that the user may see. */
+export async function series(board: Board, query: URLSearchParams, sight: Sight): Promise<Omit<SeriesData, 'cost'>> {
   const metric = query.get('metric') ?? 'ended'
   const by = query.get('by') ?? 'total'
   const [, kind, quantile] = /^(wait|run)-(p50|p90|p95|p99|mean|max)$/.exec(metric) ?? []
@@ -51,7 +53,7 @@ export async function series(board: Board, query: URLSearchParams): Promise<Omit
     metric: recorded,
     ...(by === 'total' ? {} : { by }),
     ...rangeOf(query),
-    ...named(query),
+    ...(await named(board, query, sight)),
   })
   const perMinute = COUNTS.has(metric) ? 60_000 / result.stepMs : 1
   return {
@@ -69,15 +71,16 @@ export async function series(board: Board, query: URLSearchParams): Promise<Omit
   }
 }
 
-/** A heat map of run times, with recent jobs to open. */
-export async function heatmap(board: Board, query: URLSearchParams): Promise<Omit<HeatmapData, 'cost'>> {
+/** A heat map of run times, with recent jobs to open, of the queues that the user may see. */
+export async function heatmap(board: Board, query: URLSearchParams, sight: Sight): Promise<Omit<HeatmapData, 'cost'>> {
   const map = await board.history.heatmap({
     of: query.get('of') === 'wait' ? 'wait' : 'run',
     ...rangeOf(query),
-    ...named(query),
+    ...(await named(board, query, sight)),
   })
   const functionName = query.get('function') ?? undefined
-  const recent = await board.history.recent({ limit: 500, ...(functionName === undefined ? {} : { functionName }) })
+  const about = functionName === undefined ? {} : { functionName }
+  const recent = await sight.jobs(await board.history.recent({ limit: 500, ...about }))
   const columns = map.columns.length
   return {
     available: true,
@@ -94,13 +97,13 @@ export async function heatmap(board: Board, query: URLSearchParams): Promise<Omi
   }
 }
 
-/** Recorded events, newest first; `after` continues with older ones. */
-export async function events(board: Board, query: URLSearchParams): Promise<EventListData> {
+/** Recorded events, newest first; `after` continues with older ones. A page is shorter by what the user may not see. */
+export async function events(board: Board, query: URLSearchParams, sight: Sight): Promise<EventListData> {
   const after = query.get('after')
   const found = await board.history.events({ limit: limitIn(query), ...(after ? { before: after } : {}) })
   return {
     available: true,
-    events: found.map((event) => {
+    events: (await sight.inQueues(found, ({ queueName }) => queueName ?? null)).map((event) => {
       const { id, atMs, kind, jobId, functionName, queueName, workerId, error, version } = event
       const about = { jobId: jobId ?? '', functionName: functionName ?? null, queueName: queueName ?? null }
       return {
@@ -116,14 +119,21 @@ export async function events(board: Board, query: URLSearchParams): Promise<Even
   }
 }
 
-/** The audit log, newest first. */
-export async function audit(board: Board, query: URLSearchParams): Promise<AuditListData> {
+/** Start of the resource of an act on a queue. */
+const ON_QUEUE = 'queue '
+
+/** The audit log, newest first: acts on queues that the user may see, and the acts of the user. */
+export async function audit(board: Board, query: URLSearchParams, { sight, user }: Viewer): Promise<AuditListData> {
   const after = query.get('after')
   const limit = limitIn(query)
   const found = await board.history.audit({ limit, ...(after ? { before: after } : {}) })
+  const queueOf = ({ resource }: AuditEntry) =>
+    resource.startsWith(ON_QUEUE) ? resource.slice(ON_QUEUE.length) : null
+  const sees = await sight.over(found.map(queueOf))
+  const seen = found.filter((entry) => entry.actor === user.name || sees(queueOf(entry)))
   return {
     available: true,
-    entries: found.map(auditRow),
+    entries: seen.map(auditRow),
     cursor: found.length < limit ? null : (found.at(-1)?.id ?? null),
   }
 }
@@ -154,9 +164,24 @@ function rangeOf(query: URLSearchParams): { fromMs?: number; toMs?: number; step
   }
 }
 
-function named(query: URLSearchParams): { queue?: string; function?: string } {
+/** The series that are meant: of the queue that the query names, or of all that the user may see. */
+async function named(
+  board: Board,
+  query: URLSearchParams,
+  sight: Sight,
+): Promise<{ queue?: string | readonly string[]; function?: string }> {
   const [queue, name] = [query.get('queue'), query.get('function')]
-  return { ...(queue ? { queue } : {}), ...(name ? { function: name } : {}) }
+  const about = name ? { function: name } : {}
+  if (sight.isWhole) return { ...about, ...(queue ? { queue } : {}) }
+  const queues = queue ? [queue] : await recordedQueues(board)
+  const sees = await sight.over(queues)
+  const isAll = !queue && sight.isBroad && queues.every(sees)
+  return { ...about, ...(isAll ? {} : { queue: queues.filter(sees) }) }
+}
+
+async function recordedQueues(board: Board): Promise<string[]> {
+  const [functions, { names }] = await Promise.all([board.functions(), board.names.known()])
+  return [...new Set([...names, ...functions.flatMap(({ queues }) => queues)])]
 }
 
 function limitIn(query: URLSearchParams): number {

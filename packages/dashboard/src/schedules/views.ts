@@ -36,10 +36,11 @@ function notesOf(count: number): string[] {
   return [`Of ${all} schedules ${MAX_SCHEDULES} are shown: those that do not tick, then by the next tick.`]
 }
 
-/** The schedules of a list that a user may see, and of their last jobs those. */
+/** The schedules of a list that a user may see, by name and by queue, and of their last jobs those. */
 export async function schedulesSeen<T extends Pick<ScheduleList, 'schedules'>>(list: T, viewer: Viewer): Promise<T> {
-  const { access, user } = viewer
-  const seen = await access.visible(user, list.schedules, ({ name }) => ({ type: 'schedule', name }))
+  const { sight } = viewer
+  const inQueues = await sight.inQueues(list.schedules, ({ queueName }) => queueName)
+  const seen = await sight.own(inQueues, ({ name }) => ({ type: 'schedule', name }))
   return { ...list, schedules: await Promise.all(seen.map((row) => lastSeen(row, viewer))) }
 }
 

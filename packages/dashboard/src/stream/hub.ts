@@ -2,7 +2,8 @@ import { measureCommands } from '@arq-ts/core'
 import type { StreamMessages, StreamTopic } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { overview } from '../read/overview.ts'
-import { pythonRow, snapshot, workerRow } from '../read/queues.ts'
+import { snapshot, snapshotSeen, workersIn } from '../read/queues.ts'
+import { Sight } from '../users/sight.ts'
 import { EventFeed } from './event-feed.ts'
 import { JobLogFeeds } from './job-log-feeds.ts'
 import { Replay } from './replay.ts'
@@ -44,7 +45,9 @@ export class Hub {
   constructor(board: Board) {
     this.#board = board
     this.jobLogs = new JobLogFeeds(board)
-    this.#events = new EventFeed(board, (batch) => this.#publish('events', batch))
+    this.#events = new EventFeed(board, (batch) =>
+      this.#publish('events', batch, async (sight) => ({ ...batch, events: await sight.jobs(batch.events) })),
+    )
     board.onClose(() => this.close())
   }
 
@@ -113,19 +116,32 @@ export class Hub {
     const costOf = (commands: number) => ({ commands, tookMs: Math.round(performance.now() - startedMs) })
     const { value: seen, commands } = await measureCommands(() => snapshot(board))
     const { nowMs, queues, complete } = seen
-    if (this.#wants('queues')) this.#publish('queues', { nowMs, queues, complete, cost: costOf(commands) })
+    if (this.#wants('queues')) {
+      const data = { nowMs, queues, complete, cost: costOf(commands) }
+      this.#publish('queues', data, async (sight) => ({ ...data, queues: (await snapshotSeen(seen, sight)).queues }))
+    }
     if (this.#wants('workers')) {
-      const { unreadable } = seen
-      const [workers, python] = [seen.workers.map(workerRow), seen.python.map(pythonRow)]
-      this.#publish('workers', { nowMs, workers, python, unreadable, cost: costOf(commands) })
+      const cost = costOf(commands)
+      this.#publish('workers', { ...workersIn(seen), cost }, async (sight) => ({
+        ...workersIn(await snapshotSeen(seen, sight)),
+        cost,
+      }))
     }
     if (!this.#wants('overview')) return
-    const made = await measureCommands(() => overview(board, seen))
-    this.#publish('overview', { ...made.value, cost: costOf(commands + made.commands) })
+    const made = await measureCommands(() => overview(board, Sight.whole, seen))
+    const cost = costOf(commands + made.commands)
+    this.#publish('overview', { ...made.value, cost }, async (sight) => ({
+      ...(await overview(board, sight, seen)),
+      cost,
+    }))
   }
 
-  #publish<T extends StreamTopic>(topic: T, data: StreamMessages[T]): void {
-    const message = this.#replay.add(topic, data)
+  #publish<T extends StreamTopic>(
+    topic: T,
+    data: StreamMessages[T],
+    seen: (sight: Sight) => Promise<StreamMessages[T]>,
+  ): void {
+    const message = this.#replay.add(topic, data, seen)
     if (message === null) return
     for (const subscriber of this.#subscribers) if (subscriber.topics.has(topic)) subscriber.send(message)
   }

@@ -1,6 +1,9 @@
 import type { StreamTopic } from '../api/types.ts'
 import { Refusal } from '../http/refusal.ts'
+import type { Sight } from '../users/sight.ts'
 import type { Hub } from './hub.ts'
+import { textFor } from './replay.ts'
+import type { Message } from './replay.ts'
 
 const TOPICS: readonly StreamTopic[] = ['overview', 'queues', 'workers', 'events']
 const HEARTBEAT_MS = 15_000
@@ -16,13 +19,26 @@ export interface Channel {
   end(): void
 }
 
-/** Answers with server-sent events of the topics that are asked for. @throws Refusal */
-export function streamOf(hub: Hub, request: Request, query: URLSearchParams): Response {
+/** Answers with server-sent events of the topics that are asked for, as far as the user may see them. @throws Refusal */
+export function streamOf(
+  hub: Hub,
+  { request, query, sight }: { request: Request; query: URLSearchParams; sight: Sight },
+  sightNow: () => Promise<Sight>,
+): Response {
   const topics = topicsIn(query.get('topics') ?? 'overview')
   const lastId = request.headers.get('last-event-id')
-  return eventStream(hub, request, (channel) =>
-    hub.subscribe({ topics, end: () => channel.end(), send: ({ text }) => channel.write(text) }, lastId),
-  )
+  return eventStream(hub, request, (channel) => {
+    const send = sight.isWhole ? ({ text }: Message) => channel.write(text) : inTurn(sightNow, channel)
+    return hub.subscribe({ topics, end: () => channel.end(), send }, lastId)
+  })
+}
+
+/** Writes messages in the order in which they came, each as far as the user may see it by then: rights change. */
+function inTurn(sightNow: () => Promise<Sight>, channel: Channel): (message: Message) => void {
+  let turn: Promise<void> = Promise.resolve()
+  return (message) => {
+    turn = turn.then(async () => channel.write(await textFor(message, await sightNow()))).catch(() => channel.end())
+  }
 }
 
 /**

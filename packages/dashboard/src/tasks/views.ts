@@ -34,11 +34,11 @@ export async function deploymentList({ settings }: Board): Answer<DeploymentList
 /** The deployments of a list that a user may see. */
 export async function deploymentsSeen<T extends Unavailable | Pick<DeploymentListData, 'available' | 'deployments'>>(
   list: T,
-  { access, user }: Viewer,
+  { sight }: Viewer,
 ): Promise<T> {
   if (!list.available) return list
   const resourceOf = ({ id: name }: DeploymentRow) => ({ type: 'deployment', name }) as const
-  return { ...list, deployments: await access.visible(user, list.deployments, resourceOf) }
+  return { ...list, deployments: await sight.own(list.deployments, resourceOf) }
 }
 
 /** `GET /api/canaries/:id` @throws Refusal where there is none */
@@ -98,6 +98,15 @@ function rowOf(seen: SeenDeployment): DeploymentRow {
   }
 }
 
+/** The entries of the cache that a user may see. */
+export async function cacheSeen<T extends Unavailable | Pick<CacheData, 'available' | 'entries'>>(
+  list: T,
+  { sight }: Viewer,
+): Promise<T> {
+  if (!list.available) return list
+  return { ...list, entries: await sight.own(list.entries, ({ key: name }) => ({ type: 'cache', name })) }
+}
+
 /** `GET /api/cache` */
 export async function cacheView({ client, redaction, settings }: Board, cursor: string | null): Answer<CacheData> {
   const source = settings.tasks.cache
@@ -120,9 +129,10 @@ export async function cacheView({ client, redaction, settings }: Board, cursor: 
 /** The deletions of a list that a user may see: each is a job. */
 export async function deletionsSeen<T extends Unavailable | Pick<DeletionListData, 'available' | 'deletions'>>(
   list: T,
-  { access, user }: Viewer,
+  { sight }: Viewer,
 ): Promise<T> {
-  return list.available ? { ...list, deletions: await access.seen(user, list.deletions) } : list
+  if (!list.available) return list
+  return { ...list, deletions: await sight.jobs(list.deletions) }
 }
 
 /** `GET /api/deletions` */

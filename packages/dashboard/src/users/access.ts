@@ -2,6 +2,7 @@ import type { ActionName, ApiUser } from '../api/types.ts'
 import { Refusal } from '../http/refusal.ts'
 import type { Resource, Settings } from '../options.ts'
 import type { DashboardUser } from './authenticators.ts'
+import type { Sight } from './sight.ts'
 
 /** Every action that a user may be allowed. */
 export const ACTIONS = [
@@ -43,6 +44,8 @@ export interface Guarded {
 export interface Viewer {
   user: DashboardUser
   access: Access
+  /** Everything that a list shows to the user. */
+  sight: Sight
 }
 
 /** Users and their rights. Every request passes here, whatever the page has offered. */
@@ -51,6 +54,11 @@ export class Access {
 
   constructor(settings: Settings) {
     this.#settings = settings
+  }
+
+  /** False where everybody may see everything. */
+  get isLimited(): boolean {
+    return this.#settings.authorize !== undefined
   }
 
   /** The user of a request. @throws Refusal */
@@ -88,18 +96,6 @@ export class Access {
     const { authorize } = this.#settings
     // Nothing but `true` lets somebody in, whatever a function of the application returns.
     return authorize === undefined || Object.is(await authorize(user, action, resource), true)
-  }
-
-  /** The jobs of a list that the user may see. */
-  async seen<T extends { jobId: string }>(user: DashboardUser, jobs: readonly T[]): Promise<T[]> {
-    return this.visible(user, jobs, ({ jobId }) => ({ type: 'job', name: jobId }))
-  }
-
-  /** The things of a list that the user may see, each by the resource that it is. */
-  async visible<T>(user: DashboardUser, things: readonly T[], resourceOf: (thing: T) => Resource): Promise<T[]> {
-    if (this.#settings.authorize === undefined) return [...things]
-    const may = await Promise.all(things.map((thing) => this.may(user, 'view', resourceOf(thing))))
-    return things.filter((_, i) => may[i])
   }
 
   /** The actions that the user may perform at all, of these. */

@@ -3,10 +3,10 @@ import { rowsOf } from '../../src/read/functions.ts'
 
 test('a queue that has gone since jobs were sampled needs nobody, and its function stays known', () => {
   const sample = {
-    waiting: new Map([['mail', new Map([['embed', 3]])]]),
-    pythonRuns: new Set<string>(),
-    running: new Map<string, number>(),
-    failing: [],
+    queues: new Map([
+      ['mail', { waiting: new Map([['embed', 3]]), running: new Map<string, number>(), pythonRuns: new Set<string>() }],
+    ]),
+    tried: [],
     jobs: 3,
     complete: true,
   }

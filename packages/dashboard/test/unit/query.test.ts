@@ -110,9 +110,10 @@ describe('ticks', () => {
 describe('messages of the stream', () => {
   test('that say the same are sent once, and a late reader gets the newest', () => {
     const replay = new Replay()
-    const first = replay.add('queues', { nowMs: 1, cost: 1, queues: [] })!
-    expect(replay.add('queues', { nowMs: 2, cost: 5, queues: [] })).toBeNull()
-    const second = replay.add('queues', { nowMs: 3, cost: 1, queues: [1] })!
+    const seen = () => Promise.resolve({})
+    const first = replay.add('queues', { nowMs: 1, cost: 1, queues: [] }, seen)!
+    expect(replay.add('queues', { nowMs: 2, cost: 5, queues: [] }, seen)).toBeNull()
+    const second = replay.add('queues', { nowMs: 3, cost: 1, queues: [1] }, seen)!
     const topics = new Set(['queues'] as const)
     expect(replay.since(null, topics).map(({ id }) => id)).toEqual([second.id])
     expect(replay.since(first.id, topics).map(({ id }) => id)).toEqual([second.id])

@@ -28,7 +28,10 @@ export async function audited<T>(
 ): Promise<T> {
   const [name] = names
   const one = names.length === 1 && name !== undefined
-  const detail = { count, text: text ?? `${action} the ${kind} ${one ? `"${showId(name)}"` : `of ${names.length} names`}` }
+  const detail = {
+    count,
+    text: text ?? `${action} the ${kind} ${one ? `"${showId(name)}"` : `of ${names.length} names`}`,
+  }
   const resource = one ? `${kind} ${name}` : `${kind}s`
   try {
     await client.history.writeAudit({ actor: actorOf(io), action, resource, detail })

@@ -12,7 +12,7 @@ import { Refusal } from './http/refusal.ts'
 import { Router } from './http/router.ts'
 import { basePathOf, settingsOf } from './options.ts'
 import type { DashboardOptions, Settings } from './options.ts'
-import { mustSeeJob } from './read/jobs.ts'
+import { mustSee } from './read/must-see.ts'
 import { Access } from './users/access.ts'
 import { Board } from './board.ts'
 
@@ -106,10 +106,8 @@ class App {
     const { searchParams: query } = new URL(request.url)
     const access = this.#access
     const sight = await board.sightOf(user, access)
-    if (route.handler.resource(params).type === 'job') {
-      const queueName = query.get('queue') ?? (typeof body.queueName === 'string' ? body.queueName : null)
-      await mustSeeJob(board, sight, params.id!, queueName)
-    }
+    const queueName = query.get('queue') ?? (typeof body.queueName === 'string' ? body.queueName : null)
+    await mustSee(board, sight, route.handler.resource(params), queueName)
     const context = { request, user, params, body, query, basePath, access, sight }
     const answer = await route.handler.run(context)
     return answer instanceof Response ? answer : json(answer)

@@ -11,7 +11,10 @@ const bench = useBench()
 const keys = new Keys()
 
 test('simultaneous pauses and resumes count each once, and lose no span', async () => {
-  const links = Array.from({ length: 3 }, () => new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent }))
+  const links = Array.from(
+    { length: 3 },
+    () => new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent }),
+  )
   try {
     const startMs = Date.now()
     const begun: boolean[] = []

@@ -13,11 +13,7 @@ const MAX_NAMES = 10
  * The arrivals of the next 24 hours that are known already. A score is a due time, so that 48 ranges of a queue say what
  * becomes due when; cron ticks are computed. `queueName` null: all queues that the user may see together.
  */
-export async function forecast(
-  board: Board,
-  queueName: string | null,
-  sight: Sight,
-): Promise<Omit<Forecast, 'cost'>> {
+export async function forecast(board: Board, queueName: string | null, sight: Sight): Promise<Omit<Forecast, 'cost'>> {
   const all = await snapshot(board, queueName === null ? undefined : [queueName])
   const { nowMs, queues, workers, complete } = await snapshotSeen(all, sight)
   const firstMs = Math.floor(nowMs / SLOT_MS) * SLOT_MS

@@ -94,23 +94,6 @@ export async function queueOf(
   return (await board.client.jobs.queuesOf([jobId], { among: names })).get(jobId)
 }
 
-/**
- * Refuses a job of a queue that the user may not see. The queue is looked for: the one that a request names may be another.
- *
- * @throws Refusal
- */
-export async function mustSeeJob(board: Board, sight: Sight, jobId: string, given: string | null): Promise<void> {
-  if (sight.isWhole) return
-  const at = await queueOf(board, jobId, undefined)
-  const { queueName, status } = await board.client.jobs.details(jobId, { queueName: at ?? '' })
-  const found = at ?? (queueName || null)
-  const sees = await sight.over([found, given])
-  const isKnown = status !== 'not_found'
-  if ((isKnown && !sees(found)) || (given !== null && !sees(given))) {
-    throw new Refusal('forbidden', `you may not see the queue of the job "${jobId.slice(0, 200)}"`)
-  }
-}
-
 /** Everything about one job. @throws Refusal when nothing is known of it */
 export async function jobView(
   board: Board,

@@ -127,8 +127,7 @@ export async function audit(board: Board, query: URLSearchParams, { sight, user 
   const after = query.get('after')
   const limit = limitIn(query)
   const found = await board.history.audit({ limit, ...(after ? { before: after } : {}) })
-  const queueOf = ({ resource }: AuditEntry) =>
-    resource.startsWith(ON_QUEUE) ? resource.slice(ON_QUEUE.length) : null
+  const queueOf = ({ resource }: AuditEntry) => (resource.startsWith(ON_QUEUE) ? resource.slice(ON_QUEUE.length) : null)
   const sees = await sight.over(found.map(queueOf))
   const seen = found.filter((entry) => entry.actor === user.name || sees(queueOf(entry)))
   return {

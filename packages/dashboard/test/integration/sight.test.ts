@@ -187,6 +187,9 @@ async function acts(dashboard: Dashboard): Promise<void> {
     expect([act, await refusalOf(post(dashboard, path))]).toEqual([act, [403, 'forbidden']])
     expect([act, await refusalOf(post(dashboard, path, { queueName: MINE }))]).toEqual([act, [403, 'forbidden']])
   }
+  for (const path of [`schedules/${HIDDEN}-hourly/run`, `cron/cron:${HIDDEN}_nightly/run`]) {
+    expect([path, await refusalOf(post(dashboard, `/api/${path}`))]).toEqual([path, [403, 'forbidden']])
+  }
   expect(await refusalOf(get(dashboard, `/api/jobs/${HIDDEN}-deferred?queue=${MINE}`))).toEqual([403, 'forbidden'])
   const plan = await (await post(dashboard, '/api/plans', { action: 'remove', q: 'status:dead' })).text()
   expect(plan).not.toContain(HIDDEN)

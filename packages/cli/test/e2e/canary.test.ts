@@ -86,6 +86,9 @@ describe('arq-ts canary', () => {
     )
     expect(await bench.json(['canary', 'show', id])).toMatchObject({ ending: 'rollback', reason: 'looks odd' })
     expect((await bench.run(['canary', 'promote', id])).code).toBe(1)
+    const texts = (await client.history.audit()).map(({ detail }) => (detail as { text: string }).text)
+    const acts = ['promote', 'rollback', 'approve', 'resume', 'pause', 'pause']
+    expect(texts).toEqual(acts.map((act) => `${act} the deployment "${id}"`))
   })
 
   test('follows a deployment until it ends, and exits by how it ended', async () => {

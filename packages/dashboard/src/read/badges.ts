@@ -35,7 +35,7 @@ export async function badges(board: Board, sight: Sight): Promise<Badges> {
 
 interface Looked {
   snapshot: Snapshot
-  /** Those that are open. */
+  /** Open errors alone. */
   errors: RecordedError[]
 }
 

@@ -180,7 +180,7 @@ async function stream(dashboard: Dashboard): Promise<void> {
   expect(texts[1]).not.toContain(HIDDEN)
 }
 
-/** What cannot be seen cannot be changed by a plan, or by the id of a job. */
+/** A thing that is hidden is changed neither by a plan nor by the id of a job. */
 async function acts(dashboard: Dashboard): Promise<void> {
   for (const act of ['retry', 'remove', 'run-now', 'abort', 'clone']) {
     const path = `/api/jobs/${HIDDEN}-fails-0/${act}`

@@ -1,52 +1,113 @@
-// `pnpm check`: all that CI asks, in CI's order. Ends with a plain line `N passed, N failed`.
+// `pnpm check`: all that CI asks. Ends with a plain line `N passed, N failed`.
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { root, run } from './lib/command.mjs'
-import { bold, green, red, say } from './lib/say.mjs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { root } from './lib/command.mjs'
+import { bold, dim, green, red, say } from './lib/say.mjs'
 import { ensureDependencies } from './lib/setup.mjs'
 import { describeFailure, readCount } from './lib/tests.mjs'
+import { Turns } from './lib/turns.mjs'
 
 await ensureDependencies()
 const bin = (name) => join(root, 'node_modules', '.bin', name)
 const node = process.execPath
 
-const checks = [
+/** Each makes what later ones use, and none after these changes what is built. */
+const first = [
   ['generated Lua module', node, ['packages/core/scripts/generate-lua.mjs', '--check']],
   ['type check', node, ['scripts/compile.mjs']],
   ['pages of the dashboard', node, ['packages/dashboard-ui/scripts/build.mjs']],
   ['generated references', node, ['packages/core/scripts/config-reference.mjs', '--check']],
   ['public surface', node, ['scripts/api-report.mjs', '--check']],
   ['generated help', node, ['packages/cli/scripts/generate-help.mjs', '--check']],
-  ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],
-  ['code in the docs', node, ['scripts/docs-check.mjs']],
-  ['formatting', bin('oxfmt'), ['--check']],
-  ['linter, import rules, cycles', bin('oxlint'), ['--type-aware', '--deny-warnings']],
-  ['tests', node, ['scripts/test.mjs'], 'tests'],
-  ['tests on a Valkey 8', node, ['scripts/test-valkey.mjs'], 'tests-valkey'],
-  ['chaos, two minutes', node, ['chaos/dist/main.js', '--minutes', '2', '--seed', 'ci']],
-  ['files that run it elsewhere', node, ['scripts/deploy-check.mjs']],
-  ['packed tarballs', node, ['scripts/package-check.mjs']],
-  ['npm start', node, ['scripts/start.mjs']],
-  ['throughput beside what Redis itself can do', node, ['bench/dist/main.js', '--guard']],
+  ['packing', node, ['scripts/packages/pack.mjs']],
 ]
+/** Tests wait for events half of their time: what computes runs beside them, one check at a time. */
+const lanes = [
+  [['tests', node, ['scripts/test.mjs'], 'tests']],
+  [
+    ['type check of tests', bin('tsc'), ['-p', 'tsconfig.test.json']],
+    ['formatting', bin('oxfmt'), ['--check']],
+    ['linter, import rules, cycles', bin('oxlint'), ['--type-aware', '--deny-warnings']],
+    ['code in the docs', node, ['scripts/docs-check.mjs']],
+    ['files that run it elsewhere', node, ['scripts/deploy-check.mjs']],
+    ['packed tarballs', node, ['scripts/package-check.mjs']],
+    ['npm start', node, ['scripts/start.mjs']],
+    ['chaos, two minutes', node, ['chaos/dist/main.js', '--minutes', '2', '--seed', 'ci']],
+    ['tests on a Valkey 8', node, ['scripts/test-valkey.mjs', '--maxWorkers=1'], 'tests-valkey'],
+  ],
+]
+/** It measures, and so it runs alone. */
+const last = [['throughput beside what Redis itself can do', node, ['bench/dist/main.js', '--guard']]]
+
+const turns = new Turns()
+const running = new Set()
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => {
+    turns.flush()
+    for (const child of running) child.kill(signal)
+    process.exit(1)
+  })
 
 let passed = 0
 let failed = 0
 const notes = []
-for (const [what, command, args, count] of checks) {
-  say(`\n${bold(`— ${what}`)}`)
-  const code = await run(command, args)
-  if (code === 0) say(green(`✓ ${what}`))
+for (const phase of [[first], lanes, [last]]) {
+  await Promise.all(
+    phase.map(async (lane) => {
+      for (const each of lane) await check(each)
+    }),
+  )
+}
+// Repeated at the end, so that the tail of a long log shows what needs attention.
+for (const note of notes) say(note)
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
+
+async function check([what, command, args, count]) {
+  const turn = turns.open()
+  const print = (line) => turn.write('stderr', `${line}\n`)
+  print(`\n${bold(`— ${what}`)}`)
+  const before = performance.now()
+  const code = await runIn(turn, command, args)
+  const took = dim(`(${((performance.now() - before) / 1000).toFixed(0)} s)`)
+  if (code === 0) print(`${green(`✓ ${what}`)} ${took}`)
   else {
     notes.push(red(`✗ ${what} (exit ${code})`))
-    say(notes.at(-1))
+    print(`${notes.at(-1)} ${took}`)
   }
+  turn.close()
   const tests = count && readCount(count)
   passed += (tests?.passed ?? 0) + (code === 0 ? 1 : 0)
   failed += tests?.failures.length ?? 0
   if (code !== 0 && !tests?.failures.length) failed++
   for (const failure of tests?.failures ?? []) notes.push(`  ${describeFailure(failure)}`)
 }
-// Repeated at the end, so that the tail of a long log shows what needs attention.
-for (const note of notes) say(note)
-console.log(`${passed} passed, ${failed} failed`)
-process.exitCode = failed === 0 ? 0 : 1
+
+/** Runs a program with its output in a group; gives its exit code. */
+function runIn(turn, command, args) {
+  const colours = process.stderr.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: '1' } : {}
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...colours },
+  })
+  running.add(child)
+  for (const stream of ['stdout', 'stderr']) child[stream].on('data', (piece) => turn.write(stream, piece))
+  return new Promise((resolve) => {
+    const closed = new Promise((done) => child.on('close', done))
+    child.on('error', (error) => {
+      turn.write('stderr', `${error.message}\n`)
+      running.delete(child)
+      resolve(127)
+    })
+    child.on('exit', async (code, signal) => {
+      running.delete(child)
+      // A process that it leaves behind may hold the pipes open.
+      await Promise.race([closed, sleep(2_000)])
+      child.stdout.destroy()
+      child.stderr.destroy()
+      resolve(code ?? (signal ? 1 : 0))
+    })
+  })
+}

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { quietly, root } from '../lib/command.mjs'
 import { publishedFolders } from '../lib/entries.mjs'
 import { step } from '../lib/say.mjs'
@@ -42,6 +43,9 @@ export async function ensurePacked() {
   }
   return { packed: listPacked(out), app: join(out, 'app') }
 }
+
+/** By itself it packs, for checks that run side by side: packing puts bundles in place of what processes of tests run. */
+if (process.argv[1] === fileURLToPath(import.meta.url)) await ensurePacked()
 
 async function packAll(out) {
   const filters = listPacked(out).flatMap(({ name }) => ['--filter', name])

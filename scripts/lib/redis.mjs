@@ -42,12 +42,9 @@ export async function installServer() {
   if (!/^ID(_LIKE)?=.*(debian|ubuntu)/m.test(release)) return undefined
   say(yellow('No Redis here: installing the package redis-server (you are root on a Debian or Ubuntu).'))
   try {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    await step('apt-get update', () => quietly('apt-get', ['update'], { env }))
+    const { aptInstall } = await import('@arq-ts/test-support')
     // Only the program: the package's service is not ours to start.
-    await step('apt-get install redis-server', () =>
-      quietly('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], { env }),
-    )
+    await step('apt-get install redis-server', () => aptInstall('redis-server'))
     if (answers('pidof', ['systemd'])) await quietly('systemctl', ['disable', '--now', 'redis-server']).catch(() => {})
     else await quietly('service', ['redis-server', 'stop']).catch(() => {})
   } catch (error) {

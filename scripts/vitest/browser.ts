@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { aptInstall } from '@arq-ts/test-support'
 
 const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium']
 
@@ -7,8 +7,8 @@ const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/googl
  * A Chromium for tests of the dashboard's pages: ARQ_TEST_CHROMIUM names one, else one of the system. CI, as root on a
  * Debian, installs the distribution's. Tests read ARQ_TEST_CHROMIUM, and skip with ARQ_TEST_NO_BROWSER's reason.
  */
-export default function setup(): void {
-  const found = process.env.ARQ_TEST_CHROMIUM ?? PATHS.find((path) => existsSync(path)) ?? install()
+export default async function setup(): Promise<void> {
+  const found = process.env.ARQ_TEST_CHROMIUM ?? PATHS.find((path) => existsSync(path)) ?? (await install())
   if (found) process.env.ARQ_TEST_CHROMIUM = found
   else {
     process.env.ARQ_TEST_NO_BROWSER = 'no Chromium here (on Debian: apt-get install chromium)'
@@ -16,16 +16,13 @@ export default function setup(): void {
   }
 }
 
-function install(): string | undefined {
+async function install(): Promise<string | undefined> {
   if (!process.env.CI || process.platform !== 'linux' || process.getuid?.() !== 0) return undefined
   if (!existsSync('/etc/os-release') || !/^ID(_LIKE)?=.*debian/m.test(readFileSync('/etc/os-release', 'utf8')))
     return undefined
   console.log('no Chromium here: installing the package chromium (CI, root on a Debian)')
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const apt = (...args: string[]) => execFileSync('apt-get', args, { env, stdio: 'ignore', timeout: 100_000 })
   try {
-    apt('update')
-    apt('install', '-y', '--no-install-recommends', 'chromium', 'fonts-liberation')
+    await aptInstall('chromium', 'fonts-liberation')
   } catch (error) {
     console.log(`the package chromium cannot be installed: ${(error as Error).message.split('\n')[0]}`)
   }

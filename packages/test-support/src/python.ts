@@ -16,6 +16,9 @@ const PACKAGES = {
   tzdata: '2026.6',
 } as const
 
+/** Pinned: its minor version is that of the JavaScript client. */
+export const QDRANT_CLIENT = '1.18.0'
+
 /** The versions of Python arq that the interop proof covers. */
 export const ARQ_VERSIONS: readonly string[] = PACKAGES.arq
 
@@ -57,6 +60,34 @@ export function pythonCelery(): Promise<string> {
   return environment(`celery-${PACKAGES.celery}`, 'celery', [`celery[redis]==${PACKAGES.celery}`])
 }
 
+/** The interpreter of a virtual environment with qdrant-client, whose in-memory engine stands for a Qdrant. */
+export function pythonQdrant(): Promise<string> {
+  return environment(`qdrant-${QDRANT_CLIENT}`, 'qdrant_client', [`qdrant-client==${QDRANT_CLIENT}`])
+}
+
+/**
+ * Makes the environments of tests against Python at once, as each waits for a registry most of the time. Rejects with a
+ * sentence that names the first that cannot be made.
+ *
+ * @returns the interpreters, by the version of arq or by name
+ */
+export async function allPythons(): Promise<Record<string, string>> {
+  const wanted: [name: string, what: string, made: Promise<string>][] = [
+    ...ARQ_VERSIONS.map((version): (typeof wanted)[number] => [version, `arq ${version}`, pythonArq(version)]),
+    ['CRON', 'cronsim', pythonCron()],
+    ['CELERY', 'Celery', pythonCelery()],
+  ]
+  const ended = await Promise.allSettled(wanted.map(([, , made]) => made))
+  return Object.fromEntries(
+    ended.map((each, i) => {
+      const [name, what] = wanted[i]!
+      if (each.status === 'fulfilled') return [name, each.value]
+      const [line] = (each.reason as Error).message.split('\n')
+      throw new Error(`${what} cannot be installed: ${line}`, { cause: each.reason })
+    }),
+  )
+}
+
 async function environment(name: string, imports: string, pins: readonly string[]): Promise<string> {
   const cache = resolve(dirname(fileURLToPath(import.meta.url)), '../../../.cache/python')
   const home = join(cache, name)
@@ -66,13 +97,9 @@ async function environment(name: string, imports: string, pins: readonly string[
   // Built elsewhere and moved into place: two test runs may both try. Its path is its own, so pip runs by `-m`.
   const building = `${home}.${process.pid}`
   await run(python3(), ['-m', 'venv', building])
-  await run(
-    join(building, 'bin', 'python'),
-    ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...pins],
-    {
-      timeout: 300_000,
-    },
-  )
+  // What is imported is compiled then; most of it never is.
+  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile', ...pins]
+  await run(join(building, 'bin', 'python'), install, { timeout: 300_000 })
   await run(join(building, 'bin', 'python'), [
     '-c',
     `import ${imports}, pathlib; pathlib.Path(${JSON.stringify(join(building, 'complete'))}).touch()`,

@@ -1,16 +1,12 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { Child, freePort, whyNoPython } from '@arq-ts/test-support'
+import { Child, freePort, pythonQdrant, QDRANT_CLIENT, whyNoPython } from '@arq-ts/test-support'
 import { GenericContainer, Wait } from 'testcontainers'
 
 const run = promisify(execFile)
 const here = dirname(fileURLToPath(import.meta.url))
-
-/** Pinned: its minor version is that of the JavaScript client. */
-const QDRANT_CLIENT = '1.18.0'
 
 /** A Qdrant that answers, and how to end it. */
 export interface Engine {
@@ -63,7 +59,7 @@ export async function startPythonEngine(): Promise<Engine> {
   const reason = await whyNoPython()
   if (reason !== undefined) throw new Error(`no Qdrant to test against: ${reason}`)
   // Its standard input stays open as long as this process lives: it ends with us, however we end.
-  const child = new Child(await pythonWithQdrant(), ['-u', join(here, 'qdrant_front.py')], { stdin: true })
+  const child = new Child(await pythonQdrant(), ['-u', join(here, 'qdrant_front.py')], { stdin: true })
   const port = (await child.line(/^listening \d+$/, { timeoutMs: 60_000 })).split(' ')[1]
   return {
     url: `http://127.0.0.1:${port}`,
@@ -72,27 +68,4 @@ export async function startPythonEngine(): Promise<Engine> {
       await child.stop()
     },
   }
-}
-
-/** The interpreter of a virtual environment with qdrant-client, made once and kept under `.cache`. */
-async function pythonWithQdrant(): Promise<string> {
-  const cache = resolve(here, '../../../../.cache/python')
-  const home = join(cache, `qdrant-${QDRANT_CLIENT}`)
-  const interpreter = join(home, 'bin', 'python')
-  if (existsSync(join(home, 'complete'))) return interpreter
-  mkdirSync(cache, { recursive: true })
-  // Built beside and moved into place: two test runs may both try. Its path is its own, so pip runs by `-m`.
-  const building = `${home}.${process.pid}`
-  const python = join(building, 'bin', 'python')
-  await run(process.env.ARQ_TEST_PYTHON3 ?? 'python3', ['-m', 'venv', building])
-  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `qdrant-client==${QDRANT_CLIENT}`]
-  await run(python, install, { timeout: 300_000 })
-  await run(python, ['-c', 'import qdrant_client'])
-  writeFileSync(join(building, 'complete'), '')
-  try {
-    renameSync(building, home)
-  } catch {
-    rmSync(building, { recursive: true, force: true }) // the other run was first
-  }
-  return interpreter
 }

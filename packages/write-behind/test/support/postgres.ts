@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { eventually, freePort } from '@arq-ts/test-support'
+import { aptInstall, eventually, freePort } from '@arq-ts/test-support'
 
 const run = promisify(execFile)
 
@@ -68,14 +68,12 @@ function mayInstall(): boolean {
 }
 
 async function install(): Promise<string> {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  await run('apt-get', ['update'], { env })
   // Only the programs: no cluster is made, and no service started.
   await run('sh', [
     '-c',
     'mkdir -p /etc/postgresql-common && grep -qs create_main_cluster /etc/postgresql-common/createcluster.conf || echo "create_main_cluster = false" >> /etc/postgresql-common/createcluster.conf',
   ])
-  await run('apt-get', ['install', '-y', '--no-install-recommends', 'postgresql'], { env })
+  await aptInstall('postgresql')
   const found = findPrograms()
   if (!found) throw new Error('postgresql was installed, and its programs are not found')
   return found

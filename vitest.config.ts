@@ -14,6 +14,7 @@ const project = (name: string, timeoutMs: number, setup: string[] = []) => ({
     testTimeout: timeoutMs,
     hookTimeout: 120_000,
     globalSetup: setup,
+    setupFiles: ['./scripts/vitest/report.ts'],
     pool: 'forks' as const,
     // Files share the modules of their process: loading them anew for each costs more than many a file's tests. So no test
     // mocks a module, and whatever it sets for all, such as a tracer, it takes back.
@@ -30,7 +31,13 @@ export default defineConfig({
     maxWorkers: 2,
     retry: 0,
     projects: [
-      { ...source, test: { ...project('unit', 20_000).test, setupFiles: ['./scripts/vitest/driver.ts'] } },
+      {
+        ...source,
+        test: {
+          ...project('unit', 20_000).test,
+          setupFiles: ['./scripts/vitest/report.ts', './scripts/vitest/driver.ts'],
+        },
+      },
       project('integration', 30_000, servers),
       project('interop', 60_000, [...servers, './scripts/vitest/python.ts']),
       project('e2e', 90_000, [...servers, './scripts/vitest/browser.ts']),

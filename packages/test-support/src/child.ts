@@ -23,6 +23,8 @@ export class Child {
       stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     })
     alive.add(this)
+    recent.push({ child: this, command: [command, ...args].join(' '), startedMs: Date.now() })
+    if (recent.length > REMEMBERED) recent.shift()
     for (const stream of [this.process.stdout, this.process.stderr]) {
       if (stream) createInterface({ input: stream }).on('line', (line) => this.#take(line))
     }
@@ -99,6 +101,22 @@ export class Child {
 }
 
 const alive = new Set<Child>()
+/** The last processes that were started, for the report of a test that fails. */
+const recent: { child: Child; command: string; startedMs: number }[] = []
+const REMEMBERED = 20
+const SHOWN_LINES = 15
+
+/** Describes the processes that were started since then: the command, its end, and the last lines of its output. */
+export function describeChildrenSince(timeMs: number): string[] {
+  return recent
+    .filter(({ startedMs }) => startedMs >= timeMs)
+    .map(({ child, command }) => {
+      const lines = child.lines.slice(-SHOWN_LINES).map((line) => `  ${line.slice(0, 500)}`)
+      return [`${command.slice(0, 300)} (pid ${child.pid}, ${child.hasEnded ? 'ended' : 'running'})`, ...lines].join(
+        '\n',
+      )
+    })
+}
 
 process.on('exit', () => {
   for (const child of alive) child.process.kill('SIGKILL')

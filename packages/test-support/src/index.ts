@@ -1,4 +1,5 @@
-export { Child } from './child.ts'
+export { aptInstall, aptLocked } from './apt.ts'
+export { Child, describeChildrenSince } from './child.ts'
 export { startRedisContainer, whyNoContainers } from './container.ts'
 export { cpuMsOf } from './cpu.ts'
 export { takeDatabase } from './database.ts'
@@ -8,7 +9,16 @@ export type { EventuallyOptions } from './eventually.ts'
 export { fakeClock } from './fake-clock.ts'
 export type { FakeClock } from './fake-clock.ts'
 export { freePort } from './free-port.ts'
-export { ARQ_VERSIONS, pythonArq, pythonCelery, pythonCron, whyNoPython } from './python.ts'
+export {
+  allPythons,
+  ARQ_VERSIONS,
+  pythonArq,
+  pythonCelery,
+  pythonCron,
+  pythonQdrant,
+  QDRANT_CLIENT,
+  whyNoPython,
+} from './python.ts'
 export { RedisCluster } from './redis-cluster.ts'
 export type { ClusterNode } from './redis-cluster.ts'
 export { findServer, RedisServer } from './redis-server.ts'

@@ -49,6 +49,16 @@ export async function runHere(
   return { code, ...text }
 }
 
+/** Runs the command that is published, as a process of its own. */
+function runApart(words: readonly string[], options: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [main, ...words], options, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+    )
+    child.stdin?.end()
+  })
+}
+
 /** Flags stand before what is behind `--`. */
 function withFlags(args: readonly string[], ...flags: string[]): string[] {
   const end = args.includes('--') ? args.indexOf('--') : args.length
@@ -59,6 +69,8 @@ export function useCommand(): CommandBench {
   let database: Database
   let folder: string
   const children: Child[] = []
+  /** Runs of the test, for its report when it fails. */
+  const runs: { args: readonly string[]; ran: Ran }[] = []
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(ARQ_TS_|FORCE_COLOR|NODE_OPTIONS)/.test(name)),
   )
@@ -67,7 +79,12 @@ export function useCommand(): CommandBench {
     database = await takeDatabase()
     folder = mkdtempSync(join(tmpdir(), 'arq-ts-cli-'))
   })
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    for (const { args, ran } of runs.splice(0)) {
+      if (task.result?.state !== 'fail') continue
+      const said = [...ran.stdout.split('\n').slice(-15), ...ran.stderr.split('\n').slice(-15)].filter(Boolean)
+      console.error([`arq-ts ${args.join(' ')}: exit ${ran.code}`, ...said].join('\n  '))
+    }
     for (const child of children.splice(0)) {
       child.kill('SIGTERM')
       child.kill('SIGTERM')
@@ -82,19 +99,14 @@ export function useCommand(): CommandBench {
   const bench: CommandBench = {
     database: () => database,
     folder: () => folder,
-    run: (args, { env = {}, redis = true } = {}) => {
+    run: async (args, { env = {}, redis = true } = {}) => {
+      const words = redis ? withFlags(args, '--redis', database.url) : args
+      const options = { cwd: folder, env: { ...clean, ...env } }
       // Options of Node's are for a process of its own.
-      if (!NEEDS_PROCESS.test(args.join(' ')) && env.NODE_OPTIONS === undefined) {
-        const words = redis ? withFlags(args, '--redis', database.url) : args
-        return runHere(words, { env: { ...clean, ...env }, cwd: folder })
-      }
-      return new Promise((resolve) => {
-        const all = [main, ...(redis ? withFlags(args, '--redis', database.url) : args)]
-        const options = { cwd: folder, env: { ...clean, ...env } }
-        execFile(process.execPath, all, options, (error, stdout, stderr) =>
-          resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
-        ).stdin?.end()
-      })
+      const isHere = !NEEDS_PROCESS.test(args.join(' ')) && env.NODE_OPTIONS === undefined
+      const ran = await (isHere ? runHere(words, options) : runApart(words, options))
+      runs.push({ args, ran })
+      return ran
     },
     json: async (args) => {
       const ran = await bench.run(withFlags(args, '--json'))

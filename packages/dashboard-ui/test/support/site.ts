@@ -110,6 +110,12 @@ export async function openSite(): Promise<Site> {
       page.on('pageerror', (error) => problems.push(`page error: ${error.message}`))
       // Console errors carry violations of the policy too, those before the first script among them.
       page.on('console', (message) => message.type() === 'error' && problems.push(`console: ${message.text()}`))
+      // The console names the status alone.
+      page.on('response', (response) => {
+        if (response.status() < 500) return
+        const say = (body: string) => problems.push(`${response.status()} of ${response.url()}: ${body.slice(0, 500)}`)
+        response.text().then(say, (error: Error) => say(error.message))
+      })
       await page.addInitScript(
         "addEventListener('securitypolicyviolation', (e) => console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI))",
       )

@@ -14,11 +14,14 @@ export function useBench() {
   let database: Database
   let client: Client
   const closing: (() => unknown)[] = []
+  /** Answers of a fault, for the report of a test that fails. */
+  const faults: string[] = []
   beforeEach(async () => {
     database = await takeDatabase()
     client = new Client({ redis: database.url, logger, codec: 'pickle' })
   })
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    for (const fault of faults.splice(0)) if (task.result?.state === 'fail') console.error(fault)
     for (const close of closing.splice(0).reverse()) await close()
     await client.close()
     await database.release()
@@ -29,6 +32,13 @@ export function useBench() {
     onEnd: (close: () => unknown) => void closing.push(close),
     dashboard(options: DashboardOptions = {}): Dashboard {
       const dashboard = createDashboard({ client, ...options })
+      const answer = dashboard.fetch
+      dashboard.fetch = async (request, context) => {
+        const response = await answer(request, context)
+        if (response.status >= 500)
+          faults.push(`${request.method} ${request.url}: ${response.status}: ${await response.clone().text()}`)
+        return response
+      }
       closing.push(() => dashboard.close())
       return dashboard
     },

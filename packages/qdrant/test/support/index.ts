@@ -21,6 +21,8 @@ export interface TestQdrant {
   /** Past the proxy: for setting up and looking, untouched by faults. */
   client: QdrantClient
   faults: FaultProxy
+  /** The same Qdrant by a proxy of its own, with its own faults and names: for tests that run at the same time. */
+  apart(): Promise<TestQdrant>
   /** A name that no other test has, for a collection or an alias. */
   name(base: string): string
   /** Switches faults off and removes the collections and aliases that `name` has named. */
@@ -38,10 +40,14 @@ export async function whyNoQdrant(): Promise<string | undefined> {
 export async function startQdrant(): Promise<TestQdrant> {
   const engine = await startEngine()
   await eventually(async () => (await fetch(`${engine.url}/readyz`)).ok, { timeoutMs: 30_000 })
+  console.log(`Qdrant: ${engine.engine}`)
+  return reach(engine, () => engine.stop())
+}
+
+async function reach(engine: Engine, stopEngine: () => Promise<void>): Promise<TestQdrant> {
   const faults = await FaultProxy.start(engine.url)
   const client = new QdrantClient({ url: engine.url, checkCompatibility: false })
   const prefix = `t${randomBytes(4).toString('hex')}-`
-  console.log(`Qdrant: ${engine.engine}`)
 
   const reset = async () => {
     faults.clear()
@@ -53,12 +59,13 @@ export async function startQdrant(): Promise<TestQdrant> {
     engine: engine.engine,
     client,
     faults,
+    apart: () => reach(engine, async () => {}),
     name: (base) => `${prefix}${base}`,
     reset,
     stop: async () => {
       await reset()
       await faults.stop()
-      await engine.stop()
+      await stopEngine()
     },
   }
 }

@@ -16,11 +16,11 @@ const languages: Language[] = ['Python', 'TypeScript']
 const codecs: CodecName[] = ['pickle', 'msgpack']
 
 /**
- * The table of scenarios with one version of arq. The pairs of a codec are proved at the same time, each on a database
+ * The table of scenarios with one version of arq. The pairs are proved at the same time, each on a database
  * of its own: most of a scenario is waiting.
  */
 export function proveWith(version: string): void {
-  describe.each(codecs)(`arq ${version}, %s`, (codec) => {
+  describe.each(codecs)(`arq ${version}, %s`, { concurrent: true }, (codec) => {
     for (const producerLanguage of languages) {
       for (const workerLanguage of languages) {
         const usesPython = producerLanguage === 'Python' || workerLanguage === 'Python'

@@ -44,7 +44,7 @@ export async function ensurePacked() {
   return { packed: listPacked(out), app: join(out, 'app') }
 }
 
-/** By itself it packs, for checks that run side by side: packing puts bundles in place of what processes of tests run. */
+// Run by itself, it packs before other checks start: packing puts bundles in place of what processes of tests run.
 if (process.argv[1] === fileURLToPath(import.meta.url)) await ensurePacked()
 
 async function packAll(out) {

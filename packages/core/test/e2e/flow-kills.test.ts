@@ -64,6 +64,9 @@ test.concurrent.each(points)(
   120_000,
 )
 
+/** More than one call of flow-place.lua hands out. */
+const MEMBERS = 600
+
 /** Calls at which the producer is killed before they reach Redis; true if the flow has begun by then. */
 const starts = [
   ['flowTake', 1, false],
@@ -89,7 +92,7 @@ test.concurrent.each(starts)(
     try {
       let seen = 0
       const reached = proxy.holdAt((command) => command.includes(luaShas[name]) && ++seen === number)
-      const victim = spawn(starter, url.href, 'begun', String(KIDS))
+      const victim = spawn(starter, url.href, 'begun', String(MEMBERS))
       await reached
       victim.kill('SIGKILL')
       await victim.exited
@@ -105,7 +108,7 @@ test.concurrent.each(starts)(
       }
       await spawn(script, database.url, database.url).line(/^ready/)
       await client.flows.get('begun').result({ timeoutMs: 60_000 })
-      expect(await redis.hgetall('ledger:kids')).toEqual({ 'of try first': '1', 'of try others': String(KIDS - 1) })
+      expect(await redis.hgetall('ledger:kids')).toEqual({ 'of try first': '1', 'of try others': String(MEMBERS - 1) })
       expect(await redis.exists('arq:queue', 'arq:held', 'arq:flow-watch', 'arq:flow-open:begun')).toBe(0)
     } finally {
       for (const child of children) child.kill()

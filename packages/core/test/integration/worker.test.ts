@@ -222,7 +222,7 @@ describe('a worker', () => {
         redis: bench.database().url,
         tasks: [echo],
         burst: true,
-        pollDelayMs: 50,
+        pollDelayMs: 600_000, // a burst waits for the end of its jobs, not for a poll
         logger: silent,
         handleSignals: false,
         ...options,

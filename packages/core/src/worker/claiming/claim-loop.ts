@@ -95,9 +95,8 @@ export class ClaimLoop {
     this.#burst = options.burst
     this.#queues = options.queues.map((queue) => new PolledQueue(queue))
     this.#slots.onFree = () => this.#slotsAreFree()
-    this.#slots.onSettled = () => {
-      if (this.#quarantine.isWaiting) this.#slotsAreFree()
-    }
+    // A job leaves its queue when it is settled: a burst may be over then.
+    this.#slots.onSettled = () => (this.#quarantine.isWaiting || this.#burst) && this.#slotsAreFree()
   }
 
   /**

@@ -8,6 +8,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+/** Commands that decode for as long as they run. */
+const LASTING: ReadonlySet<string> = new Set(['worker', 'dashboard', 'exporter', 'top', 'events'])
 const argv = process.argv.slice(2)
 const plain = argv.length === 1 ? await answerOf(argv[0]!) : undefined
 if (plain !== undefined) process.stdout.write(plain)
@@ -31,6 +33,8 @@ async function run(): Promise<void> {
   const { enableCompileCache } = module as { enableCompileCache?: () => { directory?: string } }
   const compiled = enableCompileCache?.().directory
   if (compiled !== undefined) process.env['NODE_COMPILE_CACHE'] ??= compiled // for the processes of a pool
+  // No command that ends at once decodes enough for a native decoder to make up for its loading.
+  if (!LASTING.has(argv[0] ?? '')) process.env['MSGPACKR_NATIVE_ACCELERATION_DISABLED'] ??= 'true'
   const early = isPool() ? await import('./worker/fork.ts') : undefined
   early?.forkEarly()
   try {

@@ -1,12 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import type { Io, Sink } from './io.ts'
 
 /**
  * Beginning of every mark: noncharacters of Unicode in an order that each process draws anew. Data may hold any
  * characters, these too, and yet never a mark: it was written before anybody could know them.
  */
-const SECRET = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-  String.fromCharCode(0xfde0 + (byte & 0xf)),
-).join('')
+const SECRET = Array.from(randomBytes(16), (byte) => String.fromCharCode(0xfde0 + (byte & 0xf))).join('')
 
 /**
  * Colours as marks in the text: it is escaped as a whole when it is written, its control characters and all other

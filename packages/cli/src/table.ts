@@ -82,7 +82,14 @@ function shortened<T>(
 }
 
 const PLAIN = /^[ -~]*$/
-const segmenter = new Intl.Segmenter()
+let segmenter: Intl.Segmenter | undefined
+
+/** Characters as people see them. Nearly all text is plain, and the tables of Unicode take time to load. */
+function segmentsOf(text: string): Iterable<Intl.SegmentData> {
+  segmenter ??= new Intl.Segmenter()
+  return segmenter.segment(text)
+}
+
 // East Asian wide and full-width forms, and pictographs: two columns each.
 const WIDE =
   /^[\u1100-\u115F\u2E80-\u303E\u3041-\u33FF\u3400-\u4DBF\u4E00-\u9FFF\uA000-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1F64F}\u{1F900}-\u{1F9FF}\u{1F680}-\u{1F6FF}\u{20000}-\u{3FFFD}]/u
@@ -92,7 +99,7 @@ const ZERO = /^[\p{Mn}\p{Me}\u200B-\u200D]/u
 export function widthOf(text: string): number {
   if (PLAIN.test(text)) return text.length
   let width = 0
-  for (const { segment } of segmenter.segment(unstyled(text))) {
+  for (const { segment } of segmentsOf(unstyled(text))) {
     if (!ZERO.test(segment)) width += WIDE.test(segment) || segment.includes('\uFE0F') ? 2 : 1
   }
   return width
@@ -105,7 +112,7 @@ export function cut(text: string, width: number): string {
   let room = width - 1
   let open = 0
   for (const { mark, text: piece } of piecesOf(text)) {
-    for (const { segment } of segmenter.segment(piece)) {
+    for (const { segment } of segmentsOf(piece)) {
       const size = widthOf(segment)
       if (size > room) return `${out}…${END_MARK.repeat(open)}`
       room -= size

@@ -5,10 +5,12 @@
 //   node scripts/bundle.mjs --restore FOLDER...   puts the modules back
 //   node scripts/bundle.mjs --out OUT FOLDER      writes the bundles of one package to another folder
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { builtinModules } from 'node:module'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { rolldown } from 'rolldown'
+import { esmExternalRequirePlugin } from 'rolldown/plugins'
 
 /** Modules with which our processes and threads start: no entry imports them. */
 const STARTED = {
@@ -22,6 +24,20 @@ const BUILD_STATE = '.tsbuildinfo'
 /** The module of core that the bundle fills with the parts of zod it names; all other packages stay imports. */
 const ZOD_PARTS = /core\/src\/options\/zod\.ts$/
 const ZOD_LICENSE = '/* Has parts of zod. MIT License, Copyright (c) 2025 Colin McDonnell. */'
+/**
+ * Dependencies that a bundle has inside, with all that they need: their own 100 files take Node longer to find and load
+ * than to run. They stay in the manifest, for their declarations and their licenses.
+ */
+const INLINED = { '@arq-ts/core': ['ioredis'], '@arq-ts/cli': ['yargs'] }
+/** Node's own modules. A `require` of one becomes an import, since a bundle of this bundle may be CommonJS. */
+const BUILT_IN = [/^node:/, new RegExp(`^(${builtinModules.join('|')})$`)]
+
+/** An optional dependency of `debug`, a dependency of ioredis: it is not installed, and nobody reads what it would colour. */
+const withoutColors = {
+  name: 'without-colors',
+  resolveId: (id) => (id === 'supports-color' ? '\0supports-color' : null),
+  load: (id) => (id === '\0supports-color' ? 'export const stderr = false' : null),
+}
 
 const { values, positionals } = parseArgs({
   options: { restore: { type: 'boolean' }, out: { type: 'string' } },
@@ -73,13 +89,17 @@ async function replace(folder) {
 }
 
 async function bundle(folder, dir) {
+  const inlined = INLINED[JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name] ?? []
   const bundle = await rolldown({
     cwd: folder,
     input: Object.fromEntries(entriesOf(folder).map((name) => [name, join(folder, 'src', `${name}.ts`)])),
     platform: 'node',
+    plugins: [esmExternalRequirePlugin({ external: BUILT_IN }), withoutColors],
     external: (id, importer = '') => {
-      if (/^[./]/.test(id)) return false
-      return !(id === 'zod' && ZOD_PARTS.test(importer))
+      if (/^[./]|^\0/.test(id) || BUILT_IN.some((pattern) => pattern.test(id))) return false
+      // Only what is inside imports from a package of others.
+      const isInside = inlined.includes(id) || importer.includes('/node_modules/')
+      return !isInside && !(id === 'zod' && ZOD_PARTS.test(importer))
     },
     onLog(level, { message }) {
       if (level === 'warn') throw new Error(`${folder}: ${message}`)
@@ -94,6 +114,10 @@ async function bundle(folder, dir) {
     // Users see names of classes in stack traces and in printed values.
     keepNames: true,
     banner: ({ moduleIds }) => (moduleIds.some((id) => /\/zod\//.test(id)) ? ZOD_LICENSE : ''),
+    // Licenses stay; what else a comment says is in the sources beside.
+    comments: { legal: true, annotation: true, jsdoc: false },
+    // What still requires at run time would have to be found from a bundle of this bundle.
+    polyfillRequire: false,
   })
   await bundle.close()
 }

@@ -3,7 +3,7 @@ import { nouns, runCommand } from '../../src/cli.ts'
 import { processIo } from '../../src/io.ts'
 import { everyVerb } from '../support/grammar.ts'
 
-/** What a call that is refused writes to standard error. */
+/** Words of a refused call on standard error. */
 async function refusalOf(words: readonly string[]): Promise<string> {
   let stderr = ''
   const io = { ...processIo, stdout: { write: () => {} }, stderr: { write: (text: string) => (stderr += text) } }

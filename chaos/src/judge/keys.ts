@@ -62,6 +62,10 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ],
   ['arq:in-progress:', inProgress],
   ['arq:retry:', tries],
+  [
+    'arq:orphans:',
+    (key) => (key.ttlMs >= 0 ? ok('search for jobs of dead workers') : wrong('search for orphans without expiry')),
+  ],
   ['arq:waiting:', (key) => (key.ttlMs >= 0 ? ok('workers that wait') : wrong('waiting workers without expiry'))],
   ['arq:error:', (key) => (key.ttlMs >= 0 ? ok('error of the last try') : wrong('error without expiry'))],
   ['arq:result:', (key) => (key.ttlMs >= 0 ? ok('kept result') : wrong('result without expiry'))],

@@ -47,7 +47,7 @@ export class DamagedKeys {
     ])
     for (const name of queueNames) {
       expected.set(keys.queue(name), 'zset').set(keys.reserved(name), 'zset').set(keys.waiting(name), 'list')
-      expected.set(keys.stats(name), 'hash').set(keys.healthCheck(name), 'string')
+      expected.set(keys.stats(name), 'hash').set(keys.healthCheck(name), 'string').set(keys.orphans(name), 'string')
     }
     const named = await this.typesOf([...expected.keys()])
     const damaged = named.filter(({ key, type }) => type !== 'none' && type !== expected.get(key))

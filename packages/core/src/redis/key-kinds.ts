@@ -17,6 +17,7 @@ const NAMED: Readonly<Record<string, string>> = {
   'arq:limit-offered': 'zset',
   'arq:limit-waiting': 'zset',
   'arq:waiting': 'list',
+  'arq:orphans': 'string',
   'arq:limit-state': 'hash',
   'arq:unique': 'hash',
   'arq:flow': 'hash',

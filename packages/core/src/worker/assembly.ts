@@ -39,6 +39,7 @@ import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Leases } from './leases.ts'
 import { makeContext } from './running/context.ts'
+import { watchOrphans } from './orphan-watch.ts'
 import { Quiet } from './quiet.ts'
 import { Executor } from './running/executor.ts'
 import { registerCron, registerTask } from './running/registered-task.ts'
@@ -258,6 +259,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         isEnqueuing: () => cron.isEnqueuing,
       })
     : undefined
+  const orphans = watchOrphans(link, queueNames, log)
   const claimLoop: ClaimLoop = new ClaimLoop({
     broker,
     log,
@@ -273,7 +275,10 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     allowAbortJobs: settings.allowAbortJobs,
     burst,
     beforePoll: () => leases.afterSleep(),
-    start: (job) => executor.start(job),
+    start: (job) => {
+      orphans.claimed(job.claim)
+      return executor.start(job)
+    },
     release: (job) => executor.release(job),
     onIdle: () => handOff?.wait(),
   })
@@ -346,6 +351,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     leases,
     link,
     logs,
+    orphans,
     queueNames,
     quiet,
     recorder,

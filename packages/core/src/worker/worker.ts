@@ -215,6 +215,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       journal,
       leases,
       link,
+      orphans,
       queueNames,
       quiet,
       recorder,
@@ -264,6 +265,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     if (handOff) await this.#unlessStopped(handOff.start())
     await this.#unlessStopped(heartbeat.start())
     leases.start()
+    orphans.start()
     gates.start()
     recorder?.start()
     if (collector) collector.start()
@@ -307,8 +309,9 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
    */
   async #close(): Promise<void> {
     const { aborts, collector, cron, gates, heartbeat, hooks, journal, leases, link } = this.#parts
-    const { logs, quiet, recorder, sandboxes, schedules } = this.#parts
+    const { logs, orphans, quiet, recorder, sandboxes, schedules } = this.#parts
     cron.stop()
+    orphans.stop()
     for (const each of aborts) each.stop()
     leases.stop()
     heartbeat.pause()

@@ -51,6 +51,21 @@ describe('a worker outlives what goes wrong', () => {
     expect(await job?.result({ timeoutMs: 10_000 })).toEqual(['second', 2])
   })
 
+  test('gives the job of a killed worker to another before all that waits, where the queue is behind', async () => {
+    const doomed = await startWorker({ leaseMs: 1_500, maxJobs: 1 })
+    const job = await client.enqueue('hold', ['a'])
+    await doomed.line(/^holding a/)
+    const sinceMs = Date.now() - 5_000
+    await client.enqueueMany(['b', 'c', 'd'].map((name, i) => ['hold', [name], { deferUntil: sinceMs + i }] as const))
+    doomed.kill('SIGKILL')
+    const heir = await startWorker({ leaseMs: 1_500, maxJobs: 1 })
+    await heir.line(/^holding b/)
+    await eventually(async () => (await redis.zrank('arq:queue', job!.jobId)) === 0, { timeoutMs: 15_000 })
+    await redis.set('release:b', 1)
+    await heir.line(/^holding a try=2/)
+    expect(heir.lines.filter((line) => /^holding [cd]/.test(line))).toEqual([])
+  })
+
   test('refuses the late outcome of a worker that was stopped past its lease: the job is not lost, its result not overwritten', async () => {
     const frozen = await startWorker({ leaseMs: 1_500 })
     const job = await client.enqueue('hold', ['b'])

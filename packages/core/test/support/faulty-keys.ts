@@ -40,6 +40,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   queue: (keys, { queueName }) => keys.queue(queueName),
   reserved: (keys, { queueName }) => keys.reserved(queueName),
   waiting: (keys, { queueName }) => keys.waiting(queueName),
+  orphans: (keys, { queueName }) => keys.orphans(queueName),
   stats: (keys, { queueName }) => keys.stats(queueName),
   healthCheck: (keys, { queueName }) => keys.healthCheck(queueName),
   job: (keys, { jobId }) => keys.job(jobId),

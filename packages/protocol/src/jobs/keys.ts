@@ -140,6 +140,11 @@ export class Keys {
   waiting(queueName: string): string {
     return `${this.prefix}arq:waiting:${queueName}`
   }
+
+  /** The score up to which a queue was searched for jobs whose worker died, and when: a string. */
+  orphans(queueName: string): string {
+    return `${this.prefix}arq:orphans:${queueName}`
+  }
   /** Number of jobs of a queue that ended on workers of ours, by outcome: a hash. */
   stats(queueName: string): string {
     return `${this.prefix}arq:stats:${queueName}`

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { shortId } from '@arq-ts/protocol/jobs'
+import { RedisReplyError } from '../errors.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { Claim } from '../redis/broker.ts'
+import type { Faults } from '../redis/faults.ts'
+import type { Link } from '../redis/link.ts'
+import { BEHIND_MS, BETWEEN_PAGES_MS, Orphans } from '../redis/orphans.ts'
+import type { OrphanSearch } from '../redis/orphans.ts'
+
+/** Time between two looks, in ms: a job of a dead worker starts within it and one claim after its lease has ended. */
+const LOOK_MS = 250
+/** Pause after a look that failed, in ms. */
+const FAULT_PAUSE_MS = 5_000
+
+/** One queue on one Redis server. */
+export interface WatchedQueue {
+  queueName: string
+  /** Key that the search keeps its place in. */
+  key: string
+  faults: Pick<Faults, 'report'>
+  bringForward: () => Promise<OrphanSearch>
+}
+
+/** The watch over the queues of a worker, in every partition. */
+export function watchOrphans(link: Link, queueNames: readonly string[], log: Logger): OrphanWatch {
+  const queues = link.parts.flatMap(({ broker, calls, keys }) => {
+    const orphans = new Orphans(calls, keys)
+    return queueNames.map((queueName) => ({
+      queueName,
+      key: keys.orphans(queueName),
+      faults: broker.faults,
+      bringForward: () => orphans.bringForward(queueName),
+    }))
+  })
+  return new OrphanWatch({ queues, log, now: () => link.clock.now() })
+}
+
+/**
+ * Brings jobs whose worker died to the head of queues that are behind, where Python's arq leaves them all along. Nothing is
+ * asked of Redis unless this worker gets its jobs late: elsewhere such a job is next as soon as its lease ends.
+ *
+ * stopped → started → stopped
+ */
+export class OrphanWatch {
+  readonly #queues: readonly WatchedQueue[]
+  readonly #log: Logger
+  readonly #now: () => number
+  #timer: NodeJS.Timeout | undefined
+  #isLate = false
+  #isLooking = false
+  #restUntilMs = 0
+
+  /** `now` gives Redis's time, in unix ms. */
+  constructor(options: { queues: readonly WatchedQueue[]; log: Logger; now: () => number }) {
+    this.#queues = options.queues
+    this.#log = options.log
+    this.#now = options.now
+  }
+
+  /** Takes in a job that was claimed: how long it was due tells whether its queue is behind. */
+  claimed({ score }: Claim): void {
+    this.#isLate = this.#now() - score > BEHIND_MS
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.look(), LOOK_MS)
+  }
+
+  /** Idempotent. */
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Looks at all queues, to the end of what is due in each. Never rejects. */
+  async look(): Promise<void> {
+    if (!this.#isLate || this.#isLooking || performance.now() < this.#restUntilMs) return
+    this.#isLooking = true
+    let isBehind = false
+    for (const queue of this.#queues) isBehind = (await this.#search(queue)) || isBehind
+    this.#isLate &&= isBehind
+    this.#isLooking = false
+  }
+
+  async #search({ queueName, key, faults, bringForward }: WatchedQueue): Promise<boolean> {
+    try {
+      for (;;) {
+        const { moved, isBehind, isMore } = await bringForward()
+        if (moved > 0) {
+          const jobs = moved === 1 ? '1 job whose worker died goes' : `${moved} jobs whose workers died go`
+          this.#log.info(`${jobs} to the head of queue '${shortId(queueName, 200)}', which is behind`)
+        }
+        if (!isMore || this.#timer === undefined) return isBehind
+        await sleep(BETWEEN_PAGES_MS + 1, undefined, { ref: false })
+      }
+    } catch (error) {
+      if (error instanceof RedisReplyError && error.prefix === 'WRONGTYPE')
+        faults.report({ queueName, jobId: undefined, key, reason: error.message })
+      else if (this.#timer !== undefined)
+        this.#log.error({ err: error }, `looking for jobs of dead workers in queue '${shortId(queueName, 200)}' failed`)
+      this.#restUntilMs = performance.now() + FAULT_PAUSE_MS
+      return true
+    }
+  }
+}

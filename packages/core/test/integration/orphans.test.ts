@@ -1,0 +1,122 @@
+import { eventually, takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Link } from '../../src/redis/link.ts'
+import { BETWEEN_PAGES_MS, Orphans } from '../../src/redis/orphans.ts'
+import { OrphanWatch } from '../../src/worker/orphan-watch.ts'
+import { silent } from './support.ts'
+
+const QUEUE = 'arq:queue'
+/** Part of a score: a lease is on the job, or was when its worker died. */
+const LEASE = 1 / 128
+const DEATH = 2 / 128
+
+let database: Database
+let link: Link
+let orphans: Orphans
+let nowMs: number
+
+beforeEach(async () => {
+  database = await takeDatabase()
+  link = new Link({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  orphans = new Orphans(link.calls, link.keys)
+  const [seconds] = await database.redis.time()
+  nowMs = Number(seconds) * 1_000
+})
+afterEach(async () => {
+  await link.close()
+  await database.release()
+})
+
+async function add(scores: Record<string, number>): Promise<void> {
+  const members = Object.entries(scores).flatMap(([id, score]) => [score.toFixed(7), id])
+  await database.redis.zadd(QUEUE, ...members)
+}
+const scoreOf = async (id: string) => Number(await database.redis.zscore(QUEUE, id))
+test('jobs whose lease ended unsettled go to the head of a queue that is behind, with their deaths; others stay', async () => {
+  await add({
+    oldest: nowMs - 60_000,
+    returned: nowMs - 900 + DEATH,
+    orphan: nowMs - 800 + LEASE,
+    twice: nowMs - 700 + DEATH + LEASE,
+    running: nowMs + 30_000 + LEASE,
+    newest: nowMs - 500,
+  })
+  expect(await orphans.bringForward(QUEUE)).toEqual({ moved: 2, isBehind: true, isMore: false })
+  expect(await database.redis.zrange(QUEUE, 0, -1)).toEqual([
+    'orphan',
+    'twice',
+    'oldest',
+    'returned',
+    'newest',
+    'running',
+  ])
+  expect((await scoreOf('orphan')) % 1).toBe(LEASE)
+  expect((await scoreOf('twice')) % 1).toBe(DEATH + LEASE)
+  expect(await scoreOf('returned')).toBe(nowMs - 900 + DEATH)
+  expect(await scoreOf('running')).toBe(nowMs + 30_000 + LEASE)
+})
+
+test('a queue that is not behind is left as it is, and nothing is written', async () => {
+  await add({ orphan: nowMs + LEASE })
+  expect(await orphans.bringForward(QUEUE)).toEqual({ moved: 0, isBehind: false, isMore: false })
+  expect(await orphans.bringForward('empty')).toEqual({ moved: 0, isBehind: false, isMore: false })
+  expect(await database.redis.keys('*')).toEqual([QUEUE])
+})
+
+test('a fleet searches each score once, page by page, however many jobs have one score', async () => {
+  const many = Array.from({ length: 2_500 }, (_, i) => i)
+  await add(Object.fromEntries(many.map((i) => [`old-${i}`, nowMs - 60_000 + i])))
+  await add(Object.fromEntries(many.map((i) => [`orphan-${i}`, nowMs - 2_000 + LEASE])))
+  const [other, pages] = [new Orphans(link.calls, link.keys), [] as number[]]
+  await eventually(
+    async () => {
+      for (const each of [orphans, other]) pages.push((await each.bringForward(QUEUE)).moved)
+      return pages.reduce((sum, moved) => sum + moved) === 2_500
+    },
+    { intervalMs: BETWEEN_PAGES_MS },
+  )
+  const atHead = await database.redis.zrange(QUEUE, 0, 2_499)
+  expect(atHead.every((id) => id.startsWith('orphan-'))).toBe(true)
+  expect(Math.max(...pages)).toBeLessThanOrEqual(2_000)
+})
+
+test.each([
+  ['of nonsense', 'nonsense'],
+  ['of a clock that was ahead', `(${Date.now() + 3_600_000} 1`],
+])('a mark %s is passed over: the search begins anew', async (_, mark) => {
+  await database.redis.set(link.keys.orphans(QUEUE), mark)
+  await add({ oldest: nowMs - 60_000, orphan: nowMs - 800 + LEASE })
+  expect(await orphans.bringForward(QUEUE)).toMatchObject({ moved: 1 })
+  expect(await database.redis.pttl(link.keys.orphans(QUEUE))).toBeGreaterThan(0)
+})
+
+test('scores that no job should have stop nothing', async () => {
+  await add({ oldest: nowMs - 60_000, orphan: nowMs - 800 + LEASE })
+  await database.redis.zadd(QUEUE, '-inf', 'least', '-1e300', 'low', '+inf', 'most', '-5.0078125', 'below')
+  expect(await orphans.bringForward(QUEUE)).toMatchObject({ moved: 2 })
+  expect(await scoreOf('orphan')).toBe(-1e12 + LEASE)
+})
+
+test('a worker that gets its jobs late asks, one that gets them in time does not', async () => {
+  let searches = 0
+  const watch = new OrphanWatch({
+    queues: [
+      {
+        queueName: QUEUE,
+        key: link.keys.orphans(QUEUE),
+        faults: { report: () => {} },
+        bringForward: () => Promise.resolve({ moved: 0, isBehind: ++searches < 3, isMore: false }),
+      },
+    ],
+    log: silent,
+    now: () => 100_000,
+  })
+  const claim = (score: number) => ({ score }) as Parameters<typeof watch.claimed>[0]
+  watch.claimed(claim(99_500))
+  await watch.look()
+  expect(searches).toBe(0)
+  watch.claimed(claim(90_000))
+  for (let i = 0; i < 5; i++) await watch.look()
+  expect(searches).toBe(3) // until the queue is no longer behind
+})

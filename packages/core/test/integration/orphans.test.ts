@@ -43,7 +43,7 @@ test('jobs whose lease ended unsettled go to the head of a queue that is behind,
     newest: nowMs - 500,
   })
   expect(await orphans.bringForward(QUEUE)).toEqual({ moved: 2, isBehind: true, isMore: false })
-  expect(await database.redis.zrange(QUEUE, 0, -1)).toEqual([
+  expect(await database.redis.zrange(QUEUE, '0', '-1')).toEqual([
     'orphan',
     'twice',
     'oldest',
@@ -76,7 +76,7 @@ test('a fleet searches each score once, page by page, however many jobs have one
     },
     { intervalMs: BETWEEN_PAGES_MS },
   )
-  const atHead = await database.redis.zrange(QUEUE, 0, 2_499)
+  const atHead = await database.redis.zrange(QUEUE, '0', '2499')
   expect(atHead.every((id) => id.startsWith('orphan-'))).toBe(true)
   expect(Math.max(...pages)).toBeLessThanOrEqual(2_000)
 })

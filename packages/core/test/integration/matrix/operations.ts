@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import { flow } from '../../../src/index.ts'
 import type { Client } from '../../../src/index.ts'
 import type { Link } from '../../../src/redis/link.ts'
+import { Orphans } from '../../../src/redis/orphans.ts'
 
 /** A place where one operation meets one faulty key. */
 export interface Scene {
@@ -62,6 +63,10 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
   'reserve and claim': planted(async (scene) => {
     await scene.redis.publish(`arq:wake@${scene.redis.options.db}:${scene.queueName}`, '1')
   }, queued),
+  'bring jobs of dead workers forward': planted(
+    ({ link, queueName }) => new Orphans(link.calls, link.keys).bringForward(queueName),
+    (scene) => queued(scene, Date.now() - 5_000 + 1 / 128),
+  ),
   renew: whileRunning((scene) => scene.renewed()),
   finish: whileRunning((_scene, end) => end('return')),
   'finish as a dead letter': whileRunning((_scene, end) => end('throw')),

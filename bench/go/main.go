@@ -120,6 +120,8 @@ func work(o options) {
 			Concurrency: o.Concurrency,
 			Queues:      map[string]int{o.Queue: 1},
 			LogLevel:    asynq.FatalLevel,
+			// The default of one second is what an idle pickup takes then.
+			TaskCheckInterval: time.Millisecond,
 		})
 		must(server.Start(t.handlers()))
 		servers = append(servers, server)

@@ -99,6 +99,7 @@ export class Client {
   readonly #onEnqueued: ((job: JobEvent) => void) | undefined
   /** Gives undefined while no middleware surrounds what is enqueued. */
   readonly #within: () => EnqueueWithin | undefined
+  readonly #add = (call: EnqueueCall): Promise<boolean> => this.#batcher.add(call)
   /** The last call under way of each unique key. */
   readonly #uniqueCalls = new Map<string, Promise<void>>()
   /** Calls that have begun to enqueue and have no answer yet. */
@@ -299,9 +300,9 @@ export class Client {
     if (--this.#sending === 0) this.#onSent?.()
   }
 
-  #send(call: PreparedCall, add = (each: EnqueueCall) => this.#batcher.add(each)): Promise<boolean> {
+  #send(call: PreparedCall, add = this.#add): Promise<boolean> {
     const sent = add(call)
-    this.#link.queueNotes.note(call.queueName)
+    this.#link.queueNotes.note(call.queueName, call.enqueuedMs)
     const tell = this.#onEnqueued
     if (!tell) return sent
     return sent.then((queued) => {
@@ -374,6 +375,7 @@ export class Client {
     if (ahead || lock || metadata) record.mark = { ...ahead, ...lock, ...(metadata && { metadata }) }
     return {
       functionName: record.functionName,
+      enqueuedMs: now,
       jobId: options.jobId ?? this.#link.newId(newJobId, unique?.key),
       isFreshId: options.jobId === undefined,
       queueName: options.queueName ?? this.queueName,
@@ -390,4 +392,6 @@ type PreparedCall = EnqueueCall & {
   unique: UniqueRules | undefined
   functionName: string
   contract: AnyContract | undefined
+  /** Redis's time, in unix ms. */
+  enqueuedMs: number
 }

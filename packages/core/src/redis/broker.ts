@@ -80,12 +80,12 @@ export class Broker {
     options: { timeoutMs?: number | undefined; resent?: boolean } = {},
   ): Promise<boolean[]> {
     const { timeoutMs, resent = false } = options
-    const run = { timeoutMs, isBrief: calls.length <= FEW_JOBS, jobs: calls.length }
+    const run: RunOptions = { timeoutMs, isBrief: calls.length <= FEW_JOBS, jobs: calls.length }
     const call = (isResent: boolean) => enqueueCall(this.keys, calls, this.#expiresExtraMs, isResent)
     if (!resent && this.#mayHandOff && suitsHandOff(calls)) {
       const { keys, args } = handOffCall(this.keys, calls, this.#expiresExtraMs)
-      const again = (): [ScriptName, ScriptCall] => ['enqueue', call(true)]
-      return this.#run('handOff', keys, args, { ...run, again }).then(
+      run.again = () => ['enqueue', call(true)]
+      return this.#run('handOff', keys, args, run).then(
         () => calls.map(() => true),
         (error: unknown) => {
           if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
@@ -96,7 +96,8 @@ export class Broker {
       )
     }
     const { keys, args } = call(resent)
-    return this.#run('enqueue', keys, args, { ...run, resentFlag: true }).then((reply) => {
+    run.resentFlag = true
+    return this.#run('enqueue', keys, args, run).then((reply) => {
       // The reply to an earlier attempt was lost, and the job has even ended since: a fresh id can only be our own.
       const isResent = args[0] === RESENT
       return calls.map((each, i) => reply[i + 1] === 1 || (isResent && each.isFreshId === true))

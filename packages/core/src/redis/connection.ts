@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
 import { Deadline } from '../time/deadline.ts'
+import { MAX_TIMER_MS } from '../time/timer.ts'
+import { Timeouts } from '../time/timeouts.ts'
 import { loadDriver, loadedDriver } from './driver.ts'
 import { isVague, reasonOf } from './reasons.ts'
 import { listeningPlace, readRefusal } from './refusal.ts'
@@ -60,6 +62,7 @@ export class Connection {
   #isLeaving = false
   readonly #onClient: ((client: Redis) => void)[] = []
   #waiters = new Set<() => void>()
+  readonly #timeouts = new Timeouts()
   #log: Log
   /** Called when the connection is lost and when it is back. */
   onDown: ((error: Error) => void) | undefined
@@ -221,16 +224,30 @@ export class Connection {
     operation: (client: Redis, attempt: number) => Promise<T>,
     options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
-    const deadline = new Deadline(options.timeoutMs)
-    if (!this.isReady) return this.#repeat(operation, deadline, options.signal)
+    const { signal, timeoutMs } = options
+    const nowMs = performance.now()
+    if (!this.isReady) return this.#repeat(operation, new Deadline(timeoutMs, nowMs), signal)
     // Nearly every call ends here, and is spared what a repetition keeps.
-    try {
-      return deadline
-        .race(operation(this.client, 0), () => this.noAnswer(deadline))
-        .catch((error: unknown) => this.#repeat(operation, deadline, options.signal, { error }))
-    } catch (error) {
-      return Promise.reject(error as Error)
-    }
+    return new Promise<T>((resolve, reject) => {
+      let isLate = false
+      const late = () => {
+        isLate = true
+        reject(this.noAnswer(new Deadline(timeoutMs, nowMs)))
+      }
+      const isBounded = timeoutMs !== undefined && timeoutMs <= MAX_TIMER_MS
+      const wait = isBounded ? this.#timeouts.begin(timeoutMs, nowMs, late) : undefined
+      operation(this.client, 0).then(
+        (value) => {
+          if (wait) this.#timeouts.end(wait)
+          resolve(value)
+        },
+        (error: unknown) => {
+          if (isLate) return
+          if (wait) this.#timeouts.end(wait)
+          resolve(this.#repeat(operation, new Deadline(timeoutMs, nowMs), signal, { error }))
+        },
+      )
+    })
   }
 
   /** The attempts of a call from the first on, or behind a first one that failed. */

@@ -4,6 +4,8 @@ import type { Broker, EnqueueCall } from './broker.ts'
 /** Jobs and payload bytes per call: Redis stores one batch while the next is made, and is never held for long. */
 const MAX_JOBS = 100
 const MAX_BYTES = 1_048_576
+/** Runs what follows it as a microtask; `queueMicrotask` makes an asynchronous resource for each. */
+const settled = Promise.resolve()
 
 interface Waiting {
   call: EnqueueCall
@@ -32,10 +34,12 @@ export class EnqueueBatcher {
     return new Promise((resolve, reject) => {
       if (this.#bytes + call.payload.byteLength > MAX_BYTES) this.#flush()
       this.#bytes += call.payload.byteLength
-      const count = this.#waiting.push({ call, resolve, reject })
-      if (count === MAX_JOBS) this.#flush()
-      else if (count > 1) return
-      else if (this.#underWay === 0) queueMicrotask(this.#flush)
+      const waiting = { call, resolve, reject }
+      if (this.#waiting.length === 0) this.#waiting = [waiting]
+      else this.#waiting.push(waiting)
+      if (this.#waiting.length === MAX_JOBS) this.#flush()
+      else if (this.#waiting.length > 1) return
+      else if (this.#underWay === 0) void settled.then(this.#flush)
       else setImmediate(this.#flush)
     })
   }

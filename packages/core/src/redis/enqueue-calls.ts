@@ -61,12 +61,14 @@ export function suitsHandOff(calls: readonly EnqueueCall[]): boolean {
 
 /** The call of `hand-off.lua` for jobs that suit it. */
 export function handOffCall(keys: Keys, calls: readonly EnqueueCall[], expiresExtraMs: number): ScriptCall {
-  const { queueName } = calls[0]!
+  const { jobId: first, payload: its, queueName } = calls[0]!
+  // Mostly one job. Lists that are written out have no room to spare, for which growing ones take hundreds of bytes.
   const call: ScriptCall = {
-    keys: [keys.queue(queueName), keys.waiting(queueName)],
-    args: [expiresExtraMs, HAND_OFF_MS, keys.wakeChannel(queueName)],
+    keys: [keys.queue(queueName), keys.waiting(queueName), keys.job(first), keys.inProgress(first)],
+    args: [expiresExtraMs, HAND_OFF_MS, keys.wakeChannel(queueName), first, its],
   }
-  for (const { jobId, payload } of calls) {
+  for (let i = 1; i < calls.length; i++) {
+    const { jobId, payload } = calls[i]!
     call.keys.push(keys.job(jobId), keys.inProgress(jobId))
     call.args.push(jobId, payload)
   }

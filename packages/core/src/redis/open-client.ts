@@ -3,12 +3,11 @@
 import { Redis } from 'ioredis'
 import type { ClusterOptions, RedisOptions } from 'ioredis'
 import { SteadyCluster } from './cluster-client.ts'
+import { endWhenSilent } from './silent-peer.ts'
 import type { TargetSettings } from './target.ts'
 
 type Warn = (message: string) => void
 
-/** Time a command may go without an answer before the connection is taken for dead, in ms. */
-const SOCKET_TIMEOUT_MS = 15_000
 const MAX_RECONNECT_DELAY_MS = 1_000
 
 /** Full jitter: a fleet must not reconnect in step. */
@@ -48,7 +47,8 @@ const ownOptions = {
   // Its timer outlives a socket that is closed already, and would keep a process up; `close` waits for QUIT itself.
   disconnectTimeout: 250,
   keepAlive: 5_000,
-  socketTimeout: SOCKET_TIMEOUT_MS,
+  // See silent-peer.ts.
+  socketTimeout: undefined,
   retryStrategy,
   // A primary that became a replica is left by `Connection`, which says so once.
   reconnectOnError: null,
@@ -60,7 +60,7 @@ const channelOptions = { ...ownOptions, db: 0 } satisfies RedisOptions
 /** Opens nothing yet: connect() does. A Cluster client has the same commands, and is typed as the one that most users have. */
 export function openClient(settings: TargetSettings, use: 'commands' | 'channels', warn: Warn): Redis {
   const own = use === 'channels' ? channelOptions : ownOptions
-  if (settings.kind === 'server') return quiet(new Redis({ ...withoutMapping(settings.options), ...own }), warn)
+  if (settings.kind === 'server') return prepared(new Redis({ ...withoutMapping(settings.options), ...own }), warn)
   const { enableOfflineQueue, retryStrategy: _, himportFieldsets: __, readOnly: ___, ...nodeOptions } = own
   const options = {
     ...settings.options,
@@ -78,7 +78,7 @@ export function openClient(settings: TargetSettings, use: 'commands' | 'channels
     redisOptions: { ...withoutMapping(settings.options.redisOptions ?? {}), ...nodeOptions },
   } satisfies ClusterOptions
   const cluster = new SteadyCluster(settings.nodes, options)
-  cluster.on('+node', (node: Redis) => quiet(node, warn))
+  cluster.on('+node', (node: Redis) => prepared(node, warn))
   return cluster as unknown as Redis
 }
 
@@ -89,10 +89,11 @@ function withoutMapping<T extends { replyMapping?: unknown }>(options: T): Omit<
 }
 
 /**
- * Answers for ioredis's own handshake. It writes some warnings to the console, past every logger (about a password that the
- * server does not need, and an INFO that the user may not send), and drops a reason (too many clients).
+ * Answers for ioredis's own handshake, and ends connections that have become silent. The handshake writes some warnings to
+ * the console, past every logger (about a password that the server does not need, and an INFO that the user may not send),
+ * and drops a reason (too many clients).
  */
-function quiet(client: Redis, warn: Warn): Redis {
+function prepared(client: Redis, warn: Warn): Redis {
   const auth = client.auth.bind(client) as (...args: unknown[]) => Promise<unknown>
   const info = client.info.bind(client) as (...args: unknown[]) => Promise<unknown>
   const duplicate = client.duplicate.bind(client)
@@ -120,6 +121,7 @@ function quiet(client: Redis, warn: Warn): Redis {
       if (error.message.includes('max number of clients')) client.emit('error', error)
       throw error
     })) as Redis['client']
-  client.duplicate = (override) => quiet(duplicate(override), warn)
+  endWhenSilent(client)
+  client.duplicate = (override) => prepared(duplicate(override), warn)
   return client
 }

@@ -15,9 +15,8 @@ export class QueueNotes {
     this.#queues = queues
   }
 
-  /** Notes a queue behind the caller, who does not wait: no job depends on it. */
-  note(queueName: string): void {
-    const nowMs = performance.now()
+  /** Notes a queue behind the caller, who does not wait: no job depends on it. `nowMs` is any clock's, always the same. */
+  note(queueName: string, nowMs: number): void {
     if (nowMs >= this.#anewMs) {
       this.#noted.clear()
       this.#anewMs = nowMs + AGAIN_MS

@@ -6,9 +6,10 @@ export class Deadline {
   readonly ms: number
   readonly #atMs: number
 
-  constructor(ms = Infinity) {
+  /** `nowMs`: the time from which it counts, on the monotonic clock. */
+  constructor(ms = Infinity, nowMs = performance.now()) {
     this.ms = ms
-    this.#atMs = performance.now() + ms
+    this.#atMs = nowMs + ms
   }
 
   /** In ms, not negative. */
@@ -25,7 +26,6 @@ export class Deadline {
   race<T>(promise: Promise<T>, late: () => Error): Promise<T> {
     const { leftMs } = this
     if (leftMs > MAX_TIMER_MS) return promise
-    // Written out, since every enqueue comes by: Promise.race and finally make six promises more.
     return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => reject(late()), leftMs)
       promise.then(

@@ -92,9 +92,9 @@ export function enqueue(
 
 /** A queue that nobody serves keeps its jobs, and who waits for their end waits for long. */
 async function noteUnserved({ client, out }: Session, queueName: string): Promise<void> {
-  const [workers, { python }] = await Promise.all([client.workers.list(), client.queues.stats(queueName)])
+  const { workers, python } = await client.workers.fleet([queueName])
   const served = new Set(workers.flatMap((worker) => worker.queues))
-  if (served.has(queueName) || python) return
+  if (served.has(queueName) || python.length > 0) return
   const others = served.size > 0 ? `; served are ${[...served].sort().join(', ')}` : ''
   out.note(`no live worker serves ${queueName}${others}`)
 }

@@ -6,6 +6,7 @@
 // claim: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[3i+2] KEYS[3i+3] KEYS[3i+4] KEYS[4]
 // countHeld: ARGV[1] KEYS[1..]
 // cronPause: ARGV[1] ARGV[2] ARGV[3] KEYS[1]
+// deadHeaders: ARGV[1..] KEYS[1..]
 // deadQueues: KEYS[1..]
 // enqueueUnique: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] ARGV[8] ARGV[9] ARGV[10] ARGV[11] ARGV[12] ARGV[13] ARGV[14] ARGV[15] ARGV[16] KEYS[1] KEYS[2] KEYS[3] KEYS[4] KEYS[5] KEYS[6] KEYS[7] KEYS[8]
 // enqueue: ARGV[1] ARGV[2] ARGV[3] KEYS[1..ways]
@@ -302,6 +303,18 @@ if entry == ARGV[3] then return { 1 } end
 if entry ~= ARGV[2] then return { 0 } end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return { 1 }`,
+  deadHeaders: `local out, faulty = {}, {}
+for k, key in ipairs(KEYS) do
+  local fields = redis.pcall('HMGET', key, unpack(ARGV))
+  if fields.err then
+    faulty[#faulty + 1] = k
+    fields = {}
+  end
+  for i = 1, #ARGV do
+    out[#out + 1] = fields[i] or false
+  end
+end
+return { out, faulty }`,
   deadQueues: `local counts, order, faulty = {}, {}, {}
 for k, key in ipairs(KEYS) do
   local queue = redis.pcall('HGET', key, 'queue')
@@ -1977,6 +1990,7 @@ export const luaShas = {
   claim: 'd3bbda4e50dbfafe2bb50a6bcdc682d88f2de326',
   countHeld: '0a32bc28467196291734d447640f3a9ce4b38715',
   cronPause: '7f5af693401ee4b16841d8cdb16038da8456b94d',
+  deadHeaders: '07329426e2ca532edb4d0bf51fd9f0328be9d9e7',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
   enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',

@@ -120,6 +120,7 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     await allowed(client.queues.names())
     await allowed(client.queuedJobs({ queueName }))
     await allowed(client.allJobResults())
+    await allowed(client.deadLetters.summaries())
     await client.deadLetters.list()
   }, later),
   'read the history': planted(async ({ client }) => {

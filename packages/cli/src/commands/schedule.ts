@@ -4,7 +4,7 @@ import type { GlobalArgs } from '../args.ts'
 import { audited } from '../audit.ts'
 import type { AuditedAct } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { callText, instantText, spanText, whenText } from '../output.ts'
+import { callText, countText, instantText, spanText, whenText } from '../output.ts'
 import type { Column, Fields } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
@@ -14,7 +14,7 @@ import { readArguments } from './job.ts'
 type NameArgs = GlobalArgs & { name: string }
 
 /** `schedule ls` */
-export function list(args: GlobalArgs): Promise<number> {
+export function list(args: GlobalArgs & { limit: number }): Promise<number> {
   return withSession(args, async ({ client, out, nowMs }) => {
     const columns: readonly Column<Schedule>[] = [
       { title: 'schedule', cell: ({ name }) => showId(name), min: 12 },
@@ -24,7 +24,12 @@ export function list(args: GlobalArgs): Promise<number> {
       { title: 'last', cell: ({ last }) => (last ? whenText(last.at, nowMs) : '–'), drop: 2 },
       { title: 'queue', cell: ({ queueName }) => showId(queueName), min: 6, drop: 1 },
     ]
-    out.list(await client.schedules.list(), columns, { name: 'schedules', none: 'there is no schedule' })
+    // One more than is shown: it tells whether there are others.
+    const found = await client.schedules.list({ limit: args.limit + 1 })
+    const isMore = found.length > args.limit
+    const incomplete = isMore ? [`the first ${countText(args.limit)} by name; --limit shows more`] : []
+    const options = { name: 'schedules', none: 'there is no schedule', incomplete }
+    out.list(found.slice(0, args.limit), columns, options)
     return EXIT.ok
   })
 }

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs'
-import { durationOption, instant, queueOption } from './flags.ts'
+import { durationOption, instant, limitOption, queueOption } from './flags.ts'
 import type { Handler, Run } from './run.ts'
 
 type Name = 'list' | 'show' | 'put' | 'remove' | 'pause' | 'resume' | 'run'
@@ -25,7 +25,12 @@ function addActs(yargs: Argv, run: Run): Argv {
   return acts
     .reduce(
       (y, [verb, about, name]) => act(y, verb, about, name),
-      yargs.command('ls', 'list schedules, and when each ticks next', (z) => z, run(schedule('list'))),
+      yargs.command(
+        'ls',
+        'list schedules, and when each ticks next',
+        (z) => z.options({ limit: limitOption(500) }),
+        run(schedule('list')),
+      ),
     )
     .demandCommand(1, `schedule: a command is required: ${verbs}`)
     .example("$0 schedule put digest:42 send_digest user=42 --cron '0 8 * * *'", 'each morning')

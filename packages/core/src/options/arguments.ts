@@ -31,7 +31,8 @@ const history = {
   fromMs: z.number().min(0).optional(),
   toMs: z.number().min(0).optional(),
   stepMs: z.number().positive().optional(),
-  queue: z.union([z.string(), z.array(z.string())]).optional(),
+  queue: z.string().optional(),
+  queues: z.array(z.string()).optional(),
   function: z.string().optional(),
   language: z.string().optional(),
 }
@@ -75,6 +76,7 @@ export const methodSchemas = {
   heatmap: z.strictObject({ ...history, of: z.enum(['run', 'wait']).optional() }),
   errors: z.strictObject({ state: z.string().optional(), limit }),
   recent: z.strictObject({ limit, functionName: z.string().optional(), outcome: z.string().optional() }),
+  schedules: z.strictObject({ after: z.string().optional(), limit }),
   entries: z.strictObject({ after: z.string().optional(), before: z.string().optional(), limit }),
   logger: z.strictObject({
     level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),

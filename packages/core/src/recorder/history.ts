@@ -342,12 +342,12 @@ export class History {
     return lines
   }
 
-  async #gauges(metric: GaugeMetric, grid: Grid, { queue }: HistoryFilter): Promise<SeriesResult['lines']> {
+  async #gauges(metric: GaugeMetric, grid: Grid, { queue, queues }: HistoryFilter): Promise<SeriesResult['lines']> {
     const { keys, recordings } = this.#link
-    const recorded = (await this.#known({ queue })).map(({ name }) => name.queue)
+    const recorded = (await this.#known({ queue, queues })).map(({ name }) => name.queue)
     const served = (await liveWorkers(this.#link)).flatMap((worker) => worker.queues)
     const names = [...new Set([...recorded, ...served])]
-      .filter((name) => name !== OTHERS && isOfQueue(name, queue))
+      .filter((name) => name !== OTHERS && isOfQueue(name, { queue, queues }))
       .sort()
     const blocks = blocksOf(grid)
     const requests = names.flatMap((name) =>

@@ -21,8 +21,9 @@ export interface HistoryRange {
 
 /** Filter of the series that count; all that are not given do. */
 export interface HistoryFilter {
-  /** One queue, or one of several. */
-  queue?: string | readonly string[] | undefined
+  queue?: string | undefined
+  /** One of these. */
+  queues?: readonly string[] | undefined
   function?: string | undefined
   language?: Language | undefined
 }
@@ -77,16 +78,15 @@ export function slotsOf({ fromMs, toMs, resolution }: Grid): number[] {
 
 export function isWanted(name: SeriesName, filter: HistoryFilter): boolean {
   return (
-    isOfQueue(name.queue, filter.queue) &&
+    isOfQueue(name.queue, filter) &&
     (filter.function === undefined || filter.function === name.function) &&
     (filter.language === undefined || filter.language === name.language)
   )
 }
 
 /** True for a queue that a filter is for. */
-export function isOfQueue(queueName: string, wanted: HistoryFilter['queue']): boolean {
-  if (wanted === undefined) return true
-  return typeof wanted === 'string' ? wanted === queueName : wanted.includes(queueName)
+export function isOfQueue(queueName: string, { queue, queues }: Pick<HistoryFilter, 'queue' | 'queues'>): boolean {
+  return (queue === undefined || queue === queueName) && (queues === undefined || queues.includes(queueName))
 }
 
 /** The key of the line that a series belongs to. */

@@ -3,6 +3,7 @@ import type { CodecName } from '@arq-ts/protocol/jobs'
 import { packCall } from '../client/packing.ts'
 import { OptionsError } from '../errors.ts'
 import { Job } from '../jobs/job.ts'
+import { checkMethodOptions, methodSchemas } from '../options/arguments.ts'
 import { checkOptions } from '../options/check.ts'
 import type { Link } from '../redis/link.ts'
 import type { ScheduledOutcome, ScheduleRecord, ScheduleWrite } from '../redis/schedules.ts'
@@ -12,6 +13,9 @@ import { checkScheduleName, readSchedule, scheduleSchema, toSchedule } from './s
 import type { ReadSchedule, Schedule, ScheduleOptions } from './schedule.ts'
 import { newRevision, payloadOf, tickJobId } from './scheduled-job.ts'
 import { believed } from './tick-plan.ts'
+
+/** Schedules of one page, unless another number is asked for. */
+const PAGE = 1_000
 
 /** A change of a schedule, from what was read of it. */
 type Change = Pick<ScheduleWrite, 'doneMs' | 'fields' | 'ticks' | 'job'>
@@ -63,8 +67,10 @@ export class ScheduleActs {
     return record ? toSchedule(name, record, this.#link.limits) : null
   }
 
-  async list(): Promise<Schedule[]> {
-    const names = await this.#link.schedules.names()
+  async list(options: { after?: string; limit?: number }): Promise<Schedule[]> {
+    const { after, limit = PAGE } = checkMethodOptions('schedules.list', methodSchemas.schedules, options)
+    const all = await this.#link.schedules.names()
+    const names = all.filter((name) => after === undefined || name > after).slice(0, limit)
     const records = await this.#link.schedules.read(names)
     return names.flatMap((name, i) => (records[i] ? [toSchedule(name, records[i], this.#link.limits)] : []))
   }

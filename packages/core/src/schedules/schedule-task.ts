@@ -40,7 +40,7 @@ export function scheduleTask(codec: CodecName): AnyTask {
       const given = Object.fromEntries(bound.filter(([, value]) => value !== null && value !== undefined))
       const { action, name = '', ...options } = checkOptions(SCHEDULE_TASK, params, given)
       const { schedules } = client
-      if (action === 'list') return (await schedules.list()).map(plain)
+      if (action === 'list') return (await schedules.list({ limit: Infinity })).map(plain)
       if (action === 'put') return plain(await schedules.put(name, putOptions(options, codec)))
       refuseOptions(action, options)
       switch (action) {

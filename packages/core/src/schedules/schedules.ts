@@ -36,9 +36,14 @@ export class Schedules {
     return (await this.#acts()).get(name)
   }
 
-  /** All schedules, by name. */
-  async list(): Promise<Schedule[]> {
-    return (await this.#acts()).list()
+  /**
+   * Schedules by name: the first `limit` of those behind the name `after`. `limit` defaults to 1,000; `Infinity` lists all.
+   * A page that is full may have others behind it.
+   *
+   * @throws OptionsError
+   */
+  async list(options: { after?: string; limit?: number } = {}): Promise<Schedule[]> {
+    return (await this.#acts()).list(options)
   }
 
   /** Removes a schedule; jobs that it has enqueued stay. False where there is none of that name. */

@@ -168,14 +168,14 @@ async function named(
   board: Board,
   query: URLSearchParams,
   sight: Sight,
-): Promise<{ queue?: string | readonly string[]; function?: string }> {
+): Promise<{ queue?: string; queues?: readonly string[]; function?: string }> {
   const [queue, name] = [query.get('queue'), query.get('function')]
   const about = name ? { function: name } : {}
   if (sight.isWhole) return { ...about, ...(queue ? { queue } : {}) }
-  const queues = queue ? [queue] : await recordedQueues(board)
-  const sees = await sight.over(queues)
-  const isAll = !queue && sight.isBroad && queues.every(sees)
-  return { ...about, ...(isAll ? {} : { queue: queues.filter(sees) }) }
+  const known = queue ? [queue] : await recordedQueues(board)
+  const sees = await sight.over(known)
+  const isAll = !queue && sight.isBroad && known.every(sees)
+  return { ...about, ...(isAll ? {} : { queues: known.filter(sees) }) }
 }
 
 async function recordedQueues(board: Board): Promise<string[]> {

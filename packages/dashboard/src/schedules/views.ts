@@ -11,6 +11,8 @@ import type { Viewer } from '../users/access.ts'
 import { ticksOf } from './ticks.ts'
 
 const MAX_SCHEDULES = 500
+/** Schedules that are read to find those that do not tick, and the next ones. */
+const MAX_READ = 10_000
 const MAX_TICKS = 200
 /** Ticks of so many schedules are computed before other requests have their turn. */
 const ROWS_AT_ONCE = 10
@@ -19,7 +21,7 @@ const PREVIEWED_TICKS = 5
 
 /** `GET /api/schedules`: those that do not tick, then by their next tick. */
 export async function scheduleList(board: Board, query: URLSearchParams): Promise<Omit<ScheduleList, 'cost'>> {
-  const [nowMs, schedules] = await Promise.all([board.client.now(), board.client.schedules.list()])
+  const [nowMs, schedules] = await Promise.all([board.client.now(), board.client.schedules.list({ limit: MAX_READ })])
   const { fromMs, toMs } = rangeIn(query, nowMs)
   const hasTicks = query.get('coming') === '1'
   const rows: ScheduleRow[] = []
@@ -32,7 +34,7 @@ export async function scheduleList(board: Board, query: URLSearchParams): Promis
 
 function notesOf(count: number): string[] {
   if (count <= MAX_SCHEDULES) return []
-  const all = count.toLocaleString('en-US')
+  const all = count < MAX_READ ? count.toLocaleString('en-US') : `the first ${MAX_READ.toLocaleString('en-US')}`
   return [`Of ${all} schedules ${MAX_SCHEDULES} are shown: those that do not tick, then by the next tick.`]
 }
 

@@ -1,4 +1,11 @@
-import type { CacheData, DeletionListData, DeploymentListData, DeploymentRow, DeploymentView } from '../api/tasks.ts'
+import type {
+  CacheData,
+  DeletionListData,
+  DeploymentGuard,
+  DeploymentListData,
+  DeploymentRow,
+  DeploymentView,
+} from '../api/tasks.ts'
 import type { Unavailable } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -51,7 +58,7 @@ export async function deploymentView({ settings }: Board, id: string): Promise<O
   return {
     ...rowOf(details),
     nowMs,
-    guards,
+    guards: guards.map(withoutFalseClear),
     minutes: minutes.map(({ atMs, new: fresh, old }) => ({
       atMs,
       newRequests: fresh.requests,
@@ -61,6 +68,17 @@ export async function deploymentView({ settings }: Board, id: string): Promise<O
     missing,
     doubt,
   }
+}
+
+/**
+ * A guard whose value is beyond its limit does not hold, though the judge has found nothing: it compares with the old
+ * collection only once both have answered enough requests.
+ */
+export function withoutFalseClear(guard: DeploymentGuard): DeploymentGuard {
+  const { limit, side, value, verdict } = guard
+  if (verdict !== 'ok' || value === null || limit === null) return guard
+  const isBeyond = side === 'max' ? value > limit : value < limit
+  return isBeyond ? { ...guard, verdict: 'unseen', text: 'beyond its limit; too few requests to judge it' } : guard
 }
 
 /** Names each field: rules hold addresses with secrets in them, which no page needs. */

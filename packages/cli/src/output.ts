@@ -11,6 +11,9 @@ import type { Column } from './table.ts'
 export { spanText } from '@arq-ts/core/client'
 export type { Column } from './table.ts'
 
+/** Names in one line at most. */
+const MAX_NAMES = 10
+
 /** Rows that are written as a list. */
 export interface ListOptions<T> {
   /** The name of the rows in JSON. */
@@ -189,6 +192,13 @@ export function numberText(value: number): string {
 /** `1 job`, `12,345 jobs`. */
 export function counted(count: number, noun: string): string {
   return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** Names in one line: the first ten, and the number of the others. */
+export function namesText(names: readonly string[]): string {
+  const rest = names.length - MAX_NAMES
+  const shown = names.slice(0, MAX_NAMES).map(showId).join(', ')
+  return rest > 0 ? `${shown} and ${countText(rest)} more` : shown
 }
 
 /** `12,345`. By hand: the tables of `toLocaleString` take longer to load than most commands take to run. */

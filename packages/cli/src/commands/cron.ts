@@ -2,7 +2,7 @@ import { showId } from '@arq-ts/protocol/jobs'
 import type { ListedCron } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { instantText, spanText } from '../output.ts'
+import { instantText, namesText, spanText } from '../output.ts'
 import type { Column } from '../output.ts'
 import { actorOf, withSession } from '../session.ts'
 import { styles } from '../style.ts'
@@ -45,8 +45,8 @@ export function pause(args: GlobalArgs & { name: string; force?: boolean | undef
   return withSession(args, async ({ client, io, out }) => {
     const known = await client.cron.list()
     if (!args.force && !known.some((job) => job.name === name)) {
-      const names = [...new Set(known.map((job) => showId(job.name)))]
-      const others = names.length === 0 ? 'no live arq-ts worker has cron jobs' : `there are ${names.join(', ')}`
+      const names = [...new Set(known.map((job) => job.name))]
+      const others = names.length === 0 ? 'no live arq-ts worker has cron jobs' : `there are ${namesText(names)}`
       throw new CommandError(
         `no live arq-ts worker has a cron job ${showId(name)}; ${others}`,
         EXIT.no,

@@ -4,7 +4,7 @@ import type { GlobalArgs } from '../args.ts'
 import { audited } from '../audit.ts'
 import type { AuditedAct } from '../audit.ts'
 import { EXIT } from '../exit.ts'
-import { counted, countText, spanText } from '../output.ts'
+import { counted, countText, namesText, spanText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 import { nobodyListens } from './queue.ts'
@@ -50,7 +50,7 @@ async function lineCheck({ client }: Session, queueName: string): Promise<Check>
   if (found) return { check, ok: true, detail: found.line }
   const workers = await client.workers.list()
   const served = [...new Set(workers.flatMap((worker) => worker.queues))].filter((name) => name !== queueName).sort()
-  const elsewhere = served.length === 0 ? '' : `; live workers serve ${served.join(', ')}`
+  const elsewhere = served.length === 0 ? '' : `; live workers serve ${namesText(served)}`
   return {
     check,
     ok: false,

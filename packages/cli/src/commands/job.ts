@@ -5,7 +5,7 @@ import type { CodecName, EnqueueOptions, JobDetails, JobHold, JobState } from '@
 import type { GlobalArgs } from '../args.ts'
 import { audited } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { callText, instantText, preview, spanText } from '../output.ts'
+import { callText, instantText, namesText, preview, spanText } from '../output.ts'
 import type { Fields } from '../output.ts'
 import { styles } from '../style.ts'
 import { withSession } from '../session.ts'
@@ -95,7 +95,7 @@ async function noteUnserved({ client, out }: Session, queueName: string): Promis
   const { workers, python } = await client.workers.fleet([queueName])
   const served = new Set(workers.flatMap((worker) => worker.queues))
   if (served.has(queueName) || python.length > 0) return
-  const others = served.size > 0 ? `; served are ${[...served].sort().join(', ')}` : ''
+  const others = served.size > 0 ? `; served are ${namesText([...served].sort())}` : ''
   out.note(`no live worker serves ${queueName}${others}`)
 }
 

@@ -5,7 +5,7 @@ import { audited } from '../audit.ts'
 import { confirmed } from '../confirm.ts'
 import type { BulkArgs } from '../confirm.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { counted, countText, instantText, numberText, whenText } from '../output.ts'
+import { counted, countText, instantText, namesText, numberText, whenText } from '../output.ts'
 import type { Column, Fields, Output } from '../output.ts'
 import { styles } from '../style.ts'
 import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
@@ -41,13 +41,17 @@ function oldestText({ oldestDueMs }: QueueStats, nowMs: number): string {
 }
 
 /** `queue ls` */
-export function list(args: GlobalArgs & { deep?: boolean | undefined }): Promise<number> {
+export function list(args: GlobalArgs & { deep?: boolean | undefined; limit: number }): Promise<number> {
   return withSession(args, async (session) => {
     const { client, out, nowMs, queueNames, address } = session
     const { names, complete } = await client.queues.names(searchOf(session, args))
-    const all = await client.queues.statsOf(names)
+    // Queues of the configuration are counted whatever their names.
+    const order = [...names].sort((a, b) => Number(queueNames.includes(b)) - Number(queueNames.includes(a)))
+    const all = await client.queues.statsOf(order.slice(0, args.limit).sort())
     const rows = all.filter((queue) => queueNames.includes(queue.queueName) || isUsed(queue))
     const incomplete = complete ? [] : [`${UNSEEN_QUEUES}; --deep looks at all`]
+    if (names.length > args.limit)
+      incomplete.push(`${countText(args.limit)} of ${countText(names.length)} queues, by name; --limit counts more`)
     for (const { readable, problems } of rows) if (!readable) incomplete.push(...problems)
     out.list(rows, columns(nowMs), { name: 'queues', none: `no queues at ${address}`, incomplete })
     if (out.json) return EXIT.ok
@@ -87,8 +91,8 @@ async function whyUnknown(session: Session, queue: QueueStats): Promise<string |
   const { queueName } = queue
   if (queueNames.includes(queueName) || isUsed(queue)) return null
   const { names } = await client.queues.names(searchOf(session))
-  const others = names.filter((name) => name !== queueName).map(showId)
-  return `nothing is known of a queue ${showId(queueName)}; there are ${others.join(', ')}`
+  const others = names.filter((name) => name !== queueName)
+  return `nothing is known of a queue ${showId(queueName)}; there are ${namesText(others)}`
 }
 
 /** `queue show` */

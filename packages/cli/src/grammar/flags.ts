@@ -35,14 +35,25 @@ export const durationOption = (describe: string) =>
 /** An id as it was typed: `\\xff` is a byte, as lists show it. */
 const ids = (typed: string | readonly string[] | undefined): unknown =>
   typeof typed === 'string' ? parseId(typed) : typed?.map(parseId)
+/** The name of a queue, or several, as they were typed. Redis has no queue of an empty name. */
+const queueNames = (typed: string | readonly string[] | undefined): unknown => {
+  if ([typed].flat().includes('')) throw new CommandError('expected the name of a queue, got an empty string')
+  return ids(typed)
+}
 export const queueOption = {
   string: true,
   requiresArg: true,
   alias: 'q',
-  coerce: ids as (typed: string) => string,
+  coerce: queueNames as (typed: string) => string,
   describe: 'queue [of the configuration, or where the job is]',
 } as const
-export const queuesOption = { string: true, array: true, requiresArg: true, alias: 'q' } as const
+export const queuesOption = {
+  string: true,
+  array: true,
+  requiresArg: true,
+  alias: 'q',
+  coerce: queueNames as (typed: string[]) => string[],
+} as const
 export const idArgument = {
   string: true,
   demandOption: true,
@@ -57,7 +68,7 @@ export const idsArgument = {
 } as const
 export const queueArgument = {
   string: true,
-  coerce: ids as (typed: string) => string,
+  coerce: queueNames as (typed: string) => string,
   describe: 'the queue [of the configuration]',
 } as const
 export const limitOption = (most: number) => ({ ...countOption('show at most this many'), default: most }) as const
@@ -72,7 +83,7 @@ export const bulkOptions = {
 } as const
 export const deadFilter = {
   function: { string: true, requiresArg: true, describe: 'of this function' },
-  queue: { string: true, requiresArg: true, alias: 'q', describe: 'of this queue' },
+  queue: { ...queueOption, describe: 'of this queue' },
   error: { string: true, requiresArg: true, describe: 'with this text in the error' },
   'older-than': durationOption('that failed at least this long ago'),
 } as const

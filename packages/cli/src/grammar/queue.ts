@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs'
 import type * as commands from '../commands/queue.ts'
-import { bulkOptions, countOption, deepOption, queueArgument } from './flags.ts'
+import { bulkOptions, countOption, deepOption, limitOption, queueArgument } from './flags.ts'
 import type { Handler, Run } from './run.ts'
 
 const queue = (name: 'list' | 'show' | 'pause' | 'resume' | 'purge') => async () =>
@@ -10,7 +10,12 @@ const queue = (name: 'list' | 'show' | 'pause' | 'resume' | 'purge') => async ()
 export function addQueue(yargs: Argv, run: Run): Argv {
   return yargs.command('queue', 'queues: ls, show, history, pause, resume, purge', (y) =>
     y
-      .command('ls', 'list all queues with their numbers', (z) => z.options({ deep: deepOption }), run(queue('list')))
+      .command(
+        'ls',
+        'list all queues with their numbers',
+        (z) => z.options({ deep: deepOption, limit: limitOption(1_000) }),
+        run(queue('list')),
+      )
       .command('show [name]', 'show one queue', (z) => z.positional('name', queueArgument), run(queue('show')))
       .command(
         'history [name]',

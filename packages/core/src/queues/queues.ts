@@ -15,6 +15,9 @@ const DEFAULT_SCAN_KEYS = 2_000_000
 /** Number of keys from which on a look takes long enough that its findings are worth keeping. */
 const REMEMBERED_FROM = 50_000
 
+/** Queues that are counted at the same time. */
+const COUNTED_AT_ONCE = 64
+
 /** Options of the search for queues. */
 export interface QueueSearch {
   /** Names that are known already. Default: arq's default queue. */
@@ -156,11 +159,17 @@ export class Queues {
       this.#link.deadLetters.countByQueue(),
       this.#link.registry.readHealth(queueNames),
     ])
-    return Promise.all(
-      queueNames.map((name, i) =>
-        this.#statsOf(name, { workers, dead: dead.get(name) ?? 0, line: lines[i]?.line ?? null }),
-      ),
-    )
+    const stats: QueueStats[] = []
+    // A few at a time: thousands of queues at once would wait for each other longer than a command may take.
+    for (let from = 0; from < queueNames.length; from += COUNTED_AT_ONCE) {
+      const page = queueNames.slice(from, from + COUNTED_AT_ONCE)
+      const counted = page.map((name, i) => {
+        const line = lines[from + i]?.line ?? null
+        return this.#statsOf(name, { workers, dead: dead.get(name) ?? 0, line })
+      })
+      stats.push(...(await Promise.all(counted)))
+    }
+    return stats
   }
 
   async #statsOf(

@@ -157,15 +157,28 @@ function whole(replies: Reply[] | null): Reply[] {
   return replies
 }
 
-function valueOf([error, value]: Reply, [, key]: Call): unknown {
+function valueOf([error, value]: Reply, [command, key]: Call): unknown {
   if (error?.message.startsWith('WRONGTYPE')) throw new RedisReplyError(wrongTypeAt(String(key)))
   if (error) throw error
-  return value
+  return NAMING.has(command) && Array.isArray(value) ? (value as Buffer[]).map(readId) : value
 }
 
-/** Ids and keys that are not UTF-8 go out as the bytes they are. */
+/** Commands whose replies are lists of names: ids, members and their scores. Names may be any bytes. */
+const NAMING: ReadonlySet<string> = new Set([
+  'zrange',
+  'zrevrange',
+  'zrangebyscore',
+  'zrandmember',
+  'smembers',
+  'hkeys',
+])
+
+/** Ids and keys that are not UTF-8 go out as the bytes they are, and names come back as such. */
 function bytesOf(calls: readonly Call[]): unknown[][] {
-  return calls.map((call) => call.map((part, i) => (i > 0 && typeof part === 'string' ? sendId(part) : part)))
+  return calls.map(([command, ...args]) => [
+    NAMING.has(command) ? `${command}Buffer` : command,
+    ...args.map((part) => (typeof part === 'string' ? sendId(part) : part)),
+  ])
 }
 
 function escapeGlob(text: string): string {

@@ -1,6 +1,6 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
-import type { Calls } from './calls.ts'
+import type { Call, Calls } from './calls.ts'
 import type { Connection } from './connection.ts'
 import { readId, sendId } from './id-bytes.ts'
 import { runScript } from './scripts.ts'
@@ -119,14 +119,13 @@ export class LimitRecords {
   /** Extends the places of a job with its lease. */
   async renew(claim: Held, limits: readonly LimitClaim[], untilMs: number, leaseMs: number): Promise<void> {
     const place = placeOf(claim)
-    await this.#connection.run(async (client) => {
-      const pipeline = client.pipeline()
-      for (const { id } of limits) {
-        pipeline.zadd(this.#keys.limitRunning(id), 'XX', Math.ceil(untilMs), place)
-        pipeline.pexpire(this.#keys.limitRunning(id), leaseMs + 60_000)
-      }
-      await pipeline.exec()
-    })
+    const running = limits.map(({ id }) => this.#keys.limitRunning(id))
+    await this.#calls.attempt(
+      running.flatMap((key): Call[] => [
+        ['zadd', key, 'XX', Math.ceil(untilMs), place],
+        ['pexpire', key, leaseMs + 60_000],
+      ]),
+    )
   }
 
   /** Gives places back and offers free ones to those that wait, until nobody waits who could start. */

@@ -89,16 +89,22 @@ export function settingsText({ concurrency, rate }: LimitSettings): string {
   return rate === null ? `${most}|-|-|-` : `${most}|${rate.count}|${rate.perMs}|${rate.burst ?? 1}`
 }
 
-/** Reads what `settingsText` wrote; nothing where it is something else. */
+/** Reads what `settingsText` wrote; nothing where it is something else, as the scripts do. */
 export function readSettings(text: string): LimitSettings {
-  const [most, starts, perMs, burst] = text.split('|')
-  if (burst === undefined) return {}
+  const [most = '', starts = '', ...others] = text.split('|')
+  if (others.length !== 2) return {}
+  const concurrency = numberIn(most)
+  const [count, perMs, burst] = [starts, ...others].map((part) => numberIn(part) ?? 0) as [number, number, number]
   return {
-    ...(most === '' ? {} : { concurrency: most === '-' ? null : Number(most) }),
-    ...(starts === ''
-      ? {}
-      : { rate: starts === '-' ? null : { count: Number(starts), perMs: Number(perMs), burst: Number(burst) } }),
+    ...(most === '-' ? { concurrency: null } : concurrency === undefined ? {} : { concurrency }),
+    ...(starts === '-' ? { rate: null } : count > 0 && perMs > 0 && burst > 0 ? { rate: { count, perMs, burst } } : {}),
   }
+}
+
+/** A finite number in a string from Redis, which may be anything. */
+function numberIn(text: string): number | undefined {
+  const number = text.trim() === '' ? NaN : Number(text)
+  return Math.abs(number) < 9e15 ? number : undefined
 }
 
 /** Later settings win, each for what it sets. */

@@ -336,6 +336,11 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local key, id, till, policy = KEYS[1], ARGV[2], ARGV[4], ARGV[5]
 local owner, owner_queue, since, first, next_at = unpack(redis.call('HMGET', key, 'id', 'queue', 'since', 'first', 'next'))
 owner = owner or ''
+local function number(text, other)
+  local n = text and tonumber(text)
+  return n and math.abs(n) < 9e15 and n or other
+end
+since, first, next_at = number(since, 0), number(first), number(next_at, 0)
 if ARGV[16] == '1' and owner == id then return { 'queued', id, ARGV[3] } end
 if owner ~= ARGV[1] then return { 'changed', owner, owner_queue or '' } end
 local due = tonumber(ARGV[7])
@@ -354,7 +359,7 @@ if owner ~= '' then
     has_key = alive
   else
     local ended_well = ARGV[15] == '1' and redis.call('EXISTS', KEYS[8]) == 1
-    has_key = now < tonumber(since or 0) + tonumber(till) and (alive or ended_well)
+    has_key = now < since + tonumber(till) and (alive or ended_well)
   end
 end
 if has_key and policy == 'reject' then return { 'duplicate', owner, owner_queue } end
@@ -370,11 +375,11 @@ if has_key and alive and not runs then
   local at = tonumber(score)
   local moves = policy == 'replace'
   if policy == 'debounce' then
-    due = math.max(math.min(now + quiet, tonumber(first or now) + tonumber(ARGV[10])), now)
+    due = math.max(math.min(now + quiet, (first or now) + tonumber(ARGV[10])), now)
     moves = at > now
   end
   if moves then
-    redis.call('ZADD', KEYS[4], 'XX', string.format('%.7f', due + at % 1), owner)
+    redis.call('ZADD', KEYS[4], 'XX', string.format('%.7f', due + (number(score) and at % 1 or 0)), owner)
     at = due
   end
   local lifetime = math.max(at - now, 0) + life
@@ -387,9 +392,9 @@ end
 if policy == 'debounce' then
   due = math.max(due, now + quiet)
 elseif policy == 'throttle' then
-  due = math.max(due, tonumber(next_at or 0))
+  due = math.max(due, next_at)
 end
-if has_key and till ~= 'start' and till ~= 'end' then due = math.max(due, tonumber(since) + tonumber(till)) end
+if has_key and till ~= 'start' and till ~= 'end' then due = math.max(due, since + tonumber(till)) end
 local lifetime = math.max(due - now, 0) + life
 redis.call('ZADD', KEYS[2], string.format('%.0f', due), id)
 redis.call('SET', KEYS[3], ARGV[11], 'PX', string.format('%.0f', lifetime))
@@ -609,7 +614,7 @@ local micros, left = tonumber(time[2]), tonumber(ARGV[3])
 local ready, ended, failed, done, rest = {}, 0, false, 0, nil
 
 local function open_before(key)
-  local level = {}
+  local level, most = {}, redis.call('HLEN', flow)
   for parent in string.gmatch(redis.call('HGET', flow, 'a:' .. key) or '', '[^,]+') do level[#level + 1] = parent end
   while #level > 0 do
     local kids, pages = {}, math.ceil(#level / 1000)
@@ -624,7 +629,10 @@ local function open_before(key)
       left = left - (last - from) / 100
       for i = from, has_kids and last or 0 do counts[#counts + 1] = 'k:' .. level[i] end
       for i, count in ipairs(#counts > 0 and redis.call('HMGET', flow, unpack(counts)) or {}) do
-        for n = 0, (tonumber(count) or 0) - 1 do kids[#kids + 1] = level[from + i - 1] .. '.' .. n end
+        -- Each has fields of its own: a count beyond these is none, and would hold the server up.
+        for n = 0, math.min(tonumber(count) or 0, most - #kids) - 1 do
+          kids[#kids + 1] = level[from + i - 1] .. '.' .. n
+        end
       end
     end
     level = kids
@@ -986,13 +994,22 @@ if redis.call('GET', KEYS[2]) ~= token then
   return { -1 }
 end
 
+local function number(text)
+  local n = text and tonumber(text)
+  return n and math.abs(n) < 9e15 and n or nil
+end
+
 local function settings_of(limit, name, declared)
   local set = redis.call('HMGET', KEYS[6], name, limit)
   local most, rate, per, burst
   for _, text in ipairs({ declared, set[1] or '', set[2] or '' }) do
     local c, n, p, b = string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
-    if c and c ~= '' then most = tonumber(c) end
-    if n and n ~= '' then rate, per, burst = tonumber(n), tonumber(p), tonumber(b) end
+    if c == '-' or number(c) then most = number(c) end
+    if n == '-' then
+      rate = nil
+    elseif (number(n) or 0) > 0 and (number(p) or 0) > 0 and (number(b) or 0) > 0 then
+      rate, per, burst = number(n), number(p), number(b)
+    end
   end
   return most, rate, per, burst
 end
@@ -1011,7 +1028,10 @@ for l = 1, count do
   local others = redis.call('ZCARD', waiting) - (redis.call('ZSCORE', waiting, member) and 1 or 0)
   local at = 0
   if rate then
-    local arrival = math.max(tonumber(redis.call('HGET', state, 'tat') or 0), now) + per / rate
+    local tat = math.max(number(redis.call('HGET', state, 'tat')) or 0, now)
+    -- No start sets it so far ahead: it was written by a clock that was wrong, or under a rate that counts no more.
+    if tat > now + burst * per / rate + 60000 then tat = now end
+    local arrival = tat + per / rate
     arrivals[l] = has_place and 0 or arrival
     at = arrival - burst * per / rate
   end
@@ -1020,6 +1040,12 @@ for l = 1, count do
   if others > 0 then out[#out + 1] = l end
 end
 
+if refused then
+  -- A key of another type must stop this before it has written anything.
+  redis.call('HLEN', KEYS[5])
+  redis.call('ZCARD', KEYS[7])
+  redis.call('HLEN', KEYS[4 * refused + 7])
+end
 for l = 1, count do
   local running, offered, waiting, state = unpack(KEYS, 4 * l + 4, 4 * l + 7)
   redis.call('ZREM', offered, member)
@@ -1036,7 +1062,8 @@ for l = 1, count do
   end
 end
 if not refused then
-  redis.call('HDEL', KEYS[5], id)
+  -- A note about an earlier hold, and no more: the job runs without it.
+  redis.pcall('HDEL', KEYS[5], id)
   return out
 end
 
@@ -1046,8 +1073,8 @@ if not redis.call('ZSCORE', waiting, member) then
   local turn = ARGV[7]
   if share ~= '' then
     -- Fair queueing by start tags: a share that asks for much is served in turn with the others, by its weight.
-    local served = tonumber(redis.call('HGET', state, 'served') or 0)
-    local start = math.max(served, tonumber(redis.call('HGET', state, 'share:' .. share) or 0))
+    local served = number(redis.call('HGET', state, 'served')) or 0
+    local start = math.max(served, number(redis.call('HGET', state, 'share:' .. share)) or 0)
     redis.call('HSET', state, 'share:' .. share, string.format('%.9f', start + 1 / tonumber(weight)))
     turn = string.format('%.9f', start)
   end
@@ -1057,7 +1084,7 @@ redis.call('HSET', state, 'declared', declared)
 redis.call('PERSIST', state)
 redis.call('ZADD', KEYS[7], 'NX', string.format('%.0f', now + 1000), limit)
 local score = redis.call('ZSCORE', KEYS[1], id)
-local deaths = score and math.floor(math.floor(tonumber(score) % 1 * 128 + 0.5) / 2) or 0
+local deaths = number(score) and math.floor(math.floor(number(score) % 1 * 128 + 0.5) / 2) or 0
 local held = math.floor(now) + tonumber(ARGV[4])
 redis.call('ZADD', KEYS[1], string.format('%.7f', held + deaths / 64), id)
 redis.call('HSET', KEYS[5], id, string.format('%.0f %.0f %s limit %s', held, now, ARGV[7], limit))
@@ -1096,14 +1123,24 @@ end
 redis.call('ZREMRANGEBYSCORE', running, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', offered, '-inf', now)
 
+local function number(text)
+  local n = text and tonumber(text)
+  return n and math.abs(n) < 9e15 and n or nil
+end
+
 local set = redis.call('HMGET', KEYS[6], name, limit)
 local most, rate, per, burst
 for _, text in ipairs({ redis.call('HGET', state, 'declared') or '', set[1] or '', set[2] or '' }) do
   local c, n, p, b = string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
-  if c and c ~= '' then most = tonumber(c) end
-  if n and n ~= '' then rate, per, burst = tonumber(n), tonumber(p), tonumber(b) end
+  if c == '-' or number(c) then most = number(c) end
+  if n == '-' then
+    rate = nil
+  elseif (number(n) or 0) > 0 and (number(p) or 0) > 0 and (number(b) or 0) > 0 then
+    rate, per, burst = number(n), number(p), number(b)
+  end
 end
-local tat = math.max(tonumber(redis.call('HGET', state, 'tat') or 0), now)
+local tat = math.max(number(redis.call('HGET', state, 'tat')) or 0, now)
+if rate and tat > now + burst * per / rate + 60000 then tat = now end
 local offers = redis.call('ZCARD', offered)
 local function free()
   return most and most - redis.call('ZCARD', running) - offers or math.huge
@@ -1992,11 +2029,11 @@ export const luaShas = {
   cronPause: '7f5af693401ee4b16841d8cdb16038da8456b94d',
   deadHeaders: '07329426e2ca532edb4d0bf51fd9f0328be9d9e7',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
-  enqueueUnique: '75608ff4b99041baed1a4ef3f8df487a19c906c0',
+  enqueueUnique: 'c0b3adba54118f7ac1eb6ecd683f7ae276db7489',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
   finish: '1d49dd6e437d7f217ef684b7748475b1bc2bba4f',
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
-  flowEnd: '6c76588ec8757ab114afc94356f12b75dc54f501',
+  flowEnd: '079c70021d4ddbb081e12d65cfd821739fcbfc7b',
   flowNote: '5566a38b02c23b36cadaf83b0c46ef367231870e',
   flowPlace: 'ac926502c51e599486a4f906c7a1e18940d8cbb5',
   flowReopen: 'dab09344ab943f7c30bc573b0fabffeed428e878',
@@ -2004,8 +2041,8 @@ export const luaShas = {
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   handOff: '6cf178209b4b1f034e5f6e9cb526e483764a2000',
-  limitAdmit: 'a5a880f8c82e7d74737324a4a65945538f353bb0',
-  limitFill: 'ebb942cfd8477f2766f505835c963d83c9aebe2b',
+  limitAdmit: '43867ca84b666f3011f1b9d8c4eb810054edcc2a',
+  limitFill: '5f5d5f1a740800f54b1287973bdd6f6f3faca394',
   log: 'cae731e9b900481019c6e5fde3207be94c1845fe',
   move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',

@@ -155,6 +155,35 @@ test('the list of flows loses those that are gone, though nobody reads it', asyn
   expect(await redis.zrange('arq:flows', '0', '-1')).toEqual(expect.arrayContaining(started))
 })
 
+test('the list of flows and the watch lose ids that are not UTF-8', async () => {
+  const { redis } = bench.database()
+  const client = bench.client()
+  for (let n = 0; n < 60; n++) {
+    const id = Buffer.from([0xff, 0xfe, n])
+    await redis.zadd('arq:flows', 9e15, id)
+    await redis.zadd('arq:flow-watch', 0, id)
+  }
+  await bench.worker({ tasks })
+  const f = flow('beside')
+  f.call(echo, { value: 1 })
+  const run = await client.start(f)
+  expect(await run.result({ timeoutMs })).toBe(1)
+  await eventually(async () => (await redis.exists('arq:flow-watch')) === 0, { timeoutMs })
+  for (let looks = 0; looks < 2; looks++) await client.flows.list({ limit: 100 })
+  expect(await redis.zrange('arq:flows', '0', '-1')).toEqual([run.flowId])
+})
+
+test('a count of added members that no flow can have does not hold the server up', async () => {
+  const { redis } = bench.database()
+  const client = bench.client()
+  const f = flow('counted')
+  f.call(echo, { value: 2 }, { after: f.call(echo, { value: 1 }) })
+  const run = await client.start(f)
+  await redis.hset(`arq:flow:${run.flowId}`, { kids: '1', 'k:0': '1e15', 'k:1': 'inf' })
+  await bench.worker({ tasks })
+  expect(await run.result({ timeoutMs })).toBe(2)
+})
+
 test('an id is taken by one producer, and is free again where that one dies before it has written the flow', async () => {
   const { redis } = bench.database()
   const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })

@@ -1,3 +1,4 @@
+import { encodeJob } from '@arq-ts/protocol/jobs'
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -319,4 +320,64 @@ test('lists the jobs that have a place with their workers, and those that wait i
     await eventually(() => runs.started.includes(id))
     runs.end(id)
   }
+})
+
+describe('what stands in Redis beside a limit', () => {
+  /** Ids of any bytes, as every client of Redis may write them. */
+  const bytes = (n: number) => Buffer.from([0xff, 0xfe, 0x80 + (n >> 7), n & 0x7f])
+  const limited = (run: () => Promise<unknown> | number = () => 1) =>
+    defineTask({
+      name: 'limited',
+      limits: [{ name: 'api', concurrency: 1, rate: { count: 1, perMs: 50 }, share: { key: () => 'one' } }],
+      handler: run,
+    })
+
+  test('may be an id that is not UTF-8: its job keeps its place as long as it runs', async () => {
+    const { redis } = bench.database()
+    const runs = counted()
+    await bench.worker({ tasks: [limited(() => runs.run('bytes'))], leaseMs: 1_000 })
+    const job = { jobTry: null, functionName: 'limited', args: [], kwargs: {}, enqueueTimeMs: Date.now() }
+    await redis.set(Buffer.concat([Buffer.from('arq:job:'), bytes(1)]), encodeJob(job, 'pickle'))
+    await redis.zadd('arq:queue', 1, bytes(1))
+    await eventually(() => runs.active === 1)
+    const untilMs = async () => Number((await redis.zrange('arq:limit-running:api', 0, 0, 'WITHSCORES'))[1])
+    const first = await untilMs()
+    await eventually(async () => (await untilMs()) > first)
+    runs.end('bytes')
+  })
+
+  test('may be any number of ids of limits that are not UTF-8: places of dead workers come free all the same', async () => {
+    const { redis } = bench.database()
+    for (let n = 0; n < 150; n++) await redis.zadd('arq:limit-watch', 0, bytes(n))
+    const [seconds] = await redis.time()
+    await redis.zadd('arq:limit-running:api', Number(seconds) * 1000 + 2_000, 'dead/token job')
+    await bench.worker({ tasks: [limited()] })
+    const job = await bench.client().enqueue('limited')
+    expect(await job!.result({ timeoutMs: 20_000 })).toBe(1)
+    expect(await redis.exists('arq:limit-watch')).toBe(0)
+  })
+
+  test.each([
+    ['settings without a time', 'arq:limits', 'api', '|5||'],
+    ['settings of words', 'arq:limits', 'api', 'x|y|z|w'],
+    ['settings that are not finite', 'arq:limits', 'api', 'nan|inf|-inf|nan'],
+    ['a time that is a word', 'arq:limit-state:api', 'tat', 'x'],
+    ['a time that is no number', 'arq:limit-state:api', 'tat', 'nan'],
+    ['a time of a clock that was years ahead', 'arq:limit-state:api', 'tat', String(Date.now() + 1e11)],
+    ['a turn that is no number', 'arq:limit-state:api', 'served', 'nan'],
+    ['a turn of its share that is a word', 'arq:limit-state:api', 'share:one', 'x'],
+  ])('may be %s: its jobs run one at a time', async (_what, key, field, value) => {
+    const { redis } = bench.database()
+    await redis.hset(key, field, value)
+    const runs = counted()
+    const names = ['a', 'b', 'c']
+    await bench.worker({ tasks: [limited(() => runs.run(names[runs.started.length]!))] })
+    const client = bench.client()
+    for (const _ of names) await client.enqueue('limited')
+    for (const [i, name] of names.entries()) {
+      await eventually(() => runs.started.length > i)
+      runs.end(name)
+    }
+    expect(runs.highest).toBe(1)
+  })
 })

@@ -243,3 +243,31 @@ test.each([1, 2, 3, 4, 5, 6])(
     expect(jobs.size).toBeGreaterThan(5)
   },
 )
+
+test.each([
+  ['since', 'x'],
+  ['since', 'nan'],
+  ['first', '1e999'],
+  ['next', 'x'],
+])('runs the newest data where the %s of its key is %s', async (field, value) => {
+  const { redis } = bench.database()
+  const client = bench.client()
+  const { task } = recording()
+  const rules = [
+    { until: 60_000, onConflict: 'throttle', quietMs: 10 },
+    { until: 60_000, onConflict: 'debounce', quietMs: 10, maxWaitMs: 50 },
+    { until: 'end', onConflict: 'replace' },
+    { until: 'end', onConflict: 'replace' },
+  ] as const
+  for (const [i, rule] of rules.entries()) {
+    const version = i + 1
+    await client.enqueue(task, { version }, { unique: { key: 'k', ...rule } })
+    await redis.hset('arq:unique:k', field, value)
+    const [owner] = await redis.hmget('arq:unique:k', 'id')
+    // A score that is no time is what others may write, too.
+    if (version === 3) await redis.zadd('arq:queue', '+inf', owner!)
+  }
+  const [owner] = await redis.hmget('arq:unique:k', 'id')
+  await bench.worker({ tasks: [task] })
+  expect(await client.job(owner!).result({ timeoutMs: 5_000 })).toBe(4)
+})

@@ -18,6 +18,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local key, id, till, policy = KEYS[1], ARGV[2], ARGV[4], ARGV[5]
 local owner, owner_queue, since, first, next_at = unpack(redis.call('HMGET', key, 'id', 'queue', 'since', 'first', 'next'))
 owner = owner or ''
+-- What stands in Redis may be anything.
+local function number(text, other)
+  local n = text and tonumber(text)
+  return n and math.abs(n) < 9e15 and n or other
+end
+since, first, next_at = number(since, 0), number(first), number(next_at, 0)
 if ARGV[16] == '1' and owner == id then return { 'queued', id, ARGV[3] } end
 if owner ~= ARGV[1] then return { 'changed', owner, owner_queue or '' } end
 local due = tonumber(ARGV[7])
@@ -36,7 +42,7 @@ if owner ~= '' then
     has_key = alive
   else
     local ended_well = ARGV[15] == '1' and redis.call('EXISTS', KEYS[8]) == 1
-    has_key = now < tonumber(since or 0) + tonumber(till) and (alive or ended_well)
+    has_key = now < since + tonumber(till) and (alive or ended_well)
   end
 end
 if has_key and policy == 'reject' then return { 'duplicate', owner, owner_queue } end
@@ -52,11 +58,11 @@ if has_key and alive and not runs then
   local at = tonumber(score)
   local moves = policy == 'replace'
   if policy == 'debounce' then
-    due = math.max(math.min(now + quiet, tonumber(first or now) + tonumber(ARGV[10])), now)
+    due = math.max(math.min(now + quiet, (first or now) + tonumber(ARGV[10])), now)
     moves = at > now
   end
   if moves then
-    redis.call('ZADD', KEYS[4], 'XX', string.format('%.7f', due + at % 1), owner)
+    redis.call('ZADD', KEYS[4], 'XX', string.format('%.7f', due + (number(score) and at % 1 or 0)), owner)
     at = due
   end
   local lifetime = math.max(at - now, 0) + life
@@ -69,10 +75,10 @@ end
 if policy == 'debounce' then
   due = math.max(due, now + quiet)
 elseif policy == 'throttle' then
-  due = math.max(due, tonumber(next_at or 0))
+  due = math.max(due, next_at)
 end
 -- An owner has the key for a time: what is newer waits until that is over.
-if has_key and till ~= 'start' and till ~= 'end' then due = math.max(due, tonumber(since) + tonumber(till)) end
+if has_key and till ~= 'start' and till ~= 'end' then due = math.max(due, since + tonumber(till)) end
 local lifetime = math.max(due - now, 0) + life
 redis.call('ZADD', KEYS[2], string.format('%.0f', due), id)
 redis.call('SET', KEYS[3], ARGV[11], 'PX', string.format('%.0f', lifetime))

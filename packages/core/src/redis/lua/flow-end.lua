@@ -31,7 +31,7 @@ local ready, ended, failed, done, rest = {}, 0, false, 0, nil
 
 -- One of the open members before this one, and of those that these added, whichever; nothing where all have ended.
 local function open_before(key)
-  local level = {}
+  local level, most = {}, redis.call('HLEN', flow)
   for parent in string.gmatch(redis.call('HGET', flow, 'a:' .. key) or '', '[^,]+') do level[#level + 1] = parent end
   while #level > 0 do
     local kids, pages = {}, math.ceil(#level / 1000)
@@ -46,7 +46,10 @@ local function open_before(key)
       left = left - (last - from) / 100
       for i = from, has_kids and last or 0 do counts[#counts + 1] = 'k:' .. level[i] end
       for i, count in ipairs(#counts > 0 and redis.call('HMGET', flow, unpack(counts)) or {}) do
-        for n = 0, (tonumber(count) or 0) - 1 do kids[#kids + 1] = level[from + i - 1] .. '.' .. n end
+        -- Each has fields of its own: a count beyond these is none, and would hold the server up.
+        for n = 0, math.min(tonumber(count) or 0, most - #kids) - 1 do
+          kids[#kids + 1] = level[from + i - 1] .. '.' .. n
+        end
       end
     end
     level = kids

@@ -27,14 +27,25 @@ if redis.call('GET', KEYS[2]) ~= token then
   return { -1 }
 end
 
--- What counts: declared, then what was set for all keys of the limit, then what was set for this one. '-' lifts it.
+-- A finite number, or nil: what stands in Redis may be anything.
+local function number(text)
+  local n = text and tonumber(text)
+  return n and math.abs(n) < 9e15 and n or nil
+end
+
+-- What counts: declared, then what was set for all keys of the limit, then what was set for this one. '-' lifts it, and
+-- what is no setting changes nothing.
 local function settings_of(limit, name, declared)
   local set = redis.call('HMGET', KEYS[6], name, limit)
   local most, rate, per, burst
   for _, text in ipairs({ declared, set[1] or '', set[2] or '' }) do
     local c, n, p, b = string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
-    if c and c ~= '' then most = tonumber(c) end
-    if n and n ~= '' then rate, per, burst = tonumber(n), tonumber(p), tonumber(b) end
+    if c == '-' or number(c) then most = number(c) end
+    if n == '-' then
+      rate = nil
+    elseif (number(n) or 0) > 0 and (number(p) or 0) > 0 and (number(b) or 0) > 0 then
+      rate, per, burst = number(n), number(p), number(b)
+    end
   end
   return most, rate, per, burst
 end
@@ -53,7 +64,10 @@ for l = 1, count do
   local others = redis.call('ZCARD', waiting) - (redis.call('ZSCORE', waiting, member) and 1 or 0)
   local at = 0
   if rate then
-    local arrival = math.max(tonumber(redis.call('HGET', state, 'tat') or 0), now) + per / rate
+    local tat = math.max(number(redis.call('HGET', state, 'tat')) or 0, now)
+    -- No start sets it so far ahead: it was written by a clock that was wrong, or under a rate that counts no more.
+    if tat > now + burst * per / rate + 60000 then tat = now end
+    local arrival = tat + per / rate
     arrivals[l] = has_place and 0 or arrival
     at = arrival - burst * per / rate
   end
@@ -62,6 +76,12 @@ for l = 1, count do
   if others > 0 then out[#out + 1] = l end
 end
 
+if refused then
+  -- A key of another type must stop this before it has written anything.
+  redis.call('HLEN', KEYS[5])
+  redis.call('ZCARD', KEYS[7])
+  redis.call('HLEN', KEYS[4 * refused + 7])
+end
 for l = 1, count do
   local running, offered, waiting, state = unpack(KEYS, 4 * l + 4, 4 * l + 7)
   redis.call('ZREM', offered, member)
@@ -78,7 +98,8 @@ for l = 1, count do
   end
 end
 if not refused then
-  redis.call('HDEL', KEYS[5], id)
+  -- A note about an earlier hold, and no more: the job runs without it.
+  redis.pcall('HDEL', KEYS[5], id)
   return out
 end
 
@@ -88,8 +109,8 @@ if not redis.call('ZSCORE', waiting, member) then
   local turn = ARGV[7]
   if share ~= '' then
     -- Fair queueing by start tags: a share that asks for much is served in turn with the others, by its weight.
-    local served = tonumber(redis.call('HGET', state, 'served') or 0)
-    local start = math.max(served, tonumber(redis.call('HGET', state, 'share:' .. share) or 0))
+    local served = number(redis.call('HGET', state, 'served')) or 0
+    local start = math.max(served, number(redis.call('HGET', state, 'share:' .. share)) or 0)
     redis.call('HSET', state, 'share:' .. share, string.format('%.9f', start + 1 / tonumber(weight)))
     turn = string.format('%.9f', start)
   end
@@ -99,7 +120,7 @@ redis.call('HSET', state, 'declared', declared)
 redis.call('PERSIST', state)
 redis.call('ZADD', KEYS[7], 'NX', string.format('%.0f', now + 1000), limit)
 local score = redis.call('ZSCORE', KEYS[1], id)
-local deaths = score and math.floor(math.floor(tonumber(score) % 1 * 128 + 0.5) / 2) or 0
+local deaths = number(score) and math.floor(math.floor(number(score) % 1 * 128 + 0.5) / 2) or 0
 local held = math.floor(now) + tonumber(ARGV[4])
 redis.call('ZADD', KEYS[1], string.format('%.7f', held + deaths / 64), id)
 redis.call('HSET', KEYS[5], id, string.format('%.0f %.0f %s limit %s', held, now, ARGV[7], limit))

@@ -36,14 +36,26 @@ end
 redis.call('ZREMRANGEBYSCORE', running, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', offered, '-inf', now)
 
+-- A finite number, or nil: what stands in Redis may be anything.
+local function number(text)
+  local n = text and tonumber(text)
+  return n and math.abs(n) < 9e15 and n or nil
+end
+
+-- As in limit-admit.lua.
 local set = redis.call('HMGET', KEYS[6], name, limit)
 local most, rate, per, burst
 for _, text in ipairs({ redis.call('HGET', state, 'declared') or '', set[1] or '', set[2] or '' }) do
   local c, n, p, b = string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
-  if c and c ~= '' then most = tonumber(c) end
-  if n and n ~= '' then rate, per, burst = tonumber(n), tonumber(p), tonumber(b) end
+  if c == '-' or number(c) then most = number(c) end
+  if n == '-' then
+    rate = nil
+  elseif (number(n) or 0) > 0 and (number(p) or 0) > 0 and (number(b) or 0) > 0 then
+    rate, per, burst = number(n), number(p), number(b)
+  end
 end
-local tat = math.max(tonumber(redis.call('HGET', state, 'tat') or 0), now)
+local tat = math.max(number(redis.call('HGET', state, 'tat')) or 0, now)
+if rate and tat > now + burst * per / rate + 60000 then tat = now end
 local offers = redis.call('ZCARD', offered)
 local function free()
   return most and most - redis.call('ZCARD', running) - offers or math.huge

@@ -1,5 +1,5 @@
 import type { Gate, GatedJob, Pass, Verdict } from '../gates/gate.ts'
-import type { Logger } from '../logging/logger.ts'
+import type { ServiceLog } from '../logging/sparing-log.ts'
 import type { RedisClock } from '../redis/clock.ts'
 import { nameOfLimit, OF_UNIQUE_KEY, placeOf } from '../redis/limits.ts'
 import type { LimitClaim, LimitRecords } from '../redis/limits.ts'
@@ -28,7 +28,7 @@ export interface LimitGateOptions {
   leaseMs: number
   /** True where a task of the worker has limits. */
   isUsed: boolean
-  log: Logger
+  log: ServiceLog
 }
 
 /**

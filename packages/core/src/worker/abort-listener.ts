@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { decodeJob, isAbortOf } from '@arq-ts/protocol/jobs'
-import type { Logger } from '../logging/logger.ts'
+import type { ServiceLog } from '../logging/sparing-log.ts'
 import type { Broker } from '../redis/broker.ts'
 import type { InFlightJob } from './in-flight-job.ts'
 import type { RunningJob, Slots } from './slots.ts'
@@ -11,7 +11,7 @@ const MAX_BATCH = 1_000
 export interface AbortListenerOptions {
   broker: Broker
   slots: Pick<Slots, 'add' | 'running' | 'waiting'>
-  log: Logger
+  log: ServiceLog
   workerId: string
   queueNames: readonly string[]
   pollDelayMs: number

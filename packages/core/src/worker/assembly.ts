@@ -11,6 +11,7 @@ import { Gates } from '../gates/gate.ts'
 import { LimitGate } from '../limits/limit-gate.ts'
 import { hasJobLogging, jobLogging } from '../logging/job-logging.ts'
 import type { Logger } from '../logging/logger.ts'
+import { sparingLog } from '../logging/sparing-log.ts'
 import { observerOf } from '../middleware/observe-side.ts'
 import { handlerWithin, tryWithin } from '../middleware/run-side.ts'
 import type { ResolvedWorkerOptions } from '../options/worker.ts'
@@ -177,7 +178,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         leaseMs: settings.leaseMs,
         // One of them watches the event loop for all.
         lagWarnMs: i === 0 ? settings.eventLoopLagWarnMs : Infinity,
-        log,
+        log: sparingLog(log),
         onLost: (job) => {
           reporter.leaseLost(job.claim, job.run.task.name, 'while it ran')
           executor.loseLease(job, new LeaseLostError('the lease of this job was lost'))
@@ -192,7 +193,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     clock: link.clock,
     leaseMs: settings.leaseMs,
     isUsed: [...tasks.values()].some((task) => task.limits),
-    log,
+    log: sparingLog(log),
   })
   const driver = new FlowDriver(link)
   const flowGate = new FlowGate({
@@ -262,7 +263,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const orphans = watchOrphans(link, queueNames, log)
   const claimLoop: ClaimLoop = new ClaimLoop({
     broker,
-    log,
+    log: sparingLog(log),
     slots,
     workerId: id,
     queues: settings.queues.flatMap(({ name, weight }) =>
@@ -283,7 +284,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     onIdle: () => handOff?.wait(),
   })
   const handOff = handOffFor(settings, link, tasks, {
-    log,
+    log: sparingLog(log),
     workerId: id,
     queueNames,
     slots,
@@ -309,7 +310,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
       new AbortListener({
         broker: part.broker,
         slots: own,
-        log,
+        log: sparingLog(log),
         workerId: id,
         queueNames,
         pollDelayMs: settings.pollDelayMs,
@@ -322,7 +323,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const heartbeat: Heartbeat = new Heartbeat({
     registry,
     countQueued: link.roughSize,
-    log,
+    log: sparingLog(log),
     queues: queueNames,
     healthCheckKeys: settings.healthCheckKey
       ? [settings.healthCheckKey]

@@ -1,4 +1,4 @@
-import type { Logger } from '../logging/logger.ts'
+import type { ServiceLog } from '../logging/sparing-log.ts'
 import { healthLine } from '@arq-ts/protocol/jobs'
 import type { WorkerRegistry } from '../redis/worker-registry.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
@@ -17,7 +17,7 @@ const REGISTRY_TTL_MS = 15_000
 export class Heartbeat {
   readonly #registry: WorkerRegistry
   readonly #countQueued: (queueNames: readonly string[]) => Promise<number>
-  readonly #log: Logger
+  readonly #log: ServiceLog
   readonly #queues: readonly string[]
   readonly #healthCheckKeys: readonly string[]
   readonly #intervalMs: number
@@ -34,7 +34,7 @@ export class Heartbeat {
   constructor(options: {
     registry: WorkerRegistry
     countQueued: (queueNames: readonly string[]) => Promise<number>
-    log: Logger
+    log: ServiceLog
     queues: readonly string[]
     healthCheckKeys: readonly string[]
     healthCheckIntervalMs: number

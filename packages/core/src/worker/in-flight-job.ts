@@ -27,7 +27,10 @@ export class InFlightJob implements Indexed {
   taking: Promise<boolean> | undefined
   /** The moment up to which the lease holds for certain, on the monotonic clock, in ms. */
   leasedUntilMs: number
-  /** Redis time past which the lease is not extended, in unix ms: the job's own timeout and the grace to end. */
+  /**
+   * The moment past which the lease is not extended, on the monotonic clock, in ms: the job's own timeout and the grace to
+   * end. A clock that is set, Redis's or this machine's, must not end it early.
+   */
   leaseDeadlineMs = Infinity
   /** The handler at work, from phase `running` on. */
   run: HandlerRun | undefined

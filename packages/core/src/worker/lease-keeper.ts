@@ -1,4 +1,4 @@
-import type { Logger } from '../logging/logger.ts'
+import type { ServiceLog } from '../logging/sparing-log.ts'
 import type { Broker, Renewal } from '../redis/broker.ts'
 import type { InFlightJob } from './in-flight-job.ts'
 import type { RunningJob, Slots } from './slots.ts'
@@ -19,11 +19,13 @@ export class LeaseKeeper {
   readonly #slots: Jobs
   readonly #leaseMs: number
   readonly #lagWarnMs: number
-  readonly #log: Logger
+  readonly #log: ServiceLog
   readonly #onLost: (job: RunningJob) => void
   #timer: NodeJS.Timeout | undefined
   #renewing: Promise<void> | undefined
+  /** The last turn, on the monotonic clock and on Redis's. */
   #lastTurnMs = performance.now()
+  #lastTurnAtMs = 0
   #stopped = new AbortController()
 
   constructor(options: {
@@ -31,7 +33,7 @@ export class LeaseKeeper {
     slots: Jobs
     leaseMs: number
     lagWarnMs: number
-    log: Logger
+    log: ServiceLog
     /** Called for a job that runs although its lease is lost. */
     onLost: (job: RunningJob) => void
   }) {
@@ -77,8 +79,9 @@ export class LeaseKeeper {
   }
 
   /**
-   * Takes up lapsed leases. Await it before you look for work: a worker that slept past its leases (stopped, or blocked)
-   * would else find its own running jobs due, and run them twice.
+   * Takes up lapsed leases. Await it before you look for work, and before you claim it: a worker that slept past its leases
+   * (stopped, or blocked), or whose Redis has set its clock ahead, would else find its own running jobs due, and run them
+   * twice.
    */
   async afterSleep(): Promise<void> {
     if (this.#mayHaveLapsed()) await this.renewNow()
@@ -90,11 +93,13 @@ export class LeaseKeeper {
   }
 
   #mayHaveLapsed(): boolean {
-    return performance.now() - this.#lastTurnMs > (this.#leaseMs * 2) / 3
+    const pastMs = Math.max(performance.now() - this.#lastTurnMs, this.#broker.clock.now() - this.#lastTurnAtMs)
+    return pastMs > (this.#leaseMs * 2) / 3
   }
 
   async #renewAll(): Promise<void> {
     this.#lastTurnMs = performance.now()
+    this.#lastTurnAtMs = this.#broker.clock.now()
     try {
       const jobs = [...this.#slots].filter((job) => !job.isLost && !job.taking)
       for (let from = 0; from < jobs.length; from += MAX_BATCH) await this.#renew(jobs.slice(from, from + MAX_BATCH))
@@ -109,7 +114,7 @@ export class LeaseKeeper {
     const renewed: InFlightJob[] = []
     const renewals: Renewal[] = []
     for (const job of jobs) {
-      const leaseMs = Math.min(this.#leaseMs, job.leaseDeadlineMs - now)
+      const leaseMs = Math.min(this.#leaseMs, Math.ceil(job.leaseDeadlineMs - sentMs))
       if (leaseMs <= 0) continue
       const { jobId, queueName, token, jobTry } = job.claim
       renewals.push({ jobId, queueName, token, jobTry, leaseMs })

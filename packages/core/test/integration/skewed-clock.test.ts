@@ -1,7 +1,8 @@
-import { RedisServer } from '@arq-ts/test-support'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Client, defineTask } from '../../src/index.ts'
+import { Client, defineTask, Worker } from '../../src/index.ts'
+import type { WorkerParts } from '../../src/worker/assembly.ts'
 import { next, silent, useBench } from './support.ts'
 
 const tasks = [
@@ -47,6 +48,46 @@ describe('a client that only asks, with its own clock ten minutes ahead,', () =>
     await expect(job!.result({ timeoutMs: 5_000 })).rejects.toThrow('no')
     skewClock(600_000)
     expect(await bench.client().deadLetters.list({ limit: Infinity, olderThanMs: 300_000 })).toEqual([])
+  })
+})
+
+describe('a worker whose Redis says that it is an hour later', () => {
+  const bench = useBench()
+  const setAhead = (worker: Worker) => {
+    const { link } = Worker.partsOf(worker) as WorkerParts
+    link.clock.observe(Date.now() + 3_600_000, Date.now())
+  }
+
+  test('keeps the lease of a job that runs', async () => {
+    const { redis } = bench.database()
+    // It hears nothing of Redis but by its renewals.
+    const quiet = { allowAbortJobs: false, pollDelayMs: 3_600_000, recorder: false, healthCheckIntervalMs: 3_600_000 } as const
+    const worker = await bench.worker({ tasks, leaseMs: 1_000, ...quiet })
+    const started = next<{ jobId: string }>(worker, 'jobStarted')
+    await bench.client().enqueue('until_aborted')
+    const { jobId } = await started
+    setAhead(worker)
+    const leaseEnd = () => redis.pexpiretime(`arq:in-progress:${jobId}`)
+    const before = await leaseEnd()
+    await eventually(async () => (await leaseEnd()) > before)
+  })
+
+  test('runs no job of its own a second time', async () => {
+    const { redis } = bench.database()
+    const worker = await bench.worker({ tasks, leaseMs: 60_000, pollDelayMs: 3_600_000 })
+    const started = next<{ jobId: string }>(worker, 'jobStarted')
+    const client = bench.client()
+    await client.enqueue('until_aborted')
+    const { jobId } = await started
+    // As after that: the lease has lapsed, the job is due, and time is an hour later.
+    await redis.del(`arq:in-progress:${jobId}`)
+    await redis.zadd('arq:queue', 1, jobId)
+    setAhead(worker)
+    const other = next<{ jobId: string }>(worker, 'jobStarted')
+    await client.enqueueMany([['until_aborted'], ['until_aborted']])
+    expect((await other).jobId).not.toBe(jobId)
+    expect(await redis.get(`arq:retry:${jobId}`)).toBe('1')
+    expect(await redis.exists(`arq:in-progress:${jobId}`)).toBe(1)
   })
 })
 

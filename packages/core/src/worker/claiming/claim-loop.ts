@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Logger } from '../../logging/logger.ts'
+import type { ServiceLog } from '../../logging/sparing-log.ts'
 import type { QueueOptions } from '../../options/worker.ts'
 import type { Broker, Claim } from '../../redis/broker.ts'
 import type { InFlightJob } from '../in-flight-job.ts'
@@ -47,7 +47,7 @@ const TRANSITIONS: Readonly<Record<Mode, readonly Mode[]>> = {
 
 export interface ClaimLoopOptions {
   broker: Broker
-  log: Logger
+  log: ServiceLog
   slots: Slots
   workerId: string
   queues: readonly Required<QueueOptions>[]
@@ -58,7 +58,7 @@ export interface ClaimLoopOptions {
   allowAbortJobs: boolean
   /** The bounds of burst mode; undefined for a worker that runs until it is stopped. */
   burst: Burst | undefined
-  /** Awaited before each poll. */
+  /** Awaited before each poll, and before what it has found is claimed. */
   beforePoll: () => Promise<void>
   /** Starts a claimed job, and reports at once what happened to it. */
   start: (job: InFlightJob) => StartResult
@@ -252,7 +252,7 @@ export class ClaimLoop {
 
   /** One round over the queues. `isFull`: there may be more that is due now. */
   async #poll(free: number): Promise<{ isFull: boolean; sleepMs: number }> {
-    const { log, queueReadLimit, order } = this.#options
+    const { beforePoll, log, queueReadLimit, order } = this.#options
     const share = Math.ceil(this.#slots.capacity / MAX_CLAIMS)
     let isFull = false
     let left = free
@@ -268,6 +268,7 @@ export class ClaimLoop {
         const found = await this.#find(queue, Math.min(left, queueReadLimit, share))
         isFull ||= found.isFull
         sleepMs = Math.min(sleepMs, found.sleepMs)
+        if (found.jobIds.length > 0) await beforePoll()
         if (found.jobIds.length > 0 && !this.#stopping.signal.aborted && !this.#isQuiet) {
           left -= found.jobIds.length
           void this.#claim(queue, found.jobIds)
@@ -295,8 +296,7 @@ export class ClaimLoop {
     const now = performance.now()
     const skipped = this.#skipList.of(queue.name, now)
     const ask = Math.max(want, Math.min(want + this.#extra(now), queueReadLimit))
-    const { signal } = this.#stopping
-    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queue.name, ask, skipped, signal)
+    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queue.name, ask, skipped, this.#stopping.signal)
     const isFull = jobIds.length >= want
     queue.store(jobIds.splice(want))
     return { jobIds, isFull, sleepMs: nextDueMs === null ? Infinity : nextDueMs - nowMs }

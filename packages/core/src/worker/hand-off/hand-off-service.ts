@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { RedisReplyError } from '../../errors.ts'
-import type { Logger } from '../../logging/logger.ts'
+import type { ServiceLog } from '../../logging/sparing-log.ts'
 import type { Claim, Broker } from '../../redis/broker.ts'
 import type { InFlightJob } from '../in-flight-job.ts'
 import type { Slots } from '../slots.ts'
@@ -16,7 +16,7 @@ export interface HandOffOptions {
   broker: Broker
   /** Listens on a channel for binary messages. */
   listen: (channel: string, listener: (message: Buffer) => void) => Promise<() => void>
-  log: Logger
+  log: ServiceLog
   workerId: string
   queueNames: readonly string[]
   slots: Slots

@@ -166,9 +166,8 @@ export class Executor {
   /** A fault of Redis is no fault of the job; arguments that do not bind, or a key function that throws, are its own. */
   #refuse(job: InFlightJob, admission: Running, error: unknown): Promise<void> {
     if (error instanceof RedisReplyError || error instanceof RedisUnavailableError) {
-      const { broker, log } = this.#options
-      const about = `job ${job.claim.jobId} could not be admitted, it is tried again in ${ADMIT_AGAIN_MS} ms`
-      log.error({ err: error, jobId: job.claim.jobId }, about)
+      const { broker, reporter } = this.#options
+      reporter.notAdmitted(job.claim, error, ADMIT_AGAIN_MS)
       return this.#returnUnstarted(job, broker.clock.now() + ADMIT_AGAIN_MS)
     }
     const bind = () => {
@@ -241,7 +240,7 @@ export class Executor {
     const timeoutMs = task.timeoutMs ?? settings.jobTimeoutMs
     const startedMs = broker.clock.now()
     const run = new HandlerRun({ claim, record, codec, task, timeoutMs, startedMs, log })
-    const running = begin(job, run, startedMs + timeoutMs + this.#afterTimeoutMs)
+    const running = begin(job, run, performance.now() + timeoutMs + this.#afterTimeoutMs)
     const ctx = makeContext(run)
     reporter.started(running)
 
@@ -276,7 +275,7 @@ export class Executor {
   #startTimeout(run: HandlerRun): void {
     if (this.#untimed.push(run) > 1) return
     setImmediate(() => {
-      const now = this.#options.broker.clock.now()
+      const now = performance.now()
       for (const each of this.#untimed.splice(0)) each.startTimeout(now, this.#options.settings.abortGraceMs)
     })
   }

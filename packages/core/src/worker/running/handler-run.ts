@@ -23,6 +23,8 @@ export class HandlerRun {
   /** Redis time at the start, in unix ms. */
   readonly startedMs: number
   readonly log: Logger
+  /** The same moment on the monotonic clock, in ms, which nobody sets. */
+  readonly #began = performance.now()
   interruption: Interruption | undefined
   /** Hears how the try ends; undefined where nobody observes it. */
   onEnd: OnAttemptEnd | undefined
@@ -83,10 +85,10 @@ export class HandlerRun {
     })
   }
 
-  /** Interrupts the handler when its time is over, which counts from its start. `nowMs` is Redis time. */
-  startTimeout(nowMs: number, graceMs: number): void {
+  /** Interrupts the handler when its time is over, which counts from its start. `now` is on the monotonic clock, in ms. */
+  startTimeout(now: number, graceMs: number): void {
     if (this.#isOver) return
-    const leftMs = this.startedMs + this.timeoutMs - nowMs
+    const leftMs = this.#began + this.timeoutMs - now
     this.#timer = setTimeout(
       () => {
         const error = new JobTimeoutError(`the job ran longer than its timeout of ${this.timeoutMs} ms`)

@@ -4,6 +4,8 @@ import type { WorkerEvents } from '../../fleet/events.ts'
 import type { Counters } from '../../fleet/worker-entry.ts'
 import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
+import { sparingLog } from '../../logging/sparing-log.ts'
+import type { ServiceLog } from '../../logging/sparing-log.ts'
 import type { Claim } from '../../redis/broker.ts'
 import type { RunningJob } from '../slots.ts'
 import { attemptEndOf } from '../../middleware/attempt-end.ts'
@@ -54,10 +56,12 @@ export class Reporter {
   readonly counters: Counters = { complete: 0, failed: 0, retried: 0 }
   readonly #options: ReporterOptions
   readonly #releases: ReleaseLog
+  readonly #sparing: ServiceLog
 
   constructor(options: ReporterOptions) {
     this.#options = options
     this.#releases = new ReleaseLog(options.log)
+    this.#sparing = sparingLog(options.log)
   }
 
   started({ claim, run }: RunningJob): void {
@@ -133,6 +137,12 @@ export class Reporter {
     this.#releases.add(showName(functionName))
     const about = { ...aboutJob(claim, functionName), jobTry: claim.jobTry }
     this.#options.emit('jobReleased', { ...about, reason: 'unknown function' })
+  }
+
+  /** Reports a job that Redis could not admit; of many with one reason, the first. */
+  notAdmitted({ jobId }: Claim, error: Error, againInMs: number): void {
+    const line = `job ${showName(jobId)} could not be admitted, it is tried again in ${againInMs} ms`
+    this.#sparing.error({ err: error, jobId }, line)
   }
 
   abandoned(run: HandlerRun): void {

@@ -2,7 +2,7 @@ import { decideMember, membersOf, putResults } from '@arq-ts/protocol/flows'
 import type { MemberOutcome, UnknownPolicy } from '@arq-ts/protocol/flows'
 import { decodeJob, decodeResult, encodeJob } from '@arq-ts/protocol/jobs'
 import type { PayloadLimits } from '@arq-ts/protocol'
-import { DecodeError, EncodeError } from '../errors.ts'
+import { DecodeError, EncodeError, FlowError } from '../errors.ts'
 import type { Placement } from '../redis/flows.ts'
 import type { Link } from '../redis/link.ts'
 import { keyList, memberJobId, readDefinition } from './definition.ts'
@@ -119,7 +119,17 @@ async function addKids(link: Link, flowId: string, planned: readonly Planned[]):
       flowId,
       keys.map((key) => `k:${key}`),
     )
-    keys.forEach((key, i) => known.set(key, Number(counts[i] ?? 0)))
+    const some = counts.find((count) => count !== null)
+    // Each member has fields of its own: what counts more than these is damage, and would fill the memory.
+    const most = some === undefined ? 0 : await link.flowRecords.size(flowId)
+    for (const [i, key] of keys.entries()) {
+      const count = Number(counts[i] ?? 0)
+      if (!(count <= most))
+        throw new FlowError(
+          `the flow '${flowId}' is damaged: it counts '${counts[i]}' added members; start the flow under another id`,
+        )
+      known.set(key, count)
+    }
     keys = keys.flatMap((key) => kidsOf(key, known.get(key)!))
   }
   const family = (key: string): string[] => [key, ...kidsOf(key, known.get(key) ?? 0).flatMap(family)]

@@ -271,6 +271,12 @@ export class FlowRecords {
     return (await this.#inPages('hmget', this.#keys.flow(flowId), names)) as (string | null)[]
   }
 
+  /** Number of the fields of a flow's hash: it has no more members than that. */
+  async size(flowId: string): Promise<number> {
+    const [size] = await this.#calls.pipeline([['hlen', this.#keys.flow(flowId)]])
+    return Number(size)
+  }
+
   /** Keeps reasons of members that end without a job. */
   async explain(flowId: string, reasons: readonly (readonly [key: string, reason: string])[]): Promise<void> {
     const fields = reasons.flatMap(([key, reason]) => [`r:${key}`, reason])

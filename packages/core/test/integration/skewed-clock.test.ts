@@ -61,7 +61,12 @@ describe('a worker whose Redis says that it is an hour later', () => {
   test('keeps the lease of a job that runs', async () => {
     const { redis } = bench.database()
     // It hears nothing of Redis but by its renewals.
-    const quiet = { allowAbortJobs: false, pollDelayMs: 3_600_000, recorder: false, healthCheckIntervalMs: 3_600_000 } as const
+    const quiet = {
+      allowAbortJobs: false,
+      pollDelayMs: 3_600_000,
+      recorder: false,
+      healthCheckIntervalMs: 3_600_000,
+    } as const
     const worker = await bench.worker({ tasks, leaseMs: 1_000, ...quiet })
     const started = next<{ jobId: string }>(worker, 'jobStarted')
     await bench.client().enqueue('until_aborted')

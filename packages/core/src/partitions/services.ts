@@ -24,6 +24,7 @@ export function spanFlows(spread: Spread<FlowRecords>): FlowRecords {
     cancel: (flowId, ...rest) => spread.of(flowId).cancel(flowId, ...rest),
     read: (flowId) => spread.of(flowId).read(flowId),
     fields: (flowId, ...rest) => spread.of(flowId).fields(flowId, ...rest),
+    size: (flowId) => spread.of(flowId).size(flowId),
     explain: (flowId, ...rest) => spread.of(flowId).explain(flowId, ...rest),
     todo: (flowId, ...rest) => spread.of(flowId).todo(flowId, ...rest),
     placeOf: (flowId, ...rest) => spread.of(flowId).placeOf(flowId, ...rest),

@@ -340,7 +340,7 @@ describe('what stands in Redis beside a limit', () => {
     await redis.set(Buffer.concat([Buffer.from('arq:job:'), bytes(1)]), encodeJob(job, 'pickle'))
     await redis.zadd('arq:queue', 1, bytes(1))
     await eventually(() => runs.active === 1)
-    const untilMs = async () => Number((await redis.zrange('arq:limit-running:api', 0, 0, 'WITHSCORES'))[1])
+    const untilMs = async () => Number((await redis.zrange('arq:limit-running:api', '0', '0', 'WITHSCORES'))[1])
     const first = await untilMs()
     await eventually(async () => (await untilMs()) > first)
     runs.end('bytes')

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -88,22 +88,32 @@ export async function allPythons(): Promise<Record<string, string>> {
   )
 }
 
+/** Interpreter that has pip. One installs for all environments: making pip costs more time than most of them. */
+let installer: Promise<string> | undefined
+
 async function environment(name: string, imports: string, pins: readonly string[]): Promise<string> {
+  return made(name, async (building, python) => {
+    await run(python3(), ['-m', 'venv', '--without-pip', building])
+    const pip = await (installer ??= made('pip', (home) => run(python3(), ['-m', 'venv', home])))
+    // By its prefix, which every pip knows. What is imported is compiled then; most of it never is.
+    const quiet = ['--quiet', '--disable-pip-version-check', '--no-compile']
+    const install = ['-m', 'pip', 'install', ...quiet, '--ignore-installed', '--prefix', building, ...pins]
+    await run(pip, install, { timeout: 300_000 })
+    await run(python, ['-c', `import ${imports}`])
+  })
+}
+
+/** Makes an environment once, and keeps it under `.cache`. Its path is its own: its programs name another interpreter. */
+async function made(name: string, make: (building: string, python: string) => Promise<unknown>): Promise<string> {
   const cache = resolve(dirname(fileURLToPath(import.meta.url)), '../../../.cache/python')
   const home = join(cache, name)
   const interpreter = join(home, 'bin', 'python')
   if (existsSync(join(home, 'complete'))) return interpreter
   mkdirSync(cache, { recursive: true })
-  // Built elsewhere and moved into place: two test runs may both try. Its path is its own, so pip runs by `-m`.
+  // Built elsewhere and moved into place: two test runs may both try.
   const building = `${home}.${process.pid}`
-  await run(python3(), ['-m', 'venv', building])
-  // What is imported is compiled then; most of it never is.
-  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile', ...pins]
-  await run(join(building, 'bin', 'python'), install, { timeout: 300_000 })
-  await run(join(building, 'bin', 'python'), [
-    '-c',
-    `import ${imports}, pathlib; pathlib.Path(${JSON.stringify(join(building, 'complete'))}).touch()`,
-  ])
+  await make(building, join(building, 'bin', 'python'))
+  writeFileSync(join(building, 'complete'), '')
   try {
     renameSync(building, home)
   } catch {

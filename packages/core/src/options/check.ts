@@ -1,7 +1,7 @@
 import leven from 'leven'
 import type { z as zod } from 'zod'
 import * as z from './zod.ts'
-import { OptionsError } from '../errors.ts'
+import { ArqError, OptionsError } from '../errors.ts'
 import { MAX_TIMER_MS } from '../time/timer.ts'
 import { isSecretName } from '../logging/secrets.ts'
 import { isClientOfRedis } from '../redis/target.ts'
@@ -69,6 +69,21 @@ export const retryPolicySchema = z.strictObject({
  * @throws OptionsError that names the field, what was expected, what came, and for an unknown name the likely one.
  */
 export function checkOptions<S extends zod.ZodObject>(where: string, schema: S, options: unknown): zod.output<S> {
+  return readingOptions(where, () => checked(where, schema, options))
+}
+
+/** Runs a check of options, in which their getters may throw. @throws OptionsError instead of what they throw */
+export function readingOptions<T>(where: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ArqError) throw error
+    const reason = String((error as Error | undefined)?.message ?? error)
+    throw new OptionsError(`${where}: reading the options throws: ${reason.slice(0, 200)}`, { cause: error })
+  }
+}
+
+function checked<S extends zod.ZodObject>(where: string, schema: S, options: unknown): zod.output<S> {
   if (isClientOfRedis(options)) throw new OptionsError(`${where}: ${clientText(schema)}`)
   const [stranger] = strangersIn(schema, options)
   if (stranger) throw new OptionsError(`${where}: ${strangerText(stranger, options)}`)

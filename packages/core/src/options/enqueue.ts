@@ -3,7 +3,7 @@ import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
 import { uniqueSchema } from '../unique/unique.ts'
 import type { Unique } from '../unique/unique.ts'
-import { aRecord, checkOptions, count, duration, MAX_DEFER_MS } from './check.ts'
+import { MAX_DEFER_MS, aRecord, checkOptions, count, duration, readingOptions } from './check.ts'
 
 /** Options of one job: the last argument of `client.enqueue()`. */
 export interface EnqueueOptions {
@@ -65,7 +65,7 @@ const known: ReadonlySet<string> = new Set(Object.keys(enqueueSchema.shape))
  * @throws OptionsError
  */
 export function checkEnqueueOptions(options: EnqueueOptions): void {
-  if (!isPlain(options)) checkOptions('enqueue', enqueueSchema, options)
+  if (!readingOptions('enqueue', () => isPlain(options))) checkOptions('enqueue', enqueueSchema, options)
   if (options.deferByMs !== undefined && options.deferUntil !== undefined) {
     throw new OptionsError("enqueue: use either 'deferUntil' or 'deferByMs' or neither, not both")
   }

@@ -1,6 +1,6 @@
 import { bindArguments, missingText } from '@arq-ts/protocol/jobs'
 import type { CodecName } from '@arq-ts/protocol/jobs'
-import { ArgumentsError, ResultError } from '../errors.ts'
+import { ArgumentsError, ArqError, ResultError } from '../errors.ts'
 import { gotValue, hasFields } from '../options/given-value.ts'
 import { Refusal } from './arrival/as-is.ts'
 import { arrivalOf, resultArrivalOf } from './arrival/plan.ts'
@@ -53,7 +53,8 @@ export function contractOf(
     ...shared,
     params,
     bind: (args, kwargs) => bindObject(call, args, kwargs),
-    pack: (input, wire = 'msgpack') => (isPython ? packOutput(call, input, wire) : packObject(call, input, wire)),
+    pack: (input, wire = 'msgpack') =>
+      reading(name, () => (isPython ? packOutput(call, input, wire) : packObject(call, input, wire))),
     packUnchecked: (input, wire) => {
       const kwargs = named(call, input)
       return { args: [], kwargs: call.arrival ? (call.arrival.toWire(kwargs, wire) as Bound) : kwargs }
@@ -110,6 +111,17 @@ function packOutput(call: Call, input: unknown, codec: CodecName): PackedCall {
   const output = unwrap(call, given, payload) as Bound
   const kwargs = Object.fromEntries(Object.entries(output).filter(([, value]) => value !== undefined))
   return { args: [], kwargs: (arrival?.toWire(kwargs, codec) ?? kwargs) as Bound }
+}
+
+/** Code of the caller's runs while an input is read: a getter, the trap of a proxy, a check of the schema. @throws ArqError */
+function reading<T>(name: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ArqError) throw error
+    const reason = truncate(String((error as Error | undefined)?.message ?? error))
+    throw new ArgumentsError(`${name}() cannot be sent: reading its input throws: ${reason}`, { cause: error })
+  }
 }
 
 /** An input by the names of its parameters. @throws ArgumentsError */

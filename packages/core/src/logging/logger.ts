@@ -107,14 +107,18 @@ function stackOf(error: Error): string {
 
 /** Undefined in a bundle for CommonJS: all code is one file there, and no line of a stack is known to be ours. */
 const HERE = import.meta.url as string | undefined
-const WORKER_URL = HERE && new URL('../worker', HERE).href
-const WORKER_FOLDER = WORKER_URL && fileURLToPath(WORKER_URL)
+/** Folders of what calls handlers, as URLs and as paths. */
+const CALLERS = HERE
+  ? ['../worker/', '../middleware/'].flatMap((folder) => {
+      const { href } = new URL(folder, HERE)
+      return [href, fileURLToPath(href)]
+    })
+  : []
 
 /** The stack of an error of a handler without the frames of the worker, which are the same for all. */
 function withoutCaller(stack: string): string {
-  if (!WORKER_URL || !WORKER_FOLDER) return stack
   const lines = stack.split('\n')
-  const isOurs = (line: string) => line.includes(WORKER_URL) || line.includes(WORKER_FOLDER)
+  const isOurs = (line: string) => CALLERS.some((folder) => line.includes(folder))
   const last = lines.findLastIndex((line) => !isOurs(line) && !/^\s+at (new Promise|.*node:internal)/.test(line))
   const isThrownThere = /^\s+at /.test(lines[last] ?? '')
   return isThrownThere && lines.slice(last).some(isOurs) ? lines.slice(0, last + 1).join('\n') : stack

@@ -5,6 +5,8 @@ import { simulate } from './simulate.ts'
 import type { Behaviour, LatencyShape, Outcome, Scenario } from './simulate.ts'
 
 export const RATES = [1, 3, 10, 30, 60, 300, 3_000]
+/** Fewer than 20 requests in two hours, or hardly more: a stage may wait for weeks. */
+export const TRICKLES = [0.02, 0.1, 0.2, 0.5]
 const FAULT_RATES = [1, 2, 5, 10, 20, 30, 60, 120, 300, 3_000]
 const SHAPES: LatencyShape['kind'][] = ['lognormal', 'exponential', 'pareto']
 const ERROR_LIMIT = 0.05
@@ -42,6 +44,17 @@ export interface Characteristics {
   lastWindow: { fault: Fault; perMinute: number; runs: number; promoted: number }[]
   /** Healthy collections in unhealthy surroundings. */
   kinds: { kind: Kind; perMinute: number; runs: number; rolledBack: number; undecided: number }[]
+  /** Healthy collections with hardly any traffic, watched for a month. */
+  trickles: { perMinute: number; guards: number; runs: number; rolledBack: number; held: number }[]
+  /** Faults that begin within two days of hardly any traffic. Hours until the roll-back. */
+  trickleFaults: {
+    fault: Fault
+    perMinute: number
+    runs: number
+    median: number | null
+    longest: number | null
+    promoted: number
+  }[]
   samples: Sample[]
 }
 
@@ -129,40 +142,61 @@ export function samples(): Sample[] {
   )
 }
 
-/** Plays everything. `scale` multiplies the number of runs. */
-export function characteristics(scale: number, report: (line: string) => void): Characteristics {
-  const runs = (count: number) => Math.max(1, Math.round(count * scale))
-  return {
-    healthy: RATES.map((perMinute) => {
+/** Scales numbers of runs. */
+type Runs = (count: number) => number
+type Report = (line: string) => void
+
+/** Each part of the figures, played by itself. */
+export const PARTS: { [P in keyof Characteristics]: (runs: Runs, report: Report) => Characteristics[P] } = {
+  healthy: (runs, report) =>
+    RATES.map((perMinute) => {
       report(`healthy collections at ${perMinute} a minute`)
       return healthyAt(perMinute, runs(150))
     }),
-    errorRates: [1, 10, 60, 300, 3_000].flatMap((perMinute) => {
+  errorRates: (runs, report) =>
+    [1, 10, 60, 300, 3_000].flatMap((perMinute) => {
       report(`error rates at ${perMinute} a minute`)
       return [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1].map((rate) =>
         errorsAt(perMinute, rate, runs(rate === ERROR_LIMIT ? 200 : 40)),
       )
     }),
-    faults: (Object.keys(FAULTS) as Fault[]).flatMap((fault) =>
+  faults: (runs, report) =>
+    (Object.keys(FAULTS) as Fault[]).flatMap((fault) =>
       FAULT_RATES.map((perMinute) => {
         report(`${fault} at ${perMinute} a minute`)
         return faultAt(fault, perMinute, runs(perMinute === 60 && fault !== 'slow' ? 600 : 200))
       }),
     ),
-    lastWindow: (Object.keys(FAULTS) as Fault[]).flatMap((fault) =>
+  lastWindow: (runs, report) =>
+    (Object.keys(FAULTS) as Fault[]).flatMap((fault) =>
       FAULT_RATES.map((perMinute) => {
         report(`${fault} in the last minutes at ${perMinute} a minute`)
         return lastWindowAt(fault, perMinute, runs(200))
       }),
     ),
-    kinds: (Object.keys(KINDS) as Kind[]).flatMap((kind) =>
+  kinds: (runs, report) =>
+    (Object.keys(KINDS) as Kind[]).flatMap((kind) =>
       [3, 60, 1_000].map((perMinute) => {
         report(`${kind}, at ${perMinute} a minute`)
         return kindAt(kind, perMinute, runs(60))
       }),
     ),
-    samples: samples(),
-  }
+  trickles: (runs, report) =>
+    TRICKLES.flatMap((perMinute) =>
+      // Fewer requests than `minSamples` in two hours are the same with guards and without: they are not judged.
+      (perMinute < 0.2 ? [0] : [0, 20]).map((guards) => {
+        report(`a month at ${perMinute} a minute, ${guards} guards`)
+        return trickleAt(perMinute, guards, runs(guards === 0 ? 100 : 20))
+      }),
+    ),
+  trickleFaults: (runs, report) =>
+    (Object.keys(FAULTS) as Fault[]).flatMap((fault) =>
+      TRICKLES.map((perMinute) => {
+        report(`${fault} within two days at ${perMinute} a minute`)
+        return trickleFaultAt(fault, perMinute, runs(80))
+      }),
+    ),
+  samples: () => samples(),
 }
 
 function play(runs: number, scenario: (run: number) => Scenario): Outcome[] {
@@ -202,6 +236,60 @@ export function kindAt(kind: Kind, perMinute: number, runs: number): Characteris
     runs,
     rolledBack: share(outcomes, ({ status }) => status === 'rolled_back'),
     undecided: share(outcomes, ({ status }) => status === 'undecided'),
+  }
+}
+
+const DAY = 1_440
+
+/** A healthy collection that hardly anybody searches, for a month. */
+export function trickleAt(perMinute: number, guards: number, runs: number): Characteristics['trickles'][number] {
+  const outcomes = play(runs, () => ({
+    ...withOld(perMinute),
+    healthy: { ...HEALTHY, values: recorded(guards, 0.03) },
+    rules: guardsOn(guards, { max: 0.05 }),
+    stages: DEFAULT_STAGES,
+    maxMinutes: 30 * DAY,
+  }))
+  return {
+    perMinute,
+    guards,
+    runs,
+    rolledBack: share(outcomes, ({ status }) => status === 'rolled_back'),
+    held: share(outcomes, ({ status }) => status === 'undecided'),
+  }
+}
+
+/** A fault of a collection that hardly anybody searches, at any minute of two days. */
+export function trickleFaultAt(
+  fault: Fault,
+  perMinute: number,
+  runs: number,
+): Characteristics['trickleFaults'][number] {
+  const outcomes = Array.from({ length: runs }, (_, run) => {
+    // Its stage waits for approval: it is not promoted before.
+    const stages = DEFAULT_STAGES.slice(0, 1).map((stage) => ({ ...stage, approval: true }))
+    const atMinute = 1 + (2 * DAY * run) / runs
+    const scenario = {
+      ...withOld(perMinute),
+      stages,
+      fault: { atMinute, behaviour: FAULTS[fault] },
+      maxMinutes: 90 * DAY,
+    }
+    const { minutes, status } = simulate(scenario, run + 1)
+    return { hours: status === 'rolled_back' ? (minutes - atMinute) / 60 : Number.POSITIVE_INFINITY, status }
+  })
+  const hours = outcomes.map((each) => each.hours).sort((a, b) => a - b)
+  const after = (part: number) => {
+    const value = hours[Math.ceil(part * runs) - 1]!
+    return Number.isFinite(value) ? Math.round(value * 10) / 10 : null
+  }
+  return {
+    fault,
+    perMinute,
+    runs,
+    median: after(0.5),
+    longest: after(1),
+    promoted: outcomes.filter(({ status }) => status === 'completed').length,
   }
 }
 
@@ -265,8 +353,15 @@ export function boundsBroken({
   healthy,
   kinds,
   lastWindow,
-}: Pick<Characteristics, 'faults' | 'healthy' | 'lastWindow' | 'kinds'>): string[] {
+  trickles,
+}: Pick<Characteristics, 'faults' | 'healthy' | 'lastWindow' | 'kinds' | 'trickles'>): string[] {
   return [
+    ...trickles
+      .filter(({ rolledBack }) => rolledBack > 0.01)
+      .map(
+        ({ guards, perMinute, rolledBack }) =>
+          `healthy for a month at ${perMinute} a minute, ${guards} guards: ${rolledBack * 100} % rolled back, at most 1 % allowed`,
+      ),
     ...kinds
       .filter(({ rolledBack, undecided }) => rolledBack > 0.01 || undecided > 0)
       .map(({ kind, perMinute }) => `${kind}, at ${perMinute} a minute: not promoted`),

@@ -11,7 +11,15 @@ const table = (head: string[], rows: (string | number)[][]) =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 
 /** The page of the documentation. */
-export function page({ errorRates, faults, healthy, kinds, lastWindow }: Characteristics): string {
+export function page({
+  errorRates,
+  faults,
+  healthy,
+  kinds,
+  lastWindow,
+  trickleFaults,
+  trickles,
+}: Characteristics): string {
   const rates = [...new Set(errorRates.map(({ perMinute }) => perMinute))]
   const truths = [...new Set(errorRates.map(({ errorRate }) => errorRate))]
   const rolledBack = (perMinute: number, errorRate: number) =>
@@ -54,6 +62,31 @@ ${table(
   ]),
 )}
 
+## Hardly any traffic, for a month
+
+Counts are kept for two hours. A stage in which they do not reach \`minSamples\` waits, and is watched. The same healthy
+collection over 30 days, without guards and with twenty numbers at 60 % of their bounds:
+
+${table(
+  [
+    'requests a minute',
+    ...[...new Set(trickles.map(({ guards }) => guards))].flatMap((guards) => {
+      const by = guards === 0 ? 'no guards' : `${guards} guards`
+      return [`rolled back, ${by}`, `still waiting, ${by}`]
+    }),
+  ],
+  [...new Set(trickles.map(({ perMinute }) => perMinute))].map((perMinute) => [
+    perMinute,
+    ...[...new Set(trickles.map(({ guards }) => guards))].flatMap((guards) => {
+      const seen = trickles.find((each) => each.perMinute === perMinute && each.guards === guards)
+      return seen ? [`${percent(seen.rolledBack)} of ${seen.runs}`, percent(seen.held)] : ['as without', 'as without']
+    }),
+  ]),
+)}
+
+The probability is bounded by calculation, too: what looks may spend, and what accumulates, add up to 1 % for a collection
+exactly at its limits, over any number of looks.
+
 ## Faults at any minute
 
 ${(Object.keys(FAULT_NAMES) as Fault[])
@@ -87,6 +120,21 @@ ${table(
 
 A promotion here was decided before the fault showed in the last window: it had just begun, and few requests had come.
 
+### Faults of a trickle
+
+A fault at any minute of two days with hardly any traffic, in a stage that waits for approval. Its evidence adds up over the
+stage: hours until the roll-back, of ${trickleFaults[0]!.runs} deployments each.
+
+${table(
+  ['requests a minute', ...Object.values(FAULT_NAMES).flatMap((name) => [`${name}: median hours`, 'longest'])],
+  [...new Set(trickleFaults.map(({ perMinute }) => perMinute))].map((perMinute) => [
+    perMinute,
+    ...trickleFaults
+      .filter((each) => each.perMinute === perMinute)
+      .flatMap(({ longest, median }) => [looks(median), looks(longest)]),
+  ]),
+)}
+
 ## Faults in the last window
 
 The fault begins up to five minutes before the last window of the last stage: its last minute, or its last 33 requests if they
@@ -107,7 +155,8 @@ ${table(
 ## True error rates from 1 to 10 %
 
 Deployments rolled back within five hours, by the true error rate. The limit is 5 %; a collection exactly at it may be rolled
-back with a probability of at most 1 %, however often it is looked at. What is neither rolled back nor promoted is held.
+back with a probability of at most 1 %, however often it is looked at. What is neither rolled back nor promoted is held. Each
+figure is of ${Math.min(...errorRates.map(({ runs }) => runs))} deployments, at the limit of ${Math.max(...errorRates.map(({ runs }) => runs))}.
 
 ${table(
   ['requests a minute', ...truths.map(percent)],

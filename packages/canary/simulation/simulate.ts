@@ -147,6 +147,7 @@ class Traffic {
       const now = fault && at >= faultAt ? fault.behaviour : (behaviourAt?.(minute) ?? healthy)
       addRequests(this.#random, counts.new, perMinute * requests, now)
       if (oldPerMinute > 0) addRequests(this.#random, counts.old, oldPerMinute * requests, old)
+      if (counts.new.requests + counts.old.requests === 0) this.minutes.pop() // nothing to read, and cheaper without
       at = end
     }
   }
@@ -156,7 +157,7 @@ class Traffic {
     if (last?.minute === minute) return last
     const next = { minute, new: emptyTally(), old: emptyTally() }
     this.minutes.push(next)
-    if (this.minutes.length > 121) this.minutes.shift() // counts are kept for two hours
+    while (this.minutes[0]!.minute < minute - 120) this.minutes.shift() // counts are kept for two hours
     return next
   }
 }

@@ -1,5 +1,6 @@
 /** The deployment as the Python application writes it, and the options it may be given. */
 import { z } from 'zod'
+import { NOTHING_YET } from './judging/accumulation.ts'
 import { isValueName, VALUE_NAME } from './value-names.ts'
 import { EVENT_TYPES } from './types.ts'
 import type { Deployment, EventType, Rules, Stage } from './types.ts'
@@ -159,7 +160,8 @@ const BLANK = {
   stageStartedAtMs: null,
   warmingUntilMs: null,
   lostMs: 0,
-  holdFromMs: null,
+  heldSince: null,
+  accumulated: NOTHING_YET,
   stageMarks: [],
   looks: 0,
   failedLooks: 0,
@@ -183,7 +185,8 @@ export function newDeployment(request: DeploymentRequest, jobId: string, nowMs: 
 
 /** A state as it was read, with what an earlier version did not write. */
 export function completeState(stored: Deployment): Deployment {
-  if (stored.rules.guards) return { ...stored, lostMs: stored.lostMs ?? 0, holdFromMs: stored.holdFromMs ?? null }
+  const { accumulated = NOTHING_YET, heldSince = {}, lostMs = 0 } = stored as Partial<Deployment>
+  if (stored.rules.guards) return { ...stored, accumulated, heldSince, lostMs }
   const rules = rulesOf(rulesSchema.parse(stored.rules))
   // Its marks cannot be read any more: a stage that was under way begins anew.
   return { ...BLANK, ...stored, rules, stageMarks: [], outbox: [], stageStartedAtMs: null }

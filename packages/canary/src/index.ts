@@ -26,6 +26,7 @@ export type { RulesInput } from './config.ts'
 export { bucketOf } from './sessions.ts'
 export { compareRankings } from './shadow.ts'
 export type { ShadowOptions } from './shadow.ts'
+export type { Accumulated, FailureRun } from './judging/accumulation.ts'
 export { EVENT_TYPES } from './types.ts'
 export type {
   Baseline,

@@ -40,7 +40,8 @@ function shifted(state: Deployment, byMs: number): Deployment {
   return {
     ...state,
     lostMs: state.lostMs + Math.max(0, byMs),
-    holdFromMs: later(state.holdFromMs),
+    heldSince:
+      state.heldSince && Object.fromEntries(Object.entries(state.heldSince).map(([name, ms]) => [name, ms + byMs])),
     warmingUntilMs: later(state.warmingUntilMs),
     endingSinceMs: later(state.endingSinceMs),
   }

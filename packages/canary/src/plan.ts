@@ -7,8 +7,9 @@
  * step is taken: whoever comes after a crash finishes it. The share of the traffic follows from the state (`shareOf`) and
  * is stored with it, so that there is no moment in which the two differ. What is left to do outside is one call, `switchTo`.
  */
+import { begunAnew } from './judging/accumulation.ts'
 import { ms, percent } from './judging/findings.ts'
-import type { Breach } from './judging/findings.ts'
+import type { Trouble } from './judging/findings.ts'
 import { judge } from './judging/judge.ts'
 import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
 import { ending, isLastStage, isOver, looksOf, noted, paused, stageOf } from './state.ts'
@@ -66,7 +67,8 @@ function begin(state: Deployment, { marks }: Observed, nowMs: number): Plan {
     status: 'running' as const,
     stageStartedAtMs: nowMs,
     lostMs: 0,
-    holdFromMs: null,
+    heldSince: null,
+    accumulated: begunAnew(state.accumulated),
     stageMarks: marks,
     failedLooks: 0,
     reason: null,
@@ -86,14 +88,17 @@ function warm(state: Deployment, warmingUntilMs: number, { marks }: Observed, no
 }
 
 function watch(before: Deployment, stageStartedAtMs: number, observed: Observed, nowMs: number): Plan {
-  const state = { ...before, looks: before.looks + 1 }
-  const stage = stageOf(state)
-  const evidence = { minutes: observed.minutes, nowMinute: Math.floor(nowMs / CHECK_MS), look: state.looks }
-  const verdict = judge(stage, state.rules, {
-    ...evidence,
-    plannedLooks: looksOf(state),
-    isLastStage: isLastStage(state),
+  const looks = before.looks + 1
+  const stage = stageOf(before)
+  const verdict = judge(stage, before.rules, {
+    minutes: observed.minutes,
+    nowMinute: Math.floor(nowMs / CHECK_MS),
+    look: looks,
+    plannedLooks: looksOf(before),
+    accumulated: before.accumulated,
+    isLastStage: isLastStage(before),
   })
+  const state = { ...before, looks, accumulated: verdict.accumulated }
   const breach = verdict.breach ?? failedCheck(observed.checks)
   if (breach !== null) return breached(state, breach, nowMs)
 
@@ -101,22 +106,24 @@ function watch(before: Deployment, stageStartedAtMs: number, observed: Observed,
   if (nowMs < endsAtMs) return plan({ ...state, reason: null }, untilNextLook(state, nowMs))
   if (observed.qdrant instanceof Error) {
     const isHealthy = verdict.missing === null && verdict.doubt === null
-    return waitForQdrant(isHealthy ? unhurried(state, nowMs) : state, nowMs)
+    return waitForQdrant(isHealthy ? unhurried(state) : state, nowMs)
   }
 
   const silent = observed.checks.find(({ verdict }) => verdict === 'unknown')
-  const doubt = verdict.doubt ?? (silent ? `check ${silent.name} gave no answer${because(silent)}` : null)
+  const unanswered = silent ? `check ${silent.name} gave no answer${because(silent)}` : null
+  const doubt = verdict.doubt ?? unanswered
   const { inconclusive } = state.rules
   const mayPass = doubt === null && (verdict.missing === null || inconclusive === 'proceed')
   if (!mayPass) {
-    const { isDelaying, isQuiet, missing, suspicion } = verdict
-    const looksBad = doubt ?? suspicion?.reason ?? null
-    const why = [inconclusive === 'proceed' ? null : missing, looksBad].filter(Boolean).join('; ')
+    const { isDelaying, isQuiet, missing } = verdict
+    const why = [inconclusive === 'proceed' ? null : missing, doubt].filter(Boolean).join('; ')
+    const troubles = verdict.troubles.filter(({ reason }) => inconclusive !== 'proceed' || reason !== missing)
+    if (silent) troubles.push({ name: `check ${silent.name}`, reason: unanswered! })
     const isBlameless = isQuiet || (isDelaying && !silent)
-    return inconclusiveAt(state, { why, isUnseen: doubt === null, isBlameless, suspicion }, endsAtMs, nowMs)
+    return inconclusiveAt(state, { why, isUnseen: doubt === null, isBlameless, troubles }, endsAtMs, nowMs)
   }
   if (stage.approval && state.approvedStage !== state.currentStage) {
-    return waitForApproval(unhurried(state, nowMs), nowMs)
+    return waitForApproval(unhurried(state), nowMs)
   }
   return advance(state, observed, nowMs)
 }
@@ -128,12 +135,12 @@ interface Inconclusive {
   isUnseen: boolean
   /** Nothing that was seen is a reason for a roll-back: hardly anybody searches, or the newest requests are too few. */
   isBlameless: boolean
-  suspicion: Breach | null
+  troubles: readonly Trouble[]
 }
 
 function inconclusiveAt(
   state: Deployment,
-  { isBlameless, isUnseen, suspicion, why }: Inconclusive,
+  { isBlameless, isUnseen, troubles, why }: Inconclusive,
   endsAtMs: number,
   nowMs: number,
 ): Plan {
@@ -141,16 +148,21 @@ function inconclusiveAt(
   if (inconclusive === 'pause') return plan(paused(state, why, nowMs), PAUSED_CHECK_MS)
   if (inconclusive === 'fail' && isUnseen) return giveUp(state, why, nowMs)
   // A roll-back needs a reason, and that nobody searches is none: it is watched on.
-  if (isBlameless) return plan(holding(unhurried(state, nowMs), why, nowMs), untilHeldLook(state))
-  // One failure after a quiet day has its time too. A trickle that fails is quiet now and then, and has had it.
-  const fromMs = suspicion === null ? (state.holdFromMs ?? endsAtMs) : endsAtMs
-  if (nowMs < fromMs + holdMinutes * 60_000) return plan(holding(state, why, nowMs), untilHeldLook(state))
-  return giveUp(state, `${why}, after ${holdMinutes} minutes of waiting for more`, nowMs, suspicion?.evidence)
+  if (isBlameless) return plan(holding(unhurried(state), why, nowMs), untilHeldLook(state))
+  // Of many healthy numbers one or the other always looks bad for a while. Only what never looks well is a fault.
+  const since = state.heldSince
+  const heldSince = Object.fromEntries(
+    troubles.map(({ name }) => [name, since === null ? endsAtMs : (since[name] ?? nowMs)]),
+  )
+  const lasting = troubles.filter(({ name }) => nowMs >= heldSince[name]! + holdMinutes * 60_000)
+  if (lasting.length === 0) return plan(holding({ ...state, heldSince }, why, nowMs), untilHeldLook(state))
+  const reasons = lasting.map(({ reason }) => reason).join('; ')
+  return giveUp(state, `${reasons}, after ${holdMinutes} minutes of waiting for more`, nowMs)
 }
 
-/** A stage whose wait, so far, is no fault of the new collection: `holdMinutes` count from now on. */
-function unhurried(state: Deployment, nowMs: number): Deployment {
-  return { ...state, holdFromMs: nowMs }
+/** A stage whose wait, so far, is no fault of the new collection: `holdMinutes` count anew. */
+function unhurried(state: Deployment): Deployment {
+  return { ...state, heldSince: {} }
 }
 
 function waitForApproval(state: Deployment, nowMs: number): Plan {

@@ -1,4 +1,5 @@
 /** A deployment and what is observed of it. Shared by the plan, its store and those who ask. */
+import type { Accumulated } from './judging/accumulation.ts'
 import type { JudgingRules, Stage } from './judging/rules.ts'
 import type { Metrics, Minute, Tally } from './judging/tally.ts'
 import type { Moments } from './judging/statistics.ts'
@@ -70,7 +71,7 @@ export interface Rules extends JudgingRules {
    * never passed, whatever is set here.
    */
   inconclusive: 'hold' | 'pause' | 'proceed' | 'fail'
-  /** Minutes past the stage's end, those without traffic left out, after which `hold` fails. Default 1,440. */
+  /** Minutes past the stage's end that one trouble must last for `hold` to fail. Default 1,440. */
   holdMinutes: number
   checks: LookCheck[]
   notify: Notification[]
@@ -130,8 +131,10 @@ export interface Deployment {
   warmingUntilMs: number | null
   /** Time since then that does not count, in ms: nobody looked, or the clock jumped. The stage is longer by it. */
   lostMs: number
-  /** Since when `holdMinutes` count for the stage; null for its end. */
-  holdFromMs: number | null
+  /** Since when each thing has kept the stage from being passed after its end, without a break; null before its end. */
+  heldSince: Readonly<Record<string, number>> | null
+  /** Evidence against the new collection over the whole stage. */
+  accumulated: Accumulated
   /** Counts at the start of the stage. */
   stageMarks: Mark[]
   /** Looks that were judged, over all stages: the correction for repeated looking needs it. */

@@ -1,4 +1,5 @@
 /** The checks of one window, each with the evidence for a breach. Pure. */
+import { SLOW } from './accumulation.ts'
 import { found, ms, percent } from './findings.ts'
 import type { Check } from './findings.ts'
 import { countAbove, lowestMsOf, p95 } from './latency.ts'
@@ -15,8 +16,6 @@ import type { Window } from './windows.ts'
  * with the limit itself, so that no excess stays unseen.
  */
 const BURST = { upToMinutes: 3, times: 1.25 }
-/** Share of requests that may be slower than the limit of a 95th percentile. */
-const SLOW = 0.05
 /** A difference that only delays is looked for in this many times `minSamples`: the difference of two small samples is noise. */
 const COMPARED = 10
 

@@ -10,6 +10,14 @@ export interface Breach {
   evidence: string
 }
 
+/** One thing that keeps a stage from being passed: what looks bad, or is missing. */
+export interface Trouble {
+  /** The same for as long as it lasts, whatever its numbers. */
+  name: string
+  /** For people. */
+  reason: string
+}
+
 /** One thing a window is judged by. */
 export interface Check {
   name: string

@@ -70,6 +70,7 @@ export function countedDetails(
     minutes: stage,
     nowMinute,
     ...look,
+    accumulated: state.accumulated,
     isLastStage: isLastStage(state),
   })
   return {

@@ -17,7 +17,10 @@ export interface MeanOf {
 }
 
 /** A deployment in a list: as it is now, with the figures of its stage. */
-export interface DeploymentSummary extends Omit<Deployment, 'askedBy' | 'stageMarks' | 'outbox' | 'final'> {
+export interface DeploymentSummary extends Omit<
+  Deployment,
+  'askedBy' | 'stageMarks' | 'outbox' | 'final' | 'accumulated'
+> {
   /** The share of the traffic that goes to the new collection: 0 before and after, 100 once it is behind the alias. */
   percentage: number
   /** Configured: `percentage`. Observed: the percentage of users' requests that the new collection answered; null of none. */
@@ -101,7 +104,7 @@ function reportOf(state: Deployment, figures: Figures): DeploymentReport {
 }
 
 function summaryOf(deployment: Deployment, figures: Figures): DeploymentSummary {
-  const { askedBy: _, final: __, outbox: ___, stageMarks: ____, ...report } = deployment
+  const { accumulated: _, askedBy: __, final: ___, outbox: ____, stageMarks: _____, ...report } = deployment
   const isBehindAlias = deployment.status === 'completed' && !deployment.rules.dryRun
   const percentage = shareOf(deployment) ?? (isBehindAlias ? 100 : 0)
   const shadow = shareOf(deployment) === null ? 0 : (stageOf(deployment).shadow ?? 0)

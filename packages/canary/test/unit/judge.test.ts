@@ -4,19 +4,9 @@ import type { RulesInput } from '../../src/config.ts'
 import { judge } from '../../src/judging/judge.ts'
 import type { Stage } from '../../src/judging/rules.ts'
 import type { Minute } from '../../src/judging/tally.ts'
+import { atLook, healthy, judged, passable, stage } from '../support/judged.ts'
 import { minute } from '../support/tallies.ts'
 
-const stage: Stage = { percentage: 50, durationMinutes: 120, errorThreshold: 0.05, latencyThreshold: 200 }
-const judged = (minutes: Minute[], given: RulesInput = {}, changes: Partial<Stage> = {}) => {
-  const rules = rulesOf(rulesSchema.parse(given))
-  const nowMinute = Math.max(...minutes.map((each) => each.minute)) + 1
-  return judge({ ...stage, ...changes }, rules, { minutes, nowMinute, look: 10, plannedLooks: 213, isLastStage: false })
-}
-const passable = { breach: null, missing: null, isQuiet: false, doubt: null, isDelaying: false, suspicion: null }
-const healthy = (from: number, to: number, requests = 60) =>
-  Array.from({ length: to - from }, (_, i) =>
-    minute(from + i, { requests, errors: 0, latencyMs: 50 }, { requests, errors: 0, latencyMs: 50 }),
-  )
 const reasonOf = (minutes: Minute[], given?: RulesInput) => judged(minutes, given).breach?.reason ?? null
 
 describe('a breach is declared', () => {
@@ -77,13 +67,13 @@ describe('a breach is declared', () => {
   })
 
   test('later when more looks have been taken without one: looking again costs confidence', () => {
-    const minutes = [minute(0, { requests: 30, errors: 12, latencyMs: 50 })]
+    const minutes = [minute(0, { requests: 300, errors: 45, latencyMs: 50 })]
     const at = (look: number) =>
       judge(stage, rulesOf(rulesSchema.parse({})), {
+        ...atLook,
         minutes,
         nowMinute: 1,
         look,
-        plannedLooks: 213,
         isLastStage: false,
       })
     expect(at(213).breach).not.toBeNull()
@@ -223,8 +213,7 @@ describe('the last stage is passable', () => {
   const last = (minutes: Minute[], changes: Partial<Stage> = {}) => {
     const rules = rulesOf(rulesSchema.parse({}))
     const nowMinute = Math.max(...minutes.map((each) => each.minute)) + 1
-    const evidence = { minutes, nowMinute, look: 10, plannedLooks: 213, isLastStage: true }
-    return judge({ ...stage, ...changes }, rules, evidence)
+    return judge({ ...stage, ...changes }, rules, { ...atLook, minutes, nowMinute, isLastStage: true })
   }
   /** One request a minute to each collection; those of the named minutes before the end failed. */
   const trickle = (count: number, ...failed: number[]) =>
@@ -301,6 +290,31 @@ describe('several guards at once', () => {
   })
 })
 
+test('names everything that keeps a stage from being passed, each by a name that lasts', () => {
+  const seen = (errors: number, slow: number, ones: number) =>
+    judged(
+      [
+        minute(0, {
+          requests: 60,
+          errors,
+          slow,
+          latencyMs: 50,
+          slowMs: 300,
+          values: { zero: Array.from({ length: 60 }, (_, i) => (i < ones ? 1 : 0)) },
+        }),
+      ],
+      {
+        guards: [
+          { metric: 'zero', max: 0.1 },
+          { metric: 'ctr', min: 0.1 },
+        ],
+      },
+    ).troubles.map(({ name }) => name)
+  expect(seen(4, 4, 8)).toEqual(['few values of ctr', 'error rate', 'p95 latency', 'zero'])
+  expect(seen(5, 0, 8)).toEqual(['few values of ctr', 'error rate', 'zero'])
+  expect(seen(0, 0, 0)).toEqual(['few values of ctr'])
+})
+
 describe('a decision names the missing traffic', () => {
   const of = (fresh: number, old: number) =>
     judged([minute(0, { requests: fresh, latencyMs: 50 }, { requests: old, latencyMs: 50 })])
@@ -321,18 +335,6 @@ describe('a decision names the missing traffic', () => {
     ['requests without a latency', minute(0, { requests: 60 }, { requests: 60 }), {}, {}],
     ['a shadow that nobody asks for', minute(0, {}, { requests: 100_000 }), {}, { percentage: 0, shadow: 10 }],
     ['any share, and there are plenty', minute(0, { requests: 3 }, { requests: 3_000 }), { minObservedShare: 0 }, {}],
-    [
-      'a trickle of which every request fails',
-      minute(-60, { requests: 3, errors: 3, latencyMs: 50 }, healthyOld),
-      {},
-      { percentage: 10 },
-    ],
-    [
-      'a trickle of which every answer is slow',
-      minute(-60, { requests: 3, latencyMs: 5_000 }, healthyOld),
-      {},
-      { percentage: 10 },
-    ],
   ])('and is no lack of traffic for %s', (_, seen, given, changes) => {
     const { breach, isQuiet, missing } = judged([seen, minute(0, {}, {})], given, changes)
     expect({ breach, isQuiet }).toEqual({ breach: null, isQuiet: false })
@@ -342,9 +344,20 @@ describe('a decision names the missing traffic', () => {
     ['one failure of three', 3, 1],
     ['two of three', 3, 2],
     ['two of two', 2, 2],
+    ['three of three', 3, 3],
   ])('as a lack of traffic for %s, which chance explains', (_, requests, errors) => {
     const trickle = [minute(-60, { requests, errors, latencyMs: 50 }, healthyOld), minute(0, {}, {})]
-    expect(judged(trickle, {}, { percentage: 10 })).toMatchObject({ isQuiet: true, suspicion: null })
+    expect(judged(trickle, {}, { percentage: 10 })).toMatchObject({ breach: null, isQuiet: true })
+  })
+  test('as a lack of traffic for values that are recorded rarely, and as none where nobody records them', () => {
+    const of = (count: number) => {
+      const values = { ctr: Array.from({ length: count }, () => 0.5) }
+      return judged([minute(0, { requests: 60, latencyMs: 50, ...(count > 0 ? { values } : {}) })], {
+        guards: [{ metric: 'ctr', min: 0.1 }],
+      })
+    }
+    expect(of(3)).toMatchObject({ missing: '3 of 20 values of ctr seen at 50 %', isQuiet: true })
+    expect(of(0)).toMatchObject({ missing: '0 of 20 values of ctr seen at 50 %', isQuiet: false })
   })
   test('as a lack of traffic where a trickle gets as little as its share may be', () => {
     const sticky = [minute(0, { requests: 14, latencyMs: 50 }, { requests: 200, latencyMs: 50 })]

@@ -5,6 +5,7 @@ import { approved, shareOf } from '../../src/state.ts'
 import type { Deployment, Observed } from '../../src/types.ts'
 import { bad, fresh, good, marks, MINUTE, rulesWith, running, seen, stage, summary } from '../support/plans.ts'
 import { minute } from '../support/tallies.ts'
+import type { TallyOf } from '../support/tallies.ts'
 
 describe('a breach', () => {
   const failing = seen({ new: bad })
@@ -49,6 +50,14 @@ describe('a breach', () => {
 
 describe('a stage at its end', () => {
   const few = { requests: 3, errors: 0, latencyMs: 50 }
+  /** The stage so far: 60 requests with so many ones of 60 by name, and so many slow ones. */
+  const guarded = (ones: Record<string, number>, slow = 0) => {
+    const values = Object.fromEntries(
+      ['a', 'b'].map((name) => [name, Array.from({ length: 60 }, (_, i) => (i < (ones[name] ?? 0) ? 1 : 0))]),
+    )
+    return { ...seen(), minutes: [minute(0, { requests: 60, latencyMs: 50, slow, slowMs: 300, values })] }
+  }
+  const silent = () => ({ ...guarded({}), checks: [{ name: 'smoke', verdict: 'unknown' as const, reason: null }] })
   const at = (given: RulesInput, minutes: number, observed = seen({ new: few })) =>
     decide({ ...running, rules: rulesWith(given) }, observed, minutes * MINUTE)
 
@@ -96,20 +105,42 @@ describe('a stage at its end', () => {
       minute(from + 60, { requests: 1, errors: Math.min(1, errors), latencyMs: 50 }),
     ],
   })
-  test('does not hold on for a trickle that fails altogether, though it is quiet now and then', () => {
-    let state: Deployment = running
-    for (let now = 30; now < 90; now++) {
-      // Counts live for two hours: now there are three of them, now two.
-      state = decide(state, now % 2 === 0 ? trickle(-60, 3) : trickle(-60, 2, 2), now * MINUTE).next
-      expect(state.ending).toBeNull()
+  test.each<[string, Partial<TallyOf>, string]>([
+    ['fails', { errors: 1 }, 'error rate 100 % is above 5 %'],
+    ['is slow', { latencyMs: 5_000 }, 'p95 latency is above 200 ms'],
+  ])('does not hold on for a trickle that %s: its evidence adds up though counts live for two hours', (_, how, why) => {
+    // One request in 50 minutes, for a day in health and then not.
+    const at = (k: number) => minute(50 * k, { requests: 1, latencyMs: 50, ...(k > 28 ? how : {}) }, { requests: 9 })
+    let state: Deployment = { ...running, rules: rulesWith({ holdMinutes: 100_000 }) }
+    let now = 0
+    for (; state.ending === null && now < 50 * 60; now++) {
+      const newest = Math.floor(now / 50)
+      const minutes = [newest - 2, newest - 1, newest].filter((k) => k >= 0 && 50 * k >= now - 115).map(at)
+      state = decide(state, { ...seen(), minutes }, now * MINUTE).next
     }
-    const { next } = decide(state, trickle(-30, 3), 90 * MINUTE)
-    expect(next).toMatchObject({
+    expect(state).toMatchObject({ ending: 'rollback', reason: why })
+    expect(Math.floor(now / 50) - 28).toBeLessThanOrEqual(8)
+    expect(state.decisions.at(-1)!.decision).toMatch(/: \d of \d requests .* in the last \d+ minutes, beyond chance/)
+  })
+  test.each<[string, (look: number) => Observed]>([
+    ['one number, then another', (look) => guarded(look % 2 === 0 ? { a: 5 } : { b: 5 })],
+    ['a number, then latencies', (look) => (look % 3 === 0 ? guarded({ a: 5 }) : guarded({}, 4))],
+    ['a check that is silent now and then', (look) => (look % 2 === 0 ? silent() : guarded({ a: 5 }))],
+  ])('gives up on what lasts alone: not where %s looks bad for a while', (_, observedAt) => {
+    const guards = ['a', 'b'].map((metric) => ({ metric, max: 0.05 }))
+    let state: Deployment = { ...running, rules: rulesWith({ guards }) }
+    for (let look = 30; look < 600; look++) {
+      state = decide(state, observedAt(look), look * MINUTE).next
+      expect(state).toMatchObject({ status: 'running', ending: null, currentStage: 0 })
+    }
+    // It is never passed meanwhile, and fails once one of them stays.
+    for (let look = 600; look < 662 && state.ending === null; look++) {
+      state = decide(state, guarded({ a: 5, b: look % 2 === 0 ? 5 : 0 }), look * MINUTE).next
+    }
+    expect(state).toMatchObject({
       ending: 'rollback',
-      reason:
-        '3 of 20 requests seen at 10 %; error rate 100 % is above 5 % in the stage so far, after 60 minutes of waiting for more',
+      reason: 'mean a 0.0833 is above 0.05 in the stage so far, after 60 minutes of waiting for more',
     })
-    expect(next.decisions.at(-1)!.decision).toMatch(/: 3 of 3 requests failed in the stage so far, at least \d/)
   })
   test.each<[string, Deployment, Observed, string]>([
     [
@@ -140,7 +171,9 @@ describe('a stage at its end', () => {
     const held = decide(state, observed, 89 * MINUTE).next
     expect(held).toMatchObject({ status: 'running', ending: null, reason: why })
     const { next } = decide(held, observed, 90 * MINUTE)
-    expect(next.reason).toContain(`${why}, after 60 minutes of waiting for more`)
+    expect(next.reason).toBe(
+      `${state.rules.dryRun ? 'dry run: would be rolled back: ' : ''}${why}, after 60 minutes of waiting for more`,
+    )
     expect(next.ending ?? next.status).toBe(state.rules.dryRun ? 'failed' : 'rollback')
   })
   test('gives one failure its time after a quiet day: time without traffic does not count as waiting', () => {
@@ -149,11 +182,11 @@ describe('a stage at its end', () => {
     const oneFailed = (now: number) => trickle(now - 66, 1, 20)
     const held = decide(quiet, oneFailed(5_001), 5_001 * MINUTE).next
     expect(held).toMatchObject({ ending: null, reason: 'error rate 100 % is above 5 % in the last 8 minutes' })
-    expect(decide(held, oneFailed(5_059), 5_059 * MINUTE).next.ending).toBeNull()
-    expect(decide(held, oneFailed(5_060), 5_060 * MINUTE).next.ending).toBe('rollback')
+    expect(decide(held, oneFailed(5_060), 5_060 * MINUTE).next.ending).toBeNull()
+    expect(decide(held, oneFailed(5_061), 5_061 * MINUTE).next.ending).toBe('rollback')
     // It counts anew when it is quiet again.
     const again = decide(held, trickle(4_900, 1), 5_030 * MINUTE).next
-    expect(decide(again, oneFailed(5_060), 5_060 * MINUTE).next.ending).toBeNull()
+    expect(decide(again, oneFailed(5_061), 5_061 * MINUTE).next.ending).toBeNull()
   })
   test.each<[string, Observed, Partial<Deployment>]>([
     ['Qdrant does not answer', seen({ qdrant: new Error('away') }), {}],

@@ -1,6 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { boundsBroken, faultAt, healthyAt, kindAt, lastWindowAt, samples } from '../../simulation/characteristics.ts'
+import {
+  boundsBroken,
+  faultAt,
+  healthyAt,
+  kindAt,
+  lastWindowAt,
+  samples,
+  trickleAt,
+  trickleFaultAt,
+} from '../../simulation/characteristics.ts'
 import type { Characteristics } from '../../simulation/characteristics.ts'
 import { chart } from '../../simulation/chart.ts'
 import { page } from '../../simulation/page.ts'
@@ -10,7 +19,7 @@ import { simulate } from '../../simulation/simulate.ts'
 const docs = (extension: string) =>
   readFileSync(new URL(`../../../../docs/reference/canary-simulation.${extension}`, import.meta.url), 'utf8')
 
-const none = { healthy: [], lastWindow: [], faults: [], kinds: [] }
+const none = { healthy: [], lastWindow: [], faults: [], kinds: [], trickles: [] }
 
 describe('simulated deployments', () => {
   test('of a healthy collection are promoted, at a trickle and at a flood', () => {
@@ -32,6 +41,14 @@ describe('simulated deployments', () => {
     for (const seed of [3, 11]) {
       expect(simulate({ ...slow, stages: DEFAULT_STAGES.slice(1, 2) }, seed).status).toBe('undecided')
     }
+  })
+  test('of a healthy collection with hardly any traffic and many guards wait, and are not rolled back', () => {
+    expect(boundsBroken({ ...none, trickles: [trickleAt(0.5, 20, 1)] })).toEqual([])
+  })
+  test('of a collection with hardly any traffic are rolled back for an outage', () => {
+    const { longest, promoted } = trickleFaultAt('outage', 0.1, 2)
+    expect(promoted).toBe(0)
+    expect(longest).toBeLessThan(4)
   })
   test('with a fault at any minute are rolled back within the looks that are promised', () => {
     const faults = [faultAt('outage', 60, 15), faultAt('slow', 60, 15), faultAt('errors30', 60, 30)]

@@ -183,7 +183,7 @@ export const PARTS: { [P in keyof Characteristics]: (runs: Runs, report: Report)
     ),
   trickles: (runs, report) =>
     TRICKLES.flatMap((perMinute) =>
-      // Fewer requests than `minSamples` in two hours are the same with guards and without: they are not judged.
+      // Below that, a run with guards takes minutes: it waits for most of the month.
       (perMinute < 0.2 ? [0] : [0, 20]).map((guards) => {
         report(`a month at ${perMinute} a minute, ${guards} guards`)
         return trickleAt(perMinute, guards, runs(guards === 0 ? 100 : 20))

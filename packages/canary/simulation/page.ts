@@ -79,7 +79,7 @@ ${table(
     perMinute,
     ...[...new Set(trickles.map(({ guards }) => guards))].flatMap((guards) => {
       const seen = trickles.find((each) => each.perMinute === perMinute && each.guards === guards)
-      return seen ? [`${percent(seen.rolledBack)} of ${seen.runs}`, percent(seen.held)] : ['as without', 'as without']
+      return seen ? [`${percent(seen.rolledBack)} of ${seen.runs}`, percent(seen.held)] : ['not played', 'not played']
     }),
   ]),
 )}

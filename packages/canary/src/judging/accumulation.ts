@@ -25,7 +25,7 @@ const CAP = 1e6
 /** Counts of a minute may arrive this many minutes late. */
 const LATE_MINUTES = 2
 
-/** What was accumulated about one share of the requests. */
+/** Evidence about one share of the requests. */
 export interface FailureRun {
   /** Levels by gross failure: a multiple of the limit, and nearly all. */
   levels: readonly [number, number]
@@ -37,7 +37,7 @@ export interface FailureRun {
   fromMinute: number
 }
 
-/** What was accumulated in a stage. */
+/** Evidence about a stage. */
 export interface Accumulated {
   /** The last minute that is part of it; null before the first. */
   throughMinute: number | null

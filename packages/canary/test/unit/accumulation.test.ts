@@ -10,7 +10,7 @@ import type { TallyOf } from '../support/tallies.ts'
 const stage = { errorThreshold: 0.05, latencyThreshold: 200 }
 const levelOf = ({ levels: [some, nearlyAll] }: Accumulated['errors']) => (some + nearlyAll) / 2
 
-/** What is known after these requests, one minute each, `apart` minutes from one another. */
+/** Everything known after these requests, one minute each, `apart` minutes from one another. */
 function after(requests: readonly TallyOf[], before = NOTHING_YET, apart = 60): Accumulated {
   const from = (before.throughMinute ?? -apart) + apart
   return requests.reduce(

@@ -1,7 +1,7 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { Calls } from './calls.ts'
 import { intact } from './damage.ts'
-import { sendId } from './id-bytes.ts'
+import { readId, sendId } from './id-bytes.ts'
 
 /** Time for which an ended pause is kept, in ms: the time within which a tick could still be made up for. */
 const ENDED_TTL_MS = 7 * 86_400_000
@@ -61,10 +61,11 @@ export class CronPauses {
   async #change(name: string, plan: (entry: string | null) => string | null): Promise<boolean> {
     const { cronPauses } = this.#keys
     for (;;) {
-      const [entry] = (await this.#calls.pipeline([['hget', cronPauses, name]])) as [string | null]
-      const next = plan(entry)
+      // As bytes: what is not UTF-8 would never be equal to what is there, and this would have no end.
+      const [bytes] = (await this.#calls.pipeline([['hgetBuffer', cronPauses, name]])) as [Buffer | null]
+      const next = plan(bytes && readId(bytes))
       if (next === null) return false
-      const [isWritten] = await this.#calls.script('cronPause', [cronPauses], [sendId(name), entry ?? '', next])
+      const [isWritten] = await this.#calls.script('cronPause', [cronPauses], [sendId(name), bytes ?? '', next])
       if (isWritten === 1) return true
     }
   }

@@ -37,6 +37,17 @@ test('simultaneous pauses and resumes count each once, and lose no span', async 
   }
 })
 
+test('a pause whose entry is not UTF-8 ends all the same', async () => {
+  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+  try {
+    await bench.database().redis.hset(keys.cronPauses, 'cron:odd', Buffer.from([0xff, 0xfe]))
+    expect(await link.cronPauses.resume('cron:odd', 1_000)).toBe(true)
+    expect(await link.cronPauses.all()).toMatchObject(new Map([['cron:odd', { untilMs: 1_000 }]]))
+  } finally {
+    await link.close()
+  }
+})
+
 describe('a paused cron job', () => {
   const everySecond = (ran: string[], options: CronJobOptions = {}) =>
     cron('cron:often', '* * * * * *', (ctx) => void ran.push(ctx.jobId), options)

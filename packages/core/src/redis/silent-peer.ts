@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis'
 /** Time for which commands may wait while nothing comes, before the connection is taken for dead, in ms. */
 const SILENCE_MS = 15_000
 /** Number of looks at a connection in that time. */
-const LOOKS = 5
+const LOOKS = 15
 
 /** Parts of an ioredis client that it does not publish. */
 interface Internals {

@@ -1,6 +1,6 @@
 import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { openClient } from '../../src/redis/open-client.ts'
 import { endWhenSilent } from '../../src/redis/silent-peer.ts'
 import { readTarget } from '../../src/redis/target.ts'
@@ -39,6 +39,28 @@ test('ends the connection to a server that stands still while a command waits, a
   }
   await eventually(() => client.status === 'ready')
   expect(await client.get('key')).toBeNull()
+})
+
+test('ends a silent connection little later than the time that it allows', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  try {
+    const client = plain()
+    endWhenSilent(client)
+    await connected(client)
+    vi.advanceTimersByTime(3_000)
+    server.pause()
+    const refused = expect(client.get('key')).rejects.toThrow()
+    vi.advanceTimersByTime(14_000)
+    expect(client.status).toBe('ready')
+    vi.advanceTimersByTime(3_000)
+    const { stream } = client as unknown as { stream: { destroyed: boolean } }
+    expect(stream.destroyed).toBe(true)
+    server.resume()
+    await refused
+  } finally {
+    server.resume()
+    vi.useRealTimers()
+  }
 })
 
 test('leaves a connection alone on which nothing is asked', async () => {

@@ -2,6 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { shortId } from '@arq-ts/protocol/jobs'
 import { RedisReplyError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
+import { sparingLog } from '../logging/sparing-log.ts'
+import type { ServiceLog } from '../logging/sparing-log.ts'
+import { Patience } from '../partitions/patience.ts'
 import type { Claim } from '../redis/broker.ts'
 import type { Faults } from '../redis/faults.ts'
 import type { Link } from '../redis/link.ts'
@@ -44,8 +47,9 @@ export function watchOrphans(link: Link, queueNames: readonly string[], log: Log
  */
 export class OrphanWatch {
   readonly #queues: readonly WatchedQueue[]
-  readonly #log: Logger
+  readonly #log: ServiceLog
   readonly #now: () => number
+  readonly #patience = new Patience<WatchedQueue>()
   #timer: NodeJS.Timeout | undefined
   #isLate = false
   #isLooking = false
@@ -54,7 +58,7 @@ export class OrphanWatch {
   /** `now` gives Redis's time, in unix ms. */
   constructor(options: { queues: readonly WatchedQueue[]; log: Logger; now: () => number }) {
     this.#queues = options.queues
-    this.#log = options.log
+    this.#log = sparingLog(options.log)
     this.#now = options.now
   }
 
@@ -73,12 +77,18 @@ export class OrphanWatch {
     this.#timer = undefined
   }
 
-  /** Looks at all queues, to the end of what is due in each. Never rejects. */
+  /**
+   * Looks at all queues, to the end of what is due in each. One that does not answer in time, in a partition whose node is
+   * away, counts as behind and holds up no other. Never rejects.
+   */
   async look(): Promise<void> {
     if (!this.#isLate || this.#isLooking || performance.now() < this.#restUntilMs) return
     this.#isLooking = true
     let isBehind = false
-    for (const queue of this.#queues) isBehind = (await this.#search(queue)) || isBehind
+    for (const queue of this.#queues) {
+      const search = () => this.#search(queue)
+      isBehind = (await this.#patience.ask(queue, search, () => true)) || isBehind
+    }
     this.#isLate &&= isBehind
     this.#isLooking = false
   }

@@ -1,6 +1,8 @@
 import { eventually, takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Writable } from 'node:stream'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createLogger, RedisReplyError } from '../../src/index.ts'
 import { Link } from '../../src/redis/link.ts'
 import { BETWEEN_PAGES_MS, Orphans } from '../../src/redis/orphans.ts'
 import { OrphanWatch } from '../../src/worker/orphan-watch.ts'
@@ -119,4 +121,47 @@ test('a worker that gets its jobs late asks, one that gets them in time does not
   watch.claimed(claim(90_000))
   for (let i = 0; i < 5; i++) await watch.look()
   expect(searches).toBe(3) // until the queue is no longer behind
+})
+
+/** A watch over these searches, one for each queue, which all are behind. */
+function watchOver(searches: readonly (() => ReturnType<Orphans['bringForward']>)[], log = silent): OrphanWatch {
+  const queues = searches.map((bringForward, i) => {
+    return { queueName: `q${i}`, key: link.keys.orphans(`q${i}`), faults: { report: () => {} }, bringForward }
+  })
+  const watch = new OrphanWatch({ queues, log, now: () => 100_000 })
+  watch.claimed({ score: 90_000 } as Parameters<typeof watch.claimed>[0])
+  return watch
+}
+
+test('a queue that does not answer, in a partition whose node is away, holds up the search of no other', async () => {
+  let [unanswered, searches] = [0, 0]
+  const never = () => {
+    unanswered++
+    return new Promise<never>(() => {})
+  }
+  const watch = watchOver([never, () => Promise.resolve({ moved: 0, isBehind: ++searches > 0, isMore: false })])
+  await eventually(() => {
+    void watch.look()
+    return searches > 1
+  })
+  expect(unanswered).toBe(1)
+})
+
+test('a search that is refused again and again is logged once a minute', async () => {
+  const lines: string[] = []
+  const destination = new Writable({ write: (chunk: Buffer, _, done) => done(void lines.push(String(chunk)) as never) })
+  const refused = () => Promise.reject(new RedisReplyError('NOPERM this user has no permissions'))
+  const watch = watchOver([refused], createLogger({ destination, pretty: false }))
+  watch.start()
+  vi.useFakeTimers({ toFake: ['performance'] })
+  try {
+    for (let i = 0; i < 5; i++) {
+      await watch.look()
+      vi.advanceTimersByTime(6_000)
+    }
+  } finally {
+    vi.useRealTimers()
+    watch.stop()
+  }
+  expect(lines).toHaveLength(1)
 })

@@ -20,6 +20,19 @@ export class InterruptibleWait {
   }
 }
 
+/** Waits for a promise, or until `signal` fires: undefined then, whatever becomes of the promise. Rejects with it. */
+export async function untilAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  let stop = () => {}
+  const stopped = new Promise<undefined>((resolve) => (stop = () => resolve(undefined)))
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop)
+  try {
+    return await Promise.race([ending, stopped])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
 /** Waits for a promise, for `ms` at most; true when it ended in time. Rejects with it. */
 export async function within(ending: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined

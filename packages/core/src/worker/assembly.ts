@@ -275,7 +275,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     leaseMs: settings.leaseMs,
     allowAbortJobs: settings.allowAbortJobs,
     burst,
-    beforePoll: () => leases.afterSleep(),
+    beforePoll: (signal) => leases.afterSleep(signal),
     start: (job) => {
       orphans.claimed(job.claim)
       return executor.start(job)

@@ -1,5 +1,6 @@
 import type { ServiceLog } from '../logging/sparing-log.ts'
 import type { Broker, Renewal } from '../redis/broker.ts'
+import { untilAborted } from '../time/interruptible-wait.ts'
 import type { InFlightJob } from './in-flight-job.ts'
 import type { RunningJob, Slots } from './slots.ts'
 
@@ -23,6 +24,8 @@ export class LeaseKeeper {
   readonly #onLost: (job: RunningJob) => void
   #timer: NodeJS.Timeout | undefined
   #renewing: Promise<void> | undefined
+  /** True while a renewal is under way before which leases may have lapsed. */
+  #isTakingUp = false
   /** The last turn, on the monotonic clock and on Redis's. */
   #lastTurnMs = performance.now()
   #lastTurnAtMs = 0
@@ -65,8 +68,11 @@ export class LeaseKeeper {
 
   /** Renews every lease; after an outage, without waiting for the next turn. */
   renewNow(): Promise<void> {
-    this.#renewing ??= this.#renewAll().finally(() => {
+    if (this.#renewing) return this.#renewing
+    this.#isTakingUp = this.#mayHaveLapsed()
+    this.#renewing = this.#renewAll().finally(() => {
       this.#renewing = undefined
+      this.#isTakingUp = false
     })
     return this.#renewing
   }
@@ -81,10 +87,10 @@ export class LeaseKeeper {
   /**
    * Takes up lapsed leases. Await it before you look for work, and before you claim it: a worker that slept past its leases
    * (stopped, or blocked), or whose Redis has set its clock ahead, would else find its own running jobs due, and run them
-   * twice.
+   * twice. Resolves when `signal` fires as well: while Redis is away, a renewal has no end.
    */
-  async afterSleep(): Promise<void> {
-    if (this.#mayHaveLapsed()) await this.renewNow()
+  async afterSleep(signal: AbortSignal): Promise<void> {
+    if (this.#isTakingUp || this.#mayHaveLapsed()) await untilAborted(this.renewNow(), signal)
   }
 
   /** True if leases may have lapsed and no renewal is in progress. */
@@ -109,7 +115,6 @@ export class LeaseKeeper {
   }
 
   async #renew(jobs: readonly InFlightJob[]): Promise<void> {
-    const now = this.#broker.clock.now()
     const sentMs = performance.now()
     const renewed: InFlightJob[] = []
     const renewals: Renewal[] = []
@@ -122,6 +127,8 @@ export class LeaseKeeper {
     }
     if (renewals.length === 0) return
     const held = await this.#broker.renew(renewals, this.#stopped.signal)
+    // Read after the reply, which says what time it is: a clock may have been set.
+    const now = this.#broker.clock.now()
     for (const [i, job] of renewed.entries()) {
       const { leaseMs } = renewals[i]!
       if (!held[i]) {

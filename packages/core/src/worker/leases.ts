@@ -40,11 +40,14 @@ export class Leases {
     this.#keeperOf(job).lose(job)
   }
 
-  /** Resolves when the worker may look for work; see `LeaseKeeper`. With several partitions, the wait for one is bounded. */
-  async afterSleep(): Promise<void> {
+  /**
+   * Resolves when the worker may look for work, or when `signal` fires; see `LeaseKeeper`. With several partitions, the wait
+   * for one is bounded.
+   */
+  async afterSleep(signal: AbortSignal): Promise<void> {
     const [only, ...others] = this.#keepers
-    if (others.length === 0) return only!.afterSleep()
+    if (others.length === 0) return only!.afterSleep(signal)
     const overdue = this.#keepers.filter((keeper) => keeper.isOverdue)
-    if (overdue.length > 0) await within(Promise.all(overdue.map((keeper) => keeper.afterSleep())), PATIENCE_MS)
+    if (overdue.length > 0) await within(Promise.all(overdue.map((keeper) => keeper.afterSleep(signal))), PATIENCE_MS)
   }
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../../logging/logger.ts'
+import { untilAborted } from '../../time/interruptible-wait.ts'
 
 export interface BurstOptions {
   /** arq's `max_burst_jobs`: jobs to start at most; Infinity for no limit. */
@@ -42,8 +43,15 @@ export class Burst {
     this.#left -= count
   }
 
-  /** Decides whether a burst is over. Ask while no job is in a slot. */
-  async isOver(): Promise<boolean> {
+  /**
+   * Decides whether a burst is over. Ask while no job is in a slot. True once `signal` fires: the answer of a Redis that is
+   * away has no end.
+   */
+  async isOver(signal: AbortSignal): Promise<boolean> {
+    return (await untilAborted(this.#isOver(), signal)) ?? true
+  }
+
+  async #isOver(): Promise<boolean> {
     const { countQueued, isEnqueuing, log, pausedQueues, queueNames } = this.#options
     if (this.#left <= 0) return true
     if (isEnqueuing()) return false

@@ -58,8 +58,8 @@ export interface ClaimLoopOptions {
   allowAbortJobs: boolean
   /** The bounds of burst mode; undefined for a worker that runs until it is stopped. */
   burst: Burst | undefined
-  /** Awaited before each poll, and before what it has found is claimed. */
-  beforePoll: () => Promise<void>
+  /** Awaited before each poll, and before what it has found is claimed; it ends when `signal` fires. */
+  beforePoll: (signal: AbortSignal) => Promise<void>
   /** Starts a claimed job, and reports at once what happened to it. */
   start: (job: InFlightJob) => StartResult
   /** Gives a claimed job back that has not started. */
@@ -172,7 +172,8 @@ export class ClaimLoop {
           isFull &&= this.#burstLeft() > 0
           continue
         }
-        await beforePoll()
+        await beforePoll(this.#stopping.signal)
+        if (this.#stopping.signal.aborted) break
         const found = await this.#poll(this.#free())
         isFull = found.isFull
         if (!isFull) await this.#wait('sleeping', Math.min(found.sleepMs, pollDelayMs))
@@ -230,7 +231,7 @@ export class ClaimLoop {
   async #burstIsOver(burst: Burst): Promise<boolean> {
     if (this.#slots.taken > 0 || this.#claiming > 0) return false
     try {
-      return await burst.isOver()
+      return await burst.isOver(this.#stopping.signal)
     } catch (error) {
       // One queue that cannot be counted must not keep the others from being polled.
       if (!this.#stopping.signal.aborted) this.#options.log.error({ err: error }, 'counting queued jobs failed')
@@ -268,7 +269,7 @@ export class ClaimLoop {
         const found = await this.#find(queue, Math.min(left, queueReadLimit, share))
         isFull ||= found.isFull
         sleepMs = Math.min(sleepMs, found.sleepMs)
-        if (found.jobIds.length > 0) await beforePoll()
+        if (found.jobIds.length > 0) await beforePoll(this.#stopping.signal)
         if (found.jobIds.length > 0 && !this.#stopping.signal.aborted && !this.#isQuiet) {
           left -= found.jobIds.length
           void this.#claim(queue, found.jobIds)

@@ -4,7 +4,17 @@
 //   node scripts/bundle.mjs FOLDER...             puts bundles in place of the modules in `dist`; `tsc -b` writes those anew
 //   node scripts/bundle.mjs --restore FOLDER...   puts the modules back
 //   node scripts/bundle.mjs --out OUT FOLDER      writes the bundles of one package to another folder
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { builtinModules } from 'node:module'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,9 +36,13 @@ const ZOD_PARTS = /core\/src\/options\/zod\.ts$/
 const ZOD_LICENSE = '/* Has parts of zod. MIT License, Copyright (c) 2025 Colin McDonnell. */'
 /**
  * Dependencies that a bundle has inside, with all that they need: their own 100 files take Node longer to find and load
- * than to run. They stay in the manifest, for their declarations and their licenses.
+ * than to run. They stay in the manifest, for their declarations.
  */
 const INLINED = { '@arq-ts/core': ['ioredis'], '@arq-ts/cli': ['yargs'] }
+/** File beside the bundles with the licenses of what is inside. */
+const LICENSES = 'licenses.txt'
+/** Folder of the package that a module belongs to. */
+const PACKAGE_FOLDER = /^\0?(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//
 /** Node's own modules. A `require` of one becomes an import, since a bundle of this bundle may be CommonJS. */
 const BUILT_IN = [/^node:/, new RegExp(`^(${builtinModules.join('|')})$`)]
 
@@ -89,7 +103,8 @@ async function replace(folder) {
 }
 
 async function bundle(folder, dir) {
-  const inlined = INLINED[JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name] ?? []
+  const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const inlined = INLINED[name] ?? []
   const bundle = await rolldown({
     cwd: folder,
     input: Object.fromEntries(entriesOf(folder).map((name) => [name, join(folder, 'src', `${name}.ts`)])),
@@ -99,13 +114,14 @@ async function bundle(folder, dir) {
       if (/^[./]|^\0/.test(id) || BUILT_IN.some((pattern) => pattern.test(id))) return false
       // Only what is inside imports from a package of others.
       const isInside = inlined.includes(id) || importer.includes('/node_modules/')
+      if (!isInside) refuseSecondCopy(name, id)
       return !isInside && !(id === 'zod' && ZOD_PARTS.test(importer))
     },
     onLog(level, { message }) {
       if (level === 'warn') throw new Error(`${folder}: ${message}`)
     },
   })
-  await bundle.write({
+  const { output } = await bundle.write({
     dir,
     format: 'esm',
     // Stack traces name our sources, which are in the package.
@@ -120,6 +136,29 @@ async function bundle(folder, dir) {
     polyfillRequire: false,
   })
   await bundle.close()
+  const licenses = licensesOf(output.flatMap(({ moduleIds = [] }) => moduleIds))
+  if (licenses !== '') writeFileSync(join(dir, LICENSES), licenses)
+}
+
+/** Refuses an import of a package that another bundle has inside: `instanceof` would not know the classes of the other copy. */
+function refuseSecondCopy(name, id) {
+  const [owner] = Object.entries(INLINED).find(([, ids]) => ids.includes(id)) ?? []
+  if (owner === undefined) return
+  throw new Error(
+    `${name} imports ${id}, of which ${owner} has a copy inside: import its types only, or what ${owner} exports`,
+  )
+}
+
+/** The licenses of the packages that these modules come from, which their authors want with every copy. */
+function licensesOf(moduleIds) {
+  const folders = moduleIds.flatMap((id) => PACKAGE_FOLDER.exec(id)?.[1] ?? [])
+  const parts = [...new Set(folders)].map((folder) => {
+    const { author, license, name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each))
+    const text = file ? readFileSync(join(folder, file), 'utf8') : `By ${author?.name ?? author}. License: ${license}.`
+    return `${name} ${version}\n\n${text.trim()}\n`
+  })
+  return parts.sort().join(`\n${'-'.repeat(80)}\n\n`)
 }
 
 /** Modules that the manifest exports or starts, by their names below `src`. */

@@ -8,8 +8,7 @@
  * covers whenever a stage begins, and Python decides these users anew by the same rule.
  */
 import { createHash } from 'node:crypto'
-import { Cluster } from 'ioredis'
-import type { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { z } from 'zod'
 import { checkArguments } from './arguments.ts'
 import type { Keys } from './keys.ts'
@@ -81,7 +80,8 @@ export class Sessions {
   }
 
   async #each(alias: string, handle: (names: string[]) => Promise<void>): Promise<void> {
-    const nodes = this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis]
+    // By its members: core's bundle has a copy of ioredis, whose classes are its own.
+    const nodes = 'nodes' in this.#redis ? this.#redis.nodes('master') : [this.#redis]
     const pattern = `${this.#keys.sticky(alias, '').replace(/[[\]*?\\]/g, String.raw`\$&`)}*`
     for (const node of nodes) {
       let cursor = '0'

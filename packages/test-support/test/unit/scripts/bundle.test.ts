@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { scriptPath } from './scripts.ts'
@@ -64,5 +65,33 @@ describe('bundles in place of modules', () => {
     await bundle('--restore')
     expect(existsSync(join(folder, 'dist/.tsbuildinfo'))).toBe(true)
     expect(read('dist/index.js')).toBe('export const answer = 42\n')
+  })
+})
+
+describe('a bundle with packages of others inside', () => {
+  test('is the only one that has them: classes of two copies are not the same', async () => {
+    write('src/index.ts', "import type { Redis } from 'ioredis'\nexport let redis: Redis\n")
+    const bundle = () => run(process.execPath, [scriptPath('bundle.mjs'), '--out', join(folder, 'out'), folder])
+    await bundle()
+    write(
+      'src/index.ts',
+      "import { Cluster } from 'ioredis'\nexport const isCluster = (x: unknown) => x instanceof Cluster\n",
+    )
+    await expect(bundle()).rejects.toThrow('sample imports ioredis, of which @arq-ts/core has a copy inside')
+  })
+
+  test('has the licenses of all of them beside', async () => {
+    const core = fileURLToPath(new URL('../../../../core', import.meta.url))
+    await run(process.execPath, [scriptPath('bundle.mjs'), '--out', folder, core])
+    const maps = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.map'))
+    const sources = maps.flatMap((file) => (JSON.parse(read(file)) as { sources: string[] }).sources)
+    const inside = new Set(
+      sources.flatMap((source) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1] ?? []),
+    )
+    expect([...inside]).toEqual(expect.arrayContaining(['ioredis', 'redis-errors', 'zod']))
+    const parts = read('licenses.txt').split(`\n${'-'.repeat(80)}\n\n`)
+    expect(parts.map((part) => part.slice(0, part.indexOf(' ')))).toEqual(expect.arrayContaining([...inside]))
+    for (const part of parts)
+      expect(part).toMatch(/Permission is hereby granted|Permission to use, copy|License: MIT|Apache/)
   })
 })

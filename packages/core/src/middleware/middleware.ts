@@ -105,8 +105,8 @@ export interface Middleware {
   run?: (ctx: RunContext, next: () => Promise<unknown>) => unknown
   /**
    * Follows each try from outside, without a part in it. It is called as the try starts, before its arguments are bound; the
-   * function that it returns is called once it is decided how the try ends, before that is stored. Both are not awaited, and
-   * an error that they throw is logged.
+   * function that it returns is called once it is decided how the try ends, before that is stored. Neither is awaited, and an
+   * error that one throws, or rejects with, is logged.
    */
   observe?: (attempt: Attempt) => ((end: AttemptEnd) => void) | undefined
   /**

@@ -21,22 +21,20 @@ export function observerOf(
     const layers = layersNow()
     if (layers.length === 0) return undefined
     const attempt = attemptOf(run)
-    const ends = layers.map((observe) => {
+    /** An error reaches the log whether it is thrown or rejected, which nobody would hear: it would end the process. */
+    const safely = <T>(call: () => T): T | undefined => {
       try {
-        return observe(attempt)
+        const returned = call()
+        if (returned instanceof Promise) returned.catch((error: unknown) => report(error, attempt))
+        return returned
       } catch (error) {
         report(error, attempt)
         return undefined
       }
-    })
+    }
+    const ends = layers.map((observe) => safely(() => observe(attempt)))
     return (end) => {
-      for (const onEnd of ends) {
-        try {
-          onEnd?.(end)
-        } catch (error) {
-          report(error, attempt)
-        }
-      }
+      for (const onEnd of ends) if (typeof onEnd === 'function') safely(() => onEnd(end))
     }
   }
 }

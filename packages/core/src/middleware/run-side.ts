@@ -31,7 +31,8 @@ export function handlerWithin(
 
 /**
  * Calls a whole try within the middleware: the binding of its arguments, hooks and the check of its result included. System
- * tasks are surrounded, too.
+ * tasks are surrounded, too. The middleware gets the fields that name the try, and not the handler's own context: this is
+ * not to lose state of the worker, of which it may have fields `metadata` and `functionName`.
  */
 export function tryWithin(
   middleware: readonly Middleware[],
@@ -39,7 +40,9 @@ export function tryWithin(
   const layersNow = activeLayers(middleware, 'run')
   return (run, ctx, call) => {
     const layers = layersNow()
-    return layers.length === 0 ? call() : callSurrounded(layers, run, ctx, call)
+    if (layers.length === 0) return call()
+    const { client, jobId, jobTry, queueName, signal } = ctx
+    return callSurrounded(layers, run, { client, jobId, jobTry, queueName, signal } as JobContext, call)
   }
 }
 

@@ -7,7 +7,7 @@ import { Redis } from 'ioredis'
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Client, cron, defineTask, openTelemetry } from '../../src/index.ts'
-import type { Middleware } from '../../src/index.ts'
+import type { JobContext, Middleware } from '../../src/index.ts'
 import { next, silent, useBench } from './support.ts'
 
 const bench = useBench()
@@ -102,6 +102,18 @@ describe('with an SDK', () => {
           .sort(),
       ).toEqual(['enqueue inner', 'run inner']),
     )
+  })
+
+  test('the context of a handler keeps the state of its worker, whatever the names of its fields', async () => {
+    setUpSdk()
+    const state = { metadata: 'of the worker', functionName: 'too' }
+    const look = defineTask({
+      name: 'look',
+      handler: (ctx: JobContext<typeof state>) => [ctx.metadata, ctx.functionName],
+    })
+    await bench.worker({ tasks: [look], ctx: state })
+    const job = (await bench.client().enqueue(look, []))!
+    expect(await job.result({ timeoutMs: 10_000 })).toEqual(['of the worker', 'too'])
   })
 
   test('enqueues, runs and what handlers do are one trace, across processes', async () => {

@@ -137,6 +137,16 @@ test('middleware that is not active costs a call nothing, and comes back when it
   expect([within(), handlerOf(run), observe(run, attemptOf)]).toEqual([undefined, task.handler, undefined])
 })
 
+test('an observer whose promise is rejected is reported, and does not end the process', async () => {
+  const reports: unknown[] = []
+  const observe = observerOf([{ observe: () => () => Promise.reject(new Error('later')) }], {
+    error: (about: { err: Error }) => void reports.push(about.err.message),
+  } as never)
+  observe({}, () => ({ jobId: 'j' }) as never)!({ outcome: 'released', ranMs: 1 })
+  await new Promise((resolve) => setImmediate(resolve)) // by then Node has reported rejections that nobody handles
+  expect(reports).toEqual(['later'])
+})
+
 test('an observer that throws is reported, and neither the others nor the job notice it', () => {
   const reports: [{ err?: Error }, string][] = []
   const ends: string[] = []

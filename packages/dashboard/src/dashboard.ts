@@ -106,8 +106,7 @@ class App {
     const { searchParams: query } = new URL(request.url)
     const access = this.#access
     const sight = await board.sightOf(user, access)
-    const queueName = query.get('queue') ?? (typeof body.queueName === 'string' ? body.queueName : null)
-    await mustSee(board, sight, route.handler.resource(params), queueName)
+    await mustSee(board, sight, route.handler.resource(params), [query.get('queue'), body.queueName])
     const context = { request, user, params, body, query, basePath, access, sight }
     const answer = await route.handler.run(context)
     return answer instanceof Response ? answer : json(answer)

@@ -79,7 +79,7 @@ export function routesOf(board: Board): Route<Handler>[] {
     }),
     view('/api/jobs/:id', (context) => jobWithActs(board, context), 'job'),
     view('/api/jobs/:id/explain', (context) => jobExplanation(board, job(context), queue(context)), 'job'),
-    view('/api/jobs/:id/history', (context) => history(board, job(context), queue(context)), 'job'),
+    view('/api/jobs/:id/history', (context) => history(board, job(context), queue(context), context.sight), 'job'),
     view('/api/jobs/:id/logs', (context) => logs(board, job(context), context.query.get('after')), 'job'),
     sharedView(board, '/api/functions', ({ sight }) => functionMap(board, sight)),
     sharedView(board, '/api/workers', ({ sight }) => workerList(board, sight)),
@@ -200,7 +200,7 @@ function changesOf(board: Board): Route<Handler>[] {
     change('/api/limits/:id/clear', 'set-limit', 'limit', (context) => clearLimit(board, context)),
     change('/api/plans', 'later', 'plan', (context) => withCost(() => makePlan(board, context))),
     change('/api/plans/:id/run', 'later', 'plan', (context) => withCost(() => runPlan(board, context))),
-    change('/api/undo/:id', 'later', 'undo', ({ user, access, params }) => undo(board, user, access, params.id!)),
+    change('/api/undo/:id', 'later', 'undo', (context) => undo(board, context, context.params.id!)),
   ]
 }
 

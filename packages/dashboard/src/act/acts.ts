@@ -134,7 +134,8 @@ export async function runCron(board: Board, context: Context): Promise<ActAnswer
   const asked = checkOptions('run', bodies.job, context.body)
   const cronName = context.params.id!
   const served = cronOf(await board.client.workers.list()).find((job) => job.name === cronName)
-  const queueName = asked.queueName ?? served?.queues[0]
+  const sees = await context.sight.over(served?.queues ?? [])
+  const queueName = asked.queueName ?? served?.queues.find(sees)
   if (queueName === undefined) {
     throw new Refusal(
       'not_found',

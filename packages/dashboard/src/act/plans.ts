@@ -6,6 +6,7 @@ import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
 import { lettersOf } from '../read/errors.ts'
 import { fitting } from '../read/jobs.ts'
+import { mustSeeAll } from '../read/must-see.ts'
 import { parseQuery } from '../read/query.ts'
 import { jobRow } from '../read/show.ts'
 import type { Context } from '../routes.ts'
@@ -131,7 +132,7 @@ export async function makePlan(board: Board, context: Context): Promise<Omit<Pla
 
 /** `POST /api/plans/:token/run`: touches what was frozen, while it is as it was seen. A plan runs once. */
 export async function runPlan(board: Board, context: Context): Promise<Omit<PlanOutcome, 'cost'>> {
-  const { user, access, params } = context
+  const { user, access, params, sight } = context
   const token = tokenIn(params.id!)
   const gone = () => new Refusal('gone', 'there is no such plan: it was run, or its 15 minutes are over; make it again')
   const stored = await board.client.reversals.read('plan', token)
@@ -140,6 +141,10 @@ export async function runPlan(board: Board, context: Context): Promise<Omit<Plan
   const { action } = plan.request
   if (plan.user !== user.name) throw new Refusal('forbidden', `the plan is "${plan.user}"'s; make your own`)
   await access.must(user, action, { type: 'plan', name: token })
+  // Rights may have changed since the plan was made.
+  const { toQueue } = plan.request
+  const named = plan.finding ? [plan.finding.queueName] : plan.queues.map(([queueName]) => queueName)
+  await mustSeeAll(sight, toQueue === undefined ? named : [...named, toQueue], 'plan')
   const count = plan.finding?.count ?? plan.queues.reduce((sum, [, jobs]) => sum + jobs.length, 0)
   return audited(board, user, { action, target: `plan ${token}`, count, text: plan.title }, async () => {
     if ((await board.client.reversals.take('plan', token)) === null) throw gone()

@@ -3,8 +3,8 @@ import type { JobRemains } from '@arq-ts/core'
 import type { ActionName, UndoOffer, UndoOutcome } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
-import type { Access } from '../users/access.ts'
-import type { DashboardUser } from '../users/authenticators.ts'
+import { mustSeeAll } from '../read/must-see.ts'
+import type { Viewer } from '../users/access.ts'
 import { audited } from './audit.ts'
 
 /** Lifetime of plans and undo tokens, and the memory of Redis they may take in all. */
@@ -50,15 +50,16 @@ export async function offerUndo(board: Board, undo: Undo & { limits: string }): 
 }
 
 /** Takes an act back, as far as nothing has changed since. @throws Refusal */
-export async function undo(board: Board, user: DashboardUser, access: Access, text: string): Promise<UndoOutcome> {
+export async function undo(board: Board, { access, sight, user }: Viewer, text: string): Promise<UndoOutcome> {
   const token = tokenIn(text)
   const { reversals } = board.client
   const gone = () => new Refusal('gone', 'there is nothing to undo: the token was used, or its 15 minutes are over')
   const stored = await reversals.read('trash', token)
   if (stored === null) throw gone()
-  const { action, text: what } = JSON.parse(stored) as Undo
+  const { action, steps, text: what } = JSON.parse(stored) as Undo
   // Who may not do it may not undo it, and does not use the token up.
   await access.must(user, action, { type: 'undo', name: token })
+  await mustSeeAll(sight, steps.flatMap(queuesOf), 'act')
   const entry = { action: 'undo' as const, target: `undo ${token}`, count: 1, text: `undo: ${what}` }
   return audited(board, user, entry, async () => {
     const taken = await reversals.take('trash', token)
@@ -74,6 +75,12 @@ export async function undo(board: Board, user: DashboardUser, access: Access, te
     const leftAlone = left === 0 ? [] : [{ reason: 'started or changed meanwhile', count: left }]
     return { restored, leftAlone, message: `Took back: ${what}` }
   })
+}
+
+/** Queues that a step changes; a schedule or cron job is asked for by its action alone. */
+function queuesOf(step: UndoStep): string[] {
+  if (step.kind === 'move') return [step.from, step.to]
+  return 'queueName' in step ? [step.queueName] : []
 }
 
 /** The number of things that were taken back, and of all. */

@@ -1,6 +1,7 @@
 import type { JobDetails, RecordedTry } from '@arq-ts/core'
 import type { JobHistory, TryRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
+import type { Sight } from '../users/sight.ts'
 import { queueOf } from './jobs.ts'
 import { auditRow } from './recorded.ts'
 import { timeOf } from './show.ts'
@@ -10,7 +11,12 @@ const KEPT_TRIES = 20
 const OUTCOMES = { retried: 'retried', failed: 'failed', 'lease-lost': 'lost' } as const
 
 /** The tries of a job, from its recorded failures to what it does now, and the changes that people made to it. */
-export async function history(board: Board, jobId: string, given: string | null): Promise<Omit<JobHistory, 'cost'>> {
+export async function history(
+  board: Board,
+  jobId: string,
+  given: string | null,
+  sight: Sight,
+): Promise<Omit<JobHistory, 'cost'>> {
   const { client } = board
   const queueName = await queueOf(board, jobId, given)
   const [job, tries, changes] = await Promise.all([
@@ -21,7 +27,7 @@ export async function history(board: Board, jobId: string, given: string | null)
   const limits = ['Python workers record no tries before the last one.']
   if (tries.length === KEPT_TRIES) limits.unshift(`Only the last ${KEPT_TRIES} tries are kept.`)
   const about = { jobId, functionName: job.functionName, queueName: job.queueName }
-  const stacks = await stacksOf(board, tries)
+  const stacks = await stacksOf(board, tries, sight)
   return {
     nowMs: await client.now(),
     jobId,
@@ -35,11 +41,14 @@ export async function history(board: Board, jobId: string, given: string | null)
   }
 }
 
-/** Stacks by fingerprint: each is kept once for all errors alike. */
-async function stacksOf(board: Board, tries: readonly RecordedTry[]): Promise<Map<string, string>> {
+/** Stacks by fingerprint: each is kept once for all errors alike, so that it may be that of another queue's job. */
+async function stacksOf(board: Board, tries: readonly RecordedTry[], sight: Sight): Promise<Map<string, string>> {
   const fingerprints = [...new Set(tries.flatMap(({ fingerprint }) => fingerprint ?? []))]
-  const groups = await Promise.all(fingerprints.map((each) => board.history.error(each)))
-  return new Map(groups.flatMap((group) => (group?.stack ? [[group.fingerprint, group.stack] as const] : [])))
+  const found = await Promise.all(fingerprints.map((each) => board.history.error(each)))
+  const groups = found.flatMap((group) => group ?? [])
+  const sees = await sight.over(groups.flatMap(({ queues }) => queues))
+  const shown = groups.filter(({ queues }) => queues.every(sees))
+  return new Map(shown.flatMap(({ fingerprint, stack }) => (stack ? [[fingerprint, stack] as const] : [])))
 }
 
 /** Recorded tries in order, and after them the try that ended the job, runs, or is waited for. Pure. */

@@ -11,6 +11,8 @@ const HEARTBEAT_MS = 15_000
 const MAX_STREAMS = 500
 /** Characters that a slow reader may be behind; it is cut off then, and comes back by its last id. */
 const MAX_BEHIND = 4_000_000
+/** Messages that wait for `authorize`; more than a reader that comes back may have missed. */
+const MAX_WAITING = 500
 
 /** One open stream. */
 export interface Channel {
@@ -33,11 +35,21 @@ export function streamOf(
   })
 }
 
-/** Writes messages in the order in which they came, each as far as the user may see it by then: rights change. */
-function inTurn(sightNow: () => Promise<Sight>, channel: Channel): (message: Message) => void {
+/**
+ * Writes messages in the order in which they came, each as far as the user may see it by then: rights change. A reader whose
+ * `authorize` does not answer is cut off, before messages pile up.
+ */
+export function inTurn(sightNow: () => Promise<Sight>, channel: Channel): (message: Message) => void {
   let turn: Promise<void> = Promise.resolve()
+  let waiting = 0
+  const write = async (message: Message) => {
+    channel.write(await textFor(message, await sightNow()))
+    waiting--
+  }
   return (message) => {
-    turn = turn.then(async () => channel.write(await textFor(message, await sightNow()))).catch(() => channel.end())
+    if (waiting === MAX_WAITING) return channel.end()
+    waiting++
+    turn = turn.then(() => write(message)).catch(() => channel.end())
   }
 }
 

@@ -1,11 +1,13 @@
+import { fileURLToPath } from 'node:url'
 import { eventually, takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
 import { Client, createLogger, cron, defineTask, flow, Worker } from '@arq-ts/core'
 import type { AuditEntry } from '@arq-ts/core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { runHere } from '../support/command.ts'
 import { everyVerb } from '../support/grammar.ts'
 
+const home = process.cwd()
 const logger = createLogger({ level: 'silent' })
 let database: Database
 let client: Client
@@ -44,6 +46,8 @@ interface Act {
   /** Makes what the verb acts on. */
   prepare?: () => Promise<unknown>
   words: () => readonly string[]
+  /** Package of this repository that the verb needs; it is looked for from the current folder. */
+  needs?: 'qdrant' | 'write-behind'
   /** Action and resource of the entry. */
   entry: string
   count?: number
@@ -95,9 +99,10 @@ const ACTS: Readonly<Record<string, Act>> = {
   'cron resume': { words: () => ['cron:nightly'], entry: 'resume cron job cron:nightly' },
   'workers quiet': { words: () => [worker.id], entry: 'quiet worker ID' },
   'workers resume': { words: () => [worker.id], entry: 'resume worker ID' },
-  'cache flush': { words: () => ['a-key', '--timeout', '30ms'], entry: 'flush cache a-key' },
-  'collections keep': { words: () => ['old'], entry: 'cancel-deletion collection old' },
+  'cache flush': { needs: 'write-behind', words: () => ['a-key', '--timeout', '30ms'], entry: 'flush cache a-key' },
+  'collections keep': { needs: 'qdrant', words: () => ['old'], entry: 'cancel-deletion collection old' },
   'collections delete-now': {
+    needs: 'qdrant',
     prepare: () => client.enqueue('delete_collection', ['old', 60], { queueName: 'default', deferByMs: 3_600_000 }),
     words: () => ['old', '--yes', '--queue', 'default'],
     entry: 'delete-now collection old',
@@ -131,7 +136,9 @@ const entries = async (): Promise<string[]> => (await client.history.audit()).ma
 
 test.each(Object.entries(ACTS))(
   '%s appends who did what to the audit log',
-  async (verb, { prepare, words, ...due }) => {
+  async (verb, { needs, prepare, words, ...due }) => {
+    if (needs) process.chdir(fileURLToPath(new URL(`../../../${needs}`, import.meta.url)))
+    onTestFinished(() => process.chdir(home))
     await prepare?.()
     const before = new Set(await entries())
     const env = { PATH: process.env.PATH, HOME: process.env.HOME, USER: 'anna' }

@@ -100,7 +100,7 @@ function errorFields(error: unknown): unknown {
 function stackOf(error: Error): string {
   const stacks: string[] = []
   for (let at: unknown = error; at instanceof Error && stacks.length < MAX_CAUSES; at = at.cause) {
-    stacks.push(cut(withoutCaller(String(at.stack ?? at))))
+    stacks.push(cut(withoutCaller(String(at.stack ?? at).slice(0, 2 * MAX_TEXT))))
   }
   return stacks.join('\ncaused by: ')
 }

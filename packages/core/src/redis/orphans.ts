@@ -10,6 +10,8 @@ const BETWEEN_MS = 200
 /** Time between two pages of one search, in ms. */
 export const BETWEEN_PAGES_MS = 20
 const MARK_MS = 3_600_000
+/** Members that every worker may look at each time, so that short queues need no key. */
+const FEW = 200
 
 /** One look for orphans: how many jobs went to the head, whether the queue is behind, and whether more is left to search. */
 export interface OrphanSearch {
@@ -34,7 +36,13 @@ export class Orphans {
   async bringForward(queueName: string): Promise<OrphanSearch> {
     const betweenMs = this.#unfinished.has(queueName) ? BETWEEN_PAGES_MS : BETWEEN_MS
     const keys = [this.#keys.queue(queueName), this.#keys.orphans(queueName)]
-    const [moved, behind, more] = await this.#calls.script('bringForward', keys, [BEHIND_MS, PAGE, betweenMs, MARK_MS])
+    const [moved, behind, more] = await this.#calls.script('bringForward', keys, [
+      BEHIND_MS,
+      PAGE,
+      betweenMs,
+      MARK_MS,
+      FEW,
+    ])
     if (more === 1) this.#unfinished.add(queueName)
     else this.#unfinished.delete(queueName)
     return { moved: Number(moved), isBehind: behind === 1, isMore: more === 1 }

@@ -1,6 +1,6 @@
 // Generated from lua/*.lua by `pnpm generate`; do not edit. What each script takes:
 // abort: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2] KEYS[3]
-// bringForward: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
+// bringForward: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2]
 // claimAborted: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // claimExpired: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
 // claim: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] ARGV[6] ARGV[7] KEYS[1] KEYS[2] KEYS[3] KEYS[3i+2] KEYS[3i+3] KEYS[3i+4] KEYS[4]
@@ -69,23 +69,26 @@ local first = math.max(math.floor(head) - 1, -1e12)
 local most = tonumber(ARGV[2])
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], from, now, 'WITHSCORES', 'LIMIT', 0, most)
 local count, last_moved = 0, nil
+local is_behind_others = from ~= '-inf'
 for i = 1, #members, 2 do
   local id, text = members[i], members[i + 1]
-  if string.find(text, '.', 1, true) then
-    local score = tonumber(text)
-    local units = math.floor(score % 1 * 128 + 0.5)
-    if units % 2 == 1 then
-      -- By INCR, whose event is 'zincr': a listener for 'zadd' hears producers only.
-      redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.7f', first + units / 128 - score), id)
-      count, last_moved = count + 1, id
-    end
+  local score = tonumber(text)
+  local units = string.find(text, '.', 1, true) and math.floor(score % 1 * 128 + 0.5) or 0
+  if units % 2 == 0 then
+    is_behind_others = true
+  elseif is_behind_others then
+    -- By INCR, whose event is 'zincr': a listener for 'zadd' hears producers only.
+    redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.7f', first + units / 128 - score), id)
+    count, last_moved = count + 1, id
   end
 end
 
 local is_more = #members == 2 * most
 local to = is_more and members[#members] or string.format('%.0f', now)
 local is_among_orphans = is_more and last_moved == members[#members - 1]
-redis.call('SET', KEYS[2], (is_among_orphans and '' or '(') .. to .. ' ' .. string.format('%.0f', now), 'PX', ARGV[4])
+if is_more or #members > 2 * ARGV[5] then
+  redis.call('SET', KEYS[2], (is_among_orphans and '' or '(') .. to .. ' ' .. string.format('%.0f', now), 'PX', ARGV[4])
+end
 return { count, 1, is_more and 1 or 0 }`,
   claimAborted: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -2021,7 +2024,7 @@ return out`,
 
 export const luaShas = {
   abort: '3ffa19cbb5a4fb86bde4767dc89657b1058ae79c',
-  bringForward: 'e7676c6fbdca645ecba9ec19b18e645be200d521',
+  bringForward: '56ba85b5ccb80c714b2a6d687412522019a17953',
   claimAborted: '31bcbf35b34b98c2041897f7ee9431bcbfb7884f',
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
   claim: 'd3bbda4e50dbfafe2bb50a6bcdc682d88f2de326',

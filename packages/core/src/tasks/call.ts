@@ -176,8 +176,8 @@ function emittedOf(name: string, emits: Schema): Required<Pick<Contract, 'emits'
 }
 
 interface Sides {
-  pack(value: unknown, codec: CodecName): unknown
-  unpack(value: unknown): unknown
+  pack: (value: unknown, codec: CodecName) => unknown
+  unpack: (value: unknown) => unknown
 }
 
 function sidesOf(schema: Schema, whole: string, texts: Record<'wrong' | 'unfit', (issues: string) => string>): Sides {
@@ -187,7 +187,7 @@ function sidesOf(schema: Schema, whole: string, texts: Record<'wrong' | 'unfit',
   const fit = { schema, whole }
   return {
     // Sent as the handler gave it, once it fits: the producer parses it again, and a transform must not run twice.
-    pack(value, codec) {
+    pack: (value, codec) => {
       const cleaned = arrival ? clean(arrival, value, codec, wrong) : value
       return whenFit(fit, cleaned, () => (arrival ? arrival.toWire(cleaned, codec) : cleaned), wrong)
     },

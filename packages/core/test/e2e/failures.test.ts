@@ -63,7 +63,8 @@ describe('a worker outlives what goes wrong', () => {
     await eventually(async () => (await redis.zrank('arq:queue', job!.jobId)) === 0, { timeoutMs: 15_000 })
     await redis.set('release:b', 1)
     await heir.line(/^holding a try=2/)
-    expect(heir.lines.filter((line) => /^holding [cd]/.test(line))).toEqual([])
+    const started = heir.lines.filter((line) => line.startsWith('holding')).map((line) => line[8])
+    expect(started.slice(0, 2)).toEqual(['b', 'a'])
   })
 
   test('refuses the late outcome of a worker that was stopped past its lease: the job is not lost, its result not overwritten', async () => {

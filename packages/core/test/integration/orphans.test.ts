@@ -59,6 +59,15 @@ test('jobs whose lease ended unsettled go to the head of a queue that is behind,
   expect(await scoreOf('running')).toBe(nowMs + 30_000 + LEASE)
 })
 
+test('what stands at the head already stays there, however often a short queue is searched, and needs no key', async () => {
+  await add({ oldest: nowMs - 60_000, orphan: nowMs - 800 + LEASE, newest: nowMs - 500 })
+  expect(await orphans.bringForward(QUEUE)).toEqual({ moved: 1, isBehind: true, isMore: false })
+  const before = await scoreOf('orphan')
+  expect(await orphans.bringForward(QUEUE)).toEqual({ moved: 0, isBehind: true, isMore: false })
+  expect(await scoreOf('orphan')).toBe(before)
+  expect(await database.redis.keys('*')).toEqual([QUEUE])
+})
+
 test('a queue that is not behind is left as it is, and nothing is written', async () => {
   await add({ orphan: nowMs + LEASE })
   expect(await orphans.bringForward(QUEUE)).toEqual({ moved: 0, isBehind: false, isMore: false })
@@ -88,7 +97,8 @@ test.each([
   ['of a clock that was ahead', `(${Date.now() + 3_600_000} 1`],
 ])('a mark %s is passed over: the search begins anew', async (_, mark) => {
   await database.redis.set(link.keys.orphans(QUEUE), mark)
-  await add({ oldest: nowMs - 60_000, orphan: nowMs - 800 + LEASE })
+  await add(Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`old-${i}`, nowMs - 60_000])))
+  await add({ orphan: nowMs - 800 + LEASE })
   expect(await orphans.bringForward(QUEUE)).toMatchObject({ moved: 1 })
   expect(await database.redis.pttl(link.keys.orphans(QUEUE))).toBeGreaterThan(0)
 })

@@ -15,6 +15,10 @@ const CHUNK_DELAY_MS = 20
 const HIGH_WATER_BYTES = 32_768
 /** Bytes of pieces that may wait where a handler does not: no worker fills its memory with them. */
 const MAX_CHUNK_BYTES = 4_194_304
+/** Bytes as which a small piece counts at least: its entry takes more than its value. */
+const MIN_CHUNK_BYTES = 64
+/** Entries that are written by one call: Redis serves nobody else meanwhile. */
+const WRITE_PAGE = 1_000
 /** Bound on the bytes of an entry without its value. */
 const FRAME_BYTES = 256
 const REPEAT_MS = 60_000
@@ -56,6 +60,8 @@ export class JobLogs {
   #isSoon = false
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
+  /** The write that has not begun. */
+  #next: Promise<void> | undefined
   #loggedAtMs = -Infinity
 
   /** `now` gives Redis time in unix ms. */
@@ -89,7 +95,7 @@ export class JobLogs {
    * @throws EncodeError for what JSON cannot write or the log cannot hold, OptionsError where too much waits.
    */
   emit({ jobId, jobTry }: LoggingTry, value: unknown): Promise<void> {
-    const bytes = sizeOf(value)
+    const bytes = Math.max(sizeOf(value), MIN_CHUNK_BYTES)
     if (this.#chunkBytes + bytes > MAX_CHUNK_BYTES)
       throw new OptionsError(`ctx.emit: ${MAX_CHUNK_BYTES} bytes wait to be written; await each call`)
     this.#chunkBytes += bytes
@@ -129,11 +135,22 @@ export class JobLogs {
     return waiting
   }
 
-  /** Writes what waits, in order. Never rejects. */
+  /** Writes what waits, in order; one write at a time, and those that are asked for meanwhile are one. Never rejects. */
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#isSoon = false
+    if (this.#next) return this.#next
+    const next = this.#writing.then(() => {
+      this.#next = undefined
+      return this.#writeWaiting()
+    })
+    this.#next = next
+    this.#writing = next
+    return next
+  }
+
+  async #writeWaiting(): Promise<void> {
     const waiting = this.#waiting
     this.#waiting = new Map()
     // While Redis is away, what has been handed to a write waits as well.
@@ -141,24 +158,16 @@ export class JobLogs {
     this.#newSize = 0
     const bytes = this.#newBytes
     this.#newBytes = 0
-    this.#writing = this.#writing
-      .then(() => this.#write(waiting))
-      .then(() => {
-        this.#size -= size
-        this.#chunkBytes -= bytes
-      })
-    return this.#writing
+    await this.#write(waiting)
+    this.#size -= size
+    this.#chunkBytes -= bytes
   }
 
   async #write(waiting: ReadonlyMap<string, Waiting>): Promise<void> {
     for (const [jobId, { entries, ttlMs }] of waiting) {
       try {
-        await this.#streams.append(
-          jobId,
-          // A piece of a result is data, and goes as it is.
-          entries.map((entry) => (entry.kind === 'chunk' ? JSON.stringify(entry) : maskSecrets(JSON.stringify(entry)))),
-          ttlMs,
-        )
+        for (let from = 0; from < entries.length; from += WRITE_PAGE)
+          await this.#streams.append(jobId, entries.slice(from, from + WRITE_PAGE).map(textOf), ttlMs)
       } catch (error) {
         const now = performance.now()
         if (now - this.#loggedAtMs < REPEAT_MS) continue
@@ -170,6 +179,12 @@ export class JobLogs {
       }
     }
   }
+}
+
+/** An entry as it is written. A piece of a result is data, and goes as it is. */
+function textOf(entry: Waiting['entries'][number]): string {
+  const text = JSON.stringify(entry)
+  return entry.kind === 'chunk' ? text : maskSecrets(text)
 }
 
 /** Bytes of a piece as it is written. @throws EncodeError */

@@ -3,6 +3,9 @@ import { problemOf } from './crossing.ts'
 /** Bytes of pieces that may cross unanswered; the worker holds no more for a sandbox, however fast that emits. */
 const MAX_BYTES = 4_194_304
 
+/** Bytes as which a small piece counts at least: its message takes more than its value. */
+const MIN_BYTES = 64
+
 interface Crossing {
   bytes: number
   resolve: () => void
@@ -34,7 +37,7 @@ export class Pieces {
   async #emit(value: unknown): Promise<void> {
     const problem = problemOf(value)
     if (problem !== undefined) throw new TypeError(`ctx.emit() got what does not cross: ${problem}`)
-    const bytes = sizeOf(value)
+    const bytes = Math.max(sizeOf(value), MIN_BYTES)
     if (this.#bytes + bytes > MAX_BYTES)
       throw new RangeError(`ctx.emit: ${MAX_BYTES} bytes are on their way to the worker; await each call`)
     const piece = ++this.#last

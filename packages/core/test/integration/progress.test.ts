@@ -335,6 +335,26 @@ describe('the pieces of a result', () => {
     ])
   })
 
+  test('that are small are bounded in number, and are written by few calls', async () => {
+    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    try {
+      await link.syncClock()
+      const logs = new JobLogs(link.jobLogs, silent, () => 1)
+      const of = { jobId: 'many', jobTry: 1 }
+      for (let i = 0; i < 65_536; i++) void logs.emit(of, i)
+      expect(() => logs.emit(of, 65_536)).toThrow('4194304 bytes wait to be written; await each call')
+      await logs.flush()
+      const kept = await redis.xrange('arq:obs:log:many', '-', '+')
+      expect(JSON.parse(kept.at(-1)![1][1]!)).toMatchObject({ kind: 'chunk', value: 65_535 })
+      // Each entry has the name of the call that wrote it.
+      expect(new Set(kept.map(([, fields]) => fields[5])).size).toBeLessThan(4)
+      await logs.emit(of, 'again')
+      await logs.flush()
+    } finally {
+      await link.close()
+    }
+  })
+
   test('that are refused and not awaited end neither the handler nor the process', async () => {
     const client = bench.client()
     const careless = defineTask({

@@ -199,4 +199,11 @@ describe('the pieces of a result', () => {
     void pieces.emit('y')
     expect(posted).toEqual([1, 2, 3, 4, 5])
   })
+
+  test('are bounded in number, too: a million small ones are no small thing', async () => {
+    const { pieces, posted } = crossing()
+    for (let i = 0; i < 65_536; i++) void pieces.emit(undefined)
+    await expect(pieces.emit(1)).rejects.toThrow('await each call')
+    expect(posted).toHaveLength(65_536)
+  })
 })

@@ -65,7 +65,11 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
   }, queued),
   'bring jobs of dead workers forward': planted(
     ({ link, queueName }) => new Orphans(link.calls, link.keys).bringForward(queueName),
-    (scene) => queued(scene, Date.now() - 5_000 + 1 / 128),
+    // What keeps the queue behind is held by Python: a job that a worker of ours left would be run as a suspect, which takes seconds.
+    async ({ redis, queueName, jobId }) => {
+      await redis.set(`arq:in-progress:held-${jobId}`, '1', 'PX', 60_000)
+      await redis.zadd(queueName, Date.now() - 5_000, `held-${jobId}`)
+    },
   ),
   renew: whileRunning((scene) => scene.renewed()),
   finish: whileRunning((_scene, end) => end('return')),

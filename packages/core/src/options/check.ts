@@ -1,12 +1,12 @@
 import leven from 'leven'
 import type { z as zod } from 'zod'
 import * as z from './zod.ts'
-import { ArqError, OptionsError } from '../errors.ts'
+import { OptionsError } from '../errors.ts'
 import { MAX_TIMER_MS } from '../time/timer.ts'
 import { isSecretName } from '../logging/secrets.ts'
 import { isClientOfRedis } from '../redis/target.ts'
 import { counterpartOf } from './arq-names.ts'
-import { gotValue, hasFields, strangersIn, WRAPPERS } from './given-value.ts'
+import { gotValue, hasFields, readingWith, strangersIn, WRAPPERS } from './given-value.ts'
 import type { Definition } from './given-value.ts'
 
 export { showValue } from './given-value.ts'
@@ -74,13 +74,9 @@ export function checkOptions<S extends zod.ZodObject>(where: string, schema: S, 
 
 /** Runs a check of options, in which their getters may throw. @throws OptionsError instead of what they throw */
 export function readingOptions<T>(where: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof ArqError) throw error
-    const reason = String((error as Error | undefined)?.message ?? error)
-    throw new OptionsError(`${where}: reading the options throws: ${reason.slice(0, 200)}`, { cause: error })
-  }
+  return readingWith(read, (reason, cause) => {
+    return new OptionsError(`${where}: reading the options throws: ${reason.slice(0, 200)}`, { cause })
+  })
 }
 
 function checked<S extends zod.ZodObject>(where: string, schema: S, options: unknown): zod.output<S> {

@@ -1,6 +1,7 @@
-/** Checks for objects whose fields are options, and descriptions of wrong values for messages. */
+/** Checks for objects whose fields are options, the reading of them, and descriptions of wrong values for messages. */
 
 import type { core } from './zod.ts'
+import { ArqError } from '../errors.ts'
 import { maskText } from '../logging/secrets.ts'
 
 type ZodType = core.$ZodType
@@ -92,3 +93,13 @@ export function strangersIn(
 }
 
 type Parse = (value: unknown) => { success: boolean }
+
+/** Runs code that reads what a caller gave. @throws the error of `refuse` instead of what a getter, say, throws; ours as they are */
+export function readingWith<T>(read: () => T, refuse: (reason: string, cause: unknown) => ArqError): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ArqError) throw error
+    throw refuse(String((error as Error | undefined)?.message ?? error), error)
+  }
+}

@@ -4,6 +4,7 @@ import { maskSecrets } from '../logging/secrets.ts'
 import { MAX_LOG_BYTES, MAX_LOG_TTL_MS } from '../redis/job-logs.ts'
 import type { JobLogStreams } from '../redis/job-logs.ts'
 import type { JobLogLine } from './job-log.ts'
+import { MAX_PIECES_BYTES, MIN_PIECE_BYTES } from './piece-bounds.ts'
 
 /** Delay after which what was logged is written, in ms: entries of that time travel together. */
 const WRITE_DELAY_MS = 100
@@ -13,10 +14,6 @@ const MAX_WAITING = 2_000
 const CHUNK_DELAY_MS = 20
 /** Bytes of pieces from which on a handler waits until they are written. */
 const HIGH_WATER_BYTES = 32_768
-/** Bytes of pieces that may wait where a handler does not: no worker fills its memory with them. */
-const MAX_CHUNK_BYTES = 4_194_304
-/** Bytes as which a small piece counts at least: its entry takes more than its value. */
-const MIN_CHUNK_BYTES = 64
 /** Entries that are written by one call: Redis serves nobody else meanwhile. */
 const WRITE_PAGE = 1_000
 /** Bound on the bytes of an entry without its value. */
@@ -95,9 +92,9 @@ export class JobLogs {
    * @throws EncodeError for what JSON cannot write or the log cannot hold, OptionsError where too much waits.
    */
   emit({ jobId, jobTry }: LoggingTry, value: unknown): Promise<void> {
-    const bytes = Math.max(sizeOf(value), MIN_CHUNK_BYTES)
-    if (this.#chunkBytes + bytes > MAX_CHUNK_BYTES)
-      throw new OptionsError(`ctx.emit: ${MAX_CHUNK_BYTES} bytes wait to be written; await each call`)
+    const bytes = Math.max(sizeOf(value), MIN_PIECE_BYTES)
+    if (this.#chunkBytes + bytes > MAX_PIECES_BYTES)
+      throw new OptionsError(`ctx.emit: ${MAX_PIECES_BYTES} bytes wait to be written; await each call`)
     this.#chunkBytes += bytes
     this.#newBytes += bytes
     // As it is now: the handler may change the object.

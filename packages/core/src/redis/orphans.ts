@@ -24,17 +24,18 @@ export interface OrphanSearch {
 export class Orphans {
   readonly #calls: Calls
   readonly #keys: Keys
-  /** Queues of which more is left to search. */
-  readonly #unfinished = new Set<string>()
 
   constructor(calls: Calls, keys: Keys) {
     this.#calls = calls
     this.#keys = keys
   }
 
-  /** Moves orphans of a queue that is behind to its head, as far as one page of it has any; see `bring-forward.lua`. */
-  async bringForward(queueName: string): Promise<OrphanSearch> {
-    const betweenMs = this.#unfinished.has(queueName) ? BETWEEN_PAGES_MS : BETWEEN_MS
+  /**
+   * Moves orphans of a queue that is behind to its head, as far as one page of it has any; see `bring-forward.lua`.
+   * `isContinued`: the caller's page before this one left more to search.
+   */
+  async bringForward(queueName: string, isContinued = false): Promise<OrphanSearch> {
+    const betweenMs = isContinued ? BETWEEN_PAGES_MS : BETWEEN_MS
     const keys = [this.#keys.queue(queueName), this.#keys.orphans(queueName)]
     const [moved, behind, more] = await this.#calls.script('bringForward', keys, [
       BEHIND_MS,
@@ -43,8 +44,6 @@ export class Orphans {
       MARK_MS,
       FEW,
     ])
-    if (more === 1) this.#unfinished.add(queueName)
-    else this.#unfinished.delete(queueName)
     return { moved: Number(moved), isBehind: behind === 1, isMore: more === 1 }
   }
 }

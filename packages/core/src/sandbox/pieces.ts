@@ -1,10 +1,5 @@
+import { MAX_PIECES_BYTES, MIN_PIECE_BYTES } from '../progress/piece-bounds.ts'
 import { problemOf } from './crossing.ts'
-
-/** Bytes of pieces that may cross unanswered; the worker holds no more for a sandbox, however fast that emits. */
-const MAX_BYTES = 4_194_304
-
-/** Bytes as which a small piece counts at least: its message takes more than its value. */
-const MIN_BYTES = 64
 
 interface Crossing {
   bytes: number
@@ -12,7 +7,10 @@ interface Crossing {
   reject: (error: Error) => void
 }
 
-/** The pieces of one job's result on their way from a sandbox to its worker, which answers each: taken, or refused. */
+/**
+ * The pieces of one job's result on their way from a sandbox to its worker, which answers each: taken, or refused. Pieces of
+ * at most `MAX_PIECES_BYTES` cross unanswered.
+ */
 export class Pieces {
   readonly #post: (piece: number, value: unknown) => void
   readonly #crossing = new Map<number, Crossing>()
@@ -37,9 +35,9 @@ export class Pieces {
   async #emit(value: unknown): Promise<void> {
     const problem = problemOf(value)
     if (problem !== undefined) throw new TypeError(`ctx.emit() got what does not cross: ${problem}`)
-    const bytes = Math.max(sizeOf(value), MIN_BYTES)
-    if (this.#bytes + bytes > MAX_BYTES)
-      throw new RangeError(`ctx.emit: ${MAX_BYTES} bytes are on their way to the worker; await each call`)
+    const bytes = Math.max(sizeOf(value), MIN_PIECE_BYTES)
+    if (this.#bytes + bytes > MAX_PIECES_BYTES)
+      throw new RangeError(`ctx.emit: ${MAX_PIECES_BYTES} bytes are on their way to the worker; await each call`)
     const piece = ++this.#last
     this.#bytes += bytes
     await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,7 @@
 import { bindArguments, missingText } from '@arq-ts/protocol/jobs'
 import type { CodecName } from '@arq-ts/protocol/jobs'
-import { ArgumentsError, ArqError, ResultError } from '../errors.ts'
-import { gotValue, hasFields } from '../options/given-value.ts'
+import { ArgumentsError, ResultError } from '../errors.ts'
+import { gotValue, hasFields, readingWith } from '../options/given-value.ts'
 import { Refusal } from './arrival/as-is.ts'
 import { arrivalOf, resultArrivalOf } from './arrival/plan.ts'
 import type { Arrival } from './arrival/plan.ts'
@@ -115,13 +115,9 @@ function packOutput(call: Call, input: unknown, codec: CodecName): PackedCall {
 
 /** Code of the caller's runs while an input is read: a getter, the trap of a proxy, a check of the schema. @throws ArqError */
 function reading<T>(name: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof ArqError) throw error
-    const reason = truncate(String((error as Error | undefined)?.message ?? error))
-    throw new ArgumentsError(`${name}() cannot be sent: reading its input throws: ${reason}`, { cause: error })
-  }
+  return readingWith(read, (reason, cause) => {
+    return new ArgumentsError(`${name}() cannot be sent: reading its input throws: ${truncate(reason)}`, { cause })
+  })
 }
 
 /** An input by the names of its parameters. @throws ArgumentsError */

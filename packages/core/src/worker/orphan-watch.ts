@@ -22,7 +22,7 @@ export interface WatchedQueue {
   /** Key that the search keeps its place in. */
   key: string
   faults: Pick<Faults, 'report'>
-  bringForward: () => Promise<OrphanSearch>
+  bringForward: (isContinued: boolean) => Promise<OrphanSearch>
 }
 
 /** The watch over the queues of a worker, in every partition. */
@@ -33,7 +33,7 @@ export function watchOrphans(link: Link, queueNames: readonly string[], log: Log
       queueName,
       key: keys.orphans(queueName),
       faults: broker.faults,
-      bringForward: () => orphans.bringForward(queueName),
+      bringForward: (isContinued: boolean) => orphans.bringForward(queueName, isContinued),
     }))
   })
   return new OrphanWatch({ queues, log, now: () => link.clock.now() })
@@ -62,7 +62,7 @@ export class OrphanWatch {
     this.#now = options.now
   }
 
-  /** Takes in a job that was claimed: how long it was due tells whether its queue is behind. */
+  /** Takes in a job that was claimed: the time for which it was due shows whether its queue is behind. */
   claimed({ score }: Claim): void {
     this.#isLate = this.#now() - score > BEHIND_MS
   }
@@ -95,8 +95,8 @@ export class OrphanWatch {
 
   async #search({ queueName, key, faults, bringForward }: WatchedQueue): Promise<boolean> {
     try {
-      for (;;) {
-        const { moved, isBehind, isMore } = await bringForward()
+      for (let isContinued = false; ; isContinued = true) {
+        const { moved, isBehind, isMore } = await bringForward(isContinued)
         if (moved > 0) {
           const jobs = moved === 1 ? '1 job whose worker died goes' : `${moved} jobs whose workers died go`
           this.#log.info(`${jobs} to the head of queue '${shortId(queueName, 200)}', which is behind`)

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Child, CuttingProxy, takeDatabase } from '@arq-ts/test-support'
+import type { Database } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import { Client, createLogger, flow } from '../../src/index.ts'
 import { luaShas } from '../../src/redis/scripts.generated.ts'
@@ -8,6 +9,45 @@ const script = fileURLToPath(new URL('fixtures/spreading-worker.mjs', import.met
 const starter = fileURLToPath(new URL('fixtures/flow-starter.mjs', import.meta.url))
 /** More than two calls of flow-note.lua carry, and more than one call of flow-end.lua admits. */
 const KIDS = 1_100
+
+interface Scene {
+  database: Database
+  client: Client
+  /** Address of the database by way of the proxy. */
+  url: string
+  /** Starts a program in Node. */
+  spawn(...args: string[]): Child
+  /** Resolves when a script is called over the proxy for the nth time; the call goes no further. */
+  heldAt(name: keyof typeof luaShas, number: number): Promise<unknown>
+}
+
+/** Plays a scene on a database of its own, with a proxy before it, and leaves nothing of it. */
+async function inScene(act: (scene: Scene) => Promise<void>): Promise<void> {
+  const database = await takeDatabase()
+  const proxy = await CuttingProxy.open(Number(new URL(database.url).port))
+  const url = new URL(database.url)
+  url.port = String(proxy.port)
+  const client = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
+  const children: Child[] = []
+  const spawn = (...args: string[]) => {
+    const child = new Child(process.execPath, args)
+    children.push(child)
+    return child
+  }
+  const heldAt: Scene['heldAt'] = (name, number) => {
+    let seen = 0
+    return proxy.holdAt((command) => command.includes(luaShas[name]) && ++seen === number)
+  }
+  try {
+    await act({ database, client, url: url.href, spawn, heldAt })
+  } finally {
+    for (const child of children) child.kill()
+    await Promise.all(children.map((child) => child.exited))
+    await client.close()
+    await proxy.close()
+    await database.release()
+  }
+}
 
 /** Calls at which the worker is killed before they reach Redis; true if the members that its run added still count. */
 const points = [
@@ -20,23 +60,15 @@ const points = [
 
 test.concurrent.each(points)(
   'a worker killed before its %s %d leaves a flow in which members are added once, and start after who added them',
-  async (name, number, isCounted) => {
-    const database = await takeDatabase()
-    const proxy = await CuttingProxy.open(Number(new URL(database.url).port))
-    const url = new URL(database.url)
-    url.port = String(proxy.port)
-    const client = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
-    const children: Child[] = []
-    const start = async (by: string) => {
-      const child = new Child(process.execPath, [script, by, database.url])
-      children.push(child)
-      await child.line(/^ready/)
-      return child
-    }
-    try {
-      const victim = await start(url.href)
-      let seen = 0
-      const reached = proxy.holdAt((command) => command.includes(luaShas[name]) && ++seen === number)
+  (name, number, isCounted) =>
+    inScene(async ({ database, client, url, spawn, heldAt }) => {
+      const start = async (by: string) => {
+        const child = spawn(script, by, database.url)
+        await child.line(/^ready/)
+        return child
+      }
+      const victim = await start(url)
+      const reached = heldAt(name, number)
       const f = flow('kills', { onUnknown: 'fail' })
       f.call('last', [], { after: f.call('spread', [KIDS]) })
       const run = await client.start(f)
@@ -53,14 +85,7 @@ test.concurrent.each(points)(
       const fields = await database.redis.hkeys(`arq:flow:${run.flowId}`)
       expect(fields.filter((field) => /^[dscn]:/.test(field))).toEqual([])
       expect(await database.redis.hlen(`arq:flow-calls:${run.flowId}`)).toBe(count + 2)
-    } finally {
-      for (const child of children) child.kill()
-      await Promise.all(children.map((child) => child.exited))
-      await client.close()
-      await proxy.close()
-      await database.release()
-    }
-  },
+    }),
   120_000,
 )
 
@@ -77,22 +102,10 @@ const starts = [
 
 test.concurrent.each(starts)(
   'a producer killed before its %s %d leaves no flow, or one that workers bring to its end',
-  async (name, number, hasBegun) => {
-    const database = await takeDatabase()
-    const proxy = await CuttingProxy.open(Number(new URL(database.url).port))
-    const url = new URL(database.url)
-    url.port = String(proxy.port)
-    const client = new Client({ redis: database.url, logger: createLogger({ level: 'silent' }) })
-    const children: Child[] = []
-    const spawn = (...args: string[]) => {
-      const child = new Child(process.execPath, args)
-      children.push(child)
-      return child
-    }
-    try {
-      let seen = 0
-      const reached = proxy.holdAt((command) => command.includes(luaShas[name]) && ++seen === number)
-      const victim = spawn(starter, url.href, 'begun', String(MEMBERS))
+  (name, number, hasBegun) =>
+    inScene(async ({ database, client, url, spawn, heldAt }) => {
+      const reached = heldAt(name, number)
+      const victim = spawn(starter, url, 'begun', String(MEMBERS))
       await reached
       victim.kill('SIGKILL')
       await victim.exited
@@ -110,13 +123,6 @@ test.concurrent.each(starts)(
       await client.flows.get('begun').result({ timeoutMs: 60_000 })
       expect(await redis.hgetall('ledger:kids')).toEqual({ 'of try first': '1', 'of try others': String(MEMBERS - 1) })
       expect(await redis.exists('arq:queue', 'arq:held', 'arq:flow-watch', 'arq:flow-open:begun')).toBe(0)
-    } finally {
-      for (const child of children) child.kill()
-      await Promise.all(children.map((child) => child.exited))
-      await client.close()
-      await proxy.close()
-      await database.release()
-    }
-  },
+    }),
   120_000,
 )

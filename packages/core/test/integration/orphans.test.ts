@@ -79,10 +79,15 @@ test('a fleet searches each score once, page by page, however many jobs have one
   const many = Array.from({ length: 2_500 }, (_, i) => i)
   await add(Object.fromEntries(many.map((i) => [`old-${i}`, nowMs - 60_000 + i])))
   await add(Object.fromEntries(many.map((i) => [`orphan-${i}`, nowMs - 2_000 + LEASE])))
-  const [other, pages] = [new Orphans(link.calls, link.keys), [] as number[]]
+  const pages: number[] = []
+  const isContinued = [false, false]
   await eventually(
     async () => {
-      for (const each of [orphans, other]) pages.push((await each.bringForward(QUEUE)).moved)
+      for (const worker of [0, 1]) {
+        const { isMore, moved } = await orphans.bringForward(QUEUE, isContinued[worker])
+        isContinued[worker] = isMore
+        pages.push(moved)
+      }
       return pages.reduce((sum, moved) => sum + moved) === 2_500
     },
     { intervalMs: BETWEEN_PAGES_MS },

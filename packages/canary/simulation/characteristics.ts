@@ -146,7 +146,7 @@ export function samples(): Sample[] {
 type Runs = (count: number) => number
 type Report = (line: string) => void
 
-/** Each part of the figures, played by itself. */
+/** Each part of the figures, played alone. */
 export const PARTS: { [P in keyof Characteristics]: (runs: Runs, report: Report) => Characteristics[P] } = {
   healthy: (runs, report) =>
     RATES.map((perMinute) => {

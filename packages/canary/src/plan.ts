@@ -149,7 +149,7 @@ function inconclusiveAt(
   if (inconclusive === 'fail' && isUnseen) return giveUp(state, why, nowMs)
   // A roll-back needs a reason, and that nobody searches is none: it is watched on.
   if (isBlameless) return plan(holding(unhurried(state), why, nowMs), untilHeldLook(state))
-  // Of many healthy numbers one or the other always looks bad for a while. Only what never looks well is a fault.
+  // Among many healthy numbers, one always looks bad for a while. Only a trouble that lasts without a break is a fault.
   const since = state.heldSince
   const heldSince = Object.fromEntries(
     troubles.map(({ name }) => [name, since === null ? endsAtMs : (since[name] ?? nowMs)]),

@@ -80,7 +80,7 @@ export class Sessions {
   }
 
   async #each(alias: string, handle: (names: string[]) => Promise<void>): Promise<void> {
-    // By its members: core's bundle has a copy of ioredis, whose classes are its own.
+    // Recognized by its members: core's bundle has a copy of ioredis, whose classes are its own.
     const nodes = 'nodes' in this.#redis ? this.#redis.nodes('master') : [this.#redis]
     const pattern = `${this.#keys.sticky(alias, '').replace(/[[\]*?\\]/g, String.raw`\$&`)}*`
     for (const node of nodes) {

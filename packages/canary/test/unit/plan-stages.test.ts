@@ -50,7 +50,7 @@ describe('a breach', () => {
 
 describe('a stage at its end', () => {
   const few = { requests: 3, errors: 0, latencyMs: 50 }
-  /** The stage so far: 60 requests with so many ones of 60 by name, and so many slow ones. */
+  /** The stage so far: 60 requests, the number of ones among 60 values by name, and the number of slow requests. */
   const guarded = (ones: Record<string, number>, slow = 0) => {
     const values = Object.fromEntries(
       ['a', 'b'].map((name) => [name, Array.from({ length: 60 }, (_, i) => (i < (ones[name] ?? 0) ? 1 : 0))]),

@@ -24,7 +24,7 @@ export function list(args: GlobalArgs & { limit: number }): Promise<number> {
       { title: 'last', cell: ({ last }) => (last ? whenText(last.at, nowMs) : '–'), drop: 2 },
       { title: 'queue', cell: ({ queueName }) => showId(queueName), min: 6, drop: 1 },
     ]
-    // One more than is shown: it tells whether there are others.
+    // One more than is shown reveals whether there are others.
     const found = await client.schedules.list({ limit: args.limit + 1 })
     const isMore = found.length > args.limit
     const incomplete = isMore ? [`the first ${countText(args.limit)} by name; --limit shows more`] : []

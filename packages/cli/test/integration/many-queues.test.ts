@@ -9,7 +9,7 @@ test('a database of more queues than are counted is listed up to the limit, and 
   try {
     const writes = database.redis.pipeline()
     for (let i = 0; i < QUEUES; i++) writes.zadd(`queue:${String(i).padStart(5, '0')}`, 1_000 + i, `job-${i}`)
-    // Of the configuration, and last by name.
+    // A queue of the configuration, and the last by name.
     writes.zadd('zuletzt', 1_000, 'job')
     await writes.exec()
     const env = { PATH: process.env.PATH, HOME: process.env.HOME, ARQ_TS_TASK_QUEUE__QUEUES: 'zuletzt' }

@@ -21,7 +21,7 @@ export class QueueNotes {
       this.#noted.clear()
       this.#anewMs = nowMs + AGAIN_MS
     }
-    // Of more queues, each would be noted at each enqueue: a look at the database finds them.
+    // Beyond that, a queue would be noted at each enqueue: a look at the database finds it.
     if (this.#noted.has(queueName) || this.#noted.size >= MAX_QUEUES) return
     this.#noted.add(queueName)
     void this.#queues.note(queueName).catch(() => {})

@@ -77,7 +77,7 @@ for i = 1, #members, 2 do
   if units % 2 == 0 then
     is_behind_others = true
   elseif is_behind_others then
-    -- By INCR, whose event is 'zincr': a listener for 'zadd' hears producers only.
+    -- INCR emits the event 'zincr', so a listener for 'zadd' hears producers only.
     redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.7f', first + units / 128 - score), id)
     count, last_moved = count + 1, id
   end
@@ -2024,7 +2024,7 @@ return out`,
 
 export const luaShas = {
   abort: '3ffa19cbb5a4fb86bde4767dc89657b1058ae79c',
-  bringForward: '56ba85b5ccb80c714b2a6d687412522019a17953',
+  bringForward: 'a160c2778b08d64792de411a9790a8d51e1413d0',
   claimAborted: '31bcbf35b34b98c2041897f7ee9431bcbfb7884f',
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
   claim: 'd3bbda4e50dbfafe2bb50a6bcdc682d88f2de326',

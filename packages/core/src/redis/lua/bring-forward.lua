@@ -1,6 +1,6 @@
 -- Moves jobs whose worker died to the head of a queue that is behind. A claim has moved their scores to the end of the
 -- lease; without this they would wait once more for everything that was queued before it.
--- The mark of the lease tells them from all others, see claim.lua. It stays, and so does the count of deaths.
+-- The mark of the lease identifies them, see claim.lua. It stays, and so does the count of deaths.
 -- Scores are searched from where the last search ended, whoever made it, so a fleet looks at each member once. Where no
 -- search is known, it begins at the head. One call looks at a bounded number of members.
 --
@@ -34,7 +34,7 @@ for i = 1, #members, 2 do
   if units % 2 == 0 then
     is_behind_others = true
   elseif is_behind_others then
-    -- By INCR, whose event is 'zincr': a listener for 'zadd' hears producers only.
+    -- INCR emits the event 'zincr', so a listener for 'zadd' hears producers only.
     redis.call('ZADD', KEYS[1], 'XX', 'INCR', string.format('%.7f', first + units / 128 - score), id)
     count, last_moved = count + 1, id
   end

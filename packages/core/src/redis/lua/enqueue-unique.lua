@@ -18,7 +18,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local key, id, till, policy = KEYS[1], ARGV[2], ARGV[4], ARGV[5]
 local owner, owner_queue, since, first, next_at = unpack(redis.call('HMGET', key, 'id', 'queue', 'since', 'first', 'next'))
 owner = owner or ''
--- What stands in Redis may be anything.
+-- Redis may hold any value.
 local function number(text, other)
   local n = text and tonumber(text)
   return n and math.abs(n) < 9e15 and n or other

@@ -27,14 +27,14 @@ if redis.call('GET', KEYS[2]) ~= token then
   return { -1 }
 end
 
--- A finite number, or nil: what stands in Redis may be anything.
+-- A finite number, or nil: Redis may hold any value.
 local function number(text)
   local n = text and tonumber(text)
   return n and math.abs(n) < 9e15 and n or nil
 end
 
--- What counts: declared, then what was set for all keys of the limit, then what was set for this one. '-' lifts it, and
--- what is no setting changes nothing.
+-- Settings in their order: declared, set for all keys of the limit, set for this one. '-' lifts a bound; a malformed setting
+-- changes nothing.
 local function settings_of(limit, name, declared)
   local set = redis.call('HMGET', KEYS[6], name, limit)
   local most, rate, per, burst

@@ -36,7 +36,7 @@ end
 redis.call('ZREMRANGEBYSCORE', running, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', offered, '-inf', now)
 
--- A finite number, or nil: what stands in Redis may be anything.
+-- A finite number, or nil: Redis may hold any value.
 local function number(text)
   local n = text and tonumber(text)
   return n and math.abs(n) < 9e15 and n or nil

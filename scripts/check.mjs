@@ -1,12 +1,14 @@
 // `pnpm check`: all that CI asks. Ends with a plain line `N passed, N failed`.
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { root } from './lib/command.mjs'
 import { bold, dim, green, red, say } from './lib/say.mjs'
 import { ensureDependencies } from './lib/setup.mjs'
 import { describeFailure, readCount } from './lib/tests.mjs'
 import { Turns } from './lib/turns.mjs'
+import { Watched } from './lib/watched.mjs'
+
+/** A check that prints nothing for this long hangs: the longest file of tests takes three minutes, and prints at its end. */
+const SILENCE_LIMIT_MS = 8 * 60_000
 
 await ensureDependencies()
 const bin = (name) => join(root, 'node_modules', '.bin', name)
@@ -47,7 +49,7 @@ const running = new Set()
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.on(signal, () => {
     turns.flush()
-    for (const child of running) child.kill(signal)
+    for (const watched of running) watched.kill(signal)
     process.exit(1)
   })
 
@@ -71,11 +73,12 @@ async function check([what, command, args, count]) {
   const print = (line) => turn.write('stderr', `${line}\n`)
   print(`\n${bold(`— ${what}`)}`)
   const before = performance.now()
-  const code = await runIn(turn, command, args)
+  const { code, isSilent } = await runIn(turn, command, args)
   const took = dim(`(${((performance.now() - before) / 1000).toFixed(0)} s)`)
   if (code === 0) print(`${green(`✓ ${what}`)} ${took}`)
   else {
-    notes.push(red(`✗ ${what} (exit ${code})`))
+    const how = isSilent ? `ended: it printed nothing for ${SILENCE_LIMIT_MS / 60_000} minutes` : `exit ${code}`
+    notes.push(red(`✗ ${what} (${how})`))
     print(`${notes.at(-1)} ${took}`)
   }
   turn.close()
@@ -86,30 +89,13 @@ async function check([what, command, args, count]) {
   for (const failure of tests?.failures ?? []) notes.push(`  ${describeFailure(failure)}`)
 }
 
-/** Runs a program with its output in a group; gives its exit code. */
-function runIn(turn, command, args) {
+/** Runs a program with its output in a group, until it ends or hangs. */
+async function runIn(turn, command, args) {
   const colours = process.stderr.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: '1' } : {}
-  const child = spawn(command, args, {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...colours },
-  })
-  running.add(child)
-  for (const stream of ['stdout', 'stderr']) child[stream].on('data', (piece) => turn.write(stream, piece))
-  return new Promise((resolve) => {
-    const closed = new Promise((done) => child.on('close', done))
-    child.on('error', (error) => {
-      turn.write('stderr', `${error.message}\n`)
-      running.delete(child)
-      resolve(127)
-    })
-    child.on('exit', async (code, signal) => {
-      running.delete(child)
-      // A process that it leaves behind may hold the pipes open.
-      await Promise.race([closed, sleep(2_000)])
-      child.stdout.destroy()
-      child.stderr.destroy()
-      resolve(code ?? (signal ? 1 : 0))
-    })
-  })
+  const env = { ...process.env, ...colours }
+  const watched = new Watched(command, args, { cwd: root, env, silenceMs: SILENCE_LIMIT_MS, print: turn.write })
+  running.add(watched)
+  const end = await watched.ended
+  running.delete(watched)
+  return end
 }

@@ -39,6 +39,19 @@ const ZOD_LICENSE = '/* Has parts of zod. MIT License, Copyright (c) 2025 Colin 
  * than to run. They stay in the manifest, for their declarations.
  */
 const INLINED = { '@arq-ts/core': ['ioredis'], '@arq-ts/cli': ['yargs'] }
+/** Dependencies of a file or two, without classes: a copy in each bundle that imports them, where a module of its own would be loaded. */
+const SMALL = ['leven', 'parse-duration']
+/**
+ * Modules that one file has, instead of a file for each set of entries that share them: whatever loads one loads nearly all,
+ * and each file costs half a millisecond. The protocol has none: front ends bundle parts of it, and a file is the least they take.
+ */
+const GROUPS = {
+  '@arq-ts/core': { options: /core\/src\/(options\/(arguments|check|defaults)|redis\/target|require-from)\.ts/ },
+  '@arq-ts/cli': {
+    command: /cli\/src\/(cli|grammar\/\w+|style)\.ts/,
+    session: /cli\/src\/(audit|confirm|output|session|settings|silent-logger|table|worker\/served)\.ts/,
+  },
+}
 /** File beside the bundles with the licenses of what is inside. */
 const LICENSES = 'licenses.txt'
 /** Folder of the package that a module belongs to. */
@@ -51,6 +64,19 @@ const withoutColors = {
   name: 'without-colors',
   resolveId: (id) => (id === 'supports-color' ? '\0supports-color' : null),
   load: (id) => (id === '\0supports-color' ? 'export const stderr = false' : null),
+}
+
+/**
+ * The widths of text that yargs lays out its help by are those of our tables: the packages that it brings for them read the
+ * tables of Unicode whenever they are loaded, for a fifth of the time of a verb.
+ */
+const ownWidths = {
+  name: 'own-widths',
+  resolveId: (id) => (id === 'string-width' ? '\0string-width' : null),
+  load: (id) =>
+    id === '\0string-width'
+      ? `export { widthOf as default } from ${JSON.stringify(fileURLToPath(new URL('../packages/cli/src/table.ts', import.meta.url)))}`
+      : null,
 }
 
 const { values, positionals } = parseArgs({
@@ -109,11 +135,12 @@ async function bundle(folder, dir) {
     cwd: folder,
     input: Object.fromEntries(entriesOf(folder).map((name) => [name, join(folder, 'src', `${name}.ts`)])),
     platform: 'node',
-    plugins: [esmExternalRequirePlugin({ external: BUILT_IN }), withoutColors],
+    plugins: [esmExternalRequirePlugin({ external: BUILT_IN }), withoutColors, ownWidths],
     external: (id, importer = '') => {
       if (/^[./]|^\0/.test(id) || BUILT_IN.some((pattern) => pattern.test(id))) return false
       // Only what is inside imports from a package of others.
       const isInside = inlined.includes(id) || importer.includes('/node_modules/')
+      if (SMALL.some((small) => id === small || importer.includes(`/node_modules/${small}/`))) return false
       if (!isInside) refuseSecondCopy(name, id)
       return !isInside && !(id === 'zod' && ZOD_PARTS.test(importer))
     },
@@ -134,10 +161,25 @@ async function bundle(folder, dir) {
     comments: { legal: true, annotation: true, jsdoc: false },
     // What still requires at run time would have to be found from a bundle of this bundle.
     polyfillRequire: false,
+    codeSplitting: { groups: Object.entries(GROUPS[name] ?? {}).map(([name, test]) => ({ name, test })) },
   })
   await bundle.close()
+  refuseStrangers(Object.keys(GROUPS[name] ?? {}), output)
   const licenses = licensesOf(output.flatMap(({ moduleIds = [] }) => moduleIds))
   if (licenses !== '') writeFileSync(join(dir, LICENSES), licenses)
+}
+
+/** Refuses a group that takes a package of others along: whatever loads one module of the group would load that package. */
+function refuseStrangers(groups, output) {
+  for (const { name, imports = [] } of output.filter((file) => groups.includes(file.name))) {
+    const stranger = imports.find(
+      (id) =>
+        /^[a-z]/.test(id) &&
+        !output.some(({ fileName }) => fileName === id) &&
+        !BUILT_IN.some((pattern) => pattern.test(id)),
+    )
+    if (stranger) throw new Error(`the file \`${name}\` imports ${stranger}: narrow its group in GROUPS`)
+  }
 }
 
 /** Refuses an import of a package that another bundle has inside: `instanceof` would not know the classes of the other copy. */

@@ -1,15 +1,14 @@
 #!/usr/bin/env node
 import module from 'node:module'
-import { EXIT } from './exit.ts'
+import { fileURLToPath } from 'node:url'
+import { endEarly, forkEarly, setChildScript } from './worker/fork.ts'
 
 // A reader that has seen enough (head, less) ends the command without a word.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+  if (error.code === 'EPIPE') process.exit(0)
   throw error
 })
 
-/** Commands that decode for as long as they run. */
-const LASTING: ReadonlySet<string> = new Set(['worker', 'dashboard', 'exporter', 'top', 'events'])
 const argv = process.argv.slice(2)
 const plain = argv.length === 1 ? await answerOf(argv[0]!) : undefined
 if (plain !== undefined) process.stdout.write(plain)
@@ -33,14 +32,13 @@ async function run(): Promise<void> {
   const { enableCompileCache } = module as { enableCompileCache?: () => { directory?: string } }
   const compiled = enableCompileCache?.().directory
   if (compiled !== undefined) process.env['NODE_COMPILE_CACHE'] ??= compiled // for the processes of a pool
-  // No command that ends at once decodes enough for a native decoder to make up for its loading.
-  if (!LASTING.has(argv[0] ?? '')) process.env['MSGPACKR_NATIVE_ACCELERATION_DISABLED'] ??= 'true'
-  const early = isPool() ? await import('./worker/fork.ts') : undefined
-  early?.forkEarly()
+  const child = import.meta.url.endsWith('.ts') ? './worker/child.ts' : './worker/child.js'
+  setChildScript(fileURLToPath(new URL(child, import.meta.url)))
+  if (isPool()) forkEarly()
   try {
     const { runCommand } = await import('./cli.ts')
     process.exitCode = await runCommand(argv)
   } finally {
-    early?.endEarly()
+    endEarly()
   }
 }

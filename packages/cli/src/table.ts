@@ -1,4 +1,4 @@
-import { END_MARK, piecesOf, printable, styles, unstyled } from './style.ts'
+import { END_MARK, piecesOf, PLAIN, printable, styles, unstyled } from './style.ts'
 
 /** A column of a table. */
 export interface Column<T> {
@@ -81,7 +81,6 @@ function shortened<T>(
   return widths
 }
 
-const PLAIN = /^[ -~]*$/
 let segmenter: Intl.Segmenter | undefined
 
 /** Characters as people see them. Nearly all text is plain, and the tables of Unicode take time to load. */
@@ -97,9 +96,10 @@ const ZERO = /^[\p{Mn}\p{Me}\u200B-\u200D]/u
 
 /** The number of columns that text takes on a terminal. */
 export function widthOf(text: string): number {
-  if (PLAIN.test(text)) return text.length
+  const plain = unstyled(text)
+  if (PLAIN.test(plain)) return plain.length
   let width = 0
-  for (const { segment } of segmentsOf(unstyled(text))) {
+  for (const { segment } of segmentsOf(plain)) {
     if (!ZERO.test(segment)) width += WIDE.test(segment) || segment.includes('\uFE0F') ? 2 : 1
   }
   return width

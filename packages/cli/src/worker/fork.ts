@@ -1,9 +1,12 @@
-import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
-import { packageFolder } from '../version.ts'
 
 let early: ChildProcess | undefined
+let script: string
+
+/** Names the module of a worker process. */
+export function setChildScript(path: string): void {
+  script = path
+}
 
 /** Starts a worker process before it is known what it is to do: it reads its modules while we read ours. */
 export function forkEarly(): void {
@@ -25,6 +28,7 @@ export function takeChild(): ChildProcess {
 }
 
 function forkChild(): ChildProcess {
-  const script = import.meta.url.endsWith('.ts') ? 'src/worker/child.ts' : 'dist/worker/child.js'
-  return fork(join(packageFolder, script), [], { serialization: 'advanced' })
+  // Not by `import`, which every command would wait for.
+  const { fork } = process.getBuiltinModule('node:child_process')
+  return fork(script, [], { serialization: 'advanced' })
 }

@@ -33,7 +33,9 @@ describe('what people wait for', () => {
   )
 
   test('a worker process that was started early is taken once, and all end when nobody tells them what to do', async () => {
-    const script = `import { endEarly, forkEarly, takeChild } from '${new URL('../../dist/worker/fork.js', import.meta.url).href}'
+    const built = (name: string) => new URL(`../../dist/worker/${name}.js`, import.meta.url)
+    const script = `import { endEarly, forkEarly, setChildScript, takeChild } from '${built('fork').href}'
+      setChildScript('${fileURLToPath(built('child'))}')
       forkEarly()
       const children = [takeChild(), takeChild()]
       forkEarly()

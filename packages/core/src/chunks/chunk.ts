@@ -1,6 +1,6 @@
 import * as z from '../options/zod.ts'
 import type { Logger } from '../logging/logger.ts'
-import { count, timer } from '../options/check.ts'
+import { count, once, timer } from '../options/check.ts'
 import type { Client } from '../client/client.ts'
 import type { JobContext } from '../tasks/context.ts'
 
@@ -13,7 +13,7 @@ export interface ChunkOptions {
 }
 
 /** @internal */
-export const chunkSchema = z.strictObject({ size: count(1), waitMs: timer(0) })
+export const chunkSchema = once(() => z.strictObject({ size: count(1), waitMs: timer(0) }))
 
 /**
  * One job of a chunk. It keeps its own try, lease, abort, timeout and result, and the first call of `complete` or `fail`

@@ -72,7 +72,7 @@ export class FlowBuilder {
       name,
       on = 'success',
       queueName,
-    } = checkOptions('flow.call', memberSchema, options)
+    } = checkOptions('flow.call', memberSchema(), options)
     const functionName: unknown = typeof task === 'string' ? task : (task as AnyContract | null | undefined)?.name
     if (typeof functionName !== 'string' || functionName === '')
       throw new OptionsError('flow.call: expected a task, a contract or the name of a function')

@@ -1,5 +1,5 @@
 import { isWellFormed } from '@arq-ts/protocol/jobs'
-import { count, duration, MAX_DEFER_MS } from '../options/check.ts'
+import { count, duration, MAX_DEFER_MS, once } from '../options/check.ts'
 import * as z from '../options/zod.ts'
 import { FlowGroup, FlowMember } from './handles.ts'
 import type { FlowHandle } from './handles.ts'
@@ -24,32 +24,38 @@ const handle = z.custom<FlowHandle>(
 )
 
 /** @internal */
-export const memberSchema = z.strictObject({
-  after: z.union([handle, z.array(handle)]).optional(),
-  on: z.enum(['success', 'failure', 'any']).optional(),
-  name: z.string().min(1).optional(),
-  queueName: z.string().min(1).optional(),
-  delayMs: duration(0, MAX_DEFER_MS).optional(),
-})
+export const memberSchema = once(() =>
+  z.strictObject({
+    after: z.union([handle, z.array(handle)]).optional(),
+    on: z.enum(['success', 'failure', 'any']).optional(),
+    name: z.string().min(1).optional(),
+    queueName: z.string().min(1).optional(),
+    delayMs: duration(0, MAX_DEFER_MS).optional(),
+  }),
+)
 
 /** @internal */
-export const flowSchema = z.strictObject({
-  onUnknown: z.enum(['fail', 'succeed']).optional(),
-  keepMs: duration(1, MAX_DEFER_MS).optional(),
-})
+export const flowSchema = once(() =>
+  z.strictObject({
+    onUnknown: z.enum(['fail', 'succeed']).optional(),
+    keepMs: duration(1, MAX_DEFER_MS).optional(),
+  }),
+)
 
 /** @internal */
-export const startSchema = z.strictObject({
-  flowId: z
-    .custom<string>(
-      (value) => typeof value === 'string' && value !== '' && isWellFormed(value),
-      'Expected a string of at least one character, without half surrogate pairs',
-    )
-    .optional(),
-})
+export const startSchema = once(() =>
+  z.strictObject({
+    flowId: z
+      .custom<string>(
+        (value) => typeof value === 'string' && value !== '' && isWellFormed(value),
+        'Expected a string of at least one character, without half surrogate pairs',
+      )
+      .optional(),
+  }),
+)
 
 /** @internal */
-export const listSchema = z.strictObject({ limit: count(1).optional() })
+export const listSchema = once(() => z.strictObject({ limit: count(1).optional() }))
 
 /** @internal */
-export const replaySchema = z.strictObject({ only: z.enum(['all', 'failed']).optional() })
+export const replaySchema = once(() => z.strictObject({ only: z.enum(['all', 'failed']).optional() }))

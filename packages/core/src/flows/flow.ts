@@ -38,5 +38,5 @@ export class Flow extends FlowBuilder {
  */
 export function flow(name: string, options: FlowOptions = {}): Flow {
   checkName('flow', 'name', name)
-  return new Flow(name, checkOptions('flow', flowSchema, options) as FlowOptions)
+  return new Flow(name, checkOptions('flow', flowSchema(), options) as FlowOptions)
 }

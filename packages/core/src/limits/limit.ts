@@ -1,6 +1,6 @@
 import * as z from '../options/zod.ts'
 import { OptionsError } from '../errors.ts'
-import { aFunction, checkOptions, count, duration, MAX_DEFER_MS } from '../options/check.ts'
+import { aFunction, checkOptions, count, duration, MAX_DEFER_MS, once } from '../options/check.ts'
 import type { LimitClaim } from '../redis/limits.ts'
 
 /** Rate at which jobs may start: `count` in `perMs` milliseconds, evenly, and up to `burst` at once. */
@@ -36,31 +36,38 @@ export interface LimitSettings {
   rate?: Rate | null
 }
 
-const rateSchema = z.strictObject({
-  count: count(1),
-  perMs: duration(1, MAX_DEFER_MS),
-  burst: count(1).optional(),
-})
+const rateSchema = once(() =>
+  z.strictObject({
+    count: count(1),
+    perMs: duration(1, MAX_DEFER_MS),
+    burst: count(1).optional(),
+  }),
+)
 const nameSchema = z
   .string()
   .regex(/^[\w.\-/]+$/, 'Expected letters, digits, `_`, `.`, `-` and `/` only: a colon stands between name and key')
 
 /** @internal */
-export const limitsSchema = z.array(
-  z.strictObject({
-    name: nameSchema,
-    concurrency: count(0).optional(),
-    rate: rateSchema.optional(),
-    key: aFunction.optional(),
-    share: z.strictObject({ key: aFunction, weight: aFunction.optional() }).optional(),
-  }),
-) as unknown as z.ZodType<readonly AnyLimit[]>
+export const limitsSchema = once(
+  () =>
+    z.array(
+      z.strictObject({
+        name: nameSchema,
+        concurrency: count(0).optional(),
+        rate: rateSchema().optional(),
+        key: aFunction.optional(),
+        share: z.strictObject({ key: aFunction, weight: aFunction.optional() }).optional(),
+      }),
+    ) as unknown as z.ZodType<readonly AnyLimit[]>,
+)
 
-const settingsSchema = z.strictObject({
-  key: z.string().min(1).optional(),
-  concurrency: count(0).nullable().optional(),
-  rate: rateSchema.nullable().optional(),
-})
+const settingsSchema = once(() =>
+  z.strictObject({
+    key: z.string().min(1).optional(),
+    concurrency: count(0).nullable().optional(),
+    rate: rateSchema().nullable().optional(),
+  }),
+)
 
 /** @throws OptionsError */
 export function checkLimitSettings(
@@ -69,7 +76,7 @@ export function checkLimitSettings(
 ): LimitSettings & { key?: string } {
   if (!nameSchema.safeParse(name).success)
     throw new OptionsError(`limits.set: expected the name of a limit, got '${name}'`)
-  const checked = checkOptions('limits.set', settingsSchema, options)
+  const checked = checkOptions('limits.set', settingsSchema(), options)
   if (checked.concurrency === undefined && checked.rate === undefined)
     throw new OptionsError(
       `limits.set('${name}'): give 'concurrency', 'rate' or both; limits.clear takes settings back`,

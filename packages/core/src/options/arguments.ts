@@ -2,7 +2,7 @@
 
 import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
-import { aFunction, aRecord, checkOptions, count, duration, hasMethods, MAX_DEFER_MS } from './check.ts'
+import { aFunction, aRecord, checkOptions, count, duration, hasMethods, MAX_DEFER_MS, once } from './check.ts'
 import { gotValue, hasFields } from './given-value.ts'
 
 const aName = z.string().min(1)
@@ -41,82 +41,98 @@ const limit = countOrAll.optional()
 
 /** Filters and options of the public methods, by the name of the method. */
 export const methodSchemas = {
-  list: z.strictObject({
-    queueNames: z.union([z.array(aName), batches]).optional(),
-    everyQueue: z.boolean().optional(),
-    statuses: statuses.optional(),
-    functionName: z.string().optional(),
-    text: z.string().optional(),
-    olderThanMs: duration(0).optional(),
-    onProgress: aFunction.optional(),
-  }),
-  page: z.strictObject({
-    queueNames: z.array(aName),
-    statuses: statuses.optional(),
-    fits: aFunction.optional(),
-    cursor: z.string().nullable().optional(),
-    limit: count(1).optional(),
-    budget: count(1).optional(),
-  }),
-  queueName: z.strictObject({ queueName: z.string().optional() }),
-  actor: z.strictObject({ actor: z.string().min(1).nullable().optional() }),
-  key: z.strictObject({ key: z.string().min(1).optional() }),
-  limitJobs: z.strictObject({ key: z.string().min(1).optional(), limit: count(1).optional() }),
-  examine: z.strictObject({
-    queues: z.array(aName).optional(),
-    known: z.array(aName).optional(),
-    limit: countOrAll.optional(),
-    scanKeys: countOrAll.optional(),
-    onKeys: aFunction.optional(),
-    onProgress: aFunction.optional(),
-  }),
-  keep: z.strictObject({ keep: z.boolean() }),
-  series: z.strictObject({ ...history, metric: z.unknown(), by }),
-  totals: z.strictObject({ ...history, by }),
-  heatmap: z.strictObject({ ...history, of: z.enum(['run', 'wait']).optional() }),
-  errors: z.strictObject({ state: z.string().optional(), limit }),
-  recent: z.strictObject({ limit, functionName: z.string().optional(), outcome: z.string().optional() }),
-  schedules: z.strictObject({ after: z.string().optional(), limit }),
-  entries: z.strictObject({ after: z.string().optional(), before: z.string().optional(), limit }),
-  logger: z.strictObject({
-    level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
-    name: z.string().optional(),
-    pretty: z.boolean().optional(),
-    destination: z.custom((value) => hasMethods(value, 'write'), 'Expected a stream').optional(),
-  }),
-  loadConfig: z.strictObject({
-    file: z.string().optional(),
-    // No `z.record`: the prototype of `process.env` is not that of plain objects.
-    env: aRecord.optional(),
-    envPrefix: z.string().optional(),
-    flags: aRecord.optional(),
-    cwd: z.string().optional(),
-  }),
-  queueAndForce: z.strictObject({ queueName: z.string().optional(), force: z.boolean().optional() }),
-  force: z.strictObject({ force: z.boolean().optional() }),
-  delay: z.strictObject({ delayMs: duration(0, MAX_DEFER_MS).optional() }),
-  count: z.strictObject({ dead: z.boolean().optional() }),
-  among: z.strictObject({ among: z.array(z.string()).optional() }),
-  deadLetters: z.strictObject({
-    ...deadLetterFilter,
-    offset: count(0).optional(),
-    limit: countOrAll.optional(),
-  }),
-  deadLetterFilter: z.strictObject(deadLetterFilter),
-  deadLetterChoice: z.strictObject({ ...deadLetterFilter, all: z.literal(true).optional() }),
-  queueSearch: z.strictObject({
-    known: z.array(z.string()).optional(),
-    scanKeys: countOrAll.optional(),
-    scanMs: duration(0).optional(),
-    only: z.enum(['waiting', 'served']).optional(),
-  }),
-  purge: z.strictObject({ all: z.literal(true).optional(), onProgress: aFunction.optional() }),
-  events: z.strictObject({
-    from: z.enum(['start', 'now']).optional(),
-    after: z.string().min(1).optional(),
-    signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'Expected an AbortSignal').optional(),
-  }),
-  wait: z.strictObject({ timeoutMs: z.union([duration(0), z.literal(Infinity)]).optional() }),
+  list: once(() =>
+    z.strictObject({
+      queueNames: z.union([z.array(aName), batches]).optional(),
+      everyQueue: z.boolean().optional(),
+      statuses: statuses.optional(),
+      functionName: z.string().optional(),
+      text: z.string().optional(),
+      olderThanMs: duration(0).optional(),
+      onProgress: aFunction.optional(),
+    }),
+  ),
+  page: once(() =>
+    z.strictObject({
+      queueNames: z.array(aName),
+      statuses: statuses.optional(),
+      fits: aFunction.optional(),
+      cursor: z.string().nullable().optional(),
+      limit: count(1).optional(),
+      budget: count(1).optional(),
+    }),
+  ),
+  queueName: once(() => z.strictObject({ queueName: z.string().optional() })),
+  actor: once(() => z.strictObject({ actor: z.string().min(1).nullable().optional() })),
+  key: once(() => z.strictObject({ key: z.string().min(1).optional() })),
+  limitJobs: once(() => z.strictObject({ key: z.string().min(1).optional(), limit: count(1).optional() })),
+  examine: once(() =>
+    z.strictObject({
+      queues: z.array(aName).optional(),
+      known: z.array(aName).optional(),
+      limit: countOrAll.optional(),
+      scanKeys: countOrAll.optional(),
+      onKeys: aFunction.optional(),
+      onProgress: aFunction.optional(),
+    }),
+  ),
+  keep: once(() => z.strictObject({ keep: z.boolean() })),
+  series: once(() => z.strictObject({ ...history, metric: z.unknown(), by })),
+  totals: once(() => z.strictObject({ ...history, by })),
+  heatmap: once(() => z.strictObject({ ...history, of: z.enum(['run', 'wait']).optional() })),
+  errors: once(() => z.strictObject({ state: z.string().optional(), limit })),
+  recent: once(() => z.strictObject({ limit, functionName: z.string().optional(), outcome: z.string().optional() })),
+  schedules: once(() => z.strictObject({ after: z.string().optional(), limit })),
+  entries: once(() => z.strictObject({ after: z.string().optional(), before: z.string().optional(), limit })),
+  logger: once(() =>
+    z.strictObject({
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
+      name: z.string().optional(),
+      pretty: z.boolean().optional(),
+      destination: z.custom((value) => hasMethods(value, 'write'), 'Expected a stream').optional(),
+    }),
+  ),
+  loadConfig: once(() =>
+    z.strictObject({
+      file: z.string().optional(),
+      // No `z.record`: the prototype of `process.env` is not that of plain objects.
+      env: aRecord.optional(),
+      envPrefix: z.string().optional(),
+      flags: aRecord.optional(),
+      cwd: z.string().optional(),
+    }),
+  ),
+  queueAndForce: once(() => z.strictObject({ queueName: z.string().optional(), force: z.boolean().optional() })),
+  force: once(() => z.strictObject({ force: z.boolean().optional() })),
+  delay: once(() => z.strictObject({ delayMs: duration(0, MAX_DEFER_MS).optional() })),
+  count: once(() => z.strictObject({ dead: z.boolean().optional() })),
+  among: once(() => z.strictObject({ among: z.array(z.string()).optional() })),
+  deadLetters: once(() =>
+    z.strictObject({
+      ...deadLetterFilter,
+      offset: count(0).optional(),
+      limit: countOrAll.optional(),
+    }),
+  ),
+  deadLetterFilter: once(() => z.strictObject(deadLetterFilter)),
+  deadLetterChoice: once(() => z.strictObject({ ...deadLetterFilter, all: z.literal(true).optional() })),
+  queueSearch: once(() =>
+    z.strictObject({
+      known: z.array(z.string()).optional(),
+      scanKeys: countOrAll.optional(),
+      scanMs: duration(0).optional(),
+      only: z.enum(['waiting', 'served']).optional(),
+    }),
+  ),
+  purge: once(() => z.strictObject({ all: z.literal(true).optional(), onProgress: aFunction.optional() })),
+  events: once(() =>
+    z.strictObject({
+      from: z.enum(['start', 'now']).optional(),
+      after: z.string().min(1).optional(),
+      signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'Expected an AbortSignal').optional(),
+    }),
+  ),
+  wait: once(() => z.strictObject({ timeoutMs: z.union([duration(0), z.literal(Infinity)]).optional() })),
 }
 
 /**
@@ -124,8 +140,12 @@ export const methodSchemas = {
  *
  * @throws OptionsError that names the field, what was expected, what came, and for an unknown name the likely one.
  */
-export function checkMethodOptions<S extends z.ZodObject>(where: string, schema: S, options: unknown): z.output<S> {
-  return options === undefined ? ({} as z.output<S>) : checkOptions(where, schema, options)
+export function checkMethodOptions<S extends z.ZodObject>(
+  where: string,
+  schema: () => S,
+  options: unknown,
+): z.output<S> {
+  return options === undefined ? ({} as z.output<S>) : checkOptions(where, schema(), options)
 }
 
 /** Checks the options of a wait for a job; none given is no limit. @throws OptionsError */

@@ -14,6 +14,12 @@ export { showValue } from './given-value.ts'
 /** A century: neither Redis's expiry nor a Date need hold what is due later. */
 export const MAX_DEFER_MS = 3_155_760_000_000
 
+/** Makes a schema when it is first asked for: a process uses few of those that it loads. */
+export function once<Schema>(make: () => Schema): () => Schema {
+  let made: Schema | undefined
+  return () => (made ??= make())
+}
+
 /** An integer of at least `min`. */
 export function count(min: number): z.ZodNumber {
   return z.number(`Expected an integer of at least ${min}`).int(`Expected an integer of at least ${min}`).min(min)
@@ -48,20 +54,22 @@ export function hasMethods(value: unknown, ...names: string[]): value is Record<
 }
 
 /** Settings of a retry policy; protocol/schedule.ts says what they mean. */
-export const retryPolicySchema = z.strictObject({
-  delayMs: duration(0, MAX_DEFER_MS),
-  backoff: z
-    .union([
-      z.enum(['exponential', 'fixed']),
-      z.custom<(failedTry: number, error: unknown) => number>(
-        (value) => typeof value === 'function',
-        'Expected a function',
-      ),
-    ])
-    .optional(),
-  jitter: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),
-  maxDelayMs: duration(0, MAX_DEFER_MS).optional(),
-})
+export const retryPolicySchema = once(() =>
+  z.strictObject({
+    delayMs: duration(0, MAX_DEFER_MS),
+    backoff: z
+      .union([
+        z.enum(['exponential', 'fixed']),
+        z.custom<(failedTry: number, error: unknown) => number>(
+          (value) => typeof value === 'function',
+          'Expected a function',
+        ),
+      ])
+      .optional(),
+    jitter: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),
+    maxDelayMs: duration(0, MAX_DEFER_MS).optional(),
+  }),
+)
 
 /**
  * Checks options against a strict schema.
@@ -79,11 +87,15 @@ export function readingOptions<T>(where: string, read: () => T): T {
   })
 }
 
+/** Schemas that were used: zod compiles a function for those used again, which takes as long as ten uses without. */
+const parsedBefore = new WeakSet<zod.ZodObject>()
+
 function checked<S extends zod.ZodObject>(where: string, schema: S, options: unknown): zod.output<S> {
   if (isClientOfRedis(options)) throw new OptionsError(`${where}: ${clientText(schema)}`)
   const [stranger] = strangersIn(schema, options)
   if (stranger) throw new OptionsError(`${where}: ${strangerText(stranger, options)}`)
-  const result = schema.safeParse(options)
+  const result = schema.safeParse(options, { jitless: !parsedBefore.has(schema) })
+  parsedBefore.add(schema)
   if (result.success) return result.data
   throw new OptionsError(
     `${where}: ${problemsOf(schema, result, options)

@@ -212,7 +212,7 @@ export const workerSchema = z.strictObject({
   middleware: middlewareSchema.optional(),
   leaseMs: timer(1_000).optional(),
   abortGraceMs: timer(0).optional(),
-  retry: retryPolicySchema.optional(),
+  retry: retryPolicySchema().optional(),
   deadLetter: z
     .union([z.literal(false), z.strictObject({ maxAgeMs: duration(1).optional(), maxCount: count(1).optional() })])
     .optional(),

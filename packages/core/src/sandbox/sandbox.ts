@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { isAbsolute } from 'node:path'
-import { count, timer } from '../options/check.ts'
+import { count, once, timer } from '../options/check.ts'
 import * as z from '../options/zod.ts'
 import type { JobContext } from '../tasks/context.ts'
 import type { AnyContract, CallOf, EmitsOf } from '../tasks/contract.ts'
@@ -33,15 +33,17 @@ const aModule = z.custom<URL | string>(
 )
 
 /** @internal */
-export const sandboxSchema = z.strictObject({
-  module: aModule,
-  export: z.string().min(1).optional(),
-  kind: z.enum(['process', 'thread']).optional(),
-  max: count(1).optional(),
-  memoryMb: count(16).optional(),
-  recycleAfter: count(1).optional(),
-  idleMs: timer(0).optional(),
-})
+export const sandboxSchema = once(() =>
+  z.strictObject({
+    module: aModule,
+    export: z.string().min(1).optional(),
+    kind: z.enum(['process', 'thread']).optional(),
+    max: count(1).optional(),
+    memoryMb: count(16).optional(),
+    recycleAfter: count(1).optional(),
+    idleMs: timer(0).optional(),
+  }),
+)
 
 /** A sandbox with every default in place. @internal */
 export interface Sandbox {

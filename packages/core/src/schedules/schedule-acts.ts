@@ -32,7 +32,7 @@ export class ScheduleActs {
 
   async put<T extends AnyContract | string>(name: string, options: ScheduleOptions<T>): Promise<Schedule> {
     checkScheduleName('schedules.put', name)
-    const { task, input, kwargs, ...given } = checkOptions('schedules.put', scheduleSchema, options)
+    const { task, input, kwargs, ...given } = checkOptions('schedules.put', scheduleSchema(), options)
     const rule = ruleOf('schedules.put', given)
     const codec = given.codec ?? (typeof task === 'string' ? undefined : task.codec) ?? this.#defaults.codec
     const call = packCall(task, input ?? noInput(task), kwargs === undefined ? {} : { kwargs }, codec)

@@ -1,7 +1,7 @@
 import { decodeJob, isWellFormed, readable } from '@arq-ts/protocol/jobs'
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
 import type { PayloadLimits } from '@arq-ts/protocol'
-import { aRecord, checkOptions, duration } from '../options/check.ts'
+import { aRecord, checkOptions, duration, once } from '../options/check.ts'
 import { anInstant } from '../options/enqueue.ts'
 import * as z from '../options/zod.ts'
 import type { ScheduleRecord } from '../redis/schedules.ts'
@@ -78,37 +78,41 @@ export interface Schedule {
 }
 
 /** @internal */
-export const scheduleSchema = z.strictObject({
-  cron: z.string().min(1).optional(),
-  timeZone: z.string().optional(),
-  everyMs: duration(MIN_EVERY_MS).optional(),
-  startAt: anInstant.optional(),
-  at: anInstant.optional(),
-  task: z.custom<AnyContract | string>(
-    (value) =>
-      (typeof value === 'string' && value !== '') || typeof (value as { pack?: unknown } | null)?.pack === 'function',
-    'Expected a task, a contract or the name of a function',
-  ),
-  input: z.unknown().optional(),
-  kwargs: aRecord.optional(),
-  overlap: z.enum(['allow', 'skip']).optional(),
-  missed: z.enum(['skip', 'latest', 'all']).optional(),
-  codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
-  queueName: z.string().min(1).optional(),
-})
+export const scheduleSchema = once(() =>
+  z.strictObject({
+    cron: z.string().min(1).optional(),
+    timeZone: z.string().optional(),
+    everyMs: duration(MIN_EVERY_MS).optional(),
+    startAt: anInstant.optional(),
+    at: anInstant.optional(),
+    task: z.custom<AnyContract | string>(
+      (value) =>
+        (typeof value === 'string' && value !== '') || typeof (value as { pack?: unknown } | null)?.pack === 'function',
+      'Expected a task, a contract or the name of a function',
+    ),
+    input: z.unknown().optional(),
+    kwargs: aRecord.optional(),
+    overlap: z.enum(['allow', 'skip']).optional(),
+    missed: z.enum(['skip', 'latest', 'all']).optional(),
+    codec: z.enum(['msgpack', 'pickle', 'json']).optional(),
+    queueName: z.string().min(1).optional(),
+  }),
+)
 
 /** Characters of a name: it is part of keys and of ids. */
 const MAX_NAME = 512
-const nameSchema = z.strictObject({
-  name: z.custom<string>(
-    (value) => typeof value === 'string' && value !== '' && value.length <= MAX_NAME && isWellFormed(value),
-    `Expected a string of 1 to ${MAX_NAME} characters`,
-  ),
-})
+const nameSchema = once(() =>
+  z.strictObject({
+    name: z.custom<string>(
+      (value) => typeof value === 'string' && value !== '' && value.length <= MAX_NAME && isWellFormed(value),
+      `Expected a string of 1 to ${MAX_NAME} characters`,
+    ),
+  }),
+)
 
 /** @throws OptionsError unless a schedule may have the name. */
 export function checkScheduleName(context: string, name: unknown): asserts name is string {
-  checkOptions(context, nameSchema, { name })
+  checkOptions(context, nameSchema(), { name })
 }
 
 /** A record that was read as it should be. */

@@ -81,5 +81,5 @@ export function pythonTask<
 }
 
 function made(context: string, definition: object, isPython = false): Contract {
-  return contractOf(context, { ...checkOptions(context, contractSchema, definition), isPython })
+  return contractOf(context, { ...checkOptions(context, contractSchema(), definition), isPython })
 }

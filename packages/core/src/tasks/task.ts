@@ -209,7 +209,7 @@ export function defineTask<
   },
 ): Task<SchemaInput<Params>, Returned<Returns, Result>, Extra, SchemaOutput<Emits>>
 export function defineTask(definition: unknown): AnyTask {
-  const schema = isSandboxed('defineTask', definition) ? sandboxedTaskSchema : taskSchema
+  const schema = isSandboxed('defineTask', definition) ? sandboxedTaskSchema() : taskSchema()
   const { name, params, returns, emits, ...options } = checkOptions('defineTask', schema, definition)
   return taskOf(contractOf('defineTask', { name, params, returns, emits }), options as Settings)
 }
@@ -274,7 +274,7 @@ export function implement(contract: Contract<never>, second: unknown, options: o
     )
   checkObject('implement', options)
   const given = typeof second === 'function' ? { ...options, handler: second } : second
-  const schema = isSandboxed('implement', given) ? implementSandboxedSchema : implementSchema
+  const schema = isSandboxed('implement', given) ? implementSandboxedSchema() : implementSchema()
   const { contract: _, ...settings } = checkOptions('implement', schema, { ...given, contract })
   return taskOf(contract as Contract, settings as Settings)
 }

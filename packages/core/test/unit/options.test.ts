@@ -228,9 +228,9 @@ describe('the reference page', () => {
   const sections: [string, z.ZodObject, object][] = [
     ['Client', clientSchema, clientDefaults],
     ['Enqueue', enqueueSchema, {}],
-    ['Task', taskSchema, {}],
+    ['Task', taskSchema(), {}],
     ['Worker', workerSchema, workerDefaults],
-    ['Retry policy', retryPolicySchema, {}],
+    ['Retry policy', retryPolicySchema(), {}],
   ]
 
   test.each(sections)('lists exactly the options of: %s', (heading, schema) => {

@@ -37,6 +37,13 @@ export interface TickResult {
   isDriven: boolean
 }
 
+/** A state as it was read, and the time of that. */
+interface Look {
+  known: Deployment | null
+  /** Unix ms. */
+  nowMs: number
+}
+
 /** Dependencies of a driver. */
 export interface DriverOptions {
   store: DeploymentStore
@@ -83,23 +90,36 @@ export class Driver {
    * @throws what Redis throws.
    */
   async tick(id: string, notify: (state: Deployment) => Promise<void>): Promise<TickResult> {
-    const lock = await this.#store.lock(id, this.#lockMs)
-    if (lock === null) return { deployment: await this.#store.read(id), isDriven: true }
+    // Sent behind the lock, in the same round trip: read once the lock is taken. A state that is older is not written.
+    const locking = this.#store.lock(id, this.#lockMs)
+    const looking = this.#look(id)
+    looking.catch(() => {}) // thrown below
+    const lock = await locking
+    if (lock === null) return { deployment: (await looking).known, isDriven: true }
     const renewing = setInterval(() => void lock.isHeld().catch(() => {}), this.#lockMs / 3)
     try {
-      return await this.#tick(id, lock, notify)
+      return await this.#tick(id, await looking, lock, notify)
     } finally {
       clearInterval(renewing)
       await lock.release().catch(() => {}) // it lapses
     }
   }
 
-  async #tick(id: string, lock: DriverLock, notify: (state: Deployment) => Promise<void>): Promise<TickResult> {
-    for (;;) {
-      const known = await this.#store.read(id)
+  async #look(id: string): Promise<Look> {
+    const [known, nowMs] = await Promise.all([this.#store.read(id), this.#now()])
+    return { known, nowMs }
+  }
+
+  async #tick(
+    id: string,
+    first: Look,
+    lock: DriverLock,
+    notify: (state: Deployment) => Promise<void>,
+  ): Promise<TickResult> {
+    for (let look = first; ; look = await this.#look(id)) {
+      const { known, nowMs } = look
       if (known !== null) await notify(known)
       if (known === null || isOver(known)) return { deployment: known, isDriven: false }
-      const nowMs = await this.#now()
       const state = withLostTime(known, nowMs)
       const observed = await this.#observe(state, nowMs)
       const plan = await this.#carryOut(state, observed, nowMs, lock)

@@ -1,8 +1,10 @@
 /** The bytes of a minute's histogram in Redis, as `record-script.ts` writes them. Pure. */
+import { endianness } from 'node:os'
 import { BUCKETS, noLatencies } from './judging/latency.ts'
 import type { Latencies } from './judging/latency.ts'
 
 const HEADER = 8
+const isLittleEndian = endianness() === 'LE'
 
 export interface Histogram {
   requests: number
@@ -17,14 +19,17 @@ export interface Histogram {
 export function readHistogram(bytes: Buffer | null): Histogram {
   const latency = noLatencies()
   if (bytes === null) return { requests: 0, errors: 0, shadowed: 0, valued: 0, latency }
-  const cells = Math.min(Math.floor(bytes.length / 4), HEADER + BUCKETS)
-  const cell = (index: number) => (index < cells ? bytes.readUInt32BE(index * 4) : 0)
-  for (let i = HEADER; i < cells; i++) {
-    const count = bytes.readUInt32BE(i * 4)
-    if (count === 0) continue
+  const cells = new Uint32Array(Math.min(Math.floor(bytes.length / 4), HEADER + BUCKETS))
+  // Copied and turned as a whole: reading each number from the bytes takes three times as long.
+  const copy = Buffer.from(cells.buffer)
+  bytes.copy(copy)
+  if (isLittleEndian) copy.swap32()
+  const cell = (index: number) => cells[index] ?? 0
+  latency.buckets.set(cells.subarray(HEADER))
+  for (let i = HEADER; i < cells.length; i++) {
+    if (cells[i] === 0) continue
     latency.first = Math.min(latency.first, i - HEADER)
-    latency.buckets[i - HEADER] = count
-    latency.count += count
+    latency.count += cells[i]!
   }
   latency.maxMs = cell(3) / 100
   latency.sumMs = (cell(4) * 2 ** 32 + cell(5)) / 1_000

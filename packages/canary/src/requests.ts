@@ -8,6 +8,7 @@ import type { Latencies } from './judging/latency.ts'
 import type { Moments } from './judging/statistics.ts'
 import type { Tally } from './judging/tally.ts'
 import type { Keys } from './keys.ts'
+import { KnownMinutes } from './known-minutes.ts'
 import { isValueName, VALUE_NAME } from './value-names.ts'
 import { RECORD } from './record-script.ts'
 
@@ -76,6 +77,7 @@ interface MinuteCells {
   minute: number
   requests: number
   errors: number
+  /** The part of it that our histogram has: all, unless Python counted too. */
   ours: Histogram
   /** Latencies that only Python recorded, where they were read already. */
   theirs: Latencies | null
@@ -86,16 +88,25 @@ export function minuteOf(ms: number): number {
   return Math.floor(ms / 60_000)
 }
 
+/** The minutes of a time, at most those of the last two hours: counts are kept that long. */
+function minutesOf({ fromMs, toMs }: Pick<CountRange, 'fromMs' | 'toMs'>): number[] {
+  const last = minuteOf(toMs)
+  const first = Math.max(minuteOf(fromMs), last - KEPT_S / 60)
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
+}
+
 /**
  * Requests counted by the minute, in the Python application's keys and in histograms beside them.
  *
  * A reading costs the same however many requests there were: one MGET for all minutes, one HGETALL an hour where
- * numbers were recorded. Latencies that only Python recorded are in its lists alone: they are read once, when their minute is over, and
- * kept as a histogram.
+ * numbers were recorded. Of minutes that are over and were read before, it reads the number of requests, and the rest only
+ * where that has changed. Latencies that only Python recorded are in its lists alone: they are read once, when their minute
+ * is over, and kept as a histogram.
  */
 export class RequestCounts {
   readonly #redis: Redis
   readonly #keys: Keys
+  readonly #known = new KnownMinutes()
 
   constructor(redis: Redis, keys: Keys) {
     this.#redis = redis
@@ -126,13 +137,48 @@ export class RequestCounts {
 
   /** The counts from one time to another, by whole minutes; at most of the last two hours: they are kept that long. */
   async read(deploymentId: string, collection: string, fromMs: number, toMs: number): Promise<CountedMinute[]> {
-    const [read = []] = await this.#cells([{ deploymentId, collection, fromMs, toMs }])
+    const last = minuteOf(toMs)
+    const isOver = (minute: number) => minute < last - OVER_MINUTES
+    const minutes = minutesOf({ fromMs, toMs })
+    const known = this.#known.of(deploymentId, collection, last - KEPT_S / 60)
+    const { read, same: found } = await this.#changed(deploymentId, collection, minutes, known)
     const valued = read.filter(({ ours }) => ours.valued > 0).map(({ minute }) => minute)
     const [lists, values] = await Promise.all([
-      this.#theirs(deploymentId, collection, read, minuteOf(toMs)),
+      this.#theirs(deploymentId, collection, read, isOver),
       this.#values(deploymentId, collection, valued),
     ])
-    return read.map((cells) => counted(cells, lists.get(cells.minute), values.get(cells.minute)))
+    for (const cells of read) {
+      const { minute, ours, requests, theirs } = cells
+      const listed = lists.get(minute)
+      const minuteCounted = counted(cells, listed, values.get(minute))
+      found.set(minute, minuteCounted)
+      const isComplete = theirs !== null || listed !== undefined || requests <= ours.requests
+      if (isComplete && isOver(minute)) known.set(minute, minuteCounted)
+    }
+    return minutes.map((minute) => found.get(minute)!)
+  }
+
+  /** Minutes that are as they were read before, and the counters of all others. */
+  async #changed(
+    deploymentId: string,
+    collection: string,
+    minutes: readonly number[],
+    known: ReadonlyMap<number, CountedMinute>,
+  ): Promise<{ same: Map<number, CountedMinute>; read: MinuteCells[] }> {
+    const of = (some: readonly number[]) => [{ deploymentId, collection, minutes: some }]
+    // Taken now: another reading may forget minutes meanwhile.
+    const before = minutes.flatMap((minute) => known.get(minute) ?? [])
+    const [[fresh = []], requests] = await Promise.all([
+      this.#cells(of(minutes.filter((minute) => !known.has(minute)))),
+      before.length === 0
+        ? []
+        : this.#redis.mget(before.map(({ minute }) => this.#keys.count(deploymentId, collection, minute))),
+    ])
+    const hasMoved = (each: CountedMinute, i: number) => each.tally.requests !== Number(requests[i] ?? 0)
+    const moved = before.filter(hasMoved).map(({ minute }) => minute)
+    const [again = []] = moved.length === 0 ? [] : await this.#cells(of(moved))
+    const same = before.filter((each, i) => !hasMoved(each, i))
+    return { same: new Map(same.map((each) => [each.minute, each])), read: [...fresh, ...again] }
   }
 
   /**
@@ -142,39 +188,50 @@ export class RequestCounts {
   async readTotals(ranges: readonly CountRange[]): Promise<CountedMinute[][]> {
     const found: CountedMinute[][] = []
     for (let at = 0; at < ranges.length; at += COLLECTIONS_READ) {
-      const read = await this.#cells(ranges.slice(at, at + COLLECTIONS_READ))
+      const some = ranges.slice(at, at + COLLECTIONS_READ)
+      const read = await this.#cells(some.map((range) => ({ ...range, minutes: minutesOf(range) })))
       found.push(...read.map((minutes) => minutes.map((cells) => counted(cells))))
     }
     return found
   }
 
-  /** The counters of these times, by one MGET. */
-  async #cells(ranges: readonly CountRange[]): Promise<MinuteCells[][]> {
-    const minutes = ranges.map(({ fromMs, toMs }) => {
-      const last = minuteOf(toMs)
-      const first = Math.max(minuteOf(fromMs), last - KEPT_S / 60)
-      return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
+  /** The counters of these minutes: by one MGET, and one more for those in which Python counted too. */
+  async #cells(
+    wanted: readonly { deploymentId: string; collection: string; minutes: readonly number[] }[],
+  ): Promise<MinuteCells[][]> {
+    const places = wanted.flatMap(({ minutes, ...of }) => minutes.map((minute) => ({ ...of, minute })))
+    const found = await this.#pairs(places, 'count', 'histogram')
+    const cells = found.map(([requests, histogram], i): MinuteCells => {
+      const ours = readHistogram(histogram)
+      const { errors } = ours
+      return { minute: places[i]!.minute, requests: Number(requests ?? 0), errors, ours, theirs: null }
     })
-    const { count, errors, histogram, adopted } = this.#keys
-    const names = ranges.flatMap(({ collection, deploymentId }, i) =>
-      minutes[i]!.flatMap((minute) =>
-        [count, errors, histogram, adopted].map((key) => key(deploymentId, collection, minute)),
-      ),
+    const mixed = [...cells.keys()].filter((i) => cells[i]!.requests > cells[i]!.ours.requests)
+    const more = await this.#pairs(
+      mixed.map((i) => places[i]!),
+      'errors',
+      'adopted',
     )
-    const cells = names.length === 0 ? [] : await this.#redis.mgetBuffer(...names)
+    for (const [i, [errors, adopted]] of more.entries()) {
+      const each = cells[mixed[i]!]!
+      each.errors = Math.min(each.requests, Number(errors ?? 0)) // more may have been counted since
+      each.theirs = adopted ? readHistogram(adopted).latency : null
+    }
     let at = 0
-    return minutes.map((each) =>
-      each.map((minute) => {
-        const [requests, failed, ours, adopted] = cells.slice(at, (at += 4))
-        return {
-          minute,
-          requests: Number(requests ?? 0),
-          errors: Number(failed ?? 0),
-          ours: readHistogram(ours ?? null),
-          theirs: adopted ? readHistogram(adopted).latency : null,
-        }
-      }),
+    return wanted.map(({ minutes }) => cells.slice(at, (at += minutes.length)))
+  }
+
+  /** Two keys of each minute, by one MGET. */
+  async #pairs(
+    places: readonly { deploymentId: string; collection: string; minute: number }[],
+    ...kinds: ['count', 'histogram'] | ['errors', 'adopted']
+  ): Promise<[Buffer | null, Buffer | null][]> {
+    if (places.length === 0) return []
+    const names = places.flatMap(({ collection, deploymentId, minute }) =>
+      kinds.map((kind) => this.#keys[kind](deploymentId, collection, minute)),
     )
+    const values = await this.#redis.mgetBuffer(...names)
+    return places.map((_, i) => [values[2 * i] ?? null, values[2 * i + 1] ?? null])
   }
 
   /** Latencies of minutes in which Python counted too, the newest minutes first; kept once a minute is over. */
@@ -182,10 +239,9 @@ export class RequestCounts {
     id: string,
     collection: string,
     read: readonly MinuteCells[],
-    last: number,
+    isOver: (minute: number) => boolean,
   ): Promise<Map<number, Latencies>> {
     const mixed = read.filter(({ ours, requests, theirs }) => theirs === null && requests > ours.requests)
-    const isOver = (minute: number) => minute < last - OVER_MINUTES
     const wanted = [true, false].flatMap((over) =>
       mixed.filter(({ minute }) => isOver(minute) === over).slice(-LISTS_READ),
     )

@@ -13,15 +13,39 @@ export async function countStage(
   state: Deployment,
   nowMs: number,
 ): Promise<Pick<Observed, 'minutes' | 'marks'>> {
-  const { id, newCollection, oldCollection, stageMarks, stageStartedAtMs } = state
-  const { fromMs, toMs } = timeOf(state, nowMs)
+  const all = await readPairs(counts, state, timeOf(state, nowMs))
+  return { minutes: ofStage(state, all), marks: all.filter(isMarked(nowMs)).map(markOf) }
+}
+
+/** The counts of the current stage, and those of the hour before a time, whatever the stage was then. */
+export async function countStageAndHour(
+  counts: RequestCounts,
+  state: Deployment,
+  untilMs: number,
+): Promise<{ stage: Minute[]; hour: Minute[] }> {
+  const stage = timeOf(state, untilMs)
+  const hour = { fromMs: untilMs - 3_600_000, toMs: untilMs }
+  const all = await readPairs(counts, state, {
+    fromMs: Math.min(stage.fromMs, hour.fromMs),
+    toMs: Math.max(stage.toMs, hour.toMs),
+  })
+  const during = ({ fromMs, toMs }: Time) =>
+    all.filter(({ minute }) => minute >= minuteOf(fromMs) && minute <= minuteOf(toMs))
+  return { stage: ofStage(state, during(stage)), hour: during(hour) }
+}
+
+async function readPairs(
+  counts: RequestCounts,
+  { id, newCollection, oldCollection }: Deployment,
+  { fromMs, toMs }: Time,
+): Promise<Minute[]> {
   const read = (collection: string) => counts.read(id, collection, fromMs, toMs)
-  const [fresh, old] = await Promise.all([read(newCollection), read(oldCollection)])
-  const all = pairs(fresh, old)
-  return {
-    minutes: stageStartedAtMs === null ? [] : all.map((minute) => sinceMark(minute, stageMarks)),
-    marks: all.filter(isMarked(nowMs)).map(markOf),
-  }
+  return pairs(...(await Promise.all([read(newCollection), read(oldCollection)])))
+}
+
+/** The counts that are the stage's own; none before it begins. */
+function ofStage({ stageMarks, stageStartedAtMs }: Deployment, all: readonly Minute[]): Minute[] {
+  return stageStartedAtMs === null ? [] : all.map((minute) => sinceMark(minute, stageMarks))
 }
 
 /** The counts of the current stages of many deployments, without recorded numbers: see `readTotals`. */
@@ -48,15 +72,14 @@ export async function countStages(
   })
 }
 
-/** The counts of both collections in the hour before a time, whatever the stage was. */
-export async function countHour(counts: RequestCounts, state: Deployment, untilMs: number): Promise<Minute[]> {
-  const read = (collection: string) => counts.read(state.id, collection, untilMs - 3_600_000, untilMs)
-  const [fresh, old] = await Promise.all([read(state.newCollection), read(state.oldCollection)])
-  return pairs(fresh, old)
+/** From one time to another, both unix ms. */
+interface Time {
+  fromMs: number
+  toMs: number
 }
 
 /** The time of a stage with a minute on either side: the clocks of those who count may differ from Redis's. */
-function timeOf({ nextTickAtMs, stageStartedAtMs }: Deployment, nowMs: number): { fromMs: number; toMs: number } {
+function timeOf({ nextTickAtMs, stageStartedAtMs }: Deployment, nowMs: number): Time {
   const fromMs = (stageStartedAtMs ?? nowMs) - 60_000
   // A clock that was set back has counts for minutes that are to come.
   const seenMs = stageStartedAtMs === null ? Math.min(nextTickAtMs, nowMs + KEPT_MS) : nowMs
@@ -86,7 +109,10 @@ function markOf({ minute, new: fresh, old }: Minute): Mark {
 }
 
 function stored({ latency, ...tally }: Tally): StoredTally {
-  const buckets = [...latency.buckets].flatMap((count, i) => (count > 0 ? [[i, count] as [number, number]] : []))
+  const buckets: [number, number][] = []
+  for (let i = latency.first; i < latency.buckets.length; i++) {
+    if (latency.buckets[i]! > 0) buckets.push([i, latency.buckets[i]!])
+  }
   return { ...tally, latency: { sumMs: latency.sumMs, maxMs: latency.maxMs, buckets } }
 }
 

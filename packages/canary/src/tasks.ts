@@ -115,8 +115,8 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
     keepResultMs: 86_400_000,
     handler: async (ctx, { auto_rollback, deployment_config, deployment_id }): Promise<CanaryResult> => {
       const before = performance.now()
-      const state = await loadOrCreate(ctx.jobId, deployment_id, deployment_config, auto_rollback)
-      const { status } = await look(ctx, state)
+      const known = await loadOrCreate(ctx.jobId, deployment_id, deployment_config, auto_rollback)
+      const { status } = await look(ctx, known)
       const duration = (performance.now() - before) / 1_000
       return { status: 'success', deployment_id, deployment_status: status, duration }
     },
@@ -128,12 +128,11 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
     id: string,
     config: DeploymentConfig,
     autoRollback: boolean,
-  ): Promise<Deployment> {
+  ): Promise<{ state: Deployment; nowMs: number }> {
     for (;;) {
-      const known = await store.read(id)
-      const nowMs = await time()
+      const [known, nowMs] = await Promise.all([store.read(id), time()])
       const isAsked = !isTick(jobId, id) && !known?.askedBy.includes(jobId)
-      if (known && !(known.status === 'paused' && isAsked)) return known
+      if (known && !(known.status === 'paused' && isAsked)) return { state: known, nowMs }
       const next = known
         ? sealed(known, { ...resumed(known, nowMs), askedBy: [...known.askedBy, jobId].slice(-MAX_ASKED) }, nowMs)
         : newDeployment(requestOf(id, config, autoRollback, rules), jobId, nowMs)
@@ -144,9 +143,8 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
   }
 
   /** Looks at it if that is due, and sees to it that it is looked at again: in each state by one job, however many come. */
-  async function look(ctx: JobContext, state: Deployment): Promise<Deployment> {
+  async function look(ctx: JobContext, { nowMs, state }: { state: Deployment; nowMs: number }): Promise<Deployment> {
     const notify = (of: Deployment) => enqueueNotifications(ctx.client, of)
-    const nowMs = await time()
     const isDue = ctx.jobId === tickId(state) || nowMs >= state.nextTickAtMs || backBy(state, nowMs) > 0
     const { deployment, isDriven } = isDue
       ? await driver.tick(state.id, notify)

@@ -3,7 +3,7 @@ import { actsOf } from '../acts.ts'
 import type { Act } from '../acts.ts'
 import type { Metrics } from '../judging/tally.ts'
 import type { RequestCounts } from '../requests.ts'
-import { countHour, countStage, countStages, figuresOf } from '../stage-counts.ts'
+import { countStage, countStageAndHour, countStages, figuresOf } from '../stage-counts.ts'
 import { isOver, shareOf, stageOf } from '../state.ts'
 import type { DeploymentStore } from '../store.ts'
 import type { Deployment, Figures } from '../types.ts'
@@ -72,9 +72,9 @@ export async function readDetails(sources: ReportSources, id: string): Promise<D
   const [state, nowMs] = await Promise.all([store.read(id), now()])
   if (state === null) return null
   const untilMs = state.finishedAtMs ?? nowMs
-  const [stage, hour] = await Promise.all([countStage(counts, state, untilMs), countHour(counts, state, untilMs)])
-  const figures = state.final ?? (isOver(state) ? figuresOf([]) : figuresOf(stage.minutes))
-  return { ...reportOf(state, figures), ...countedDetails(state, { stage: stage.minutes, hour }, untilMs), nowMs }
+  const counted = await countStageAndHour(counts, state, untilMs)
+  const figures = state.final ?? figuresOf(isOver(state) ? [] : counted.stage)
+  return { ...reportOf(state, figures), ...countedDetails(state, counted, untilMs), nowMs }
 }
 
 /** At most `limit` deployments, by fewer than `2 * limit` commands: latencies that Python alone has just listed are left out. */

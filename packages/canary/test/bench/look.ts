@@ -1,6 +1,7 @@
 /**
- * Measures how long a look at a deployment takes, at 10 and at 5,000 requests a second to each collection, as a multiple of
- * the round trip of a PING on the same Redis: `npm run bench:canary`. `--looks` changes the number of looks.
+ * Measures how long a look at a deployment takes, at 10 and at 5,000 requests a second to each collection, by the clock and
+ * in processor time, and as a multiple of the round trip of a PING on the same Redis: `npm run bench:canary`. First looks
+ * are those of a worker that has not looked before. `--looks` changes the number of looks.
  */
 import { parseArgs } from 'node:util'
 import { RedisServer } from '@arq-ts/test-support'
@@ -17,10 +18,18 @@ import { MemoryAliases } from '../support/bench.ts'
 
 const { values: flags } = parseArgs({ options: { looks: { type: 'string', default: '200' } } })
 const LOOKS = Number(flags.looks)
+const FIRST_LOOKS = 20
 const MINUTE = 60_000
 const START = 28_333_334 * MINUTE
 /** Counts are kept for two hours: each look reads as many. */
 const KEPT = 121
+
+/** In ms; `cpu` of this process, each a median but for `cpu`, which is the mean. */
+interface Costs {
+  look: number
+  ping: number
+  cpu: number
+}
 
 const server = await RedisServer.start()
 const redis = new Redis(server.url)
@@ -33,12 +42,12 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 /** A stage that has run for two hours, with latencies from 1 to 20 ms, and a look at it each minute from then on. */
-async function looksAt(perSecond: number): Promise<{ look: number; ping: number }> {
+async function looksAt(perSecond: number): Promise<{ first: Costs; later: Costs }> {
   await redis.flushall()
   const latency = noLatencies()
   for (let i = 0; i < 64; i++) addLatency(latency, 1.05 ** i, Math.max(1, Math.round((perSecond * 60) / 64)))
   const filling = redis.pipeline()
-  for (let minute = START / MINUTE; minute < START / MINUTE + KEPT + LOOKS; minute++) {
+  for (let minute = START / MINUTE; minute < START / MINUTE + KEPT + FIRST_LOOKS + 1 + LOOKS; minute++) {
     for (const collection of ['v1', 'v2'])
       filling
         .set(`canary:metrics:d:${collection}:count:${minute}`, latency.count)
@@ -58,29 +67,43 @@ async function looksAt(perSecond: number): Promise<{ look: number; ping: number 
   const running = { status: 'running', begunAtMs: START, stageStartedAtMs: START } as const
   let nowMs = START + KEPT * MINUTE
   await store.write(null, { ...newDeployment(request, 'd', START), ...running, nextTickAtMs: nowMs }, [], START)
-  const counts = new RequestCounts(redis, keys(''))
-  const parts = { store, counts, sessions: new Sessions(redis, keys('')), aliases: new MemoryAliases(), checks: {} }
-  const driver = new Driver({ ...parts, lockMs: 5_000, now: async () => nowMs })
-  const [looks, pings]: [number[], number[]] = [[], []]
-  for (let i = 0; i < LOOKS; i++) {
-    looks.push(await timed(() => driver.tick('d', async () => {})))
-    pings.push(await timed(() => redis.ping()))
-    nowMs += MINUTE
+  const driverOf = (counts: RequestCounts) => {
+    const parts = { store, counts, sessions: new Sessions(redis, keys('')), aliases: new MemoryAliases(), checks: {} }
+    return new Driver({ ...parts, lockMs: 5_000, now: async () => nowMs })
   }
+  const measure = async (looks: number, next: () => Driver): Promise<Costs> => {
+    const [took, pings]: [number[], number[]] = [[], []]
+    const before = process.cpuUsage()
+    for (let i = 0; i < looks; i++) {
+      const driver = next()
+      took.push(await timed(() => driver.tick('d', async () => {})))
+      nowMs += MINUTE
+    }
+    const { system, user } = process.cpuUsage(before)
+    for (let i = 0; i < looks; i++) pings.push(await timed(() => redis.ping()))
+    return { look: median(took), ping: median(pings), cpu: (system + user) / 1_000 / looks }
+  }
+  const first = await measure(FIRST_LOOKS, () => driverOf(new RequestCounts(redis, keys(''))))
+  const driver = driverOf(new RequestCounts(redis, keys('')))
+  await driver.tick('d', async () => {})
+  nowMs += MINUTE
+  const later = await measure(LOOKS, () => driver)
   const state = await store.read('d')
-  if (state?.status !== 'running' || state.looks !== LOOKS) throw new Error(`it has ended: ${state?.reason}`)
-  return { look: median(looks), ping: median(pings) }
+  if (state?.status !== 'running' || state.looks !== FIRST_LOOKS + 1 + LOOKS)
+    throw new Error(`it has ended: ${state?.reason}`)
+  return { first, later }
 }
 
 const ms = (value: number) => `${value.toFixed(2)} ms`
 try {
   await looksAt(10) // warms up the code
   for (const perSecond of [10, 5_000]) {
-    const { look, ping } = await looksAt(perSecond)
-    console.log(
-      `${perSecond} requests a second: a look takes ${ms(look)}, a PING ${ms(ping)} (medians of ${LOOKS}): ` +
-        `${Math.round(look / ping)} round trips`,
-    )
+    for (const [which, { cpu, look, ping }] of Object.entries(await looksAt(perSecond))) {
+      console.log(
+        `${perSecond} requests a second, ${which} looks: ${ms(look)}, ${ms(cpu)} of processor time, a PING ${ms(ping)}: ` +
+          `${Math.round(look / ping)} round trips`,
+      )
+    }
   }
 } finally {
   redis.disconnect()

@@ -129,6 +129,31 @@ describe('a look reads the same at any rate of traffic:', () => {
   })
 })
 
+test('a later look reads a fraction of what the first one read: minutes that are over do not change', async () => {
+  const store = new DeploymentStore(redis, keys(''))
+  const nowMs = START + 110 * MINUTE
+  const running = { ...deployment('d', 'products'), status: 'running' as const, begunAtMs: START }
+  await store.write(null, { ...running, stageStartedAtMs: START, nextTickAtMs: nowMs }, [], START)
+  const latency = noLatencies()
+  for (let i = 0; i < 64; i++) addLatency(latency, 1.05 ** i, 1_000)
+  const filling = redis.pipeline()
+  for (let minute = START / MINUTE; minute < START / MINUTE + 120; minute++) {
+    for (const collection of ['v1', 'v2'])
+      filling
+        .set(`canary:metrics:d:${collection}:count:${minute}`, latency.count)
+        .set(`canary:metrics:d:${collection}:histogram:${minute}`, writeHistogram(latency))
+  }
+  await filling.exec()
+  const counts = new RequestCounts(redis, keys(''))
+  const bytesOf = async (atMs: number) => {
+    await redis.config('RESETSTAT')
+    for (const collection of ['v1', 'v2']) await counts.read('d', collection, START, atMs + MINUTE)
+    return Number(/total_net_output_bytes:(\d+)/.exec(await redis.info('stats'))![1])
+  }
+  const first = await bytesOf(nowMs)
+  expect(await bytesOf(nowMs + MINUTE)).toBeLessThan(first / 8)
+})
+
 describe('fifty deployments that have ended', () => {
   test('are listed by at most 100 commands, with the figures they ended with', async () => {
     const store = new DeploymentStore(redis, keys(''))

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Redis } from 'ioredis'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { uniform } from '../../simulation/random.ts'
 import { readHistogram, writeHistogram } from '../../src/histogram-bytes.ts'
 import { addLatency, noLatencies } from '../../src/judging/latency.ts'
 import { metricsOf } from '../../src/judging/tally.ts'
@@ -135,4 +137,39 @@ test('a histogram is its bytes, and bytes that are cut short are read as far as 
   expect(readHistogram(writeHistogram(latency)).latency).toEqual(latency)
   expect(readHistogram(Buffer.alloc(7)).latency.count).toBe(0)
   expect(readHistogram(null)).toMatchObject({ requests: 0, errors: 0 })
+})
+
+describe('a reader that has read before', () => {
+  test.each([1, 2])('reads what a new one reads, whoever counts and however late, seed %i', async (seed) => {
+    const random = uniform(seed)
+    const key = (kind: string, minute: number) => `canary:metrics:d:v2:${kind}:${minute}`
+    let now = 1_000
+    for (let step = 0; step < 50; step++) {
+      const what = random()
+      const minute = now - Math.floor(12 * random() ** 2)
+      if (what < 0.5)
+        await add(Math.ceil(10 * random()), { isError: random() < 0.3, values: { ctr: random() } }, minute * MINUTE)
+      else if (what < 0.65) {
+        // Python counts in two minutes, so that both readers read its lists at the same time.
+        const theirs = 1_000 + 5 * Math.floor(2 * random())
+        await redis.lpush(key('latency', theirs), '30')
+        await redis.incr(key('count', theirs))
+        if (random() < 0.5) await redis.incr(key('errors', theirs))
+      } else if (what < 0.7)
+        await redis.del(...['count', 'errors', 'histogram', 'adopted'].map((kind) => key(kind, minute)))
+      else now++
+      const range = [(now - 15) * MINUTE, now * MINUTE] as const
+      const known = await counts.read('d', 'v2', ...range)
+      const anew = await new RequestCounts(redis, keys('')).read('d', 'v2', ...range)
+      if (!isDeepStrictEqual(known, anew)) expect(known, `step ${step}`).toEqual(anew)
+    }
+  })
+
+  test('reads minutes anew that another reading has forgotten meanwhile', async () => {
+    await add(5)
+    const later = nowMs + 200 * MINUTE
+    await read(nowMs - 60 * MINUTE, nowMs)
+    const [early] = await Promise.all([read(nowMs - 60 * MINUTE, nowMs), read(later - 60 * MINUTE, later)])
+    expect(early.at(-1)!.tally.requests).toBe(1)
+  })
 })

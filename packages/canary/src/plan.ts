@@ -11,6 +11,7 @@ import { begunAnew } from './judging/accumulation.ts'
 import { ms, percent } from './judging/findings.ts'
 import type { Trouble } from './judging/findings.ts'
 import { judge } from './judging/judge.ts'
+import type { Verdict } from './judging/judge.ts'
 import { addTally, emptyTally, metricsOf } from './judging/tally.ts'
 import { ending, isLastStage, isOver, looksOf, noted, paused, stageOf } from './state.ts'
 import type { CheckOutcome, Deployment, DeploymentEvent, Observed, QdrantView, Stage } from './types.ts'
@@ -104,32 +105,17 @@ function watch(before: Deployment, stageStartedAtMs: number, observed: Observed,
 
   const endsAtMs = stageStartedAtMs + stage.durationMinutes * 60_000 + state.lostMs
   if (nowMs < endsAtMs) return plan({ ...state, reason: null }, untilNextLook(state, nowMs))
-  if (observed.qdrant instanceof Error) {
-    const isHealthy = verdict.missing === null && verdict.doubt === null
-    return waitForQdrant(isHealthy ? unhurried(state) : state, nowMs)
-  }
-
-  const silent = observed.checks.find(({ verdict }) => verdict === 'unknown')
-  const unanswered = silent ? `check ${silent.name} gave no answer${because(silent)}` : null
-  const doubt = verdict.doubt ?? unanswered
-  const { inconclusive } = state.rules
-  const mayPass = doubt === null && (verdict.missing === null || inconclusive === 'proceed')
-  if (!mayPass) {
-    const { isDelaying, isQuiet, missing } = verdict
-    const why = [inconclusive === 'proceed' ? null : missing, doubt].filter(Boolean).join('; ')
-    const troubles = verdict.troubles.filter(({ reason }) => inconclusive !== 'proceed' || reason !== missing)
-    if (silent) troubles.push({ name: `check ${silent.name}`, reason: unanswered! })
-    const isBlameless = isQuiet || (isDelaying && !silent)
-    return inconclusiveAt(state, { why, isUnseen: doubt === null, isBlameless, troubles }, endsAtMs, nowMs)
-  }
-  if (stage.approval && state.approvedStage !== state.currentStage) {
-    return waitForApproval(unhurried(state), nowMs)
-  }
+  const wait = waitOf(state, verdict, observed.checks)
+  const held = { ...state, heldSince: heldSinceOf(state, wait, endsAtMs, nowMs) }
+  if (observed.qdrant instanceof Error) return waitForQdrant(held, nowMs)
+  if (!wait.mayPass) return inconclusiveAt(held, wait, nowMs)
+  if (stage.approval && state.approvedStage !== state.currentStage) return waitForApproval(held, nowMs)
   return advance(state, observed, nowMs)
 }
 
-/** A stage that has reached its end and cannot be passed yet. */
-interface Inconclusive {
+/** The things that a stage waits for at its end. */
+interface Wait {
+  mayPass: boolean
   why: string
   /** True if too few requests were seen; false if those that were seen look bad. */
   isUnseen: boolean
@@ -138,31 +124,46 @@ interface Inconclusive {
   troubles: readonly Trouble[]
 }
 
-function inconclusiveAt(
-  state: Deployment,
-  { isBlameless, isUnseen, troubles, why }: Inconclusive,
+function waitOf({ rules }: Deployment, verdict: Verdict, checks: readonly CheckOutcome[]): Wait {
+  const { isDelaying, isQuiet } = verdict
+  const silent = checks.find((check) => check.verdict === 'unknown')
+  const unanswered = silent ? `check ${silent.name} gave no answer${because(silent)}` : null
+  const missing = rules.inconclusive === 'proceed' ? null : verdict.missing
+  const doubt = verdict.doubt ?? unanswered
+  const troubles = verdict.troubles.filter(({ reason }) => missing !== null || reason !== verdict.missing)
+  if (silent) troubles.push({ name: `check ${silent.name}`, reason: unanswered! })
+  return {
+    mayPass: missing === null && doubt === null,
+    why: [missing, doubt].filter(Boolean).join('; '),
+    isUnseen: doubt === null,
+    isBlameless: isQuiet || (isDelaying && !silent),
+    troubles,
+  }
+}
+
+/**
+ * Since when each trouble has lasted without a break. Among many healthy numbers, one always looks bad for a while: only a
+ * trouble that lasts is a fault. A roll-back needs a reason, and that nobody searches is none.
+ */
+function heldSinceOf(
+  { heldSince }: Deployment,
+  { isBlameless, mayPass, troubles }: Wait,
   endsAtMs: number,
   nowMs: number,
-): Plan {
+): Record<string, number> {
+  const sinceMs = (name: string) => (heldSince === null ? endsAtMs : (heldSince[name] ?? nowMs))
+  return Object.fromEntries(isBlameless || mayPass ? [] : troubles.map(({ name }) => [name, sinceMs(name)]))
+}
+
+/** A stage that has reached its end and cannot be passed yet. */
+function inconclusiveAt(state: Deployment, { isUnseen, troubles, why }: Wait, nowMs: number): Plan {
   const { holdMinutes, inconclusive } = state.rules
   if (inconclusive === 'pause') return plan(paused(state, why, nowMs), PAUSED_CHECK_MS)
   if (inconclusive === 'fail' && isUnseen) return giveUp(state, why, nowMs)
-  // A roll-back needs a reason, and that nobody searches is none: it is watched on.
-  if (isBlameless) return plan(holding(unhurried(state), why, nowMs), untilHeldLook(state))
-  // Among many healthy numbers, one always looks bad for a while. Only a trouble that lasts without a break is a fault.
-  const since = state.heldSince
-  const heldSince = Object.fromEntries(
-    troubles.map(({ name }) => [name, since === null ? endsAtMs : (since[name] ?? nowMs)]),
-  )
-  const lasting = troubles.filter(({ name }) => nowMs >= heldSince[name]! + holdMinutes * 60_000)
-  if (lasting.length === 0) return plan(holding({ ...state, heldSince }, why, nowMs), untilHeldLook(state))
+  const lasting = troubles.filter(({ name }) => nowMs >= (state.heldSince?.[name] ?? Infinity) + holdMinutes * 60_000)
+  if (lasting.length === 0) return plan(holding(state, why, nowMs), untilHeldLook(state))
   const reasons = lasting.map(({ reason }) => reason).join('; ')
   return giveUp(state, `${reasons}, after ${holdMinutes} minutes of waiting for more`, nowMs)
-}
-
-/** A stage whose wait, so far, is no fault of the new collection: `holdMinutes` count anew. */
-function unhurried(state: Deployment): Deployment {
-  return { ...state, heldSince: {} }
 }
 
 function waitForApproval(state: Deployment, nowMs: number): Plan {

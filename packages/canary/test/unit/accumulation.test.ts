@@ -1,14 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { poisson, uniform } from '../../simulation/random.ts'
-import { accumulate, accumulatedBreach, begunAnew, NOTHING_YET } from '../../src/judging/accumulation.ts'
+import { accumulate, accumulatedBreach, begunAnew, levelOf, NOTHING_YET } from '../../src/judging/accumulation.ts'
 import type { Accumulated } from '../../src/judging/accumulation.ts'
 import { ACCUMULATED_ALPHA } from '../../src/judging/spending.ts'
 import { minute } from '../support/tallies.ts'
 import type { TallyOf } from '../support/tallies.ts'
 
 const stage = { errorThreshold: 0.05, latencyThreshold: 200 }
-const levelOf = ({ levels: [some, nearlyAll] }: Accumulated['errors']) => (some + nearlyAll) / 2
 
 /** Everything known after these requests, one minute each, `apart` minutes from one another. */
 function after(requests: readonly TallyOf[], before = NOTHING_YET, apart = 60): Accumulated {
@@ -56,6 +55,27 @@ describe('evidence over a stage', () => {
       check: 'p95 latency',
       reason: 'p95 latency is above 200 ms',
     })
+  })
+
+  test('proves an error rate of twice the limit by some hundred requests of a trickle, and counts them', () => {
+    const tenth = [failed, ...times(9, answered)]
+    let known = after(times(24, answered))
+    let requests = 0
+    for (; accumulatedBreach(known, stage, known.throughMinute!) === null && requests < 5_000; requests += 10) {
+      known = after(tenth, known)
+    }
+    expect(requests).toBeGreaterThan(100)
+    expect(requests).toBeLessThan(2_000)
+    expect(accumulatedBreach(known, stage, known.throughMinute!)!.reason).toMatch(
+      /^error rate (9|1\d)[.\d]* % is above 5 %$/,
+    )
+  })
+
+  test('continues with what an earlier version knew, which had two sizes of failures', () => {
+    const earlier = { ...NOTHING_YET, errors: { ...NOTHING_YET.errors, levels: [10, 400] } }
+    const known = after(times(3, failed), earlier)
+    expect(known.errors.levels.every(Number.isFinite)).toBe(true)
+    expect(accumulatedBreach(known, stage, known.throughMinute!)).not.toBeNull()
   })
 
   test('never proves a breach of requests that succeed, and of a few failures among them', () => {
@@ -122,7 +142,7 @@ describe('the error of evidence over a stage is bounded, however long it lasts',
         const before: Accumulated = {
           ...NOTHING_YET,
           minutes,
-          errors: { ...NOTHING_YET.errors, levels: [level, level] },
+          errors: { ...NOTHING_YET.errors, levels: [level, level, level] },
         }
         // The prior that is left after k minutes: 1 / (k + 1).
         const value = (known: Accumulated) => levelOf(known.errors) + 1 / (known.minutes + 1)

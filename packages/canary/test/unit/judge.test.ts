@@ -67,9 +67,10 @@ describe('a breach is declared', () => {
   })
 
   test('later when more looks have been taken without one: looking again costs confidence', () => {
-    const minutes = [minute(0, { requests: 300, errors: 45, latencyMs: 50 })]
+    const zeroHits = Array.from({ length: 300 }, (_, i) => (i < 72 ? 1 : 0))
+    const minutes = [minute(0, { requests: 300, latencyMs: 50, values: { zeroHits } })]
     const at = (look: number) =>
-      judge(stage, rulesOf(rulesSchema.parse({})), {
+      judge(stage, rulesOf(rulesSchema.parse({ guards: [{ metric: 'zeroHits', max: 0.1 }] })), {
         ...atLook,
         minutes,
         nowMinute: 1,

@@ -142,6 +142,35 @@ describe('a stage at its end', () => {
       reason: 'mean a 0.0833 is above 0.05 in the stage so far, after 60 minutes of waiting for more',
     })
   })
+  test.each<[string, (look: number) => Observed, 'rollback' | null]>([
+    ['gives nothing up for one number, then another', (look) => guarded(look % 2 === 0 ? { a: 5 } : { b: 5 }), null],
+    ['gives up on a number that looked bad throughout', () => guarded({ a: 5 }), 'rollback'],
+  ])('%s while Qdrant was away for longer than holdMinutes', (_, observedAt, ending) => {
+    const guards = ['a', 'b'].map((metric) => ({ metric, max: 0.05 }))
+    let state: Deployment = { ...running, rules: rulesWith({ guards }) }
+    for (let look = 30; look < 200; look++) {
+      state = decide(state, { ...observedAt(look), qdrant: new Error('away') }, look * MINUTE).next
+      expect(state).toMatchObject({ ending: null, reason: 'Qdrant does not answer' })
+    }
+    expect(decide(state, guarded({ a: 5 }), 200 * MINUTE).next.ending).toBe(ending)
+  })
+  test('does not give up on a quiet stage, though holdMinutes is 0', () => {
+    const quiet = { ...seen(), minutes: [minute(29, few, { requests: 27, errors: 0, latencyMs: 50 })] }
+    expect(at({ holdMinutes: 0 }, 5_000, quiet).next.ending).toBeNull()
+  })
+  test('does not watch a trickle for ever that fails twice as often as it may: its evidence adds up', () => {
+    // Ten requests in two hours, of which every tenth fails: too few for a window, and never gross.
+    const at = (k: number) =>
+      minute(12 * k, { requests: 1, latencyMs: 50, errors: k % 10 === 0 ? 1 : 0 }, { requests: 9 })
+    let state: Deployment = { ...running, rules: rulesWith() }
+    let k = 0
+    for (; state.ending === null && k < 5_000; k++) {
+      const minutes = Array.from({ length: Math.min(k + 1, 10) }, (_, i) => at(k - i))
+      state = decide(state, { ...seen(), minutes }, 12 * k * MINUTE).next
+    }
+    expect(state.ending).toBe('rollback')
+    expect(state.reason).toMatch(/^error rate \d+(\.\d+)? % is above 5 %$/)
+  })
   test.each<[string, Deployment, Observed, string]>([
     [
       'a number that nobody records, with traffic enough',

@@ -30,7 +30,12 @@ export function askChecks(
 ): Promise<CheckOutcome[]> {
   const { alias, currentStage, id, newCollection, oldCollection, rules } = deployment
   const context = { deploymentId: id, alias, oldCollection, newCollection, stage: currentStage, percentage }
-  return Promise.all(rules.checks.map((check) => ask(check, context, functions[check.name])))
+  return Promise.all(
+    rules.checks.map((check) => {
+      const call = Object.hasOwn(functions, check.name) ? functions[check.name] : undefined
+      return ask(check, context, call)
+    }),
+  )
 }
 
 async function ask(check: LookCheck, context: CheckContext, call: CheckFunction | undefined): Promise<CheckOutcome> {
@@ -41,7 +46,9 @@ async function ask(check: LookCheck, context: CheckContext, call: CheckFunction 
     const late = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(new Error(`no answer within ${timeoutMs} ms`)), { once: true })
     })
-    const answer = await Promise.race([url === undefined ? call!(context, signal) : askUrl(url, context, signal), late])
+    // A function that throws at once must not leave `late` without a handler: its rejection would end the worker.
+    const asked = async () => (url === undefined ? call!(context, signal) : askUrl(url, context, signal))
+    const answer = await Promise.race([asked(), late])
     const { ok, reason } = verdictOf(answer)
     return { name, verdict: ok ? 'pass' : 'fail', reason: reason ?? null }
   } catch (error) {

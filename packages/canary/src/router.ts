@@ -12,8 +12,9 @@ import { nowSchema } from './clock.ts'
 import { RequestCounts } from './requests.ts'
 import type { RequestOutcome } from './requests.ts'
 import { bucketOf, SESSION_S, sessionCollection, sessionText } from './sessions.ts'
-import { compareRankings, shadowSchema } from './shadow.ts'
+import { answerInTime, compareRankings, shadowSchema } from './shadow.ts'
 import type { ShadowOptions } from './shadow.ts'
+import { isValueName, VALUE_NAME } from './value-names.ts'
 
 const TIMEOUT_MS = 250
 /** After a Redis that did not answer, `handle` does not ask it for this long. */
@@ -178,7 +179,7 @@ export class CanaryRouter {
     options: ShadowOptions<T> = {},
   ): Promise<T> {
     checkArguments('shadow', callSchema, { call })
-    const { maxInFlight, share } = checkOptions('shadow', shadowSchema, options)
+    const { maxInFlight, share, shadowTimeoutMs } = checkOptions('shadow', shadowSchema, options)
     const { compare = compareRankings, values = () => ({}) } = options
     const { decision, route } = await this.#decide(alias, caller)
     const wanted = Math.min(share, route?.shadow ?? 0)
@@ -187,30 +188,30 @@ export class CanaryRouter {
     if (isShadowed && this.#shadows < maxInFlight) {
       this.#shadows++
       const twin = { collection: route.new_collection, deploymentId: route.deployment_id, isCanary: true }
-      this.#later(this.#shadowed(twin, call, answer, { compare, values }).finally(() => this.#shadows--))
+      const answers = {
+        shadow: answerInTime(shadowTimeoutMs, () => call(twin.collection, twin)),
+        old: answerInTime(shadowTimeoutMs, () => answer),
+      }
+      this.#later(this.#shadowed(twin, answers, { compare, values }).finally(() => this.#shadows--))
     }
     return answer
   }
 
   async #shadowed<T>(
-    decision: Decision & { deploymentId: string },
-    call: (collection: string, decision: Decision) => Promise<T>,
-    answer: Promise<T>,
+    { collection, deploymentId }: Decision & { deploymentId: string },
+    answers: { shadow: Promise<T>; old: Promise<T> },
     { compare, values }: Required<Pick<ShadowOptions<T>, 'compare' | 'values'>>,
   ): Promise<void> {
-    const { collection, deploymentId } = decision
     const before = performance.now()
-    const [shadow] = await Promise.allSettled([Promise.resolve().then(() => call(collection, decision))])
-    const latencyMs = performance.now() - before
+    let latencyMs = 0
+    const timed = answers.shadow.finally(() => (latencyMs = performance.now() - before))
+    const [shadow, old] = await Promise.allSettled([timed, answers.old])
     const isError = shadow.status === 'rejected'
-    const [old] = await Promise.allSettled([answer])
     const compared =
       shadow.status === 'fulfilled' && old.status === 'fulfilled'
         ? { ...numbers(() => compare(old.value, shadow.value)), ...numbers(() => values(shadow.value)) }
         : {}
-    await this.record({ deploymentId, collection, latencyMs, isError, isShadow: true, values: compared }).catch(() =>
-      this.#rest(),
-    )
+    await this.#count({ deploymentId, collection, latencyMs, isError, isShadow: true, values: compared })
   }
 
   async #counted<T>(
@@ -225,7 +226,7 @@ export class CanaryRouter {
       const latencyMs = performance.now() - before
       const recorded = isError ? {} : numbers(() => values?.(answer as T))
       const outcome = { deploymentId, collection, latencyMs, isError, values: recorded }
-      this.#later(this.record(outcome).catch(() => this.#rest()))
+      this.#later(this.#count(outcome))
     }
     try {
       const result = await call(collection, decision)
@@ -235,6 +236,11 @@ export class CanaryRouter {
       count(true)
       throw error
     }
+  }
+
+  /** Counts a request where Redis answers. */
+  async #count(request: RequestOutcome): Promise<void> {
+    await this.record(request).catch(() => this.#rest())
   }
 
   #later(work: Promise<void>): void {
@@ -306,10 +312,15 @@ function unrouted(alias: string): Routed {
   return { decision: { collection: alias, deploymentId: null, isCanary: false }, route: null }
 }
 
-/** The finite numbers of a record; a function that throws has none, and the request is not harmed by it. */
+/**
+ * The numbers of a record that can be counted: finite ones with a name that is allowed. A function that throws has none, and
+ * the request is not harmed by it.
+ */
 function numbers(read: () => Record<string, number> | undefined): Record<string, number> {
+  const isCountable = ([name, value]: [string, number]) =>
+    Number.isFinite(value) && VALUE_NAME.test(name) && isValueName(name)
   try {
-    return Object.fromEntries(Object.entries(read() ?? {}).filter(([, value]) => Number.isFinite(value)))
+    return Object.fromEntries(Object.entries(read() ?? {}).filter(isCountable))
   } catch {
     return {}
   }

@@ -1,4 +1,5 @@
 /** Shadow traffic: options, and the comparison of two rankings. */
+import { TimeoutError } from '@arq-ts/core'
 import { z } from 'zod'
 import { checkArguments } from './arguments.ts'
 
@@ -8,6 +9,11 @@ export interface ShadowOptions<T> {
   share?: number
   /** Numbers to record of the old and the new answer. Default: `compareRankings`. */
   compare?: (old: T, fresh: T) => Record<string, number>
+  /**
+   * Time the new collection may take for a shadow request, in ms. One that takes longer counts as failed, and is waited for
+   * no more. Default 10,000.
+   */
+  shadowTimeoutMs?: number
   /** Shadow requests of this router at once; what comes while there are as many is not repeated. Default 50. */
   maxInFlight?: number
   /** Numbers to record with each request, read off its answer, of both collections. */
@@ -23,8 +29,22 @@ export const shadowSchema = z.strictObject({
   share: z.number().min(0).max(100).default(100),
   compare: functionSchema.optional(),
   maxInFlight: z.number().int().min(1).max(100_000).default(50),
+  shadowTimeoutMs: z.number('Expected a number of milliseconds').min(1).max(2_147_483_647).default(10_000),
   values: functionSchema.optional(),
 })
+
+/** The answer of a call, which may throw at once, or never end. @throws TimeoutError when its time is over. */
+export async function answerInTime<T>(timeoutMs: number, call: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TimeoutError(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([(async () => call())(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 const kSchema = z.strictObject({ k: z.number('Expected an integer of at least 1').int().min(1) })
 

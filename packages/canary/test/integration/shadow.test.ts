@@ -4,6 +4,7 @@ import { compareRankings } from '../../src/index.ts'
 import type { Decision } from '../../src/index.ts'
 import { RequestCounts } from '../../src/requests.ts'
 import { keys } from '../../src/keys.ts'
+import { addTally, emptyTally } from '../../src/judging/tally.ts'
 import { useBench } from '../support/bench.ts'
 
 const bench = useBench()
@@ -26,9 +27,9 @@ const tallyOf = async (collection: string) => {
     Date.now() - 60_000,
     Date.now() + 60_000,
   )
-  const requests = minutes.reduce((sum, { tally }) => sum + tally.requests, 0)
-  const last = minutes.findLast(({ tally }) => tally.requests > 0)
-  return { requests, tally: last?.tally }
+  const tally = emptyTally()
+  for (const minute of minutes) addTally(tally, minute.tally)
+  return { requests: tally.requests, tally }
 }
 
 describe('shadow traffic', () => {
@@ -50,6 +51,34 @@ describe('shadow traffic', () => {
       errors: 0,
       values: { overlap: { count: 1, sum: 0.75 }, rankCorrelation: { count: 1, sum: 1 / 3 } },
     })
+  })
+
+  test('that never ends counts as failed when its time is over, and holds up neither others nor the end', async () => {
+    await setRoute()
+    const router = bench.router()
+    const options = { maxInFlight: 2, shadowTimeoutMs: 50 }
+    const never = (collection: string) => (collection === 'v1' ? Promise.resolve('old') : new Promise<string>(() => {}))
+    for (let requests = 1; requests <= 3; requests++) {
+      expect(await router.shadow('products', { requestId: `r${requests}` }, never, options)).toBe('old')
+      await eventually(async () => (await tallyOf('v2')).requests === requests)
+    }
+    expect((await tallyOf('v2')).tally).toMatchObject({ errors: 3, shadowed: 3 })
+    expect((await tallyOf('v2')).tally.latency.maxMs).toBeGreaterThanOrEqual(49)
+    void router.shadow('products', { requestId: 'last' }, () => new Promise<string>(() => {}), options)
+    await router.close()
+  })
+
+  test('is counted where a name of a number cannot be: that number is left out, and Redis is asked for the next', async () => {
+    await setRoute({ percentage: 100, shadow: 0 })
+    const router = bench.router()
+    const bad = JSON.parse('{ "zero hits": 1, "constructor": 1, "__proto__": 1, "ctr": 0.5, "nan": "x" }') as object
+    const values = () => bad as Record<string, number>
+    for (const requestId of ['a', 'b']) {
+      const collection = await router.handle('products', { requestId }, async (asked) => asked, { values })
+      expect(collection).toBe('v2')
+      await eventually(async () => (await tallyOf('v2')).requests === (requestId === 'a' ? 1 : 2))
+    }
+    expect(Object.keys((await tallyOf('v2')).tally.values)).toEqual(['ctr'])
   })
 
   test('that fails or hangs does no harm to the user', async () => {
@@ -75,7 +104,7 @@ describe('shadow traffic', () => {
       }),
     ).toBe('old')
     await eventually(async () => (await tallyOf('v2')).requests === 3)
-    expect((await tallyOf('v2')).tally!.errors).toBe(2)
+    expect((await tallyOf('v2')).tally.errors).toBe(2)
   })
 
   test('is a share of the requests, capped by the service and by what is under way', async () => {
@@ -119,8 +148,8 @@ test('handle records numbers that are read off the answer', async () => {
   const router = bench.router()
   const values = (hits: string[]) => ({ zeroHits: hits.length === 0 ? 1 : 0, bad: Number.NaN })
   await router.handle('products', { requestId: 'a' }, async () => [] as string[], { values })
-  await eventually(async () => (await tallyOf('v2')).tally?.values.zeroHits?.sum === 1)
-  expect((await tallyOf('v2')).tally!.values).toEqual({ zeroHits: { count: 1, sum: 1, squares: 1, min: 1, max: 1 } })
+  await eventually(async () => (await tallyOf('v2')).tally.values.zeroHits?.sum === 1)
+  expect((await tallyOf('v2')).tally.values).toEqual({ zeroHits: { count: 1, sum: 1, squares: 1, min: 1, max: 1 } })
 })
 
 describe('two rankings', () => {

@@ -21,7 +21,7 @@ import type { DeploymentDetails, DeploymentList, DeploymentReport, ReportSources
 import { sealed } from './state.ts'
 import { DeploymentStore } from './store.ts'
 import { enqueueTick, kwargsOf, RUN_CANARY_DEPLOYMENT } from './ticks.ts'
-import type { Stage } from './types.ts'
+import type { Deployment, Stage } from './types.ts'
 
 /** A deployment cannot be started, or is not in a state for the operation. */
 export class DeploymentError extends ArqError {
@@ -66,6 +66,7 @@ const optionsSchema = z.strictObject({
 
 const namesSchema = z.strictObject({ alias: nameSchema, newCollection: nameSchema })
 const changeSchema = z.strictObject({ id: textSchema, reason: z.string('Expected a string').optional() })
+const approveSchema = z.strictObject({ stage: z.number('Expected a stage, counted from 0').int().min(0).optional() })
 const listSchema = z.strictObject({
   limit: z.number().int().min(1).max(50).default(50),
   active: z.boolean().default(false),
@@ -170,12 +171,16 @@ export class CanaryDeployments {
   }
 
   /**
-   * Lets the current stage be left at its end, or now when it waits. Only a stage with `approval: true` needs it.
+   * Lets the current stage be left at its end, or now when it waits. Only a stage with `approval: true` needs it. A stage
+   * that is approved already stays as it is.
    *
-   * @throws DeploymentError unless it runs.
+   * @param options - `stage`: the stage that was looked at, counted from 0. Where two people approve one stage, the second
+   *   may come when the next has begun, and would approve that one unseen. Default: the current one, whichever it is.
+   * @throws ArgumentsError; OptionsError; DeploymentError unless it runs, and is in that stage.
    */
-  approve(id: string): Promise<void> {
-    return this.#change(id, 'approve')
+  async approve(id: string, options: { stage?: number } = {}): Promise<void> {
+    const { stage } = checkOptions('approve', approveSchema, options)
+    await this.#change(id, 'approve', undefined, stage)
   }
 
   /** Skips what is left of the stages: the alias goes to the new collection now. @throws DeploymentError once it has ended. */
@@ -229,15 +234,18 @@ export class CanaryDeployments {
   }
 
   /** Changes the state, and has it looked at now. */
-  async #change(id: string, act: Act, reason?: string): Promise<void> {
+  async #change(id: string, act: Act, reason?: string, stage?: number): Promise<void> {
     checkArguments(act, changeSchema, reason === undefined ? { id } : { id, reason })
     for (;;) {
       const state = await this.#store.read(id)
       if (state === null) throw new DeploymentError(`there is no deployment ${id}`)
       const refusal = refusalOf(state, act)
       if (refusal !== null) throw new DeploymentError(refusal)
+      if (stage !== undefined && stage !== state.currentStage) throw isElsewhere(state, stage)
       const nowMs = await this.#now()
-      const changed = sealed(state, ACT_RULES[act].next(state, nowMs, reason), nowMs)
+      const next = ACT_RULES[act].next(state, nowMs, reason)
+      if (next === state) return
+      const changed = sealed(state, next, nowMs)
       await enqueueNotifications(this.#client, state) // its outbox is replaced
       const written = await this.#store.write(state, changed, [], nowMs)
       if (written === 'changed') continue
@@ -251,6 +259,11 @@ export class CanaryDeployments {
     const found = await Promise.all(ids.map((id) => this.status(id)))
     return found.filter((report) => report !== null)
   }
+}
+
+function isElsewhere({ currentStage, id, stages }: Deployment, stage: number): DeploymentError {
+  const of = (index: number) => `stage ${index + 1} of ${stages.length}`
+  return new DeploymentError(`deployment ${id} is in ${of(currentStage)}, not in ${of(stage)}; look at it again first`)
 }
 
 function isTaken(alias: string, id: string): DeploymentError {

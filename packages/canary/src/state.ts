@@ -55,8 +55,9 @@ export function paused(state: Deployment, reason: string | null, nowMs: number):
   return noted({ ...state, status: 'paused', reason }, 'paused', decision, nowMs)
 }
 
-/** The current stage may be left at its end. */
+/** The current stage may be left at its end. One that is approved already stays as it is. */
 export function approved(state: Deployment, nowMs: number): Deployment {
+  if (state.approvedStage === state.currentStage) return state
   const { percentage } = state.stages[state.currentStage]!
   const next = { ...state, approvedStage: state.currentStage, reason: null }
   return noted(next, 'approved', `stage of ${percentage} % approved`, nowMs)

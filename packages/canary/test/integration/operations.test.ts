@@ -33,6 +33,35 @@ describe('approval', () => {
     expect(types.indexOf('waiting_for_approval')).toBeLessThan(types.indexOf('approved'))
     await expect(deployments.approve(id)).rejects.toMatchObject({ code: 'ARQ_DEPLOYMENT' })
   })
+
+  test('is given once, however many people approve a stage, and never to the stage behind the one they saw', async () => {
+    const worker = bench.worker({ aliases })
+    const stages = [10, 50].map((percentage) => ({ percentage, durationMinutes: 0, approval: true }))
+    const id = await deployments.startCanary('products', 'v2', {
+      stages: [...stages, ...quick([100, 0])],
+      minSamples: 1,
+    })
+    const waits = (percentage: number) =>
+      eventually(async () => (await deployments.status(id))!.reason === `stage of ${percentage} % waits for approval`, {
+        timeoutMs: 20_000,
+      })
+    await waits(10)
+    await worker.stop()
+    await Promise.all([1, 2, 3].map(() => deployments.approve(id, { stage: 0 })))
+    const approvals = async () => (await deployments.status(id))!.decisions.filter(({ event }) => event === 'approved')
+    expect(await approvals()).toHaveLength(1)
+    bench.worker({ aliases })
+    await waits(50)
+    await expect(deployments.approve(id, { stage: 0 })).rejects.toThrow(
+      `deployment ${id} is in stage 2 of 3, not in stage 1 of 3; look at it again first`,
+    )
+    expect((await deployments.status(id))!.approvedStage).toBe(0)
+    for (const stage of [-1, 0.5, '1'])
+      await expect(deployments.approve(id, { stage } as never)).rejects.toThrow('stage')
+    await deployments.approve(id, { stage: 1 })
+    await reached(id, 'completed')
+    expect(await approvals()).toHaveLength(2)
+  })
 })
 
 describe('a dry run', () => {

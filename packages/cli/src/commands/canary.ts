@@ -42,7 +42,7 @@ interface Deployments {
   active(): Promise<Report[]>
   history(options: { limit: number }): Promise<Report[]>
   startCanary(alias: string, collection: string, options: object): Promise<string>
-  approve(id: string): Promise<void>
+  approve(id: string, options: { stage?: number }): Promise<void>
   pause(id: string): Promise<void>
   resume(id: string): Promise<void>
   promote(id: string): Promise<void>
@@ -214,22 +214,30 @@ function stagesOf(text: string): { percentage: number; durationMinutes: number }
   })
 }
 
+interface ActArgs {
+  reason?: string
+  /** Counted from 1, as it is shown. */
+  stage?: number
+}
+
 const change =
-  (verb: string, words: string, act: (deployments: Deployments, id: string, reason?: string) => Promise<void>) =>
-  (args: GlobalArgs & { deployment: string; reason?: string }): Promise<number> =>
+  (verb: string, words: string, act: (deployments: Deployments, id: string, args: ActArgs) => Promise<void>) =>
+  (args: GlobalArgs & ActArgs & { deployment: string }): Promise<number> =>
     withDeployments(args, async (session) => {
       const { deployments, out } = session
       const { id } = await find(deployments, args.deployment)
       const text = `${verb} the deployment "${id}"`
       const entry = { action: 'steer-canary', kind: 'deployment', names: [id], text }
-      await audited(session, entry, () => act(deployments, id, args.reason))
+      await audited(session, entry, () => act(deployments, id, args))
       const { reason, status } = await find(deployments, id)
       out.data({ id, status, reason }, () => out.line(`${id} ${words}`))
       return EXIT.ok
     })
 
 /** `canary approve` */
-export const approve = change('approve', 'is approved to leave its stage', (deployments, id) => deployments.approve(id))
+export const approve = change('approve', 'is approved to leave its stage', (deployments, id, { stage }) =>
+  deployments.approve(id, stage === undefined ? {} : { stage: stage - 1 }),
+)
 /** `canary pause` */
 export const pause = change('pause', 'is paused; its share stays', (deployments, id) => deployments.pause(id))
 /** `canary resume` */
@@ -240,7 +248,7 @@ export const promote = change('promote', 'is being promoted', (deployments, id) 
 export const rollback = change(
   'rollback',
   'is being rolled back; no traffic goes to the new collection any more',
-  (deployments, id, reason) => deployments.rollback(id, reason),
+  (deployments, id, { reason }) => deployments.rollback(id, reason),
 )
 
 /** Finds a deployment by its id, or the one that an alias has under way. @throws CommandError where there is none. */

@@ -55,7 +55,10 @@ function addCommands(yargs: Argv, run: Run): Argv {
     .command(
       'approve <deployment>',
       'let the current stage be left at its end',
-      (z) => z.positional('deployment', deployment),
+      (z) =>
+        z
+          .positional('deployment', deployment)
+          .options({ stage: countOption('approve this stage only, as `canary show` counts it') }),
       run(canary('approve')),
     )
     .command(

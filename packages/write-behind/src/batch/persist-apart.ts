@@ -61,10 +61,12 @@ export function failuresOf(returned: unknown, writes: readonly BatchWrite[]): re
   if (!Array.isArray(returned)) throw new Error(`persistMany returned ${shown(returned)}; ${expected}`)
   const keys = new Set(writes.map(({ key }) => key))
   for (const failure of returned as unknown[]) {
-    const { key } = (failure ?? {}) as { key?: unknown }
+    const { error, key } = (failure ?? {}) as { error?: unknown; key?: unknown }
     if (typeof key !== 'string') throw new Error(`persistMany returned a list with ${shown(failure)}; ${expected}`)
     if (!keys.has(key))
       throw new Error(`persistMany returned a failure of '${key}', which is none of the ${keys.size} keys it was given`)
+    // A list of what was written, say.
+    if (error === undefined) throw new Error(`persistMany returned '${key}' without an error; ${expected}`)
   }
   return returned as WriteFailure[]
 }

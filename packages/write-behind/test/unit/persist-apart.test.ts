@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { persistApart } from '../../src/batch/persist-apart.ts'
+import { failuresOf, persistApart } from '../../src/batch/persist-apart.ts'
 import type { BatchWrite } from '../../src/index.ts'
 
 const writesOf = (count: number): BatchWrite[] =>
@@ -53,6 +53,21 @@ describe('many writes', () => {
     const { failed } = await persistApart(() => Promise.resolve([{ key: 'k1', error: 'no form' }]), writesOf(3), never)
     expect([...failed].map(([key, { message }]) => [key, message])).toEqual([['k1', 'no form']])
   })
+
+  test.each<[string, unknown, string]>([
+    ['what was written, which is no failure', [{ key: 'k1', value: 1 }], "'k1' without an error"],
+    ['a failure of another key', [{ key: 'k9', error: 'no' }], "a failure of 'k9', which is none of the 3 keys"],
+    ['a failure too many, of no key', [{ key: 'k1', error: 'no' }, null], 'a list with null'],
+    ['a number', 3, 'persistMany returned 3'],
+    ['what a client of a database gives', { rowCount: 3 }, 'persistMany returned an object'],
+  ])(
+    'count none as durable where the persister returns %s, and say what it has to return',
+    async (_, returned, why) => {
+      const { failed } = await persistApart(() => Promise.resolve(returned as never), writesOf(3), never)
+      expect([...failed.keys()].sort()).toEqual(['k0', 'k1', 'k2'])
+      expect(() => failuresOf(returned, writesOf(3))).toThrow(why)
+    },
+  )
 
   test('end after a few calls when the store takes nothing at all', async () => {
     const { call, sizes } = storeThatRefuses(new Set(writesOf(1_000).map(({ key }) => key)))

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { defineConfig, type Plugin } from 'vite'
+import { defaultClientConditions, defineConfig, type Plugin } from 'vite'
 
 const icons = [
   'activity',
@@ -72,6 +72,8 @@ export default defineConfig({
   // Relative: the server mounts the page under any base path and says so in `<base>`.
   base: './',
   plugins: [lucide()],
+  // The sources of the protocol: the pages are built before it is.
+  resolve: { conditions: ['arq-ts-source', ...defaultClientConditions] },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: '../dashboard/assets',

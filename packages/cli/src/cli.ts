@@ -19,8 +19,11 @@ import { addSchedule } from './grammar/schedule.ts'
 import { addWorker } from './grammar/worker.ts'
 import { version } from './version.ts'
 
-/** Before each word that stands behind `--`: the parser is to take none for a flag. No word of a process has a NUL. */
-const PLAIN = '\0'
+/**
+ * Before each word that stands behind `--`: the parser is to take none for a flag. No word of a process has a NUL; an id that
+ * was read from a word may have one.
+ */
+const PLAIN = '\0behind the dashes\0'
 
 /** Runs one call of the command, errors included; returns its exit code. */
 export async function runCommand(words: readonly string[], io: Io = processIo): Promise<number> {

@@ -8,7 +8,8 @@ const here = join(dirname(fileURLToPath(import.meta.url)), '..')
 const assets = join(here, '../dashboard/assets')
 const stamp = join(assets, '.sources')
 
-const sources = ['index.html', 'package.json', 'vite.config.ts', 'scripts/build.mjs']
+const names = '../protocol/src/jobs/ids.ts'
+const sources = ['index.html', 'package.json', 'vite.config.ts', 'scripts/build.mjs', names]
 for (const entry of readdirSync(join(here, 'src'), { recursive: true, withFileTypes: true })) {
   if (entry.isFile()) sources.push(join(entry.parentPath ?? entry.path, entry.name).slice(here.length + 1))
 }

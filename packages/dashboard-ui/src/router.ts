@@ -1,16 +1,17 @@
 import { computed, signal } from '@preact/signals'
+import { Query, queryOf } from './format/names.ts'
 
 /** Address of the page within the dashboard: the path behind the base, and the query. */
 export interface Place {
   path: string
-  query: URLSearchParams
+  query: Query
 }
 
 const base = new URL('.', document.baseURI).pathname.replace(/\/$/, '')
 
 function read(): Place {
   const path = location.pathname.startsWith(base) ? location.pathname.slice(base.length) : location.pathname
-  return { path: path.replace(/\/+$/, '') || '/', query: new URLSearchParams(location.search) }
+  return { path: path.replace(/\/+$/, '') || '/', query: new Query(location.search) }
 }
 
 /** The place that is shown. */
@@ -21,12 +22,7 @@ export const path = computed(() => place.value.path)
 
 /** An address for `href`: the path under the base, and the query without empty values. */
 export function to(path: string, query: Record<string, string | number | null | undefined> = {}): string {
-  const search = new URLSearchParams()
-  for (const [key, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== '') search.set(key, String(value))
-  }
-  const text = search.toString()
-  return `${base}${path}${text ? `?${text}` : ''}`
+  return base + path + queryOf(query)
 }
 
 /** Opens an address made by `to`. A replaced address leaves no entry in the history. */
@@ -45,7 +41,7 @@ export const arrived = signal(0)
 
 /** Sets or removes parts of the query; the path stays. */
 export function setQuery(changes: Record<string, string | null>, options?: { replace?: boolean }): void {
-  const query = Object.fromEntries(place.value.query)
+  const query = Object.fromEntries(place.value.query.entries())
   navigate(to(place.value.path, { ...query, ...changes }), options)
 }
 

@@ -12,7 +12,7 @@ import { Shared } from './read/shared.ts'
 import { Redaction } from './read/show.ts'
 import type { Access } from './users/access.ts'
 import type { DashboardUser } from './users/authenticators.ts'
-import { Sight } from './users/sight.ts'
+import { Sight, Sights } from './users/sight.ts'
 
 /** Dead letters are read as a whole, so they are shared for this long. */
 const DEAD_SHARED_MS = 2_000
@@ -35,6 +35,7 @@ export class Board {
   readonly redaction: Redaction
   readonly examinations: Examinations
   readonly #clients = new Map<CodecName, Client>()
+  readonly #sights = new Sights()
   readonly #closing = new Set<() => unknown>()
 
   constructor(client: Client, settings: Settings, logger: Logger) {
@@ -88,10 +89,10 @@ export class Board {
     return made
   }
 
-  /** The part of the installation that a user may see. */
-  sightOf(user: DashboardUser, access: Access): Promise<Sight> {
+  /** The part of the installation that a user may see, by rights that are at most a second old; for a change, by those of now. */
+  sightOf(user: DashboardUser, access: Access, { isChange = false } = {}): Promise<Sight> {
     const names = async () => (await this.shared.of('names', NAMES_SHARED_MS, () => this.names.known())).names
-    return Sight.of(access, user, names)
+    return isChange ? Sight.of(access, user, names) : this.#sights.of(access, user, names)
   }
 
   /** Has something ended with the dashboard. */

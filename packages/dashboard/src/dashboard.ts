@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url'
-import { ArgumentsError, Client, createLogger, JobFailedError, OptionsError } from '@arq-ts/core'
+import { ArgumentsError, Client, createLogger, EncodeError, JobFailedError, OptionsError } from '@arq-ts/core'
 import { RedisReplyError, RedisUnavailableError, ResultNotFoundError } from '@arq-ts/core'
 import type { Logger } from '@arq-ts/core'
 import { routesOf } from './routes.ts'
 import type { Handler } from './routes.ts'
 import { Assets } from './http/assets.ts'
 import { readBody } from './http/body.ts'
+import { nameIn } from './http/names.ts'
 import { checkChange, checkHost, checkRead } from './http/guard.ts'
 import { json, refused, secured } from './http/respond.ts'
 import { Refusal } from './http/refusal.ts'
@@ -105,8 +106,8 @@ class App {
     const body = method === 'POST' ? await readBody(request) : {}
     const { searchParams: query } = new URL(request.url)
     const access = this.#access
-    const sight = await board.sightOf(user, access)
-    await mustSee(board, sight, route.handler.resource(params), [query.get('queue'), body.queueName])
+    const sight = await board.sightOf(user, access, { isChange: method === 'POST' })
+    await mustSee(board, sight, route.handler.resource(params), [nameIn(query, 'queue'), body.queueName])
     const context = { request, user, params, body, query, basePath, access, sight }
     const answer = await route.handler.run(context)
     return answer instanceof Response ? answer : json(answer)
@@ -125,8 +126,8 @@ function refusalOf(error: unknown): Refusal {
   if (error instanceof RedisUnavailableError) {
     return new Refusal('redis_unavailable', `Redis does not answer: ${error.message}`, { 'retry-after': '5' })
   }
-  if (error instanceof OptionsError || error instanceof ArgumentsError) {
-    return new Refusal('invalid_request', error.message)
+  if ([OptionsError, ArgumentsError, EncodeError].some((kind) => error instanceof kind)) {
+    return new Refusal('invalid_request', (error as Error).message)
   }
   if (error instanceof ResultNotFoundError) return new Refusal('not_found', error.message)
   if (error instanceof JobFailedError) return new Refusal('conflict', error.message)

@@ -99,7 +99,10 @@ export function openApi(): object {
 }
 
 function inPath(path: string): object[] {
-  return path.includes('{id}') ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }] : []
+  const description = 'As lists show it: \\xNN is one byte'
+  return path.includes('{id}')
+    ? [{ name: 'id', in: 'path', required: true, description, schema: { type: 'string' } }]
+    : []
 }
 
 function responses(): object {

@@ -4,6 +4,7 @@ import type { Board } from './board.ts'
 import { actOnJob, clone, enqueue, pauseCron, pauseOrResume, runCron, setErrorState } from './act/acts.ts'
 import { makePlan, runPlan } from './act/plans.ts'
 import { undo } from './act/undo.ts'
+import { nameIn } from './http/names.ts'
 import { Refusal } from './http/refusal.ts'
 import type { Route } from './http/router.ts'
 import type { Resource } from './options.ts'
@@ -63,7 +64,7 @@ export interface Handler extends Guarded {
 /** Every route of the API. */
 export function routesOf(board: Board): Route<Handler>[] {
   const job = ({ params }: Context) => params.id!
-  const queue = ({ query }: Context) => query.get('queue')
+  const queue = ({ query }: Context) => nameIn(query, 'queue')
   const hub = new Hub(board)
   return [
     ...changesOf(board),
@@ -104,7 +105,7 @@ export function routesOf(board: Board): Route<Handler>[] {
     ),
     view(
       '/api/limits/:id',
-      ({ params, query, sight }) => limitView(board, params.id!, query.get('key'), sight),
+      ({ params, query, sight }) => limitView(board, params.id!, nameIn(query, 'key'), sight),
       'limit',
     ),
     sharedList(
@@ -155,7 +156,7 @@ export function routesOf(board: Board): Route<Handler>[] {
 function jobLogStream(hub: Hub, { request, params, query }: Context): Response {
   const after = request.headers.get('last-event-id') ?? query.get('after')
   return eventStream(hub, request, (channel) =>
-    hub.jobLogs.subscribe(params.id!, query.get('queue') ?? undefined, channel, after),
+    hub.jobLogs.subscribe(params.id!, nameIn(query, 'queue') ?? undefined, channel, after),
   )
 }
 
@@ -314,7 +315,7 @@ async function workerList(board: Board, sight: Sight): Promise<Omit<WorkerList, 
 }
 
 async function jobWithActs(board: Board, { params, query, user, access }: Context) {
-  const view = await jobView(board, params.id!, query.get('queue'))
+  const view = await jobView(board, params.id!, nameIn(query, 'queue'))
   const acts = sensibleActs(view.status, view.functionName !== null)
   return { ...view, actions: await access.actionsOf(user, { type: 'job', name: view.jobId }, acts) }
 }

@@ -46,7 +46,7 @@ export function health(
 
 async function lineCheck({ client }: Session, queueName: string): Promise<Check> {
   const found = await client.workers.health(queueName)
-  const check = `worker of ${queueName}`
+  const check = `worker of ${showId(queueName)}`
   if (found) return { check, ok: true, detail: found.line }
   const workers = await client.workers.list()
   const served = [...new Set(workers.flatMap((worker) => worker.queues))].filter((name) => name !== queueName).sort()
@@ -76,14 +76,15 @@ async function deepChecks(session: Session, queueNames: readonly string[], maxAg
     const alive = here.length > 0 || stats.python !== null
     const python = stats.python ? ', and Python' : ''
     checks.push({
-      check: `workers of ${queueName}`,
+      check: `workers of ${showId(queueName)}`,
       ok: alive,
       detail: alive ? `${here.length} of arq-ts with ${slots} slots${python}` : 'none',
     })
     const ageMs = stats.oldestDueMs === null ? 0 : nowMs - stats.oldestDueMs
-    for (const problem of stats.problems) checks.push({ check: `keys of ${queueName}`, ok: false, detail: problem })
+    for (const problem of stats.problems)
+      checks.push({ check: `keys of ${showId(queueName)}`, ok: false, detail: problem })
     checks.push({
-      check: `oldest due job of ${queueName}`,
+      check: `oldest due job of ${showId(queueName)}`,
       ok: ageMs <= maxAgeMs && !stats.paused,
       detail: `${stats.oldestDueMs === null ? 'none waits' : `due ${spanText(ageMs)} ago, ${countText(stats.pending)} wait`}${stats.paused ? '; the queue is paused' : ''}`,
     })
@@ -103,7 +104,7 @@ async function unservedChecks(session: Session, known: readonly string[]): Promi
   const checks = others.filter(nobodyListens).map(({ queueName, pending, deferred }): Check => {
     const jobs = pending > 0 ? `${countText(pending)} due` : `none due, ${countText(deferred)} deferred`
     // A queue that has only deferred jobs may have a worker when they are due.
-    return { check: `workers of ${queueName}`, ok: pending > 0 ? false : null, detail: `none: ${jobs}` }
+    return { check: `workers of ${showId(queueName)}`, ok: pending > 0 ? false : null, detail: `none: ${jobs}` }
   })
   if (!found.complete) checks.push({ check: 'other queues', ok: null, detail: UNSEEN_QUEUES })
   return checks

@@ -12,6 +12,8 @@ import type { Link } from '../redis/link.ts'
 export interface JobPageRequest {
   /** Queues that are looked at. */
   queueNames: readonly string[]
+  /** True to have the jobs that have ended whatever their queue, those too of which nobody knows it. Default false. */
+  everyQueue?: boolean
   /** Jobs in one of these states. Default: those of a job that has not ended. */
   statuses?: readonly JobState[]
   /** True for the jobs that are wanted; default: all. */
@@ -64,7 +66,8 @@ export async function pageOfJobs(
   await link.syncClock()
   const statuses = new Set(request.statuses ?? WAITING)
   const queueNames = [...request.queueNames].sort()
-  const search = new Search(link, { workers, statuses, queueNames, nowMs: link.clock.now() })
+  const everyQueue = request.everyQueue === true
+  const search = new Search(link, { workers, statuses, queueNames, everyQueue, nowMs: link.clock.now() })
   const { limit = 50, budget = 2_000, fits = () => true } = request
   let position = request.cursor ? readCursor(request.cursor) : search.first()
   const jobs: PagedJob[] = []
@@ -89,6 +92,7 @@ class Search {
   readonly #workers: readonly WorkerEntry[]
   readonly #statuses: ReadonlySet<JobState>
   readonly #queueNames: readonly string[]
+  readonly #everyQueue: boolean
   readonly #nowMs: number
 
   constructor(
@@ -97,6 +101,7 @@ class Search {
       workers: readonly WorkerEntry[]
       statuses: ReadonlySet<JobState>
       queueNames: readonly string[]
+      everyQueue: boolean
       nowMs: number
     },
   ) {
@@ -104,6 +109,7 @@ class Search {
     this.#workers = options.workers
     this.#statuses = options.statuses
     this.#queueNames = options.queueNames
+    this.#everyQueue = options.everyQueue
     this.#nowMs = options.nowMs
   }
 
@@ -157,7 +163,7 @@ class Search {
     })
     const jobs = stored.flatMap((each): PagedJob[] => {
       const { jobId, queueName, jobTry, failedAt, error, job, problems } = toDeadLetter(each, link.limits)
-      if (!this.#queueNames.includes(queueName)) return []
+      if (!this.#isMeant(queueName)) return []
       const ended = { score: null, due: null, finishTime: failedAt, holder: null, place: String(each.failedAtMs) }
       return [{ jobId, queueName, status: 'dead', jobTry, error, info: job, problems, ...ended }]
     })
@@ -171,12 +177,15 @@ class Search {
     }
   }
 
+  #isMeant(queueName: string | null): boolean {
+    return this.#everyQueue || (queueName !== null && this.#queueNames.includes(queueName))
+  }
+
   async #amongEnded(scan: string | null): Promise<Step> {
     const { entries, cursor } = await this.#link.jobPages.results(scan)
     const jobs = entries.flatMap((entry): PagedJob[] => {
       const job = toEnded(entry, this.#link.limits)
-      const isMeant = job?.queueName != null && this.#queueNames.includes(job.queueName)
-      return job && isMeant && this.#statuses.has(job.status) ? [{ ...job, place: null }] : []
+      return job && this.#isMeant(job.queueName) && this.#statuses.has(job.status) ? [{ ...job, place: null }] : []
     })
     // A step that finds nothing has cost a look at the database all the same.
     return { jobs, scanned: Math.max(entries.length, 50), next: cursor === null ? null : { in: 'ended', scan: cursor } }

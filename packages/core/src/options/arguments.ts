@@ -55,6 +55,7 @@ export const methodSchemas = {
   page: once(() =>
     z.strictObject({
       queueNames: z.array(aName),
+      everyQueue: z.boolean().optional(),
       statuses: statuses.optional(),
       fits: aFunction.optional(),
       cursor: z.string().nullable().optional(),

@@ -67,7 +67,7 @@ export interface QueueStats {
   python: HealthCounts | null
   /**
    * False where `running` is a lower bound, and `pending` and `deferred` are upper ones: of the jobs that are due, or
-   * that a lease may have moved, the first 5,000 each are looked at.
+   * that a lease may have moved, the first 5,000 each are looked at, and no due ones behind a thousand of which none runs.
    */
   exact: boolean
   /** False where its key holds no sorted set: its jobs are not known, and are counted as 0. */

@@ -42,20 +42,28 @@ export interface Grid {
 const NICE_MINUTES = [1, 2, 5, 10, 30, 60, 180, 360, 720, 1_440]
 const DEFAULT_RANGE_MS = 3_600_000
 const MINUTE_MS = 60_000
+/** The longest time that anything is kept, in ms. */
+const MOST_MS = RESOLUTIONS[2].ttlMs
 /** Steps at most, so that no question costs more than the longest that is kept. */
 const MAX_STEPS = 2_000
 
 /** The steps of a range: as long as asked for, or as what is still kept of its begin. */
 export function gridOf({ fromMs, toMs, stepMs }: HistoryRange, nowMs: number): Grid {
-  const to = toMs ?? nowMs
-  const from = Math.min(fromMs ?? to - DEFAULT_RANGE_MS, to)
-  const wanted = Math.max(stepMs ?? niceStep((to - from) / 60), (to - from) / MAX_STEPS)
+  const to = near(toMs ?? nowMs, nowMs)
+  const from = near(Math.min(fromMs ?? to - DEFAULT_RANGE_MS, to), nowMs)
+  const step = Math.min(stepMs ?? niceStep((to - from) / 60), MOST_MS)
+  const wanted = Math.max(step, (to - from) / MAX_STEPS)
   const kept = RESOLUTIONS.filter((each) => from >= nowMs - each.ttlMs)
   const candidates = kept.length > 0 ? kept : [RESOLUTIONS[2]]
   const resolution = candidates.findLast((each) => each.slotMs <= wanted && isWhole(wanted, each)) ?? candidates[0]!
-  const step = Math.max(1, Math.ceil(wanted / resolution.slotMs)) * resolution.slotMs
-  const end = Math.ceil(to / step) * step
-  return { fromMs: Math.min(Math.floor(from / step) * step, end - step), toMs: end, stepMs: step, resolution }
+  const length = Math.max(1, Math.ceil(wanted / resolution.slotMs)) * resolution.slotMs
+  const end = Math.ceil(to / length) * length
+  return { fromMs: Math.min(Math.floor(from / length) * length, end - length), toMs: end, stepMs: length, resolution }
+}
+
+/** The time, no farther from now than twice what is kept. */
+function near(ms: number, nowMs: number): number {
+  return Math.min(Math.max(ms, nowMs - 2 * MOST_MS), nowMs + 2 * MOST_MS)
 }
 
 /** True where a step need not be rounded up by much to be made of these slots. */

@@ -160,6 +160,8 @@ function whole(replies: Reply[] | null): Reply[] {
 function valueOf([error, value]: Reply, [command, key]: Call): unknown {
   if (error?.message.startsWith('WRONGTYPE')) throw new RedisReplyError(wrongTypeAt(String(key)))
   if (error) throw error
+  // Fields of a hash have any names: `constructor` is none unless it is there.
+  if (command.startsWith('hgetall')) return Object.setPrototypeOf(value, null)
   return NAMING.has(command) && Array.isArray(value) ? (value as Buffer[]).map(readId) : value
 }
 

@@ -1,5 +1,5 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
-import { PAGE } from './calls.ts'
+import { PAGE, WrongType } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
 import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
@@ -10,6 +10,8 @@ import type { ScriptReply } from './scripts.ts'
 
 /** Dead letters that one call counts. */
 const COUNT_PAGE = 1_000
+/** Time for which numbers by queue are good where the list has not changed: an entry may have expired on its own. */
+const COUNTED_MS = 60_000
 /** Fields of a dead letter without its payload, which may be large. */
 const HEADER = ['queue', 'function', 'error', 'try'] as const
 
@@ -37,6 +39,8 @@ export class DeadLetterRecords {
   readonly #keys: Keys
   readonly #clock: RedisClock
   readonly #damaged: DamagedKeys
+  /** Numbers by queue, and the state of the list that they are of. */
+  #counted: { state: string; atMs: number; counts: ReadonlyMap<string, number> } | undefined
 
   constructor(calls: Calls, keys: Keys, clock: RedisClock, damaged: DamagedKeys) {
     this.#calls = calls
@@ -126,18 +130,45 @@ export class DeadLetterRecords {
     return intact(count, 0)
   }
 
-  /** The number of dead letters of each queue, a call for each thousand: their number is bounded. */
-  async countByQueue(): Promise<Map<string, number>> {
+  /**
+   * The number of dead letters of each queue, a call for each thousand: their number is bounded. While nothing came or went,
+   * three commands say that the numbers of the last minute still hold.
+   */
+  async countByQueue(): Promise<ReadonlyMap<string, number>> {
+    const known = this.#counted
+    const state = await this.#stateOfList()
+    if (known?.state === state && performance.now() - known.atMs < COUNTED_MS) return known.counts
+    const { counts, isWhole } = await this.#countAll()
+    // An answer that lacks a letter must name its key each time.
+    this.#counted = isWhole ? { state, atMs: performance.now(), counts } : undefined
+    return counts
+  }
+
+  /** The size of the list, its oldest and its newest members. */
+  async #stateOfList(): Promise<string> {
+    const { dead } = this.#keys
+    const replies = await this.#calls.attempt([
+      ['zcard', dead],
+      ['zrangeBuffer', dead, 0, 0, 'WITHSCORES'],
+      ['zrangeBuffer', dead, -3, -1, 'WITHSCORES'],
+    ])
+    const [card, ...members] = replies.map((reply) => intact<number | Buffer[]>(reply, 0))
+    return JSON.stringify([card, ...members.map((each) => (Array.isArray(each) ? each.map(String) : each))])
+  }
+
+  async #countAll(): Promise<{ counts: ReadonlyMap<string, number>; isWhole: boolean }> {
     const counts = new Map<string, number>()
+    let isWhole = true
     for (let from = 0; ; from += COUNT_PAGE) {
       const [reply] = await this.#calls.attempt([['zrangeBuffer', this.#keys.dead, from, from + COUNT_PAGE - 1]])
       const ids = intact<Buffer[]>(reply, []).map(readId)
-      if (ids.length > 0) await this.#addTo(counts, ids)
-      if (ids.length < COUNT_PAGE) return counts
+      if (ids.length > 0 && !(await this.#addTo(counts, ids))) isWhole = false
+      if (ids.length < COUNT_PAGE) return { counts, isWhole }
     }
   }
 
-  async #addTo(counts: Map<string, number>, jobIds: readonly string[]): Promise<void> {
+  /** False where the entry of a letter holds another type of value. */
+  async #addTo(counts: Map<string, number>, jobIds: readonly string[]): Promise<boolean> {
     const letters = jobIds.map((id) => this.#keys.deadLetter(id))
     const add = (queueName: string, count: number) => counts.set(queueName, (counts.get(queueName) ?? 0) + count)
     const readQueues = (keys: readonly string[]) =>
@@ -146,14 +177,15 @@ export class DeadLetterRecords {
     if (reply) {
       const [found, faulty] = reply
       for (let i = 0; i < found.length; i += 2) add(readId(found[i] as Buffer), Number(found[i + 1]))
-      // An answer that lacks a letter must name its key.
       await readQueues(faulty.map((at) => letters[at - 1]!))
-      return
+      return faulty.length === 0
     }
-    for (const name of await readQueues(letters)) {
+    const names = await readQueues(letters)
+    for (const name of names) {
       const queueName = intact<Buffer | null>(name, null)
       if (queueName !== null) add(readId(queueName), 1)
     }
+    return !names.some((name) => name instanceof WrongType)
   }
 
   /** Removes dead letters; returns their number. */
@@ -232,7 +264,7 @@ function toDeadLetter(
     failedAtMs,
     damaged,
     payload: entry.payload ?? null,
-    queueName: entry.queue?.toString() ?? null,
+    queueName: entry.queue ? readId(entry.queue) : null,
     functionName: entry.function?.toString() ?? null,
     error: entry.error?.toString() ?? null,
     jobTry: entry.try === undefined ? null : Number(entry.try),

@@ -100,9 +100,19 @@ export function kindOfKey(key: string): string {
 /** The type of value that a key of ours holds, by its name without a prefix; undefined where the name may mean anything. */
 export function typeByName(name: string): string | undefined {
   const [, recorded] = /^arq:obs:([^:]+)/.exec(name) ?? []
-  if (recorded !== undefined) return RECORDED[recorded]
+  if (recorded !== undefined) return typeIn(RECORDED, recorded)
   const [, named] = /^(arq:[a-z-]+):/.exec(name) ?? []
-  return named === undefined ? SINGLE[name] : NAMED[named]
+  return named === undefined ? typeIn(SINGLE, name) : NAMED[named]
+}
+
+/** False for a key that arq or we keep beside the queues, under whatever prefix; any other name may be that of a queue. */
+export function isQueueKey(name: string): boolean {
+  return !START.test(name)
+}
+
+/** The entry of a table; a queue may be called `constructor`, as an object's own members are. */
+function typeIn(table: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
 /** The type of value that a key of a script holds; one whose name may mean anything is a queue, or stands beside it. */

@@ -4,7 +4,8 @@ import type { RedisClock } from './clock.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import type { Holds } from './holds.ts'
 import { readId } from './id-bytes.ts'
-import { typeByName } from './key-kinds.ts'
+import { isQueueKey, typeByName } from './key-kinds.ts'
+import { OtherNamespaces } from './other-namespaces.ts'
 import { dueTimeIn } from './scores.ts'
 
 /** Ends the name of a set of reservations, and of queues that happen to be called so. */
@@ -54,6 +55,7 @@ export class KeySurvey {
   readonly #clock: RedisClock
   readonly #damaged: DamagedKeys
   readonly #holds: Holds
+  readonly #others: OtherNamespaces
 
   constructor(calls: Calls, keys: Keys, clock: RedisClock, parts: { damaged: DamagedKeys; holds: Holds }) {
     this.#calls = calls
@@ -61,6 +63,7 @@ export class KeySurvey {
     this.#clock = clock
     this.#damaged = parts.damaged
     this.#holds = parts.holds
+    this.#others = new OtherNamespaces(calls, keys)
   }
 
   /**
@@ -122,15 +125,18 @@ export class KeySurvey {
   async #namesIn(sets: ReadonlySet<string>, lines: ReadonlySet<string>): Promise<string[]> {
     const { prefix } = this.#keys
     // Ids of jobs and workers may end as a health line's key does.
-    const isOther = (key: string) =>
-      typeByName(key.slice(prefix.length)) !== undefined || BESIDE.test(key.slice(prefix.length))
+    const isOther = (key: string) => !isQueueKey(key.slice(prefix.length)) || BESIDE.test(key.slice(prefix.length))
     const found = new Set([...sets].filter((key) => !isOther(key)))
     // A sorted set in place of a queue's health line is damage.
     const isLine = (key: string) => key.endsWith(HEALTH_SUFFIX) && found.has(key.slice(0, -HEALTH_SUFFIX.length))
-    const queues: string[] = []
-    for (const key of found) if (!isLine(key) && !(await this.#isReservations(key))) queues.push(key)
+    const foreign = await this.#others.holding([...found])
+    const queues = new Set<string>()
+    for (const key of found)
+      if (!isLine(key) && !foreign.has(key) && !(await this.#isReservations(key))) queues.add(key)
     const served = [...lines].filter((key) => !isOther(key)).map((key) => key.slice(0, -HEALTH_SUFFIX.length))
-    return [...new Set([...queues, ...served].map((key) => key.slice(prefix.length)))]
+    const others = await this.#others.serving(served.filter((key) => !queues.has(key)))
+    const own = served.filter((key) => !others.has(key) && !foreign.has(key))
+    return [...new Set([...queues, ...own].map((key) => key.slice(prefix.length)))]
   }
 
   /**

@@ -214,8 +214,13 @@ export class QueueRecords {
     const ended = intact<Record<string, string>>(answers[3], {})
     const none = { running: 0, firstIdle: null, exact: true }
     // A lease that was just renewed ends a full lease from now; a second more for what the clocks disagree.
-    const head = total === 0 ? none : await this.#running(key, '-inf', String(now))
-    const window = total === 0 ? none : await this.#running(key, `(${now}`, String(now + leaseMs + 1_000))
+    const [head, window] =
+      total === 0
+        ? [none, none]
+        : await Promise.all([
+            this.#running(key, '-inf', String(now), true),
+            this.#running(key, `(${now}`, String(now + leaseMs + 1_000)),
+          ])
     const later = total === 0 ? null : (window.firstIdle ?? (await this.#first(key, `(${now + leaseMs + 1_000}`)))
     return {
       total,
@@ -250,11 +255,15 @@ export class QueueRecords {
     return removed
   }
 
-  /** Counts members in a range of scores that run, up to a bound, a page at a time. */
+  /**
+   * Counts members in a range of scores that run, up to a bound, a page at a time. `inOrder`: workers take jobs by their
+   * scores, so that a page of which none runs ends the count: those that run stand before it.
+   */
   async #running(
     key: string,
     min: string,
     max: string,
+    inOrder = false,
   ): Promise<{ running: number; firstIdle: number | null; exact: boolean }> {
     let running = 0
     let firstIdle: number | null = null
@@ -271,6 +280,7 @@ export class QueueRecords {
       if (firstIdle === null && idle !== -1) firstIdle = dueTimeIn(members[width * idle + 1]!.toString())
       running += count
       if (ids.length < LOOK_PAGE) return { running, firstIdle, exact: true }
+      if (inOrder && count === 0) break
     }
     return { running, firstIdle, exact: false }
   }

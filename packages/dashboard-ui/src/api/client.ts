@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals'
+import { queryOf, segment } from '../format/names.ts'
 import type { ApiError, PlanRequest, Plan, PlanOutcome, UndoOutcome, ActAnswer } from '@arq-ts/dashboard/api'
 
 /** A request that the server refused, or that never reached it. */
@@ -59,17 +60,12 @@ export function post<T>(path: string, body: object = {}): Promise<T> {
 
 /** A path of segments, each encoded. */
 export function segments(...parts: string[]): string {
-  return parts.map(encodeURIComponent).join('/')
+  return parts.map(segment).join('/')
 }
 
 /** A path with a query; empty values are left out. */
 export function withQuery(path: string, query: Record<string, string | number | null | undefined>): string {
-  const search = new URLSearchParams()
-  for (const [key, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== '') search.set(key, String(value))
-  }
-  const text = search.toString()
-  return text ? `${path}?${text}` : path
+  return path + queryOf(query)
 }
 
 /** Freezes a plan; nothing changes. */

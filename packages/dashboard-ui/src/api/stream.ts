@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { StreamMessages, StreamTopic } from '@arq-ts/dashboard/api'
+import { silent } from './client.ts'
 
 /** State of the live connection. `off`: it was lost; the browser tries again. */
 export const live = signal<'connecting' | 'live' | 'off'>('connecting')
@@ -38,6 +39,10 @@ function connect(): void {
     live.value = 'off'
     // A refused connection is not tried again by the browser.
     if (next.readyState === EventSource.CLOSED && source === next) setTimeout(reconnect, 5_000)
+  })
+  next.addEventListener('redis', (event) => {
+    const notice = JSON.parse((event as MessageEvent<string>).data) as { silent: boolean }
+    silent.value = notice.silent ? 'redis' : null
   })
   for (const topic of handlers.keys()) {
     next.addEventListener(topic, (event) => {

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { ComponentChildren } from 'preact'
+import { shown } from '../format/names.ts'
 
 /** The table behind a chart. Its rows are made once somebody opens it. */
 export function Behind({ head, rows }: { head: string[]; rows: () => ComponentChildren[][] }) {
@@ -14,7 +15,7 @@ export function Behind({ head, rows }: { head: string[]; rows: () => ComponentCh
               <tr>
                 {head.map((name, i) => (
                   <th key={name} scope="col" class={i ? 'n' : ''}>
-                    {name}
+                    {shown(name)}
                   </th>
                 ))}
               </tr>

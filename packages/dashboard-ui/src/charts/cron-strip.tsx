@@ -1,5 +1,6 @@
 import type { CronRow } from '@arq-ts/dashboard/api'
 import { clock, dayMonth, zoneShift } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { timeTicks } from './scale.ts'
 import { useWidth } from './use-width.ts'
 
@@ -73,7 +74,7 @@ export function CronStrip({ job, from, to, now }: Span & { job: StripTicks }) {
     .join(', ')
   return (
     <div class="plot" ref={ref}>
-      <svg class="chart strip" height={28} role="img" aria-label={`Ticks of ${job.name}: ${words}`}>
+      <svg class="chart strip" height={28} role="img" aria-label={`Ticks of ${shown(job.name)}: ${words}`}>
         <line class="grid" x1={0} x2={width} y1={14.5} y2={14.5} />
         <line class="today" x1={Math.round(x(now)) + 0.5} x2={Math.round(x(now)) + 0.5} y1={0} y2={28} />
         {isCut && <line class="band" x1={x(job.coming.at(-1)!)} x2={width - 3} y1={14.5} y2={14.5} />}

@@ -1,6 +1,7 @@
 import type { Forecast } from '@arq-ts/dashboard/api'
 import { clock, moment, zoneShift } from '../format/time.ts'
 import { digits, number } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { Behind } from './behind.tsx'
 import { labelWidth, linear, timeTicks } from './scale.ts'
 import { useWidth } from './use-width.ts'
@@ -115,7 +116,7 @@ export function ForecastChart({ of, height = 84 }: { of: Forecast; height?: numb
             moment(slot.fromMs, of.nowMs),
             number(slot.due),
             number(slot.ticks),
-            slot.cron.map(({ name, ticks }) => `${name} × ${ticks}`).join(', '),
+            slot.cron.map(({ name, ticks }) => `${shown(name)} × ${ticks}`).join(', '),
           ])
         }
       />

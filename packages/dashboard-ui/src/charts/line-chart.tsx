@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals'
 import { clock, moment, zoneShift } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { Behind } from './behind.tsx'
 import { labelWidth, linear, linePath, logarithmic, place, timeTicks } from './scale.ts'
 import { useWidth } from './use-width.ts'
@@ -63,7 +64,7 @@ export function LineChart({
   const ends = series
     .map((line) => ({ line, value: newest(line) }))
     .filter(({ value }) => value !== null || shownAt !== null)
-  const text = (name: string, value: number | null) => `${name} ${value === null ? '–' : format(value)}`
+  const text = (name: string, value: number | null) => `${shown(name)} ${value === null ? '–' : format(value)}`
 
   const left = Math.max(...ticks.map((tick) => labelWidth(axis(tick)))) + 8
   const right = Math.min(
@@ -160,7 +161,7 @@ export function LineChart({
                   y={-10}
                   text-anchor="middle"
                 >
-                  {mark.name}
+                  {shown(mark.name)}
                 </text>
               </g>
             ))}

@@ -1,4 +1,6 @@
-/** The search for jobs as chips: `status:failed queue:mail "two words"`. Pure. */
+/** The search for jobs as chips: `status:failed queue:mail "two words"`, with names as they are shown. Pure. */
+
+import { shown } from './names.ts'
 
 /** One part of a query: a word has no key. */
 export interface Chip {
@@ -11,8 +13,8 @@ const keys = new Set(['status', 'function', 'queue', 'id', 'older', 'error'])
 /** The parts of a query. */
 export function parse(q: string): Chip[] {
   const chips: Chip[] = []
-  for (const [, key, quoted, bare] of q.matchAll(/(?:([a-z]+):)?(?:"([^"]*)"|(\S+))/g)) {
-    const value = quoted ?? bare ?? ''
+  for (const [, key, quoted, bare] of q.matchAll(/(?:([a-z]+):)?(?:"((?:[^"\\]|\\.)*)"|(\S+))/g)) {
+    const value = quoted?.replace(/\\(.)/g, '$1') ?? bare ?? ''
     if (key && keys.has(key)) chips.push({ key, value })
     else if (key || value) chips.push({ key: null, value: key ? `${key}:${value}` : value })
   }
@@ -24,9 +26,14 @@ export function write(chips: readonly Chip[]): string {
   return chips
     .map(
       ({ key, value }) =>
-        (key ? `${key}:` : '') + (/\s/.test(value) || value === '' ? `"${value.replaceAll('"', '')}"` : value),
+        (key ? `${key}:` : '') + (/[\s"]/.test(value) || value === '' ? `"${value.replace(/["\\]/g, '\\$&')}"` : value),
     )
     .join(' ')
+}
+
+/** A query of one chip, about the name of something. */
+export function about(key: string, name: string): string {
+  return write([{ key, value: shown(name) }])
 }
 
 /** The query with a chip more; a chip of the same key is replaced. */

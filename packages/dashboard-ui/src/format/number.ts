@@ -1,3 +1,5 @@
+import { shown } from './names.ts'
+
 const plain = new Intl.NumberFormat('en-US')
 const one = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 })
 
@@ -49,8 +51,9 @@ export function capital(text: string): string {
 
 /** Names as a list: "a", "a and b", "a, b and 3 more". */
 export function list(names: string[], most = 3): string {
-  const shown = names.length > most ? [...names.slice(0, most - 1), `${names.length - most + 1} more`] : names
-  return shown.length < 2 ? (shown[0] ?? '') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`
+  const some = names.slice(0, names.length > most ? most - 1 : most).map(shown)
+  const parts = names.length > most ? [...some, `${names.length - most + 1} more`] : some
+  return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
 }
 
 /** A size in bytes with its unit. */

@@ -6,6 +6,7 @@ import { LineChart } from '../charts/line-chart.tsx'
 import { brief } from '../format/duration.ts'
 import { capital, number, percent } from '../format/number.ts'
 import { full, moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { place, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
@@ -41,7 +42,7 @@ function Shown({ data }: { data: DeploymentView }) {
           <Icon name="chevron-right" size={12} />
           <span>{alias}</span>
           <Icon name="chevron-right" size={12} />
-          <span class="mono">{id}</span>
+          <span class="mono">{shown(id)}</span>
         </nav>
       }
       title={canaryTitle(data)}

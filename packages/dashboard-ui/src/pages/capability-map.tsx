@@ -1,6 +1,7 @@
 import type { FunctionRow } from '@arq-ts/dashboard/api'
 import { number } from '../format/number.ts'
 import { brief } from '../format/duration.ts'
+import { shown } from '../format/names.ts'
 import { narrow } from '../state/narrow.ts'
 import { Section } from '../ui/parts.tsx'
 import { Languages, Mark } from '../ui/status.tsx'
@@ -60,7 +61,7 @@ export function CapabilityMap({ rows, chosen, pick }: Props) {
               ) : (
                 workers.map(([id, name], i) => (
                   <th scope="col" class={`mid ${i ? '' : 'edge'}`} key={id} title={id}>
-                    <span class="head">{name}</span>
+                    <span class="head">{shown(name)}</span>
                     {i === 0 && <Languages of={['arq-ts']} />}
                   </th>
                 ))
@@ -91,7 +92,7 @@ export function CapabilityMap({ rows, chosen, pick }: Props) {
                 >
                   <th scope="row" class="name">
                     <button type="button" class="plain-link" data-row onClick={() => pick(row.functionName)}>
-                      <code>{row.functionName}</code>
+                      <code>{shown(row.functionName)}</code>
                     </button>
                   </th>
                   <td class="mid edge">

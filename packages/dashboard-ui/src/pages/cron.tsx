@@ -4,6 +4,7 @@ import { useResource } from '../api/resource.ts'
 import { capital, count, digits } from '../format/number.ts'
 import { brief } from '../format/duration.ts'
 import { clock, moment, timeZoneDay } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
@@ -42,14 +43,14 @@ function Shown({ data, made }: { data: CronCalendar; made: ScheduleList | undefi
             'tick',
           )}.`
         : failed.length
-          ? `${failed[0]!.name} failed at its last tick.`
+          ? `${shown(failed[0]!.name)} failed at its last tick.`
           : 'No tick was missed.'
   return (
     <Page
       title={title}
       lede={
         next
-          ? `${next.name} is next, at ${moment(next.nextMs!, data.nowMs)}, in ${brief(next.nextMs! - data.nowMs)}.`
+          ? `${shown(next.name)} is next, at ${moment(next.nextMs!, data.nowMs)}, in ${brief(next.nextMs! - data.nowMs)}.`
           : ''
       }
     >
@@ -95,7 +96,7 @@ function Row({ job, data }: { job: CronRow; data: CronCalendar }) {
       <div class="who">
         <p>
           {job.pause ? <Mark shape="paused" size={14} /> : job.missed.length > 0 && <Mark shape="warning" size={14} />}{' '}
-          <b>{job.name}</b>
+          <b>{shown(job.name)}</b>
           <Languages of={[job.language]} />
         </p>
         <p class="muted">
@@ -140,7 +141,7 @@ function Schedule({ schedule, data }: { schedule: ScheduleRow; data: CronCalenda
         <p>
           {(paused || problem !== null) && <Mark shape={problem === null ? 'paused' : 'failing'} size={14} />}{' '}
           <a href={to('/schedule', { name })} data-row>
-            <b>{name}</b>
+            <b>{shown(name)}</b>
           </a>
         </p>
         <p class="muted">
@@ -156,7 +157,7 @@ function Schedule({ schedule, data }: { schedule: ScheduleRow; data: CronCalenda
             type="button"
             class="button square"
             title="Run now"
-            aria-label={`Run ${name} now`}
+            aria-label={`Run ${shown(name)} now`}
             onClick={() => void perform(`schedules/${segments(name)}/run`)}
           >
             <Icon name="play" />
@@ -167,7 +168,7 @@ function Schedule({ schedule, data }: { schedule: ScheduleRow; data: CronCalenda
             type="button"
             class="button square"
             title={paused ? 'Resume' : 'Pause'}
-            aria-label={`${paused ? 'Resume' : 'Pause'} ${name}`}
+            aria-label={`${paused ? 'Resume' : 'Pause'} ${shown(name)}`}
             onClick={() => void perform(`schedules/${segments(name)}/${paused ? 'resume' : 'pause'}`)}
           >
             <Icon name={paused ? 'circle-play' : 'pause'} />
@@ -188,7 +189,7 @@ function CronActs({ job: { name, pause, queues, workers } }: { job: CronRow }) {
           type="button"
           class="button square"
           title="Run now"
-          aria-label={`Run ${name} now`}
+          aria-label={`Run ${shown(name)} now`}
           onClick={() => void perform(`${path}/run`, queues[0] ? { queueName: queues[0] } : {})}
         >
           <Icon name="play" />
@@ -199,7 +200,7 @@ function CronActs({ job: { name, pause, queues, workers } }: { job: CronRow }) {
           type="button"
           class="button square"
           title={pause ? 'Resume' : 'Pause'}
-          aria-label={`${pause ? 'Resume' : 'Pause'} ${name}`}
+          aria-label={`${pause ? 'Resume' : 'Pause'} ${shown(name)}`}
           onClick={() => void perform(`${path}/${act}`)}
         >
           <Icon name={pause ? 'circle-play' : 'pause'} />

@@ -2,6 +2,7 @@ import type { DoctorReport } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
 import { capital, count, digits, number } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { openPlan } from '../state/plan.ts'
@@ -57,7 +58,7 @@ function Shown({ data, again, busy }: { data: DoctorReport; again: () => void; b
               </p>
               <p class="muted">
                 {finding.check}
-                {finding.queueName && ` · ${finding.queueName}`}
+                {finding.queueName && ` · ${shown(finding.queueName)}`}
                 {finding.count > 1 && ` · ${number(finding.count)}`}{' '}
                 {finding.repair ? `· repair: ${finding.repair}` : '· only a person can repair it'}
               </p>

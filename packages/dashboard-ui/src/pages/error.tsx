@@ -4,6 +4,7 @@ import { useResource } from '../api/resource.ts'
 import { LineChart } from '../charts/line-chart.tsx'
 import { digits, list, number } from '../format/number.ts'
 import { full, moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { place, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { ErrorBox } from '../ui/code.tsx'
@@ -117,7 +118,7 @@ const columns = (now: number): Column<ErrorDetails['jobs'][number]>[] => [
     name: 'Job',
     names: true,
     tone: 'name',
-    cell: ({ functionName }) => <code>{functionName}</code>,
+    cell: ({ functionName }) => <code>{shown(functionName)}</code>,
     under: ({ jobId }) => <span class="mono">{jobId}</span>,
   },
   { name: 'Error', hide: 'wide', tone: 'clip muted', title: ({ error }) => error, cell: ({ error }) => error },

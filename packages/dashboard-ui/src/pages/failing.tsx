@@ -1,5 +1,6 @@
 import { Sparkbars } from '../charts/spark.tsx'
 import { percent } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { to } from '../router.ts'
 import { Section } from '../ui/parts.tsx'
@@ -33,13 +34,18 @@ const columns: Column<Row>[] = [
     name: 'Function',
     names: true,
     tone: 'name',
-    cell: ({ name }) => (name === '*' ? 'other functions' : <code>{name}</code>),
+    cell: ({ name }) => (name === '*' ? 'other functions' : <code>{shown(name)}</code>),
     beside: ({ languages }) => <Languages of={languages} />,
   },
   {
     name: 'Failures',
     cell: ({ bars, name, share }) => (
-      <Sparkbars values={bars} tone={share >= 0.05 ? 'failing' : 'other'} label={`Failures of ${name}`} width={96} />
+      <Sparkbars
+        values={bars}
+        tone={share >= 0.05 ? 'failing' : 'other'}
+        label={`Failures of ${shown(name)}`}
+        width={96}
+      />
     ),
   },
   {

@@ -3,6 +3,7 @@ import { layered, NODE_HEIGHT, stacked, type FlowDrawing } from '../charts/flow-
 import { nodesOf, type FlowNode } from '../charts/flow-folds.ts'
 import { useWidth } from '../charts/use-width.ts'
 import { number } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { Limits } from '../ui/parts.tsx'
 import { Mark, Status } from '../ui/status.tsx'
@@ -78,11 +79,11 @@ function Node({ node: { members }, pick }: { node: FlowNode; pick: Props['pick']
         class={`node ${state}`}
         href={to('/job', { id: jobId, queue: queueName })}
         title={[name, name === functionName ? '' : functionName, word, error].filter(Boolean).join('\n')}
-        aria-label={`${name}, ${word}`}
+        aria-label={`${shown(name)}, ${word}`}
         data-row
       >
         <Mark shape={shape} />
-        <code>{name}</code>
+        <code>{shown(name)}</code>
       </a>
     )
   }
@@ -97,7 +98,7 @@ function Node({ node: { members }, pick }: { node: FlowNode; pick: Props['pick']
       onClick={() => pick(members)}
     >
       <Mark shape={shape} />
-      <code>{first!.functionName}</code>
+      <code>{shown(first!.functionName)}</code>
       <b class="num">×{number(members.length)}</b>
     </button>
   )

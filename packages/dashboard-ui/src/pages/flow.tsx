@@ -7,6 +7,7 @@ import { MOST_NODES } from '../charts/flow-folds.ts'
 import { duration } from '../format/duration.ts'
 import { capital, count, digits, list, number } from '../format/number.ts'
 import { moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { place, setQuery, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
@@ -43,7 +44,7 @@ function Crumbs({ id }: { id: string }) {
     <nav class="crumbs" aria-label="Where this page lies">
       <a href={to('/flows')}>Flows</a>
       <Icon name="chevron-right" size={12} />
-      <span class="mono">{id}</span>
+      <span class="mono">{shown(id)}</span>
     </nav>
   )
 }
@@ -65,13 +66,13 @@ function Shown({ data }: { data: FlowView }) {
   const fitting = data.members.filter((member) => (picked ? picked.has(member.name) : fits(member)))
   // A small flow lists its members in the order of the graph; a large one begins with those that need attention.
   const rows = data.members.length > MOST_NODES ? byWeight(fitting) : fitting
-  const shown = all ? rows : rows.slice(0, MOST_ROWS)
+  const listed = all ? rows : rows.slice(0, MOST_ROWS)
   return (
     <Page
       before={<Crumbs id={data.flowId} />}
       title={
         <>
-          <code>{data.name}</code>
+          <code>{shown(data.name)}</code>
           {flowTitle(data)}
         </>
       }
@@ -99,13 +100,13 @@ function Shown({ data }: { data: FlowView }) {
         <Table
           label="Members"
           columns={columns(data.members)}
-          rows={shown}
+          rows={listed}
           keyOf={({ name }) => name}
           open={({ jobId, queueName }) => to('/job', { id: jobId, queue: queueName })}
           order="order"
           empty={<p class="muted">No member of this kind.</p>}
         />
-        {shown.length < rows.length && (
+        {listed.length < rows.length && (
           <p class="section">
             <button type="button" class="link" onClick={() => setAll(true)}>
               Show all {digits(rows.length, 'member')}
@@ -155,7 +156,7 @@ function Acts({ data, ask }: { data: FlowView; ask: (asked: Asked) => void }) {
         data-key="a"
         onClick={() =>
           ask({
-            title: `Cancel ${data.name}?`,
+            title: `Cancel ${shown(data.name)}?`,
             does: `${digits(waiting, 'member')} that ${waiting === 1 ? 'waits' : 'wait'} will not start, and ${digits(running, 'member')} that ${running === 1 ? 'runs is' : 'run are'} asked to abort. A worker with allowAbortJobs does so; Python’s by default does not. What has ended stays as it is.`,
             verb: 'Cancel the flow',
             path: `${path}/cancel`,
@@ -192,7 +193,7 @@ function Acts({ data, ask }: { data: FlowView; ask: (asked: Asked) => void }) {
         class="button"
         onClick={() =>
           ask({
-            title: `Replay all of ${data.name}?`,
+            title: `Replay all of ${shown(data.name)}?`,
             does: `All of its ${digits(data.members.length, 'member')} run again, those that succeeded too. What they did outside of the queue, they do again.`,
             verb: 'Replay all',
             path: `${path}/replay`,
@@ -212,7 +213,7 @@ const columns = (members: readonly FlowMemberRow[]): (Column<FlowMemberRow> | fa
     names: true,
     tone: 'name',
     by: ({ name }) => name,
-    cell: ({ name }) => <code>{name}</code>,
+    cell: ({ name }) => <code>{shown(name)}</code>,
     under: ({ functionName, name }) => functionName !== name && <span class="mono">{functionName}</span>,
   },
   { name: 'State', by: ({ state }) => state, cell: ({ state }) => <MemberStatus state={state} /> },

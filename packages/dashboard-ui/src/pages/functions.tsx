@@ -7,6 +7,8 @@ import { cellWords, HeatMap, HeatScale, type Cell } from '../charts/heat-map.tsx
 import { trimmed } from '../charts/heat.ts'
 import { capital, count, digits, list } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
+import { shown } from '../format/names.ts'
+import { about } from '../format/chips.ts'
 import { place, setQuery, to } from '../router.ts'
 import { range, ranges, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
@@ -41,7 +43,7 @@ function Shown({ data }: { data: FunctionMap }) {
       title={
         first ? (
           <>
-            <code>{first.functionName}</code>{' '}
+            <code>{shown(first.functionName)}</code>{' '}
             {unserved.length > 1 ? `and ${count(unserved.length - 1, 'more function')} are` : 'is'} queued, but no live
             worker has {unserved.length > 1 ? 'them' : 'it'}.
           </>
@@ -56,7 +58,7 @@ function Shown({ data }: { data: FunctionMap }) {
           <>
             {capital(digits(waiting(first), 'job'))} {waiting(first) === 1 ? 'waits' : 'wait'} in{' '}
             {list(first.queues.map((queue) => queue.queueName))}. Start a worker that has the function, or{' '}
-            <a href={to('/jobs', { q: `function:${first.functionName}` })}>move the jobs out</a>.
+            <a href={to('/jobs', { q: about('function', first.functionName) })}>move the jobs out</a>.
           </>
         ) : (
           without(data.functions)
@@ -123,7 +125,7 @@ function RunTimes({ row }: { row: FunctionRow }) {
   )
   const title = (
     <>
-      Run time of <code>{row.functionName}</code>
+      Run time of <code>{shown(row.functionName)}</code>
     </>
   )
   if (!heat.data) return null
@@ -192,7 +194,7 @@ function Samples({ data, cell, name }: { data: HeatmapAnswer & { available: true
         />
       )}
       <p class="limits">
-        <a href={to('/jobs', { q: `function:${name}` })}>Jobs of this function that have not ended</a>
+        <a href={to('/jobs', { q: about('function', name) })}>Jobs of this function that have not ended</a>
       </p>
     </>
   )

@@ -1,6 +1,7 @@
 import type { JobRow } from '@arq-ts/dashboard/api'
 import { brief } from '../format/duration.ts'
 import { full, moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { JobStatus, Mark } from '../ui/status.tsx'
 import { Table, type Column } from '../ui/table.tsx'
@@ -34,7 +35,7 @@ const columns = (now: number): Column<JobRow>[] => [
     name: 'Job',
     names: true,
     tone: 'name',
-    cell: ({ functionName }) => <code>{functionName ?? '(unreadable)'}</code>,
+    cell: ({ functionName }) => <code>{functionName === null ? '(unreadable)' : shown(functionName)}</code>,
     under: ({ jobId }) => <span class="mono">{short(jobId)}</span>,
   },
   { name: 'State', cell: ({ status }) => <JobStatus status={status} /> },
@@ -65,7 +66,7 @@ const columns = (now: number): Column<JobRow>[] => [
   { name: 'When', number: true, tone: 'fade', cell: (job) => when(job, now), title: whenTitle },
 ]
 
-const short = (id: string): string => (id.length > 28 ? `${id.slice(0, 27)}…` : id)
+const short = (id: string): string => (id.length > 28 ? `${shown(id.slice(0, 27))}…` : shown(id))
 
 function when(job: JobRow, now: number): string {
   if (job.finishedMs !== null) return moment(job.finishedMs, now)

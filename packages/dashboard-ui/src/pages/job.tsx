@@ -8,6 +8,8 @@ import { callLines } from '../format/call.ts'
 import { bytes, digits } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
 import { full, moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
+import { about } from '../format/chips.ts'
 import { place, to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
 import { narrow } from '../state/narrow.ts'
@@ -48,7 +50,7 @@ export function Job() {
         before={<Crumbs id={id} queue={queue} />}
       >
         <p class="section">
-          <a href={to('/jobs', { q: `id:${id.slice(0, 8)}` })}>Search for ids that begin alike</a>
+          <a href={to('/jobs', { q: about('id', id.slice(0, 8)) })}>Search for ids that begin alike</a>
         </p>
       </Page>
     )
@@ -63,11 +65,11 @@ function Crumbs({ id, queue }: { id: string; queue: string | null }) {
       <Icon name="chevron-right" size={12} />
       {queue && (
         <>
-          <a href={to('/queue', { name: queue })}>{queue}</a>
+          <a href={to('/queue', { name: queue })}>{shown(queue)}</a>
           <Icon name="chevron-right" size={12} />
         </>
       )}
-      <span class="mono">{id}</span>
+      <span class="mono">{shown(id)}</span>
     </nav>
   )
 }
@@ -87,7 +89,7 @@ function Shown({ job, history }: { job: JobView; history: JobHistory | undefined
       before={<Crumbs id={job.jobId} queue={job.queueName} />}
       title={
         <>
-          <code>{job.functionName ?? 'A job that cannot be read'}</code>
+          <code>{job.functionName === null ? 'A job that cannot be read' : shown(job.functionName)}</code>
           {became(job, failures(job, history))}
         </>
       }
@@ -260,7 +262,7 @@ function JobFacts({ job }: { job: JobView }) {
     <Facts
       of={[
         ['State', <JobStatus key="s" status={job.status} />],
-        ['Queue', job.queueName],
+        ['Queue', job.queueName !== null && shown(job.queueName)],
         [
           'Enqueued',
           job.enqueuedMs !== null && <time title={full(job.enqueuedMs)}>{moment(job.enqueuedMs, job.nowMs)}</time>,

@@ -5,6 +5,7 @@ import { useResource } from '../api/resource.ts'
 import { valueOf, withChip, without, write, parse } from '../format/chips.ts'
 import { capital, digits, list, number } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
+import { shown } from '../format/names.ts'
 import { place, setQuery, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { openPlan } from '../state/plan.ts'
@@ -153,7 +154,7 @@ function title({ filter, of }: JobPage, jobs: JobRow[], exhausted: boolean): str
   const bare = !filter.functionName && !filter.text && !filter.error && !filter.jobId && filter.olderThanMs === null
   const many = exhausted ? jobs.length : bare && of !== null ? of : null
   const where = filter.queueNames.length ? ` in ${list(filter.queueNames)}` : ''
-  const which = filter.functionName ? `${filter.functionName} job` : 'job'
+  const which = filter.functionName ? `${shown(filter.functionName)} job` : 'job'
   if (many === 0)
     return `No ${which}${where} ${(one ? named : several)[filter.statuses[0] ?? ''] && !all ? what.replace('are', 'is').replace('have', 'has').replace('wait ', 'waits ').replace('were', 'was').replace('dead letters', 'a dead letter') : 'is left to run'}.`
   return many === null ? `${capital(which)}s that ${what}${where}.` : `${digits(many, which)} ${what}${where}.`

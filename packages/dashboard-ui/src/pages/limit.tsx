@@ -4,6 +4,7 @@ import { segments, withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { brief } from '../format/duration.ts'
 import { digits, list, number } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { place, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
@@ -50,12 +51,12 @@ function Shown({ data }: { data: LimitView }) {
         <nav class="crumbs" aria-label="Where this page lies">
           <a href={to('/limits')}>Limits</a>
           <Icon name="chevron-right" size={12} />
-          <span>{name}</span>
+          <span>{shown(name)}</span>
         </nav>
       }
       title={
         <>
-          {name}
+          {shown(name)}
           {title(data)}
         </>
       }
@@ -72,7 +73,7 @@ function Shown({ data }: { data: LimitView }) {
                 class="button"
                 onClick={() =>
                   setAsked({
-                    title: `Take back what was set of ${name}?`,
+                    title: `Take back what was set of ${shown(name)}?`,
                     does: 'The bounds that tasks declare apply again from the next start on. Running jobs continue.',
                     verb: 'Take it back',
                     path: `limits/${segments(data.name)}/clear`,

@@ -1,6 +1,7 @@
 import type { LimitList, LimitRow } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
 import { count, digits, list, number } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { Empty, Limits as Remarks, Loaded, Page } from '../ui/parts.tsx'
@@ -92,7 +93,7 @@ const columns: Column<LimitRow>[] = [
     by: limitName,
     cell: ({ key, name }) => (
       <>
-        {name}
+        {shown(name)}
         {key !== null && <span class="muted">:{key}</span>}
       </>
     ),

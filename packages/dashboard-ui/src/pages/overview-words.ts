@@ -3,6 +3,7 @@
 import type { Headline, Overview, QueueRow } from '@arq-ts/dashboard/api'
 import { brief } from '../format/duration.ts'
 import { ill, isLate } from './queue-words.ts'
+import { shown } from '../format/names.ts'
 import { capital, count, list, words } from '../format/number.ts'
 
 /** A piece of a sentence; code stands for a name of a function. */
@@ -34,7 +35,7 @@ export function title({ headlines, queues, nowMs }: Pick<Overview, 'headlines' |
     if (i) pieces.push({ text: told.length > most ? ', ' : ', and ' })
     const server = subject.type === 'server'
     // `*` is the series that the recorder folds all further functions into.
-    const name = server ? 'Redis' : subject.name === '*' ? 'a function without a worker' : subject.name
+    const name = server ? 'Redis' : subject.name === '*' ? 'a function without a worker' : shown(subject.name)
     pieces.push({
       text: i === 0 && subject.type === 'queue' && /^[a-z]+$/.test(name) ? capital(name) : name,
       code: subject.type === 'function' && subject.name !== '*',
@@ -50,11 +51,11 @@ function calm(queues: QueueRow[], now: number): string {
   if (queues.length === 0) return 'No job has been enqueued yet.'
   const [late, ...others] = queues.filter((queue) => isLate(queue, now)).sort((a, b) => a.oldestDueMs! - b.oldestDueMs!)
   if (late) {
-    const name = /^[a-z]+$/.test(late.queueName) ? capital(late.queueName) : late.queueName
+    const name = /^[a-z]+$/.test(late.queueName) ? capital(late.queueName) : shown(late.queueName)
     const more = others.length > 0 ? `, and ${count(others.length, 'more queue is', 'more queues are')} late` : ''
     return `${name} is late: its oldest due job waits for ${brief(now - late.oldestDueMs!)}${more}.`
   }
-  if (queues.length === 1) return `${capital(queues[0]!.queueName)} is on time.`
+  if (queues.length === 1) return `${capital(shown(queues[0]!.queueName))} is on time.`
   return `All ${count(queues.length, 'queue')} are on time.`
 }
 

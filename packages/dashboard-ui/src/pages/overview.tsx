@@ -3,6 +3,7 @@ import { useResource } from '../api/resource.ts'
 import { ForecastChart } from '../charts/forecast-chart.tsx'
 import { brief } from '../format/duration.ts'
 import { capital } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
@@ -91,7 +92,7 @@ function Findings({ of, now }: { of: Headline[]; now: number }) {
       {of.map((finding) => {
         const [address, word] = targets[finding.subject.type](finding.subject.name)
         const name = finding.subject.name
-        const [claim, rest] = split(finding.text.replace(`"${name}"`, name))
+        const [claim, rest] = split(finding.text.replace(`"${name}"`, () => shown(name)))
         return (
           <li key={`${finding.kind} ${finding.subject.name}`}>
             <Mark shape={finding.severity === 'error' ? 'failing' : 'warning'} />
@@ -113,13 +114,14 @@ function Findings({ of, now }: { of: Headline[]; now: number }) {
 
 /** The claim, with the name of a function in monospace. */
 function coded(claim: string, { subject }: Headline) {
-  const at = subject.type === 'function' ? claim.indexOf(subject.name) : -1
+  const name = shown(subject.name)
+  const at = subject.type === 'function' ? claim.indexOf(name) : -1
   if (at < 0) return claim
   return (
     <>
       {claim.slice(0, at)}
-      <code>{subject.name}</code>
-      {claim.slice(at + subject.name.length)}
+      <code>{name}</code>
+      {claim.slice(at + name.length)}
     </>
   )
 }

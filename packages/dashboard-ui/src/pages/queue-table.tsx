@@ -3,6 +3,7 @@ import { Sparkline } from '../charts/spark.tsx'
 import { number, rate } from '../format/number.ts'
 import { brief } from '../format/duration.ts'
 import { moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { Languages, QueueState } from '../ui/status.tsx'
 import { Table, type Column } from '../ui/table.tsx'
@@ -101,7 +102,7 @@ function columns(now: number, range: string, lines: Map<string, (number | null)[
           <Sparkline
             values={lines.get(queue.queueName)!}
             tone={isFinding(queue) ? 'warning' : 'other'}
-            label={`Jobs due in ${queue.queueName}, ${range}`}
+            label={`Jobs due in ${shown(queue.queueName)}, ${range}`}
           />
         ),
     },

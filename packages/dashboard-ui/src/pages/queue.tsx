@@ -7,6 +7,8 @@ import type { Series } from '../charts/line-chart.tsx'
 import { capital, count, digits, number, rate } from '../format/number.ts'
 import { brief, duration } from '../format/duration.ts'
 import { moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
+import { about } from '../format/chips.ts'
 import { place, to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
@@ -33,7 +35,7 @@ export function Queue() {
 }
 
 function sentence(queue: QueueRow, now: number): string {
-  const name = /^[a-z]+$/.test(queue.queueName) ? capital(queue.queueName) : queue.queueName
+  const name = /^[a-z]+$/.test(queue.queueName) ? capital(queue.queueName) : shown(queue.queueName)
   switch (queue.state) {
     case 'paused':
       return `${name} is paused. ${capital(digits(queue.pending, 'job'))} ${queue.pending === 1 ? 'waits' : 'wait'}.`
@@ -75,7 +77,7 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
         <nav class="crumbs" aria-label="Where this page lies">
           <a href={to('/queues')}>Queues</a>
           <Icon name="chevron-right" size={12} />
-          <span>{queue.queueName}</span>
+          <span>{shown(queue.queueName)}</span>
         </nav>
       }
       title={sentence(queue, nowMs)}
@@ -101,7 +103,7 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
           <a
             class="button"
             href={to('/jobs', {
-              q: `queue:${queue.queueName.includes(' ') ? `"${queue.queueName}"` : queue.queueName}`,
+              q: about('queue', queue.queueName),
             })}
             data-row
           >
@@ -118,8 +120,9 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
             {data.workers.length === 0 && data.python.length === 0 ? (
               <Empty title="No live worker serves this queue.">
                 <p>
-                  Start one with <code>queueName: '{queue.queueName}'</code>, or <code>arq worker.WorkerSettings</code>{' '}
-                  with <code>queue_name</code>. Jobs wait meanwhile, until their payload expires.
+                  Start one with <code>queueName: '{shown(queue.queueName)}'</code>, or{' '}
+                  <code>arq worker.WorkerSettings</code> with <code>queue_name</code>. Jobs wait meanwhile, until their
+                  payload expires.
                 </p>
               </Empty>
             ) : (
@@ -150,7 +153,9 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
                 [
                   'Dead letters',
                   queue.dead > 0 ? (
-                    <a href={to('/jobs', { q: `status:dead queue:${queue.queueName}` })}>{number(queue.dead)}</a>
+                    <a href={to('/jobs', { q: `status:dead ${about('queue', queue.queueName)}` })}>
+                      {number(queue.dead)}
+                    </a>
                   ) : (
                     '0'
                   ),

@@ -1,6 +1,7 @@
 import type { QueueList, SeriesAnswer } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
 import { capital, count, digits, list, number } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
 import { QueueTable } from './queue-table.tsx'
@@ -58,7 +59,9 @@ function Shown({ data }: { data: QueueList }) {
       <Limits
         of={[
           !data.complete && 'The database has more keys than were scanned; an idle queue may be missing',
-          ...data.queues.flatMap(({ queueName, problems }) => problems.map((problem) => `${queueName}: ${problem}`)),
+          ...data.queues.flatMap(({ queueName, problems }) =>
+            problems.map((problem) => `${shown(queueName)}: ${problem}`),
+          ),
         ]}
       />
     </Page>

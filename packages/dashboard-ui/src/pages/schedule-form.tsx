@@ -4,6 +4,7 @@ import type { ScheduleView, TickPreview } from '@arq-ts/dashboard/api'
 import { segments, withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { timeZoneDay } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { navigate, to } from '../router.ts'
 import { perform } from '../shell/toasts.tsx'
 import { session } from '../state/session.ts'
@@ -45,7 +46,7 @@ export function ScheduleForm({ of, close }: { of: ScheduleView | null; close: ()
   }
   return (
     <Sheet
-      title={of ? `Edit ${of.name}` : 'New schedule'}
+      title={of ? `Edit ${shown(of.name)}` : 'New schedule'}
       lede={of?.paused ? 'It is paused, and stays so.' : 'Nothing has changed yet.'}
       close={close}
       foot={

@@ -5,6 +5,7 @@ import { useResource } from '../api/resource.ts'
 import { callLines } from '../format/call.ts'
 import { duration } from '../format/duration.ts'
 import { full, moment, timeZoneDay, zoneName } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { navigate, place, to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
@@ -38,7 +39,7 @@ function Crumbs({ name }: { name: string }) {
     <nav class="crumbs" aria-label="Where this page lies">
       <a href={to('/schedules')}>Schedules</a>
       <Icon name="chevron-right" size={12} />
-      <span>{name}</span>
+      <span>{shown(name)}</span>
     </nav>
   )
 }
@@ -53,13 +54,13 @@ function Shown({ data }: { data: ScheduleView }) {
       before={<Crumbs name={data.name} />}
       title={
         <>
-          {data.name}
+          {shown(data.name)}
           {title(data, nowMs)}
         </>
       }
       lede={
         <>
-          It enqueues <code>{data.functionName}</code> into {data.queueName}
+          It enqueues <code>{shown(data.functionName)}</code> into {shown(data.queueName)}
           {data.cron === null ? (
             `, ${ruleWords(data)}.`
           ) : (
@@ -122,7 +123,7 @@ function Shown({ data }: { data: ScheduleView }) {
                 [
                   'Queue',
                   <a key="q" href={to('/queue', { name: data.queueName })}>
-                    {data.queueName}
+                    {shown(data.queueName)}
                   </a>,
                 ],
                 ['Codec', data.codec],
@@ -195,7 +196,7 @@ function Acts({ data, edit, ask }: { data: ScheduleView; edit: () => void; ask: 
           data-key="d"
           onClick={() =>
             ask({
-              title: `Remove ${data.name}?`,
+              title: `Remove ${shown(data.name)}?`,
               does: 'The schedule ticks no more. Jobs that it has enqueued stay. This cannot be undone; make the schedule again instead.',
               verb: 'Remove the schedule',
               path: `${path}/remove`,

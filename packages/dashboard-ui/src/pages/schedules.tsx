@@ -5,6 +5,7 @@ import { useResource } from '../api/resource.ts'
 import { brief } from '../format/duration.ts'
 import { capital, count, list } from '../format/number.ts'
 import { full, moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
@@ -45,7 +46,7 @@ function Shown({ data }: { data: ScheduleList }) {
       title={title(data)}
       lede={
         next
-          ? `${next.name} is next, at ${moment(next.nextMs!, nowMs)}, in ${brief(Math.max(0, next.nextMs! - nowMs))}.`
+          ? `${shown(next.name)} is next, at ${moment(next.nextMs!, nowMs)}, in ${brief(Math.max(0, next.nextMs! - nowMs))}.`
           : schedules.length > 0
             ? 'None has a tick to come.'
             : ''
@@ -83,7 +84,7 @@ function Shown({ data }: { data: ScheduleList }) {
           }
         />
       </div>
-      <Limits of={[...schedules.map(({ name, problem }) => problem && `${name}: ${problem}`), ...notes]} />
+      <Limits of={[...schedules.map(({ name, problem }) => problem && `${shown(name)}: ${problem}`), ...notes]} />
       {making && <ScheduleForm of={null} close={() => setMaking(false)} />}
     </Page>
   )
@@ -146,7 +147,7 @@ const columns = (now: number): (Column<ScheduleRow> | false)[] => [
             onClick={() => void perform(`schedules/${segments(name)}/${paused ? 'resume' : 'pause'}`)}
           >
             {paused ? 'Resume' : 'Pause'}
-            <span class="sr"> {name}</span>
+            <span class="sr"> {shown(name)}</span>
           </button>
         ),
     },

@@ -3,6 +3,7 @@ import type { JobPage } from '@arq-ts/dashboard/api'
 import { withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { capital, count } from '../format/number.ts'
+import { about } from '../format/chips.ts'
 import { to } from '../router.ts'
 import { Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { JobTable } from './job-table.tsx'
@@ -16,7 +17,9 @@ interface Props {
 
 /** Runs of one task, those at work first: all that can be shown without its package. */
 export function TaskRuns({ functionName, noun, teach }: Props) {
-  const open = useResource<JobPage>(withQuery('jobs', { q: `function:${functionName}`, limit: 50 }), { everyMs: 5_000 })
+  const open = useResource<JobPage>(withQuery('jobs', { q: about('function', functionName), limit: 50 }), {
+    everyMs: 5_000,
+  })
   const ended = useResource<JobPage>(
     withQuery('jobs', { q: `function:${functionName} status:complete,failed,aborted,dead`, limit: 50 }),
     { everyMs: 10_000 },
@@ -43,7 +46,7 @@ export function TaskRuns({ functionName, noun, teach }: Props) {
             }
           >
             {data.jobs.length > 0 && (
-              <Section title="Now" more={<a href={to('/jobs', { q: `function:${functionName}` })}>All jobs</a>}>
+              <Section title="Now" more={<a href={to('/jobs', { q: about('function', functionName) })}>All jobs</a>}>
                 <JobTable label="Jobs that have not ended" jobs={data.jobs} now={data.nowMs} />
               </Section>
             )}

@@ -2,6 +2,7 @@ import type { PythonWorkerRow, WorkerRow } from '@arq-ts/dashboard/api'
 import { bytes, list, number } from '../format/number.ts'
 import { brief, duration } from '../format/duration.ts'
 import { full } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { Languages, Status } from '../ui/status.tsx'
 import { Table, type Column } from '../ui/table.tsx'
@@ -121,7 +122,7 @@ const runningColumns = (now: number): Column<Running>[] => [
     name: 'Job',
     names: true,
     tone: 'name',
-    cell: ({ functionName }) => <code>{functionName}</code>,
+    cell: ({ functionName }) => <code>{shown(functionName)}</code>,
     under: ({ jobId }) => <span class="mono">{jobId}</span>,
   },
   { name: 'Worker', tone: 'fade', cell: ({ worker }) => worker },

@@ -1,5 +1,7 @@
 import uFuzzy from '@leeoniya/ufuzzy'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { segments } from '../api/client.ts'
+import { named, shown } from '../format/names.ts'
 import { navigate, to } from '../router.ts'
 import { may, session } from '../state/session.ts'
 import { theme, zone } from '../state/settings.ts'
@@ -28,7 +30,7 @@ function commands(): Command[] {
     })),
     ...queues.map((name): Command => ({
       group: 'Queues',
-      text: `Queue ${name}`,
+      text: `Queue ${shown(name)}`,
       icon: 'layers',
       run: () => navigate(to('/queue', { name })),
     })),
@@ -41,17 +43,17 @@ function commands(): Command[] {
     ...(may('pause')
       ? queues.map((name): Command => ({
           group: 'Acts',
-          text: `Pause ${name}`,
+          text: `Pause ${shown(name)}`,
           icon: 'pause',
-          run: () => void perform(`queues/${encodeURIComponent(name)}/pause`),
+          run: () => void perform(`queues/${segments(name)}/pause`),
         }))
       : []),
     ...(may('resume')
       ? queues.map((name): Command => ({
           group: 'Acts',
-          text: `Resume ${name}`,
+          text: `Resume ${shown(name)}`,
           icon: 'play',
-          run: () => void perform(`queues/${encodeURIComponent(name)}/resume`),
+          run: () => void perform(`queues/${segments(name)}/resume`),
         }))
       : []),
     { group: 'This browser', text: 'Colours: light', icon: 'settings', run: () => (theme.value = 'light') },
@@ -105,7 +107,7 @@ function found(all: Command[], words: string): Command[] {
             group: 'Search',
             text: `Open the job ${word}`,
             icon: 'arrow-right',
-            run: () => navigate(to('/job', { id: word })),
+            run: () => navigate(to('/job', { id: named(word) })),
           },
         ]),
   ]
@@ -118,8 +120,8 @@ export function Palette() {
   const [words, setWords] = useState(palette.value ?? '')
   const [at, setAt] = useState(0)
   const all = useMemo(commands, [])
-  const shown = found(all, words)
-  const chosen = Math.min(at, shown.length - 1)
+  const offered = found(all, words)
+  const chosen = Math.min(at, offered.length - 1)
 
   useEffect(() => ref.current?.showModal(), [])
   useEffect(() => {
@@ -132,8 +134,8 @@ export function Palette() {
   }
   const keys = (event: KeyboardEvent) => {
     const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
-    if (step) setAt((chosen + step + shown.length) % shown.length)
-    else if (event.key === 'Enter') run(shown[chosen])
+    if (step) setAt((chosen + step + offered.length) % offered.length)
+    else if (event.key === 'Enter') run(offered[chosen])
     else return
     event.preventDefault()
   }
@@ -153,7 +155,7 @@ export function Palette() {
           aria-label="Search jobs, or run a command"
           aria-expanded="true"
           aria-controls="commands"
-          aria-activedescendant={shown.length ? `command-${chosen}` : undefined}
+          aria-activedescendant={offered.length ? `command-${chosen}` : undefined}
           aria-autocomplete="list"
           autocomplete="off"
           spellcheck={false}
@@ -165,7 +167,7 @@ export function Palette() {
         <kbd>Esc</kbd>
       </div>
       <div role="listbox" id="commands" aria-label="Commands">
-        {grouped(shown).map(([group, members]) => (
+        {grouped(offered).map(([group, members]) => (
           <div key={group} role="group" aria-label={group}>
             <span aria-hidden="true">{group}</span>
             {members.map(([command, i]) => (
@@ -190,9 +192,9 @@ export function Palette() {
 }
 
 /** Neighbours of one group together, with their places. */
-function grouped(shown: Command[]): [string, [Command, number][]][] {
+function grouped(offered: Command[]): [string, [Command, number][]][] {
   const groups: [string, [Command, number][]][] = []
-  shown.forEach((command, i) => {
+  offered.forEach((command, i) => {
     const last = groups.at(-1)
     if (last?.[0] === command.group) last[1].push([command, i])
     else groups.push([command.group, [[command, i]]])

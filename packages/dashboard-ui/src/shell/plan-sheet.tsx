@@ -3,6 +3,7 @@ import type { Plan } from '@arq-ts/dashboard/api'
 import { type ApiFailure, makePlan, runPlan } from '../api/client.ts'
 import { digits, number } from '../format/number.ts'
 import { clock, clockSeconds, moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { planned } from '../state/plan.ts'
 import { session } from '../state/session.ts'
 import { Icon } from '../ui/icon.tsx'
@@ -113,7 +114,7 @@ function Target({ value, pick }: { value: string; pick: (queue: string) => void 
               pick(name)
             }}
           >
-            {name}
+            {shown(name)}
           </button>
         ))}
         <button
@@ -195,7 +196,7 @@ function Foot({ plan }: { plan: Plan }) {
             <tbody>
               {plan.examples.map((job) => (
                 <tr key={job.jobId}>
-                  <td class="mono name">{job.jobId.slice(0, 12)}</td>
+                  <td class="mono name">{shown(job.jobId.slice(0, 12))}</td>
                   <td class="clip muted">{job.call || job.functionName}</td>
                   <td class="n fade">{job.enqueuedMs === null ? '' : moment(job.enqueuedMs, plan.frozenAtMs)}</td>
                 </tr>

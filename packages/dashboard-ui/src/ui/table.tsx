@@ -1,4 +1,5 @@
 import type { ComponentChildren, TargetedKeyboardEvent, TargetedMouseEvent } from 'preact'
+import { shown as visible } from '../format/names.ts'
 import { navigate, place, setQuery } from '../router.ts'
 import { useSteady } from './steady.ts'
 import { nextOrder, ordered, readOrder, slug, writeOrder, type Order } from './table-order.ts'
@@ -152,7 +153,9 @@ function Head<Row>({
 function Cell<Row>({ address, column, row }: { column: Column<Row>; row: Row; address: string | null }) {
   const { beside, cell, hide, names, number, title, tone, under } = column
   const second = under?.(row)
-  const content = cell(row)
+  const made = cell(row)
+  // A name that consists of blanks would leave nothing to see, or to click.
+  const content = typeof made === 'string' ? visible(made) : made
   const attributes = {
     class: classes(number && 'n', under && 'two', hide, typeof tone === 'function' ? tone(row) : tone),
     title: title?.(row),
@@ -231,7 +234,7 @@ function RowBox<Row>({ at, rows, selection }: { rows: readonly Row[]; at: number
     <td class="tick">
       <input
         type="checkbox"
-        aria-label={`Select the ${noun} ${id}`}
+        aria-label={`Select the ${noun} ${visible(id)}`}
         checked={picked.has(id)}
         onClick={(event) => {
           const from = event.shiftKey ? rows.findIndex((row) => idOf(row) === lastPicked) : -1

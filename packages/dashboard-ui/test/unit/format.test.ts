@@ -1,7 +1,9 @@
+import { parseId } from '@arq-ts/protocol/jobs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { callLines, parts, tokens } from '../../src/format/call.ts'
-import { parse, valueOf, withChip, without, write } from '../../src/format/chips.ts'
+import { about, parse, valueOf, withChip, without, write } from '../../src/format/chips.ts'
+import { Query, queryOf, segment, shown } from '../../src/format/names.ts'
 import { bytes, count, list, number, percent, rate } from '../../src/format/number.ts'
 import { culprit, frames, typeAndMessage } from '../../src/format/stack.ts'
 
@@ -16,6 +18,39 @@ describe('numbers', () => {
     expect(percent(0.38)).toBe('38%')
     expect(bytes(126_877_696)).toBe('121 MiB')
     expect(list(['a', 'b', 'c', 'd'])).toBe('a, b and 2 more')
+    expect(list(['a', ' '])).toBe('a and \\x20')
+  })
+})
+
+describe('names', () => {
+  /** Any bytes, as they stand in a string, and names that a browser, or a reader of paths, would take for something else. */
+  const name = fc.oneof(
+    fc.string({ unit: 'binary', minLength: 1 }),
+    fc.constantFrom('.', '..', ' ', '\uDCFF', '%2e%2e', '\\x2e', 'a/b?c#d', '__proto__', '\u202Eexe'),
+  )
+
+  test('are one segment of an address each, and the server reads what was meant', () => {
+    fc.assert(
+      fc.property(name, (id) => {
+        const { pathname } = new URL(`http://host/api/jobs/${segment(id)}/explain`)
+        const [, api, jobs, found, explain, ...rest] = pathname.split('/')
+        expect([api, jobs, explain, rest]).toEqual(['api', 'jobs', 'explain', []])
+        expect(parseId(decodeURIComponent(found!))).toBe(id)
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  test('come back from the query of a page, next to a search', () => {
+    fc.assert(
+      fc.property(name, (id) => {
+        const q = about('id', id)
+        const query = new Query(new URL(`http://host/job${queryOf({ id, q })}`).search)
+        expect([query.get('id'), query.get('q'), query.get('queue')]).toEqual([id, q, null])
+        expect(parse(q)).toEqual([{ key: 'id', value: shown(id) }])
+      }),
+      { numRuns: 1_000 },
+    )
   })
 })
 
@@ -30,7 +65,7 @@ describe('the search by chips', () => {
   })
 
   test('writes what it read', () => {
-    const value = fc.stringMatching(/^[a-z0-9 ._-]+$/)
+    const value = fc.stringMatching(/^[a-z0-9 ._"\\-]+$/)
     const chip = fc.record({ key: fc.constantFrom('status', 'queue', 'function', null), value })
     fc.assert(
       fc.property(fc.array(chip), (chips) => {

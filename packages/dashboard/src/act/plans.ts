@@ -216,6 +216,7 @@ async function gather(board: Board, request: PlanRequest, { user, access, sight 
   do {
     const page = await board.client.jobs.page({
       queueNames: seenQueues,
+      everyQueue: filter.queueNames.length === 0,
       statuses,
       fits: (job) => (wanted === null || wanted.has(job.jobId)) && fits(job),
       cursor,
@@ -225,7 +226,7 @@ async function gather(board: Board, request: PlanRequest, { user, access, sight 
     scanned += page.scanned
     cursor = page.cursor
     // Of the jobs of other queues nothing is said, not even their number.
-    for (const job of await sight.inQueues(page.jobs, ({ queueName }) => queueName)) {
+    for (const job of await sight.inQueues(page.jobs, ({ queueName }) => queueName || null)) {
       // A dead letter may have a kept result as well, and a job that moves may come twice.
       if (seen.has(job.jobId)) continue
       seen.add(job.jobId)
@@ -258,7 +259,7 @@ async function reasonAgainst(
 ): Promise<string | null> {
   if (!FITTING[action].includes(job.status))
     return job.status === 'running' ? 'running' : `${job.status}: nothing to ${action}`
-  if (job.queueName === null) return 'its queue is not known'
+  if (!job.queueName) return 'its queue is not known'
   if (action === 'move' && job.queueName === toQueue) return 'there already'
   if (action === 'retry' && job.status === 'dead' && job.info === null) return 'its payload is gone'
   return (await may(job.jobId)) ? null : 'you may not'

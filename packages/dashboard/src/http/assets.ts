@@ -74,15 +74,11 @@ export class Assets {
     return new Assets(files, html)
   }
 
-  /** Answers for a path below the base: a file, the page for a path without an extension, or null. */
+  /** Answers for a path below the base: a file, the page, or null where only a file could be meant, as by `/robots.txt`. */
   async answer(request: Request, path: string, basePath: string): Promise<Response | null> {
     const file = this.#files.get(path)
     if (file) return respond(request, file)
-    const last = path.slice(path.lastIndexOf('/') + 1)
-    const isFile =
-      path.startsWith('/assets/') ||
-      (last.includes('.') && !/^\/(jobs|queues|errors|functions|workers|cron)\//.test(path))
-    if (isFile) return null
+    if (path.startsWith('/assets/') || /^\/[^/]*\.[^/]*$/.test(path)) return null
     return respond(request, await this.#page(basePath))
   }
 

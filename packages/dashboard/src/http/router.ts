@@ -1,3 +1,4 @@
+import { parseId } from '@arq-ts/protocol/jobs'
 import { Refusal } from './refusal.ts'
 
 /** A route: its method, its path below the base with `:names`, and what it does. */
@@ -13,7 +14,10 @@ export interface Match<Handler> {
   params: Readonly<Record<string, string>>
 }
 
-/** Finds the route of a request by whole segments of its path, each decoded once. */
+/**
+ * Finds the route of a request by whole segments of its path, each decoded once. A name is written as `showId` writes it: so
+ * a path has every name, those too that are no text, or that a browser takes for a step up.
+ */
 export class Router<Handler> {
   readonly #routes: { route: Route<Handler>; segments: string[] }[]
 
@@ -45,7 +49,7 @@ function paramsOf(pattern: readonly string[], segments: readonly string[]): Reco
   const params: Record<string, string> = {}
   for (const [i, part] of pattern.entries()) {
     const segment = segments[i]!
-    if (part.startsWith(':') && segment !== '') params[part.slice(1)] = segment
+    if (part.startsWith(':') && segment !== '') params[part.slice(1)] = parseId(segment)
     else if (part !== segment) return null
   }
   return params

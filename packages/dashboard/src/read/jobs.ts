@@ -28,6 +28,7 @@ export async function jobPage(
   const limit = Math.min(MAX_LIMIT, Math.max(1, request.limit))
   const page = await board.client.jobs.page({
     queueNames,
+    everyQueue: filter.queueNames.length === 0,
     ...(filter.statuses.length > 0 ? { statuses: filter.statuses as JobState[] } : {}),
     fits: fitting(filter, board.redaction, nowMs),
     cursor,

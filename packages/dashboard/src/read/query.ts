@@ -1,4 +1,5 @@
 import { JOB_STATES } from '@arq-ts/core'
+import { parseId } from '@arq-ts/protocol/jobs'
 import type { JobStateName, ParsedQuery } from '../api/types.ts'
 
 const CHIP = /([a-z-]+):("(?:[^"\\]|\\.)*"|\S+)|"((?:[^"\\]|\\.)*)"|(\S+)/gi
@@ -6,7 +7,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
 /** Characters of a query at most. */
 const MAX_LENGTH = 2_000
 
-/** Reads a query: chips such as `status:failed,dead queue:mail older:10m`, and words that arguments must have. */
+/** Reads a query: chips such as `status:failed,dead queue:mail older:10m`, with names as `showId` writes them, and words that arguments must have. */
 export function parseQuery(query: string): ParsedQuery {
   const parsed: ParsedQuery = {
     statuses: [],
@@ -38,13 +39,13 @@ function addChip(parsed: ParsedQuery, name: string, value: string): boolean {
       }
       return true
     case 'function':
-      parsed.functionName = value
+      parsed.functionName = parseId(value)
       return true
     case 'queue':
-      parsed.queueNames.push(value)
+      parsed.queueNames.push(parseId(value))
       return true
     case 'id':
-      parsed.jobId = value
+      parsed.jobId = parseId(value)
       return true
     case 'error':
       parsed.error = value

@@ -1,23 +1,24 @@
 import type { AuditEntry, Dimension, Metric } from '@arq-ts/core'
 import type { AuditListData, AuditRow, EventListData, HeatmapData, Language, SeriesData } from '../api/types.ts'
 import type { Board } from '../board.ts'
+import { nameIn } from '../http/names.ts'
 import { Refusal } from '../http/refusal.ts'
 import type { Viewer } from '../users/access.ts'
 import type { Sight } from '../users/sight.ts'
 
-const METRICS: Readonly<Record<string, Metric>> = {
-  ended: 'ended',
-  complete: 'complete',
-  failed: 'failed',
-  aborted: 'aborted',
-  retried: 'retried',
-  released: 'released',
-  lost: 'lost',
-  depth: 'due',
-  oldest: 'oldest',
-  running: 'running',
-  capacity: 'capacity',
-}
+const METRICS = new Map<string, Metric>([
+  ['ended', 'ended'],
+  ['complete', 'complete'],
+  ['failed', 'failed'],
+  ['aborted', 'aborted'],
+  ['retried', 'retried'],
+  ['released', 'released'],
+  ['lost', 'lost'],
+  ['depth', 'due'],
+  ['oldest', 'oldest'],
+  ['running', 'running'],
+  ['capacity', 'capacity'],
+])
 const COUNTS = new Set(['ended', 'complete', 'failed', 'aborted', 'retried', 'released', 'lost'])
 
 /** A number in a query; undefined where it is left out. @throws Refusal */
@@ -38,9 +39,9 @@ export async function series(board: Board, query: URLSearchParams, sight: Sight)
   const metric = query.get('metric') ?? 'ended'
   const by = query.get('by') ?? 'total'
   const [, kind, quantile] = /^(wait|run)-(p50|p90|p95|p99|mean|max)$/.exec(metric) ?? []
-  const recorded = kind === undefined ? METRICS[metric] : (`${kind}.${quantile}` as Metric)
+  const recorded = kind === undefined ? METRICS.get(metric) : (`${kind}.${quantile}` as Metric)
   if (recorded === undefined) {
-    const names = [...Object.keys(METRICS), 'wait-p95', 'run-p95'].join(', ')
+    const names = [...METRICS.keys(), 'wait-p95', 'run-p95'].join(', ')
     throw new Refusal('invalid_request', `"${metric.slice(0, 40)}" is no metric; there are ${names}`)
   }
   if (!isGrouping(by)) {
@@ -78,7 +79,7 @@ export async function heatmap(board: Board, query: URLSearchParams, sight: Sight
     ...rangeOf(query),
     ...(await named(board, query, sight)),
   })
-  const functionName = query.get('function') ?? undefined
+  const functionName = nameIn(query, 'function') ?? undefined
   const about = functionName === undefined ? {} : { functionName }
   const recent = await sight.jobs(await board.history.recent({ limit: 500, ...about }))
   const columns = map.columns.length
@@ -169,7 +170,7 @@ async function named(
   query: URLSearchParams,
   sight: Sight,
 ): Promise<{ queue?: string; queues?: readonly string[]; function?: string }> {
-  const [queue, name] = [query.get('queue'), query.get('function')]
+  const [queue, name] = [nameIn(query, 'queue'), nameIn(query, 'function')]
   const about = name ? { function: name } : {}
   if (sight.isWhole) return { ...about, ...(queue ? { queue } : {}) }
   const known = queue ? [queue] : await recordedQueues(board)

@@ -1,24 +1,27 @@
 /** Answers that are the same for everybody, made once for all who ask within moments. */
 export class Shared {
-  readonly #answers = new Map<string, { untilMs: number; value: Promise<unknown> }>()
+  readonly #answers = new Map<unknown, { untilMs: number; value: Promise<unknown> }>()
   /** Keys may come from queries; beyond this many the oldest goes. */
   readonly #most: number
+  readonly #now: () => number
 
-  constructor(most = 200) {
+  /** @param now - monotonic time in ms. */
+  constructor(most = 200, now: () => number = () => performance.now()) {
     this.#most = most
+    this.#now = now
   }
 
   /** The answer that was made within the last `forMs`, or is being made; else a new one. A failure is not kept. */
-  of<T>(key: string, forMs: number, make: () => Promise<T>): Promise<T> {
+  of<T>(key: unknown, forMs: number, make: () => Promise<T>): Promise<T> {
     const known = this.#answers.get(key)
-    if (known && performance.now() < known.untilMs) return known.value as Promise<T>
+    if (known && this.#now() < known.untilMs) return known.value as Promise<T>
     const value = make()
     const answer = { untilMs: Infinity, value }
     this.#answers.delete(key)
     this.#answers.set(key, answer)
     if (this.#answers.size > this.#most) this.#answers.delete(this.#answers.keys().next().value!)
     value.then(
-      () => (answer.untilMs = performance.now() + forMs),
+      () => (answer.untilMs = this.#now() + forMs),
       () => (answer.untilMs = 0),
     )
     return value

@@ -14,7 +14,8 @@ import type { Message } from './replay.ts'
  *
  *   idle --first subscriber--> polling --last one leaves--> idle
  *
- * While it is idle it sends nothing to Redis. While it polls, its cost does not depend on the number of subscribers.
+ * While it is idle it sends nothing to Redis. While it polls, its cost does not depend on the number of subscribers. A poll
+ * that fails is reported to all of them, and so is the first one that succeeds again.
  */
 
 /** Topics that the poller makes; `events` come by themselves. */
@@ -27,6 +28,8 @@ const SHARE = 20
 export interface Subscriber {
   topics: ReadonlySet<StreamTopic>
   send(message: Message): void
+  /** Sends a notice, which everybody may see and nobody needs later. */
+  notify(text: string): void
   end(): void
 }
 
@@ -41,6 +44,8 @@ export class Hub {
   readonly jobLogs: JobLogFeeds
   #timer: NodeJS.Timeout | undefined
   #isPolling = false
+  /** True since the last poll has failed. */
+  #isSilent = false
 
   constructor(board: Board) {
     this.#board = board
@@ -65,6 +70,7 @@ export class Hub {
   /** Adds a reader, and sends what it missed since `lastId`, or the newest state. The answer removes it. */
   subscribe(subscriber: Subscriber, lastId: string | null): () => void {
     for (const message of this.#replay.since(lastId, subscriber.topics)) subscriber.send(message)
+    if (this.#isSilent) subscriber.notify(noticeOf(true))
     this.#subscribers.add(subscriber)
     this.#arrange()
     return () => {
@@ -92,6 +98,7 @@ export class Hub {
       clearTimeout(this.#timer)
       this.#timer = undefined
       this.#replay.forgetStates()
+      this.#isSilent = false
     } else if (this.#timer === undefined && !this.#isPolling) this.#timer = setTimeout(() => void this.#poll(), 0)
   }
 
@@ -101,7 +108,9 @@ export class Hub {
     const startedMs = performance.now()
     try {
       await this.#look(startedMs)
+      this.#hear(false)
     } catch (error) {
+      this.#hear(true)
       // Readers keep what they have; their next requests are answered with the reason.
       this.#board.logger.warn({ err: error }, 'the dashboard could not look at the queues; it tries again')
     }
@@ -109,6 +118,12 @@ export class Hub {
     if (!POLLED.some((topic) => this.#wants(topic))) return
     const tookMs = performance.now() - startedMs
     this.#timer = setTimeout(() => void this.#poll(), Math.max(POLL_MS, SHARE * tookMs))
+  }
+
+  #hear(isSilent: boolean): void {
+    if (isSilent === this.#isSilent) return
+    this.#isSilent = isSilent
+    for (const subscriber of this.#subscribers) subscriber.notify(noticeOf(isSilent))
   }
 
   async #look(startedMs: number): Promise<void> {
@@ -145,4 +160,9 @@ export class Hub {
     if (message === null) return
     for (const subscriber of this.#subscribers) if (subscriber.topics.has(topic)) subscriber.send(message)
   }
+}
+
+/** The notice that Redis does not answer, or answers again. */
+function noticeOf(isSilent: boolean): string {
+  return `event: redis\ndata: ${JSON.stringify({ silent: isSilent })}\n\n`
 }

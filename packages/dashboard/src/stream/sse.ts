@@ -31,7 +31,7 @@ export function streamOf(
   const lastId = request.headers.get('last-event-id')
   return eventStream(hub, request, (channel) => {
     const send = sight.isWhole ? ({ text }: Message) => channel.write(text) : inTurn(sightNow, channel)
-    return hub.subscribe({ topics, end: () => channel.end(), send }, lastId)
+    return hub.subscribe({ topics, end: () => channel.end(), send, notify: (text) => channel.write(text) }, lastId)
   })
 }
 

@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Resource } from '../options.ts'
 import type { Access } from './access.ts'
+import { Shared } from '../read/shared.ts'
 import type { DashboardUser } from './authenticators.ts'
 
 /** Decides about a queue; false for null, a thing of which nobody knows the queue. */
 export type Sees = (queueName: string | null) => boolean
+
+/** Answers of `authorize` that one sight keeps; it asks again for those beyond. */
+const MAX_KNOWN = 50_000
 
 /**
  * The part of the installation that one user may see. An entry of a list that belongs to queues is shown to whoever may
@@ -13,15 +17,15 @@ export type Sees = (queueName: string | null) => boolean
  */
 export class Sight {
   /** Nothing is hidden: the dashboard has no `authorize`. */
-  static readonly whole = new Sight(() => Promise.resolve(true), new Map(), true)
+  static readonly whole = new Sight(() => Promise.resolve(true), true)
   /** True where no known queue is hidden from the user. */
   readonly isBroad: boolean
   readonly #ask: (resource: Resource) => Promise<boolean>
-  readonly #known: Map<string, boolean>
+  /** Answers by type and name. */
+  readonly #known = new Map<string, boolean>()
 
-  private constructor(ask: (resource: Resource) => Promise<boolean>, known: Map<string, boolean>, isBroad: boolean) {
+  private constructor(ask: (resource: Resource) => Promise<boolean>, isBroad: boolean) {
     this.#ask = ask
-    this.#known = known
     this.isBroad = isBroad
   }
 
@@ -29,12 +33,13 @@ export class Sight {
   static async of(access: Access, user: DashboardUser, queueNames: () => Promise<readonly string[]>): Promise<Sight> {
     if (!access.isLimited) return Sight.whole
     const ask = (resource: Resource) => access.may(user, 'view', resource)
-    const known = new Map<string, boolean>()
-    // A user who may see a queue of any name is limited by nothing that is not known yet.
-    const names = [...(await queueNames()), randomUUID()]
+    const names = await queueNames()
     const may = await Promise.all(names.map((name) => ask({ type: 'queue', name })))
-    for (const [i, name] of names.entries()) known.set(name, may[i]!)
-    return new Sight(ask, known, may.every(Boolean))
+    // A user who may see a queue of any name is limited by nothing that is not known yet.
+    const isBroad = may.every(Boolean) && (await ask({ type: 'queue', name: randomUUID() }))
+    const sight = new Sight(ask, isBroad)
+    for (const [i, name] of names.entries()) sight.#known.set(`queue ${name}`, may[i]!)
+    return sight
   }
 
   /** True where everything is shown without a question. */
@@ -42,19 +47,33 @@ export class Sight {
     return this === Sight.whole
   }
 
-  /** Decides about these queues, each asked for once in a request. */
+  /** Decides about these queues. */
   async over(queueNames: Iterable<string | null>): Promise<Sees> {
     if (this.isWhole) return () => true
-    const asked = [...new Set(queueNames)].filter((name) => name !== null && !this.#known.has(name)) as string[]
-    const may = await Promise.all(asked.map((name) => this.#ask({ type: 'queue', name })))
-    for (const [i, name] of asked.entries()) this.#known.set(name, may[i]!)
-    return (name) => (name === null ? this.isBroad : this.#known.get(name) === true)
+    const names = [...new Set(queueNames)].filter((name) => name !== null)
+    const may = await this.#may(names.map((name) => ({ type: 'queue', name })))
+    const seen = new Set(names.filter((_, i) => may[i]))
+    return (name) => (name === null ? this.isBroad : seen.has(name))
+  }
+
+  /** Answers about each resource; `authorize` is asked for those that it was not asked for before. */
+  async #may(resources: readonly Resource[]): Promise<boolean[]> {
+    return Promise.all(
+      resources.map(async (resource) => {
+        const key = `${resource.type} ${resource.name}`
+        const known = this.#known.get(key)
+        if (known !== undefined) return known
+        const may = await this.#ask(resource)
+        if (this.#known.size < MAX_KNOWN) this.#known.set(key, may)
+        return may
+      }),
+    )
   }
 
   /** The entries of a list that are resources of their own, as far as the user may see each. */
   async own<T>(entries: readonly T[], resourceOf: (entry: T) => Resource): Promise<T[]> {
     if (this.isWhole) return [...entries]
-    const may = await Promise.all(entries.map((entry) => this.#ask(resourceOf(entry))))
+    const may = await this.#may(entries.map(resourceOf))
     return entries.filter((_, i) => may[i])
   }
 
@@ -80,4 +99,37 @@ export class Sight {
       return queues.length > 0 || (entry.queues.length === 0 && this.isBroad) ? [{ ...entry, queues }] : []
     })
   }
+}
+
+/** Users whose sights are kept at a time. */
+const MAX_USERS = 1_000
+/** A right that changes takes effect within this time. */
+const KEPT_MS = 1_000
+
+/** The sights of users, each kept for a second: a page of ten requests asks `authorize` as often as one request does. */
+export class Sights {
+  readonly #kept: Shared
+
+  /** @param now - monotonic time in ms. */
+  constructor(now?: () => number) {
+    this.#kept = new Shared(MAX_USERS, now)
+  }
+
+  /** The sight of a user, as it was within the last second. */
+  of(access: Access, user: DashboardUser, queueNames: () => Promise<readonly string[]>): Promise<Sight> {
+    if (!access.isLimited) return Promise.resolve(Sight.whole)
+    return this.#kept.of(keyOf(user), KEPT_MS, () => Sight.of(access, user, queueNames))
+  }
+}
+
+/**
+ * Users of one key are one user to `authorize`. Where a function of the application makes users with more than simple
+ * fields, only the object itself is known to be the same.
+ */
+function keyOf(user: DashboardUser): unknown {
+  const fields = Object.entries(user)
+  const isSimple = fields.every(([, value]) => ['string', 'number', 'boolean', 'undefined'].includes(typeof value))
+  const prototype: unknown = Object.getPrototypeOf(user)
+  if (!isSimple || (prototype !== Object.prototype && prototype !== null)) return user
+  return JSON.stringify(fields.sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -185,6 +185,8 @@ describe('ten tabs', () => {
       const answers = Array.from({ length: tabs }, () => jsonOf<{ cost: Cost }>(get(dashboard, `/api/${page}`)))
       return (await Promise.all(answers)).reduce((sum, { cost }) => sum + cost.commands, 0)
     }
+    // The client of all these dashboards counts dead letters once.
+    await costOf('queues', 1)
     for (const page of pages) expect([page, await costOf(page, 10)]).toEqual([page, await costOf(page, 1)])
   })
 })

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { mkdtempSync, mkdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { idToBytes } from '@arq-ts/protocol/jobs'
 import { describe, expect, test } from 'vitest'
 import { basic, bearer, createDashboard, serveDashboard, trustedProxy } from '../../src/index.ts'
 import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
@@ -292,7 +293,12 @@ describe('paths', () => {
 
   test('of pages get the page with the base path, and unknown files get none', async () => {
     const under = bench.dashboard({ assets: join(folder, 'site'), basePath: '/admin/queues' })
-    for (const path of ['/admin/queues', '/admin/queues/', '/admin/queues/jobs/a.b']) {
+    for (const path of [
+      '/admin/queues',
+      '/admin/queues/',
+      '/admin/queues/jobs/a.b',
+      '/admin/queues/limits/a.b.example',
+    ]) {
       expect(await (await get(under, path)).text()).toContain('<base href="/admin/queues/">')
     }
     for (const path of ['/admin', '/admin/queuesx/', '/', '/admin/queues/assets/none.js', '/admin/queues/robots.txt']) {
@@ -307,10 +313,21 @@ describe('paths', () => {
   })
 
   test('of jobs are decoded once, so that any id can be asked for', async () => {
-    const ids = ['a/b', '../x', '%2f', 'a?b#c', 'ünï', '..']
+    const ids = ['a/b', '../x', '%2f', 'a?b#c', 'ünï', ' ', '__proto__', 'constructor']
     for (const jobId of ids) await bench.client().enqueue('f', [], { jobId })
-    for (const jobId of ids.filter((id) => id !== '..')) {
+    for (const jobId of ids) {
       const view = await jsonOf<JobView>(get(bench.dashboard(), `/api/jobs/${encodeURIComponent(jobId)}`))
+      expect(view.jobId).toBe(jobId)
+    }
+    // A browser goes up at `..`, and text has no byte that is not UTF-8: such names are written as they are shown.
+    for (const [shown, jobId] of [
+      ['\\x2e\\x2e', '..'],
+      ['\\x2e', '.'],
+      ['\\xff', '\uDCFF'],
+      ['\\x5cx41', '\\x41'],
+    ] as const) {
+      await bench.database().redis.zadd('arq:queue', Date.now() + 60_000, Buffer.from(idToBytes(jobId)))
+      const view = await jsonOf<JobView>(get(bench.dashboard(), `/api/jobs/${encodeURIComponent(shown)}`))
       expect(view.jobId).toBe(jobId)
     }
     expect(await refusalOf(get(bench.dashboard(), '/api/jobs/%E0%A4%A'))).toEqual([400, 'invalid_request'])

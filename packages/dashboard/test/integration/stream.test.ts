@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { defineTask } from '@arq-ts/core'
-import { eventually } from '@arq-ts/test-support'
+import { Client, defineTask } from '@arq-ts/core'
+import { eventually, RedisServer } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { toNodeHandler } from '../../src/index.ts'
 import type { Dashboard, StreamMessages } from '../../src/index.ts'
-import { get, refusalOf, useBench } from '../support/bench.ts'
+import { get, logger, refusalOf, useBench } from '../support/bench.ts'
 
 const bench = useBench()
 type Topic = keyof StreamMessages
@@ -26,6 +26,7 @@ async function open(dashboard: Dashboard, topics: string, lastId?: string) {
 
 function reading(response: Response) {
   const received: Received[] = []
+  const notices: string[] = []
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   const ended = (async () => {
     let text = ''
@@ -37,12 +38,14 @@ function reading(response: Response) {
       text = parts.pop()!
       for (const part of parts) {
         const [, id, topic, data] = /^id: (\S+)\nevent: (\w+)\ndata: (.*)$/.exec(part) ?? []
+        const [, notice] = /^event: redis\ndata: (.*)$/.exec(part) ?? []
+        if (notice) notices.push(notice)
         if (id) received.push({ id, topic: topic as Topic, data: JSON.parse(data!) as Received['data'] })
       }
     }
   })()
   ended.catch(() => {})
-  return { received, ended, leave: () => reader.cancel() }
+  return { received, notices, ended, leave: () => reader.cancel() }
 }
 
 const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
@@ -122,6 +125,24 @@ describe('the stream', () => {
     const second = await open(dashboard, 'queues')
     await eventually(() => second.received.length === 1)
     expect(second.received).toEqual(first.received)
+  })
+
+  test('reports to each reader that Redis is silent, those that come meanwhile too, and that it is back', async () => {
+    const server = await RedisServer.start() // of its own: it is stopped for a while
+    bench.onEnd(() => server.stop())
+    const client = new Client({ redis: server.url, logger, commandTimeoutMs: 200 })
+    bench.onEnd(() => client.close())
+    const dashboard = bench.dashboard({ client })
+    const first = await open(dashboard, 'queues')
+    await eventually(() => first.received.length > 0)
+    server.pause()
+    await eventually(() => first.notices.length === 1)
+    const second = await open(dashboard, 'queues')
+    await eventually(() => second.notices.length === 1)
+    server.resume()
+    await eventually(() => first.notices.length === 2 && second.notices.length === 2)
+    expect(first.notices).toEqual(['{"silent":true}', '{"silent":false}'])
+    expect(second.notices).toEqual(first.notices)
   })
 
   test('ends with the dashboard, and over a socket with its reader', async () => {

@@ -12,9 +12,11 @@ import { expectArgument, expectString, isNumber } from '../values/expect-argumen
 const ESCAPE = 0xdc00
 const LONE_SURROGATE = /\p{Cs}/u
 const LONE_SURROGATES = /\p{Cs}/gu
-const PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/
-/** Characters that a terminal would not show as they are, and a backslash that would read as an escape. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|\\(?=x[\da-f]{2})/giu
+const PLAIN = /^(?! )[\x20-\x5b\x5d-\x7e]*(?<! )$/
+/** Characters that a terminal would not show as they are, blank ones, and a backslash that would read as an escape. */
+const UNSEEN =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?! )\p{Zs}|\u034F|\u17B4|\u17B5|[\u115F\u1160\u2800\u3164\uFFA0]|\\(?=x[\da-f]{2})/giu
+const SPACE = '\\x20'
 const ESCAPED = /\\x([\da-f]{2})/gi
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -59,17 +61,21 @@ export function isWellFormed(id: string): boolean {
 }
 
 /**
- * An id as people read it: bytes that are not UTF-8, control characters and invisible ones as `\xNN`, one for each
- * byte. `parseId` gives the same id back.
+ * An id as people read it: bytes that are not UTF-8, control characters, invisible ones and spaces at an end as `\xNN`, one
+ * for each byte. `parseId` gives the same id back.
  *
  * @throws OptionsError
  */
 export function showId(id: string): string {
   expectString('showId', 'id', id)
   if (PLAIN.test(id)) return id
-  return id.replace(UNSEEN, (character) =>
+  const shown = id.replace(UNSEEN, (character) =>
     Array.from(idToBytes(character), (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
   )
+  let [start, end] = [0, shown.length]
+  while (shown[start] === ' ') start++
+  while (end > start && shown[end - 1] === ' ') end--
+  return SPACE.repeat(start) + shown.slice(start, end) + SPACE.repeat(shown.length - end)
 }
 
 /** The beginning of an id as `showId` shows it: `maxLength` characters of it at most, an ellipsis for the rest. @throws OptionsError */

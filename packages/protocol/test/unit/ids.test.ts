@@ -49,6 +49,17 @@ describe('job ids', () => {
     expect(showId('literal \\xff')).toBe('literal \\x5cxff')
   })
 
+  test('are seen where they consist of blanks, or begin or end with one', () => {
+    expect(showId('   ')).toBe('\\x20\\x20\\x20')
+    expect(showId(' a  b ')).toBe('\\x20a  b\\x20')
+    expect(showId('ünder ')).toBe('ünder\\x20')
+    expect(showId('a\u00A0b')).toBe('a\\xc2\\xa0b')
+    for (const blank of ['\u3000', '\u2003', '\u2800', '\u3164', '\u115F', '\u00A0', '\u034F'])
+      expect(showId(blank)).toMatch(/^(\\x[\da-f]{2}){2,3}$/)
+    // As long as a payload may be: no run of spaces takes more than one look.
+    expect(showId(`${' '.repeat(1_000_000)}ü${' '.repeat(1_000_000)}ü`)).toHaveLength(5_000_002)
+  })
+
   test('are cut for a log, however long and hostile they are', () => {
     expect(shortId('a\nb\nc', 4)).toBe('a\\x0ab…')
     expect(shortId('x'.repeat(200), 200)).toBe('x'.repeat(200))
@@ -59,13 +70,13 @@ describe('job ids', () => {
     const anyId = fc.oneof(
       bytes.map(idFromBytes),
       fc.string({ unit: 'binary' }),
-      fc.stringMatching(/^[\\x\da-fA-F\n]*$/),
+      fc.stringMatching(/^[\\x\da-fA-F\n ]*$/),
     )
     fc.assert(
       fc.property(anyId, (id) => {
         const shown = showId(id)
         expect(parseId(shown)).toBe(id)
-        expect(shown).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u)
+        expect(shown).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]|^ | $/u)
       }),
       { numRuns: 1_000 },
     )

@@ -39,9 +39,11 @@ export interface LedgerFinding {
 /** Everything that is known of a fleet without asking Redis. */
 export class Ledger {
   readonly plan: FleetPlan
+  readonly #keyPrefix: string
 
-  constructor(plan: FleetPlan) {
+  constructor(plan: FleetPlan, keyPrefix = '') {
     this.plan = plan
+    this.#keyPrefix = keyPrefix
   }
 
   /** Queues by name. A queue with nothing in it is one all the same when somebody serves it. */
@@ -122,7 +124,9 @@ export class Ledger {
       ...of('letter of another type', 'arq:dead:'),
       ...this.plan.wrongKeys.map(({ key }) => key),
       ...this.plan.queues.filter(({ isBroken }) => isBroken).map(({ queueName }) => queueName),
-    ].sort()
+    ]
+      .map((key) => this.#keyPrefix + key)
+      .sort()
   }
 
   #damaged(damage: JobDamage, queueName?: string): string[] {

@@ -32,6 +32,8 @@ export const NO_AGES = { from: 1_800_000, to: 7_200_000 } as const
 
 const LEASE_MS = 600_000
 const DAY_MS = 86_400_000
+/** Difference between the clock of some machines and Redis's. */
+const SKEW_MS = 3_600_000
 /** The number of jobs that each worker runs, at most. */
 const RUNNING = 4
 
@@ -45,6 +47,11 @@ const QUEUES: readonly [queueName: string, served: Served, paused?: boolean][] =
   ['imports', 'nobody'],
   ['orders:eu:reserved', 'nobody'],
   ['Übersicht', 'nobody'],
+  // Names that are easily lost: on a screen, in an address, and in a table of names.
+  ['   ', 'nobody'],
+  ['..', 'nobody'],
+  ['constructor', 'python'],
+  ['a "quoted" \\x41', 'nobody'],
 ]
 
 /** Queues without jobs: one whose key is broken in a damaged fleet, and one whose worker has nothing to do. */
@@ -105,7 +112,16 @@ export function planFleet({ seed, jobs: size, nowMs, damaged = true }: FleetOpti
   }
   const names = used(queues.map(({ queueName }) => queueName))
   while (jobs.length < size) jobs.push(makeJob(stateOf(random), random.pick(names)))
-  const plan = { nowMs, queues, jobs, staleAborts: [], staleHolds: [], wrongKeys: [], brokenHealth: [] }
+  const plan = {
+    nowMs,
+    queues,
+    jobs,
+    staleAborts: [],
+    staleHolds: [],
+    goneWorkers: [],
+    wrongKeys: [],
+    brokenHealth: [],
+  }
   if (!damaged) return { ...plan, workers: workers.map((worker) => withRunning(worker, jobs, nowMs)) }
   return {
     ...plan,
@@ -116,6 +132,7 @@ export function planFleet({ seed, jobs: size, nowMs, damaged = true }: FleetOpti
       { jobId: random.hex(32), holder: '1' },
       { jobId: 'left:behind', holder: `gone:1:${random.hex(8)}/1` },
     ],
+    goneWorkers: [`gone:1:${random.hex(8)}`, `gone:2:${random.hex(8)}`],
     wrongKeys: [{ key: 'arq:stats:emails', type: 'string' }],
     brokenHealth: [{ queueName: 'noisy', line: 'all is well' }],
   }
@@ -184,7 +201,13 @@ function noQueue(queueName: string): PlannedQueue {
 function planQueues(random: Random, nowMs: number): PlannedQueue[] {
   const line = () => {
     const [complete, failed, retried] = [random.integer(10, 9_999), random.integer(0, 99), random.integer(0, 99)]
-    return healthLine(new Date(nowMs), { complete, failed, retried, ongoing: 2, queued: 40 })
+    return healthLine(new Date(nowMs + random.pick([0, SKEW_MS, -SKEW_MS])), {
+      complete,
+      failed,
+      retried,
+      ongoing: 2,
+      queued: 40,
+    })
   }
   const queues = QUEUES.map(([queueName, served, paused = false]): PlannedQueue => {
     // The counters of `emails` are a wrong key in a damaged fleet.
@@ -210,9 +233,10 @@ function jobMaker(random: Random, nowMs: number): JobMaker {
   const age = () =>
     random.next() < 0.5 ? random.integer(60_000, NO_AGES.from) : random.integer(NO_AGES.to, 6 * DAY_MS)
   const idOf = () => {
-    const odd = random.next()
-    if (odd < 0.9) return random.hex(32)
-    return random.pick([`cron:nightly:${number}`, `a job ${number}`, `größe-${number}`, `x${number}:health-check`])
+    if (random.next() < 0.9) return random.hex(32)
+    const blank = ' '.repeat(number & 7)
+    const odd = [`a job ${number}`, `größe-${number}`, `x${number}:health-check`, ` ${number}${blank}`]
+    return random.pick([`cron:nightly:${number}`, ...odd])
   }
   const callOf = (): PlannedCall => {
     const functionName = random.pick(FUNCTIONS)
@@ -225,9 +249,10 @@ function jobMaker(random: Random, nowMs: number): JobMaker {
     const language = random.pick(['python', 'arq-ts'] as const)
     const isEnded = state === 'complete' || state === 'failed' || state === 'aborted' || state === 'dead'
     const hasTries = isEnded || state === 'running' || state === 'retrying'
-    const enqueuedMs = nowMs - age() - (isEnded ? DAY_MS : 0)
+    const at = nowMs - age() - (isEnded ? DAY_MS : 0)
     const finishedMs = isEnded ? nowMs - age() : null
     const isLater = state === 'deferred' || (state === 'retrying' && random.next() < 0.5)
+    const enqueuedMs = at + skewOf(random, nowMs - at, isLater)
     const score = isLater ? nowMs + random.integer(LEASE_MS + 60_000, 7 * DAY_MS) : enqueuedMs
     return {
       jobId: idOf(),
@@ -245,6 +270,16 @@ function jobMaker(random: Random, nowMs: number): JobMaker {
       finishedMs,
     }
   }
+}
+
+/**
+ * Time by which the clock of a producer is ahead. One that is an hour ahead makes every job a deferred one, enqueued in the future;
+ * one that is behind makes an old job older.
+ */
+function skewOf(random: Random, ageMs: number, isLater: boolean): number {
+  if (random.next() < 0.8) return 0
+  if (ageMs > NO_AGES.to) return -SKEW_MS
+  return isLater ? SKEW_MS : 0
 }
 
 /** A claim of arq-ts moves the score to the end of the lease; its fraction is the mark of a lease. */

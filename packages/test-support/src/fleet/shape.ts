@@ -89,6 +89,8 @@ export interface FleetPlan {
   staleAborts: readonly string[]
   /** In-progress keys of jobs that are nowhere: id and value. They never lapse. */
   staleHolds: readonly { jobId: string; holder: string }[]
+  /** Workers that died: their entries have expired, and a place for handed jobs and a try counter are left. */
+  goneWorkers: readonly string[]
   /** Keys other than jobs' that hold another type than they should. */
   wrongKeys: readonly { key: string; type: 'hash' | 'list' | 'string' }[]
   /** Health keys that hold no line of arq's, by queue. */

@@ -12,12 +12,10 @@ const PAGE = 2_000
 /** Members per `ZADD`. */
 const MEMBERS = 500
 
-const keys = new Keys()
-
-/** Writes a fleet into an empty database; 200,000 jobs take a few seconds. */
-export async function writeFleet(redis: Redis, plan: FleetPlan): Promise<void> {
+/** Writes a fleet into a database, under a prefix that nothing has; 200,000 jobs take a few seconds. */
+export async function writeFleet(redis: Redis, plan: FleetPlan, keyPrefix = ''): Promise<void> {
   let page: Command[] = []
-  for (const command of commandsOf(plan)) {
+  for (const command of commandsOf(plan, new Keys(keyPrefix))) {
     page.push(command)
     if (page.length < PAGE) continue
     await send(redis, page)
@@ -32,32 +30,37 @@ async function send(redis: Redis, page: Command[]): Promise<void> {
   for (const [error] of replies ?? []) if (error) throw error
 }
 
-function* commandsOf(plan: FleetPlan): Generator<Command> {
-  for (const job of plan.jobs) yield* jobCommands(job)
-  yield* placeCommands(plan)
+function* commandsOf(plan: FleetPlan, keys: Keys): Generator<Command> {
+  for (const job of plan.jobs) yield* jobCommands(job, keys)
+  yield* placeCommands(plan, keys)
   for (const { queueName, paused, ended, healthLine, isBroken } of plan.queues) {
-    if (paused) yield ['sadd', keys.paused, queueName]
+    if (paused) yield ['sadd', keys.paused, keys.queue(queueName)]
     if (ended) yield ['hset', keys.stats(queueName), ...Object.entries(ended).flat()]
     if (healthLine !== null) yield ['psetex', keys.healthCheck(queueName), ALIVE_MS, healthLine]
-    if (isBroken) yield ['hset', queueName, 'a', 'b']
+    if (isBroken) yield ['hset', keys.queue(queueName), 'a', 'b']
   }
   for (const { workerId, entry } of plan.workers) {
     yield ['zadd', keys.workers, plan.nowMs + ALIVE_MS, workerId]
     if (entry !== null) yield ['psetex', keys.worker(workerId), ALIVE_MS, entry]
   }
+  for (const workerId of plan.goneWorkers) {
+    yield ['zadd', keys.workers, plan.nowMs - ALIVE_MS, workerId]
+    yield ['rpush', keys.waiting('emails'), workerId]
+    yield ['psetex', keys.retry(`of-${workerId}`), ALIVE_MS, '2']
+  }
   for (const jobId of plan.staleAborts) yield ['zadd', keys.abort, plan.nowMs, jobId]
   for (const { jobId, holder } of plan.staleHolds) yield ['set', keys.inProgress(jobId), holder]
-  for (const { key, type } of plan.wrongKeys) yield wrongKey(key, type)
+  for (const { key, type } of plan.wrongKeys) yield wrongKey(keys.prefix + key, type)
   for (const { queueName, line } of plan.brokenHealth) yield ['set', keys.healthCheck(queueName), line]
 }
 
 /** Members of queues and dead letters, many to a command. */
-function* placeCommands({ jobs }: FleetPlan): Generator<Command> {
+function* placeCommands({ jobs }: FleetPlan, keys: Keys): Generator<Command> {
   const sets = new Map<string, (string | Buffer)[]>()
   for (const { jobId, queueName, score, state, finishedMs } of jobs) {
     const at = state === 'dead' ? finishedMs : score
     if (at === null) continue
-    const key = state === 'dead' ? keys.dead : queueName
+    const key = state === 'dead' ? keys.dead : keys.queue(queueName)
     const members = sets.get(key) ?? []
     members.push(String(at).replace('Infinity', 'inf'), bytesOf(jobId))
     sets.set(key, members)
@@ -68,10 +71,10 @@ function* placeCommands({ jobs }: FleetPlan): Generator<Command> {
   for (const [key, members] of sets) yield ['zadd', key, ...members]
 }
 
-function* jobCommands(job: PlannedJob): Generator<Command> {
+function* jobCommands(job: PlannedJob, keys: Keys): Generator<Command> {
   const { damage, holder, jobId, state, tries } = job
   if (state === 'dead') {
-    yield* letterCommands(job)
+    yield* letterCommands(job, keys)
   } else if (state === 'complete' || state === 'failed' || state === 'aborted') {
     const key = bytesOf(keys.result(jobId))
     yield damage === 'result of another type' ? wrongKey(key, 'list') : ['psetex', key, KEPT_MS, resultOf(job)]
@@ -89,7 +92,7 @@ function* jobCommands(job: PlannedJob): Generator<Command> {
   }
 }
 
-function* letterCommands(job: PlannedJob): Generator<Command> {
+function* letterCommands(job: PlannedJob, keys: Keys): Generator<Command> {
   const { call, damage, finishedMs, jobId, queueName, tries } = job
   const key = bytesOf(keys.deadLetter(jobId))
   if (damage === 'letter without entry') return

@@ -18,5 +18,5 @@ test('a fleet in Redis has the members that its ledger counts', async () => {
   const ended = plan.jobs.filter(({ finishedMs, state }) => finishedMs !== null && state !== 'dead')
   expect((await redis.keys('arq:result:*')).length).toBe(ended.length)
   expect(await redis.zcard('arq:dead')).toBe(plan.jobs.filter(({ state }) => state === 'dead').length)
-  expect(await redis.zcard('arq:workers')).toBe(plan.workers.length)
+  expect(await redis.zcard('arq:workers')).toBe(plan.workers.length + plan.goneWorkers.length)
 })

@@ -48,9 +48,16 @@ const SMALL = ['leven', 'parse-duration']
 const GROUPS = {
   '@arq-ts/core': { options: /core\/src\/(options\/(arguments|check|defaults)|redis\/target|require-from)\.ts/ },
   '@arq-ts/cli': {
+    // A worker process has no parser, and neither it nor its supervisor a client.
+    package: /cli\/src\/(exit|version)\.ts/,
+    settings: /cli\/src\/(settings|worker\/served)\.ts/,
     command: /cli\/src\/(cli|grammar\/\w+|style)\.ts/,
-    session: /cli\/src\/(audit|confirm|output|session|settings|silent-logger|table|worker\/served)\.ts/,
+    session: /cli\/src\/(audit|confirm|output|session|silent-logger|table)\.ts/,
   },
+}
+/** Groups that files, by their names, are loaded without: they answer before the rest is read, or have no use for it. */
+const WITHOUT = {
+  '@arq-ts/cli': { main: ['command', 'session'], 'worker/child': ['command', 'session'], worker: ['session'] },
 }
 /** File beside the bundles with the licenses of what is inside. */
 const LICENSES = 'licenses.txt'
@@ -165,6 +172,7 @@ async function bundle(folder, dir) {
   })
   await bundle.close()
   refuseStrangers(Object.keys(GROUPS[name] ?? {}), output)
+  for (const [file, groups] of Object.entries(WITHOUT[name] ?? {})) refuseTogether(file, groups, output)
   const licenses = licensesOf(output.flatMap(({ moduleIds = [] }) => moduleIds))
   if (licenses !== '') writeFileSync(join(dir, LICENSES), licenses)
 }
@@ -180,6 +188,17 @@ function refuseStrangers(groups, output) {
     )
     if (stranger) throw new Error(`the file \`${name}\` imports ${stranger}: narrow its group in GROUPS`)
   }
+}
+
+/** Refuses a file that loads one of these groups, itself or by what it imports. */
+function refuseTogether(name, groups, output) {
+  const loaded = new Set(output.filter((file) => file.name === name))
+  if (loaded.size === 0) throw new Error(`no file is \`${name}\`: correct WITHOUT`)
+  for (const { imports = [] } of loaded) {
+    for (const file of output) if (imports.includes(file.fileName)) loaded.add(file)
+  }
+  const group = groups.find((each) => [...loaded].some((file) => file.name === each))
+  if (group) throw new Error(`the file \`${name}\` loads the group \`${group}\`: take what it needs out of the group`)
 }
 
 /** Refuses an import of a package that another bundle has inside: `instanceof` would not know the classes of the other copy. */

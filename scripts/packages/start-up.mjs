@@ -1,14 +1,16 @@
 // Start-up of the packed packages compared with a process of Node that does nothing: medians of rounds in which each
 // contender runs once, so that a slow minute of the machine affects all of them. On a machine that others use, CPU time is
-// the figure to read. Floors do the same without arq-ts, by the libraries alone that it is made of.
+// the figure to read. Floors do the same without arq-ts, by the libraries alone that it is made of, each in one minified file:
+// what no package on them can start faster than.
 //
 //   node scripts/packages/start-up.mjs [--rounds 15] [--app FOLDER]     FOLDER: where the packages are installed already
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { buildSync } from 'esbuild'
 import { quietly } from '../lib/command.mjs'
 import { ensureRedis } from '../lib/redis.mjs'
 import { say } from '../lib/say.mjs'
@@ -20,7 +22,7 @@ const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15
 const rounds = Number(values.rounds)
 const redis = await ensureRedis()
 try {
-  const app = values.app ?? (await install())
+  const app = values.app === undefined ? await install() : resolve(values.app)
   report(await measure(contenders(app)))
 } finally {
   await redis.stop()
@@ -52,7 +54,21 @@ function contenders(app) {
     const client = new Client({ redis: '${redis.url}' })
     await client.enqueue('noop', [])
     await client.close()`
-  // Reads the same call, and asks Redis for two of the things that it is asked for.
+  const floor = (name, text) => {
+    const { outputFiles } = buildSync({
+      stdin: { contents: text, resolveDir: app },
+      bundle: true,
+      minify: true,
+      platform: 'node',
+      format: 'esm',
+      write: false,
+      logLevel: 'error',
+      banner: { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);` },
+      // An optional part of a part of ioredis, which is not installed.
+      external: ['supports-color'],
+    })
+    return file(name, outputFiles[0].text)
+  }
   const verb = `import yargs from 'yargs'
     import { Redis } from 'ioredis'
     const queue = (y) => y.command('ls', 'list', (z) => z.options({ deep: { boolean: true } }), () => {}).strict()
@@ -62,15 +78,13 @@ function contenders(app) {
     const [, keys] = await redis.scan(0)
     console.log(keys.length)
     await redis.quit()`
-  // A process that restarts another one, which does the first thing that a worker does, by ioredis.
-  const pool = `import { fork } from 'node:child_process'
-    import { fileURLToPath } from 'node:url'
-    if (process.send) {
+  // A process that could restart another one, which does the first thing that a worker does.
+  const pool = `if (process.send) {
       const { Redis } = await import('ioredis')
       await new Redis('${redis.url}/6').zadd('arq:workers', Date.now(), 'floor')
       process.on('disconnect', () => process.exit())
     } else {
-      const child = fork(fileURLToPath(import.meta.url))
+      const child = require('node:child_process').fork(process.argv[1])
       process.on('SIGTERM', () => child.disconnect())
       child.on('exit', () => process.exit())
     }`
@@ -78,6 +92,7 @@ function contenders(app) {
     (...args) =>
     () =>
       timed(app, args)
+  const poolFloor = floor('pool.mjs', pool)
   return [
     { name: 'bare node', run: node('-e', '0') },
     {
@@ -94,7 +109,7 @@ function contenders(app) {
     },
     {
       name: 'floor: yargs and ioredis',
-      run: node(file('verb.mjs', verb), 'queue', 'ls', '--redis', `${redis.url}/5`),
+      run: node(floor('verb.mjs', verb), 'queue', 'ls', '--redis', `${redis.url}/5`),
       than: 'bare node',
     },
     {
@@ -103,7 +118,7 @@ function contenders(app) {
       than: 'bare node',
       limit: 3.5,
     },
-    { name: 'floor: a pool of bare ioredis', run: () => untilReady(app, [file('pool.mjs', pool)]), than: 'bare node' },
+    { name: 'floor: a pool of bare ioredis', run: () => untilReady(app, [poolFloor]), than: 'bare node' },
     { name: 'bare ioredis, first command', run: node(file('ioredis.mjs', ioredis)) },
     { name: 'first enqueue', run: node(file('enqueue.mjs', enqueue)), than: 'bare ioredis, first command', limit: 2.2 },
   ]

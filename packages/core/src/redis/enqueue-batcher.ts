@@ -1,11 +1,15 @@
-import { RedisUnavailableError } from '../errors.ts'
+import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
 import type { Broker, EnqueueCall } from './broker.ts'
+import { isOfEveryCall } from './transient.ts'
 
 /** Jobs and payload bytes per call: Redis stores one batch while the next is made, and is never held for long. */
 const MAX_JOBS = 100
 const MAX_BYTES = 1_048_576
 /** Runs what follows it as a microtask; `queueMicrotask` makes an asynchronous resource for each. */
 const settled = Promise.resolve()
+
+/** Refusals of one batch, by the queue whose jobs were refused whatever their id and payload. */
+type RefusedQueues = Map<string, RedisReplyError>
 
 interface Waiting {
   call: EnqueueCall
@@ -52,7 +56,7 @@ export class EnqueueBatcher {
   }
 
   /** Sends a batch until each of it has its answer. Never rejects. */
-  #send(batch: readonly Waiting[], resent: boolean): Promise<void> {
+  #send(batch: readonly Waiting[], resent: boolean, refused: RefusedQueues = new Map()): Promise<void> {
     this.#underWay++
     const calls = batch.map((entry) => entry.call)
     return this.#broker.enqueue(calls, { timeoutMs: this.#timeoutMs, resent }).then(
@@ -62,8 +66,9 @@ export class EnqueueBatcher {
       },
       (error: unknown) => {
         this.#underWay--
-        if (batch.length > 1 && !(error instanceof RedisUnavailableError)) return this.#sendHalves(batch)
+        if (batch.length > 1 && !concernsAll(error)) return this.#sendHalves(batch, refused)
         for (const entry of batch) entry.reject(error)
+        if (batch.length === 1 && isOfItsQueue(error, batch[0]!.call)) refused.set(batch[0]!.call.queueName, error)
         return undefined
       },
     )
@@ -73,9 +78,28 @@ export class EnqueueBatcher {
    * A script has no rollback: jobs before the bad one (its queue is no sorted set, say) are stored, and those know their own
    * payload again. Halves, one after the other, find the bad ones in few calls, and hold up nobody else's.
    */
-  async #sendHalves(batch: readonly Waiting[]): Promise<void> {
+  async #sendHalves(batch: readonly Waiting[], refused: RefusedQueues): Promise<void> {
     const middle = Math.ceil(batch.length / 2)
-    await this.#send(batch.slice(0, middle), true)
-    await this.#send(batch.slice(middle), true)
+    for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
+      const rest = half.filter((entry) => !refuse(entry, refused))
+      if (rest.length > 0) await this.#send(rest, true, refused)
+    }
   }
+}
+
+function concernsAll(error: unknown): boolean {
+  return error instanceof RedisUnavailableError || (error instanceof RedisReplyError && isOfEveryCall(error))
+}
+
+/** True where an id that was drawn for the job cannot be the reason: each job of the queue with such an id is refused. */
+function isOfItsQueue(error: unknown, { isFreshId }: EnqueueCall): error is RedisReplyError {
+  const isAboutKeys = error instanceof RedisReplyError && ['WRONGTYPE', 'NOPERM'].includes(error.prefix)
+  return isAboutKeys && isFreshId === true
+}
+
+/** Rejects a job of a queue that has been refused; false for any other. */
+function refuse({ call, reject }: Waiting, refused: RefusedQueues): boolean {
+  const error = call.isFreshId ? refused.get(call.queueName) : undefined
+  if (error) reject(error)
+  return error !== undefined
 }

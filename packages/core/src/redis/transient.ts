@@ -43,6 +43,12 @@ export function isWrongPassword(error: RedisReplyError): boolean {
   return error.prefix === 'WRONGPASS' || error.prefix === 'NOAUTH' || error.message === 'ERR invalid password'
 }
 
+/** Says that the server would refuse each call of the kind, whatever its keys and values: this user may not make it, say. */
+export function isOfEveryCall(error: RedisReplyError): boolean {
+  if (error.prefix === 'NOPERM') return !/\bkeys?\b/.test(error.message)
+  return isWrongPassword(error) || /^ERR unknown command/i.test(error.message) || isTransient(error)
+}
+
 /** The reply in an error of ioredis: a cluster's client redirects a call 16 times, and names the last reply then. */
 export function replyOf({ message }: Error): string {
   return /^Too many Cluster redirections\. Last error: (?:\w*Error: )?(.+)/.exec(message)?.[1] ?? message

@@ -13,6 +13,11 @@ import type { OrphanSearch } from '../redis/orphans.ts'
 
 /** Time between two looks, in ms: a job of a dead worker starts within it and one claim after its lease has ended. */
 const LOOK_MS = 250
+/**
+ * Time between two looks, in ms, to which it grows while no job comes late: a queue that is paused, or whose first job is a
+ * long one of Python's, looks as if it were behind.
+ */
+const SELDOM_MS = 4_000
 /** Pause after a look that failed, in ms. */
 const FAULT_PAUSE_MS = 5_000
 
@@ -54,6 +59,9 @@ export class OrphanWatch {
   #isLate = false
   #isLooking = false
   #restUntilMs = 0
+  /** Time between the last look and the next one, in ms: none after news, then twice as long each time. */
+  #pauseMs = 0
+  #lookedAtMs = 0
 
   /** `now` gives Redis's time, in unix ms. */
   constructor(options: { queues: readonly WatchedQueue[]; log: Logger; now: () => number }) {
@@ -65,6 +73,7 @@ export class OrphanWatch {
   /** Takes in a job that was claimed: the time for which it was due shows whether its queue is behind. */
   claimed({ score }: Claim): void {
     this.#isLate = this.#now() - score > BEHIND_MS
+    if (this.#isLate) this.#pauseMs = 0
   }
 
   start(): void {
@@ -82,14 +91,17 @@ export class OrphanWatch {
    * away, counts as behind and holds up no other. Never rejects.
    */
   async look(): Promise<void> {
-    if (!this.#isLate || this.#isLooking || performance.now() < this.#restUntilMs) return
+    const dueMs = Math.max(this.#restUntilMs, this.#lookedAtMs + this.#pauseMs)
+    if (!this.#isLate || this.#isLooking || performance.now() < dueMs) return
     this.#isLooking = true
+    this.#pauseMs = Math.min(Math.max(2 * this.#pauseMs, LOOK_MS), SELDOM_MS)
     let isBehind = false
     for (const queue of this.#queues) {
       const search = () => this.#search(queue)
       isBehind = (await this.#patience.ask(queue, search, () => true)) || isBehind
     }
     this.#isLate &&= isBehind
+    this.#lookedAtMs = performance.now()
     this.#isLooking = false
   }
 
@@ -98,6 +110,7 @@ export class OrphanWatch {
       for (let isContinued = false; ; isContinued = true) {
         const { moved, isBehind, isMore } = await bringForward(isContinued)
         if (moved > 0) {
+          this.#pauseMs = 0
           const jobs = moved === 1 ? '1 job whose worker died goes' : `${moved} jobs whose workers died go`
           this.#log.info(`${jobs} to the head of queue '${shortId(queueName, 200)}', which is behind`)
         }

@@ -26,6 +26,7 @@ beforeEach(async () => {
   nowMs = Number(seconds) * 1_000
 })
 afterEach(async () => {
+  vi.useRealTimers()
   await link.close()
   await database.release()
 })
@@ -115,6 +116,17 @@ test('scores that no job should have stop nothing', async () => {
   expect(await scoreOf('orphan')).toBe(-1e12 + LEASE)
 })
 
+/** Looks `times` times with a pause of `ms` before each, by a clock that the test moves. */
+async function lookOften(watch: OrphanWatch, times: number, ms: number): Promise<void> {
+  if (!vi.isFakeTimers()) vi.useFakeTimers({ toFake: ['performance'] })
+  for (let i = 0; i < times; i++) {
+    vi.advanceTimersByTime(ms)
+    await watch.look()
+  }
+}
+
+const claimed = (score: number) => ({ score }) as Parameters<OrphanWatch['claimed']>[0]
+
 test('a worker that gets its jobs late asks, one that gets them in time does not', async () => {
   let searches = 0
   const watch = new OrphanWatch({
@@ -129,13 +141,29 @@ test('a worker that gets its jobs late asks, one that gets them in time does not
     log: silent,
     now: () => 100_000,
   })
-  const claim = (score: number) => ({ score }) as Parameters<typeof watch.claimed>[0]
-  watch.claimed(claim(99_500))
+  watch.claimed(claimed(99_500))
   await watch.look()
   expect(searches).toBe(0)
-  watch.claimed(claim(90_000))
-  for (let i = 0; i < 5; i++) await watch.look()
+  watch.claimed(claimed(90_000))
+  await lookOften(watch, 5, 10_000)
   expect(searches).toBe(3) // until the queue is no longer behind
+})
+
+test('a queue that looks behind while no job comes late is searched ever less often, until one does or one is moved', async () => {
+  let [searches, moved] = [0, 0]
+  const watch = watchOver([() => Promise.resolve({ moved, isBehind: ++searches > 0, isMore: false })])
+  const searchesIn = async (seconds: number) => {
+    const before = searches
+    await lookOften(watch, seconds * 4, 250)
+    return searches - before
+  }
+  // After 0, 250, 750 ms and so on, up to every four seconds.
+  expect(await searchesIn(60)).toBeLessThanOrEqual(6 + 15)
+  expect(await searchesIn(40)).toBe(10)
+  watch.claimed(claimed(90_000))
+  expect(await searchesIn(1)).toBeGreaterThanOrEqual(2)
+  moved = 1
+  expect(await searchesIn(10)).toBeGreaterThanOrEqual(20)
 })
 
 /** A watch over these searches, one for each queue, which all are behind. */
@@ -144,7 +172,7 @@ function watchOver(searches: readonly (() => ReturnType<Orphans['bringForward']>
     return { queueName: `q${i}`, key: link.keys.orphans(`q${i}`), faults: { report: () => {} }, bringForward }
   })
   const watch = new OrphanWatch({ queues, log, now: () => 100_000 })
-  watch.claimed({ score: 90_000 } as Parameters<typeof watch.claimed>[0])
+  watch.claimed(claimed(90_000))
   return watch
 }
 

@@ -43,8 +43,9 @@ export class JobLogs {
   readonly #streams: JobLogStreams
   readonly #log: Logger
   readonly #now: () => number
-  /** Jobs at work that have logged. */
-  readonly #logging = new Set<string>()
+  /** Tries that have logged or ended. A handler that was abandoned may log later: nothing here keeps its try in memory. */
+  readonly #tries = new WeakMap<LoggingTry, 'logging' | 'ended'>()
+  #hasLogged = false
   #waiting = new Map<string, Waiting>()
   /** Entries, other than pieces, that are not written. */
   #size = 0
@@ -68,14 +69,15 @@ export class JobLogs {
     this.#now = now
   }
 
-  /** True while a job at work has logged. */
-  get isLogging(): boolean {
-    return this.#logging.size > 0
+  /** True once a job has logged. */
+  get hasLogged(): boolean {
+    return this.#hasLogged
   }
 
   /** Adds an entry. Of several steps of progress that wait, the last one counts. */
-  add({ jobId, jobTry }: LoggingTry, line: JobLogLine): void {
-    const { entries } = this.#waitingOf(jobId)
+  add(job: LoggingTry, line: JobLogLine): void {
+    const { entries } = this.#waitingOf(job)
+    const { jobTry } = job
     const entry = { ...line, atMs: this.#now(), jobTry }
     if (line.kind === 'progress' && entries.at(-1)?.kind === 'progress') entries[entries.length - 1] = entry
     else if (this.#size < MAX_WAITING || line.kind === 'end') {
@@ -89,20 +91,23 @@ export class JobLogs {
   /**
    * Adds a piece of a result; none is dropped. Resolves at once, or when what waits is written where that is much.
    *
-   * @throws EncodeError for what JSON cannot write or the log cannot hold, OptionsError where too much waits.
+   * @throws EncodeError for what JSON cannot write or the log cannot hold, OptionsError where too much waits or the try
+   *   has ended.
    */
-  emit({ jobId, jobTry }: LoggingTry, value: unknown): Promise<void> {
+  emit(job: LoggingTry, value: unknown): Promise<void> {
+    if (this.#tries.get(job) === 'ended')
+      throw new OptionsError('ctx.emit: the try of this context has ended, and so have its readers')
     const bytes = Math.max(sizeOf(value), MIN_PIECE_BYTES)
     if (this.#chunkBytes + bytes > MAX_PIECES_BYTES)
       throw new OptionsError(`ctx.emit: ${MAX_PIECES_BYTES} bytes wait to be written; await each call`)
     this.#chunkBytes += bytes
     this.#newBytes += bytes
     // As it is now: the handler may change the object.
-    this.#waitingOf(jobId).entries.push({
+    this.#waitingOf(job).entries.push({
       kind: 'chunk',
       value: JSON.parse(JSON.stringify(value ?? null)),
       atMs: this.#now(),
-      jobTry,
+      jobTry: job.jobTry,
     })
     if (!this.#isSoon) {
       this.#isSoon = true
@@ -117,16 +122,19 @@ export class JobLogs {
    * result or its dead letter: `keepMs`, from one minute to seven days.
    */
   ended(job: LoggingTry, end?: { outcome: 'complete' | 'failed' | 'aborted'; keepMs: number }): void {
-    if (!this.#logging.has(job.jobId)) return
+    const phase = this.#tries.get(job)
+    if (phase !== 'ended') this.#tries.set(job, 'ended')
+    if (phase !== 'logging') return
     if (end) {
       this.add(job, { kind: 'end', outcome: end.outcome })
-      this.#waitingOf(job.jobId).ttlMs = Math.min(Math.max(end.keepMs, MIN_TTL_MS), MAX_LOG_TTL_MS)
+      this.#waitingOf(job).ttlMs = Math.min(Math.max(end.keepMs, MIN_TTL_MS), MAX_LOG_TTL_MS)
     }
-    this.#logging.delete(job.jobId)
   }
 
-  #waitingOf(jobId: string): Waiting {
-    this.#logging.add(jobId)
+  #waitingOf(job: LoggingTry): Waiting {
+    const { jobId } = job
+    if (!this.#tries.has(job)) this.#tries.set(job, 'logging')
+    this.#hasLogged = true
     const waiting = this.#waiting.get(jobId) ?? { entries: [], ttlMs: MAX_LOG_TTL_MS }
     if (waiting.entries.length === 0) this.#waiting.set(jobId, waiting)
     return waiting

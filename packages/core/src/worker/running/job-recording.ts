@@ -40,7 +40,7 @@ export class JobRecording {
     const waitMs = startedMs - dueTimeOf(claim.score, record)
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, runMs, finishedMs)
     const how = ending.success ? 'complete' : ending.aborted ? 'aborted' : 'failed'
-    if (this.#logs.isLogging) this.#logs.ended(claim, { outcome: how, keepMs })
+    if (this.#logs.hasLogged) this.#logs.ended(claim, { outcome: how, keepMs })
     if (task?.isCron) {
       const tick = { jobId: claim.jobId, functionName: record.functionName, queueName: claim.queueName }
       this.#ticks.ended(tick, how, hasRun ? { startedMs, finishedMs } : undefined)
@@ -59,7 +59,7 @@ export class JobRecording {
     const outcome = ending.kind === 'release' ? OUTCOME.released : OUTCOME.retried
     const waitMs = startedMs - dueTimeOf(claim.score, record)
     this.#recorder.count(claim.queueName, record.functionName, outcome, waitMs, finishedMs - startedMs, finishedMs)
-    if (this.#logs.isLogging) this.#logs.ended(claim)
+    if (this.#logs.hasLogged) this.#logs.ended(claim)
     if (ending.kind === 'release') return
     const times = { startedMs, finishedMs, waitMs: Math.max(0, waitMs) }
     this.#journal.retried(journalJob(claim, record, claim.jobTry), times, error, ending.delayMs ?? 0)
@@ -72,7 +72,7 @@ export class JobRecording {
 
   leaseLost(claim: Claim, functionName: string): void {
     const now = this.#now()
-    if (this.#logs.isLogging) this.#logs.ended(claim)
+    if (this.#logs.hasLogged) this.#logs.ended(claim)
     this.#recorder.count(claim.queueName, functionName, OUTCOME.lost, 0, -1, now)
     this.#journal.leaseLost(journalJob(claim, { functionName }, claim.jobTry), now)
   }

@@ -3,6 +3,7 @@ import { format } from 'node:util'
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 import { Contexts } from './child-context.ts'
 import { packError, problemOf, unpackError } from './crossing.ts'
+import { signed } from './messages.ts'
 import type { FromSandbox, ToSandbox } from './messages.ts'
 import { Pieces } from './pieces.ts'
 
@@ -21,18 +22,18 @@ const contexts = new Contexts(post)
 let current: { run: number; controller: AbortController; pieces: Pieces } | undefined
 
 function post(message: FromSandbox): void {
-  if (parentPort) parentPort.postMessage(message)
-  else if (process.connected) process.send!(message)
+  if (parentPort) parentPort.postMessage(signed(message))
+  else if (process.connected) process.send!(signed(message))
 }
 
 /** Ends the thread or process once what was posted is on its way. */
 function endAfter(message: FromSandbox | undefined, exitCode: number): void {
   if (parentPort) {
-    if (message) parentPort.postMessage(message)
+    if (message) parentPort.postMessage(signed(message))
     process.exit(exitCode)
   }
   if (!message || !process.connected) process.exit(exitCode)
-  process.send!(message, undefined, undefined, () => process.exit(exitCode))
+  process.send!(signed(message), undefined, undefined, () => process.exit(exitCode))
 }
 
 async function load({ export: name, memoryMb, module }: Extract<ToSandbox, { type: 'load' }>): Promise<void> {
@@ -71,6 +72,8 @@ async function run({ run, job, args, forwarded, levels }: Extract<ToSandbox, { t
     post(problem === undefined ? { type: 'returned', run, value } : { type: 'unfit', run, problem })
   } catch (error) {
     post({ type: 'threw', run, error: packError(error) })
+  } finally {
+    pieces.end()
   }
 }
 

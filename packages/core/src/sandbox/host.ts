@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { requireFrom } from '../require-from.ts'
 import { nodeFlags } from './node-flags.ts'
+import { readSigned } from './messages.ts'
 import type { FromSandbox, ToSandbox } from './messages.ts'
 import type { HostEnd } from './ends.ts'
 import { unpackError } from './crossing.ts'
@@ -51,7 +52,9 @@ function startThread({ memoryMb }: Sandbox, name: string, events: HostEvents): H
     ...(memoryMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
   })
   const end: HostEnd = { exitCode: null, signal: null, error: undefined, isOutOfMemory: false, killedFor: undefined }
-  thread.on('message', (message: FromSandbox) => {
+  thread.on('message', (crossed: unknown) => {
+    const message = readSigned(crossed)
+    if (message === undefined) return
     if (message.type === 'crashed') end.error = unpackError(message.error)
     else if (message.type === 'too large') {
       end.isOutOfMemory = true
@@ -88,7 +91,9 @@ function startProcess({ memoryMb }: Sandbox, events: HostEvents): Host {
   })
   const watch = memoryMb === undefined ? undefined : new MemoryWatch(child.pid, memoryMb)
   const kill = () => void child.kill('SIGKILL')
-  child.on('message', (message: FromSandbox) => {
+  child.on('message', (crossed: unknown) => {
+    const message = readSigned(crossed)
+    if (message === undefined) return
     if (message.type === 'crashed') end.error = unpackError(message.error)
     else events.message(message)
     if (message.type === 'ready')

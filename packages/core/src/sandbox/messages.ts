@@ -53,3 +53,16 @@ export type FromSandbox =
   | { type: 'crashed'; error: PackedError }
   /** The memory outside of the heap, too, is beyond its bound; for threads, which cannot be watched from outside. */
   | { type: 'too large' }
+
+const SENDER = 'arq-ts'
+
+/** A message as it crosses: the code of a job may send messages of its own by the same channel, as for a process manager. */
+export function signed(message: FromSandbox): object {
+  return { ...message, sender: SENDER }
+}
+
+/** A message that crossed; undefined for what the code of a job has sent. */
+export function readSigned(crossed: unknown): FromSandbox | undefined {
+  const isOurs = typeof crossed === 'object' && (crossed as { sender?: unknown } | null)?.sender === SENDER
+  return isOurs ? (crossed as FromSandbox) : undefined
+}

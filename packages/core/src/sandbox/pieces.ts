@@ -16,6 +16,7 @@ export class Pieces {
   readonly #crossing = new Map<number, Crossing>()
   #bytes = 0
   #last = 0
+  #hasEnded = false
 
   constructor(post: (piece: number, value: unknown) => void) {
     this.#post = post
@@ -33,6 +34,7 @@ export class Pieces {
   }
 
   async #emit(value: unknown): Promise<void> {
+    if (this.#hasEnded) throw new Error('ctx.emit: the try of this context has ended, and so have its readers')
     const problem = problemOf(value)
     if (problem !== undefined) throw new TypeError(`ctx.emit() got what does not cross: ${problem}`)
     const bytes = Math.max(sizeOf(value), MIN_PIECE_BYTES)
@@ -44,6 +46,11 @@ export class Pieces {
       this.#crossing.set(piece, { bytes, resolve, reject })
       this.#post(piece, value)
     })
+  }
+
+  /** Refuses what code emits that the job left behind: the worker answers nothing after the job's end. */
+  end(): void {
+    this.#hasEnded = true
   }
 
   /** Ends the wait for a piece. */

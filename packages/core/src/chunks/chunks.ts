@@ -11,6 +11,8 @@ export interface ChunksOptions {
   jobTimeoutMs: number
   /** True while the worker can start a further job. */
   canStartMore: () => boolean
+  /** True for a job whose earlier tries ended with the death of their worker: it may kill this one, too. */
+  isSuspect: (ctx: JobContext) => boolean
   log: Logger
 }
 
@@ -37,7 +39,7 @@ export class Chunks {
    * @throws OptionsError where a job's time would be over before its chunk runs.
    */
   handlerOf({ name, chunk, timeoutMs }: ChunkedTask): (ctx: JobContext, ...args: readonly unknown[]) => unknown {
-    const { canStartMore, jobTimeoutMs, log, maxJobs } = this.#options
+    const { canStartMore, isSuspect, jobTimeoutMs, log, maxJobs } = this.#options
     const limitMs = timeoutMs ?? jobTimeoutMs
     if (chunk.waitMs >= limitMs)
       throw new OptionsError(
@@ -47,6 +49,7 @@ export class Chunks {
       log.warn(`chunks of '${name}' have ${maxJobs} jobs at most (maxJobs), not the ${chunk.size} of \`chunk.size\``)
     const gatherer = new Gatherer(name, chunk, {
       canStartMore,
+      isSuspect,
       isStopping: () => this.#isStopping,
       log: log.child({ function: name }),
     })
@@ -61,33 +64,38 @@ export class Chunks {
   }
 }
 
+type Circumstances = Pick<ChunksOptions, 'canStartMore' | 'isSuspect' | 'log'> & { isStopping: () => boolean }
+
 /** Gathers the jobs of one function: empty → gathering → empty, as the jobs become a chunk. */
 class Gatherer {
   readonly #name: string
   readonly #chunk: AnyChunk
-  readonly #circumstances: { canStartMore: () => boolean; isStopping: () => boolean; log: Logger }
+  readonly #circumstances: Circumstances
   #waiting = new Set<ChunkMember>()
   /** The moment the first of them began to wait, on the monotonic clock, in ms. */
   #sinceMs = 0
   #timer: NodeJS.Timeout | undefined
   #isLooking = false
 
-  constructor(
-    name: string,
-    chunk: AnyChunk,
-    circumstances: { canStartMore: () => boolean; isStopping: () => boolean; log: Logger },
-  ) {
+  constructor(name: string, chunk: AnyChunk, circumstances: Circumstances) {
     this.#name = name
     this.#chunk = chunk
     this.#circumstances = circumstances
   }
 
-  /** Resolves or rejects as the job ends. A job that is interrupted while it waits leaves at once. */
+  /**
+   * Resolves or rejects as the job ends. A job that is interrupted while it waits leaves at once. A suspect is a chunk of its
+   * own: it takes no other job with it.
+   */
   run(ctx: JobContext, input: unknown): Promise<unknown> {
     const job = new ChunkMember(ctx, input)
     const { signal } = ctx
     if (signal.aborted) {
       job.fail(signal.reason)
+      return job.ended
+    }
+    if (this.#circumstances.isSuspect(ctx)) {
+      this.#call([job])
       return job.ended
     }
     const leave = () => {
@@ -129,6 +137,10 @@ class Gatherer {
     clearTimeout(this.#timer)
     const jobs = [...this.#waiting]
     this.#waiting = new Set()
+    this.#call(jobs)
+  }
+
+  #call(jobs: readonly ChunkMember[]): void {
     void callChunk(this.#name, this.#chunk, jobs, this.#circumstances.log)
   }
 }

@@ -39,7 +39,7 @@ import { handOffFor } from './hand-off/hand-off-for.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Leases } from './leases.ts'
-import { makeContext } from './running/context.ts'
+import { isSuspect, makeContext } from './running/context.ts'
 import { watchOrphans } from './orphan-watch.ts'
 import { Quiet } from './quiet.ts'
 import { Executor } from './running/executor.ts'
@@ -81,7 +81,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const slots = new Slots(settings.maxJobs)
   const { jobTimeoutMs, maxJobs } = settings
   const canStartMore = () => slots.taken < maxJobs && !quiet.isQuiet
-  const chunks = new Chunks({ canStartMore, jobTimeoutMs, maxJobs, log })
+  const chunks = new Chunks({ canStartMore, isSuspect, jobTimeoutMs, maxJobs, log })
   for (const task of settings.tasks)
     tasks.set(task.name, registerTask(task, task.chunk && chunks.handlerOf({ ...task, chunk: task.chunk })))
   for (const job of settings.cron) tasks.set(job.name, registerCron(job))

@@ -261,3 +261,25 @@ test('hands what onStartup provides to the handler, and the parameters of a Pyth
   const job = await client.enqueue('f', [2], { kwargs: { times: 3 } } as never)
   expect(await job!.result({ timeoutMs: 10_000 })).toBe(7)
 })
+
+test('a job whose worker died is a chunk of its own, at once: it takes no other job with it', async () => {
+  const chunks: number[][] = []
+  const task = defineTask({
+    name: 'f',
+    params,
+    chunk: { size: 10, waitMs: 9_000 },
+    handler: (jobs) => {
+      chunks.push(jobs.map(({ input }) => input.n))
+      return jobs.map(() => 1)
+    },
+  })
+  const [suspect] = await enqueue(task as never, 1)
+  // The mark of a lease that ended unsettled.
+  await bench.database().redis.zadd('arq:queue', (Date.now() - 5_000 + 1 / 128).toFixed(7), suspect!.jobId)
+  const worker = await bench.worker({ tasks: [task], maxJobs: 20 })
+  expect(await suspect!.result({ timeoutMs: 5_000 })).toBe(1)
+  const others = await enqueue(task as never, 2)
+  await eventually(() => worker.describe().counters.ongoing === 2)
+  expect(chunks).toEqual([[0]])
+  await Promise.all(others.map((job) => job.abort({ timeoutMs: 10_000 })))
+})

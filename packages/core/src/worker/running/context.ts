@@ -23,7 +23,16 @@ export function makeContext(
   return new Context(run, state, client, { logs, flowOf }) as unknown as JobContext
 }
 
+/** True where earlier tries of the context's job ended with the death of their worker: it may kill this one, too. */
+export function isSuspect(ctx: JobContext): boolean {
+  return Context.deathsOf(ctx) > 0
+}
+
 class Context {
+  static deathsOf(ctx: object): number {
+    return #run in ctx ? ctx.#run.claim.deaths : 0
+  }
+
   readonly #run: HandlerRun
   #log: Logger | undefined
   readonly #logs: JobLogs | undefined

@@ -223,7 +223,8 @@ export function jobFields(job: JobDetails, nowMs: number): Fields {
 function waitText({ about, by, since, waitsFor }: JobHold, nowMs: number): string {
   const others = waitsFor.length > 3 ? ` and ${waitsFor.length - 3} more` : ''
   const members = waitsFor.length > 0 ? `: ${waitsFor.slice(0, 3).join(', ')}${others}` : ''
-  return `the ${by} ${about}${members}, since ${spanText(nowMs - since.getTime())}`
+  const what = by === 'unique' ? 'the job before it with the unique key' : `the ${by}`
+  return `${what} ${about}${members}, since ${spanText(nowMs - since.getTime())}`
 }
 
 /** The limits in which a running job has a place, or those that its function declares. */

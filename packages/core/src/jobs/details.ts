@@ -19,9 +19,9 @@ import type { JobResult } from './job.ts'
 
 /** A capability's hold of a waiting job: its far score is no due time. */
 export interface JobHold {
-  /** The capability: `limit`. */
+  /** The capability: `limit`, `flow`, `unique`, `sandbox`. */
   by: string
-  /** Part that holds the job: the name of a limit, and the key it counts by. */
+  /** Part that holds the job: the name of a limit, and the key it counts by; a flow; a unique key, which the job before it has. */
   about: string
   /** Time since which it is held. */
   since: Date

@@ -67,7 +67,7 @@ function partsOf({ schedule, flow, unique, limits, task, hold }: JobDetails): Re
   const add = (check: string, detail: string) => void reasons.push({ check, ok: true, detail })
   if (schedule !== null) add('schedule', `the schedule "${schedule}" enqueued it`)
   if (flow && hold?.by !== 'flow') add('flow', `it is the member "${flow.member}" of the flow "${flow.flowId}"`)
-  if (unique) {
+  if (unique && hold?.by !== 'unique') {
     const other = unique.isOwner ? 'it has' : 'it no longer has'
     add('unique', `${other} the unique key "${unique.key}"`)
   }
@@ -125,7 +125,12 @@ function timeOf(job: JobDetails, nowMs: number): Reason[] {
       ]
     }
     const held = `it has waited for ${spanText(nowMs - since.getTime())}`
-    const what = by === 'limit' ? `the limit "${about}" has no place for it` : `${by} "${about}" holds it`
+    const what =
+      by === 'limit'
+        ? `the limit "${about}" has no place for it`
+        : by === 'unique'
+          ? `the job before it with the unique key "${about}" has not ended`
+          : `${by} "${about}" holds it`
     return [{ check: by, ok: false, detail: `${what}; ${held}, no try is counted, and it starts by itself` }]
   }
   const isDue = job.score <= nowMs

@@ -1,6 +1,7 @@
 import * as z from '../options/zod.ts'
 import { OptionsError } from '../errors.ts'
 import { aFunction, checkOptions, count, duration, MAX_DEFER_MS, once } from '../options/check.ts'
+import { shortKey } from '../options/short-key.ts'
 import type { LimitClaim } from '../redis/limits.ts'
 
 /** Rate at which jobs may start: `count` in `perMs` milliseconds, evenly, and up to `burst` at once. */
@@ -86,7 +87,7 @@ export function checkLimitSettings(
 
 /** The id of a limit: its name, and the key it is counted by. */
 export function limitId(name: string, key: string | undefined): string {
-  return key === undefined ? name : `${name}:${key}`
+  return key === undefined ? name : `${name}:${shortKey(key)}`
 }
 
 /** Settings as scripts read them: `concurrency|count|per ms|burst`, empty where nothing is set, `-` where it is lifted. */
@@ -136,7 +137,7 @@ export function claimsOf(limits: readonly AnyLimit[], args: readonly unknown[]):
       name,
       declared,
       share: share && {
-        key: text(name, 'share.key', share.key(...args)),
+        key: shortKey(text(name, 'share.key', share.key(...args))),
         weight: weightOf(name, share.weight?.(...args) ?? 1),
       },
     }

@@ -68,9 +68,9 @@ export interface LimitJob {
 
 /** A hold of a job: why its score is far. */
 export interface HoldRecord {
-  /** The capability that holds it: `limit`. */
+  /** The capability that holds it: `limit`, `flow`, `unique`. */
   by: string
-  /** Id of the limit that holds the job. */
+  /** Id of the limit that holds the job; its flow and member; its unique key, which the job before it has. */
   about: string
   sinceMs: number
 }
@@ -250,7 +250,10 @@ export class LimitRecords {
     if (typeof text !== 'string') return null
     const [mark, since, , by, ...about] = text.split(' ')
     if (Number(mark) !== Math.floor(score)) return null
-    return { by: by ?? '', about: about.join(' '), sinceMs: Number(since) }
+    const id = about.join(' ')
+    const isOfKey = by === 'limit' && id.startsWith(OF_UNIQUE_KEY)
+    const what = isOfKey ? { by: 'unique', about: id.slice(OF_UNIQUE_KEY.length) } : { by: by ?? '', about: id }
+    return { ...what, sinceMs: Number(since) }
   }
 
   #setsOf(id: string): string[] {

@@ -365,6 +365,15 @@ if owner ~= '' then
     has_key = now < since + tonumber(till) and (alive or ended_well)
   end
 end
+local waits = alive and not runs
+if not waits then
+  next_at = next_at - math.max(0, since - now)
+  since = math.min(since, now)
+end
+if first and first > now then
+  first = now
+  redis.call('HSET', key, 'first', now)
+end
 if has_key and policy == 'reject' then return { 'duplicate', owner, owner_queue } end
 
 local function keep_key(lifetime)
@@ -374,7 +383,7 @@ local function wake(channel, at, what)
   redis.pcall('PUBLISH', channel, string.format('%.0f', at) .. (at <= now and ' ' .. what or ''))
 end
 
-if has_key and alive and not runs then
+if has_key and waits then
   local at = tonumber(score)
   local moves = policy == 'replace'
   if policy == 'debounce' then
@@ -1078,8 +1087,21 @@ if not redis.call('ZSCORE', waiting, member) then
     -- Fair queueing by start tags: a share that asks for much is served in turn with the others, by its weight.
     local served = number(redis.call('HGET', state, 'served')) or 0
     local start = math.max(served, number(redis.call('HGET', state, 'share:' .. share)) or 0)
-    redis.call('HSET', state, 'share:' .. share, string.format('%.9f', start + 1 / tonumber(weight)))
+    local step = 1 / tonumber(weight)
+    redis.call('HSET', state, 'share:' .. share, string.format('%.9f', start + step))
     turn = string.format('%.9f', start)
+    -- A limit that always has jobs waiting would keep all shares that ever came. Some that have at most one job waiting go
+    -- each time: such a share comes back one turn sooner than it should.
+    if redis.call('HLEN', state) > 200 then
+      local cursor = redis.call('HGET', state, 'cursor') or ''
+      if not string.match(cursor, '^%d+$') or #cursor > 19 then cursor = '0' end
+      local page = redis.call('HSCAN', state, cursor, 'COUNT', 20)
+      for i = 1, #page[2], 2 do
+        local field, tag = page[2][i], number(page[2][i + 1]) or 0
+        if string.sub(field, 1, 6) == 'share:' and tag <= served + step + 1e-6 then redis.call('HDEL', state, field) end
+      end
+      redis.call('HSET', state, 'cursor', page[1])
+    end
   end
   redis.call('ZADD', waiting, turn, member)
 end
@@ -2032,7 +2054,7 @@ export const luaShas = {
   cronPause: '7f5af693401ee4b16841d8cdb16038da8456b94d',
   deadHeaders: '07329426e2ca532edb4d0bf51fd9f0328be9d9e7',
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
-  enqueueUnique: 'c0b3adba54118f7ac1eb6ecd683f7ae276db7489',
+  enqueueUnique: '9b9316866695d57100262c1829131bdf793a80d8',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
   finish: '1d49dd6e437d7f217ef684b7748475b1bc2bba4f',
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
@@ -2044,7 +2066,7 @@ export const luaShas = {
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   handOff: '6cf178209b4b1f034e5f6e9cb526e483764a2000',
-  limitAdmit: '43867ca84b666f3011f1b9d8c4eb810054edcc2a',
+  limitAdmit: '53cb49242f24895e0676fbb5238c93e3809a9b4b',
   limitFill: '5f5d5f1a740800f54b1287973bdd6f6f3faca394',
   log: 'cae731e9b900481019c6e5fde3207be94c1845fe',
   move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',

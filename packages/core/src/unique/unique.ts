@@ -1,6 +1,7 @@
 import * as z from '../options/zod.ts'
 import { OptionsError } from '../errors.ts'
 import { duration, MAX_DEFER_MS } from '../options/check.ts'
+import { shortKey } from '../options/short-key.ts'
 import type { UniqueRules } from '../redis/unique-jobs.ts'
 
 /**
@@ -8,7 +9,7 @@ import type { UniqueRules } from '../redis/unique-jobs.ts'
  * was enqueued last under it, and to nobody once that job has started, ended, or its time is over.
  */
 export interface Unique {
-  /** The key, whatever the function: `sync:42`. */
+  /** The key, whatever the function: `sync:42`. Beyond 512 characters its beginning and a digest stand for it. */
   key: string
   /**
    * `start`: until the job first starts. `end` (default): until it has left the queue, in whatever way. A number: for so
@@ -44,7 +45,7 @@ export function rulesOf({ key, until = 'end', onConflict = 'reject', quietMs, ma
     throw new OptionsError(`enqueue: 'quietMs' is for 'debounce' and 'throttle', not for '${onConflict}'`)
   if (onConflict !== 'debounce' && maxWaitMs !== undefined)
     throw new OptionsError(`enqueue: 'maxWaitMs' is for 'debounce', not for '${onConflict}'`)
-  return { key, until, onConflict, quietMs: quietMs ?? 0, maxWaitMs: maxWaitMs ?? 10 * (quietMs ?? 0) }
+  return { key: shortKey(key), until, onConflict, quietMs: quietMs ?? 0, maxWaitMs: maxWaitMs ?? 10 * (quietMs ?? 0) }
 }
 
 /** True where the next owner may be enqueued while the key's job runs, and must wait for its end. */

@@ -114,6 +114,7 @@ test('runs the newest data after the job that runs, and never beside it', async 
   const next = (await client.enqueue(task, { version: 2 }, { unique }))!
   await eventually(async () => (await next.status()) === 'deferred')
   expect((await client.enqueue(task, { version: 3 }, { unique }))?.jobId).toBe(next.jobId)
+  expect((await client.jobs.details(next.jobId)).hold).toMatchObject({ by: 'unique', about: 'k' })
   letGo()
   expect(await next.result({ timeoutMs: 5_000 })).toBe(3)
   expect(seen).toEqual([1, 3])
@@ -270,4 +271,57 @@ test.each([
   const [owner] = await redis.hmget('arq:unique:k', 'id')
   await bench.worker({ tasks: [task] })
   expect(await client.job(owner!).result({ timeoutMs: 5_000 })).toBe(4)
+})
+
+describe('a time that a clock wrote that was a year ahead', () => {
+  const AHEAD = Date.now() + 365 * 86_400_000
+
+  test('keeps no job of a throttled key away from its turn', async () => {
+    const { redis } = bench.database()
+    const client = bench.client()
+    await redis.hset('arq:unique:k', { id: 'gone', queue: 'arq:queue', since: AHEAD, next: AHEAD + 60_000 })
+    const job = await client.enqueue('f', [], { unique: { key: 'k', onConflict: 'throttle', quietMs: 60_000 } })
+    const distanceMs = (await scoreOf(job!.jobId)) - Date.now()
+    expect(distanceMs).toBeGreaterThan(50_000)
+    expect(distanceMs).toBeLessThan(61_000)
+  })
+
+  test('does not let calls put a debounced job off for ever', async () => {
+    const { redis } = bench.database()
+    const client = bench.client()
+    const unique = { key: 'k', onConflict: 'debounce', quietMs: 60_000, maxWaitMs: 90_000 } as const
+    const job = await client.enqueue('f', [], { unique })
+    await redis.hset('arq:unique:k', 'first', AHEAD)
+    await client.enqueue('f', [], { unique })
+    // That call was 80 s ago.
+    await redis.hincrby('arq:unique:k', 'first', -80_000)
+    await client.enqueue('f', [], { unique })
+    expect((await scoreOf(job!.jobId)) - Date.now()).toBeLessThan(11_000)
+  })
+
+  test('does not keep the key of a job that runs', async () => {
+    const { redis } = bench.database()
+    const client = bench.client()
+    const unique = { key: 'k', until: 60_000, onConflict: 'replace' } as const
+    const job = await client.enqueue('f', [], { unique })
+    await redis.set(`arq:in-progress:${job!.jobId}`, '1')
+    await redis.hset('arq:unique:k', 'since', AHEAD)
+    const newer = await client.enqueue('f', [], { unique })
+    expect(newer!.jobId).not.toBe(job!.jobId)
+    expect((await scoreOf(newer!.jobId)) - Date.now()).toBeLessThan(61_000)
+  })
+})
+
+test.each([
+  ['a megabyte of the parameters', `${'x'.repeat(1_048_576)}1`, `${'x'.repeat(1_048_576)}2`],
+  ['strings that were cut within an emoji', 'user \ud83d', 'user \ud83c'],
+])('%s make keys that are told apart, and that cost little', async (_, one, other) => {
+  const { redis } = bench.database()
+  const client = bench.client()
+  const first = (await client.enqueue('f', [], { ...FAR, unique: { key: one, onConflict: 'replace' } }))!
+  expect(await client.enqueue('f', [], { ...FAR, unique: { key: one } })).toBeNull()
+  expect(await client.enqueue('f', [], { ...FAR, unique: { key: other } })).not.toBeNull()
+  expect(await redis.strlen(`arq:job:${first.jobId}`)).toBeLessThan(1_000)
+  expect((await client.jobs.details(first.jobId)).unique).toMatchObject({ isOwner: true })
+  for (const key of await redis.keys('arq:unique:*')) expect(key.length).toBeLessThan(600)
 })

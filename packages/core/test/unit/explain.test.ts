@@ -132,6 +132,23 @@ describe('why a job runs, or does not', () => {
     ])
   })
 
+  test('says of a job that waits for the one before it of its unique key that this has not ended', () => {
+    const since = new Date(NOW - 5_000)
+    const hold = { by: 'unique', about: 'sync:42', since, waitsFor: [] }
+    const unique = { key: 'sync:42', isOwner: true }
+    expect(said(job({ status: 'deferred', score: NOW + 1e11, hold, unique }))).toContainEqual([
+      'unique',
+      false,
+      'the job before it with the unique key "sync:42" has not ended; it has waited for 5 s, no try is counted, and it starts by itself',
+    ])
+    const limited = { ...hold, by: 'limit', about: 'api' }
+    expect(said(job({ status: 'deferred', score: NOW + 1e11, hold: limited, unique }))).toContainEqual([
+      'unique',
+      true,
+      'it has the unique key "sync:42"',
+    ])
+  })
+
   test.each<[string, Partial<JobDetails>, Partial<Circumstances>, readonly unknown[]]>([
     ['a pause', {}, { queue: queue({ paused: true }) }, ['pause', false]],
     ['that no worker serves the queue', {}, { workers: [worker({ queues: ['other'] })] }, ['worker', false]],

@@ -45,6 +45,16 @@ if owner ~= '' then
     has_key = now < since + tonumber(till) and (alive or ended_well)
   end
 end
+local waits = alive and not runs
+-- The due time of a job that runs or has ended is past, and so is the first call: a clock that was ahead wrote later ones.
+if not waits then
+  next_at = next_at - math.max(0, since - now)
+  since = math.min(since, now)
+end
+if first and first > now then
+  first = now
+  redis.call('HSET', key, 'first', now)
+end
 if has_key and policy == 'reject' then return { 'duplicate', owner, owner_queue } end
 
 local function keep_key(lifetime)
@@ -54,7 +64,7 @@ local function wake(channel, at, what)
   redis.pcall('PUBLISH', channel, string.format('%.0f', at) .. (at <= now and ' ' .. what or ''))
 end
 
-if has_key and alive and not runs then
+if has_key and waits then
   local at = tonumber(score)
   local moves = policy == 'replace'
   if policy == 'debounce' then

@@ -111,8 +111,21 @@ if not redis.call('ZSCORE', waiting, member) then
     -- Fair queueing by start tags: a share that asks for much is served in turn with the others, by its weight.
     local served = number(redis.call('HGET', state, 'served')) or 0
     local start = math.max(served, number(redis.call('HGET', state, 'share:' .. share)) or 0)
-    redis.call('HSET', state, 'share:' .. share, string.format('%.9f', start + 1 / tonumber(weight)))
+    local step = 1 / tonumber(weight)
+    redis.call('HSET', state, 'share:' .. share, string.format('%.9f', start + step))
     turn = string.format('%.9f', start)
+    -- A limit that always has jobs waiting would keep all shares that ever came. Some that have at most one job waiting go
+    -- each time: such a share comes back one turn sooner than it should.
+    if redis.call('HLEN', state) > 200 then
+      local cursor = redis.call('HGET', state, 'cursor') or ''
+      if not string.match(cursor, '^%d+$') or #cursor > 19 then cursor = '0' end
+      local page = redis.call('HSCAN', state, cursor, 'COUNT', 20)
+      for i = 1, #page[2], 2 do
+        local field, tag = page[2][i], number(page[2][i + 1]) or 0
+        if string.sub(field, 1, 6) == 'share:' and tag <= served + step + 1e-6 then redis.call('HDEL', state, field) end
+      end
+      redis.call('HSET', state, 'cursor', page[1])
+    end
   end
   redis.call('ZADD', waiting, turn, member)
 end

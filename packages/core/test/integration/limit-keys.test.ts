@@ -1,0 +1,130 @@
+import { eventually } from '@arq-ts/test-support'
+import { afterEach, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { defineTask } from '../../src/index.ts'
+import { Link } from '../../src/redis/link.ts'
+import { silent, useBench } from './support.ts'
+
+const bench = useBench()
+const byNumber = z.object({ n: z.number() })
+/** The long form: LIMIT_KEYS=100000. */
+const KEYS = Number(process.env.LIMIT_KEYS ?? 150)
+const LONG_MS = 20_000 + 10 * KEYS
+afterEach(() => void vi.useRealTimers())
+
+test('a held job starts by the end of the one that had its place: no look by the clock is needed', async () => {
+  // The looks of the limits, for leases and offers that ended unnoticed, never come.
+  vi.useFakeTimers({ toFake: ['setInterval'] })
+  const started: number[] = []
+  const ends: (() => void)[] = []
+  const task = defineTask({
+    name: 'limited',
+    limits: [{ name: 'one', concurrency: 1 }],
+    handler: async (_ctx, n: number) => {
+      started.push(n)
+      await new Promise<void>((resolve) => ends.push(resolve))
+    },
+  })
+  const client = bench.client()
+  const options = { tasks: [task], pollDelayMs: 600_000, maxJobs: 5 }
+  await Promise.all([bench.worker(options), bench.worker(options)])
+  await client.enqueue(task, [0])
+  await eventually(() => ends.length === 1)
+  for (let n = 1; n < 10; n++) await client.enqueue(task, [n])
+  await eventually(async () => (await client.limits.get('one')).waiting === 9)
+  for (let ended = 0; ended < 10; ended++) {
+    await eventually(() => ends.length > ended)
+    expect(started).toHaveLength(ended + 1)
+    ends[ended]!()
+  }
+  expect(started).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
+test(
+  'keys cost what they hold, and nothing once nobody runs or waits under them',
+  async () => {
+    let letGo = () => {}
+    const gate = new Promise<void>((resolve) => (letGo = resolve))
+    let active = 0
+    const task = defineTask({
+      name: 'limited',
+      params: byNumber,
+      limits: [{ name: 'tenant', key: ({ n }) => `tenant-${n}`, concurrency: 1, rate: { count: 100, perMs: 100 } }],
+      handler: async () => {
+        active++
+        await gate
+      },
+    })
+    await bench.worker({ tasks: [task], maxJobs: KEYS + 50 })
+    const { redis } = bench.database()
+    const calls = Array.from({ length: 2 * KEYS }, (_, n) => [task, { n: n % KEYS }] as const)
+    await bench.client().enqueueMany(calls)
+    const within = { timeoutMs: LONG_MS }
+    await eventually(async () => active === KEYS && (await redis.zcard('arq:limit-watch')) === KEYS, within)
+    await eventually(async () => (await redis.hlen('arq:held')) === KEYS, within)
+    const keys = await redis.keys('arq:limit-*:*')
+    expect(keys.length).toBeLessThanOrEqual(3 * KEYS)
+    let bytes = 0
+    for (const key of keys.slice(0, 300)) bytes += Number(await redis.call('MEMORY', 'USAGE', key))
+    // One job that runs and one that waits for each.
+    expect(((bytes / Math.min(keys.length, 300)) * keys.length) / KEYS).toBeLessThan(1_500)
+    letGo()
+    await eventually(async () => active === 2 * KEYS && (await redis.keys('arq:limit*')).length === 0, within)
+    expect(await redis.exists('arq:held')).toBe(0)
+  },
+  3 * LONG_MS,
+)
+
+test('shares that have at most one job waiting leave a limit that always has some, beyond the 200 newest', async () => {
+  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
+  const { redis } = bench.database()
+  const hold = async (n: number, key: string) => {
+    const jobId = `job-${n}`
+    await redis.multi().set(`arq:in-progress:${jobId}`, 'token').zadd('arq:queue', 1, jobId).exec()
+    const claim = { jobId, queueName: 'arq:queue', token: 'token', jobTry: 1 }
+    const limit = { id: 'gpu', name: 'gpu', declared: '0|||', share: { key, weight: 1 } }
+    expect(await link.limitRecords.admit(claim, [limit], { leaseMs: 1_000, turn: n + 1 })).toMatchObject({
+      kind: 'held',
+    })
+  }
+  try {
+    // One that has many waiting keeps its turn behind them.
+    for (let n = 0; n < 5; n++) await hold(n, 'busy')
+    for (let n = 5; n < 600; n++) await hold(n, `tenant-${n}`)
+    expect(await redis.zcard('arq:limit-waiting:gpu')).toBe(600)
+    const shares = await redis.hkeys('arq:limit-state:gpu')
+    expect(shares.length).toBeLessThan(260)
+    expect(shares).toContain('share:busy')
+  } finally {
+    await link.close()
+  }
+})
+
+test.each([
+  ['a megabyte of the parameters', `${'x'.repeat(1_048_576)}1`, `${'x'.repeat(1_048_576)}2`],
+  ['strings that were cut within an emoji', 'user \ud83d', 'user \ud83c'],
+])('%s make keys that are told apart, by calls too, and that cost little', async (_, one, other) => {
+  const keys = [one, other]
+  const ends: (() => void)[] = []
+  const task = defineTask({
+    name: 'limited',
+    params: byNumber,
+    limits: [{ name: 'tenant', key: ({ n }) => keys[n]!, concurrency: 1 }],
+    handler: () => new Promise<void>((resolve) => ends.push(resolve)),
+  })
+  await bench.worker({ tasks: [task] })
+  const client = bench.client()
+  for (const n of [0, 1, 0]) await client.enqueue(task, { n })
+  const countsOf = async (key: string) => {
+    const { running, waiting } = await client.limits.get('tenant', { key })
+    return [running, waiting]
+  }
+  await eventually(async () => (await countsOf(one)).join() === '1,1')
+  expect(await countsOf(other)).toEqual([1, 0])
+  const { redis } = bench.database()
+  for (const key of await redis.keys('arq:limit-*')) expect(key.length).toBeLessThan(600)
+  expect(String(await redis.hvals('arq:held')).length).toBeLessThan(1_000)
+  await client.limits.set('tenant', { key: one, concurrency: 2 })
+  await eventually(async () => (await countsOf(one)).join() === '2,0')
+  for (const end of ends) end()
+})

@@ -5,12 +5,16 @@
  */
 import { ArqError } from '@arq-ts/core'
 import type { Worker } from '@arq-ts/core'
+import { asError } from '@arq-ts/protocol/jobs'
 import { CommandError, EXIT } from '../exit.ts'
 import type { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
 import { LEFT_PAUSED } from './pool-rules.ts'
 import { makeWorker } from './run-worker.ts'
 import { plainServed } from './served.ts'
+
+/** Characters of an error's message in a line. */
+const MAX_LENGTH = 1_000
 
 let stop: (() => void) | undefined
 let stopAsked = false
@@ -35,13 +39,14 @@ function stopWorker(): void {
 
 function outliveStrayErrors({ log }: Worker): void {
   // Unhandled rejections come here, too.
-  process.on('uncaughtException', (error, origin) => {
+  process.on('uncaughtException', (thrown: unknown, origin) => {
     const what =
       origin === 'unhandledRejection' ? 'a promise that nobody awaited was rejected' : 'nobody caught an error'
+    const error = asError(thrown)
     try {
-      log.error({ err: error }, `${what}, the worker continues: ${String(error)}`)
+      log.error({ err: error }, `${what}, the worker continues: ${error.name}: ${error.message.slice(0, MAX_LENGTH)}`)
     } catch {
-      log.error(`${what}, the worker continues: it cannot be read`)
+      // A logger of the user's may throw: the jobs are worth more than the line.
     }
   })
   // Where nobody reads what is logged, logging that they do not would never end.
@@ -69,7 +74,7 @@ async function start(plan: WorkerPlan): Promise<void> {
     process.exit(worker.pausedQueues.length > 0 ? LEFT_PAUSED : EXIT.ok)
   } catch (error) {
     const isKnown = error instanceof CommandError || error instanceof ArqError
-    const message = isKnown ? error.message : ((error as Error).stack ?? String(error))
+    const message = isKnown ? error.message : (asError(error).stack ?? '')
     if (isKnown) send({ type: 'refused', message })
     else process.stderr.write(`${message}\n`)
     // The message must be on its way before the process ends.

@@ -36,7 +36,11 @@ test('a worker process outlives what nobody catches, and logs it', async () => {
   const pid = await (await client.enqueue('none'))?.result({ timeoutMs: 20_000 })
   for (const name of ['floating', 'timer', 'listener', 'unreadable']) {
     await (await client.enqueue(name))?.result({ timeoutMs: 10_000 }).catch(() => {})
-    await pool.line(name === 'unreadable' ? /continues: it cannot be read/ : new RegExp(`continues: Error: ${name}`))
+    await pool.line(
+      name === 'unreadable'
+        ? /continues: Error: an object that is no Error was thrown/
+        : new RegExp(`continues: Error: ${name}`),
+    )
   }
   expect(await (await client.enqueue('none'))?.result({ timeoutMs: 10_000 })).toBe(pid)
   await client.close()

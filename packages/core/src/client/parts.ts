@@ -1,6 +1,7 @@
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import type { JobEvent } from '../fleet/events.ts'
 import { createDeferredLogger } from '../logging/deferred-logger.ts'
+import { guardedLogger } from '../logging/guarded-logger.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import { resolveClientOptions } from '../options/client.ts'
 import type { ClientOptions } from '../options/client.ts'
@@ -22,8 +23,9 @@ export function openLink(options: ClientOptions): Parts {
   const { redis, keyPrefix, expiresExtraMs, commandTimeoutMs: timeoutMs, queueName, codec, middleware } = settings
   const { maxDecodedBytes, maxPayloadBytes, partitions, spinForReplies } = settings
   const limits = { maxDecodedBytes, maxPayloadBytes }
-  const log =
-    settings.logger ?? createDeferredLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
+  const log = settings.logger
+    ? guardedLogger(settings.logger)
+    : createDeferredLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
   const link = openLinkTo({ redis, keyPrefix, partitions, expiresExtraMs, limits, log, timeoutMs, spinForReplies })
   return { link, queueName, codec, middleware }
 }

@@ -76,9 +76,13 @@ export const PUBLISHED_EVENTS = [
   'deadLettered',
 ] as const satisfies readonly WorkerEventMessage['event'][]
 
+/** Characters of the longest message that is read: no event of a worker has so much to say. */
+const MAX_MESSAGE = 65_536
+
 /** Reads a message of the channel; null for one that no worker of ours has sent: anybody may publish there. */
 export function readWorkerEvent(message: string): WorkerEventMessage | null {
   let value: unknown
+  if (message.length > MAX_MESSAGE) return null
   try {
     value = JSON.parse(message)
   } catch {

@@ -1,3 +1,4 @@
+import { guardedLogger } from './guarded-logger.ts'
 import * as lines from './log-lines.ts'
 import type { Logger } from './logger.ts'
 import type { Attempt, AttemptEnd, Middleware } from '../middleware/middleware.ts'
@@ -32,7 +33,8 @@ const OURS = new WeakSet<object>()
  * @throws OptionsError
  */
 export function jobLogging(options: JobLoggingOptions): Middleware {
-  const { logger, logArguments = true, logResults = true } = checkOptions('jobLogging', schema, options)
+  const { logArguments = true, logResults = true, ...given } = checkOptions('jobLogging', schema, options)
+  const logger = guardedLogger(given.logger)
   const observe = (attempt: Attempt) => {
     if (logger.isLevelEnabled('info')) logger.info(startOf(attempt, logArguments))
     return (end: AttemptEnd) => logEnd(logger, attempt, end, logResults)

@@ -1,5 +1,6 @@
 /** The lines arq's users know (worker.py): `  0.00s → <id>:<function>(args) try=2 delayed=1.20s`. Pure. */
 
+import { asError } from '@arq-ts/protocol/jobs'
 import { RemoteError } from '../errors.ts'
 import { escapeUnprintable, repr, reprCall, showName, truncate } from '@arq-ts/protocol/show'
 
@@ -125,8 +126,9 @@ const PYTHON_NAMES: Readonly<Record<string, string>> = {
 }
 
 /** As arq, an error without a message leaves the colon. */
-function failureText(error: unknown): string {
-  if (!(error instanceof Error)) return describeError(error)
+function failureText(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return describeError(thrown)
+  const error = asError(thrown)
   if (error instanceof RemoteError) return error.args.length === 0 ? `${describeError(error)}: ` : describeError(error)
   const { code, message, name } = error as Error & { code?: unknown }
   return `${PYTHON_NAMES[String(code)] ?? name}: ${oneLine(message)}`
@@ -137,9 +139,10 @@ export function describeError(error: unknown): string {
   return safely(() => oneLine(errorText(error)))
 }
 
-function errorText(error: unknown): string {
-  if (error instanceof RemoteError) return error.message
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+function errorText(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown)
+  const error = asError(thrown)
+  return error instanceof RemoteError ? error.message : `${error.name}: ${error.message}`
 }
 
 /** Cut before it is worked on: a message may be megabytes, and hold what moves a terminal's cursor. */

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
+import { asError } from '@arq-ts/protocol/jobs'
 import { escapeJsonLine } from '@arq-ts/protocol/show'
 import { checkMethodOptions, methodSchemas } from '../options/arguments.ts'
 import { requireFrom } from '../require-from.ts'
@@ -86,14 +87,20 @@ const MAX_CAUSES = 5
 const MAX_TEXT = 10_000
 
 /** An error's own words; its other fields may hold connection settings, passwords among them. */
-function errorFields(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
+function errorFields(thrown: unknown): unknown {
+  if (!isError(thrown)) return thrown
+  const error = asError(thrown)
+  const code = (error as { code?: unknown }).code
+  const told = { type: error.name, message: cut(error.message), ...(code === undefined ? {} : { code }) }
+  return { ...told, stack: stackOf(error) }
+}
+
+/** True for what an `instanceof` cannot be asked of, too: a Proxy that was revoked. */
+function isError(value: unknown): boolean {
   try {
-    const code = (error as { code?: unknown }).code
-    const told = { type: error.name, message: cut(error.message), ...(code === undefined ? {} : { code }) }
-    return { ...told, stack: stackOf(error) }
+    return value instanceof Error
   } catch {
-    return { type: 'Error', message: 'an error that cannot be read' }
+    return true
   }
 }
 

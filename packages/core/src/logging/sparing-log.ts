@@ -1,10 +1,12 @@
+import { asError } from '@arq-ts/protocol/jobs'
 import { RedisReplyError } from '../errors.ts'
 import type { Logger } from './logger.ts'
 
 /** An error that lasts is logged again after this time, in ms. */
 const REPEAT_MS = 60_000
-/** Errors that are remembered, at most. */
+/** Errors that are remembered, at most, and characters of each. */
 const MAX_REMEMBERED = 1_000
+const MAX_LENGTH = 1_000
 
 /** The part of a logger that services of a worker use. */
 export type ServiceLog = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
@@ -21,7 +23,8 @@ export function sparingLog(log: Logger, now: () => number = () => performance.no
 
   /** The line as it is to be logged now; undefined for one that is left out. */
   function lineFor(error: Error, line: string): string | undefined {
-    const about = error instanceof RedisReplyError ? error.message : `${line}\n${error.message}`
+    const message = error.message.slice(0, MAX_LENGTH)
+    const about = error instanceof RedisReplyError ? message : `${line}\n${message}`
     const known = remembered.get(about)
     const nowMs = now()
     if (known && nowMs - known.atMs < REPEAT_MS) {
@@ -37,7 +40,7 @@ export function sparingLog(log: Logger, now: () => number = () => performance.no
     (level: 'warn' | 'error'): Write =>
     (about, line) => {
       if (typeof about === 'string' || line === undefined) return log[level](about as string)
-      const shown = about.err instanceof Error ? lineFor(about.err, line) : line
+      const shown = about.err === undefined ? line : lineFor(asError(about.err), line)
       if (shown !== undefined) log[level](about, shown)
     }
 

@@ -21,6 +21,11 @@ export function activeLayers<S extends Side>(
   return () => (those.some(isNeeded) ? layersOf(those.filter(isNeeded)) : NONE)
 }
 
+/** One whose question throws is asked to do its part: what is wrong with it shows there. */
 function isNeeded({ isActive }: Middleware): boolean {
-  return isActive === undefined || isActive()
+  try {
+    return isActive === undefined || isActive()
+  } catch {
+    return true
+  }
 }

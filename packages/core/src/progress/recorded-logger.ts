@@ -1,4 +1,6 @@
 import { format } from 'node:util'
+import { asError } from '@arq-ts/protocol/jobs'
+import { describeError } from '../logging/log-lines.ts'
 import type { Logger } from '../logging/logger.ts'
 import { cutMessage, smallFields } from './job-log.ts'
 import type { RecordedLevel } from './job-log.ts'
@@ -36,11 +38,10 @@ function readCall(args: readonly unknown[]): { message: string; fields: object |
   try {
     if (typeof first !== 'object' || first === null) return { message: format(...args), fields: undefined }
     const text = rest.length > 0 ? format(...rest) : undefined
-    if (first instanceof Error) {
-      return { message: text ?? first.message, fields: { err: `${first.name}: ${first.message}` } }
-    }
+    if (first instanceof Error)
+      return { message: text ?? asError(first).message, fields: { err: describeError(first) } }
     const { err, msg, ...fields } = first as { err?: unknown; msg?: unknown }
-    const error = err instanceof Error ? { err: `${err.name}: ${err.message}` } : {}
+    const error = err instanceof Error ? { err: describeError(err) } : {}
     return { message: text ?? (typeof msg === 'string' ? msg : ''), fields: { ...fields, ...error } }
   } catch {
     return { message: 'a line that cannot be read', fields: undefined }

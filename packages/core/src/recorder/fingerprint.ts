@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { asError } from '@arq-ts/protocol/jobs'
 import { RemoteError } from '../errors.ts'
 import { maskMessage } from '../logging/secrets.ts'
 
@@ -56,17 +57,9 @@ export function describeThrown(thrown: unknown, jobId: string): DescribedError {
 }
 
 function readThrown(thrown: unknown): { type: string; message: string; stack: string } {
-  try {
-    if (thrown instanceof RemoteError) {
-      return { type: thrown.pythonType.slice(0, 200), message: String(thrown.message), stack: '' }
-    }
-    if (!(thrown instanceof Error)) return { type: 'Error', message: String(thrown), stack: '' }
-    return {
-      type: String(thrown.name).slice(0, 200),
-      message: String(thrown.message),
-      stack: String(thrown.stack ?? ''),
-    }
-  } catch {
-    return { type: 'Error', message: 'an error that cannot be read was thrown', stack: '' }
-  }
+  const error = asError(thrown)
+  const { message, name, stack = '' } = error
+  return error instanceof RemoteError
+    ? { type: String(error.pythonType).slice(0, 200), message, stack: '' }
+    : { type: name, message, stack }
 }

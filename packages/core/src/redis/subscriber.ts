@@ -1,12 +1,15 @@
+import { showName } from '@arq-ts/protocol/show'
 import { closed, Connection } from './connection.ts'
 import type { RedisTarget } from './connection.ts'
 import { Deadline } from '../time/deadline.ts'
 
 type Log = ConstructorParameters<typeof Connection>[1]
-type Listener = (message: Buffer) => void
+type Listener = (message: Buffer) => unknown
 
 /** Interval of PINGs on the subscribed connection: it sends nothing else, and must notice a dead peer. */
 const PING_MS = 5_000
+/** A listener that fails is logged at most this often, in ms. */
+const REPEAT_MS = 60_000
 
 /** A channel somebody listens on. */
 interface Channel {
@@ -29,6 +32,7 @@ export class Subscriber {
   #connection: Connection | undefined
   #ping: NodeJS.Timeout | undefined
   #closed = false
+  #failedAtMs = -Infinity
   /** Called when the connection is back after an outage. */
   onUp: (() => void) | undefined
   readonly #whenUp = new Set<() => void>()
@@ -45,7 +49,7 @@ export class Subscriber {
    *
    * @throws RedisUnavailableError after `timeoutMs`, or once closed; RedisReplyError when the server refuses.
    */
-  listen(name: string, listener: (message: string) => void): Promise<() => void> {
+  listen(name: string, listener: (message: string) => unknown): Promise<() => void> {
     return this.listenToBytes(name, (message) => listener(message.toString()))
   }
 
@@ -104,7 +108,8 @@ export class Subscriber {
     this.#connection = connection
     connection.onClient((client) => {
       client.on('messageBuffer', (name: Buffer, message: Buffer) => {
-        for (const listener of this.#channels.get(name.toString())?.listeners ?? []) listener(message)
+        const channel = name.toString()
+        for (const listener of this.#channels.get(channel)?.listeners ?? []) this.#deliver(channel, listener, message)
       })
       client.on('ready', () => void this.#resubscribe(connection))
     })
@@ -113,6 +118,22 @@ export class Subscriber {
     }, PING_MS)
     this.#ping.unref()
     return connection
+  }
+
+  /** Anybody may publish anything: a listener that fails must neither keep a message from others nor end the process. */
+  #deliver(channel: string, listener: Listener, message: Buffer): void {
+    const failed = (error: unknown) => {
+      const now = performance.now()
+      if (now - this.#failedAtMs < REPEAT_MS) return
+      this.#failedAtMs = now
+      this.#log.warn({ err: error }, `a listener of the channel '${showName(channel)}' failed, the message is lost`)
+    }
+    try {
+      const returned: unknown = listener(message)
+      if (returned instanceof Promise) returned.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
   }
 
   async #resubscribe(connection: Connection): Promise<void> {

@@ -2,6 +2,8 @@
 import { types } from 'node:util'
 import type { PackedError } from './messages.ts'
 
+/** Characters of a message or a stack that are carried. */
+const MAX_TEXT = 65_536
 /** Errors within errors that are carried. */
 const MAX_CAUSES = 5
 
@@ -51,9 +53,9 @@ export function packError(thrown: unknown, depth = 0): PackedError {
     const fields = Object.entries(thrown).filter(([key, value]) => key !== 'cause' && problemOf(value) === undefined)
     const { cause, message, name, stack } = thrown
     return {
-      name,
-      message,
-      stack,
+      name: text(name),
+      message: text(message),
+      stack: stack === undefined ? undefined : text(stack),
       fields: Object.fromEntries(fields),
       cause: cause === undefined || depth >= MAX_CAUSES ? undefined : packError(cause, depth + 1),
     }
@@ -61,6 +63,11 @@ export function packError(thrown: unknown, depth = 0): PackedError {
     const message = 'an error that cannot be read was thrown'
     return { name: 'Error', message, stack: undefined, fields: {}, cause: undefined }
   }
+}
+
+/** Any class may have a name or a message that is no string, and a handler may put a payload into it. */
+function text(value: unknown): string {
+  return String(value).slice(0, MAX_TEXT)
 }
 
 /** An error with the name, message, stack and fields of the packed one; its `code` says what it is. */

@@ -7,6 +7,8 @@ import type { HostEnd } from './ends.ts'
 import { startHost } from './host.ts'
 import type { Host } from './host.ts'
 import { FORWARDED, LOG_LEVELS } from './messages.ts'
+import { guardedLogger } from '../logging/guarded-logger.ts'
+import { describeError } from '../logging/log-lines.ts'
 import type { FromSandbox, PackedError } from './messages.ts'
 import type { Sandbox } from './sandbox.ts'
 
@@ -229,7 +231,7 @@ function forward({ ctx, log }: Run, message: Extract<FromSandbox, { type: 'call'
     methods[message.method]?.(...message.args)
   } catch (error) {
     const call = message.type === 'log' ? `log.${message.level}` : message.method
-    log.warn({ err: error }, `a call of ctx.${call}() in a sandbox failed: ${(error as Error).message}`)
+    guardedLogger(log).warn({ err: error }, `a call of ctx.${call}() in a sandbox failed: ${describeError(error)}`)
   }
 }
 

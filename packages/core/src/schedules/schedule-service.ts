@@ -3,6 +3,7 @@ import type { JobEvent } from '../fleet/events.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { ScheduledOutcome, ScheduleRecord, ScheduleRecords } from '../redis/schedules.ts'
 import { within } from '../time/interruptible-wait.ts'
+import { paced } from '../time/paced.ts'
 import { readSchedule } from './schedule.ts'
 import { payloadOf, tickJobId } from './scheduled-job.ts'
 import { believed, LATE_MS, planTicks } from './tick-plan.ts'
@@ -15,6 +16,8 @@ const TAKEN_MS = 5_000
 const MOST = 100
 /** Pause after a look that failed, in ms. */
 const PAUSE_MS = 1_000
+/** Time between two looks for what messages announce, in ms. */
+const PACE_MS = 20
 /** Distance of two log lines about one schedule, in ms. */
 const REPEAT_MS = 60_000
 /** Schedules whose last log line is remembered. */
@@ -64,7 +67,7 @@ export class ScheduleService {
 
   async #run(): Promise<void> {
     // Without a subscription it looks each LOOK_MS.
-    const unlisten = await this.#o.listen(() => this.#notify()).catch(() => () => {})
+    const unlisten = await this.#o.listen(paced(() => this.#notify(), PACE_MS)).catch(() => () => {})
     while (!this.#isStopped) {
       this.#isNews = false
       const waitMs = await this.#look().catch((error: unknown) => {

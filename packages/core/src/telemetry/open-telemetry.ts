@@ -3,6 +3,7 @@
  * context travels in the metadata of the job, which Python ignores.
  */
 import type * as Api from '@opentelemetry/api'
+import { asError } from '@arq-ts/protocol/jobs'
 import type { Attributes, Context, Span, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { Enqueued, Middleware, OutgoingCall, RunContext } from '../middleware/middleware.ts'
 import { VERSION } from '../version.ts'
@@ -103,11 +104,12 @@ async function spanned<T>(
   })
 }
 
-function failed(span: Span, error: unknown, code: SpanStatusCode.ERROR): void {
-  if ((error as { code?: unknown } | null)?.code === 'ARQ_RETRY') {
-    span.addEvent('retry', { reason: (error as Error).message })
+function failed(span: Span, thrown: unknown, code: SpanStatusCode.ERROR): void {
+  const error = asError(thrown)
+  if ((error as { code?: unknown }).code === 'ARQ_RETRY') {
+    span.addEvent('retry', { reason: error.message })
     return
   }
-  span.recordException(error instanceof Error ? error : String(error))
-  span.setStatus({ code, message: error instanceof Error ? error.message : String(error) })
+  span.recordException(error)
+  span.setStatus({ code, message: error.message })
 }

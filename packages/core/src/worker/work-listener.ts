@@ -1,6 +1,7 @@
 import { RedisReplyError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Link } from '../redis/link.ts'
+import { paced } from '../time/paced.ts'
 
 export interface WorkListenerOptions {
   link: Link
@@ -16,6 +17,9 @@ export interface WorkListenerOptions {
   /** An operator gave an order to a worker, or may have given one meanwhile. */
   onOrder: (workerId?: string) => void
 }
+
+/** Time between two looks for what messages announce, in ms. */
+const PAUSE_MS = 20
 
 /**
  * Hears of new work sooner than polling finds it: from our producers by their wake-ups, from Python's by keyspace
@@ -50,8 +54,9 @@ async function listen({
       else onWork()
     })
   }
-  await subscriber.listen(keys.abortChannel, onAbort)
-  await subscriber.listen(keys.eventListeners, onListener)
+  const look = paced(onAbort, PAUSE_MS)
+  await subscriber.listen(keys.abortChannel, look)
+  await subscriber.listen(keys.eventListeners, paced(onListener, PAUSE_MS))
   await subscriber.listen(keys.orderChannel, onOrder)
   const hasEvents = await link.hasKeyspaceEvents()
   link.broker.hasKeyspaceListeners = hasEvents
@@ -68,6 +73,6 @@ async function listen({
   }
   for (const queue of queues) await subscriber.listen(link.keyspaceChannel(keys.queue(queue)), onZadd)
   await subscriber.listen(link.keyspaceChannel(keys.abort), (event) => {
-    if (event === 'zadd') onAbort()
+    if (event === 'zadd') look()
   })
 }

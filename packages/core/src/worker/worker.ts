@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { FailedJobsError, WorkerStoppedError } from '../errors.ts'
 import type { WorkerEvents } from '../fleet/events.ts'
 import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import { guardedLogger } from '../logging/guarded-logger.ts'
 import * as lines from '../logging/log-lines.ts'
 import { createLogger } from '../logging/logger.ts'
 import type { Logger } from '../logging/logger.ts'
@@ -41,6 +42,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
   /** Unique among all workers: name, process and a random part. */
   readonly id: string
   readonly log: Logger
+  readonly #log: Logger
   readonly #settings: ResolvedWorkerOptions
   readonly #parts: WorkerParts
   readonly #publisher: EventPublisher
@@ -60,9 +62,10 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     this.#settings = settings
     this.id = `${settings.name ?? hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
     this.log = settings.logger ?? createLogger(settings.logLevel === undefined ? {} : { level: settings.logLevel })
+    this.#log = guardedLogger(this.log)
     this.#parts = assemble({
       id: this.id,
-      log: this.log,
+      log: this.#log,
       settings,
       hasCodec: options.codec !== undefined,
       emit: (event, ...args) => this.#emitSafely(event, ...args),
@@ -109,7 +112,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
   async runCheck(signal?: AbortSignal): Promise<number> {
     const reasons: string[] = []
     this.on('jobFinished', ({ outcome, jobId, error }) => {
-      if (outcome !== 'complete') reasons.push(`${jobId}: ${String(error)}`)
+      if (outcome !== 'complete') reasons.push(`${jobId}: ${lines.describeError(error)}`)
     })
     await this.run(signal)
     const { complete, failed } = this.#parts.reporter.counters
@@ -232,20 +235,20 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       handOff?.missed()
       claimLoop.notify()
     }
-    this.log.info(`Starting worker for ${functionNames.length} functions: ${functionNames.join(', ')}`)
+    this.#log.info(`Starting worker for ${functionNames.length} functions: ${functionNames.join(', ')}`)
     await this.#unlessStopped(sandboxes.load())
     await this.#unlessStopped(broker.syncClock(undefined, this.#stopping.signal))
     this.#startedAtMs = broker.clock.now()
     const server = await this.#unlessStopped(link.describeServer())
-    this.log.info(server.line)
+    this.#log.info(server.line)
     if (server.evictionPolicy !== undefined && server.evictionPolicy !== 'noeviction') {
-      this.log.warn(`this Redis may evict jobs (maxmemory-policy ${server.evictionPolicy}); set it to noeviction`)
+      this.#log.warn(`this Redis may evict jobs (maxmemory-policy ${server.evictionPolicy}); set it to noeviction`)
     }
     await this.#unlessStopped(hooks.begin())
     const listening = link.parts.map((part, i) =>
       listenForWork({
         link: part,
-        log: this.log,
+        log: this.#log,
         queues: queueNames,
         keyspaceNotifications: settings.keyspaceNotifications,
         onWork: (queueName, jobId) => {
@@ -294,14 +297,14 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     const isStopped = this.#stopping.signal.aborted // otherwise a burst is over, of which arq says nothing
     const isWaiting = jobCompletionWaitMs > 0
     const counts = () => ({ ...reporter.counters, ongoing: [...slots.running()].length })
-    if (isStopped) this.log.info(lines.shutdown(this.#stopCause, counts(), isWaiting))
+    if (isStopped) this.#log.info(lines.shutdown(this.#stopCause, counts(), isWaiting))
     if (isWaiting) chunks.stop()
     await this.#drainWait.wait(slots.empty(), jobCompletionWaitMs)
-    if (isStopped && isWaiting) this.log.info(lines.waitComplete(this.#stopCause, counts()))
+    if (isStopped && isWaiting) this.#log.info(lines.waitComplete(this.#stopCause, counts()))
     executor.interrupt('stopped', new WorkerStoppedError('the worker is stopping'))
     chunks.stop()
     await within(slots.empty(), abortGraceMs + SETTLE_WAIT_MS)
-    if (slots.size > 0) this.log.error(`${slots.size} jobs could not be settled; they run again when their leases end`)
+    if (slots.size > 0) this.#log.error(`${slots.size} jobs could not be settled; they run again when their leases end`)
   }
 
   /**
@@ -336,13 +339,13 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
       try {
         await step()
       } catch (error) {
-        this.log.error({ err: error }, `${name} failed`)
+        this.#log.error({ err: error }, `${name} failed`)
       }
     }
   }
 
   #onSignal(name: NodeJS.Signals): void {
-    if (this.#stopping.signal.aborted) this.log.info(`shutdown on ${name} again, not waiting for running jobs`)
+    if (this.#stopping.signal.aborted) this.#log.info(`shutdown on ${name} again, not waiting for running jobs`)
     else this.#stopCause = name
     this.#stopSoon()
   }
@@ -354,7 +357,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
 
   /** @internal A listener that is async and rejects: as `#emitSafely` is for those that throw. */
   override [captureRejectionSymbol](error: Error, ...[event]: unknown[]): void {
-    this.log.error({ err: error }, `a listener of '${String(event)}' failed`)
+    this.#log.error({ err: error }, `a listener of '${String(event)}' failed`)
   }
 
   /** A listener that throws must not end a job, let alone the process. */
@@ -362,7 +365,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     try {
       this.emit(event, ...(args as never))
     } catch (error) {
-      this.log.error({ err: error }, `a listener of '${String(event)}' failed`)
+      this.#log.error({ err: error }, `a listener of '${String(event)}' failed`)
     }
   }
 }

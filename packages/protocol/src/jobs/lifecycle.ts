@@ -179,26 +179,6 @@ export function settle(
   return { kind: 'finish', success: false, error, aborted: false, dead: true }
 }
 
-/**
- * Converts a thrown value to an Error that can be read: JavaScript can throw anything, and a value that is stored, logged
- * or raised elsewhere must not throw in its turn.
- */
-export function asError(thrown: unknown): Error {
-  try {
-    if (thrown instanceof Error) {
-      // Reading them once shows if they can be read.
-      void `${thrown.name}${thrown.message}${thrown.stack}${String((thrown as { code?: unknown }).code)}`
-      return thrown
-    }
-    if (typeof thrown !== 'object' || thrown === null) return new Error(String(thrown), { cause: thrown })
-    const { name, message } = thrown as { name?: unknown; message?: unknown }
-    if (typeof message !== 'string') return new Error('an object that is no Error was thrown', { cause: thrown })
-    return Object.assign(new Error(message, { cause: thrown }), typeof name === 'string' ? { name } : {})
-  } catch {
-    return new Error('an error that cannot be read was thrown')
-  }
-}
-
 function interruptionError(interruption: Interruption | undefined, timeoutMs: number): Error {
   return interruption === 'timed out'
     ? new JobTimeoutError(`the job ran longer than its timeout of ${timeoutMs} ms`)

@@ -16,6 +16,9 @@ export const DETAILS = 'js_error'
 const MAX_DEPTH = 4
 const MAX_FIELDS = 50
 const MAX_LENGTH = 4_096
+/** Values and characters of all that one error carries: fields may share what is within them. */
+const MAX_NODES = 1_000
+const MAX_CHARACTERS = 65_536
 /** Named by the Python exception already. */
 const COMMON: ReadonlySet<string> = new Set(['Error', 'TypeError', 'RangeError'])
 /** Set by the platform, or by what is read from the wire. */
@@ -24,7 +27,7 @@ const RESERVED: ReadonlySet<string> = new Set(['name', 'message', 'code', 'cause
 /** The details of an error; undefined for one whose Python exception says it all. */
 export function detailsOf(error: Error): ErrorDetails | undefined {
   try {
-    const details = read(error, 0)
+    const details = new Details().of(error, 0)
     return COMMON.has(details.name) && Object.keys(details).length === 2 ? undefined : details
   } catch {
     // A getter of its own; the failure itself must not be lost by it.
@@ -32,45 +35,66 @@ export function detailsOf(error: Error): ErrorDetails | undefined {
   }
 }
 
-function read(error: Error, depth: number): ErrorDetails {
-  const { cause, code } = error as { cause?: unknown; code?: unknown }
-  const keys = Object.keys(error).filter((key) => !RESERVED.has(key))
-  const fields: Record<string, unknown> = {}
-  for (const key of keys.slice(0, MAX_FIELDS)) {
-    const value = plain((error as unknown as Record<string, unknown>)[key], depth + 1)
-    if (value !== undefined) fields[key] = value
+/** One bounded walk over an error, its causes and its fields. */
+class Details {
+  #nodes = 0
+  #characters = 0
+
+  of(error: Error, depth: number): ErrorDetails {
+    const { cause, code } = error as { cause?: unknown; code?: unknown }
+    const name = this.#text(error.name)
+    const message = this.#text(error.message)
+    const fields: Record<string, unknown> = {}
+    for (const key of firstKeys(error, (each) => !RESERVED.has(each))) {
+      const value = this.#field(error, key, depth + 1)
+      if (value !== undefined) fields[key] = value
+    }
+    const inner = cause instanceof Error
+    const kept = inner ? (depth < MAX_DEPTH ? this.of(cause, depth + 1) : undefined) : this.#plain(cause, depth + 1)
+    return {
+      name,
+      message,
+      ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+      ...(kept === undefined ? {} : { cause: inner ? { [DETAILS]: kept } : kept }),
+      ...(Object.keys(fields).length === 0 ? {} : { fields }),
+    }
   }
-  const kept =
-    cause instanceof Error ? (depth < MAX_DEPTH ? read(cause, depth + 1) : undefined) : plain(cause, depth + 1)
-  return {
-    name: text(error.name),
-    message: text(error.message),
-    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
-    ...(kept === undefined ? {} : { cause: cause instanceof Error ? { [DETAILS]: kept } : kept }),
-    ...(Object.keys(fields).length === 0 ? {} : { fields }),
+
+  #text(value: unknown): string {
+    const text = String(value).slice(0, Math.min(MAX_LENGTH, MAX_CHARACTERS - this.#characters))
+    this.#characters += text.length
+    return text
+  }
+
+  /** Data that each codec carries; undefined for the rest. */
+  #plain(value: unknown, depth: number): unknown {
+    if (++this.#nodes > MAX_NODES) return undefined
+    if (typeof value === 'string') return this.#text(value)
+    if (typeof value === 'boolean' || value === null || (typeof value === 'number' && Number.isFinite(value)))
+      return value
+    if (typeof value !== 'object' || depth > MAX_DEPTH) return undefined
+    if (Array.isArray(value)) return value.slice(0, MAX_FIELDS).map((item) => this.#plain(item, depth + 1) ?? null)
+    if (Object.getPrototypeOf(value) !== Object.prototype) return undefined
+    const fields: Record<string, unknown> = {}
+    for (const key of firstKeys(value, (each) => each !== '__proto__')) {
+      const item = this.#field(value, key, depth + 1)
+      if (item !== undefined) fields[key] = item
+    }
+    return fields
+  }
+
+  /** A field as far as it can be read: what throws is left out. */
+  #field(value: object, key: string, depth: number): unknown {
+    try {
+      return this.#plain((value as Record<string, unknown>)[key], depth)
+    } catch {
+      return undefined
+    }
   }
 }
 
-function text(value: unknown): string {
-  return String(value).slice(0, MAX_LENGTH)
-}
-
-/** Data that each codec carries; undefined for the rest. */
-function plain(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return text(value)
-  if (typeof value === 'boolean' || value === null || (typeof value === 'number' && Number.isFinite(value)))
-    return value
-  if (typeof value !== 'object' || depth > MAX_DEPTH) return undefined
-  if (Array.isArray(value)) return value.slice(0, MAX_FIELDS).map((item) => plain(item, depth + 1) ?? null)
-  if (Object.getPrototypeOf(value) !== Object.prototype) return undefined
-  const entries = Object.entries(value).filter(([key]) => !RESERVED.has(key) || depth > 0)
-  return Object.fromEntries(
-    entries
-      .slice(0, MAX_FIELDS)
-      .filter(([key]) => key !== '__proto__')
-      .map(([key, item]) => [key, plain(item, depth + 1)] as const)
-      .filter(([, item]) => item !== undefined),
-  )
+function firstKeys(value: object, isWanted: (key: string) => boolean): string[] {
+  return Object.keys(value).filter(isWanted).slice(0, MAX_FIELDS)
 }
 
 /** Gives an error read from the wire what its details say: name, code, message, cause and fields. Nothing else is touched. @throws OptionsError */

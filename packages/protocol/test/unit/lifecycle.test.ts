@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ArgumentsError, JobAbortedError, NonRetryableError, Retry, RemoteError, RetryJob } from '../../src/errors.ts'
-import { admit, asError, settle } from '../../src/jobs/lifecycle.ts'
+import { asError } from '../../src/errors/thrown.ts'
+import { admit, settle } from '../../src/jobs/lifecycle.ts'
 import type { Interruption, Ending, Outcome, TaskRules, WorkerRules } from '../../src/jobs/lifecycle.ts'
 import { encodeJob } from '../../src/index.ts'
 import type { JobRecord } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-import { admit, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
+import { admit, asError, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
 import type { Admission, CodecName, Ending, Interruption, JobRecord, Outcome, WorkerRules } from '@arq-ts/protocol/jobs'
 import { JobAbortedError, LeaseLostError, RedisReplyError, RedisUnavailableError } from '../../errors.ts'
 import { unknownTask } from '../../gates/gate.ts'
@@ -131,7 +131,7 @@ export class Executor {
   async #runBy(job: InFlightJob, pass: Pass, admission: Running): Promise<void> {
     const { claim } = job
     const { record } = admission
-    const verdict = await pass.admit().catch((error: unknown) => ({ kind: 'threw' as const, error }))
+    const verdict = await pass.admit().catch((thrown: unknown) => ({ kind: 'threw' as const, error: asError(thrown) }))
     switch (verdict.kind) {
       case 'admit':
         return this.#runAdmitted(job, admission, verdict.handler)
@@ -164,7 +164,7 @@ export class Executor {
   }
 
   /** A fault of Redis is no fault of the job; arguments that do not bind, or a key function that throws, are its own. */
-  #refuse(job: InFlightJob, admission: Running, error: unknown): Promise<void> {
+  #refuse(job: InFlightJob, admission: Running, error: Error): Promise<void> {
     if (error instanceof RedisReplyError || error instanceof RedisUnavailableError) {
       const { broker, reporter } = this.#options
       reporter.notAdmitted(job.claim, error, ADMIT_AGAIN_MS)

@@ -4,6 +4,9 @@
 //   node scripts/bundle.mjs FOLDER...             puts bundles in place of the modules in `dist`; `tsc -b` writes those anew
 //   node scripts/bundle.mjs --restore FOLDER...   puts the modules back
 //   node scripts/bundle.mjs --out OUT FOLDER      writes the bundles of one package to another folder
+//   node scripts/bundle.mjs --over FOLDER...      puts bundles over the entries in `dist` and leaves all other modules: processes
+//                                                 of tests start in half of the time, by the code that is published
+//   node scripts/bundle.mjs --under FOLDER...     takes those away again
 import {
   cpSync,
   existsSync,
@@ -87,12 +90,19 @@ const ownWidths = {
 }
 
 const { values, positionals } = parseArgs({
-  options: { restore: { type: 'boolean' }, out: { type: 'string' } },
+  options: {
+    restore: { type: 'boolean' },
+    out: { type: 'string' },
+    over: { type: 'boolean' },
+    under: { type: 'boolean' },
+  },
   allowPositionals: true,
 })
 for (const folder of positionals.map((each) => resolve(each))) {
   if (values.restore) restore(folder)
   else if (values.out) await bundle(folder, resolve(values.out))
+  else if (values.over) await putOver(folder)
+  else if (values.under) takeAway(folder)
   else await replace(folder)
 }
 
@@ -135,12 +145,45 @@ async function replace(folder) {
   }
 }
 
-async function bundle(folder, dir) {
+/** Folder for what bundles over the entries have replaced, with the list of what they added. */
+function coveredOf(folder) {
+  return join(folder, '.dist-covered')
+}
+
+async function putOver(folder) {
+  takeAway(folder)
+  const [dist, covered] = [join(folder, 'dist'), coveredOf(folder)]
+  const fresh = join(covered, 'fresh')
+  await bundle(folder, fresh, entriesOf(folder, 'exports'))
+  const added = []
+  for (const entry of readdirSync(fresh, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const file = relative(fresh, join(entry.parentPath, entry.name))
+    const place = join(dist, file)
+    if (existsSync(place)) cpSync(place, join(covered, 'modules', file))
+    else added.push(file)
+    writeFileSync(join(covered, 'added.json'), JSON.stringify(added))
+    cpSync(join(fresh, file), place)
+  }
+  rmSync(fresh, { recursive: true })
+}
+
+function takeAway(folder) {
+  const [dist, covered] = [join(folder, 'dist'), coveredOf(folder)]
+  const list = join(covered, 'added.json')
+  for (const file of existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : [])
+    rmSync(join(dist, file), { force: true })
+  const modules = join(covered, 'modules')
+  if (existsSync(modules)) cpSync(modules, dist, { recursive: true })
+  rmSync(covered, { recursive: true, force: true })
+}
+
+async function bundle(folder, dir, entries = entriesOf(folder)) {
   const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const inlined = INLINED[name] ?? []
   const bundle = await rolldown({
     cwd: folder,
-    input: Object.fromEntries(entriesOf(folder).map((name) => [name, join(folder, 'src', `${name}.ts`)])),
+    input: Object.fromEntries(entries.map((name) => [name, join(folder, 'src', `${name}.ts`)])),
     platform: 'node',
     plugins: [esmExternalRequirePlugin({ external: BUILT_IN }), withoutColors, ownWidths],
     external: (id, importer = '') => {
@@ -222,10 +265,12 @@ function licensesOf(moduleIds) {
   return parts.sort().join(`\n${'-'.repeat(80)}\n\n`)
 }
 
-/** Modules that the manifest exports or starts, by their names below `src`. */
-function entriesOf(folder) {
-  const { name, bin = {}, publishConfig } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  const exported = Object.values(publishConfig.exports).flatMap((target) => target.default ?? [])
+/** Modules that the manifest exports or starts, by their names below `src`; `exports` has those of the workspace too. */
+function entriesOf(folder, of = 'published') {
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const { name, bin = {} } = manifest
+  const exports = of === 'exports' ? manifest.exports : manifest.publishConfig.exports
+  const exported = Object.values(exports).flatMap((target) => target.default ?? [])
   const names = [...exported, ...Object.values(bin)].map((path) => path.replace(/^\.\/dist\//, '').replace(/\.js$/, ''))
   return [...names, ...(STARTED[name] ?? [])]
 }

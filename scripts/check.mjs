@@ -1,6 +1,8 @@
 // `pnpm check`: all that CI asks. Ends with a plain line `N passed, N failed`.
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from './lib/command.mjs'
+import { publishedFolders } from './lib/entries.mjs'
 import { bold, dim, green, red, say } from './lib/say.mjs'
 import { ensureDependencies } from './lib/setup.mjs'
 import { describeFailure, readCount } from './lib/tests.mjs'
@@ -23,6 +25,8 @@ const first = [
   ['public surface', node, ['scripts/api-report.mjs', '--check']],
   ['generated help', node, ['packages/cli/scripts/generate-help.mjs', '--check']],
   ['packing', node, ['scripts/packages/pack.mjs']],
+  // Processes of tests run what is published, and start in half of the time.
+  ['bundles for processes of tests', node, ['scripts/bundle.mjs', '--over', ...publishedFolders]],
 ]
 /** Tests wait for events half of their time: what computes runs beside them, one check at a time. */
 const lanes = [
@@ -50,6 +54,7 @@ for (const signal of ['SIGINT', 'SIGTERM'])
   process.on(signal, () => {
     turns.flush()
     for (const watched of running) watched.kill(signal)
+    takeBundlesAway()
     process.exit(1)
   })
 
@@ -63,6 +68,7 @@ for (const phase of [[first], lanes, [last]]) {
     }),
   )
 }
+takeBundlesAway()
 // Repeated at the end, so that the tail of a long log shows what needs attention.
 for (const note of notes) say(note)
 console.log(`${passed} passed, ${failed} failed`)
@@ -89,10 +95,15 @@ async function check([what, command, args, count]) {
   for (const failure of tests?.failures ?? []) notes.push(`  ${describeFailure(failure)}`)
 }
 
+function takeBundlesAway() {
+  spawnSync(node, ['scripts/bundle.mjs', '--under', ...publishedFolders], { cwd: root, stdio: 'inherit' })
+}
+
 /** Runs a program with its output in a group, until it ends or hangs. */
 async function runIn(turn, command, args) {
   const colours = process.stderr.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: '1' } : {}
-  const env = { ...process.env, ...colours }
+  // Bundles stay where a check compiles what has changed: nothing has.
+  const env = { ...process.env, ...colours, ARQ_BUNDLES: 'over' }
   const watched = new Watched(command, args, { cwd: root, env, silenceMs: SILENCE_LIMIT_MS, print: turn.write })
   running.add(watched)
   const end = await watched.ended

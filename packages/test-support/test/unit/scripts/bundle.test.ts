@@ -68,6 +68,29 @@ describe('bundles in place of modules', () => {
   })
 })
 
+describe('bundles over the entries', () => {
+  const bundle = (...args: string[]) => run(process.execPath, [scriptPath('bundle.mjs'), ...args, folder])
+
+  test('replace these alone, leave the state of the build, and are taken away again', async () => {
+    const manifest = JSON.parse(read('package.json')) as { publishConfig: { exports: object } }
+    write('package.json', JSON.stringify({ ...manifest, exports: manifest.publishConfig.exports }))
+    write('src/index.ts', "export const answer: number = 42\nexport const late = () => import('./late.ts')\n")
+    write('src/late.ts', 'export const late: boolean = true\n')
+    const built = { 'dist/index.js': '// compiled\n', 'dist/late.js': '// compiled\n', 'dist/.tsbuildinfo': '{}' }
+    for (const [file, text] of Object.entries(built)) write(file, text)
+    const files = () => readdirSync(join(folder, 'dist')).sort()
+    const before = files()
+    await bundle('--over')
+    expect(read('dist/index.js')).toContain('answer = 42')
+    expect(read('dist/late.js')).toBe(built['dist/late.js'])
+    expect(read('dist/.tsbuildinfo')).toBe('{}')
+    await bundle('--over') // once more, as after a check that was killed
+    await bundle('--under')
+    expect(files()).toEqual(before)
+    for (const [file, text] of Object.entries(built)) expect(read(file)).toBe(text)
+  })
+})
+
 describe('a bundle with packages of others inside', () => {
   test('is the only one that has them: classes of two copies are not the same', async () => {
     write('src/index.ts', "import type { Redis } from 'ioredis'\nexport let redis: Redis\n")

@@ -52,6 +52,17 @@ return found
 `)
 
 /**
+ * Reads keys that are overdue by Redis's clock, the most overdue first.
+ *
+ * KEYS: dirty. ARGV: ms by which they are overdue, keys to pass over, keys at most (-1 for all). Output: the keys.
+ */
+export const READ_OVERDUE = defineScript(`
+local time = redis.call('TIME')
+local due = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[1])
+return redis.call('ZRANGE', KEYS[1], '-inf', due, 'BYSCORE', 'LIMIT', ARGV[2], ARGV[3])
+`)
+
+/**
  * Reads a page of the dirty keys behind an anchor, in their order. The anchor need not be dirty any more, or may have
  * another score: the page then begins with the first key of the anchor's score.
  *

@@ -9,7 +9,7 @@ import { readRecord, readSized, writeState } from './key-record.ts'
 import type { DirtyPlace, KeyRecord, SizedState } from './key-record.ts'
 import { decide } from './plan.ts'
 import type { KeyEvent, KeyState, Outcome } from './plan.ts'
-import { BEGIN_LOAD, END_LOAD, READ_MANY, READ_PAGE, READ_SIZES, SWAP, SWAP_MANY } from './scripts.ts'
+import { BEGIN_LOAD, END_LOAD, READ_MANY, READ_OVERDUE, READ_PAGE, READ_SIZES, SWAP, SWAP_MANY } from './scripts.ts'
 
 /** Time a clean key's last version is remembered: a write that comes late must not take an older one. */
 const REMEMBER_MS = 7 * 86_400_000
@@ -83,9 +83,9 @@ export class Store {
   }
 
   /** Keys whose value is overdue by this much, the most overdue first; without the dead. */
-  async overdue(byMs: number, page?: { offset: number; limit: number }): Promise<string[]> {
-    const range = [this.#key('dirty'), '-inf', String((await this.nowMs()) - byMs), 'BYSCORE'] as const
-    return page ? this.#redis.zrange(...range, 'LIMIT', page.offset, page.limit) : this.#redis.zrange(...range)
+  async overdue(byMs: number, { limit = -1, offset = 0 }: { offset?: number; limit?: number } = {}): Promise<string[]> {
+    const keys = (await READ_OVERDUE(this.#redis, [this.#key('dirty')], [Math.round(byMs), offset, limit])) as Buffer[]
+    return keys.map(String)
   }
 
   /** A page of the dirty keys behind a place, in the order of `dirty`; `isDead`: only those that failed for good. */
@@ -203,14 +203,15 @@ export class Store {
     const outcomes = new Map<string, Outcome>()
     const { records, timeUs } = known ?? (await this.snapshot(keys))
     const stamp = randomUUID()
+    const nowUs = timeUs()
     const after = { timeUs, records: new Map<string, KeyRecord>() }
     const changed: { key: string; outcome: Outcome }[] = []
     const args: (string | number)[] = [stamp, REMEMBER_MS, counted]
     for (const key of keys) {
       const record = records.get(key)
-      const event = record && eventOf(key, record.state, timeUs())
+      const event = record && eventOf(key, record.state, nowUs)
       if (!record || !event) continue
-      const { outcome, state: next } = decide(record.state, event, timeUs())
+      const { outcome, state: next } = decide(record.state, event, nowUs)
       after.records.set(key, next === record.state ? record : { state: next, stamp })
       if (next === record.state) outcomes.set(key, outcome)
       else {

@@ -5,7 +5,7 @@ import type { Settings } from './options.ts'
 import { Examinations } from './read/doctor.ts'
 import { Pulse } from './read/pulse.ts'
 import { QueueNames } from './read/queue-names.ts'
-import { sampleFunctions } from './read/functions.ts'
+import { NO_SAMPLE, sampleFunctions } from './read/functions.ts'
 import type { FunctionSample } from './read/functions.ts'
 import type { Snapshot } from './read/queues.ts'
 import { Shared } from './read/shared.ts'
@@ -22,6 +22,9 @@ const NAMES_SHARED_MS = 1_000
 const FUNCTIONS_SHARED_MS = 1_000
 /** Functions of waiting jobs are read seldom: that costs a few commands for each job. */
 const SAMPLE_SHARED_MS = 15_000
+/** With more jobs than this, a look at many of them costs as much as a page, and begins after the first page has its data. */
+export const MANY_JOBS = 50_000
+export const HEAD_START_MS = 500
 
 /** Everything that the answers of one dashboard are made from. */
 export class Board {
@@ -36,6 +39,8 @@ export class Board {
   readonly examinations: Examinations
   readonly #clients = new Map<CodecName, Client>()
   readonly #sights = new Sights()
+  #sampled: FunctionSample | undefined
+  #sampling: NodeJS.Timeout | undefined
   readonly #closing = new Set<() => unknown>()
 
   constructor(client: Client, settings: Settings, logger: Logger) {
@@ -59,7 +64,18 @@ export class Board {
 
   /** The functions of the first waiting jobs, as somebody looked at them lately. */
   sample(seen: Snapshot): Promise<FunctionSample> {
-    return this.shared.of('sample', SAMPLE_SHARED_MS, () => sampleFunctions(this, seen))
+    return this.shared.of('sample', SAMPLE_SHARED_MS, async () => (this.#sampled = await sampleFunctions(this, seen)))
+  }
+
+  /** The same for a page that must not wait: with many jobs, the last sample, or one of nothing until there is one. */
+  async sampleSoon(seen: Snapshot): Promise<FunctionSample> {
+    const jobs = seen.queues.reduce((sum, { pending, deferred, running }) => sum + pending + deferred + running, 0)
+    if (jobs <= MANY_JOBS) return this.sample(seen)
+    this.#sampling ??= setTimeout(() => {
+      this.#sampling = undefined
+      this.sample(seen).catch(() => {}) // the next page asks again
+    }, HEAD_START_MS).unref()
+    return this.#sampled ?? NO_SAMPLE
   }
 
   /** Functions that workers have or whose jobs were recorded, with their queues. */
@@ -101,6 +117,7 @@ export class Board {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#sampling)
     for (const close of this.#closing) await close()
     await this.names.settled()
   }

@@ -289,8 +289,8 @@ async function bootstrap(board: Board, { user, basePath, access, sight }: Contex
 }
 
 async function queueList(board: Board, sight: Sight): Promise<Omit<QueueList, 'cost'>> {
-  const { nowMs, queues, complete } = await snapshotSeen(await snapshot(board), sight)
-  return { nowMs, queues, complete }
+  const { nowMs, queues, complete, omitted } = await snapshotSeen(await snapshot(board), sight)
+  return { nowMs, queues, complete, omitted }
 }
 
 async function queueDetails(board: Board, queueName: string, sight: Sight): Promise<Omit<QueueDetails, 'cost'>> {
@@ -311,7 +311,7 @@ async function workerList(board: Board, sight: Sight): Promise<Omit<WorkerList, 
   const { names, complete } = await board.names.known()
   const fleet = await board.client.workers.fleet(names)
   const nowMs = await board.client.now()
-  return workersIn(await snapshotSeen({ ...fleet, nowMs, queues: [], complete }, sight))
+  return workersIn(await snapshotSeen({ ...fleet, nowMs, queues: [], complete, omitted: 0 }, sight))
 }
 
 async function jobWithActs(board: Board, { params, query, user, access }: Context) {

@@ -58,6 +58,8 @@ function Shown({ data }: { data: QueueList }) {
       )}
       <Limits
         of={[
+          data.omitted > 0 &&
+            `${digits(data.omitted, 'more queue')} ${data.omitted === 1 ? 'was' : 'were'} not counted`,
           !data.complete && 'The database has more keys than were scanned; an idle queue may be missing',
           ...data.queues.flatMap(({ queueName, problems }) =>
             problems.map((problem) => `${shown(queueName)}: ${problem}`),

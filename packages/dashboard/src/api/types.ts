@@ -152,12 +152,12 @@ export interface QueueRow {
   problems: string[]
 }
 
-/** `GET /api/queues` and the topic `queues`. */
+/** `GET /api/queues`. `complete`: false where not all keys were scanned for queues; `omitted`: known queues beyond the 2,000 that are counted. */
 export interface QueueList {
   nowMs: number
   queues: QueueRow[]
-  /** False where the database has more keys than were scanned for queues. */
   complete: boolean
+  omitted: number
   cost: Cost
 }
 

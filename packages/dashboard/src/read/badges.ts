@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorGroup as RecordedError } from '@arq-ts/core'
 import type { Bootstrap } from '../api/types.ts'
+import { HEAD_START_MS, MANY_JOBS } from '../board.ts'
 import type { Board } from '../board.ts'
 import type { Sight } from '../users/sight.ts'
 import { overview } from './overview.ts'
@@ -13,10 +14,6 @@ type Badges = Bootstrap['badges']
 const SHARED_MS = 15_000
 /** Time that the first page waits for the numbers, in ms: with a million jobs, counting takes longer than the page. */
 const WAIT_MS = 25
-
-/** With more jobs than this, counting costs as much as a page, and begins after the first page has its data. */
-const MANY_JOBS = 50_000
-const HEAD_START_MS = 500
 
 const UNCOUNTED: Badges = { errorsOpen: null, unserved: null, dead: null, why: 'they are being counted' }
 

@@ -8,6 +8,8 @@ import { cronOf, ticksBetween } from '@arq-ts/core'
 const SLOT_MS = 1_800_000
 const SLOTS = 48
 const MAX_NAMES = 10
+/** Queues that are asked for, 50 commands each. */
+const MAX_QUEUES = 500
 
 /**
  * The arrivals of the next 24 hours that are known already. A score is a due time, so that 48 ranges of a queue say what
@@ -16,10 +18,12 @@ const MAX_NAMES = 10
 export async function forecast(board: Board, queueName: string | null, sight: Sight): Promise<Omit<Forecast, 'cost'>> {
   const all = await snapshot(board, queueName === null ? undefined : [queueName])
   const { nowMs, queues, workers, complete } = await snapshotSeen(all, sight)
+  const waiting = queues.filter(({ pending, deferred, running }) => pending + deferred + running > 0)
+  const largest = waiting.sort((a, b) => b.pending + b.deferred - a.pending - a.deferred).slice(0, MAX_QUEUES)
   const firstMs = Math.floor(nowMs / SLOT_MS) * SLOT_MS
   const bounds = Array.from({ length: SLOTS }, (_, i) => firstMs + (i + 1) * SLOT_MS)
   const counts = await Promise.all(
-    queues.map(({ queueName: name }) => board.client.queues.dueBy(name, [nowMs, ...bounds, Number.MAX_SAFE_INTEGER])),
+    largest.map(({ queueName: name }) => board.client.queues.dueBy(name, [nowMs, ...bounds, Number.MAX_SAFE_INTEGER])),
   )
   const sum = (i: number) => counts.reduce((total, each) => total + each[i]!, 0)
   const { slots, inexact } = withTicks(workers, queueName, { firstMs, nowMs })
@@ -41,6 +45,7 @@ export async function forecast(board: Board, queueName: string | null, sight: Si
       ...inexact.map(
         (name) => `The ticks of "${name}" are more than were computed, or its schedule could not be followed.`,
       ),
+      ...(largest.length < waiting.length ? [`It is that of the ${MAX_QUEUES} largest queues alone.`] : []),
       ...(complete ? [] : ['Queues are still being looked for: there may be more.']),
     ],
   }

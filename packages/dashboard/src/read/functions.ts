@@ -25,6 +25,9 @@ export interface FunctionSample {
   complete: boolean
 }
 
+/** The sample of nobody who has looked yet. */
+export const NO_SAMPLE: FunctionSample = { queues: new Map(), tried: [], jobs: 0, complete: false }
+
 /** A function with the number of its tries, and of those that failed. */
 export interface Failing {
   functionName: string
@@ -75,7 +78,7 @@ async function triesOf(board: Board, nowMs: number): Promise<FunctionSample['tri
 
 /** The part of a sample that a user may see. */
 export async function sampleSeen(sample: FunctionSample, sight: Sight): Promise<FunctionSample> {
-  if (sight.isWhole) return sample
+  if (sight.isWhole || sample === NO_SAMPLE) return sample
   // Series without a place of their own are recorded under no queue.
   const queueOf = (queueName: string) => (queueName === '*' ? null : queueName)
   return {

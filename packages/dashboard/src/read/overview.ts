@@ -1,7 +1,7 @@
 import { spanText } from '@arq-ts/core'
 import type { Headline, Overview, QueueRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
-import { failingFunctions, sampleSeen, unservedFunctions } from './functions.ts'
+import { failingFunctions, NO_SAMPLE, sampleSeen, unservedFunctions } from './functions.ts'
 import type { Failing } from './functions.ts'
 import type { Sight } from '../users/sight.ts'
 import { BEHIND_MS, snapshot, snapshotSeen } from './queues.ts'
@@ -13,12 +13,19 @@ const OTHERS = '*'
 /** The overview: what is wrong now, and every queue in numbers, as far as the user may see them. */
 export async function overview(board: Board, sight: Sight, seen?: Snapshot): Promise<Omit<Overview, 'cost'>> {
   const all = seen ?? (await snapshot(board))
-  const sample = await sampleSeen(await board.sample(all), sight)
+  const sample = await sampleSeen(await board.sampleSoon(all), sight)
   const now = await snapshotSeen(all, sight)
   const unserved = unservedFunctions(now, sample)
   const incomplete: string[] = []
   if (!now.complete) incomplete.push('Queues are still being looked for: there may be more.')
-  if (!sample.complete) {
+  if (now.omitted > 0) {
+    const counted = all.queues.length.toLocaleString('en-US')
+    incomplete.push(
+      `Only the first ${counted} queues by name are counted; ${count(now.omitted, 'other queue')} may need you.`,
+    )
+  }
+  if (sample === NO_SAMPLE) incomplete.push('Functions: the waiting jobs are being looked at.')
+  else if (!sample.complete) {
     incomplete.push(`Functions: only the first ${count(sample.jobs, 'waiting job')} were looked at.`)
   }
   const sum = (of: (row: QueueRow) => number) => now.queues.reduce((total, row) => total + of(row), 0)

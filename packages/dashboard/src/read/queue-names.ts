@@ -4,6 +4,7 @@ import type { Client } from '@arq-ts/core'
 const QUICK_KEYS = 20_000
 const ALL_KEYS = 5_000_000
 const MIN_AGE_MS = 60_000
+const HEAD_START_MS = 500
 /** The share of time that looking for queues may take. */
 const SHARE = 100
 
@@ -26,6 +27,8 @@ export class QueueNames {
     if (this.#found === undefined) {
       this.#first ??= this.#look(QUICK_KEYS).finally(() => (this.#first = undefined))
       await this.#first
+      // A small database was seen as a whole; of a large one, the first page has its data before the rest is looked at.
+      this.#nextScanMs = performance.now() + (this.#found!.complete ? MIN_AGE_MS : HEAD_START_MS)
     }
     if (performance.now() >= this.#nextScanMs) this.#scanAll()
     const near = await this.#client.queues.names({ known: this.#found!.names, scanKeys: 0 })

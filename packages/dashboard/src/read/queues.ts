@@ -16,7 +16,12 @@ export interface Snapshot {
   unreadable: UnreadableWorker[]
   /** False where there may be queues that were not found yet. */
   complete: boolean
+  /** The number of known queues that were not counted. */
+  omitted: number
 }
+
+/** Queues that are counted, by name: more would take longer than a page may wait, and nobody reads them. */
+const MAX_QUEUES = 2_000
 
 /** Time within which the parts of a page share one look at all queues. */
 const SHARED_MS = 1_000
@@ -30,13 +35,14 @@ async function look(board: Board, only?: readonly string[]): Promise<Snapshot> {
   const { client, pulse } = board
   const known = only ? { names: [...only], complete: true } : await board.names.known()
   const nowMs = await client.now()
-  const [stats, fleet] = await Promise.all([client.queues.statsOf(known.names), client.workers.fleet(known.names)])
+  const names = known.names.slice(0, MAX_QUEUES)
+  const [stats, fleet] = await Promise.all([client.queues.statsOf(names), client.workers.fleet(names)])
   for (const each of stats) pulse.note(each, nowMs)
   const queues = stats.map((each) => {
     const python = fleet.python.some(({ queueName }) => queueName === each.queueName)
     return rowOf(each, { workers: fleet.workers, python, nowMs, rates: pulse.rates(each.queueName, python) })
   })
-  return { nowMs, queues, ...fleet, complete: known.complete }
+  return { nowMs, queues, ...fleet, complete: known.complete, omitted: known.names.length - names.length }
 }
 
 /** The part of a snapshot that a user may see. */

@@ -116,7 +116,8 @@ export class Hub {
     }
     this.#isPolling = false
     if (!POLLED.some((topic) => this.#wants(topic))) return
-    const tookMs = performance.now() - startedMs
+    // One that waited for Redis in vain has cost it nothing.
+    const tookMs = this.#isSilent ? 0 : performance.now() - startedMs
     this.#timer = setTimeout(() => void this.#poll(), Math.max(POLL_MS, SHARE * tookMs))
   }
 
@@ -130,9 +131,9 @@ export class Hub {
     const board = this.#board
     const costOf = (commands: number) => ({ commands, tookMs: Math.round(performance.now() - startedMs) })
     const { value: seen, commands } = await measureCommands(() => snapshot(board))
-    const { nowMs, queues, complete } = seen
+    const { nowMs, queues, complete, omitted } = seen
     if (this.#wants('queues')) {
-      const data = { nowMs, queues, complete, cost: costOf(commands) }
+      const data = { nowMs, queues, complete, omitted, cost: costOf(commands) }
       this.#publish('queues', data, async (sight) => ({ ...data, queues: (await snapshotSeen(seen, sight)).queues }))
     }
     if (this.#wants('workers')) {

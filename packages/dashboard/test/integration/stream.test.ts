@@ -136,14 +136,15 @@ describe('the stream', () => {
     const first = await open(dashboard, 'queues')
     await eventually(() => first.received.length > 0)
     server.pause()
-    await eventually(() => first.notices.length === 1)
+    const slow = { timeoutMs: 25_000 } // a slow look is followed by a longer pause
+    await eventually(() => first.notices.length === 1, slow)
     const second = await open(dashboard, 'queues')
-    await eventually(() => second.notices.length === 1)
+    await eventually(() => second.notices.length === 1, slow)
     server.resume()
-    await eventually(() => first.notices.length === 2 && second.notices.length === 2)
+    await eventually(() => first.notices.length === 2 && second.notices.length === 2, slow)
     expect(first.notices).toEqual(['{"silent":true}', '{"silent":false}'])
     expect(second.notices).toEqual(first.notices)
-  })
+  }, 90_000)
 
   test('ends with the dashboard, and over a socket with its reader', async () => {
     const dashboard = bench.dashboard()

@@ -32,7 +32,7 @@ const STARTED = {
 }
 /** The one of the repository, for the package that lists it among its files. */
 const CHANGES = 'CHANGELOG.md'
-/** File that `tsc -b` writes beside its modules, and no bundle has beside it. */
+/** File that `tsc -b` writes next to its modules, and no bundle has. */
 const BUILD_STATE = '.tsbuildinfo'
 /** The module of core that the bundle fills with the parts of zod it names; all other packages stay imports. */
 const ZOD_PARTS = /core\/src\/options\/zod\.ts$/
@@ -62,7 +62,7 @@ const GROUPS = {
 const WITHOUT = {
   '@arq-ts/cli': { main: ['command', 'session'], 'worker/child': ['command', 'session'], worker: ['session'] },
 }
-/** File beside the bundles with the licenses of what is inside. */
+/** File next to the bundles, with the licenses of bundled packages. */
 const LICENSES = 'licenses.txt'
 /** Folder of the package that a module belongs to. */
 const PACKAGE_FOLDER = /^\0?(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//
@@ -207,9 +207,9 @@ async function bundle(folder, dir, entries = entriesOf(folder)) {
     // Users see names of classes in stack traces and in printed values.
     keepNames: true,
     banner: ({ moduleIds }) => (moduleIds.some((id) => /\/zod\//.test(id)) ? ZOD_LICENSE : ''),
-    // Licenses stay; what else a comment says is in the sources beside.
+    // Licenses stay; other comments are in the shipped sources.
     comments: { legal: true, annotation: true, jsdoc: false },
-    // What still requires at run time would have to be found from a bundle of this bundle.
+    // A require at run time would have to be resolved from a bundle of this bundle.
     polyfillRequire: false,
     codeSplitting: { groups: Object.entries(GROUPS[name] ?? {}).map(([name, test]) => ({ name, test })) },
   })

@@ -28,7 +28,7 @@ const first = [
   // Processes of tests run what is published, and start in half of the time.
   ['bundles for processes of tests', node, ['scripts/bundle.mjs', '--over', ...publishedFolders]],
 ]
-/** Tests wait for events half of their time: what computes runs beside them, one check at a time. */
+/** Tests wait for events half of their time: checks that compute run alongside, one at a time. */
 const lanes = [
   [['tests', node, ['scripts/test.mjs'], 'tests']],
   [
@@ -45,7 +45,7 @@ const lanes = [
 /** Both hold times against a bound, and so they run alone. */
 const last = [
   ['chaos, two minutes', node, ['chaos/dist/main.js', '--minutes', '2', '--seed', 'ci']],
-  ['throughput beside what Redis itself can do', node, ['bench/dist/main.js', '--guard']],
+  ['throughput compared with Redis itself', node, ['bench/dist/main.js', '--guard']],
 ]
 
 const turns = new Turns()

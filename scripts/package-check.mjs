@@ -59,7 +59,7 @@ async function check({ packed, entries, sizes, app }) {
   const context = { folders, out, redisUrl: redis.url, runtimes }
   const rows = combinations(isLong)
   for (const row of rows) await tried(row, runtimes, () => tryRow(row, context))
-  // What one of the rows has compiled, ES modules, by the runtimes that are not Node.
+  // The ES modules that a row has compiled, by runtimes other than Node.
   const compiled = rows.find(({ kind, runtime }) => kind === 'nodenext' && runtimes[runtime].command)
   if (!compiled) throw new Error('no row of the example has run: there is neither a Node of its rows nor a registry')
   for (const runtime of ['bun', 'deno']) {

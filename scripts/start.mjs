@@ -14,8 +14,8 @@ const NEXT = `
 ${bold('What to try next')}
   npm test                                 every test that can run here
   docs/guides/getting-started.md           your own first worker
-  docs/guides/mixed-fleets.md              beside a Python fleet that stays as it is
-  docs/guides/write-behind.md              persist_cache; delayed-deletion.md and canary.md beside it: the other two
+  docs/guides/mixed-fleets.md              next to a Python fleet that stays as it is
+  docs/guides/write-behind.md              persist_cache; delayed-deletion.md and canary.md: the other two
   docs/operations.md                       run it: the arq-ts command, Docker, Kubernetes, metrics
   REDIS_URL=redis://host:6379/1 npm start  the same on a Redis of yours (queues demo:documents, demo:tasks)`
 
@@ -164,6 +164,6 @@ function compare(rows) {
     console.log(`${outcome === expected ? green('✓') : red('✗')} ${what.padEnd(width)}   ${outcome}`)
   const wrong = rows.filter(({ outcome, expected }) => outcome !== expected)
   if (wrong.length === 0) return console.log(green('\nEach came out as it must.'))
-  const told = wrong.map(({ what, outcome, expected }) => `  ${what}: expected ${expected}, got ${outcome}`)
-  throw new Error(`The three tasks did not come out as they must:\n${told.join('\n')}`)
+  const lines = wrong.map(({ what, outcome, expected }) => `  ${what}: expected ${expected}, got ${outcome}`)
+  throw new Error(`The three tasks did not come out as they must:\n${lines.join('\n')}`)
 }

@@ -1,4 +1,4 @@
-// What a server can do differently, once more on a Valkey 8: the scripts, and what core, the task packages and the two-way
+// The tests that depend on a server, once more on a Valkey 8: the scripts, and what core, the task packages and the two-way
 // proof ask of one. Left out unless `--all` is given: the command and the dashboard, which reach a server through core alone;
 // what starts processes and kills them, which needs minutes; and older versions of arq.
 // In CI on a Debian or Ubuntu the absence of a Valkey is a failure. Other arguments go to vitest.

@@ -1,4 +1,4 @@
-"""What reading and writing an arq job costs in Python: `python codec.py '{"seconds": 1}'`, seconds each."""
+"""Cost of reading and writing an arq job in Python: `python codec.py '{"seconds": 1}'`, seconds each."""
 import json
 import pickle
 import platform

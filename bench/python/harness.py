@@ -1,4 +1,4 @@
-"""What the Python peers share: the roles of the benchmark, and what they print."""
+"""The part that the Python peers share: the roles of the benchmark and their output."""
 import asyncio
 import importlib.metadata
 import json
@@ -124,12 +124,12 @@ async def unless_ended(wanted, workers):
 
 
 async def report(tally, stopped):
-    told = 0
+    reported = 0
     while True:
         last = stopped.is_set()
-        if tally.done != told:
-            told = tally.done
-            emit({'done': told, 'us': tally.us, 'cpuUs': cpu_us(), 'rss': peak_rss()})
+        if tally.done != reported:
+            reported = tally.done
+            emit({'done': reported, 'us': tally.us, 'cpuUs': cpu_us(), 'rss': peak_rss()})
         if last:
             return
         await asyncio.sleep(REPORT_SECONDS)

@@ -12,7 +12,7 @@ from streaq import Worker  # noqa: E402
 
 
 class Started:
-    """What anyio gives a task to tell that it runs; `started` is all of it that streaQ calls."""
+    """The object by which a task reports to anyio that it runs; `started` is all of it that streaQ calls."""
 
     def __init__(self, ready):
         self.ready = ready

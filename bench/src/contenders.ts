@@ -74,11 +74,11 @@ export async function findContenders(say: (line: string) => void): Promise<Conte
   const versions: Record<string, string> = {}
   const sound: Contender[] = []
   for (const contender of present) {
-    const told = await attempt([contender.name], () =>
+    const named = await attempt([contender.name], () =>
       play<{ name: string; version: string }>(contender.launch, 'version', {}, 30_000),
     )
-    if (!told) continue
-    versions[contender.name] = `${told.name} ${told.version}`
+    if (!named) continue
+    versions[contender.name] = `${named.name} ${named.version}`
     sound.push(contender)
   }
   return { present: new Map(sound.map((each) => [each.name, each])), absent, versions, python }

@@ -18,7 +18,7 @@ export interface DrainOptions {
   warm: number
   /** Jobs that are queued, and stay so. */
   left?: number
-  /** Neither the warm-up nor the measurement goes on for longer: who is slow is measured by fewer jobs. Default 4. */
+  /** Limit for the warm-up and for the measurement: a slow contender is measured with fewer jobs. Default 4. */
   secondsAtMost?: number
   timeoutMs?: number
 }
@@ -67,7 +67,7 @@ export async function drain(server: BenchServer, contender: Contender, options: 
   }
 }
 
-/** The fleet as one, when it has done so many jobs, or its time is up and it has done some. */
+/** The fleet as one, when it has done this number of jobs, or its time is up and it has done some. */
 async function reached(
   fleet: readonly PeerProcess[],
   jobs: number,

@@ -11,7 +11,7 @@ const LEAST_OF_FLOOR = 0.25
 const JOBS = 20_000
 const ROUNDS = 3
 
-/** Throughput beside the floor, round by round. Gives the exit code. */
+/** Measures throughput against the floor, round by round. Returns the exit code. */
 export async function guard(say: (line: string) => void): Promise<number> {
   try {
     findServer()

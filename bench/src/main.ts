@@ -1,4 +1,4 @@
-// `pnpm bench`: measures arq-ts beside its peers and beside Redis itself; writes bench/results.
+// `pnpm bench`: measures arq-ts against its peers and against Redis itself; writes bench/results.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,7 +17,7 @@ import { BenchServer } from './server.ts'
 
 const USAGE = `pnpm bench [options]
 
-Measures arq-ts beside its peers, all on one Redis of its own, and writes bench/results: results.json, results.md, *.svg.
+Measures arq-ts against its peers, all on one Redis of its own, and writes bench/results: results.json, results.md, *.svg.
 The whole takes about 45 minutes and wants a machine that does nothing else.
 
   --quick           two minutes: fewer rows, rounds and contenders; writes to bench/results/quick

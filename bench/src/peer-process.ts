@@ -91,7 +91,7 @@ export class PeerProcess {
     }
   }
 
-  /** Tells a worker to stop, and waits for its end; gives the latencies it saw, in µs. */
+  /** Stops a worker and waits for its end; returns the latencies it saw, in µs. */
   async stop(): Promise<number[]> {
     this.#child.stdin!.end('stop\n')
     const timer = setTimeout(() => this.kill(), STOP_MS)
@@ -126,7 +126,7 @@ export class PeerProcess {
 const running = new Set<PeerProcess>()
 process.on('exit', () => running.forEach((each) => each.kill()))
 
-/** Plays a role that ends by itself; gives the line it prints. */
+/** Plays a role that ends by itself; returns the line it prints. */
 export async function play<T>(launch: Launch, role: string, options: object, timeoutMs: number): Promise<T> {
   const child = new PeerProcess(launch, role, options)
   try {

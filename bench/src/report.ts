@@ -27,7 +27,7 @@ export function asMarkdown(report: Report): string {
     `Versions: ${Object.values(versions).join(' · ')}.`,
     ...(absent.length > 0 ? [`Left out: ${absent.map(({ name, why }) => `${name} (${why})`).join('; ')}.`] : []),
     '',
-    'Each figure is the median of all rounds, with the least and the most. *Beside arq-ts* is the ratio to ours in the same',
+    'Each figure is the median of all rounds, with the least and the most. *Compared with arq-ts* is the ratio to ours in the same',
     'run: what counts, since machines differ. CPU is per job. *floor*: what this Redis takes for our commands alone.',
     '',
     ...verdictSection(rows),
@@ -92,7 +92,7 @@ function rowTable({ title, unit, cells, limit }: Row): string[] {
   const columns: [head: string, of: (cell: Cell) => string][] = [
     [unit, ({ figures }) => figureOf(figures?.['value']?.median)],
     ['least – most', ({ figures }) => `${figureOf(figures?.['value']?.min)} – ${figureOf(figures?.['value']?.max)}`],
-    ['beside arq-ts', ({ figures }) => (ours ? `${figureOf(figures!['value']!.median / ours)} ×` : '')],
+    ['compared with arq-ts', ({ figures }) => (ours ? `${figureOf(figures!['value']!.median / ours)} ×` : '')],
   ]
   if (has('workerCpuUs')) columns.push(['CPU', ({ figures }) => micros(figures?.['workerCpuUs']?.median)])
   if (has('redisCpuUs')) columns.push(['CPU of Redis', ({ figures }) => micros(figures?.['redisCpuUs']?.median)])

@@ -1,4 +1,4 @@
-"""What the Python half of the fleet has in common: its assignment, the ledger, arq's settings."""
+"""The common part of the Python half of the fleet: its assignment, the ledger, arq's settings."""
 import json
 import sys
 

@@ -69,10 +69,10 @@ async function deploy(collection) {
 
 async function watch(id, look = () => {}) {
   const deadline = performance.now() + DEPLOYMENT_MS
-  for (let told = 0; ; await sleep(LOOK_MS)) {
+  for (let printed = 0; ; await sleep(LOOK_MS)) {
     const report = await deployments.status(id)
-    const decisions = report.decisions.slice(told).map(({ decision }) => decision)
-    told = report.decisions.length
+    const decisions = report.decisions.slice(printed).map(({ decision }) => decision)
+    printed = report.decisions.length
     look(report, decisions)
     if (report.finishedAtMs !== null) return
     if (performance.now() > deadline) throw new Error(`${id} is ${report.status} after ${DEPLOYMENT_MS} ms`)

@@ -27,7 +27,7 @@ await old.addBulk([
   { name: 'send_mail', data: { to: 'cem' }, opts: { delay: 300 } },
 ])
 
-// Step 1: arq-ts workers run beside the old ones. They have nothing to do yet.
+// Step 1: arq-ts workers run alongside the old ones. They have nothing to do yet.
 const mail = defineTask({
   name: 'send_mail',
   params: z.object({ to: z.string() }),

@@ -58,7 +58,7 @@ async function typescriptWorks({ redisUrl, python, root, paths, client, say, sig
     const jobs = python
       ? await pythonProduces({ redisUrl, python, paths, queueName: client.queueName, signal, bar })
       : await typescriptProduces({ client, root, paths, bar })
-    return await tell({ producer, worker: 'TypeScript', client, jobs, tookMs: performance.now() - before })
+    return await report({ producer, worker: 'TypeScript', client, jobs, tookMs: performance.now() - before })
   } finally {
     bar.end()
   }
@@ -99,7 +99,7 @@ async function pythonWorks({ redisUrl, python, root, paths, client, say, signal 
     const jobs = outcomes.map(({ job }) => job)
     const results = Promise.all(jobs.map((job) => job.result({ timeoutMs: 60_000 }).finally(() => bar.tick())))
     await Promise.race([results, worker.died])
-    return await tell({
+    return await report({
       producer: 'TypeScript',
       worker: 'Python',
       client,
@@ -118,7 +118,7 @@ async function typescriptProduces({ client, root, paths, bar }) {
   const end = (job) =>
     job
       .result({ timeoutMs: 120_000 })
-      .catch(() => {}) // told from the results
+      .catch(() => {}) // reported from the results
       .finally(() => bar.tick())
   await Promise.all(outcomes.map(({ job }) => end(job)))
   return outcomes.map(({ job }) => job.jobId)
@@ -142,7 +142,7 @@ async function pythonProduces({ redisUrl, python, paths, queueName, signal, bar 
 }
 
 /** One row: what the results themselves say. */
-async function tell({ producer, worker, client, jobs, tookMs }) {
+async function report({ producer, worker, client, jobs, tookMs }) {
   const infos = (await Promise.all(jobs.map((id) => client.job(id).resultInfo()))).filter((info) => info !== null)
   const waits = infos.map((info) => info.startTime - info.enqueueTime).sort((a, b) => a - b)
   const largest = infos

@@ -1,4 +1,4 @@
-// What `arq-ts worker` runs: arq's WorkerSettings, in JavaScript.
+// Settings of `arq-ts worker`: arq's WorkerSettings, in JavaScript.
 import { summariseDocument } from './tasks.mjs'
 
 export default {

@@ -1,4 +1,4 @@
-"""Enqueues a job whose arguments are values of Python, pickled as arq does by itself."""
+"""Enqueues a job whose arguments are values of Python, pickled as arq does by default."""
 
 import asyncio
 import os

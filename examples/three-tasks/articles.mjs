@@ -38,7 +38,7 @@ export async function openArticles(redisUrl, qdrantUrl, client) {
     for (let i = 0; isOpen; i++) {
       const request = { requestId: `${service}-${i}` }
       const search = (collection) => rest('POST', `${collection}/points/query`, { query: [1, 1], limit: 1 })
-      // What fails is counted against its collection, by the router. The pause leaves others their turn.
+      // The router counts a failure against its collection. The pause leaves others their turn.
       await router.handle(ALIAS, request, search).catch(() => {})
       await sleep(2)
     }
@@ -54,13 +54,13 @@ export async function openArticles(redisUrl, qdrantUrl, client) {
       const deadline = performance.now() + PATIENCE_MS
       while ((await left()).length > 0 && !signal?.aborted && performance.now() < deadline) await sleep(50)
     },
-    /** Tells each decision as it is made; gives how the deployment has ended, and why. */
+    /** Prints each decision as it is made; returns how the deployment has ended, and why. */
     async watchDeployment(id, say, signal) {
       const deadline = performance.now() + PATIENCE_MS
-      for (let told = 0; ; await sleep(50)) {
+      for (let printed = 0; ; await sleep(50)) {
         const deployment = await deployments.status(id)
-        for (const { decision } of deployment?.decisions.slice(told) ?? []) say(`  canary: ${decision}`)
-        told = deployment?.decisions.length ?? 0
+        for (const { decision } of deployment?.decisions.slice(printed) ?? []) say(`  canary: ${decision}`)
+        printed = deployment?.decisions.length ?? 0
         const outcome = [deployment?.status ?? 'unknown', deployment?.reason].filter(Boolean).join(': ')
         if (deployment?.finishedAtMs || signal?.aborted) return outcome
         if (performance.now() > deadline) return `${outcome}, still after ${PATIENCE_MS / 1_000} s`

@@ -1,4 +1,4 @@
-// What the Docker image holds, without Docker: its build stage is run in a folder, and workers run there as they would in
+// The contents of the Docker image, without Docker: its build stage is run in a folder, and workers run there as they would in
 // the image.
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -49,12 +49,12 @@ export async function runWorker({ command: [program, ...first], folder, args = [
     const call = ['key=user:1', 'value=ann', 'persist_func_module=app.persisters', 'persist_func_name=save_to_file']
     await arqTs('job', 'enqueue', 'persist_cache', ...call, '--codec', 'pickle')
     const log = await arqTs('worker', '--workers', '1', '--burst', '--log-format', 'json')
-    const told = log.match(/(?<="msg":")[^"]+/g) ?? []
-    const loaded = told.find((line) => line.startsWith('Starting worker')) ?? ''
+    const logged = log.match(/(?<="msg":")[^"]+/g) ?? []
+    const loaded = logged.find((line) => line.startsWith('Starting worker')) ?? ''
     const missing = TASKS.filter((task) => !loaded.includes(task))
     if (missing.length > 0) throw new Error(`the worker has no ${missing.join(', ')}: ${loaded}`)
     if (readdirSync(saved).length === 0)
-      throw new Error(`persist_cache saved nothing in CACHE_FOLDER:\n${told.slice(-3).join('\n')}`)
+      throw new Error(`persist_cache saved nothing in CACHE_FOLDER:\n${logged.slice(-3).join('\n')}`)
   } finally {
     rmSync(saved, { recursive: true, force: true })
   }

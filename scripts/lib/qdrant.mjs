@@ -9,7 +9,7 @@ import { root } from './command.mjs'
 export async function ensureQdrant() {
   if (process.env.QDRANT_URL)
     return { url: process.env.QDRANT_URL, what: 'the Qdrant of QDRANT_URL', stop: async () => {} }
-  // What the tests use is TypeScript.
+  // The tests' helper is TypeScript.
   const testing = pathToFileURL(join(root, 'packages/qdrant/test/support/index.ts')).href
   const { startQdrant, whyNoQdrant } = await tsImport(testing, import.meta.url)
   const why = await whyNoQdrant()

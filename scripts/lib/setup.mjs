@@ -1,4 +1,4 @@
-// What a fresh clone needs before anything of it runs: dependencies by the pinned pnpm, and the build.
+// Steps that a fresh clone needs before anything runs: dependencies by the pinned pnpm, and the build.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

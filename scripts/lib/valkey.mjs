@@ -1,4 +1,4 @@
-// A Valkey 8 beside the installed Redis: one on the PATH, else the package of Debian, its backports or Ubuntu, unpacked
+// A Valkey 8 in addition to the installed Redis: one on the PATH, else the package of Debian, its backports or Ubuntu, unpacked
 // into a folder of ours (the system's own package lists stay as they are), else the program out of the official image.
 // A program rather than a container: tests kill it, stop it and start it again on its data.
 import { spawnSync } from 'node:child_process'

@@ -21,7 +21,7 @@ export const RUNTIMES = {
 /** The oldest zod that the packages accept, and the workspace's own. */
 export const ZODS = ['4.0.0', readManifest('packages/core').devDependencies.zod]
 
-/** Types that a user installs beside zod, and `overrides` that give all dependencies the locked versions. */
+/** Types that a user installs along with zod, and `overrides` that give all dependencies the locked versions. */
 export function lockedDependencies() {
   const { parse } = createRequire(join(root, 'packages/core/package.json'))('yaml')
   const lock = parse(readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8'))

@@ -1,4 +1,4 @@
-// What a test that fails says beside its assertion: the output of the processes that it has started.
+// Further output of a failed test: the output of the processes that it has started.
 import { describeChildrenSince } from '../../packages/test-support/src/child.ts'
 import { afterEach } from 'vitest'
 

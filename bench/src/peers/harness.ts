@@ -1,4 +1,4 @@
-// What every peer written for Node shares: the roles of bench/README.md, measured the same way. A peer adds only how
+// The part that all peers for Node share: the roles of bench/README.md, measured the same way. A peer adds only how
 // its library is called.
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -114,10 +114,10 @@ async function work(peer: Peer, options: RoleOptions): Promise<void> {
   }
   const stops = await Promise.all(Array.from({ length: options.workers }, () => peer.startWorker(options, handlers)))
   say({ ready: true })
-  let told = 0
+  let reported = 0
   setInterval(() => {
-    if (done === told) return
-    told = done
+    if (done === reported) return
+    reported = done
     say({ done, us: lastUs, cpuUs: cpuUs(), rss: peakRss() })
   }, REPORT_MS)
   for await (const line of createInterface({ input: process.stdin })) if (line === 'stop') break

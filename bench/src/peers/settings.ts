@@ -1,4 +1,4 @@
-// What the command is given whose start-up is measured.
+// Settings of the command whose start-up is measured.
 import { defineTask } from '@arq-ts/core'
 
 export const noop = defineTask({ name: 'noop', handler: () => {} })

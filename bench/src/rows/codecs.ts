@@ -124,9 +124,9 @@ async function byPython({ contenders: { python }, quick }: Bench): Promise<[stri
   if (python === undefined) return []
   const script = join(resolve(import.meta.dirname, '../..'), 'python', 'codec.py')
   const { stdout } = await promisify(execFile)(python, ['-B', script, JSON.stringify({ seconds: quick ? 0.2 : 1 })])
-  const told = JSON.parse(stdout) as Record<'pickle' | 'msgpack', Record<string, number>>
+  const printed = JSON.parse(stdout) as Record<'pickle' | 'msgpack', Record<string, number>>
   return (['pickle', 'msgpack'] as const).map((codec) => [
     `CPython, ${codec} in C`,
-    Object.fromEntries(OPERATIONS.map((name) => [name, summarise([told[codec][name]!])])) as Times,
+    Object.fromEntries(OPERATIONS.map((name) => [name, summarise([printed[codec][name]!])])) as Times,
   ])
 }

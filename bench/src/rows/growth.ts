@@ -4,7 +4,7 @@ import { drain } from '../drain.ts'
 import { inRounds } from '../rounds.ts'
 import type { Cell } from '../rounds.ts'
 
-/** The rate at which jobs are worked off from the front of a queue that stays at least so long. */
+/** The rate at which jobs are worked off from the front of a queue that stays at least this long. */
 export const growth: MeasureRows = async function* (bench) {
   const { quick } = bench
   const lengths = quick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000]

@@ -9,7 +9,7 @@ const SIZES: readonly [bytes: number, title: string][] = [
   [1_000_000, '1 MB'],
 ]
 
-/** Jobs that carry a text, per codec. The worker reads all of it, and keeps it in the result as arq does. */
+/** Jobs that carry a string, per codec. The worker reads all of it, and keeps it in the result as arq does. */
 export const payloads: MeasureRows = async function* (bench) {
   const { present } = bench.contenders
   const ours = present.get('arq-ts')!
@@ -26,7 +26,7 @@ export const payloads: MeasureRows = async function* (bench) {
     yield {
       id: `payload-${payloadBytes}`,
       group: 'Payloads',
-      title: `jobs with a text of ${title}`,
+      title: `jobs with a string of ${title}`,
       unit: 'jobs/s',
       better: 'higher',
       cells: await inRounds(rounds, contenders, (contender) => measure(contender), bench.say),

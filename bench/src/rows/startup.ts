@@ -42,7 +42,7 @@ async function timed(what: () => Promise<unknown>): Promise<number> {
   return performance.now() - start
 }
 
-/** From the start of the process until its worker has told of itself. */
+/** From the start of the process until its worker has registered. */
 async function untilReady({ server }: Bench, cli: string): Promise<number> {
   await server.clear()
   const settings = join(import.meta.dirname, '..', 'peers', 'settings.js')

@@ -33,7 +33,7 @@ const ENDINGS = [
   'unable to serialize',
 ]
 
-/** Reads a stored result without decoding it: names and texts are plain bytes in pickle, msgpack and JSON. */
+/** Reads a stored result without decoding it: names and strings are plain bytes in pickle, msgpack and JSON. */
 export function readResult(bytes: Buffer, ttlMs: number): StoredResult {
   const text = bytes.toString('latin1')
   // The arguments come first and the result after them; no run's id is ever an argument.

@@ -53,7 +53,7 @@ export function judgeTicks(book: Book, explainer: Explainer, options: JudgeOptio
       const ran = runs.map((run) => `${run.worker} +${((run.startMs - dueMs) / 1000).toFixed(1)} s`).join(', ')
       const tickers = book.tickers.get(jobId) ?? []
       const failover = explainer.during('', dueMs - AHEAD_MS, again.startMs).find(({ kind }) => kind === 'failover')
-      // Otherwise only arq excuses it: its workers enqueue a tick that they come to late, which has run already.
+      // Otherwise only arq excuses it: its workers enqueue a tick that they reach late and that has run already.
       const explanation = failover?.kind ?? (tickers.at(-1)?.startsWith('py-') ? ARQ : undefined)
       verdict.doubled.push({ tick: jobId, explanation, detail: `ran on ${ran}; enqueued by ${tickers.join(', ')}` })
     }

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 /** Key of the stream that everybody writes, on a Redis of its own. Its ids are the ledger's clock. */
 export const LEDGER = 'ledger'
 
-/** Writes ledger entries. What is awaited is stored. */
+/** Writes ledger entries. An awaited entry is stored. */
 export class LedgerClient {
   readonly #redis: Redis
 

@@ -82,7 +82,7 @@ export function readOptions(args: readonly string[]): RunOptions | undefined {
   }
 }
 
-/** A producer of arq enqueues no more than this beside a busy fleet; ours makes the rest. */
+/** Jobs that a producer of arq can enqueue next to a busy fleet; ours makes the rest. */
 const PYTHON_RATE = 60
 /** The mean time that a job of the mix is in its slot, in s, doubled: a fleet that only just suffices falls behind at each fault. */
 const SLOT_S = 0.44

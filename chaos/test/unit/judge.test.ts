@@ -125,7 +125,7 @@ describe('one job', () => {
     expect(verdictOf([], { queues }).stuck).toHaveLength(1)
   })
 
-  test('whose result is gone before its time has lost it', () => {
+  test('with a result that is gone before its time has lost it', () => {
     expect(broken(verdictOf(once))).toEqual(['missing results'])
   })
 })

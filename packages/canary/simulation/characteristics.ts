@@ -58,7 +58,7 @@ export interface Characteristics {
   samples: Sample[]
 }
 
-/** Zeros and ones with this mean, recorded under each of so many names. */
+/** Zeros and ones with this mean, recorded under each of this number of names. */
 const recorded = (count: number, mean: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`metric${i}`, mean]))
 const guardsOn = (count: number, bound: { max: number } | { maxDropFromOld: number }) => ({
@@ -299,7 +299,7 @@ function errorsAt(perMinute: number, errorRate: number, runs: number): Character
     oldPerMinute: 0,
     healthy: { ...HEALTHY, errorRate },
     stages: DEFAULT_STAGES,
-    // What is neither promoted nor rolled back by then is held.
+    // A run that is neither promoted nor rolled back by then is held.
     maxMinutes: 300,
   }))
   return { perMinute, errorRate, runs, rolledBack: share(outcomes, ({ status }) => status === 'rolled_back') }

@@ -48,7 +48,7 @@ export interface Scenario {
   unwatched?: readonly [from: number, to: number]
   stages: readonly Stage[]
   rules?: RulesInput
-  /** The run ends after so many minutes at the latest. Default: the stages and two days. */
+  /** Longest run, in minutes. Default: the stages and two days. */
   maxMinutes?: number
 }
 

@@ -31,7 +31,7 @@ const stageSchema = z.looseObject({
   approval: z.boolean().optional(),
 })
 
-/** `deployment_config` of `run_canary_deployment`. What is not known here is left alone. */
+/** `deployment_config` of `run_canary_deployment`. Unknown fields are left alone. */
 export const deploymentConfigSchema = z
   .looseObject({
     alias: nameSchema,
@@ -94,7 +94,7 @@ const notifySchema = z.strictObject({
     .default(() => [...WORTH_WAKING]),
 })
 
-/** Options beside the stages: what decides a stage. */
+/** Options other than the stages: the criteria of a stage. */
 export const rulesSchema = z.strictObject({
   minSamples: z.number().int().min(1).default(20),
   minObservedShare: share.default(0.5),
@@ -153,7 +153,7 @@ export type DeploymentRequest = Pick<
   'id' | 'alias' | 'oldCollection' | 'newCollection' | 'stages' | 'currentStage' | 'autoRollback' | 'rules'
 >
 
-/** Everything of a state that a new deployment begins with, beside what it is made of. */
+/** Initial state of a new deployment, without the parts that it is made of. */
 const BLANK = {
   status: 'queued',
   begunAtMs: null,

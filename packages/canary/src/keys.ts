@@ -8,7 +8,7 @@ export const keys = (prefix: string) => ({
     `${prefix}canary:metrics:${id}:${collection}:count:${minute}`,
   errors: (id: string, collection: string, minute: number) =>
     `${prefix}canary:metrics:${id}:${collection}:errors:${minute}`,
-  /** Latencies in buckets, ours beside Python's list: see `record-script.ts`. */
+  /** Latencies in buckets, ours in addition to Python's list: see `record-script.ts`. */
   histogram: (id: string, collection: string, minute: number) =>
     `${prefix}canary:metrics:${id}:${collection}:histogram:${minute}`,
   /** The same of what only Python's list had, once its minute is over. */

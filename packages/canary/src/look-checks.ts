@@ -13,7 +13,7 @@ export interface CheckContext {
 }
 
 /**
- * A check that the worker has as a function: true, false, or a verdict with its reason. What it throws is no answer.
+ * A check that the worker has as a function: true, false, or a verdict with its reason. An error it throws is no answer.
  *
  * `signal` is aborted when its time is over.
  */

@@ -10,7 +10,7 @@ import type { Deployment } from './types.ts'
 
 /** A look may be so late without a loss: queues are. */
 const LATE_MS = 30_000
-/** The clocks of a Redis and of its replica may differ by so much. */
+/** Largest expected difference between the clocks of a Redis and its replica. */
 const APART_MS = 5_000
 /** Looks are planned at most so far ahead, unless the deployment is paused. */
 const AHEAD_MS = 60_000

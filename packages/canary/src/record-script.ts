@@ -1,5 +1,5 @@
 /**
- * Counts one request, in the Python application's keys and in ours beside them. `canary_router.py` has the same script.
+ * Counts one request, in the Python application's keys and in ours. `canary_router.py` has the same script.
  *
  * The histogram is a string of unsigned 32-bit counters: requests, errors, shadow requests, the longest latency in units
  * of 0.01 ms, the sum of latencies in microseconds (64 bits), requests with numbers, one unused, then one for each bucket of

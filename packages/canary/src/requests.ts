@@ -96,7 +96,7 @@ function minutesOf({ fromMs, toMs }: Pick<CountRange, 'fromMs' | 'toMs'>): numbe
 }
 
 /**
- * Requests counted by the minute, in the Python application's keys and in histograms beside them.
+ * Requests counted by the minute, in the Python application's keys and in histograms of ours.
  *
  * A reading costs the same however many requests there were: one MGET for all minutes, one HGETALL an hour where
  * numbers were recorded. Of minutes that are over and were read before, it reads the number of requests, and the rest only

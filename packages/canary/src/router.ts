@@ -86,7 +86,7 @@ const aliasSchema = z.strictObject({ alias: textSchema })
 
 /**
  * Sends requests of an alias to the old or the new collection while a deployment runs, and counts how they fare. Made for
- * services that search; the same keys and decisions as the Python application's router, which may run beside it.
+ * services that search; the same keys and decisions as the Python application's router, which may run alongside.
  *
  * ```ts
  * const router = new CanaryRouter({ redis })

@@ -4,7 +4,7 @@ import { minuteOf } from './requests.ts'
 import type { CountedMinute, RequestCounts } from './requests.ts'
 import type { Deployment, Figures, Mark, Observed, StoredTally } from './types.ts'
 
-/** Counts reach back and ahead by so much: less than the time they are kept, with a margin for clocks that differ. */
+/** Reach of counts, back and ahead: less than the time they are kept, with a margin for clocks that differ. */
 const KEPT_MS = 115 * 60_000
 
 /** The counts of both collections in the current stage, and how far all counts are by now. */

@@ -86,10 +86,10 @@ async function runBy(grammar: readonly Noun[], words: readonly string[], io: Io)
   const cli = build(argv, choose, grammar)
     .exitProcess(false)
     .fail((message, error, at) => {
-      // What a flag's reader throws comes wrapped.
+      // The error of a flag's reader comes wrapped.
       if (error?.name === 'YError') throw new CommandError(error.message)
       if (error) throw error
-      // What yargs hands over here is its usage, whose help() gives the text.
+      // yargs passes its usage here, whose help() returns the text.
       misuse = { message, help: (at as unknown as { help: () => string }).help() }
       throw new CommandError(message)
     })
@@ -157,13 +157,13 @@ async function explained(message: string, help: string, argv: readonly string[])
   const [flags, commands] = [namesOf(/--([a-z][a-z-]+)/g), namesOf(/^ +arq-ts(?: [a-z]+)* ([a-z]+)/gm)]
   const isFlag = (name: string) => argv.some((word) => word === `--${name}` || word.startsWith(`--${name}=`))
   const words = written.filter((name) => !isFlag(name))
-  // What follows a command that there is not is unknown for that reason alone.
-  const told = [...words.slice(0, 1), ...written.filter(isFlag)].map((name) => {
+  // Words after an unknown command are unknown for that reason alone.
+  const quoted = [...words.slice(0, 1), ...written.filter(isFlag)].map((name) => {
     const [dashes, known] = isFlag(name) ? ['--', flags] : ['', commands]
     const likely = known.find((each) => leven(each, kebab(name)) <= Math.min(2, name.length / 3))
     return likely ? `${dashes}${name} (did you mean ${dashes}${likely}?)` : `${dashes}${name}`
   })
-  return new CommandError(`unknown: ${told.join(', ')}; --help shows what there is`)
+  return new CommandError(`unknown: ${quoted.join(', ')}; --help shows what there is`)
 }
 
 function kebab(name: string): string {

@@ -4,7 +4,7 @@ import { locateTasks, taskFolders } from './worker/task-location.ts'
 
 /**
  * Loads a package that a command needs and the CLI does not bring along: from the folder of the configuration, from the
- * current one, or from beside the CLI.
+ * current one, or from the folder of the CLI.
  *
  * @throws CommandError when it is not installed.
  */

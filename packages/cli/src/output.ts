@@ -161,7 +161,7 @@ export function callText(args: readonly unknown[], kwargs: Readonly<Record<strin
   return reprCall(args, kwargs, length)
 }
 
-/** `3 min ago`, or `in 3 min`; `nowMs` is Redis's time. What is no time is shown as it is. */
+/** `3 min ago`, or `in 3 min`; `nowMs` is Redis's time. Other values are shown unchanged. */
 export function whenText(at: Date | number | null, nowMs: number): string {
   if (at === null) return '–'
   const then = typeof at === 'number' ? at : at.getTime()
@@ -170,7 +170,7 @@ export function whenText(at: Date | number | null, nowMs: number): string {
   return ms > 0 ? `in ${spanText(ms)}` : `${spanText(ms)} ago`
 }
 
-/** `2026-11-24 12:00:00` by this machine's clock, with how long ago. What is no time is shown as it is. */
+/** `2026-11-24 12:00:00` by this machine's clock, with how long ago. Other values are shown unchanged. */
 export function instantText(at: Date | number | null, nowMs: number): string | null {
   if (at === null) return null
   const then = typeof at === 'number' ? at : at.getTime()

@@ -11,7 +11,7 @@ import { Output } from './output.ts'
 import { addressOf, settingsOf } from './settings.ts'
 import { silentLogger } from './silent-logger.ts'
 import { addressOfServed } from './worker/served.ts'
-import type { Served } from './worker/served.ts'
+import type { ServedQueues } from './worker/served.ts'
 
 /** Time a command waits for Redis. */
 const REDIS_WAIT_MS = 3_000
@@ -43,7 +43,7 @@ export interface Session {
 export async function withSession<T>(
   args: GlobalArgs,
   work: (session: Session) => Promise<T>,
-  options: { codec?: CodecName; served?: Served } = {},
+  options: { codec?: CodecName; served?: ServedQueues } = {},
 ): Promise<T> {
   const loaded = settingsOf(args)
   let lastError: Error | undefined

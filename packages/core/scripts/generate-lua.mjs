@@ -33,7 +33,7 @@ const scripts = readdirSync(folder)
 const signatures = new Map(scripts.map(({ name, signature }) => [name, signature]))
 if (signatures.size < scripts.length) throw new Error('two files of lua/ give scripts of one name')
 
-const module = `// Generated from lua/*.lua by \`pnpm generate\`; do not edit. What each script takes:
+const module = `// Generated from lua/*.lua by \`pnpm generate\`; do not edit. Arguments of each script:
 ${scripts.map(({ name, signature }) => `// ${name}: ${signature}`).join('\n')}
 
 export const luaSources = {

@@ -126,5 +126,5 @@ export type {
   TaskEnvironment,
   TaskPackage,
 } from './tasks/task-package.ts'
-export type { Counters, PythonWorker, UnreadableWorker, WorkerEntry } from './fleet/worker-entry.ts'
+export type { Counters, PythonWorker, UnreadableWorker, WorkerInfo } from './fleet/worker-info.ts'
 export { Worker } from './worker/worker.ts'

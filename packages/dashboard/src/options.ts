@@ -64,7 +64,7 @@ export interface DashboardOptions {
    */
   authorize?: (user: DashboardUser, action: 'view' | ActionName, resource: Resource) => boolean | Promise<boolean>
   /**
-   * Host names that it answers to beside loopback ones. With `authenticate` the default is any; without, no other host is
+   * Host names that it answers to in addition to loopback ones. With `authenticate` the default is any; without, no other host is
    * possible.
    */
   allowedHosts?: readonly string[]

@@ -165,7 +165,7 @@ function inPythonsWords(error: unknown): Ended {
   throw error
 }
 
-/** Arrays, dates and texts without the classes that carry Python's finer kinds. */
+/** Arrays, dates and strings without the classes that carry Python's finer kinds. */
 function plain(value: unknown): unknown {
   if (value instanceof Date) return value.toISOString()
   if (value instanceof Decimal || value instanceof Uuid) return value.text

@@ -12,7 +12,7 @@ export interface FailedRun {
   maxTries: number
   /** Milliseconds until the next try, where there is one. */
   retryMs: number
-  brings: boolean
+  carriesValue: boolean
   epoch: number | null
 }
 
@@ -20,11 +20,11 @@ const FINAL = new Set<unknown>(['ARQ_NON_RETRYABLE', 'ARQ_ARGUMENTS'])
 
 /** Pure: what becomes of the value, by the worker's own rules for the job. */
 export function aftermathOf(run: FailedRun): Aftermath {
-  const { brings, code, cutBy, epoch, jobTry, maxTries, retryMs } = run
+  const { carriesValue, code, cutBy, epoch, jobTry, maxTries, retryMs } = run
   const isLast = jobTry >= maxTries
   const inMs = run.deferMs ?? retryMs
-  if (cutBy === 'ARQ_JOB_TIMEOUT' && isLast) return { then: 'die', brings, epoch, inMs }
+  if (cutBy === 'ARQ_JOB_TIMEOUT' && isLast) return { then: 'die', carriesValue, epoch, inMs }
   // It comes again or not; and if it does, it may have come already, and have left the key to the run that ends here.
   if (cutBy !== null) return { then: 'leave' }
-  return isLast || FINAL.has(code) ? { then: 'die', brings, epoch, inMs } : { then: 'retry', inMs }
+  return isLast || FINAL.has(code) ? { then: 'die', carriesValue, epoch, inMs } : { then: 'retry', inMs }
 }

@@ -72,7 +72,7 @@ export async function bringPending(
 }
 
 /** Returns true where a job's arguments hold the pending value, so that a dead letter of it would show that value. */
-export function bringsPending(value: unknown, persister: string, pending: Pending): boolean {
+export function carriesPending(value: unknown, persister: string, pending: Pending): boolean {
   if (persister !== pending.persister) return false
   try {
     // Each in its own codec on the way here: compared in the one that carries what all of them do.

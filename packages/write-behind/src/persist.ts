@@ -14,7 +14,7 @@ export const GRACE_MS = 1_000
 
 /** Outcome of persisting a key. */
 export type Persisted =
-  /** `version` is the last that this call persisted, null when there was nothing to do. What is newer has its job. */
+  /** `version` is the last that this call persisted, null when there was nothing to do. A newer version has its own job. */
   | { kind: 'done'; version: number | null }
   /** Another call persists the key, this write included. */
   | { kind: 'busy' }
@@ -91,9 +91,9 @@ async function afterFailure(
 ): Promise<Persisted> {
   const { version } = pending
   const after = aftermath(error, pending)
-  const told = `${error.name}: ${error.message}`
+  const message = `${error.name}: ${error.message}`
   const outcome = await store
-    .apply(key, { kind: 'failed', token, version, error: told, ...after })
+    .apply(key, { kind: 'failed', token, version, error: message, ...after })
     .catch(() => ({ kind: 'released' }) as const) // the lock lapses
   if (outcome.kind === 'lost') return { kind: 'busy' }
   if (outcome.kind === 'clean') return { kind: 'done', version: null } // one that had been overtaken persisted it

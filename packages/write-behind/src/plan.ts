@@ -35,7 +35,7 @@ export interface KeyState {
    * pending value to it, and do not come again.
    */
   lock: { token: string; jobId: string | null; untilUs: number; owes: boolean } | null
-  /** Somebody came to persist while the key was held, and left it to the holder. */
+  /** Another run found the key held, and left it to the holder. */
   again: boolean
   /** The epoch of the job that brings what is pending, since one that brought an older value failed for good. */
   broughtBy: number | null
@@ -66,10 +66,10 @@ export type Aftermath =
   /** The one who ran it does not come again: other jobs may be there. */
   | { then: 'leave' }
   /**
-   * The job becomes a dead letter. `brings`: its arguments hold the value that failed; else a job that does has to die
+   * The job becomes a dead letter. `carriesValue`: its arguments hold the value that failed; else a job that does has to die
    * for it, `inMs` later. `epoch` of the job, null for one that is not ours.
    */
-  | { then: 'die'; brings: boolean; epoch: number | null; inMs: number }
+  | { then: 'die'; carriesValue: boolean; epoch: number | null; inMs: number }
 
 export type KeyEvent =
   /** A write. `version` is given for one that was made elsewhere, at that time; `queueName` by one who asks for its job. */
@@ -230,7 +230,7 @@ function failed(state: KeyState, event: Event<'failed'>, nowUs: number): Step {
       : { state: free, outcome: { kind: 'released' } }
   }
   if (pending.version !== event.version) return asking(free, pending, state.isAsked ? state.dueMs : 0, nowUs)
-  const isShown = event.brings || (event.epoch !== null && event.epoch === state.broughtBy)
+  const isShown = event.carriesValue || (event.epoch !== null && event.epoch === state.broughtBy)
   if (isShown) {
     return { state: { ...free, dead: { error: event.error, atMs: msOf(nowUs) } }, outcome: { kind: 'dead' } }
   }

@@ -4,7 +4,7 @@ import type { CronJob, JobContext, Task, TaskPackage } from '@arq-ts/core'
 import { z } from 'zod'
 import { aftermathOf } from './aftermath.ts'
 import { Batcher } from './batch/batcher.ts'
-import { bringPending, bringsPending, epochOf } from './jobs.ts'
+import { bringPending, carriesPending, epochOf } from './jobs.ts'
 import { checkOptions } from '@arq-ts/core/task-kit'
 import { keySchema, tasksSchema } from './options.ts'
 import type { PersistCacheOptions } from './options.ts'
@@ -77,14 +77,14 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
     retry: { delayMs: retryDelayMs, maxDelayMs: MAX_RETRY_DELAY_MS },
     handler: async (ctx, input): Promise<PersistResult> => {
       const before = performance.now()
-      if (epochOf(ctx.jobId) === null) await takeIn(ctx, input)
+      if (epochOf(ctx.jobId) === null) await adoptPythonWrite(ctx, input)
       const version = await persist(ctx, input)
       return { status: 'success', key: input.key, duration: (performance.now() - before) / 1_000, version }
     },
   })
 
   /** A job of ours only says that something waits. Python's has the value itself, as old as the job. */
-  async function takeIn(ctx: JobContext, input: PersistInput): Promise<void> {
+  async function adoptPythonWrite(ctx: JobContext, input: PersistInput): Promise<void> {
     const { key, value } = input
     const version = ctx.enqueueTime.getTime() * 1_000
     const outcome = await store.apply(key, {
@@ -143,7 +143,7 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
       jobTry,
       maxTries,
       retryMs: Math.min(retryDelayMs * 2 ** (jobTry - 1), MAX_RETRY_DELAY_MS),
-      brings: bringsPending(input.value, referenceOf(input), pending),
+      carriesValue: carriesPending(input.value, referenceOf(input), pending),
       epoch: epochOf(ctx.jobId),
     })
   }

@@ -152,7 +152,7 @@ export class WriteBehind {
     const outcome = await this.#whenThereIsRoom(key, () =>
       this.#store.apply(key, event, { value: bytes, ttlMs: Math.round(ttlMs) }, this.#maxPending),
     )
-    if (outcome.kind !== 'written') throw new Error(`a write came to ${outcome.kind}`) // decide() gives nothing else
+    if (outcome.kind !== 'written') throw new Error(`a write ended as ${outcome.kind}`) // decide() gives nothing else
     const { epoch, version } = outcome
     await ensurePersist(this.#client, key, { epoch, value, persister, delayMs })
     return { version }

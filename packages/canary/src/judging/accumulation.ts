@@ -66,7 +66,7 @@ export interface Accumulated {
 const NO_RUN: FailureRun = { levels: SIZES.map(() => 0), sum: 0, hits: 0, requests: 0, fromMinute: 0 }
 export const NOTHING_YET: Accumulated = { throughMinute: null, minutes: 0, errors: NO_RUN, slow: NO_RUN }
 
-/** The evidence of a stage that begins. What was spent of the prior stays spent. */
+/** The evidence of a stage that begins. The spent part of the prior stays spent. */
 export function begunAnew({ minutes }: Accumulated): Accumulated {
   return { ...NOTHING_YET, minutes }
 }

@@ -12,7 +12,7 @@ export interface Breach {
 
 /** One thing that keeps a stage from being passed: what looks bad, or is missing. */
 export interface Trouble {
-  /** The same for as long as it lasts, whatever its numbers. */
+  /** Identity of a finding while it lasts, whatever its numbers. */
   name: string
   /** For people. */
   reason: string

@@ -14,7 +14,7 @@ import { keys } from '../../src/keys.ts'
 import { RequestCounts } from '../../src/requests.ts'
 import { Sessions } from '../../src/sessions.ts'
 import { DeploymentStore } from '../../src/store.ts'
-import { MemoryAliases } from '../support/bench.ts'
+import { MemoryAliases } from '../support/harness.ts'
 
 const { values: flags } = parseArgs({ options: { looks: { type: 'string', default: '200' } } })
 const LOOKS = Number(flags.looks)

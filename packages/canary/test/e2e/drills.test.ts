@@ -4,7 +4,7 @@ import type { TestQdrant } from '@arq-ts/qdrant/testing'
 import { eventually } from '@arq-ts/test-support'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { quick } from '../support/bench.ts'
+import { quick } from '../support/harness.ts'
 import { Drill, PATIENT } from '../support/drill.ts'
 
 /** Repeats a drill at the same commands. */

@@ -14,8 +14,8 @@ function story(lines: readonly string[]): string[] {
     const [, , decisions] = look.exec(line) ?? []
     if (!look.test(line)) return [line]
     // A stage holds until it has seen enough, which a slow machine may make it do.
-    const told = (decisions ?? '').split('; ').filter((decision) => decision !== '' && !decision.startsWith('holds'))
-    return told.map((decision) => `  ${decision.replace(/: \d.*/, '').replace(/error rate [\d.]+ %/, 'error rate')}`)
+    const shown = (decisions ?? '').split('; ').filter((decision) => decision !== '' && !decision.startsWith('holds'))
+    return shown.map((decision) => `  ${decision.replace(/: \d.*/, '').replace(/error rate [\d.]+ %/, 'error rate')}`)
   })
 }
 

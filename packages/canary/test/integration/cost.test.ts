@@ -10,10 +10,10 @@ import { keys } from '../../src/keys.ts'
 import { RequestCounts } from '../../src/requests.ts'
 import { Sessions } from '../../src/sessions.ts'
 import { DeploymentStore } from '../../src/store.ts'
-import { MemoryAliases, useBench } from '../support/bench.ts'
+import { MemoryAliases, useHarness } from '../support/harness.ts'
 
 // A server of its own: its commands are counted.
-const bench = useBench()
+const bench = useHarness()
 const MINUTE = 60_000
 const START = 28_333_334 * MINUTE
 let server: RedisServer

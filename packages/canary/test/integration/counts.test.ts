@@ -8,9 +8,9 @@ import { metricsOf } from '../../src/judging/tally.ts'
 import { keys } from '../../src/keys.ts'
 import { RECORD } from '../../src/record-script.ts'
 import { RequestCounts } from '../../src/requests.ts'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const MINUTE = 60_000
 const nowMs = 1_000 * MINUTE
 let redis: Redis
@@ -39,7 +39,7 @@ describe('requests are counted', () => {
     expect(latency.sumMs).toBeCloseTo(expected.sumMs, 0)
   })
 
-  test('beside a list in the order and shape of Python’s, which keeps the newest thousand', async () => {
+  test('in addition to a list in the order and shape of Python’s, which keeps the newest thousand', async () => {
     await redis.rpush('canary:metrics:d:v2:latency:1000', ...Array.from({ length: 1_500 }, (_, i) => `${i}.5`))
     await add(7)
     await add(8, { isError: true })
@@ -78,7 +78,7 @@ describe('requests are counted', () => {
     },
   )
 
-  test('with shadow requests told apart', async () => {
+  test('with shadow requests separated', async () => {
     await add(5)
     await add(5, { isShadow: true })
     expect(await readOne()).toMatchObject({ requests: 2, shadowed: 1 })
@@ -100,7 +100,7 @@ describe('requests that only Python counted', () => {
       p95LatencyMs: 50,
     })
   })
-  test('are told apart from ours in one list', async () => {
+  test('are separated from ours in one list', async () => {
     for (const ms of [100, 100, 100]) await add(ms)
     await python([1_000, 1_000])
     const { latency, requests } = await readOne()

@@ -2,9 +2,9 @@ import { eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DeploymentError } from '../../src/index.ts'
 import type { Aliases, CanaryDeployments, DeploymentReport } from '../../src/index.ts'
-import { hasReached, MemoryAliases, pythonConfig, quick, traffic, useBench } from '../support/bench.ts'
+import { hasReached, MemoryAliases, pythonConfig, quick, traffic, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 let aliases: MemoryAliases
 let deployments: CanaryDeployments
 
@@ -137,7 +137,7 @@ describe('one after the other', () => {
     await deployments.promote(first)
     await reached(first, 'completed')
     await expect.poll(() => redis.keys('canary:sticky:*')).toEqual([])
-    // What a Python service left behind, and what is another alias's.
+    // Keys that a Python service left behind, and keys of another alias.
     await redis.set('canary:sticky:products:u1', '{"collection":"v2","deployment_id":"old","created_at":1}')
     await redis.set('canary:sticky:products-2:u1', 'not ours')
     await start('v3')
@@ -147,7 +147,7 @@ describe('one after the other', () => {
     expect(share).toBeLessThan(0.45)
   })
 
-  test('two at once on one alias: one is started, the other is told which', async () => {
+  test('of two at once on one alias, one is started and the other is refused with its name', async () => {
     const all = await Promise.allSettled([1, 2, 3].map(() => deployments.startCanary('products', 'v2')))
     expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     const refused = all.find(({ status }) => status === 'rejected') as PromiseRejectedResult
@@ -169,7 +169,7 @@ describe('one after the other', () => {
   })
 })
 
-describe('what cannot begin is refused, and says why', () => {
+describe('a deployment that cannot begin is refused with the reason', () => {
   test.each<[string, string, string, object, RegExp]>([
     ['an alias that points nowhere', 'nothing', 'v2', {}, /alias nothing points nowhere/],
     ['an alias that is there already', 'products', 'v1', {}, /points to v1 already/],
@@ -205,13 +205,13 @@ describe('what cannot begin is refused, and says why', () => {
     await expect(asked.startCanary('products', 'v2')).rejects.toThrow(message)
   })
 
-  test('not a collection that is ready', async () => {
+  test('unless its collection is ready', async () => {
     const state = { status: 'green', points: 5 }
     const asked = bench.deployments(Object.assign(new MemoryAliases(), { collectionState: async () => state }))
     expect(await asked.startCanary('products', 'v2')).toMatch(/^canary_/)
   })
 
-  test('what is not there', async () => {
+  test('an unknown deployment', async () => {
     await expect(deployments.pause('canary_0')).rejects.toThrow('there is no deployment canary_0')
     expect(await deployments.status('canary_0')).toBeNull()
   })

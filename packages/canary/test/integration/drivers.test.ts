@@ -1,9 +1,9 @@
 import { eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { CanaryDeployments, DeploymentReport } from '../../src/index.ts'
-import { hasReached, MemoryAliases, pythonConfig, quick, traffic, useBench } from '../support/bench.ts'
+import { hasReached, MemoryAliases, pythonConfig, quick, traffic, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 let aliases: MemoryAliases
 let deployments: CanaryDeployments
 
@@ -16,7 +16,7 @@ const reached = (id: string, status: DeploymentReport['status']) => hasReached(d
 const { events } = bench
 
 describe('drivers', () => {
-  test('however many: each change is made once', async () => {
+  test('make each change once, however many there are', async () => {
     for (let i = 0; i < 4; i++) bench.worker({ aliases })
     const stop = traffic(bench.router(), () => ({ latencyMs: 10, isError: false }))
     const client = bench.client()

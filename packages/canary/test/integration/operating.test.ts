@@ -2,9 +2,9 @@ import { eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DeploymentError } from '../../src/index.ts'
 import type { CanaryDeployments, DeploymentReport } from '../../src/index.ts'
-import { hasReached, MemoryAliases, quick, useBench } from '../support/bench.ts'
+import { hasReached, MemoryAliases, quick, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 let aliases: MemoryAliases
 let deployments: CanaryDeployments
 
@@ -30,7 +30,7 @@ describe('by hand', () => {
     expect((await events()).map((event) => event.type)).toEqual(['deployment_started'])
   })
 
-  test('it is paused before it begins, and tells when it begins', async () => {
+  test('it is paused before it begins, and reports when it begins', async () => {
     const id = await deployments.startCanary('products', 'v2', { stages: quick([50, 600]) })
     await deployments.pause(id)
     expect(await deployments.status(id)).toMatchObject({ status: 'paused', percentage: 0 })
@@ -40,7 +40,7 @@ describe('by hand', () => {
     expect((await events()).map((event) => event.type)).toEqual(['deployment_started'])
   })
 
-  test('however often it is paused and resumed, one job looks at it', async () => {
+  test('one job looks at it, however often it is paused and resumed', async () => {
     const worker = bench.worker({ aliases })
     const redis = bench.redis()
     const id = await deployments.startCanary('products', 'v2', { stages: quick([50, 600]) })

@@ -2,10 +2,10 @@ import { eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { signatureOf } from '../../src/index.ts'
 import type { CanaryDeployments, DeploymentReport } from '../../src/index.ts'
-import { hasReached, MemoryAliases, quick, traffic, useBench } from '../support/bench.ts'
+import { hasReached, MemoryAliases, quick, traffic, useHarness } from '../support/harness.ts'
 import { listen } from '../support/http.ts'
 
-const bench = useBench()
+const bench = useHarness()
 let aliases: MemoryAliases
 let deployments: CanaryDeployments
 beforeEach(() => {

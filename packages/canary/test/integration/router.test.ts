@@ -3,9 +3,9 @@ import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { describe, expect, test, vi } from 'vitest'
 import { bucketOf, CanaryRouter } from '../../src/index.ts'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const route = (percentage: number) => ({
   deployment_id: 'canary_1',
   alias: 'products',
@@ -147,7 +147,7 @@ describe('the router', () => {
     expect((await bench.router().metrics('canary_1', 'v2', Date.now() - 60_000)).totalRequests).toBe(1)
   })
 
-  test('tells when a count failed, whichever command of it', async () => {
+  test('reports that a count failed, whichever command of it', async () => {
     await bench.redis().set(`canary:metrics:d:v2:latency:${Math.floor(Date.now() / 60_000)}`, 'no list')
     const router = bench.router(Date.now)
     const counting = router.record({ deploymentId: 'd', collection: 'v2', latencyMs: 5, isError: false })

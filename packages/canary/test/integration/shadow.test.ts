@@ -5,9 +5,9 @@ import type { Decision } from '../../src/index.ts'
 import { RequestCounts } from '../../src/requests.ts'
 import { keys } from '../../src/keys.ts'
 import { addTally, emptyTally } from '../../src/judging/tally.ts'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const route = {
   deployment_id: 'canary_1',
   alias: 'products',

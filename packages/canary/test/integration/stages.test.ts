@@ -1,9 +1,9 @@
 import { eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { CanaryDeployments, DeploymentReport } from '../../src/index.ts'
-import { hasReached, MemoryAliases, quick, useBench } from '../support/bench.ts'
+import { hasReached, MemoryAliases, quick, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 let aliases: MemoryAliases
 let deployments: CanaryDeployments
 

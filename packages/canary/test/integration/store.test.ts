@@ -6,9 +6,9 @@ import { fail } from '../../src/plan.ts'
 import { ending } from '../../src/state.ts'
 import { DeploymentStore } from '../../src/store.ts'
 import type { Deployment } from '../../src/types.ts'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 let redis: Redis
 let store: DeploymentStore
 beforeEach(() => {

@@ -1,9 +1,9 @@
 import { unrefusedOf } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import * as all from '../../src/index.ts'
-import { logger, MemoryAliases, useBench } from '../support/bench.ts'
+import { logger, MemoryAliases, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const NONE = 'takes no arguments'
 const ANY = Object.fromEntries(
   ['null', 'a symbol', 'NaN', 'a promise of it', 'an instance of a class', '5', 'true'].map((label) => [

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
-import { MemoryAliases, useBench } from '../support/bench.ts'
+import { MemoryAliases, useHarness } from '../support/harness.ts'
 
 const why = process.env.ARQ_TEST_NO_PYTHON
 const oldestAndNewest = [ARQ_VERSIONS[0]!, ARQ_VERSIONS.at(-1)!]
@@ -10,7 +10,7 @@ describe.skipIf(why !== undefined).each(oldestAndNewest)(
   `a Python producer with arq %s${why ? ` (left out: ${why})` : ''}`,
   (version) => {
     const python = process.env[`ARQ_TEST_PYTHON_${version}`]
-    const bench = useBench()
+    const bench = useHarness()
 
     test.each(['positional', 'keywords', 'mixed'])(
       'enqueues run_canary_deployment as it always did: %s',

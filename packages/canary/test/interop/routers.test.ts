@@ -6,7 +6,7 @@ import { bucketOf } from '../../src/index.ts'
 import { keys } from '../../src/keys.ts'
 import { RECORD } from '../../src/record-script.ts'
 import { RequestCounts } from '../../src/requests.ts'
-import { MemoryAliases, quick, useBench } from '../support/bench.ts'
+import { MemoryAliases, quick, useHarness } from '../support/harness.ts'
 
 const why = process.env.ARQ_TEST_NO_PYTHON
 const folder = fileURLToPath(new URL('../..', import.meta.url))
@@ -17,7 +17,7 @@ test('canary_router.py has the script that counts, word for word', () => {
 })
 
 describe.skipIf(why !== undefined)(`routers of Python${why ? ` (left out: ${why})` : ''}`, () => {
-  const bench = useBench()
+  const bench = useHarness()
   const python = process.env[`ARQ_TEST_PYTHON_${ARQ_VERSIONS.at(-1)!}`]!
   const route = {
     deployment_id: 'canary_1',
@@ -59,7 +59,7 @@ describe.skipIf(why !== undefined)(`routers of Python${why ? ` (left out: ${why}
     const returning = users('u', 1_000)
     for (const percentage of [0, 5, 25, 50, 100]) {
       await setRoute({ percentage })
-      // Half of the users come to Python first, half to us; then each to the other.
+      // Half of the users reach Python first, half reach us; then each reaches the other.
       const [first, second] = [returning.slice(0, 500), returning.slice(500)]
       const theirs = await ask<string[]>({ users: first })
       const ourOwn = await ours(second, 'userId')

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { expect } from 'vitest'
 import { CanaryRouter } from '../../src/index.ts'
 import type { CanaryDeployments, DeploymentReport } from '../../src/index.ts'
-import { quick } from './bench.ts'
+import { quick } from './harness.ts'
 import { openScene } from './scene.ts'
 import type { Scene } from './scene.ts'
 

@@ -2,7 +2,7 @@ import { Client, createLogger } from '@arq-ts/core'
 import type { TaskEnvironment } from '@arq-ts/core'
 import { afterAll, describe, expect, test } from 'vitest'
 import { CanaryDeployments, CanaryRouter, canaryTasks, createTasks } from '../../src/index.ts'
-import { MemoryAliases } from '../support/bench.ts'
+import { MemoryAliases } from '../support/harness.ts'
 
 /** Nothing listens there: what is refused here is refused before anything is sent. */
 const redis = { host: '127.0.0.1', port: 1, lazyConnect: true }

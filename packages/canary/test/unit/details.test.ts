@@ -50,7 +50,7 @@ describe('the details of a deployment', () => {
     expect(views[0]!.text).toMatch(/^error rate 80 % is above 5 %: \d+ of \d+ requests failed .* confidence of 1 - /)
   })
 
-  test('tell doubt from a breach, and what was not seen from what is well', () => {
+  test('distinguish doubt from a breach, and the unseen from the healthy', () => {
     const doubtful = details(running, { requests: 50, errors: 3, latencyMs: 50 })
     expect(doubtful.guards[0]).toMatchObject({
       verdict: 'doubt',

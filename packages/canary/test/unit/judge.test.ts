@@ -336,7 +336,7 @@ describe('a decision names the missing traffic', () => {
     ['requests without a latency', minute(0, { requests: 60 }, { requests: 60 }), {}, {}],
     ['a shadow that nobody asks for', minute(0, {}, { requests: 100_000 }), {}, { percentage: 0, shadow: 10 }],
     ['any share, and there are plenty', minute(0, { requests: 3 }, { requests: 3_000 }), { minObservedShare: 0 }, {}],
-  ])('and is no lack of traffic for %s', (_, seen, given, changes) => {
+  ])('finds no lack of traffic for %s', (_, seen, given, changes) => {
     const { breach, isQuiet, missing } = judged([seen, minute(0, {}, {})], given, changes)
     expect({ breach, isQuiet }).toEqual({ breach: null, isQuiet: false })
     expect(missing).not.toBeNull()

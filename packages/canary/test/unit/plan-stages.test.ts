@@ -231,7 +231,7 @@ describe('a stage at its end', () => {
       reason: 'error rate 10 % is above 5 % in the last minute',
     })
   })
-  test('is held for as long as its newest requests are too few to be promoted by, and is not rolled back for it', () => {
+  test('is held while its newest requests are too few to be promoted by, and is not rolled back for it', () => {
     const last: Deployment = { ...running, currentStage: 1, stages: [stage(10, 30), stage(50, 30), stage(100, 0)] }
     const oneFailed = (of: number) => ({
       ...seen(),

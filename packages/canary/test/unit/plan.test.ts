@@ -16,7 +16,7 @@ describe('a deployment', () => {
     ['begins with its first stage', fresh, seen(), 0, { status: 'running', share: 10, againMs: MINUTE }],
     ['is looked at once a minute', running, seen(), 5 * MINUTE, { stage: 0, share: 10, againMs: MINUTE }],
     ['is looked at when its stage ends', running, seen(), 29.5 * MINUTE, { againMs: MINUTE / 2 }],
-    ['goes on when a stage has passed', running, seen(), 30 * MINUTE, { stage: 1, share: 50, againMs: MINUTE }],
+    ['continues when a stage has passed', running, seen(), 30 * MINUTE, { stage: 1, share: 50, againMs: MINUTE }],
     [
       'is promoted after the last',
       { ...running, currentStage: 2 },
@@ -95,7 +95,7 @@ describe('a deployment', () => {
     expect(summary(decide(state, observed, nowMs))).toMatchObject(expected),
   )
 
-  test('tells when it begins and how it ended, and why', () => {
+  test('reports when it begins, and how and why it ended', () => {
     expect(decide(fresh, seen(), 0).events).toEqual([{ type: 'deployment_started' }])
     expect(decide(promoting, seen(), 0).events).toEqual([{ type: 'deployment_completed' }])
     expect(decide(rollingBack, seen(), 0).events).toEqual([{ type: 'deployment_failed', error: 'too slow' }])
@@ -104,7 +104,7 @@ describe('a deployment', () => {
     ])
   })
 
-  test('begins its stage anew after a pause, and tells of its beginning once', () => {
+  test('begins its stage anew after a pause, and reports its beginning once', () => {
     const resumedState = resumed({ ...running, status: 'paused', reason: 'x' }, 5 * MINUTE)
     const begun = decide(resumedState, seen(), 6 * MINUTE)
     expect(begun.next).toMatchObject({
@@ -138,7 +138,7 @@ describe('a deployment whose Qdrant does not answer', () => {
   test.each<[string, Deployment, Observed, number, Partial<ReturnType<typeof summary>>, string | null]>([
     ['does not begin', fresh, blind(), 0, { status: 'queued', share: null, againMs: 5_000 }, why],
     ['stays in its stage', running, blind(), MINUTE, { stage: 0, share: 10, againMs: MINUTE }, null],
-    ['does not go on to the next', running, blind(), 30 * MINUTE, { stage: 0, share: 10, againMs: 5_000 }, why],
+    ['does not continue to the next', running, blind(), 30 * MINUTE, { stage: 0, share: 10, againMs: 5_000 }, why],
     [
       'is rolled back by its numbers all the same: the traffic leaves at once',
       running,
@@ -212,7 +212,7 @@ class World {
   }
 }
 
-test('whoever dies wherever: the alias agrees in the end with how the deployment ended', () => {
+test('the alias agrees in the end with the end of the deployment, whichever process dies at any point', () => {
   const steps = fc.array(
     fc.record({
       dies: fc.constantFrom('first', 'switched', 'never', 'never'),

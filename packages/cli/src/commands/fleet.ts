@@ -1,5 +1,5 @@
 import { showId } from '@arq-ts/protocol/jobs'
-import type { PythonWorker, WorkerEntry, WorkerEventMessage } from '@arq-ts/core'
+import type { PythonWorker, WorkerInfo, WorkerEventMessage } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { EXIT } from '../exit.ts'
 import { counted, countText, spanText } from '../output.ts'
@@ -27,7 +27,7 @@ interface WorkerRow {
   expiresInMs: number | null
 }
 
-function rowOf(worker: WorkerEntry): WorkerRow {
+function rowOf(worker: WorkerInfo): WorkerRow {
   const { id, state, queues, counters, maxJobs, rssBytes, startedAtMs, version, functions } = worker
   const { complete, failed, retried, ongoing } = counters
   const counts = { running: ongoing, maxJobs, complete, failed, retried }

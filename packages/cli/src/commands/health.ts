@@ -9,7 +9,7 @@ import type { Output } from '../output.ts'
 import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
 import { nobodyListens } from './queue.ts'
 import type { Session } from '../session.ts'
-import type { Served } from '../worker/served.ts'
+import type { ServedQueues } from '../worker/served.ts'
 
 /** One thing that is looked at, and how it is. */
 interface Check {
@@ -26,7 +26,7 @@ interface Check {
  */
 export function health(
   args: GlobalArgs & { queue?: readonly string[] | undefined; deep?: boolean | undefined; maxAge: number },
-  served?: Served,
+  served?: ServedQueues,
 ): Promise<number> {
   const look = async (session: Session) => {
     const { out } = session

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { showId } from '@arq-ts/protocol/jobs'
-import type { WorkerEntry } from '@arq-ts/core'
+import type { WorkerInfo } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { audited } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -48,7 +48,7 @@ function order(args: GlobalArgs & QuietArgs, what: 'quiet' | 'resume'): Promise<
     }
     const names = chosen.map(({ id }) => id)
     if (chosen.length > 0) await audited(session, { action: what, kind: 'worker', names }, give)
-    const follows = ({ state }: WorkerEntry) => (what === 'quiet') === (state === 'quiet')
+    const follows = ({ state }: WorkerInfo) => (what === 'quiet') === (state === 'quiet')
     const seen = await followed(session, chosen, follows, args.timeout)
     const workers = chosen.map((worker): Ordered => {
       const now = seen.get(worker.id) ?? worker
@@ -71,11 +71,11 @@ function order(args: GlobalArgs & QuietArgs, what: 'quiet' | 'resume'): Promise<
 async function choose(
   { client }: Session,
   { ids = [], all, queue }: QuietArgs,
-): Promise<{ chosen: WorkerEntry[]; absent: string[] }> {
+): Promise<{ chosen: WorkerInfo[]; absent: string[] }> {
   if (ids.length === 0 && !all && queue === undefined) throw new CommandError('choose workers: ids, --queue or --all')
   const live = await client.workers.list()
   const absent = ids.filter((id) => !live.some((worker) => worker.id === id))
-  const isChosen = ({ id, queues }: WorkerEntry) =>
+  const isChosen = ({ id, queues }: WorkerInfo) =>
     (ids.length === 0 || ids.includes(id)) && (queue === undefined || queues.includes(queue))
   return { chosen: live.filter(isChosen), absent }
 }
@@ -83,14 +83,14 @@ async function choose(
 /** Looks at the chosen workers until all follow, or the time is over; one that has ended meanwhile is left out. */
 async function followed(
   { client }: Session,
-  chosen: readonly WorkerEntry[],
-  follows: (worker: WorkerEntry) => boolean,
+  chosen: readonly WorkerInfo[],
+  follows: (worker: WorkerInfo) => boolean,
   timeoutMs: number,
-): Promise<Map<string, WorkerEntry>> {
+): Promise<Map<string, WorkerInfo>> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
     const live = new Map((await client.workers.list()).map((worker) => [worker.id, worker]))
-    const isOpen = ({ id }: WorkerEntry) => live.has(id) && !follows(live.get(id)!)
+    const isOpen = ({ id }: WorkerInfo) => live.has(id) && !follows(live.get(id)!)
     if (!chosen.some(isOpen) || performance.now() >= deadline) return live
     await sleep(LOOK_MS)
   }

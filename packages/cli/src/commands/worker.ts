@@ -74,7 +74,7 @@ async function check(args: WorkerArgs, loaded: LoadedConfig): Promise<number> {
   try {
     return await health(asked, servedBy(await optionsByPlan({ ...plan, packages: [] }, logger)))
   } finally {
-    // What the module has opened keeps nobody waiting.
+    // Handles that the module has opened do not delay the exit.
     setTimeout(() => process.exit(), CHECK_GRACE_MS).unref()
   }
 }

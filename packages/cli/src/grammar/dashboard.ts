@@ -20,7 +20,7 @@ export function addDashboard(yargs: Argv, run: Run): Argv {
             string: true,
             array: true,
             requiresArg: true,
-            describe: 'answer to this host name only, beside localhost; repeatable',
+            describe: 'answer to this host name and to localhost only; repeatable',
           },
         })
         .example('$0 dashboard --port 8080', 'on this machine alone')

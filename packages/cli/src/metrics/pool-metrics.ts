@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { Client } from '@arq-ts/core'
 import type { Logger } from '@arq-ts/core'
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
-import type { Served } from '../worker/served.ts'
+import type { ServedQueues } from '../worker/served.ts'
 import type { Supervisor } from '../worker/supervisor.ts'
 import type { PackageMetrics } from './package-metrics.ts'
 import { queueMetrics } from './queue-metrics.ts'
@@ -17,7 +17,7 @@ export class PoolMetrics implements MetricsSource {
   readonly #packages: PackageMetrics
   readonly #own = new Registry()
   /** Address of the pool's Redis, once known: a settings module names it. */
-  #queues: { served: Served; client: Client; registry: Registry } | undefined
+  #queues: { served: ServedQueues; client: Client; registry: Registry } | undefined
 
   constructor(pool: Supervisor, log: Logger, packages: PackageMetrics) {
     this.#pool = pool

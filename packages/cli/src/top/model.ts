@@ -1,11 +1,11 @@
 import { showId } from '@arq-ts/protocol/jobs'
-import type { DeadLetter, PythonWorker, QueueStats, WorkerEntry } from '@arq-ts/core'
+import type { DeadLetter, PythonWorker, QueueStats, WorkerInfo } from '@arq-ts/core'
 
 /** Everything that one look at Redis found. */
 export interface Snapshot {
   atMs: number
   queues: readonly QueueStats[]
-  workers: readonly WorkerEntry[]
+  workers: readonly WorkerInfo[]
   python: readonly PythonWorker[]
   /** The newest dead letters. */
   dead: readonly DeadLetter[]
@@ -60,10 +60,10 @@ export interface Pressed {
   action: Action | null
 }
 
-export type RunningJob = WorkerEntry['running'][number] & { workerId: string }
+export type RunningJob = WorkerInfo['running'][number] & { workerId: string }
 
 /** Running jobs, the longest first. */
-export function runningJobs(workers: readonly WorkerEntry[]): RunningJob[] {
+export function runningJobs(workers: readonly WorkerInfo[]): RunningJob[] {
   return workers
     .flatMap((worker) => worker.running.map((run) => ({ ...run, workerId: worker.id })))
     .sort((a, b) => a.startedAtMs - b.startedAtMs)

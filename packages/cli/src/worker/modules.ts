@@ -9,7 +9,7 @@ type Exports = Record<string, unknown>
 
 /**
  * Settings that a module gives a worker: the object it exports by default (or as `WorkerSettings` or `settings`; a
- * function is called), and every task and cron job it exports beside.
+ * function is called), and every other task and cron job that it exports.
  *
  * @returns the options, and whether they are settings rather than tasks alone: settings stand for themselves, as arq's
  *   do, while tasks are run by the configuration.

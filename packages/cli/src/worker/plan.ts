@@ -1,7 +1,7 @@
 import type { LogLevel } from '@arq-ts/core'
 import type { TaskQueueConfig } from '@arq-ts/core/config'
 import type { ReadMetric } from '../metrics/ended-totals.ts'
-import type { Served } from './served.ts'
+import type { ServedQueues } from './served.ts'
 
 /** Everything a worker process needs to know; sent to it, so plain data. */
 export interface WorkerPlan {
@@ -28,7 +28,7 @@ export interface WorkerPlan {
 /** Messages of a worker process to its supervisor. */
 export type FromChild =
   /** Sent before it has its Redis; null where it is not known. */
-  | { type: 'serves'; served: Served | null }
+  | { type: 'serves'; served: ServedQueues | null }
   /** Sent with the time it allows running jobs after a request to stop, and after a second one, in ms. */
   | { type: 'ready'; stopMs: number; hurryMs: number; leaseMs: number }
   | { type: 'pong' }

@@ -5,12 +5,12 @@ import { CommandError } from '../exit.ts'
 import { loadSettingsModule, loadTaskPackage, merge, overlay } from './modules.ts'
 import type { WorkerPlan } from './plan.ts'
 import { servedBy } from './served.ts'
-import type { Served } from './served.ts'
+import type { ServedQueues } from './served.ts'
 
 /** A worker, what it serves, and its bounds on a stop, in ms: on the first request, and on the second. */
 interface MadeWorker {
   worker: Worker
-  served: Served
+  served: ServedQueues
   stopMs: number
   hurryMs: number
 }

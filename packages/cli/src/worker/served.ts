@@ -2,7 +2,7 @@ import { maskSetting } from '@arq-ts/core/config'
 import type { ConnectionOptions, WorkerOptions } from '@arq-ts/core'
 
 /** Queues that a worker serves, and their Redis: for those who look at them. */
-export interface Served {
+export interface ServedQueues {
   queueNames: readonly string[]
   connection: Pick<ConnectionOptions, 'redis' | 'keyPrefix' | 'partitions'>
 }
@@ -11,7 +11,7 @@ export interface Served {
 const DEFAULT_QUEUE_NAME = 'arq:queue'
 
 /** Queues that a worker with these options serves. */
-export function servedBy({ queues, queueName, redis, keyPrefix, partitions }: WorkerOptions): Served {
+export function servedBy({ queues, queueName, redis, keyPrefix, partitions }: WorkerOptions): ServedQueues {
   const names = (queues ?? [queueName ?? DEFAULT_QUEUE_NAME]).map((queue) =>
     typeof queue === 'string' ? queue : queue.name,
   )
@@ -26,7 +26,7 @@ export function servedBy({ queues, queueName, redis, keyPrefix, partitions }: Wo
 }
 
 /** The same as plain data, which other processes can be sent; null where it is none, as of a Cluster's client. */
-export function plainServed(served: Served): Served | null {
+export function plainServed(served: ServedQueues): ServedQueues | null {
   const { redis } = served.connection
   if (typeof redis !== 'object') return served
   const options: unknown = 'duplicate' in redis ? redis.options : redis
@@ -40,7 +40,7 @@ export function plainServed(served: Served): Served | null {
 }
 
 /** Address of its Redis, for a person. */
-export function addressOfServed({ connection: { redis = 'redis://localhost:6379' } }: Served): string {
+export function addressOfServed({ connection: { redis = 'redis://localhost:6379' } }: ServedQueues): string {
   if (typeof redis === 'string') return String(maskSetting('redis_url', redis))
   if (Array.isArray((redis as { cluster?: unknown }).cluster)) return 'the cluster'
   const { host, port, path, db, name } = ('duplicate' in redis ? redis.options : redis) as {

@@ -4,7 +4,7 @@ import { EndedTotals } from '../metrics/ended-totals.ts'
 import type { ReadMetric } from '../metrics/ended-totals.ts'
 import type { WorkerPlan } from './plan.ts'
 import { afterEnd, endText, LEFT_PAUSED } from './pool-rules.ts'
-import type { Served } from './served.ts'
+import type { ServedQueues } from './served.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 interface Place {
@@ -37,7 +37,7 @@ export class Supervisor {
   /** Processes whose metrics are not in the totals of ended ones yet. */
   readonly #counted = new Set<WorkerProcess>()
   readonly #ended = new EndedTotals()
-  #served: Served | null | undefined
+  #served: ServedQueues | null | undefined
   #restarts = 0
   #stopping = false
   #exitCode: number = EXIT.ok
@@ -68,7 +68,7 @@ export class Supervisor {
   }
 
   /** Queues and functions its processes serve: undefined until one has reported them, null where it cannot. */
-  get served(): Served | null | undefined {
+  get served(): ServedQueues | null | undefined {
     const reported = this.#places.map((place) => place.worker?.served).find((served) => served !== undefined)
     return (this.#served = reported ?? this.#served)
   }

@@ -4,7 +4,7 @@ import { takeChild } from './fork.ts'
 import { askEveryMs, MAX_MISSED_ANSWERS, MISSED_WHEN_DEAF } from './pool-rules.ts'
 import type { ProcessEnd } from './pool-rules.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'
-import type { Served } from './served.ts'
+import type { ServedQueues } from './served.ts'
 
 const METRICS_WAIT_MS = 2_000
 /** Time that a worker may take to settle and to close, past the time that it allows its jobs. */
@@ -20,7 +20,7 @@ export class WorkerProcess {
   /** Its last message. */
   lastMetrics: readonly ReadMetric[] = []
   /** Queues and functions it serves: undefined until it has reported them, null where it cannot. */
-  served: Served | null | undefined
+  served: ServedQueues | null | undefined
   hasRedis = true
   readonly #child: ChildProcess
   readonly #asked = new Map<number, () => void>()

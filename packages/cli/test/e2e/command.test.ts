@@ -71,7 +71,7 @@ describe('the configuration', () => {
   })
 })
 
-describe('what cannot be done is told in one line, with exit 2', () => {
+describe('a failure is reported in one line, with exit 2', () => {
   test.each([
     [
       ['queue', 'ls', '--redis', 'redis://localhost:1'],

@@ -28,7 +28,7 @@ describe('config check', () => {
     ])
   })
 
-  test('takes task modules that are beside the file, and packages that are installed there', async () => {
+  test('takes task modules that are next to the file, and packages that are installed there', async () => {
     const folder = join(bench.folder(), 'conf', 'node_modules', 'my-tasks')
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'package.json'), '{"name":"my-tasks","type":"module","exports":"./index.js"}')

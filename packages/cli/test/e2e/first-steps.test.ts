@@ -88,13 +88,13 @@ describe('the arguments of `job enqueue`', () => {
   })
 })
 
-test('who enqueues to a queue that nobody serves is told', async () => {
+test('warns a producer that enqueues to a queue that nobody serves', async () => {
   const { code, stderr } = await bench.run(['job', 'enqueue', 'f', '--queue', 'nobodys'])
   expect(code).toBe(0)
   expect(stderr).toContain('no live worker serves nobodys')
 })
 
-describe('what is misspelt', () => {
+describe('a misspelled word', () => {
   test.each([
     [['queue', 'ls', 'extra'], 'unknown: extra; '],
     [['foo'], 'unknown: foo; '],
@@ -102,14 +102,14 @@ describe('what is misspelt', () => {
     [['queue', 'ls', '--scna'], 'unknown: --scna'],
     [['job', 'enqueue', 'f', '--timeout', '1s'], 'timeout -> wait'],
     [['worker', './tasks.mjs', '--watch', 'nowhere'], 'there is no nowhere'],
-  ])('is told as it was written: %j', async (args, message) => {
+  ])('is reported as it was written: %j', async (args, message) => {
     writeFileSync(join(bench.folder(), 'tasks.mjs'), ESM)
     expect(await bench.run(args)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) as string })
   })
 })
 
-describe('what goes wrong', () => {
-  test('is told as JSON where JSON was asked for', async () => {
+describe('a failure', () => {
+  test('is reported as JSON where JSON was asked for', async () => {
     const { code, stdout } = await bench.run(['job', 'show', 'nowhere', '--json'])
     expect(code).toBe(1)
     expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { code: 'ARQ_TS_COMMAND' } })

@@ -7,7 +7,7 @@ const bench = useCommand()
 const logger = createLogger({ level: 'silent' })
 
 /** A dead letter of this id, on `default`. */
-async function bury(jobId: string): Promise<void> {
+async function makeDeadLetter(jobId: string): Promise<void> {
   const redis = bench.database().url
   const client = new Client({ redis, logger, queueName: 'default' })
   await client.enqueue('bad', [], { jobId })
@@ -36,18 +36,18 @@ describe('a queue that nothing is known of', () => {
     expect(await bench.database().redis.smembers('arq:paused')).toEqual(['defualt'])
   })
 
-  test('is not told of the one that is configured', async () => {
+  test('is not suggested the one that is configured', async () => {
     expect(await bench.run(['queue', 'show'])).toMatchObject({ code: 0, stderr: '' })
   })
 
-  test('is told by queue purge', async () => {
+  test('is suggested by queue purge', async () => {
     expect((await bench.run(['queue', 'purge', 'defualt', '--dry-run'])).stderr).toContain('nothing is known of')
   })
 })
 
 describe('dead letters by id', () => {
-  test('that are not there are told, and the exit says so', async () => {
-    await bury('b1')
+  test('that do not exist are named, and the command exits with 1', async () => {
+    await makeDeadLetter('b1')
     const missing = [{ jobId: 'nosuch', error: 'no dead letter that matches' }]
     const dry = await bench.run(['dead', 'purge', 'b1', 'nosuch', '--dry-run', '--json'])
     expect(JSON.parse(dry.stdout)).toEqual({ matching: 1, purged: 0, refused: missing, dryRun: true })
@@ -127,7 +127,7 @@ describe('words behind `--`', () => {
       code: 1,
       stderr: 'arq-ts: no job -V1StGXR8: it never was, or its result is no longer kept\n',
     })
-    await bury('--dead')
+    await makeDeadLetter('--dead')
     expect(await bench.run(['dead', 'retry', '--yes', '--', '--dead'])).toMatchObject({ code: 0 })
   })
 
@@ -140,9 +140,9 @@ describe('words behind `--`', () => {
   })
 })
 
-test('what a job is called does not move the cursor of a terminal', async () => {
+test('the name of a job does not move the cursor of a terminal', async () => {
   const jobId = '\u001B[2J\u001B]0;title\u0007\u009B1Abad\r\u202Enews'
-  await bury(jobId)
+  await makeDeadLetter(jobId)
   for (const verb of [
     ['dead', 'ls'],
     ['dead', 'show', jobId],

@@ -107,7 +107,7 @@ describe('arq-ts cache', () => {
     expect(after).toMatchObject({ dirty: 1, dead: 1, persisted: 1, entries: [{ key: 'b', status: 'dead' }] })
   })
 
-  test('has metrics beside those of the pool', async () => {
+  test('has metrics in addition to those of the pool', async () => {
     configure()
     await write({ a: 1 }, 60_000)
     const port = await freePort()

@@ -58,7 +58,7 @@ describe('a settings module that says which queues, and where', () => {
     await pool.exited
   })
 
-  test('where nobody answers there, is told with that address', async () => {
+  test('is reported with that address if nobody answers there', async () => {
     writeModule(`export default { redis: 'redis://u:hunter2@localhost:1/3', queueName: 'own',
       tasks: [defineTask({ name: 'f', handler: () => 1 })] }`)
     const { code, stderr } = await bench.run([...flags, '--check'], { redis: false })

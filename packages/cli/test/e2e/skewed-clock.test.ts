@@ -26,7 +26,7 @@ describe('on a machine whose clock is ten minutes ahead', () => {
     [['job', 'show', 'a'], /^due .*\(in (5 min|4 min \d+ s)\)$/m],
     [['queue', 'ls'], /^default .* \d+ m?s ago/m],
     [['health', '--deep'], /^✓ oldest due job of default +due \d+ m?s ago, 1 wait/m],
-  ])('times are told by the clock of Redis: %j', async (args, expected) => {
+  ])('times are shown by the clock of Redis: %j', async (args, expected) => {
     expect((await bench.run(args, { env })).stdout).toMatch(expected)
   })
 

@@ -19,7 +19,7 @@ function without(...packages: string[]): { NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(start)}` }
 }
 
-describe('what people wait for', () => {
+describe('start-up', () => {
   test.each(['--help', '-h', '--version', '-V'])(
     '%s is answered without a parser, as the parser would',
     async (flag) => {
@@ -34,7 +34,7 @@ describe('what people wait for', () => {
     },
   )
 
-  test('a worker process that was started early is taken once, and all end when nobody tells them what to do', async () => {
+  test('a worker process that was started early is taken once, and all end when nobody sends them work', async () => {
     const built = (name: string) => new URL(`../../dist/worker/${name}.js`, import.meta.url)
     const script = `import { endEarly, forkEarly, setChildScript, takeChild } from '${built('fork').href}'
       setChildScript('${fileURLToPath(built('child'))}')

@@ -17,7 +17,7 @@ afterEach(async () => {
   await database.release()
 })
 
-test('what a key does is told', async () => {
+test('the effect of a key is shown', async () => {
   const io = { ...processIo, env: { USER: 'anna' } }
   expect(await perform({ client, io }, { kind: 'pause', queueName: 'a' })).toBe('a is paused')
   expect(await client.queues.paused()).toEqual(['a'])
@@ -31,7 +31,7 @@ test('what a key does is told', async () => {
   ])
 })
 
-test('an error of a key is told on the screen, whatever it is', async () => {
+test('an error of a key is shown on the screen, whatever it is', async () => {
   await client.close()
   expect(await perform({ client, io: processIo }, { kind: 'pause', queueName: 'a' })).toMatch(/closed/i)
   const broken = { client: undefined as unknown as Client, io: processIo }

@@ -190,7 +190,7 @@ describe('a pool', () => {
     await eventually(async () => (await client.workers.list()).length === 0)
   })
 
-  test('tells Prometheus and its probes how it is', async () => {
+  test('reports its state to Prometheus and its probes', async () => {
     const port = await freePort()
     const pool = await startPool(['--metrics-port', String(port)], 2)
     const get = async (path: string) => fetch(`http://127.0.0.1:${port}${path}`)
@@ -226,7 +226,7 @@ describe('queues of the command line', () => {
   })
 })
 
-test('--check tells of health as arq does', async () => {
+test('--check reports health as arq does', async () => {
   expect(await bench.run(['worker', settings, '--check'])).toMatchObject({ code: 1 })
   await startPool()
   const { code, stdout } = await bench.run(['worker', settings, '--check', '--queue', 'default'])

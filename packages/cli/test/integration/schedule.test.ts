@@ -31,7 +31,7 @@ test('schedules are put, listed, shown, paused, run and removed', async () => {
   }
 })
 
-test('what makes no schedule is refused with its reason', async () => {
+test('an invalid schedule is refused with the reason', async () => {
   const refused = async (...words: string[]) => (await bench.run(['schedule', 'put', 'x', 'f', ...words])).stderr
   expect(await refused()).toContain('expected one of `cron`, `everyMs` and `at`')
   expect(await refused('--cron', '61 * * * *')).toContain('expected a cron expression')

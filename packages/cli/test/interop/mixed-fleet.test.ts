@@ -10,7 +10,7 @@ const logger = createLogger({ level: 'silent' })
 
 /** A Python worker and ours serve one queue at the same time, and each runs a job that does not end. */
 describe.skipIf(!python)(
-  `beside a Python worker (${process.env.ARQ_TEST_NO_PYTHON ?? ARQ_VERSIONS.at(-1)}) that runs a job`,
+  `next to a Python worker (${process.env.ARQ_TEST_NO_PYTHON ?? ARQ_VERSIONS.at(-1)}) that runs a job`,
   () => {
     const bench = useCommand()
     let pythonWorker: Child
@@ -37,7 +37,7 @@ describe.skipIf(!python)(
               ),
           }),
         ],
-        // What it does not have is for Python.
+        // Functions it does not have are for Python.
         unknownFunction: 'release',
         logger,
         handleSignals: false,
@@ -89,7 +89,7 @@ describe.skipIf(!python)(
       expect(deep.checks).toContainEqual(expect.objectContaining({ check: 'workers of default', ok: true }))
     })
 
-    test('a doctor that mends leaves the jobs of both where they run', async () => {
+    test('a doctor that repairs leaves the jobs of both where they run', async () => {
       await bench.run(['doctor', '--fix'])
       const { findings } = await bench.json<{ findings: { check: string; queueName: string | null }[] }>([
         'doctor',

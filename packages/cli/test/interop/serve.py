@@ -1,4 +1,4 @@
-"""A Python worker on the queue `default` that tells of its health every second. Argument: the URL of Redis."""
+"""A Python worker on the queue `default` that reports its health every second. Argument: the URL of Redis."""
 import asyncio
 import sys
 

@@ -20,7 +20,7 @@ describe.skipIf(!python)(
     })
     afterEach(() => Promise.all(workers.splice(0).map((worker) => worker.stop())))
 
-    /** A worker of ours on the queue, which has told that it is there. */
+    /** A worker of ours on the queue, which has registered. */
     async function serve(handler: () => unknown): Promise<void> {
       const worker = new Worker({
         redis: bench.database().url,
@@ -38,9 +38,9 @@ describe.skipIf(!python)(
     }
 
     /** As JSON, whatever the exit code. */
-    async function answered(args: readonly string[]): Promise<{ code: number; told: unknown }> {
+    async function answered(args: readonly string[]): Promise<{ code: number; output: unknown }> {
       const { code, stdout } = await bench.run([...args, '--json'])
-      return { code, told: JSON.parse(stdout) as unknown }
+      return { code, output: JSON.parse(stdout) as unknown }
     }
 
     const refusal = (text: string) => ({ ok: false, error: { message: expect.stringContaining(text) as string } })
@@ -48,52 +48,55 @@ describe.skipIf(!python)(
     test('job retry as JSON', async () => {
       expect(await answered(['job', 'retry', 'py-failed'])).toEqual({
         code: 0,
-        told: { matching: 1, done: 1, refused: [], dryRun: false, complete: true, incomplete: [] },
+        output: { matching: 1, done: 1, refused: [], dryRun: false, complete: true, incomplete: [] },
       })
       expect(await answered(['job', 'retry', 'py-failed'])).toMatchObject({
         code: 1,
-        told: { done: 0, refused: [{ jobId: 'py-failed', reason: 'it is queued or running already' }] },
+        output: { done: 0, refused: [{ jobId: 'py-failed', reason: 'it is queued or running already' }] },
       })
       expect(await answered(['job', 'retry', 'py-done'])).toMatchObject({
         code: 1,
-        told: { refused: [{ jobId: 'py-done', reason: expect.stringContaining('succeeded') as string }] },
+        output: { refused: [{ jobId: 'py-done', reason: expect.stringContaining('succeeded') as string }] },
       })
     })
 
     test('job abort as JSON', async () => {
       expect(await answered(['job', 'abort', 'py-queued', '--timeout', '100ms'])).toMatchObject({
         code: 1,
-        told: refusal('no worker has heard of it'),
+        output: refusal('no worker has heard of it'),
       })
       await serve(() => 1)
       expect(await answered(['job', 'abort', 'py-deferred'])).toMatchObject({
         code: 0,
-        told: { jobId: 'py-deferred', aborted: true },
+        output: { jobId: 'py-deferred', aborted: true },
       })
-      expect(await answered(['job', 'abort', 'py-done'])).toMatchObject({ code: 1, told: refusal('has ended already') })
+      expect(await answered(['job', 'abort', 'py-done'])).toMatchObject({
+        code: 1,
+        output: refusal('has ended already'),
+      })
     })
 
     test('job rm as JSON', async () => {
       expect(await answered(['job', 'rm', 'py-queued', 'nobody'])).toMatchObject({
         code: 1,
-        told: { matching: 2, done: 1, refused: [{ jobId: 'nobody', reason: 'no such job' }] },
+        output: { matching: 2, done: 1, refused: [{ jobId: 'nobody', reason: 'no such job' }] },
       })
     })
 
     test('job watch as JSON', async () => {
       expect(await answered(['job', 'watch', 'py-done'])).toMatchObject({
         code: 0,
-        told: { jobId: 'py-done', success: true, result: { got: expect.anything() as unknown } },
+        output: { jobId: 'py-done', success: true, result: { got: expect.anything() as unknown } },
       })
       expect(await answered(['job', 'watch', 'py-failed'])).toMatchObject({
         code: 1,
-        told: { jobId: 'py-failed', success: false, error: "ValueError: ('no good', 7)" },
+        output: { jobId: 'py-failed', success: false, error: "ValueError: ('no good', 7)" },
       })
       expect(await answered(['job', 'watch', 'py-deferred', '--timeout', '100ms'])).toMatchObject({
         code: 1,
-        told: refusal('100 ms'),
+        output: refusal('100 ms'),
       })
-      expect(await answered(['job', 'watch', 'nobody'])).toMatchObject({ code: 1, told: refusal('no job nobody') })
+      expect(await answered(['job', 'watch', 'nobody'])).toMatchObject({ code: 1, output: refusal('no job nobody') })
     })
 
     test('dead show and dead purge as JSON, and for a person', async () => {
@@ -101,16 +104,16 @@ describe.skipIf(!python)(
       expect((await bench.run(['job', 'watch', 'py-queued'])).code).toBe(1)
       expect(await answered(['dead', 'show', 'py-queued'])).toMatchObject({
         code: 0,
-        told: {
+        output: {
           jobId: 'py-queued',
           functionName: 'py_echo',
           error: 'Error: time out',
           job: { args: [[1, expect.anything()]] },
         },
       })
-      expect(await answered(['dead', 'show', 'nobody'])).toMatchObject({ code: 1, told: refusal('no dead letter') })
+      expect(await answered(['dead', 'show', 'nobody'])).toMatchObject({ code: 1, output: refusal('no dead letter') })
       const dryRun = { matching: 1, purged: 0, refused: [], dryRun: true }
-      expect(await answered(['dead', 'purge', '--all', '--dry-run'])).toEqual({ code: 0, told: dryRun })
+      expect(await answered(['dead', 'purge', '--all', '--dry-run'])).toEqual({ code: 0, output: dryRun })
       expect((await bench.run(['dead', 'purge', '--all', '--yes'])).stdout).toBe('1 dead letter removed\n')
     })
 
@@ -130,7 +133,7 @@ describe.skipIf(!python)(
       })
       expect(await answered(['health', '--queue', 'reports'])).toMatchObject({
         code: 1,
-        told: { ok: false, checks: [{ check: 'worker of reports', ok: false }] },
+        output: { ok: false, checks: [{ check: 'worker of reports', ok: false }] },
       })
       expect((await bench.run(['health', '--queue', 'reports'])).stdout).toMatch(/^✗ worker of reports/)
       expect((await bench.run(['health', '--deep'])).stdout).toMatch(/^✓ redis +redis:.* answered in \d+ ms$/m)
@@ -157,9 +160,9 @@ describe.skipIf(!python)(
     })
 
     test('top as JSON', async () => {
-      const { code, told } = await answered(['top'])
+      const { code, output } = await answered(['top'])
       expect(code).toBe(0)
-      expect(told).toMatchObject({
+      expect(output).toMatchObject({
         queues: [
           { queueName: 'default', pending: 1, deferred: 1 },
           { queueName: 'reports', pending: 1 },
@@ -171,16 +174,16 @@ describe.skipIf(!python)(
     })
 
     test('config as JSON', async () => {
-      const rows = (await answered(['config', 'show'])).told as { key: string; value: unknown; source: string }[]
+      const rows = (await answered(['config', 'show'])).output as { key: string; value: unknown; source: string }[]
       expect(rows).toContainEqual({ key: 'max_jobs', value: 10, source: 'default' })
       expect(rows.find(({ key }) => key === 'redis_url')).toMatchObject({ source: '--redis' })
       expect(await answered(['config', 'check'])).toEqual({
         code: 0,
-        told: { ok: true, file: null, given: expect.any(Number) as number },
+        output: { ok: true, file: null, given: expect.any(Number) as number },
       })
       expect(await answered(['config', 'check', '--config', 'nowhere.yaml'])).toMatchObject({
         code: 2,
-        told: { ok: false, error: { code: 'ARQ_INVALID_CONFIG' } },
+        output: { ok: false, error: { code: 'ARQ_INVALID_CONFIG' } },
       })
       expect(await bench.json(['config', 'schema'])).toMatchObject({ type: 'object' })
     })

@@ -255,17 +255,17 @@ describe.skipIf(!python)(
       await client.queues.pause('reports')
       await client.close()
       expect((await bench.run(['doctor', '--queue', 'reports'])).stdout).toContain('reports: paused, with 1 due')
-      const told = await bench.json<{ findings: { check: string }[]; complete: boolean }>([
+      const output = await bench.json<{ findings: { check: string }[]; complete: boolean }>([
         'doctor',
         '--queue',
         'reports',
         '--fix',
       ])
-      expect(told.complete).toBe(true)
-      expect(told.findings.map(({ check }) => check)).toContain('paused')
+      expect(output.complete).toBe(true)
+      expect(output.findings.map(({ check }) => check)).toContain('paused')
     })
 
-    test('events tells what workers do', async () => {
+    test('events prints what workers do', async () => {
       const events = bench.start(['events', '--count', '2', '--json'])
       await events.line(/listening/)
       const worker = new Worker({
@@ -279,8 +279,8 @@ describe.skipIf(!python)(
       })
       await worker.run()
       expect(await events.exited).toBe(0)
-      const told = events.lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as object)
-      expect(told).toMatchObject([
+      const output = events.lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as object)
+      expect(output).toMatchObject([
         { event: 'jobStarted', jobId: 'py-queued' },
         { event: 'jobFinished', outcome: 'complete' },
       ])

@@ -37,7 +37,7 @@ test('counters and histograms of ended processes add up to those of live ones; g
   expect(await textOf([ended.read()])).not.toContain('at_work')
 })
 
-test('what was read stays as it was', async () => {
+test('the totals that were read stay as they were', async () => {
   const ended = new EndedTotals()
   const first = await processOf('f')
   ended.add(first)

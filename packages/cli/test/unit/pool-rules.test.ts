@@ -21,7 +21,7 @@ describe('a worker process that ended', () => {
     expect(delays).toEqual([500, 1_000, 2_000, 4_000])
   })
 
-  test('is given up after so many quick ends in a row', () => {
+  test('is given up after several quick ends in a row', () => {
     expect(afterEnd(crash, { ...pool, quickCrashes: MAX_QUICK_CRASHES - 1 })).toMatchObject({
       kind: 'give up',
       isRefusal: false,
@@ -64,7 +64,7 @@ describe('a worker process that hears nothing', () => {
     ])
   })
 
-  test('is told of with the reason', () => {
+  test('is reported with the reason', () => {
     expect(endText({ code: null, signal: 'SIGKILL', silentMs: 60_000 })).toBe(
       'SIGKILL, for it had heard nothing for 60 s',
     )

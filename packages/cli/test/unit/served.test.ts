@@ -4,7 +4,7 @@ import { addressOfServed, plainServed, servedBy } from '../../src/worker/served.
 
 const served = (redis: Parameters<typeof servedBy>[0]['redis']) => servedBy(redis === undefined ? {} : { redis })
 
-describe('what a worker serves', () => {
+describe('the queues that a worker serves', () => {
   test('are the queues of its options, or the default one', () => {
     expect(servedBy({}).queueNames).toEqual(['arq:queue'])
     expect(servedBy({ queueName: 'own' }).queueNames).toEqual(['own'])

@@ -1,4 +1,4 @@
-import type { DeadLetter, QueueStats, WorkerEntry } from '@arq-ts/core'
+import type { DeadLetter, QueueStats, WorkerInfo } from '@arq-ts/core'
 import { describe, expect, test } from 'vitest'
 import { oneAtATime } from '../../src/top/one-at-a-time.ts'
 import { rendered, styles } from '../../src/style.ts'
@@ -41,7 +41,7 @@ const run = (jobId: string, startedAtMs: number) => ({
   jobTry: 1,
   startedAtMs,
 })
-const worker: WorkerEntry = {
+const worker: WorkerInfo = {
   id: 'host:1:ab',
   name: 'host',
   host: 'host',

@@ -40,9 +40,9 @@ describe('a value as JSON', () => {
     for (let i = 0; i < 60; i++) shared = [shared, shared]
     const text = jsonText({ jobs: [{ args: [shared] }, { args: [1] }], complete: true })
     expect(text.length).toBeLessThan(40_000_000)
-    const told = JSON.parse(text) as { jobs: { args: unknown }[]; complete: boolean }
-    expect(told.complete).toBe(true)
-    expect(told.jobs[1]).toEqual({ args: [1] })
+    const shown = JSON.parse(text) as { jobs: { args: unknown }[]; complete: boolean }
+    expect(shown.complete).toBe(true)
+    expect(shown.jobs[1]).toEqual({ args: [1] })
     expect(text).toContain('"$cut"')
   })
 
@@ -70,7 +70,7 @@ describe('a value as JSON', () => {
     expect(JSON.parse(text)).toEqual(value)
   })
 
-  test('is told of an object of a Python class too', () => {
+  test('marks an object of a Python class too', () => {
     const point = new PyObject(new PyGlobal('geo', 'Point'), 'new', [1])
     expect(jsonText(point)).toContain('geo.Point')
   })
@@ -166,7 +166,7 @@ describe('text on a terminal', () => {
       fc.property(data, data, fc.integer({ min: 3, max: 40 }), (first, second, width) => {
         const [a, b] = [rendered(first, true), rendered(second, true)]
         expect([a, b].every(isSafe)).toBe(true)
-        // Beside other data too: two ends may not make a mark together.
+        // Within other data too: two ends may not make a mark together.
         expect(rendered(`x${first}${styles.red(`x${second}x`)}${first}`, true)).toBe(
           `x${a}\u001B[31mx${b}x\u001B[39m${a}`,
         )
@@ -192,7 +192,7 @@ describe('text on a terminal', () => {
   })
 })
 
-describe('what is no time', () => {
+describe('a value that is no time', () => {
   test.each([
     [-Infinity, '-inf', '-inf  (no time)'],
     [1e300, '1e+300', '1e+300  (no time)'],

@@ -23,14 +23,14 @@ import type { EnqueueWithin, Metadata } from '../middleware/enqueue-side.ts'
 import type { Enqueued } from '../middleware/middleware.ts'
 import { Queues } from '../queues/queues.ts'
 import { History } from '../recorder/history.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { newJobId } from './job-ids.ts'
 import { Schedules } from '../schedules/schedules.ts'
 import type { UniqueOutcome, UniqueRules } from '../redis/unique-jobs.ts'
 import { isSerial, rulesOf } from '../unique/unique.ts'
 import type { AnyContract, EmittedOf, InputOf, ResultOf } from '../tasks/contract.ts'
 import { dueOf, functionNameOf, packCall } from './packing.ts'
-import { openLink, SharedLink } from './parts.ts'
+import { openLink, SharedContext } from './parts.ts'
 import { withOpenTelemetry } from '../telemetry/open-telemetry.ts'
 
 /** Outcome of one item of `enqueueMany`. */
@@ -93,8 +93,8 @@ export class Client {
   readonly schedules: Schedules
   /** Acts on jobs as they were seen, which can be undone. */
   readonly reversals: Reversals
-  readonly #link: Link
-  readonly #batcher: ReturnType<Link['newBatcher']>
+  readonly #link: RedisContext
+  readonly #batcher: ReturnType<RedisContext['newBatcher']>
   readonly #ownsLink: boolean
   readonly #onEnqueued: ((job: JobEvent) => void) | undefined
   /** Gives undefined while no middleware surrounds what is enqueued. */
@@ -109,14 +109,14 @@ export class Client {
 
   /** @throws OptionsError */
   constructor(options: ClientOptions = {}) {
-    const parts = options instanceof SharedLink ? options : openLink(options)
+    const parts = options instanceof SharedContext ? options : openLink(options)
     const { link, queueName, codec, onEnqueued } = parts
     this.#link = link
     this.queueName = queueName
     this.codec = codec
     this.#onEnqueued = onEnqueued
     this.#within = enqueueWithin(withOpenTelemetry(parts.middleware))
-    this.#ownsLink = !(options instanceof SharedLink)
+    this.#ownsLink = !(options instanceof SharedContext)
     this.#batcher = link.newBatcher()
     this.queues = new Queues(link, queueName)
     this.jobs = new Jobs(link, this.queues)
@@ -132,11 +132,11 @@ export class Client {
   }
 
   /** @internal A client over a worker's connection. */
-  static over(link: Link, options: Omit<SharedLink, 'link'>): Client {
-    return new Client(new SharedLink(link, options) as ClientOptions)
+  static over(link: RedisContext, options: Omit<SharedContext, 'link'>): Client {
+    return new Client(new SharedContext(link, options) as ClientOptions)
   }
 
-  /** @internal The `Link` of a client, for the test kit, which moves its clock. */
+  /** @internal The `RedisContext` of a client, for the test kit, which moves its clock. */
   static linkOf(client: Client): object {
     return client.#link
   }
@@ -267,7 +267,7 @@ export class Client {
 
   /**
    * Sends what is waiting and closes the connections; what is enqueued from now on is refused. A call that Redis does not
-   * answer is waited for as long as it waits itself. A worker closes the client of its handlers, which this leaves open.
+   * answer is waited for under the same limit. A worker closes the client of its handlers, which this leaves open.
    */
   close(): Promise<void> {
     if (!this.#ownsLink) return Promise.resolve()
@@ -280,7 +280,7 @@ export class Client {
     await this.#link.close()
   }
 
-  /** Enqueues once Redis's time is known, which enqueue times are told by; counted from the call on, for `close`. */
+  /** Enqueues once Redis's time is known, which enqueue times are taken from; counted from the call on, for `close`. */
   async #whileOpen<T>(enqueue: () => Promise<T>): Promise<T> {
     this.#begin()
     try {
@@ -303,10 +303,10 @@ export class Client {
   #send(call: PreparedCall, add = this.#add): Promise<boolean> {
     const sent = add(call)
     this.#link.queueNotes.note(call.queueName, call.enqueuedMs)
-    const tell = this.#onEnqueued
-    if (!tell) return sent
+    const report = this.#onEnqueued
+    if (!report) return sent
     return sent.then((queued) => {
-      if (queued) tell({ jobId: call.jobId, functionName: call.functionName, queueName: call.queueName })
+      if (queued) report({ jobId: call.jobId, functionName: call.functionName, queueName: call.queueName })
       return queued
     })
   }

@@ -5,12 +5,12 @@ import { guardedLogger } from '../logging/guarded-logger.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import { resolveClientOptions } from '../options/client.ts'
 import type { ClientOptions } from '../options/client.ts'
-import { openLinkTo } from '../partitions/partitioned-link.ts'
-import type { Link } from '../redis/link.ts'
+import { openLinkTo } from '../partitions/partitioned-context.ts'
+import type { RedisContext } from '../redis/context.ts'
 
 /** Parts of a client. */
 interface Parts {
-  link: Link
+  link: RedisContext
   codec: CodecName
   queueName: string
   middleware: readonly Middleware[]
@@ -31,14 +31,14 @@ export function openLink(options: ClientOptions): Parts {
 }
 
 /** Connection of a worker as it is handed to the client of its handlers. */
-export class SharedLink implements Parts {
-  readonly link: Link
+export class SharedContext implements Parts {
+  readonly link: RedisContext
   readonly codec: CodecName
   readonly queueName: string
   readonly middleware: readonly Middleware[]
   readonly onEnqueued: (job: JobEvent) => void
 
-  constructor(link: Link, options: Pick<SharedLink, 'codec' | 'queueName' | 'middleware' | 'onEnqueued'>) {
+  constructor(link: RedisContext, options: Pick<SharedContext, 'codec' | 'queueName' | 'middleware' | 'onEnqueued'>) {
     this.link = link
     this.codec = options.codec
     this.queueName = options.queueName

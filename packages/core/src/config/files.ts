@@ -37,7 +37,7 @@ export function readYaml(file: string, text: string, section: string): ReadFile 
   const wrong = (line: number, message: string) => new ConfigError([{ where: `${file}:${line}`, path: '', message }])
   const [error] = document.errors
   if (error) throw wrong(lineAt(error.pos[0]), error.message.split('\n')[0]!.replace(/ at line.*/, ''))
-  // A text that begins with ! or * is a tag or an alias to YAML. The message must not have it: it may be a password.
+  // A string that begins with ! or * is a tag or an alias to YAML. The message must not have it: it may be a password.
   const [from = 0, to = 0] = (document.get(section, true) as Node | undefined)?.range ?? []
   const warning = document.warnings.find(({ pos: [at] }) => at >= from && at < to)
   if (warning) {

@@ -102,9 +102,9 @@ function rank(origin: Origin): number {
 
 function placeIn(layer: Layer, keys: readonly PropertyKey[]): string | undefined {
   const [key = '', inner] = keys.map(String)
-  // Of what is missing in a map, a neighbour says where the map is.
-  const beside = [...layer.keys()].find((path) => path.startsWith(`${key}.`))
-  const given = layer.get(`${key}.${inner}`) ?? layer.get(key) ?? layer.get(beside ?? '')
+  // A sibling of a missing value shows where its map is.
+  const sibling = [...layer.keys()].find((path) => path.startsWith(`${key}.`))
+  const given = layer.get(`${key}.${inner}`) ?? layer.get(key) ?? layer.get(sibling ?? '')
   return given?.placeOf?.(keys) ?? given?.origin.name
 }
 

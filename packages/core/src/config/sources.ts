@@ -11,7 +11,7 @@ export interface Origin {
 }
 
 /** A value given in one place. */
-export interface Given {
+export interface LayeredValue {
   value: unknown
   origin: Origin
   /** As the environment gives it: a string, whatever it stands for. */
@@ -21,7 +21,7 @@ export interface Given {
 }
 
 /** Values given in one place, by path (`tls.ca_file`). */
-export type Layer = Map<string, Given>
+export type Layer = Map<string, LayeredValue>
 
 /** The one section of a file that is ours. */
 const SECTION = 'task_queue'
@@ -86,7 +86,7 @@ export function flagLayer(flags: Readonly<Record<string, unknown>>): Layer {
   return layer
 }
 
-/** A text of the environment as the value it stands for: `10`, `true`, `[a, b]`. */
+/** The value that a string of the environment stands for: `10`, `true`, `[a, b]`. */
 export function valueOfText(text: string): unknown {
   try {
     return readYamlValue(text)

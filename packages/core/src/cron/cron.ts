@@ -8,7 +8,7 @@ import { nextTick, parseSchedule } from '@arq-ts/protocol/cron'
 import type { CronOptions } from '@arq-ts/protocol/cron'
 import { isTimeZone, systemTimeZone } from '@arq-ts/protocol/time'
 
-/** Settings of a cron job beside its schedule; arq's, camel-cased, and `timeZone`, `overlap` and `missed`. */
+/** Settings of a cron job other than its schedule; arq's, camel-cased, and `timeZone`, `overlap` and `missed`. */
 export interface CronJobOptions {
   /** IANA name. Default: the worker's `timeZone`, else the system's. */
   timeZone?: string

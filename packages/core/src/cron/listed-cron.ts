@@ -1,6 +1,6 @@
 /** Lists cron jobs with their pauses, and how far each pause reaches. Pure. */
 
-import type { PythonWorker, WorkerEntry } from '../fleet/worker-entry.ts'
+import type { PythonWorker, WorkerInfo } from '../fleet/worker-info.ts'
 import type { CronPauseRecord } from '../redis/cron-pauses.ts'
 import { cronOf } from './served-cron.ts'
 import type { ServedCron } from './served-cron.ts'
@@ -28,7 +28,7 @@ export interface ListedCron extends Omit<ServedCron, 'schedule'> {
 
 /** The cron jobs of live workers, each once for each schedule, and those that are paused, by name. */
 export function listCron(
-  workers: readonly WorkerEntry[],
+  workers: readonly WorkerInfo[],
   python: readonly PythonWorker[],
   pauses: ReadonlyMap<string, CronPauseRecord>,
 ): ListedCron[] {
@@ -49,7 +49,7 @@ export function listCron(
 export function pauseOf(
   { name, queues, workers: having }: Pick<ServedCron, 'name' | 'queues' | 'workers'>,
   known: {
-    workers: readonly WorkerEntry[]
+    workers: readonly WorkerInfo[]
     python: readonly PythonWorker[]
     pauses: ReadonlyMap<string, CronPauseRecord>
   },

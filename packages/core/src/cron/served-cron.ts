@@ -1,4 +1,4 @@
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import { nextTick, parseSchedule } from '@arq-ts/protocol/cron'
 import type { CronOptions, WallSchedule } from '@arq-ts/protocol/cron'
 import { systemTimeZone } from '@arq-ts/protocol/time'
@@ -21,7 +21,7 @@ export interface ServedCron {
 }
 
 /** Cron jobs of live workers, each once for each schedule. */
-export function cronOf(workers: readonly WorkerEntry[]): ServedCron[] {
+export function cronOf(workers: readonly WorkerInfo[]): ServedCron[] {
   const jobs = new Map<string, ServedCron>()
   for (const worker of workers) {
     for (const { name, schedule, nextMs } of worker.cron) {

@@ -1,6 +1,6 @@
 /** Judges the recorded ticks of a cron job: which were late, overlapped, or left no trace. Pure. */
 
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import type { CronPauseRecord, CronPauseSpan } from '../redis/cron-pauses.ts'
 import type { RecordedTick } from '../recorder/records.ts'
 import type { Language } from '../recorder/series-name.ts'
@@ -43,7 +43,7 @@ export interface CronHistory extends Omit<ServedCron, 'schedule'> {
 
 /** The cron jobs of live workers and those that are recorded, by name, with what became of their last ticks. */
 export function cronHistory(
-  workers: readonly WorkerEntry[],
+  workers: readonly WorkerInfo[],
   recorded: ReadonlyMap<string, readonly RecordedTick[]>,
   nowMs: number,
   pauses: ReadonlyMap<string, CronPauseRecord> = new Map(),

@@ -2,7 +2,7 @@ import type { ListedCron } from '../cron/listed-cron.ts'
 import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
 import { noteEvent } from '../recorder/note-event.ts'
 import type { History } from '../recorder/history.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { liveWorkers, pythonWorkers } from './live-workers.ts'
 
 /** Options of `client.cron.pause` and `client.cron.resume`. */
@@ -18,11 +18,11 @@ export interface CronActOptions {
  * `commandTimeoutMs`, and RedisReplyError when it refuses.
  */
 export class CronJobs {
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #history: History
 
   /** @internal */
-  constructor(link: Link, history: History) {
+  constructor(link: RedisContext, history: History) {
     this.#link = link
     this.#history = history
   }

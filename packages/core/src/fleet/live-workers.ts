@@ -1,12 +1,12 @@
 import { parseHealthLine } from '@arq-ts/protocol/jobs'
-import { readWorkerEntry } from './worker-entry.ts'
-import type { PythonWorker, UnreadableWorker, WorkerEntry } from './worker-entry.ts'
-import type { Link } from '../redis/link.ts'
+import { readWorkerInfo } from './worker-info.ts'
+import type { PythonWorker, UnreadableWorker, WorkerInfo } from './worker-info.ts'
+import type { RedisContext } from '../redis/context.ts'
 
 /** Live workers of both languages. */
 export interface Fleet {
   /** Workers of arq-ts, as they last reported. */
-  workers: WorkerEntry[]
+  workers: WorkerInfo[]
   /** Entries that nobody can read. */
   unreadable: UnreadableWorker[]
   /** Python workers, by the health lines of their queues. */
@@ -14,25 +14,25 @@ export interface Fleet {
 }
 
 /** Live workers of both languages: all of ours, and the Python workers of these queues. */
-export async function fleetOf(link: Link, queueNames: readonly string[]): Promise<Fleet> {
+export async function fleetOf(link: RedisContext, queueNames: readonly string[]): Promise<Fleet> {
   const { workers, unreadable } = await registeredWorkers(link)
   return { workers, unreadable, python: await pythonWorkers(link, queueNames, workers) }
 }
 
 /** Live workers of ours, by Redis's time, which is known from then on. */
-export async function liveWorkers(link: Link): Promise<WorkerEntry[]> {
+export async function liveWorkers(link: RedisContext): Promise<WorkerInfo[]> {
   return (await registeredWorkers(link)).workers
 }
 
 /** Live workers of ours, and those whose entries nobody can read. */
 export async function registeredWorkers(
-  link: Link,
-): Promise<{ workers: WorkerEntry[]; unreadable: UnreadableWorker[] }> {
+  link: RedisContext,
+): Promise<{ workers: WorkerInfo[]; unreadable: UnreadableWorker[] }> {
   await link.syncClock()
-  const workers: WorkerEntry[] = []
+  const workers: WorkerInfo[] = []
   const unreadable: UnreadableWorker[] = []
   for (const { workerId, entry } of await link.registry.entries()) {
-    const read = readWorkerEntry(entry)
+    const read = readWorkerInfo(entry)
     if (typeof read === 'string') unreadable.push({ workerId, reason: read })
     else workers.push(read)
   }
@@ -44,9 +44,9 @@ export async function registeredWorkers(
  * whichever wrote last, and ours is left out.
  */
 export async function pythonWorkers(
-  link: Link,
+  link: RedisContext,
   queueNames: readonly string[],
-  workers: readonly WorkerEntry[],
+  workers: readonly WorkerInfo[],
 ): Promise<PythonWorker[]> {
   const ours = new Set(workers.map((worker) => worker.healthLine))
   const lines = await link.registry.readHealth(queueNames)

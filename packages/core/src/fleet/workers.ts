@@ -4,9 +4,9 @@ import { readWorkerEvent } from './events.ts'
 import type { WorkerEventMessage } from './events.ts'
 import { fleetOf, liveWorkers } from './live-workers.ts'
 import type { Fleet } from './live-workers.ts'
-import type { WorkerEntry } from './worker-entry.ts'
+import type { WorkerInfo } from './worker-info.ts'
 import { checkFunction, checkName, checkNames } from '../options/arguments.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 
 /**
  * Live workers, their health and their events. Use `client.workers`. Every method rejects with OptionsError for wrong
@@ -14,16 +14,16 @@ import type { Link } from '../redis/link.ts'
  * RedisReplyError when it refuses.
  */
 export class Workers {
-  readonly #link: Link
+  readonly #link: RedisContext
   #ignoredMessages = 0
 
   /** @internal */
-  constructor(link: Link) {
+  constructor(link: RedisContext) {
     this.#link = link
   }
 
   /** Live arq-ts workers, as they last reported (every 2 s). Entries that nobody can read are left out. */
-  async list(): Promise<WorkerEntry[]> {
+  async list(): Promise<WorkerInfo[]> {
     return liveWorkers(this.#link)
   }
 

@@ -1,7 +1,7 @@
 import { RedisUnavailableError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
-import { Patience } from '../partitions/patience.ts'
-import type { Link } from '../redis/link.ts'
+import { BoundedCalls } from '../partitions/bounded-calls.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { readDefinition } from './definition.ts'
 import type { FlowDriver } from './driver.ts'
 
@@ -21,7 +21,7 @@ const REPEAT_MS = 60_000
 const MAX_LOGGED = 1_000
 
 export interface ConductorOptions {
-  link: Link
+  link: RedisContext
   driver: FlowDriver
   workerId: string
   log: Logger
@@ -37,7 +37,7 @@ export interface ConductorOptions {
  */
 export class FlowConductor {
   readonly #options: ConductorOptions
-  readonly #patience = new Patience<Link>()
+  readonly #calls = new BoundedCalls<RedisContext>()
   #isStopped = false
   #timer: NodeJS.Timeout | undefined
   #turning: Promise<void> = Promise.resolve()
@@ -45,7 +45,7 @@ export class FlowConductor {
   /** True if it was the last to look: it is then the first to look at the next flow. */
   #wasLast = false
   /** True while it listens for flows that begin. */
-  #hears = false
+  #isSubscribed = false
   #ears: Promise<(() => void)[]> | undefined
   /** Queues that it listens to, and what ends that. */
   readonly #queues = new Map<string, () => void>()
@@ -132,26 +132,26 @@ export class FlowConductor {
     this.#leave(new Set())
     if (this.#state === 'looking') await link.flowWatch.resign(workerId)
     this.#state = 'resting'
-    return this.#hears ? Infinity : WAIT_MS
+    return this.#isSubscribed ? Infinity : WAIT_MS
   }
 
   /** Looks at flows: in all partitions at once, as one whose node is away holds up no other. */
   async #lookAtAll(flowIds: readonly string[], used: Set<string>): Promise<void> {
     const { link } = this.#options
-    const own = new Map<Link, string[]>(link.parts.map((part) => [part, []]))
+    const own = new Map<RedisContext, string[]>(link.parts.map((part) => [part, []]))
     for (const flowId of flowIds) own.get(link.partOf(flowId))!.push(flowId)
     await Promise.all([...own].map(([part, ids]) => this.#lookWithin(part, ids, used)))
   }
 
   /** Looks at the flows of a partition one by one, and ends with one that does not answer. */
-  async #lookWithin(part: Link, flowIds: readonly string[], used: Set<string>): Promise<void> {
+  async #lookWithin(part: RedisContext, flowIds: readonly string[], used: Set<string>): Promise<void> {
     const { link, workerId } = this.#options
     // Where the look at one takes long, each other has its turn before it now and then.
     const from = link.parts.length === 1 ? 0 : Math.floor(Math.random() * flowIds.length)
     for (const flowId of [...flowIds.slice(from), ...flowIds.slice(0, from)]) {
       if (this.#isStopped) return
       const look = () => this.#look(flowId, used).then(() => true)
-      const isAnswered = link.parts.length === 1 ? await look() : await this.#patience.ask(part, look, () => false)
+      const isAnswered = link.parts.length === 1 ? await look() : await this.#calls.ask(part, look, () => false)
       if (!isAnswered) return
       if (!this.#isStopped) await link.flowWatch.lead(workerId, LEASE_MS)
     }
@@ -183,7 +183,7 @@ export class FlowConductor {
     const { keys, subscriber } = this.#options.link
     try {
       const stop = await subscriber.listen(keys.flowsChannel, this.#wake)
-      this.#hears = true
+      this.#isSubscribed = true
       // A flow may have begun before, and while the connection was down.
       this.#wake()
       return [stop, subscriber.whenUp(this.#wake)]

@@ -6,7 +6,7 @@ import { endedState, toJobResult } from '../jobs/job.ts'
 import { wrongTypeAt } from '../redis/key-kinds.ts'
 import { FLOW_PAGE } from '../redis/flows.ts'
 import type { MemberEnd, MemberJob } from '../redis/flows.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { memberJobId, readDefinition, readSnapshot } from './definition.ts'
 import type { FlowSnapshot } from './definition.ts'
 import { planTasks } from './placing.ts'
@@ -22,9 +22,9 @@ const OUTCOMES = { complete: 'success', failed: 'failure', aborted: 'aborted' } 
  * die anywhere.
  */
 export class FlowDriver {
-  readonly #link: Link
+  readonly #link: RedisContext
 
-  constructor(link: Link) {
+  constructor(link: RedisContext) {
     this.#link = link
   }
 

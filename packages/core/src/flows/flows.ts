@@ -4,7 +4,7 @@ import type { FlowState } from '@arq-ts/protocol/flows'
 import { FlowError, OptionsError } from '../errors.ts'
 import { checkMethodOptions, checkName } from '../options/arguments.ts'
 import { gotValue } from '../options/given-value.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { compileMembers, mayBePython } from './compile.ts'
 import { FlowDriver } from './driver.ts'
 import { Flow } from './flow.ts'
@@ -29,12 +29,12 @@ export interface ListedFlow {
 
 /** Runs of flows: `client.flows`. */
 export class Flows {
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #codec: CodecName
   readonly #queueName: string
 
   /** @internal */
-  constructor(link: Link, options: { codec: CodecName; queueName: string }) {
+  constructor(link: RedisContext, options: { codec: CodecName; queueName: string }) {
     this.#link = link
     this.#codec = options.codec
     this.#queueName = options.queueName
@@ -55,7 +55,7 @@ export class Flows {
     const { clock, flowRecords: records, limits } = this.#link
     const writing = { flowId, codec: this.#codec, queueName: this.#queueName, limits, nowMs: clock.now() }
     const members = compileMembers(flow.members, { ...writing, keepsLast: true })
-    // Flows expire by themselves, and leave their ids in the list: who adds one takes some of those off.
+    // Flows expire by themselves and leave their ids in the list: each addition removes some of those.
     await this.#link.partOf(flowId).flowWatch.sweep()
     if (!(await records.take(flowId, randomUUID()))) throw new FlowError(`there is a flow '${flowId}' already`)
     const meta = {

@@ -4,7 +4,7 @@ import { decodeJob, decodeResult, encodeJob } from '@arq-ts/protocol/jobs'
 import type { PayloadLimits } from '@arq-ts/protocol'
 import { DecodeError, EncodeError, FlowError } from '../errors.ts'
 import type { Placement } from '../redis/flows.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { keyList, memberJobId, readDefinition } from './definition.ts'
 import type { MemberDefinition } from './definition.ts'
 
@@ -21,7 +21,7 @@ const NOTHING: Buffer = Buffer.alloc(0)
 
 /** Decides tasks on members: what each of them becomes, by how those before it ended, and its call with their results. */
 export async function planTasks(
-  link: Link,
+  link: RedisContext,
   flowId: string,
   tasks: readonly (readonly [key: string, task: string])[],
 ): Promise<Placement[]> {
@@ -100,7 +100,7 @@ function filled(
 
 /** Results of members that succeeded and that these calls name. */
 async function resultsFor(
-  link: Link,
+  link: RedisContext,
   flowId: string,
   planned: readonly Planned[],
   ends: ReadonlyMap<string, MemberOutcome | null>,
@@ -112,7 +112,7 @@ async function resultsFor(
 }
 
 /** Puts the members that others have added behind those that added them. */
-async function addKids(link: Link, flowId: string, planned: readonly Planned[]): Promise<void> {
+async function addKids(link: RedisContext, flowId: string, planned: readonly Planned[]): Promise<void> {
   const known = new Map<string, number>()
   for (let keys = [...new Set(planned.flatMap(({ before }) => before))]; keys.length > 0;) {
     const counts = await link.flowRecords.fields(

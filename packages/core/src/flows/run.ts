@@ -6,7 +6,7 @@ import { toJobResult } from '../jobs/job.ts'
 import type { JobResult, WaitOptions } from '../jobs/job.ts'
 import { describeError } from '../logging/log-lines.ts'
 import { checkMethodOptions, checkWait } from '../options/arguments.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { Deadline } from '../time/deadline.ts'
 import { memberJobId } from './definition.ts'
 import type { FlowSnapshot } from './definition.ts'
@@ -59,11 +59,11 @@ export interface FlowStatus {
 export class FlowRun {
   /** Its id, by which `client.flows.get` finds it again. */
   readonly flowId: string
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #driver: FlowDriver
 
   /** @internal Use `client.start` or `client.flows.get`. */
-  constructor(flowId: string, link: Link) {
+  constructor(flowId: string, link: RedisContext) {
     this.flowId = flowId
     this.#link = link
     this.#driver = new FlowDriver(link)
@@ -89,7 +89,7 @@ export class FlowRun {
 
   /**
    * Waits for the end of the flow; gives the result of one of its members, as it is on the wire. It is kept with the flow
-   * where another member takes it or where none comes after it, else for as long as its worker keeps results.
+   * where another member takes it or where none comes after it, else while its worker keeps results.
    *
    * @throws FlowFailedError where that member did not succeed; FlowError; TimeoutError.
    */

@@ -1,11 +1,11 @@
 import { familiesOf } from '@arq-ts/protocol/flows'
 import { FlowError, RedisReplyError } from '../errors.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { readSnapshot } from './definition.ts'
 import type { FlowSnapshot } from './definition.ts'
 
 /** The flow that holds a job, by what `arq:held` says of it: its name and id, and the members before the job that are open. */
-export async function waitOf(link: Link, held: string): Promise<{ about: string; waitsFor: string[] }> {
+export async function waitOf(link: RedisContext, held: string): Promise<{ about: string; waitsFor: string[] }> {
   // The id of a flow may have spaces, the key of a member has none.
   const at = held.lastIndexOf(' ')
   const [flowId, key] = [held.slice(0, at), held.slice(at + 1)]
@@ -18,7 +18,7 @@ export async function waitOf(link: Link, held: string): Promise<{ about: string;
 }
 
 /** Null for a flow that is damaged, too: its job is shown all the same. */
-async function snapshotOf(link: Link, flowId: string): Promise<FlowSnapshot | null> {
+async function snapshotOf(link: RedisContext, flowId: string): Promise<FlowSnapshot | null> {
   try {
     return readSnapshot(flowId, await link.flowRecords.read(flowId))
   } catch (error) {

@@ -1,5 +1,5 @@
 import { DecodeError } from '../errors.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import type { PayloadLimits } from '@arq-ts/protocol'
 import { decodeJob, ENDED_IN_PROGRESS, isWellFormed, PYTHON_IN_PROGRESS, showId } from '@arq-ts/protocol/jobs'
 import type { CodecName, JobRecord } from '@arq-ts/protocol/jobs'
@@ -84,7 +84,7 @@ export function readPayload(payload: Buffer | null, limits?: PayloadLimits): Rea
 export function holderOf(
   jobId: string,
   { isHeld, holder }: Pick<ExaminedJob, 'isHeld' | 'holder'>,
-  workers: readonly WorkerEntry[],
+  workers: readonly WorkerInfo[],
   ttlMs: number | null,
 ): JobHolder | null {
   if (!isHeld) return null

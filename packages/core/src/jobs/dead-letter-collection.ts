@@ -3,7 +3,7 @@ import { deadLetters, deadSummaries, toDeadLetter } from './dead-letters.ts'
 import type { DeadFilter, DeadLetter, DeadLetterSummary } from './dead-letters.ts'
 import type { Jobs } from './jobs.ts'
 import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 
 /** Dead letters that an act is for: those that fit a filter, or all of them, which must be said. */
 export type DeadLetterChoice = (DeadFilter & { all?: never }) | { all: true }
@@ -24,11 +24,11 @@ const PAGE = 500
  * RedisReplyError when it refuses.
  */
 export class DeadLetters {
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #jobs: Jobs
 
   /** @internal */
-  constructor(link: Link, jobs: Jobs) {
+  constructor(link: RedisContext, jobs: Jobs) {
     this.#link = link
     this.#jobs = jobs
   }

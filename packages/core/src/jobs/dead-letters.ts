@@ -4,7 +4,7 @@ import { damageText } from './condition.ts'
 import { toJobInfo } from './job.ts'
 import type { JobInfo } from './job.ts'
 import type { StoredDeadLetter } from '../redis/dead-letters.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 
 /** A job that failed for good, kept until it is retried, purged, or out of bounds (age, count). */
 export interface DeadLetter {
@@ -61,7 +61,7 @@ const PAGE = 500
 const MAX_GROUP_FUNCTIONS = 10
 
 /** @internal Dead letters that fit, newest first, a page at a time. */
-export async function* deadLetters(link: Link, filter: DeadFilter = {}): AsyncGenerator<DeadLetter> {
+export async function* deadLetters(link: RedisContext, filter: DeadFilter = {}): AsyncGenerator<DeadLetter> {
   const { jobIds, functionName, queueName, error, olderThanMs } = filter
   const fits = await fitting(link, filter)
   if (jobIds) {
@@ -80,7 +80,7 @@ export async function* deadLetters(link: Link, filter: DeadFilter = {}): AsyncGe
 }
 
 /** @internal Summaries of the dead letters that fit, newest first, a page at a time: no payload is read. */
-export async function* deadSummaries(link: Link, filter: DeadFilter = {}): AsyncGenerator<DeadLetterSummary> {
+export async function* deadSummaries(link: RedisContext, filter: DeadFilter = {}): AsyncGenerator<DeadLetterSummary> {
   const fits = await fitting(link, filter)
   if (filter.jobIds) {
     for (const jobId of new Set(filter.jobIds)) {
@@ -97,7 +97,7 @@ export async function* deadSummaries(link: Link, filter: DeadFilter = {}): Async
 }
 
 async function fitting(
-  link: Link,
+  link: RedisContext,
   { functionName, queueName, error, olderThanMs }: DeadFilter,
 ): Promise<(letter: StoredDeadLetter) => boolean> {
   if (olderThanMs !== undefined) await link.syncClock()

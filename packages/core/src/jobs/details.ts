@@ -1,14 +1,14 @@
 import { decodeJob, decodeResult, DEFAULT_QUEUE_NAME, readable } from '@arq-ts/protocol/jobs'
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { liveWorkers } from '../fleet/live-workers.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import type { FunctionDefinition } from '../recorder/function-definitions.ts'
 import { readDefinition } from '../recorder/records.ts'
 import { describeError } from '../logging/log-lines.ts'
 import { waitOf } from '../flows/waiting.ts'
 import type { HoldRecord } from '../redis/limits.ts'
 import type { JobDossier } from '../redis/jobs.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { damageText, holderOf, isDate, problemsOf, readPayload, triesOf, waitingState } from './condition.ts'
 import type { JobHolder, JobState } from './condition.ts'
 import { toDeadLetter } from './dead-letters.ts'
@@ -104,10 +104,10 @@ export interface JobDetails {
  * workers, where they are known.
  */
 export async function describeJob(
-  link: Link,
+  link: RedisContext,
   jobId: string,
   queueName: string | undefined,
-  live?: readonly WorkerEntry[],
+  live?: readonly WorkerInfo[],
 ): Promise<JobDetails> {
   await link.syncClock()
   const [stored, letter, workers] = await Promise.all([
@@ -122,9 +122,9 @@ export async function describeJob(
   const dead = letter && toDeadLetter(letter, link.limits)
   const known = ended ?? info ?? dead?.job ?? null
   const functionName = known?.functionName ?? letter?.functionName ?? null
-  const buried = letter?.payload && readable(() => decodeJob(letter.payload!, link.limits).record)
-  const { uniqueKey, ...marks } = marksIn((read.kind === 'record' ? read.record : (result ?? buried)) ?? {})
-  const beside = await besideOf(link, jobId, functionName, uniqueKey)
+  const lastRecord = letter?.payload && readable(() => decodeJob(letter.payload!, link.limits).record)
+  const { uniqueKey, ...marks } = marksIn((read.kind === 'record' ? read.record : (result ?? lastRecord)) ?? {})
+  const records = await recordsOf(link, jobId, functionName, uniqueKey)
   const hold = await link.limitRecords.holdOf(jobId, stored.score)
   const holder = holderOf(jobId, stored, workers, stored.holderTtlMs)
   const status = stateOf(stored, { ended, isDead: letter !== null, isHeld: holder !== null, nowMs: link.clock.now() })
@@ -163,7 +163,7 @@ export async function describeJob(
     dead: letter !== null,
     hold: isWaiting && hold ? await holdIn(link, hold) : null,
     ...marks,
-    ...beside,
+    ...records,
     limits: runs ? limitsOf(jobId, runs, workers) : [],
     workerId: runs?.workerId ?? null,
     holder: runs,
@@ -174,14 +174,14 @@ export async function describeJob(
 }
 
 /** A hold in words; that of a flow names what the member waits for. */
-async function holdIn(link: Link, { about, by, sinceMs }: HoldRecord): Promise<JobHold> {
+async function holdIn(link: RedisContext, { about, by, sinceMs }: HoldRecord): Promise<JobHold> {
   const hold = { by, about, since: new Date(sinceMs), waitsFor: [] }
   return by === 'flow' ? { ...hold, ...(await waitOf(link, about)) } : hold
 }
 
-/** The records beside a job: its function's definition, and who has its unique key. */
-async function besideOf(
-  link: Link,
+/** The records about a job: its function's definition, and who has its unique key. */
+async function recordsOf(
+  link: RedisContext,
   jobId: string,
   functionName: string | null,
   uniqueKey: string | null,
@@ -199,7 +199,7 @@ async function besideOf(
 }
 
 /** Limits in which its worker has a place for the job; ids that begin with `@` are of unique keys. */
-function limitsOf(jobId: string, { workerId }: JobHolder, workers: readonly WorkerEntry[]): string[] {
+function limitsOf(jobId: string, { workerId }: JobHolder, workers: readonly WorkerInfo[]): string[] {
   const run = workers.find(({ id }) => id === workerId)?.running.find((each) => each.jobId === jobId)
   return (run?.limits ?? []).filter((id) => !id.startsWith('@'))
 }

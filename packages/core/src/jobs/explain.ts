@@ -1,4 +1,4 @@
-import type { PythonWorker, WorkerEntry } from '../fleet/worker-entry.ts'
+import type { PythonWorker, WorkerInfo } from '../fleet/worker-info.ts'
 import { spanText } from '../time/span.ts'
 import { serves } from '../fleet/system-tasks.ts'
 import { scoreProblem } from './condition.ts'
@@ -18,7 +18,7 @@ export interface Circumstances {
   nowMs: number
   /** The queue that has the job; null when none has. */
   queue: { queueName: string; paused: boolean } | null
-  workers: readonly WorkerEntry[]
+  workers: readonly WorkerInfo[]
   /** Python workers of that queue. */
   python: readonly PythonWorker[]
   /** The cron job whose tick it is, judged by its id, if that cron job is paused. */
@@ -140,7 +140,7 @@ function timeOf(job: JobDetails, nowMs: number): Reason[] {
   return [{ check: 'time', ok: isDue, detail: detail + tries + why }]
 }
 
-function workersOf(job: JobDetails, here: readonly WorkerEntry[], python: readonly PythonWorker[]): Reason[] {
+function workersOf(job: JobDetails, here: readonly WorkerInfo[], python: readonly PythonWorker[]): Reason[] {
   if (here.length === 0 && python.length === 0) {
     return [{ check: 'worker', ok: false, detail: 'no live worker of either language serves the queue' }]
   }

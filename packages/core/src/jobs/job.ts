@@ -17,7 +17,7 @@ import type { JobEventOptions } from '../progress/job-events.ts'
 import type { JobLogEntry } from '../progress/job-log.ts'
 import { checkMethodOptions, checkWait, methodSchemas } from '../options/arguments.ts'
 import { Deadline } from '../time/deadline.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 
 /** arq's own pace of asking for a result; ours hears of it sooner where a worker of ours ran the job. */
 const POLL_DELAY_MS = 500
@@ -66,11 +66,11 @@ type Reading = Pick<AnyContract, 'unpack' | 'unpackEmitted'>
 export class Job<Result = unknown, Emitted = unknown> {
   readonly jobId: string
   readonly queueName: string
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #reading: Reading
 
   /** @internal Use `client.job(id)` or what `enqueue` gives. */
-  constructor(jobId: string, queueName: string, link: Link, reading: Reading = {}) {
+  constructor(jobId: string, queueName: string, link: RedisContext, reading: Reading = {}) {
     this.#reading = reading
     this.jobId = jobId
     this.queueName = queueName

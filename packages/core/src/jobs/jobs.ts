@@ -10,7 +10,7 @@ import type { JobPageRequest, PageOfJobs } from './pages.ts'
 import { retryJob } from './retry.ts'
 import { checkMethodOptions, checkName, checkNames, checkText, methodSchemas } from '../options/arguments.ts'
 import type { Queues } from '../queues/queues.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { fleetOf, liveWorkers } from '../fleet/live-workers.ts'
 import { tickOf } from '../recorder/tick-journal.ts'
 
@@ -26,11 +26,11 @@ export type RemoveOutcome = 'removed' | 'absent' | 'running'
  * the client's `commandTimeoutMs`, and with RedisReplyError when it refuses; methods that throw more say so.
  */
 export class Jobs {
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #queues: Queues
 
   /** @internal */
-  constructor(link: Link, queues: Queues) {
+  constructor(link: RedisContext, queues: Queues) {
     this.#link = link
     this.#queues = queues
   }
@@ -45,7 +45,7 @@ export class Jobs {
   }
 
   /**
-   * The trace context beside a job: the map with W3C's `traceparent` that a Python producer has written as JSON to
+   * The trace context of a job: the map with W3C's `traceparent` that a Python producer has written as JSON to
    * `arq:trace:<id>`. Empty where there is none; what arq-ts enqueues has its context in its metadata. Rejects with
    * SyntaxError for what is no JSON.
    */
@@ -65,8 +65,8 @@ export class Jobs {
     const isQueued = job.score !== null && queueName !== undefined
     const queue = isQueued ? { queueName, paused: (await this.#queues.paused()).includes(queueName) } : null
     const pausedCron = await this.#pausedCronOf(job)
-    const around = { nowMs: link.clock.now(), queue, workers, python, ...(pausedCron && { pausedCron }) }
-    return { job, reasons: explain(job, around) }
+    const circumstances = { nowMs: link.clock.now(), queue, workers, python, ...(pausedCron && { pausedCron }) }
+    return { job, reasons: explain(job, circumstances) }
   }
 
   /** The paused cron job whose tick has this id; undefined where there is none. */

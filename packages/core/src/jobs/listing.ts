@@ -8,9 +8,9 @@ import { deadLetters } from './dead-letters.ts'
 import type { DeadFilter } from './dead-letters.ts'
 import { endedState, toJobInfo, toJobResult } from './job.ts'
 import type { JobInfo } from './job.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import type { ExaminedJob, QueuePlace } from '../redis/jobs.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import type { ScoreRange } from '../redis/queues.ts'
 
 /** One job in a list. */
@@ -60,9 +60,9 @@ export const WAITING: readonly JobState[] = ['queued', 'deferred', 'retrying', '
  * order, if only they are asked for.
  */
 export async function* listJobs(
-  link: Link,
+  link: RedisContext,
   queueNames: readonly string[] | AsyncIterable<readonly string[]>,
-  workers: readonly WorkerEntry[],
+  workers: readonly WorkerInfo[],
   filter: JobFilter,
   isEveryQueue = false,
 ): AsyncGenerator<ListedJob> {
@@ -154,13 +154,13 @@ interface HeldJobs {
 
 interface MemberFilter {
   statuses: ReadonlySet<JobState>
-  workers: readonly WorkerEntry[]
+  workers: readonly WorkerInfo[]
   nowMs: number
   holds: HeldJobs
 }
 
 /** Members of these queues that may be in one of the states, a page at a time, by the shortest way. */
-async function* membersIn(link: Link, names: readonly string[], filter: MemberFilter): AsyncGenerator<Members> {
+async function* membersIn(link: RedisContext, names: readonly string[], filter: MemberFilter): AsyncGenerator<Members> {
   const { holds } = filter
   const range = rangeOf(filter.statuses, filter.workers, filter.nowMs)
   if (filter.statuses.size === 1 && filter.statuses.has('running')) {
@@ -183,7 +183,7 @@ export function isShorterByHolds(members: number, keys: number): boolean {
 
 const MANY_MEMBERS = 10_000
 
-async function* heldMembers(link: Link, names: readonly string[], holds: HeldJobs): AsyncGenerator<Members> {
+async function* heldMembers(link: RedisContext, names: readonly string[], holds: HeldJobs): AsyncGenerator<Members> {
   const left: string[] = []
   for await (const jobIds of holds.left === null ? link.survey.held() : [holds.left]) {
     const places = await link.jobs.placesIn(jobIds, names)
@@ -198,7 +198,7 @@ async function* heldMembers(link: Link, names: readonly string[], holds: HeldJob
 }
 
 /** @internal No member outside of this range is in one of the states. */
-export function rangeOf(statuses: ReadonlySet<JobState>, workers: readonly WorkerEntry[], nowMs: number): ScoreRange {
+export function rangeOf(statuses: ReadonlySet<JobState>, workers: readonly WorkerInfo[], nowMs: number): ScoreRange {
   if (statuses.has('retrying')) return {}
   const min = statuses.has('queued') || statuses.has('running') ? '-inf' : `(${nowMs}`
   if (statuses.has('deferred')) return { min }
@@ -225,7 +225,7 @@ function fitting(filter: JobFilter, nowMs: number): (job: ListedJob) => boolean 
 export function toListed(
   job: ExaminedJob,
   queueName: string,
-  { workers, nowMs, limits }: { workers: readonly WorkerEntry[]; nowMs: number; limits: PayloadLimits },
+  { workers, nowMs, limits }: { workers: readonly WorkerInfo[]; nowMs: number; limits: PayloadLimits },
 ): ListedJob {
   const { jobId, score } = job
   const read = readPayload(job.payload, limits)
@@ -248,7 +248,7 @@ export function toListed(
 }
 
 /** @internal */
-export async function withErrors(link: Link, jobs: ListedJob[]): Promise<ListedJob[]> {
+export async function withErrors(link: RedisContext, jobs: ListedJob[]): Promise<ListedJob[]> {
   const tried = jobs.filter((job) => job.jobTry > 0)
   if (tried.length === 0) return jobs
   const errors = await link.jobs.lastErrors(tried.map(({ jobId }) => jobId))

@@ -4,9 +4,9 @@ import { toDeadLetter } from './dead-letters.ts'
 import { rangeOf, toEnded, toListed, WAITING, withErrors } from './listing.ts'
 import type { ListedJob } from './listing.ts'
 import { waitingState } from './condition.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import type { Place } from '../redis/job-pages.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 
 /** Request of a page of jobs. */
 export interface JobPageRequest {
@@ -59,8 +59,8 @@ interface Step {
 
 /** @internal One page of jobs; the cost of a page does not grow with the number of pages before it. */
 export async function pageOfJobs(
-  link: Link,
-  workers: readonly WorkerEntry[],
+  link: RedisContext,
+  workers: readonly WorkerInfo[],
   request: JobPageRequest,
 ): Promise<PageOfJobs> {
   await link.syncClock()
@@ -88,17 +88,17 @@ export async function pageOfJobs(
 }
 
 class Search {
-  readonly #link: Link
-  readonly #workers: readonly WorkerEntry[]
+  readonly #link: RedisContext
+  readonly #workers: readonly WorkerInfo[]
   readonly #statuses: ReadonlySet<JobState>
   readonly #queueNames: readonly string[]
   readonly #everyQueue: boolean
   readonly #nowMs: number
 
   constructor(
-    link: Link,
+    link: RedisContext,
     options: {
-      workers: readonly WorkerEntry[]
+      workers: readonly WorkerInfo[]
       statuses: ReadonlySet<JobState>
       queueNames: readonly string[]
       everyQueue: boolean

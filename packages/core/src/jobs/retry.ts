@@ -1,13 +1,13 @@
 import { decodeResult, encodeJob } from '@arq-ts/protocol/jobs'
 import { JobFailedError, ResultNotFoundError } from '../errors.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 
 /**
  * @internal Puts a failed job back into its queue with its tries counted anew. `isQueued` answers for a job that is
  * neither a dead letter nor has a kept result.
  */
 export async function retryJob(
-  link: Link,
+  link: RedisContext,
   jobId: string,
   delayMs: number,
   isQueued: () => Promise<boolean>,

@@ -7,7 +7,7 @@ import {
   checkObjects,
   methodSchemas,
 } from '../options/arguments.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import type { ShelfKind } from '../redis/shelf.ts'
 
 export type { FrozenOutcome, JobRemains, ShelfKind }
@@ -26,10 +26,10 @@ export interface SeenJob {
  * one moment: one that a worker has taken meanwhile is left alone.
  */
 export class Reversals {
-  readonly #link: Link
+  readonly #link: RedisContext
 
   /** @internal */
-  constructor(link: Link) {
+  constructor(link: RedisContext) {
     this.#link = link
   }
 

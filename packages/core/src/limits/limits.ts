@@ -1,5 +1,5 @@
 import { checkMethodOptions, checkName, methodSchemas } from '../options/arguments.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { nameOfLimit } from '../redis/limits.ts'
 import type { LimitJob } from '../redis/limits.ts'
 import { checkLimitSettings, limitId, mergeSettings, readSettings, settingsText } from './limit.ts'
@@ -30,10 +30,10 @@ export interface LimitStatus {
  * tasks declare; jobs that run continue.
  */
 export class Limits {
-  readonly #link: Link
+  readonly #link: RedisContext
 
   /** @internal */
-  constructor(link: Link) {
+  constructor(link: RedisContext) {
     this.#link = link
   }
 

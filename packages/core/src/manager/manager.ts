@@ -57,7 +57,7 @@ export class TaskQueueManager {
   constructor(settings: TaskQueueInput | TaskQueueConfig = {}, options: { logger?: Logger } = {}) {
     checkObject('task_queue', settings)
     checkOptions('TaskQueueManager', optionsSchema, options)
-    // As in a configuration file: the URL's database counts where none is named beside it.
+    // As in a configuration file: the URL's database counts where no other is named.
     const redis_database = settings.redis_database ?? databaseOf(settings.redis_url)
     const given = redis_database === undefined ? settings : { ...settings, redis_database }
     this.config = checkOptions('task_queue', taskQueueSchema, given)

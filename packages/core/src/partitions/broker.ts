@@ -1,6 +1,6 @@
 import type { Broker, Claim } from '../redis/broker.ts'
 import type { Faults } from '../redis/faults.ts'
-import { impatient, Patience } from './patience.ts'
+import { BoundedCalls, withAnswerLimit } from './bounded-calls.ts'
 import { itself, jobIdOf, sumOf } from './spread.ts'
 import type { Members, Spread } from './spread.ts'
 
@@ -16,7 +16,7 @@ export interface Place {
  */
 export function spanBroker(spread: Spread<Broker>, placeOf: (name: string) => Place): Broker {
   const { all, home } = spread
-  const patience = new Patience<string>()
+  const bounded = new BoundedCalls<string>()
   const at = (name: string) => {
     const { partition, queueName } = placeOf(name)
     return { part: all[partition]!, queueName }
@@ -36,7 +36,7 @@ export function spanBroker(spread: Spread<Broker>, placeOf: (name: string) => Pl
     reserve: (name, want, passOver, signal) => {
       const { part, queueName } = at(name)
       const none = () => ({ jobIds: [], nextDueMs: null, nowMs: home.clock.now() })
-      return patience.ask(name, () => part.reserve(queueName, want, passOver, signal), none)
+      return bounded.ask(name, () => part.reserve(queueName, want, passOver, signal), none)
     },
     unreserve: (name, jobIds) => {
       const { part, queueName } = at(name)
@@ -44,7 +44,7 @@ export function spanBroker(spread: Spread<Broker>, placeOf: (name: string) => Pl
     },
     claim: (name, jobIds, how) => {
       const { part, queueName } = at(name)
-      return impatient(how.signal, (signal) => part.claim(queueName, jobIds, { ...how, signal }))
+      return withAnswerLimit(how.signal, (signal) => part.claim(queueName, jobIds, { ...how, signal }))
     },
     claimAborted: async (queueName, how) => {
       const claims: Claim[] = []

@@ -5,7 +5,7 @@ import type { KeySurvey } from '../redis/key-survey.ts'
 import type { QueueCounts, QueueRecords } from '../redis/queues.ts'
 import type { FoundQueues } from '../redis/key-survey.ts'
 import { PAGE } from '../redis/calls.ts'
-import { Patience } from './patience.ts'
+import { BoundedCalls } from './bounded-calls.ts'
 import { chained, itself, leastOf, merged, sumOf } from './spread.ts'
 import type { Members, Spread } from './spread.ts'
 
@@ -45,11 +45,11 @@ export function spanQueues(spread: Spread<QueueRecords>): QueueRecords {
 
 /** The number of members of queues for a health line; counts the last known number for a partition whose node is away. */
 export function roughSize(spread: Spread<QueueRecords>): (queueNames: readonly string[]) => Promise<number> {
-  const patience = new Patience<QueueRecords>()
+  const bounded = new BoundedCalls<QueueRecords>()
   const known = new Map<QueueRecords, number>()
   return (queueNames) =>
     spread.sum(async (part) => {
-      const size = await patience.ask(
+      const size = await bounded.ask(
         part,
         () => part.size(queueNames),
         () => known.get(part) ?? 0,
@@ -82,7 +82,7 @@ function together(counts: readonly QueueCounts[]): QueueCounts {
 
 /** Dead letters, the newest of all partitions first. */
 export function spanDeadLetters(spread: Spread<DeadLetterRecords>): DeadLetterRecords {
-  const patience = new Patience<DeadLetterRecords>()
+  const bounded = new BoundedCalls<DeadLetterRecords>()
   const headers = async (offset: number, limit: number) => {
     const found = await spread.concat((part) => part.headers(0, offset + limit))
     return found.sort(newestFirst).slice(offset, offset + limit)
@@ -110,7 +110,7 @@ export function spanDeadLetters(spread: Spread<DeadLetterRecords>): DeadLetterRe
     trim: ({ maxAgeMs, maxCount }) => {
       const share = { maxAgeMs, maxCount: Math.ceil(maxCount / spread.all.length) }
       return spread.sum((part) =>
-        patience.ask(
+        bounded.ask(
           part,
           () => part.trim(share),
           () => 0,

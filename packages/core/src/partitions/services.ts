@@ -6,7 +6,7 @@ import { OF_UNIQUE_KEY } from '../redis/limits.ts'
 import type { LimitRecords } from '../redis/limits.ts'
 import type { ScheduleRecords } from '../redis/schedules.ts'
 import type { TickRecords } from '../redis/ticks.ts'
-import { Patience } from './patience.ts'
+import { BoundedCalls } from './bounded-calls.ts'
 import { itself, jobIdOf } from './spread.ts'
 import type { Members, Spread } from './spread.ts'
 
@@ -44,19 +44,19 @@ export function spanFlows(spread: Spread<FlowRecords>): FlowRecords {
 /** The flows of all partitions, for the one worker that looks after them. */
 export function spanFlowWatch(spread: Spread<FlowWatch>): FlowWatch {
   const { home } = spread
-  const patience = new Patience<FlowWatch>()
+  const bounded = new BoundedCalls<FlowWatch>()
   const spanned: Members<FlowWatch> = {
     // One that does not answer may have flows.
     isNeeded: async () => {
       const needs = (part: FlowWatch) =>
-        patience.ask(
+        bounded.ask(
           part,
           () => part.isNeeded(),
           () => true,
         )
       return (await spread.each(needs)).includes(true)
     },
-    flows: () => spread.concat((part) => patience.ask(part, () => part.flows(), noIds)),
+    flows: () => spread.concat((part) => bounded.ask(part, () => part.flows(), noIds)),
     remove: (flowId) => spread.of(flowId).remove(flowId),
     lead: (workerId, leaseMs) => home.lead(workerId, leaseMs),
     resign: (workerId) => home.resign(workerId),
@@ -117,7 +117,7 @@ function tickOf(name: string): string {
  */
 export function spanLimits(spread: Spread<LimitRecords>): LimitRecords {
   const { home } = spread
-  const patience = new Patience<LimitRecords>()
+  const bounded = new BoundedCalls<LimitRecords>()
   const refuse = () => Promise.reject(new OptionsError(LIMITS_REFUSED))
   const spanned: Members<LimitRecords> = {
     admit: (claim, limits, how) =>
@@ -127,7 +127,7 @@ export function spanLimits(spread: Spread<LimitRecords>): LimitRecords {
     set: refuse,
     renew: (claim, ...rest) => spread.of(claim.jobId).renew(claim, ...rest),
     serve: (limit, ...rest) => spread.of(placeOfLimit(limit.id)).serve(limit, ...rest),
-    due: (nowMs) => spread.concat((part) => patience.ask(part, () => part.due(nowMs), noIds)),
+    due: (nowMs) => spread.concat((part) => bounded.ask(part, () => part.due(nowMs), noIds)),
     watched: () => spread.concat((part) => part.watched()),
     settings: () => home.settings(),
     unset: (id) => home.unset(id),

@@ -1,6 +1,6 @@
 import { statusOf } from '@arq-ts/protocol/jobs'
 import { readEntry } from '../recorder/records.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import type { JobLogEntry } from './job-log.ts'
 
 /** Pace of reading without a wake-up, in ms. */
@@ -11,7 +11,7 @@ const PAGE = 200
 
 /** Reads a page of a job's log, the oldest first; entries that are no such thing are left out. */
 export async function readJobLog(
-  link: Link,
+  link: RedisContext,
   jobId: string,
   { after = '0-0', limit = PAGE }: { after?: string | undefined; limit?: number | undefined },
 ): Promise<JobLogEntry[]> {
@@ -34,7 +34,7 @@ export interface JobEventOptions {
 
 /** Entries of a job's log as they come, until the job has ended or `signal` fires. `unpack` reads the pieces of its result. */
 export async function* jobEvents<Emitted>(
-  link: Link,
+  link: RedisContext,
   { jobId, queueName }: { jobId: string; queueName: string },
   { after, from, signal }: JobEventOptions,
   unpack: (value: unknown) => unknown,
@@ -69,12 +69,12 @@ export async function* jobEvents<Emitted>(
   }
 }
 
-async function newestId(link: Link, jobId: string): Promise<string | undefined> {
+async function newestId(link: RedisContext, jobId: string): Promise<string | undefined> {
   const [newest] = await link.recordings.entries(link.keys.obsLog(jobId), { limit: 1 })
   return newest?.id
 }
 
-async function hasEnded(link: Link, jobId: string, queueName: string): Promise<boolean> {
+async function hasEnded(link: RedisContext, jobId: string, queueName: string): Promise<boolean> {
   await link.syncClock()
   const status = statusOf(await link.jobs.read(jobId, queueName), link.clock.now())
   return status === 'complete' || status === 'not_found'

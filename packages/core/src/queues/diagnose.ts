@@ -1,6 +1,6 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import type { ListedCron } from '../cron/listed-cron.ts'
-import type { PythonWorker, UnreadableWorker, WorkerEntry } from '../fleet/worker-entry.ts'
+import type { PythonWorker, UnreadableWorker, WorkerInfo } from '../fleet/worker-info.ts'
 import { serves } from '../fleet/system-tasks.ts'
 import { damageText } from '../jobs/condition.ts'
 import type { Damage } from '../redis/damage.ts'
@@ -59,7 +59,7 @@ export interface Finding {
 /** Everything that a diagnosis goes by. */
 export interface Observed {
   server: ServerSettings
-  workers: readonly WorkerEntry[]
+  workers: readonly WorkerInfo[]
   unreadableWorkers?: readonly UnreadableWorker[]
   python?: readonly PythonWorker[]
   queues: readonly ObservedQueue[]
@@ -223,7 +223,7 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
   yield* job(again.alwaysDue, 'always-due', 'error', always, 'make them due now')
   const foreign = 'whose ids are not UTF-8: a Python worker that reads one ends with UnicodeDecodeError'
   yield* job(first.foreignId, 'foreign-id', hasPython ? 'error' : 'warning', foreign, null)
-  // Nobody knows the functions of Python's workers. Beside ours their health line is overwritten, but not what they run.
+  // Nobody knows the functions of Python's workers. Where ours run too, their health line is overwritten, but not what they run.
   if (here.length === 0 || hasPython || first.pythonRuns) return
   const known = here.flatMap((worker) => worker.functions)
   for (const [name, waiting] of first.functions) {
@@ -234,9 +234,9 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
 }
 
 /** Functions whose limits are exceeded by workers that start their jobs without asking. */
-function* softLimits(here: readonly WorkerEntry[], hasPython: boolean): Generator<Found> {
+function* softLimits(here: readonly WorkerInfo[], hasPython: boolean): Generator<Found> {
   const limited = [...new Set(here.flatMap(({ limitedFunctions = [] }) => limitedFunctions))].sort()
-  const isFree = (name: string) => (worker: WorkerEntry) =>
+  const isFree = (name: string) => (worker: WorkerInfo) =>
     worker.limitedFunctions !== undefined && worker.functions.includes(name) && !worker.limitedFunctions.includes(name)
   const soft = hasPython ? limited : limited.filter((name) => here.some(isFree(name)))
   if (soft.length === 0) return

@@ -4,7 +4,7 @@ import { readPayload, workerIdOf } from '../jobs/condition.ts'
 import { deadLetters } from '../jobs/dead-letters.ts'
 import type { ExaminedJob } from '../redis/jobs.ts'
 import { checkMethodOptions, checkName, checkNames, checkObject, methodSchemas } from '../options/arguments.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { kindOfKey } from '../redis/key-kinds.ts'
 import { diagnose, diagnoseServer } from './diagnose.ts'
 import type { Finding, ObservedQueue } from './diagnose.ts'
@@ -38,7 +38,7 @@ export interface Examination {
 export interface ExamineOptions {
   /** Default: all that `client.queues.names()` finds. */
   queues?: readonly string[]
-  /** Queues that are looked at beside those that are found. */
+  /** Queues to examine in addition to those that are found. */
   known?: readonly string[]
   /** Jobs of each queue that are looked at; default: all. */
   limit?: number
@@ -52,11 +52,11 @@ export interface ExamineOptions {
 
 /** Finds what is wrong with a fleet, and repairs what can be repaired. Use `client.doctor`. */
 export class Doctor {
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #queues: Queues
 
   /** @internal */
-  constructor(link: Link, queues: Queues) {
+  constructor(link: RedisContext, queues: Queues) {
     this.#link = link
     this.#queues = queues
   }

@@ -1,6 +1,6 @@
 import { PYTHON_IN_PROGRESS, isWellFormed } from '@arq-ts/protocol/jobs'
 import type { PayloadLimits } from '@arq-ts/protocol'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import { isDate, readPayload, workerIdOf } from '../jobs/condition.ts'
 import type { ReadPayload } from '../jobs/condition.ts'
 import { isCounter } from '../redis/jobs.ts'
@@ -81,7 +81,7 @@ export class QueueExamination {
   }
 
   /** Ids that have to be looked at again: they may have been seen half enqueued or half settled. */
-  suspects(workers: readonly WorkerEntry[], nowMs: number): string[] {
+  suspects(workers: readonly WorkerInfo[], nowMs: number): string[] {
     const noted = [this.missing, this.unreadable, this.badCounter, this.neverDue, this.alwaysDue]
     return [...new Set([...noted.flatMap(({ jobIds }) => jobIds), ...this.lost(workers, nowMs).jobIds])]
   }
@@ -91,7 +91,7 @@ export class QueueExamination {
    * themselves. Where no worker is registered, it may be the registry that is gone: a lease that still lasts may be
    * renewed by a worker nobody sees, and lapses if it is not.
    */
-  lost(workers: readonly WorkerEntry[], nowMs: number): Noted {
+  lost(workers: readonly WorkerInfo[], nowMs: number): Noted {
     const alive = new Set(workers.map(({ id }) => id))
     const lost = new Noted()
     for (const [workerId, jobs] of this.held) {

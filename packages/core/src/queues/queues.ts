@@ -4,9 +4,9 @@ import { OptionsError } from '../errors.ts'
 import { checkMethodOptions, checkName, checkNames, checkNumbers, methodSchemas } from '../options/arguments.ts'
 import { noteEvent } from '../recorder/note-event.ts'
 import type { FoundQueues, ScanBounds } from '../redis/key-survey.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import { damageText, isDate } from '../jobs/condition.ts'
 import { DEFAULT_LEASE_MS } from '../jobs/listing.ts'
 
@@ -78,11 +78,11 @@ export interface QueueStats {
 
 /** Queues as a whole, whichever language uses them. Use `client.queues`. */
 export class Queues {
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #own: string
 
   /** @internal @param own - the client's queue, which it knows of however large the database is. */
-  constructor(link: Link, own: string) {
+  constructor(link: RedisContext, own: string) {
     this.#link = link
     this.#own = own
   }
@@ -174,7 +174,7 @@ export class Queues {
 
   async #statsOf(
     queueName: string,
-    { workers, dead, line }: { workers: readonly WorkerEntry[]; dead: number; line: string | null },
+    { workers, dead, line }: { workers: readonly WorkerInfo[]; dead: number; line: string | null },
   ): Promise<QueueStats> {
     const leaseMs = Math.max(DEFAULT_LEASE_MS, ...workers.map((worker) => worker.leaseMs))
     const counts = await this.#link.queues.counts(queueName, leaseMs)

@@ -5,7 +5,7 @@ import { readJobLog } from '../progress/job-events.ts'
 import { checkMethodOptions, checkName, checkObject, methodSchemas } from '../options/arguments.ts'
 import { gotValue } from '../options/given-value.ts'
 import type { JobLogEntry } from '../progress/job-log.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import type { FunctionDefinition } from './function-definitions.ts'
 import { heatmapOf } from './heatmap.ts'
 import type { Heatmap } from './heatmap.ts'
@@ -76,10 +76,10 @@ interface KnownSeries {
  * it refuses.
  */
 export class History {
-  readonly #link: Link
+  readonly #link: RedisContext
 
   /** @internal */
-  constructor(link: Link) {
+  constructor(link: RedisContext) {
     this.#link = link
   }
 

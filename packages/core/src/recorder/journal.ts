@@ -19,7 +19,7 @@ const TRIES_TTL_MS = 7 * 86_400_000
 const MAX_ENTRIES = 500
 const MAX_EVENTS_PER_FLUSH = 100
 const MAX_RECENT_PER_FLUSH = 50
-/** Characters of an error beside a job: its whole text is with its fingerprint. */
+/** Characters of an error in a job's entry: its whole message is with its fingerprint. */
 const MAX_ERROR_TEXT = 120
 
 /** A job as what is recorded of it names it. */

@@ -1,4 +1,4 @@
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { MAX_EVENTS } from './journal.ts'
 import type { RecordedEvent } from './records.ts'
 
@@ -6,7 +6,7 @@ import type { RecordedEvent } from './records.ts'
 type Noted = Pick<RecordedEvent, 'kind' | 'queueName' | 'functionName'>
 
 /** Adds an event about a queue or a cron job; if that fails, the history lacks the event. */
-export async function noteEvent(link: Link, noted: Noted): Promise<void> {
+export async function noteEvent(link: RedisContext, noted: Noted): Promise<void> {
   try {
     await link.syncClock()
     const event = { ...noted, atMs: link.clock.now() }

@@ -1,6 +1,6 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
-import { readWorkerEntry } from '../fleet/worker-entry.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import { readWorkerInfo } from '../fleet/worker-info.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import type { QueueRecords } from '../redis/queues.ts'
 import type { RecordCall, Recordings } from '../redis/recordings.ts'
 import type { WorkerRegistry } from '../redis/worker-registry.ts'
@@ -44,14 +44,14 @@ export class QueueGauges implements RecorderPart {
     }
     if (ours.length === 0) return []
     const workers = (await registry.entries())
-      .map(({ entry }) => readWorkerEntry(entry))
-      .filter((worker): worker is WorkerEntry => typeof worker !== 'string' && worker.state === 'running')
+      .map(({ entry }) => readWorkerInfo(entry))
+      .filter((worker): worker is WorkerInfo => typeof worker !== 'string' && worker.state === 'running')
     const calls: RecordCall[] = []
     for (const name of ours) calls.push(await this.#measure(name, workers, minuteMs, nowMs))
     return calls
   }
 
-  async #measure(name: string, workers: readonly WorkerEntry[], minuteMs: number, nowMs: number): Promise<RecordCall> {
+  async #measure(name: string, workers: readonly WorkerInfo[], minuteMs: number, nowMs: number): Promise<RecordCall> {
     const { keys, leaseMs, queues } = this.#options
     const serving = workers.filter((worker) => worker.queues.includes(name))
     const longestMs = Math.max(leaseMs, ...serving.map((worker) => worker.leaseMs))

@@ -24,7 +24,7 @@ interface Minute {
 
 /** Takes part in each flush: gives the calls of what it has recorded, or measures something now. */
 export interface RecorderPart {
-  /** Calls to send, in order. What fails is logged, and does not stop the others. */
+  /** Calls to send, in order. A failure is logged and does not stop the others. */
   collect(nowMs: number): Promise<readonly RecordCall[]> | readonly RecordCall[]
 }
 
@@ -133,7 +133,7 @@ export class Recorder {
     const nowMs = this.#options.now()
     await this.#places.admit(tallies, nowMs)
     const planned = foldSeries(tallies, (id) => this.#places.has(id))
-    // What is sent is not sent again: a call that Redis refuses for good would be refused for ever.
+    // A sent call is not sent again: a call that Redis refuses for good would be refused for ever.
     if (this.#waiting[0] === minute) this.#waiting.shift()
     for (const call of planCounts(keys, planned, minute.atMs, nowMs)) await this.#attempt(() => this.#write(call))
   }

@@ -1,4 +1,4 @@
-// What the history holds of single jobs, errors, workers and operators, and how its entries are read.
+// Records of the history about single jobs, errors, workers and operators, and the reading of its entries.
 
 import type { FunctionDefinition } from './function-definitions.ts'
 import type { Language } from './series-name.ts'

@@ -10,7 +10,7 @@ export interface SeriesName {
   readonly language: Language
 }
 
-/** Series at most, beside the one they fold into. */
+/** Limit of series, without the one that the rest folds into. */
 export const MAX_SERIES = 128
 /** Name of the queue or function that stands for all that are not named. */
 export const OTHERS = '*'

@@ -34,10 +34,10 @@ export interface Claim {
 }
 
 /** The claim that a write belongs to, and its job. */
-export type Held = Pick<Claim, 'jobId' | 'queueName' | 'token' | 'jobTry'>
+export type LeasedJob = Pick<Claim, 'jobId' | 'queueName' | 'token' | 'jobTry'>
 
 /** A lease to be extended, to this many ms from now. */
-export interface Renewal extends Held {
+export interface Renewal extends LeasedJob {
   leaseMs: number
 }
 
@@ -53,7 +53,7 @@ export interface DeadLetterEntry {
 export type FinishOutcome = 'complete' | 'failed' | 'aborted'
 
 /** A job that ended for good. */
-export interface Finish extends Held {
+export interface Finish extends LeasedJob {
   outcome: FinishOutcome
   /** The stored result, or null for none. */
   result: Uint8Array | null
@@ -65,7 +65,7 @@ export interface Finish extends Held {
 }
 
 /** A job that is to run again. */
-export interface Reschedule extends Held {
+export interface Reschedule extends LeasedJob {
   due: Due
   /** True for a hand-back that must not count as a try. */
   uncount: boolean

@@ -5,7 +5,7 @@ import { AbortedJobs } from './aborted-jobs.ts'
 import type { AbortedClaimOptions } from './aborted-jobs.ts'
 import { finishGroupOf } from './batch-groups.ts'
 import type { FinishGroup } from './batch-groups.ts'
-import type { Claim, Due, EnqueueCall, Finish, Held, Renewal, Reschedule, Reservation } from './broker-calls.ts'
+import type { Claim, Due, EnqueueCall, Finish, LeasedJob, Renewal, Reschedule, Reservation } from './broker-calls.ts'
 import { readClaims } from './claim-reply.ts'
 import type { RedisClock } from './clock.ts'
 import type { Connection } from './connection.ts'
@@ -137,8 +137,8 @@ export class Broker {
     const { token, leaseMs, honourAborts, signal } = options
     const keys = [this.keys.queue(queueName), this.keys.reserved(queueName), this.keys.abort, this.keys.paused]
     for (const id of jobIds) keys.push(this.keys.inProgress(id), this.keys.job(id), this.keys.retry(id))
-    const told = this.hasKeyspaceListeners ? 1 : 0
-    const args = [token, leaseMs, honourAborts ? 1 : 0, RETRY_COUNTER_TTL_S, PASS_OVER_MS, this.#idAt, told]
+    const notified = this.hasKeyspaceListeners ? 1 : 0
+    const args = [token, leaseMs, honourAborts ? 1 : 0, RETRY_COUNTER_TTL_S, PASS_OVER_MS, this.#idAt, notified]
     const faulty: string[] = []
     const reply = await this.#run('claim', keys, args, {
       signal,
@@ -185,7 +185,7 @@ export class Broker {
    * Sets the try counter to the `job_try` a producer asked for, as arq does when it is ahead; false, and nothing is
    * written, where the lease was lost.
    */
-  async setTry(claim: Held, jobTry: number): Promise<boolean> {
+  async setTry(claim: LeasedJob, jobTry: number): Promise<boolean> {
     const keys = [this.keys.inProgress(claim.jobId), this.keys.retry(claim.jobId)]
     return (await this.#run('setTry', keys, [claim.token, jobTry, RETRY_COUNTER_TTL_S]))[0] === 1
   }

@@ -1,7 +1,7 @@
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { MemberOutcome } from '@arq-ts/protocol/flows'
-import type { Held } from './broker-calls.ts'
+import type { LeasedJob } from './broker-calls.ts'
 import { WrongType } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
 import { intact } from './damage.ts'
@@ -116,7 +116,7 @@ export class FlowRecords {
     }
   }
 
-  /** Lets a written flow begin; false where its writing took so long that parts are gone. */
+  /** Lets a written flow begin; false where parts have expired while it was written. */
   async start(flowId: string, members: number): Promise<boolean> {
     const { flows, flowsChannel, flowWatch } = this.#keys
     const keys = [...this.#written(flowId), flows, flowWatch]
@@ -128,7 +128,12 @@ export class FlowRecords {
    * Notes how a running member ends, with the members that it has added, in the order they were added; false where its
    * lease is lost.
    */
-  async note(flowId: string, key: string, claim: Held, { added = [], outcome, result }: MemberNote): Promise<boolean> {
+  async note(
+    flowId: string,
+    key: string,
+    claim: LeasedJob,
+    { added = [], outcome, result }: MemberNote,
+  ): Promise<boolean> {
     const keys = this.#keys
     const scriptKeys = [keys.flow(flowId), keys.flowOpen(flowId), keys.flowCalls(flowId), keys.flowResults(flowId)]
     scriptKeys.push(keys.queue(claim.queueName), keys.inProgress(claim.jobId), keys.retry(claim.jobId))
@@ -162,7 +167,7 @@ export class FlowRecords {
         all.state = part.state
         all.ended += part.ended
         for (const key of part.ready) all.ready.push(key)
-        // Repeating a call that came no further could go on for ever. Whoever comes upon the flow next finds what is left.
+        // Repeating a call that came no further could continue for ever. The next caller that reaches the flow finds what is left.
         if (part.done === 0 && part.rest === rest) break
         page = page.slice(part.done)
         rest = part.rest

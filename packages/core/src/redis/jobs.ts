@@ -333,7 +333,7 @@ export class JobRecords {
     return dropped
   }
 
-  /** The trace context that a Python producer left beside its job; empty where there is none. */
+  /** The trace context that a Python producer stored with its job; empty where there is none. */
   async readTrace(jobId: string): Promise<Record<string, string>> {
     const [value] = (await this.#calls.pipeline([['get', this.#keys.trace(jobId)]])) as [string | null]
     const carrier: unknown = value === null ? undefined : JSON.parse(value)

@@ -45,7 +45,7 @@ const SINGLE: Readonly<Record<string, string>> = {
   'arq:schedules': 'zset',
 }
 
-/** Types of what is recorded beside the queues, by the word behind `arq:obs:`. */
+/** Types of recorded keys, by the word after `arq:obs:`. */
 const RECORDED: Readonly<Record<string, string>> = {
   '1m': 'hash',
   '10m': 'hash',
@@ -115,12 +115,12 @@ function typeIn(table: Readonly<Record<string, string>>, name: string): string |
   return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
-/** The type of value that a key of a script holds; one whose name may mean anything is a queue, or stands beside it. */
+/** The type of value that a key of a script holds; one whose name may mean anything is a queue or its health key. */
 export function typeInScript(key: string): string {
   const at = START.exec(key)
   const start = at ? at.index + at[0].indexOf('arq:') : 0
-  const beside = key.endsWith(HEALTH_CHECK) ? 'string' : 'zset'
-  return typeByName(key.slice(start)) ?? beside
+  const type = key.endsWith(HEALTH_CHECK) ? 'string' : 'zset'
+  return typeByName(key.slice(start)) ?? type
 }
 
 /** The reply of Redis to a command that reads another type than its key holds, with the key, which Redis leaves out. */

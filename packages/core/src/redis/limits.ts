@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts'
 import { readId, sendId } from './id-bytes.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptValue } from './scripts.ts'
-import type { Held } from './broker-calls.ts'
+import type { LeasedJob } from './broker-calls.ts'
 
 /** Length of a hold in ms: ten years, which no worker of either language waits for. */
 export const HOLD_MS = 315_360_000_000
@@ -91,7 +91,7 @@ export class LimitRecords {
 
   /** Takes a place in every limit for a claimed job, or holds the job. Waits for Redis. */
   async admit(
-    claim: Held,
+    claim: LeasedJob,
     limits: readonly LimitClaim[],
     { leaseMs, turn }: { leaseMs: number; turn: number },
   ): Promise<LimitAnswer> {
@@ -117,7 +117,7 @@ export class LimitRecords {
   }
 
   /** Extends the places of a job with its lease. */
-  async renew(claim: Held, limits: readonly LimitClaim[], untilMs: number, leaseMs: number): Promise<void> {
+  async renew(claim: LeasedJob, limits: readonly LimitClaim[], untilMs: number, leaseMs: number): Promise<void> {
     const place = placeOf(claim)
     const running = limits.map(({ id }) => this.#keys.limitRunning(id))
     await this.#calls.attempt(
@@ -269,7 +269,7 @@ export function nameOfLimit(id: string): string {
 }
 
 /** The place of a claimed job: of this claim alone, so that a worker that lost its lease gives back its own. */
-export function placeOf({ jobId, token }: Pick<Held, 'jobId' | 'token'>): string {
+export function placeOf({ jobId, token }: Pick<LeasedJob, 'jobId' | 'token'>): string {
   return `${token} ${jobId}`
 }
 

@@ -112,7 +112,7 @@ export class ReplySpinner {
   }
 }
 
-/** The Thue–Morse sequence: calls that alternate, as claims and settlements do, come to both sides alike. */
+/** The Thue–Morse sequence: calls that alternate, as claims and settlements do, reach both sides alike. */
 function isOdd(count: number): boolean {
   let ones = 0
   for (let bits = count & 0x3ff; bits > 0; bits &= bits - 1) ones++

@@ -1,4 +1,4 @@
-// Generated from lua/*.lua by `pnpm generate`; do not edit. What each script takes:
+// Generated from lua/*.lua by `pnpm generate`; do not edit. Arguments of each script:
 // abort: ARGV[1] ARGV[2] ARGV[3] KEYS[1] KEYS[2] KEYS[3]
 // bringForward: ARGV[1] ARGV[2] ARGV[3] ARGV[4] ARGV[5] KEYS[1] KEYS[2]
 // claimAborted: ARGV[1] ARGV[2] ARGV[3] ARGV[4] KEYS[1] KEYS[2]
@@ -541,7 +541,7 @@ for way = 1, ways do
       held = stored
       if together == '' then redis.pcall('PUBLISH', result, id) end
     elseif not holder or holder == 'ended' then
-      -- Our own call, come a second time? Its result tells; where none is kept, that nobody has the job any more.
+      -- Our own call, repeated? Its result shows it; where none is kept, the absence of any holder does.
       if ttl == '-1' then
         held = resent and not redis.pcall('ZSCORE', queue, id)
       else
@@ -955,7 +955,7 @@ local jobs = (#KEYS - 2) / 2
 local handed, token, channel = 0, nil, nil
 local waiter = redis.pcall('LINDEX', KEYS[2], 0)
 if type(waiter) == 'string' then
-  -- What this user may not do ends in the way that is open to it: nothing is handed over.
+  -- Without the permission for it, nothing is handed over.
   local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
   local free, bytes, rest = string.match(waiter, '^(%d+) (%d+) (.+)$')
   if rest then token, channel = string.sub(rest, 1, bytes), string.sub(rest, bytes + 2) end
@@ -2056,7 +2056,7 @@ export const luaShas = {
   deadQueues: 'bc88a9660403d0d13aaeddd1f35df8913907cb6f',
   enqueueUnique: '9b9316866695d57100262c1829131bdf793a80d8',
   enqueue: '1626ae42dd9b8e16a4a976fef618f790c37a9925',
-  finish: '1d49dd6e437d7f217ef684b7748475b1bc2bba4f',
+  finish: '4b3fe6f32bbcf270c893f2a6345746ebae1d2696',
   flowCancel: '2e8342057052e5a4f61f1fa78b9af317d060e767',
   flowEnd: '079c70021d4ddbb081e12d65cfd821739fcbfc7b',
   flowNote: '5566a38b02c23b36cadaf83b0c46ef367231870e',

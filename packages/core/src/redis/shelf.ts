@@ -46,7 +46,7 @@ export class Shelf {
     return true
   }
 
-  /** A text, or null when it was taken or has gone. */
+  /** A string, or null when it was taken or has gone. */
   async read(kind: ShelfKind, token: string): Promise<string | null> {
     const [text] = await this.#calls.pipeline([['get', this.#key(kind, token)]])
     return text as string | null

@@ -10,7 +10,7 @@ import { runScript } from './scripts.ts'
  */
 export type TickOutcome = 'queued' | 'known' | 'paused' | 'late' | 'overlap'
 
-/** The rules of one tick, beside its job. */
+/** The rules of one tick, without its job. */
 export interface TickRules {
   /** Name of the cron job. */
   name: string

@@ -36,7 +36,7 @@ export class WaitingWorkers {
   }
 
   /**
-   * The entry of a worker that would take so many jobs at once, under a token that no hand-off has had. The token bears the
+   * The entry of a worker that would take this many jobs at once, under a token that no hand-off has had. The token bears the
    * worker's name, which may have any characters: its length goes before it.
    */
   entry(workerId: string, token: string, free: number): string {

@@ -115,7 +115,7 @@ function startProcess({ memoryMb }: Sandbox, events: HostEvents): Host {
     events.end({ ...end, exitCode, signal, isOutOfMemory })
   }
   child.once('close', over)
-  // A program that the job started may hold standard error open after the process, for as long as it runs.
+  // A program that the job started may hold standard error open after the process, as long as the program runs.
   child.once('exit', (...how) => (drain = setTimeout(over, DRAIN_MS, ...how)))
   child.once('error', (error) => {
     end.error ??= error

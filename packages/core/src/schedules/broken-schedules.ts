@@ -1,4 +1,4 @@
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import type { ScheduleRecord } from '../redis/schedules.ts'
 import { readSchedule } from './schedule.ts'
 import { newRevision } from './scheduled-job.ts'
@@ -14,7 +14,7 @@ export interface BrokenSchedule {
 }
 
 /** Finds schedules whose records in Redis cannot be read. */
-export async function brokenSchedules(link: Link): Promise<BrokenSchedule[]> {
+export async function brokenSchedules(link: RedisContext): Promise<BrokenSchedule[]> {
   const names = await link.schedules.names()
   const records = await link.schedules.read(names)
   return names.flatMap((name, i) => {
@@ -27,7 +27,7 @@ export async function brokenSchedules(link: Link): Promise<BrokenSchedule[]> {
 }
 
 /** Lets these schedules tick again where they can be repaired, unless somebody has written them meanwhile; returns how many do. */
-export async function repairSchedules(link: Link, names: readonly string[]): Promise<number> {
+export async function repairSchedules(link: RedisContext, names: readonly string[]): Promise<number> {
   await link.syncClock()
   const nowMs = Math.round(link.clock.now())
   const records = await link.schedules.read(names)

@@ -5,7 +5,7 @@ import { OptionsError } from '../errors.ts'
 import { Job } from '../jobs/job.ts'
 import { checkMethodOptions, methodSchemas } from '../options/arguments.ts'
 import { checkOptions } from '../options/check.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import type { ScheduledOutcome, ScheduleRecord, ScheduleWrite } from '../redis/schedules.ts'
 import type { AnyContract } from '../tasks/contract.ts'
 import { ruleOf, ruleText } from './rule.ts'
@@ -22,10 +22,10 @@ type Change = Pick<ScheduleWrite, 'doneMs' | 'fields' | 'ticks' | 'job'>
 
 /** The work behind `client.schedules`, loaded with the first call: it reads cron expressions, which few producers have. */
 export class ScheduleActs {
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #defaults: { codec: CodecName; queueName: string }
 
-  constructor(link: Link, defaults: { codec: CodecName; queueName: string }) {
+  constructor(link: RedisContext, defaults: { codec: CodecName; queueName: string }) {
     this.#link = link
     this.#defaults = defaults
   }

@@ -40,7 +40,7 @@ export interface ScheduleServiceOptions {
  * created → started (sleeping ⇄ looking) → stopped
  */
 export class ScheduleService {
-  readonly #o: ScheduleServiceOptions
+  readonly #options: ScheduleServiceOptions
   readonly #loggedMs = new Map<string, number>()
   #running: Promise<void> | undefined
   #isStopped = false
@@ -51,7 +51,7 @@ export class ScheduleService {
   #wake = () => {}
 
   constructor(options: ScheduleServiceOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   start(): void {
@@ -71,7 +71,7 @@ export class ScheduleService {
     while (!this.#isStopped) {
       this.#isNews = false
       const waitMs = await this.#look().catch((error: unknown) => {
-        this.#report('', () => this.#o.log.error({ err: error }, 'looking for ticks of schedules failed'))
+        this.#report('', () => this.#options.log.error({ err: error }, 'looking for ticks of schedules failed'))
         return PAUSE_MS
       })
       const woken = new Promise<void>((resolve) => (this.#wake = resolve))
@@ -87,7 +87,7 @@ export class ScheduleService {
 
   /** Ms until the next look. */
   async #look(): Promise<number> {
-    const { records } = this.#o
+    const { records } = this.#options
     const { nowMs, nextMs, names } = await records.take(TAKEN_MS, MOST)
     // An invalid time would put every schedule back to its first ticks.
     if (!(nowMs > 0)) throw new Error(`Redis gave ${nowMs} as its time`)
@@ -104,7 +104,7 @@ export class ScheduleService {
 
   /** After the clock was set back, and at the start: schedules whose ticks an earlier clock has put off tick again. */
   async #bringBack(nowMs: number): Promise<void> {
-    const { records } = this.#o
+    const { records } = this.#options
     const names = await records.names()
     const found = await records.read(names)
     for (const [i, record] of found.entries()) {
@@ -116,7 +116,7 @@ export class ScheduleService {
 
   /** The next tick of a schedule in unix ms, as far as this worker knows it. Never rejects. */
   async #tick(name: string, record: ScheduleRecord | null, nowMs: number): Promise<number | null> {
-    const { limits, log, records } = this.#o
+    const { limits, log, records } = this.#options
     try {
       if (!record) {
         await records.write({ name, read: null, revision: '', doneMs: 0, nextMs: null, remove: true })
@@ -169,7 +169,7 @@ export class ScheduleService {
       missed: string
     },
   ): void {
-    const { log, onEnqueued } = this.#o
+    const { log, onEnqueued } = this.#options
     if (at.missedMs !== null) {
       const effect = at.ticks.length === 0 ? 'none is' : at.ticks.length === 1 ? 'one is' : `${at.ticks.length} are`
       const since = `ticks since ${iso(at.missedMs)} were missed`

@@ -59,10 +59,10 @@ export function scheduleTask(codec: CodecName): AnyTask {
   })
 }
 
-type Given = Omit<z.output<typeof params>, 'action' | 'name'>
+type RuleFields = Omit<z.output<typeof params>, 'action' | 'name'>
 
 function putOptions(
-  { task, args, kwargs, time_zone, every_ms, start_at, queue_name, ...rest }: Given,
+  { task, args, kwargs, time_zone, every_ms, start_at, queue_name, ...rest }: RuleFields,
   codec: CodecName,
 ) {
   if (task === undefined) throw new OptionsError(`${SCHEDULE_TASK}: 'put' needs \`task\`, the name of a function`)
@@ -78,7 +78,7 @@ function putOptions(
   return { task, ...(Object.fromEntries(given) as object) }
 }
 
-function refuseOptions(action: string, options: Given): void {
+function refuseOptions(action: string, options: RuleFields): void {
   const [first] = Object.entries(options).find(([, value]) => value !== undefined) ?? []
   if (first !== undefined) throw new OptionsError(`${SCHEDULE_TASK}: '${action}' takes no \`${first}\``)
 }

@@ -1,6 +1,6 @@
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import type { Job } from '../jobs/job.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import type { AnyContract } from '../tasks/contract.ts'
 import type { Schedule, ScheduleOptions } from './schedule.ts'
 import type { ScheduleActs } from './schedule-acts.ts'
@@ -10,12 +10,12 @@ import type { ScheduleActs } from './schedule-acts.ts'
  * and a fleet enqueues each once. When a method has returned, no worker enqueues a tick of what was before.
  */
 export class Schedules {
-  readonly #link: Link
+  readonly #link: RedisContext
   readonly #defaults: { codec: CodecName; queueName: string }
   #loaded: Promise<ScheduleActs> | undefined
 
   /** @internal */
-  constructor(link: Link, defaults: { codec: CodecName; queueName: string }) {
+  constructor(link: RedisContext, defaults: { codec: CodecName; queueName: string }) {
     this.#link = link
     this.#defaults = defaults
   }

@@ -4,7 +4,7 @@ const UNITS: readonly [ms: number, name: string][] = [
   [60_000, 'min'],
   [1_000, 's'],
 ]
-/** Ten thousand years. What is longer is a score that is no time. */
+/** Ten thousand years. A longer span is a score that is no time. */
 const LONGEST_MS = 3_652_500 * 86_400_000
 
 /** A duration as all messages and tables show it, by its two largest units: `3 min 20 s`, `2 d 5 h`, `850 ms`. */

@@ -3,7 +3,7 @@ import { Chunks } from '../chunks/chunks.ts'
 import { Client } from '../client/client.ts'
 import { JobAbortedError, LeaseLostError } from '../errors.ts'
 import type { JobEvent, WorkerEvents } from '../fleet/events.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import { FlowConductor } from '../flows/conductor.ts'
 import { FlowDriver } from '../flows/driver.ts'
 import { FlowGate } from '../flows/flow-gate.ts'
@@ -24,8 +24,8 @@ import { Journal } from '../recorder/journal.ts'
 import { Recorder } from '../recorder/recorder.ts'
 import { TickJournal } from '../recorder/tick-journal.ts'
 import { refuseUnspanned } from '../partitions/refusals.ts'
-import { openLinkTo } from '../partitions/partitioned-link.ts'
-import type { Link } from '../redis/link.ts'
+import { openLinkTo } from '../partitions/partitioned-context.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { Sandboxes } from '../sandbox/sandboxes.ts'
 import { ScheduleService } from '../schedules/schedule-service.ts'
 import { SCHEDULE_TASK, scheduleTask } from '../schedules/schedule-task.ts'
@@ -66,7 +66,7 @@ export interface AssemblyOptions {
   hasCodec: boolean
   emit: <E extends keyof WorkerEvents>(event: E, ...args: WorkerEvents[E]) => void
   hasListeners: (event: keyof WorkerEvents) => boolean
-  describe: () => WorkerEntry
+  describe: () => WorkerInfo
   /** Housekeeping that goes along with each registry entry. */
   maintain: () => Promise<void>
 }
@@ -366,7 +366,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
 }
 
 /** Settles jobs in batches, one for each partition, so that a node which is away holds up no others. */
-function settlerOf(link: Link, log: Logger): Pick<SettleBatcher, 'finish' | 'reschedule'> {
+function settlerOf(link: RedisContext, log: Logger): Pick<SettleBatcher, 'finish' | 'reschedule'> {
   if (link.parts.length === 1) return new SettleBatcher(link.broker, log)
   const settlers = new Map(link.parts.map((part) => [part, new SettleBatcher(part.broker, log)]))
   return {

@@ -27,7 +27,7 @@ export interface CronServiceOptions {
  * created → started (it looks at the clock, ticks are being sent) → stopped (nothing more is sent)
  */
 export class CronService {
-  readonly #o: CronServiceOptions
+  readonly #options: CronServiceOptions
   readonly #next = new Map<CronJob, number | null>()
   readonly #sending = new Set<CronJob>()
   readonly #sends = new Set<Promise<void>>()
@@ -36,11 +36,11 @@ export class CronService {
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: CronServiceOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   start(): void {
-    const { jobs, pollDelayMs } = this.#o
+    const { jobs, pollDelayMs } = this.#options
     if (jobs.length === 0 || this.#isStopped || this.#timer) return
     for (const job of jobs) if (job.missed === 'latest') this.#begin(job, this.#makeUpFor(job))
     this.#look()
@@ -70,7 +70,7 @@ export class CronService {
 
   /** The next tick of each job, in unix ms; null when none will come. */
   next(): { name: string; schedule: string; nextMs: number | null }[] {
-    const { jobs, now, timeZone } = this.#o
+    const { jobs, now, timeZone } = this.#options
     return jobs.map((job) => {
       const known = this.#next.get(job)
       const nextMs = known === undefined ? job.next(now(), timeZone) : known
@@ -80,11 +80,11 @@ export class CronService {
 
   /** arq: two heart beats ahead, of half a second at least. */
   get #windowMs(): number {
-    return 2 * Math.max(this.#o.pollDelayMs, 500)
+    return 2 * Math.max(this.#options.pollDelayMs, 500)
   }
 
   #look(): void {
-    const { jobs, now, timeZone, log } = this.#o
+    const { jobs, now, timeZone, log } = this.#options
     const nowMs = now()
     for (const job of jobs) {
       for (;;) {
@@ -102,7 +102,7 @@ export class CronService {
 
   /** Enqueues the latest tick for which no worker was there. */
   async #makeUpFor(job: CronJob): Promise<void> {
-    const { ticks, now, timeZone, log } = this.#o
+    const { ticks, now, timeZone, log } = this.#options
     const nowMs = now()
     const lastMs = await ticks.watch(scheduleId(job, timeZone), nowMs, recordLifetimeMs(job, nowMs, nowMs, timeZone))
     const tick = planMissed(job, lastMs, nowMs, timeZone)
@@ -133,17 +133,18 @@ export class CronService {
   #notSent(job: CronJob, tick: Tick | undefined, error?: unknown): void {
     const what = tick ? `the tick of ${iso(tick.atMs)}` : 'a missed tick'
     const about = error === undefined ? {} : { err: error }
-    if (this.#isStopped) this.#o.log.warn(about, `${job.name}: ${what} was not enqueued, the worker stopped before`)
-    else this.#o.log.error(about, `${job.name}: ${what} could not be enqueued`)
+    if (this.#isStopped)
+      this.#options.log.warn(about, `${job.name}: ${what} was not enqueued, the worker stopped before`)
+    else this.#options.log.error(about, `${job.name}: ${what} could not be enqueued`)
   }
 
   async #enqueue(tick: Tick): Promise<TickOutcome> {
-    const { client } = this.#o
+    const { client } = this.#options
     const { job, jobId, atMs } = tick
     let outcome: TickOutcome = 'known'
     await client.enqueueBy(
       async (call) => {
-        outcome = await this.#o.ticks.enqueue(call, this.#rules(tick))
+        outcome = await this.#options.ticks.enqueue(call, this.#rules(tick))
         return outcome === 'queued'
       },
       job.name,
@@ -154,7 +155,7 @@ export class CronService {
   }
 
   #rules({ job, jobId, atMs, isStartup }: Tick) {
-    const { now, timeZone } = this.#o
+    const { now, timeZone } = this.#options
     const isClocks = jobId !== undefined && !isStartup
     return {
       name: job.name,
@@ -170,7 +171,7 @@ export class CronService {
   }
 
   #logOutcome({ job, atMs }: Tick, outcome: TickOutcome): void {
-    const { log, onLeftOut } = this.#o
+    const { log, onLeftOut } = this.#options
     if (outcome === 'queued' || outcome === 'known') return
     onLeftOut(job.name, atMs, outcome)
     if (outcome === 'paused')

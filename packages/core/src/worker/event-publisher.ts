@@ -10,7 +10,7 @@ const MAX_WAITING = 10_000
 /**
  * Publishes what a worker does while somebody listens, and costs nothing while nobody does.
  *
- * silent ⇄ telling, as `look` finds listeners
+ * silent ⇄ publishing, as `look` finds listeners
  */
 export class EventPublisher {
   readonly #worker: EventEmitter<WorkerEvents>
@@ -20,7 +20,7 @@ export class EventPublisher {
   readonly #listeners: [name: (typeof PUBLISHED_EVENTS)[number], listener: (about: object) => void][]
   #waiting: string[] = []
   #missed = 0
-  #telling = false
+  #isPublishing = false
 
   constructor(options: {
     worker: EventEmitter<WorkerEvents>
@@ -35,11 +35,11 @@ export class EventPublisher {
     this.#listeners = PUBLISHED_EVENTS.map((name) => [name, (about) => this.#add(name, about)])
   }
 
-  /** Begins or ends telling. */
+  /** Begins or ends publishing. */
   async look(): Promise<void> {
     const heard = await this.#channel.hasListeners()
-    if (heard === this.#telling) return
-    this.#telling = heard
+    if (heard === this.#isPublishing) return
+    this.#isPublishing = heard
     for (const [name, listener] of this.#listeners) this.#worker[heard ? 'on' : 'off'](name, listener)
   }
 

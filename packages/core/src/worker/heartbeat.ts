@@ -1,7 +1,7 @@
 import type { ServiceLog } from '../logging/sparing-log.ts'
 import { healthLine } from '@arq-ts/protocol/jobs'
 import type { WorkerRegistry } from '../redis/worker-registry.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import { MAX_TIMER_MS } from '../time/timer.ts'
 
 /** Interval at which the registry entry is written anew, and its lifetime. */
@@ -21,7 +21,7 @@ export class Heartbeat {
   readonly #queues: readonly string[]
   readonly #healthCheckKeys: readonly string[]
   readonly #intervalMs: number
-  readonly #describe: () => WorkerEntry
+  readonly #describe: () => WorkerInfo
   readonly #maintain: () => Promise<void>
   #timers: NodeJS.Timeout[] = []
   #beating: Promise<void> | undefined
@@ -38,7 +38,7 @@ export class Heartbeat {
     queues: readonly string[]
     healthCheckKeys: readonly string[]
     healthCheckIntervalMs: number
-    describe: () => WorkerEntry
+    describe: () => WorkerInfo
     /** Housekeeping that goes along with each registry turn. */
     maintain: () => Promise<void>
   }) {

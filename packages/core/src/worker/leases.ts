@@ -1,4 +1,4 @@
-import { PATIENCE_MS } from '../partitions/patience.ts'
+import { ANSWER_LIMIT_MS } from '../partitions/bounded-calls.ts'
 import { within } from '../time/interruptible-wait.ts'
 import type { InFlightJob } from './in-flight-job.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
@@ -48,6 +48,7 @@ export class Leases {
     const [only, ...others] = this.#keepers
     if (others.length === 0) return only!.afterSleep(signal)
     const overdue = this.#keepers.filter((keeper) => keeper.isOverdue)
-    if (overdue.length > 0) await within(Promise.all(overdue.map((keeper) => keeper.afterSleep(signal))), PATIENCE_MS)
+    if (overdue.length > 0)
+      await within(Promise.all(overdue.map((keeper) => keeper.afterSleep(signal))), ANSWER_LIMIT_MS)
   }
 }

@@ -4,10 +4,10 @@ import { RedisReplyError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import { sparingLog } from '../logging/sparing-log.ts'
 import type { ServiceLog } from '../logging/sparing-log.ts'
-import { Patience } from '../partitions/patience.ts'
+import { BoundedCalls } from '../partitions/bounded-calls.ts'
 import type { Claim } from '../redis/broker.ts'
 import type { Faults } from '../redis/faults.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { BEHIND_MS, BETWEEN_PAGES_MS, Orphans } from '../redis/orphans.ts'
 import type { OrphanSearch } from '../redis/orphans.ts'
 
@@ -31,7 +31,7 @@ export interface WatchedQueue {
 }
 
 /** The watch over the queues of a worker, in every partition. */
-export function watchOrphans(link: Link, queueNames: readonly string[], log: Logger): OrphanWatch {
+export function watchOrphans(link: RedisContext, queueNames: readonly string[], log: Logger): OrphanWatch {
   const queues = link.parts.flatMap(({ broker, calls, keys }) => {
     const orphans = new Orphans(calls, keys)
     return queueNames.map((queueName) => ({
@@ -54,7 +54,7 @@ export class OrphanWatch {
   readonly #queues: readonly WatchedQueue[]
   readonly #log: ServiceLog
   readonly #now: () => number
-  readonly #patience = new Patience<WatchedQueue>()
+  readonly #calls = new BoundedCalls<WatchedQueue>()
   #timer: NodeJS.Timeout | undefined
   #isLate = false
   #isLooking = false
@@ -98,7 +98,7 @@ export class OrphanWatch {
     let isBehind = false
     for (const queue of this.#queues) {
       const search = () => this.#search(queue)
-      isBehind = (await this.#patience.ask(queue, search, () => true)) || isBehind
+      isBehind = (await this.#calls.ask(queue, search, () => true)) || isBehind
     }
     this.#isLate &&= isBehind
     this.#lookedAtMs = performance.now()

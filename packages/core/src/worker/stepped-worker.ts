@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from '../client/client.ts'
-import type { Link } from '../redis/link.ts'
+import type { RedisContext } from '../redis/context.ts'
 import type { WorkerParts } from './assembly.ts'
 import { Worker } from './worker.ts'
 
@@ -121,6 +121,6 @@ export class SteppedWorker {
 
 /** Lets a client take Redis's time from `now`. */
 export function followTime(client: Client, now: () => number): void {
-  const { clock } = Client.linkOf(client) as Link
+  const { clock } = Client.linkOf(client) as RedisContext
   clock.follow(now)
 }

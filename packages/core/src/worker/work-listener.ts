@@ -1,10 +1,10 @@
 import { RedisReplyError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
-import type { Link } from '../redis/link.ts'
+import type { Link } from '../redis/context.ts'
 import { paced } from '../time/paced.ts'
 
 export interface WorkListenerOptions {
-  link: Link
+  link: RedisContext
   log: Logger
   queues: readonly string[]
   keyspaceNotifications: 'auto' | false

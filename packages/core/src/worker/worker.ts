@@ -3,7 +3,7 @@ import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import { hostname } from 'node:os'
 import { FailedJobsError, WorkerStoppedError } from '../errors.ts'
 import type { WorkerEvents } from '../fleet/events.ts'
-import type { WorkerEntry } from '../fleet/worker-entry.ts'
+import type { WorkerInfo } from '../fleet/worker-info.ts'
 import { guardedLogger } from '../logging/guarded-logger.ts'
 import * as lines from '../logging/log-lines.ts'
 import { createLogger } from '../logging/logger.ts'
@@ -11,7 +11,7 @@ import type { Logger } from '../logging/logger.ts'
 import { checkSignal } from '../options/arguments.ts'
 import { resolveWorkerOptions } from '../options/worker.ts'
 import type { ResolvedWorkerOptions, StateOptions, WorkerOptions } from '../options/worker.ts'
-import { PATIENCE_MS } from '../partitions/patience.ts'
+import { ANSWER_LIMIT_MS } from '../partitions/bounded-calls.ts'
 import type { SandboxStats } from '../sandbox/sandbox.ts'
 import { InterruptibleWait, within } from '../time/interruptible-wait.ts'
 import { VERSION } from '../version.ts'
@@ -146,7 +146,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
   }
 
   /** The registry entry of this worker, as `arq:worker:<id>` holds it. */
-  describe(): WorkerEntry {
+  describe(): WorkerInfo {
     const { cron, functionNames, heartbeat, limitedFunctions, queueNames, quiet, reporter, slots } = this.#parts
     const running = [...slots.running()]
     return {
@@ -322,7 +322,7 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
     if (collector) collector.pause()
     if (this.#startedAtMs > 0) journal.note({ kind: 'worker-stopped', atMs: link.broker.clock.now() })
     // The look in a partition whose node is away has no end.
-    const lookMs = () => (!link.connection.isReady ? 0 : link.parts.length === 1 ? END_WAIT_MS : PATIENCE_MS)
+    const lookMs = () => (!link.connection.isReady ? 0 : link.parts.length === 1 ? END_WAIT_MS : ANSWER_LIMIT_MS)
     const steps: [string, () => unknown][] = [
       ['ending sandboxes', () => within(sandboxes.stop(), END_WAIT_MS)],
       ['ending the schedules', () => within(Promise.all(schedules.map((each) => each.stop())), lookMs())],

@@ -79,7 +79,7 @@ describe('a worker outlives what goes wrong', () => {
     await frozen.line(/^event leaseLost/)
     expect(await job?.result()).toEqual(['second', 2])
     expect(frozen.lines.filter((line) => line.startsWith('event jobFinished'))).toEqual([])
-    // and it goes on to work
+    // and it continues to work
     expect(await (await client.enqueue('echo', ['still here']))?.result({ timeoutMs: 10_000 })).toBe('still here')
   })
 
@@ -172,7 +172,7 @@ describe('a worker outlives what goes wrong', () => {
     }
   })
 
-  test('tells of a blocked event loop', async () => {
+  test('reports a blocked event loop', async () => {
     const worker = await startWorker({ leaseMs: 1_000, eventLoopLagWarnMs: 200 })
     await client.enqueue('block', [1_500])
     await worker.line(/event loop blocked for 1\.\d+s: leases of 1000 ms may have lapsed/)
@@ -220,7 +220,7 @@ describe('a worker outlives what goes wrong', () => {
     expect(worker.lines.filter((line) => /^[a-z]+$/.test(line))).toEqual(['starting', 'up', 'down', 'ended'])
   })
 
-  test('does not make up for what it could not tell of itself while Redis was away', async () => {
+  test('does not repeat the reports it could not send while Redis was away', async () => {
     const worker = await startWorker({ healthCheckIntervalMs: 200 })
     await server.kill()
     await worker.line(/^event redisDown/)
@@ -228,9 +228,9 @@ describe('a worker outlives what goes wrong', () => {
     await eventually(() => performance.now() - downAt > 3_000)
     await server.restart()
     const fresh = new Redis(server.url)
-    const told = async () => Number(/cmdstat_psetex:calls=(\d+)/.exec(await fresh.info('commandstats'))?.[1] ?? 0)
+    const reports = async () => Number(/cmdstat_psetex:calls=(\d+)/.exec(await fresh.info('commandstats'))?.[1] ?? 0)
     // Two keys in each of its turns, of which it missed fifteen.
-    expect(await eventually(told)).toBeLessThan(15)
+    expect(await eventually(reports)).toBeLessThan(15)
     fresh.disconnect()
   })
 

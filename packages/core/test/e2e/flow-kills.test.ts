@@ -111,7 +111,7 @@ test.concurrent.each(starts)(
       await victim.exited
       const { redis } = database
       if (!hasBegun) {
-        // No worker sees any of it: what is written goes by itself, and the list of flows has nothing.
+        // No worker sees any of it: what is written expires, and the list of flows is empty.
         expect([await redis.exists('arq:queue', 'arq:flow-watch', 'arq:flows'), await client.flows.list()]).toEqual([
           0,
           [],

@@ -54,7 +54,7 @@ interface Planned {
   ends: Map<string, MemberOutcome>
 }
 
-/** A flow at random whose members add others; what it has to come to is known from its graph. */
+/** A flow at random whose members add others; its expected end is known from its graph. */
 async function startFlow(seed: number): Promise<Planned> {
   const next = random(seed)
   const { graph: drawn, outcomes } = randomFlow(next, 6 + Math.floor(next() * 10))

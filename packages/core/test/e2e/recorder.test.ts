@@ -6,7 +6,7 @@ import { Client, createLogger } from '../../src/index.ts'
 
 const script = fileURLToPath(new URL('fixtures/worker.mjs', import.meta.url))
 
-describe('what a worker process recorded', () => {
+describe('the records of a worker process', () => {
   let database: Database
   let client: Client
   let child: Child

@@ -59,7 +59,7 @@ test('after a failover by hand, producers leave the old primary while it still t
     expect(await client.enqueue('f', [], { jobId: 'before', deferByMs: 600_000 })).not.toBeNull()
     await before.wait(1, 5_000)
     await eventually(async () => (await watcher.call('SENTINEL', 'FAILOVER', 'jobs')) === 'OK', { timeoutMs: 20_000 })
-    // Until Sentinel tells the old primary, about ten seconds later, it is a primary of its own.
+    // Until Sentinel demotes the old primary, about ten seconds later, it still acts as a primary.
     let n = 0
     await eventually(
       async () => {

@@ -1,7 +1,7 @@
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { Client, defineTask } from '../../src/index.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
 const hold = defineTask({
   name: 'hold',
@@ -19,7 +19,7 @@ const REQUESTS = {
 }
 
 describe.each(Object.entries(REQUESTS))('an abort request (%s) of a job that does not run', (_, request) => {
-  const bench = useBench()
+  const bench = useHarness()
   const mark = (jobId: string) => bench.database().redis.zadd('arq:abort', Date.now(), jobId)
 
   test.each([
@@ -57,7 +57,7 @@ describe.each(Object.entries(REQUESTS))('an abort request (%s) of a job that doe
 })
 
 describe('an abort request of an earlier job', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('leaves a later job of the same id alone', async () => {
     const { redis, url } = bench.database()

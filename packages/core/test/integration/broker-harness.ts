@@ -5,7 +5,7 @@ import { afterEach, beforeEach } from 'vitest'
 import type { Broker, Claim, EnqueueCall, Finish, Reschedule } from '../../src/redis/broker.ts'
 import type { DeadLetterRecords } from '../../src/redis/dead-letters.ts'
 import type { Fault } from '../../src/redis/faults.ts'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 import { silent } from './support.ts'
 
 export const payload = encodeJob({ jobTry: null, functionName: 'f', args: [], kwargs: {}, enqueueTimeMs: 1 }, 'pickle')
@@ -29,7 +29,7 @@ export function useBroker(): BrokerHarness {
   beforeEach(async () => {
     const database = await takeDatabase()
     const redis = new Redis(database.url)
-    const link = new Link({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+    const link = new RedisContext({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
     const { broker } = link
     const faults: Fault[] = []
     broker.faults.listen((fault) => faults.push(fault))

@@ -5,20 +5,20 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encodeJob } from '@arq-ts/protocol'
 import type { Broker, Claim, Finish, Reschedule } from '../../src/redis/broker.ts'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 import { silent } from './support.ts'
 
 /** Traces of each operation in Redis; a call that is sent again because its reply was lost does no harm. */
 describe('the broker', () => {
   let database: Database
   let redis: Redis
-  let link: Link
+  let link: RedisContext
   let broker: Broker
 
   beforeEach(async () => {
     database = await takeDatabase()
     redis = new Redis(database.url)
-    link = new Link({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+    link = new RedisContext({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
     broker = link.broker
   })
   afterEach(async () => {
@@ -363,7 +363,7 @@ describe('the broker', () => {
     )
     const { host } = new URL(database.url)
     const user = `nopub${database.url.split('/').at(-1)}`
-    const limited = new Link({
+    const limited = new RedisContext({
       redis: `redis://${user}:secret@${host}/${database.url.split('/').at(-1)}`,
       keyPrefix: '',
       expiresExtraMs: 86_400_000,

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask, Retry } from '../../src/index.ts'
 import type { ChunkJob, Job } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const params = z.object({ n: z.number().int() })
 type Member = ChunkJob<{ n: number }, number>
 
@@ -147,7 +147,7 @@ describe('one job of a chunk', () => {
     await bench.worker({ tasks: [task] })
     await eventually(() => chunkSignal !== undefined)
     void jobs[1]!.abort({ timeoutMs: 10_000 })
-    // What the handler returns for a job that was aborted counts, as for any job that ends within its grace.
+    // The handler's return value for an aborted job counts, as for any job that ends within its grace.
     // Its place among the others makes no difference to the signal of the chunk.
     expect(await ends(jobs)).toEqual([0, 1, 2])
     expect(aborted).toEqual([1])

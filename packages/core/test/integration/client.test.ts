@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { decodeJob } from '@arq-ts/protocol'
 import { Client, defineTask } from '../../src/index.ts'
 import type { Job } from '../../src/index.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
 const resize = defineTask({
   name: 'resize_image',
@@ -14,7 +14,7 @@ const resize = defineTask({
 })
 
 describe('enqueue', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('writes what arq writes: job, score, and a day more than the deferral to live', async () => {
     const { redis } = bench.database()
@@ -92,7 +92,7 @@ describe('enqueue', () => {
 })
 
 describe('enqueueMany', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('gives each item its own outcome, in order', async () => {
     const outcomes = await bench.client().enqueueMany([
@@ -116,7 +116,7 @@ describe('enqueueMany', () => {
 
   test('answers for each item where Redis refuses one in the middle', async () => {
     const { redis } = bench.database()
-    await redis.set('no-queue', 'a text')
+    await redis.set('no-queue', 'a string')
     const items = [
       ['f', [1]],
       ['f', [2], { queueName: 'no-queue' }],
@@ -137,7 +137,7 @@ describe('enqueueMany', () => {
 })
 
 describe('close', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test.each(['fresh', 'warm'])('sends what a %s client was just asked to', async (state) => {
     const { redis, url } = bench.database()
@@ -175,7 +175,7 @@ describe('close', () => {
 })
 
 describe('a job handle', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('says that nothing is there to wait for', async () => {
     await expect(bench.client().job('nobody').result()).rejects.toMatchObject({ code: 'ARQ_RESULT_NOT_FOUND' })

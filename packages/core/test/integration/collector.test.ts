@@ -91,7 +91,7 @@ describe('results that Python workers left', () => {
     await eventually(async () => (await counted())?.counts.complete === 1)
   })
 
-  test('are told from results of arq-ts by their mark, in each codec', async () => {
+  test('are distinguished from results of arq-ts by their mark, in each codec', async () => {
     start()
     const clients = (['pickle', 'msgpack', 'json'] as const).map(
       (codec) => new Client({ redis: database.url, logger, codec }),

@@ -4,16 +4,16 @@ import { describe, expect, test } from 'vitest'
 import { scheduleId } from '../../src/cron/tick-plan.ts'
 import { createLogger, cron } from '../../src/index.ts'
 import type { CronJobOptions } from '../../src/index.ts'
-import { Link } from '../../src/redis/link.ts'
-import { silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const keys = new Keys()
 
 test('simultaneous pauses and resumes count each once, and lose no span', async () => {
   const links = Array.from(
     { length: 3 },
-    () => new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent }),
+    () => new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent }),
   )
   try {
     const startMs = Date.now()
@@ -38,7 +38,7 @@ test('simultaneous pauses and resumes count each once, and lose no span', async 
 })
 
 test('a pause whose entry is not UTF-8 ends all the same', async () => {
-  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+  const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
   try {
     await bench.database().redis.hset(keys.cronPauses, 'cron:odd', Buffer.from([0xff, 0xfe]))
     expect(await link.cronPauses.resume('cron:odd', 1_000)).toBe(true)
@@ -146,7 +146,7 @@ describe('a paused cron job', () => {
 
   test('does not make up for what an earlier pause left out, and knows the last 32 pauses of a week', async () => {
     const { redis } = bench.database()
-    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
     const pauses = link.cronPauses
     const minute = 60_000
     const at = new Date(Math.floor(Date.now() / minute) * minute - 10 * minute)
@@ -185,7 +185,7 @@ describe('a paused cron job', () => {
     }
   })
 
-  test('is advisory beside a Python worker, and where a worker of an older version has it', async () => {
+  test('is advisory next to a Python worker, and where a worker of an older version has it', async () => {
     const { redis } = bench.database()
     const client = bench.client()
     const worker = await bench.worker({ cron: [everySecond([])] })

@@ -5,10 +5,10 @@ import { describe, expect, test } from 'vitest'
 import { scheduleId } from '../../src/cron/tick-plan.ts'
 import { createLogger, cron, defineTask, Worker } from '../../src/index.ts'
 import type { CronJob, CronJobOptions } from '../../src/index.ts'
-import { Link } from '../../src/redis/link.ts'
-import { next, silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { next, silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const seed = Number(process.env.ARQ_TEST_SEED ?? Date.now() % 100_000)
 const keys = new Keys()
 
@@ -177,7 +177,7 @@ describe('several cron jobs on one function', () => {
 
 test('a cron job with a fixed id ticks again after a worker has died in its tick', async () => {
   const { url, redis } = bench.database()
-  const link = new Link({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  const link = new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
   const ran: string[] = []
   const job = cron('cron:fixed', '* * * * * *', (ctx) => void ran.push(ctx.jobId), { jobId: 'fixed' })
   // A worker that claims the tick and is never heard of again.
@@ -202,7 +202,7 @@ test('a cron job with a fixed id ticks again after a worker has died in its tick
  */
 test(`each tick is enqueued at most once by skewed and late workers (seed ${seed})`, { timeout: 60_000 }, async () => {
   const { url, redis } = bench.database()
-  const link = new Link({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  const link = new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
   const send = fc.record({
     kind: fc.constant('send' as const),
     /** Seconds from now at which the tick is due, as this worker sees it: late by up to two minutes, early by two seconds. */

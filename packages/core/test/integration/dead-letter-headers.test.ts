@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { Client } from '../../src/index.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const USER = 'reads-without-scripts'
 
 test('summaries are the same with a script and without, name a damaged letter, and keep the others', async () => {

@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineTask } from '../../src/index.ts'
 import type { Client, Finding } from '../../src/index.ts'
 import { diagnose } from '../../src/queues/diagnose.ts'
-import { next, useBench } from './support.ts'
+import { next, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const queueName = 'sick'
 const tasks = [
   defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value }),
@@ -43,8 +43,8 @@ describe('a healthy fleet', () => {
   })
 })
 
-describe('is found, and mended:', () => {
-  async function mended(check: Finding['check']): Promise<number> {
+describe('is found and repaired:', () => {
+  async function repaired(check: Finding['check']): Promise<number> {
     const finding = (await found()).find((each) => each.check === check)!
     expect(finding?.repair).not.toBeNull()
     const count = await client.doctor.repair(finding)
@@ -56,19 +56,19 @@ describe('is found, and mended:', () => {
     await bench.worker({ tasks, queueName: 'another' })
     await client.enqueue('echo', [1], { jobId: 'held', deferByMs: 30_000 })
     await redis.set('arq:in-progress:held', 'gone:1:abcd/token', 'PX', 30_000)
-    expect(await mended('lost-in-progress')).toBe(1)
+    expect(await repaired('lost-in-progress')).toBe(1)
     const worker = await bench.worker({ tasks, queueName })
     expect(await client.job('held').result({ timeoutMs: 5_000 })).toBe(1)
     await worker.stop()
   })
 
-  test('a job held for ever by an arq-ts worker, where none tells that it lives', async () => {
+  test('a job held for ever by an arq-ts worker, where none reports that it lives', async () => {
     await client.enqueue('echo', [1], { jobId: 'held' })
     await redis.set('arq:in-progress:held', 'gone:1:abcd/token')
-    expect(await mended('lost-in-progress')).toBe(1)
+    expect(await repaired('lost-in-progress')).toBe(1)
   })
 
-  test('but not one that a live worker has claimed since', async () => {
+  test('no job that a live worker has claimed since', async () => {
     await client.enqueue('until_aborted', [], { jobId: 'held' })
     await redis.set('arq:in-progress:held', 'gone:1:abcd/token')
     const [finding] = await found()
@@ -82,14 +82,14 @@ describe('is found, and mended:', () => {
 
   test('a queue member without a payload', async () => {
     await redis.zadd(queueName, 1, 'evicted')
-    expect(await mended('missing-payload')).toBe(1)
+    expect(await repaired('missing-payload')).toBe(1)
     expect(await redis.zcard(queueName)).toBe(0)
   })
 
   test('a payload that no codec reads: it is kept as a dead letter, byte by byte', async () => {
     await redis.zadd(queueName, 1, 'garbled')
     await redis.set('arq:job:garbled', Buffer.from([0x80, 0x04, 0xff]))
-    expect(await mended('unreadable-payload')).toBe(1)
+    expect(await repaired('unreadable-payload')).toBe(1)
     expect(await client.deadLetters.get('garbled')).toMatchObject({
       queueName,
       functionName: '<unknown>',
@@ -100,7 +100,7 @@ describe('is found, and mended:', () => {
 
   test('an abort request for a job that is nowhere', async () => {
     await redis.zadd('arq:abort', 1, 'nobody')
-    expect(await mended('stale-abort')).toBe(1)
+    expect(await repaired('stale-abort')).toBe(1)
   })
 })
 
@@ -110,7 +110,7 @@ describe('is left alone:', () => {
     return { check: 'lost-in-progress', severity: 'error', ...about }
   }
 
-  test('a job that Python runs beside an arq-ts worker, whose health line has replaced its own', async () => {
+  test('a job that Python runs next to an arq-ts worker, whose health line has replaced its own', async () => {
     await client.enqueue('echo', [1], { jobId: 'theirs' })
     await redis.set('arq:in-progress:theirs', '1', 'PX', 310_000)
     await bench.worker({ tasks, queueName })
@@ -172,7 +172,7 @@ describe('is found, and left to a person:', () => {
     ])
   })
 
-  test('but not where a Python worker tells that it lives: it may have it', async () => {
+  test('no function that a live Python worker may have', async () => {
     await bench.worker({ tasks, queueName })
     await redis.set(
       `${queueName}:health-check`,

@@ -140,7 +140,7 @@ describe('one faulty job of a batch', () => {
   )
 })
 
-describe('what stood before a job', () => {
+describe('the score of a job', () => {
   const on = useBroker()
 
   test('is no abort of a new job: an old mark of its id goes with the enqueue', async () => {

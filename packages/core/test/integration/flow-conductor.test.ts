@@ -5,11 +5,11 @@ import { defineTask, flow, FlowError, FlowFailedError } from '../../src/index.ts
 import type { FlowRun } from '../../src/index.ts'
 import { FlowConductor } from '../../src/flows/conductor.ts'
 import { FlowDriver } from '../../src/flows/driver.ts'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 import { add, echo, fail, states } from '../support/flow-tasks.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 const tasks = [echo, add, fail]
 
@@ -34,8 +34,10 @@ describe('a large flow', () => {
 describe('more members than one call ends', () => {
   const size = 600
   /** A link whose calls that end members are counted; too many are refused, as they may never end. */
-  async function withLink(act: (link: Link, calls: { count: number; steps?: number }) => Promise<void>): Promise<void> {
-    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
+  async function withLink(
+    act: (link: RedisContext, calls: { count: number; steps?: number }) => Promise<void>,
+  ): Promise<void> {
+    const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
     const records = link.flowRecords
     const { endSome } = records
     const calls: { count: number; steps?: number } = { count: 0 }
@@ -196,7 +198,7 @@ test('a count of added members that no flow can have does not hold the server up
 
 test('an id is taken by one producer, and is free again where that one dies before it has written the flow', async () => {
   const { redis } = bench.database()
-  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+  const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
   try {
     expect(await link.flowRecords.take('nightly', 'a')).toBe(true)
     expect(await link.flowRecords.take('nightly', 'a')).toBe(true)
@@ -238,7 +240,7 @@ describe('the conductor', () => {
     f.call(echo, { value: first })
     const run = await client.start(f)
     const [member] = (await run.status()).members
-    // What a worker of either language leaves: the job is gone, its result is there, and nobody has told the flow.
+    // The state that a worker of either language leaves: the job is gone, its result is there, and the flow is not notified.
     const record = {
       jobTry: 1,
       functionName: 'elsewhere',
@@ -278,7 +280,7 @@ describe('the conductor', () => {
 
   test('sends nothing while no flow is in progress, and is notified of the first one', async () => {
     const { redis } = bench.database()
-    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
     const asked = { count: 0 }
     const { isNeeded } = link.flowWatch
     link.flowWatch.isNeeded = () => {
@@ -311,7 +313,7 @@ test('the conductor pauses between two looks, however often it is woken', async 
   const f = flow('busy')
   f.call(echo, { value: 1 }, { delayMs: 3_600_000 })
   await bench.client().start(f)
-  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+  const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
   const { flowWatch, keys, subscriber } = link
   const { isNeeded, lead } = flowWatch
   const { listen } = subscriber
@@ -333,7 +335,7 @@ test('the conductor pauses between two looks, however often it is woken', async 
     return leads
   }
   const conductor = new FlowConductor({ link, driver: new FlowDriver(link), workerId: 'w', log: silent })
-  // What a busy queue of a Python member does, in looks and between them.
+  // Effects of a busy queue of a Python member, in looks and between them.
   const storm = setInterval(() => wakes.forEach((wake) => wake()), 2)
   try {
     conductor.start()

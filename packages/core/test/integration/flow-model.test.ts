@@ -13,9 +13,9 @@ import { FlowDriver } from '../../src/flows/driver.ts'
 import { FlowBuilder } from '../../src/flows/builder.ts'
 import { Flows } from '../../src/flows/flows.ts'
 import { planTasks } from '../../src/flows/placing.ts'
-import type { Held } from '../../src/redis/broker-calls.ts'
+import type { LeasedJob } from '../../src/redis/broker-calls.ts'
 import type { WrittenMember } from '../../src/redis/flows.ts'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 import { silent } from './support.ts'
 
 /** The long form: FLOW_RUNS=5000. */
@@ -24,11 +24,11 @@ const FIRST = Number(process.env.FLOW_SEED ?? 1)
 const QUEUE = 'arq:queue'
 
 let database: Database
-let link: Link
+let link: RedisContext
 
 beforeAll(async () => {
   database = await takeDatabase()
-  link = new Link({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  link = new RedisContext({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
 })
 afterAll(async () => {
   await link.close()
@@ -296,7 +296,7 @@ class Twin {
     return { graph, added: graph.size === 0 ? [] : compileMembers(builder.members, own) }
   }
 
-  #claim(key: string): Held {
+  #claim(key: string): LeasedJob {
     return { jobId: this.#id(key), queueName: QUEUE, token: 'token', jobTry: 1 }
   }
 

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask, EncodeError, flow, FlowError, FlowFailedError, OptionsError } from '../../src/index.ts'
 import { add, echo, fail, states } from '../support/flow-tasks.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 const quiet = defineTask({ name: 'quiet', keepResultMs: 0, handler: (_ctx, word: string) => word.toUpperCase() })
 const tasks = [echo, add, fail, quiet]

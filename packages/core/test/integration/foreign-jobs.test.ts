@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '@arq-ts/test-support'
 import { defineTask } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
 const known = defineTask({ name: 'known', handler: (_ctx, value: unknown) => value })
 
 describe("a worker that hands back what it does not have (unknownFunction: 'release')", () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('reaches its own job behind 5,000 of others, and then leaves those alone', async () => {
     const client = bench.client()

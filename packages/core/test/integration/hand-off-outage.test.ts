@@ -5,13 +5,13 @@ import { defineTask, Retry } from '../../src/index.ts'
 import type { Client, JobContext, Worker } from '../../src/index.ts'
 import { LimitRecords } from '../../src/redis/limits.ts'
 import { WaitingWorkers } from '../../src/redis/waiting-workers.ts'
-import { next, useBench } from './support.ts'
+import { next, useHarness } from './support.ts'
 
 const NEVER_MS = 600_000
 
 /** Nothing says in which order calls that an outage interrupted reach Redis: here, the one that takes the job comes last. */
 describe('a handed job whose take reaches Redis after its hold is over', () => {
-  const bench = useBench()
+  const bench = useHarness()
   let redis: Redis
   let client: Client
   let worker: Worker

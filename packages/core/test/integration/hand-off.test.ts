@@ -5,13 +5,13 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createLogger, defineTask } from '../../src/index.ts'
 import type { Client, JobContext, Worker, WorkerOptions } from '../../src/index.ts'
 import { Broker } from '../../src/redis/broker.ts'
-import { next, useBench } from './support.ts'
+import { next, useHarness } from './support.ts'
 
 /** Long enough that nothing is found by polling. */
 const NEVER_MS = 600_000
 
 describe('a job that is handed to an idle worker', () => {
-  const bench = useBench()
+  const bench = useHarness()
   let redis: Redis
   let client: Client
   let held: Map<string, () => void>

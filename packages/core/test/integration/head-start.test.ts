@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { defineTask } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 test('runs a job with a head start before those that were enqueued earlier, and reports its wait from its due time', async () => {
   const ran: string[] = []

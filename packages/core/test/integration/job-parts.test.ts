@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask, flow } from '../../src/index.ts'
 import type { JobDetails } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const forever = (ctx: { signal: AbortSignal }) =>
   new Promise<void>((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason as Error)))
 

@@ -5,16 +5,16 @@ import { z } from 'zod'
 import { defineTask, Retry } from '../../src/index.ts'
 import { CallPacker } from '../../src/recorder/call-packer.ts'
 import { Journal } from '../../src/recorder/journal.ts'
-import { Link } from '../../src/redis/link.ts'
-import { next, silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { next, silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 let redis: Redis
-let link: Link
+let link: RedisContext
 
 beforeEach(() => {
   redis = new Redis(bench.database().url)
-  link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
 })
 afterEach(async () => {
   await link.close()
@@ -163,7 +163,7 @@ describe('the journal', () => {
     expect(keys.sort()).toEqual(['arq:obs:tries:k', 'arq:obs:tries:l', 'arq:obs:tries:m'])
   })
 
-  test('takes no more than 26 MiB in all beside the series, with five failing tries of each job', async () => {
+  test('takes no more than 26 MiB in all without the series, with five failing tries of each job', async () => {
     const journal = new Journal({ keys: link.keys, workerId: 'host:1:00000000', language: 'typescript' })
     const letters = (i: number) => String(i).replace(/\d/g, (digit) => String.fromCharCode(97 + Number(digit)))
     for (let jobTry = 1; jobTry <= 5; jobTry++) {
@@ -190,7 +190,7 @@ describe('the journal', () => {
       (await bytesOf('arq:obs:recent')) * (500 / counts.recent) +
       (await bytesOf('arq:obs:tri*')) * (10_000 / 100) +
       (await bytesOf('arq:obs:fp:*')) * (500 / 20)
-    console.log(`beside the series: ${(bytes / 2 ** 20).toFixed(1)} MiB`)
+    console.log(`without the series: ${(bytes / 2 ** 20).toFixed(1)} MiB`)
     expect(bytes / 2 ** 20).toBeLessThan(26)
   })
 

@@ -24,14 +24,14 @@ beforeEach(() => {
 })
 
 /** Takes claimed jobs in, whose leases hold for now. */
-async function takeIn(count: number): Promise<void> {
+async function addLeases(count: number): Promise<void> {
   const ids = Array.from({ length: count }, (_, i) => `job-${i}`)
   await bench.enqueue(ids)
   for (const claim of await bench.claim(ids)) slots.add(claim, performance.now() + LEASE_MS)
 }
 
 test('a look for work waits for all leases that are being taken up, however many calls that takes', async () => {
-  await takeIn(600)
+  await addLeases(600)
   await keeper.renewNow()
   const { broker, redis } = bench
   // As after a sleep of an hour: the leases have lapsed, and the jobs are due.
@@ -47,7 +47,7 @@ test('a look for work waits for all leases that are being taken up, however many
 })
 
 test('the places of a job follow the time that Redis says, not the one that this machine held for right', async () => {
-  await takeIn(1)
+  await addLeases(1)
   const ends: number[] = []
   for (const job of slots) {
     job.pass = {

@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask, Retry } from '../../src/index.ts'
 import type { Client } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 /** Handlers that count themselves and end on demand. */
 function counted() {
@@ -322,7 +322,7 @@ test('lists the jobs that have a place with their workers, and those that wait i
   }
 })
 
-describe('what stands in Redis beside a limit', () => {
+describe('a damaged key of a limit', () => {
   /** Ids of any bytes, as every client of Redis may write them. */
   const bytes = (n: number) => Buffer.from([0xff, 0xfe, 0x80 + (n >> 7), n & 0x7f])
   const limited = (run: () => Promise<unknown> | number = () => 1) =>

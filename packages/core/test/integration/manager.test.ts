@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { defineTask, TaskQueueManager } from '../../src/index.ts'
 import type { TaskQueueInput } from '../../src/index.ts'
-import { next, silent, useBench } from './support.ts'
+import { next, silent, useHarness } from './support.ts'
 
 const tasks = [
   defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value }),
@@ -14,7 +14,7 @@ const tasks = [
   }),
 ]
 
-const bench = useBench()
+const bench = useHarness()
 let manager: TaskQueueManager
 let redis: Redis
 
@@ -63,7 +63,7 @@ describe('a manager', () => {
     expect(() => twice.client).toThrow('initialize')
   })
 
-  test('takes the database of the URL where none is named beside it', () => {
+  test('takes the database of the URL where no other is named', () => {
     expect(new TaskQueueManager({ redis_url: 'redis://localhost:6379/5' }).config.redis_database).toBe(5)
     expect(
       new TaskQueueManager({ redis_url: 'redis://localhost:6379/5', redis_database: 2 }).config.redis_database,
@@ -87,7 +87,7 @@ describe('retrying a job', () => {
 })
 
 describe('the status of a job', () => {
-  test('tells everything at each stage', async () => {
+  test('reports everything at each stage', async () => {
     const job = await manager.enqueue('until_aborted', [1], { kwargs: { a: 2 }, delayMs: 60_000 })
     const id = job!.jobId
     expect(await manager.getJobStatus(id)).toMatchObject({

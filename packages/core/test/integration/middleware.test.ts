@@ -3,9 +3,9 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { createLogger, cron, defineTask, jobLogging, NonRetryableError, Retry } from '../../src/index.ts'
 import type { Attempt, AttemptEnd, Middleware, OutgoingCall, RunContext } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 /** Notes the metadata of each run. */
 function metadataOfRuns(): { runs: [string, unknown][]; middleware: Middleware[] } {
@@ -26,7 +26,7 @@ const adds = (metadata: object): Middleware => ({
 })
 
 test.each(['msgpack', 'pickle', 'json'] as const)(
-  'metadata of the enqueue side reaches the run side beside the arguments, in %s',
+  'metadata of the enqueue side reaches the run side along with the arguments, in %s',
   async (codec) => {
     const { middleware, runs } = metadataOfRuns()
     const client = bench.client({ codec, middleware: [adds({ tenant: 'acme', hops: [1] }), adds({ user: 7 })] })

@@ -10,7 +10,7 @@ let redis: Redis
 beforeEach(async () => {
   server = await RedisServer.start()
   redis = new Redis(server.url)
-  // What a new user of Redis 7 has by `~* +@all`: every key and command, and no channel. Python's arq needs none.
+  // Rights of a new user of Redis 7 with `~* +@all`: every key and command, and no channel. Python's arq needs none.
   await redis.call('ACL', 'SETUSER', 'plain', 'on', '>secret', '~*', '+@all', 'resetchannels')
 })
 afterEach(async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask, Retry } from '../../src/index.ts'
-import { next, useBench } from './support.ts'
+import { next, useHarness } from './support.ts'
 
-describe('what Redis would refuse is refused or rounded before', () => {
-  const bench = useBench()
+describe('a value that Redis would refuse is refused or rounded before', () => {
+  const bench = useHarness()
 
   test('an item of a batch whose deferral or expiry is no time takes no other with it', async () => {
     const outcomes = await bench.client().enqueueMany([
@@ -82,7 +82,7 @@ describe('what Redis would refuse is refused or rounded before', () => {
 })
 
 describe('a schema that asks elsewhere', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('fails the job when what it asks is away; the worker continues', async () => {
     const params = z.object({

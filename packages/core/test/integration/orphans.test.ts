@@ -3,7 +3,7 @@ import type { Database } from '@arq-ts/test-support'
 import { Writable } from 'node:stream'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createLogger, RedisReplyError } from '../../src/index.ts'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 import { BETWEEN_PAGES_MS, Orphans } from '../../src/redis/orphans.ts'
 import { OrphanWatch } from '../../src/worker/orphan-watch.ts'
 import { silent } from './support.ts'
@@ -14,13 +14,13 @@ const LEASE = 1 / 128
 const DEATH = 2 / 128
 
 let database: Database
-let link: Link
+let link: RedisContext
 let orphans: Orphans
 let nowMs: number
 
 beforeEach(async () => {
   database = await takeDatabase()
-  link = new Link({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  link = new RedisContext({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
   orphans = new Orphans(link.calls, link.keys)
   const [seconds] = await database.redis.time()
   nowMs = Number(seconds) * 1_000
@@ -60,7 +60,7 @@ test('jobs whose lease ended unsettled go to the head of a queue that is behind,
   expect(await scoreOf('running')).toBe(nowMs + 30_000 + LEASE)
 })
 
-test('what stands at the head already stays there, however often a short queue is searched, and needs no key', async () => {
+test('a job that stands at the head already stays there, however often a short queue is searched, and needs no key', async () => {
   await add({ oldest: nowMs - 60_000, orphan: nowMs - 800 + LEASE, newest: nowMs - 500 })
   expect(await orphans.bringForward(QUEUE)).toEqual({ moved: 1, isBehind: true, isMore: false })
   const before = await scoreOf('orphan')

@@ -1,14 +1,14 @@
 import { eventually, RedisServer } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import { Client, defineTask, Worker } from '../../src/index.ts'
-import { openLinkTo } from '../../src/partitions/partitioned-link.ts'
+import { openLinkTo } from '../../src/partitions/partitioned-context.ts'
 import { Placement } from '../../src/partitions/placement.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
 const PARTITIONS = 4
 const options = { keyPrefix: '{orders}:', partitions: PARTITIONS }
 const placement = new Placement(options.keyPrefix, PARTITIONS)
-const bench = useBench()
+const bench = useHarness()
 
 const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 

@@ -4,12 +4,12 @@ import { eventually } from '@arq-ts/test-support'
 import { cron, defineTask, flow, JobAbortedError, Retry, Worker } from '../../src/index.ts'
 import type { Client, WorkerOptions } from '../../src/index.ts'
 import { keySlot, Placement } from '../../src/partitions/placement.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
 const PARTITIONS = 4
 const options = { keyPrefix: '{orders}:', partitions: PARTITIONS }
 const placement = new Placement(options.keyPrefix, PARTITIONS)
-const bench = useBench()
+const bench = useHarness()
 
 const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 const bad = defineTask({ name: 'bad', handler: () => Promise.reject(new Error('bad')) })

@@ -5,10 +5,10 @@ import { z } from 'zod'
 import { defineTask, pythonTask, Retry } from '../../src/index.ts'
 import type { JobLogEntry } from '../../src/index.ts'
 import { JobLogs } from '../../src/progress/job-logs.ts'
-import { Link } from '../../src/redis/link.ts'
-import { silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 let redis: Redis
 
 beforeEach(() => {
@@ -37,7 +37,7 @@ const talk = defineTask({
     ctx.progress(0.5, 'half')
     ctx.log.child({ part: 2 }).warn('slow')
     if (ctx.jobTry === 1) throw new Retry({ deferMs: 1 })
-    ctx.log.error(new TypeError('odd'), 'went on')
+    ctx.log.error(new TypeError('odd'), 'continued')
   },
 })
 
@@ -55,7 +55,7 @@ describe('the events of a job', () => {
     expect(plain(entries)).toEqual([
       ...tried.map((entry) => ({ ...entry, jobTry: 1 })),
       ...tried.map((entry) => ({ ...entry, jobTry: 2 })),
-      { kind: 'log', level: 'error', message: 'went on', fields: { err: 'TypeError: odd' }, jobTry: 2 },
+      { kind: 'log', level: 'error', message: 'continued', fields: { err: 'TypeError: odd' }, jobTry: 2 },
       { kind: 'end', outcome: 'complete', jobTry: 2 },
     ])
     expect(await client.history.log(job.jobId)).toEqual(entries)
@@ -95,7 +95,7 @@ describe('the events of a job', () => {
     expect(await redis.keys('arq:obs:log*')).toEqual([])
   })
 
-  test('tell an abort and a failure by their end', async () => {
+  test('distinguish an abort from a failure by the end', async () => {
     const client = bench.client()
     const fail = defineTask({
       name: 'fail',
@@ -122,7 +122,7 @@ describe('the events of a job', () => {
 
 describe('the log of a job', () => {
   test('keeps the last 64 KiB, whoever wrote before, and the newest 500 jobs', async () => {
-    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
     try {
       const entry = (i: number) =>
         JSON.stringify({ kind: 'log', atMs: 1, jobTry: 1, message: String(i).padEnd(1_000, 'x') })
@@ -211,7 +211,7 @@ describe('the pieces of a result', () => {
   })
 
   test('are at most 2,000 at a time while none is written, whatever was handed to a write before', async () => {
-    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
     try {
       const logs = new JobLogs(link.jobLogs, silent, () => 0)
       const jobIds = ['a', 'b', 'c']
@@ -228,7 +228,7 @@ describe('the pieces of a result', () => {
   })
 
   test('are appended once where the reply was lost and the call is sent again', async () => {
-    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
     try {
       const { run } = link.connection
       // The server does the call, and the connection is lost before its reply.
@@ -336,7 +336,7 @@ describe('the pieces of a result', () => {
   })
 
   test('that are small are bounded in number, and are written by few calls', async () => {
-    const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
+    const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 1, log: silent })
     try {
       await link.syncClock()
       const logs = new JobLogs(link.jobLogs, silent, () => 1)

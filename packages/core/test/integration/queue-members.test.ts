@@ -1,12 +1,12 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import { describe, expect, test } from 'vitest'
-import { Link } from '../../src/redis/link.ts'
-import { silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { silent, useHarness } from './support.ts'
 
 describe('the members of a queue', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
-  async function read(link: Link, onMember: (jobId: string, n: number) => Promise<void> = async () => {}) {
+  async function read(link: RedisContext, onMember: (jobId: string, n: number) => Promise<void> = async () => {}) {
     const ids: string[] = []
     for await (const page of link.queues.members('arq:queue')) {
       for (const { jobId } of page) {
@@ -17,7 +17,7 @@ describe('the members of a queue', () => {
     return ids
   }
 
-  const open = (url: string) => new Link({ redis: url, keyPrefix: '', expiresExtraMs: 1_000, log: silent })
+  const open = (url: string) => new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 1_000, log: silent })
   const id = (i: number) => `job-${String(i).padStart(5, '0')}`
 
   test.each([

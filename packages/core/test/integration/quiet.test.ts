@@ -3,9 +3,9 @@ import type { Redis } from 'ioredis'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { defineTask } from '../../src/index.ts'
 import type { Client } from '../../src/index.ts'
-import { next, useBench } from './support.ts'
+import { next, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const queueName = 'work'
 let release = () => {}
 const tasks = [

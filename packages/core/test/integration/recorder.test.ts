@@ -11,13 +11,13 @@ import { seriesId } from '../../src/recorder/series-name.ts'
 import type { SeriesName } from '../../src/recorder/series-name.ts'
 import { RESOLUTIONS, SLOTS_PER_BLOCK } from '../../src/recorder/slots.ts'
 import { OUTCOME, Tally } from '../../src/recorder/tally.ts'
-import { Link } from '../../src/redis/link.ts'
-import { silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { silent, useHarness } from './support.ts'
 
 const NONE: Counts = { complete: 0, failed: 0, aborted: 0, retried: 0, released: 0, lost: 0 }
-const bench = useBench()
+const bench = useHarness()
 let redis: Redis
-let link: Link
+let link: RedisContext
 
 beforeEach(() => {
   redis = new Redis(bench.database().url)
@@ -28,8 +28,8 @@ afterEach(async () => {
   redis.disconnect()
 })
 
-function linkTo(url: string): Link {
-  return new Link({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+function linkTo(url: string): RedisContext {
+  return new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
 }
 
 function seeded(seed: number): () => number {

@@ -26,7 +26,7 @@ afterEach(async () => {
   await server.stop()
 })
 
-describe('what Redis refuses', () => {
+describe('a refused command', () => {
   test('has a stable code, the first word of the reply, and no command', async () => {
     await redis.set('text', 'no queue')
     const client = new Client({ redis: server.url, logger: silent })
@@ -46,7 +46,7 @@ describe('what Redis refuses', () => {
     }
   })
 
-  test('in a transaction is told by its own reason', async () => {
+  test('in a transaction is reported with its own reason', async () => {
     await redis.call('ACL', 'SETUSER', 'weak', 'on', `>${SECRET}`, '~*', '&*', '+@all', '-zscore')
     const client = new Client({ redis: `redis://weak:${SECRET}@127.0.0.1:${server.port}`, logger: silent })
     try {

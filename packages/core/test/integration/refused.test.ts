@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Client, defineTask, Worker } from '../../src/index.ts'
 import { silent } from './support.ts'
 
-/** ioredis ignores a SELECT that fails, and goes on in database 0. */
+/** ioredis ignores a SELECT that fails, and continues in database 0. */
 describe('a database that the server does not have', () => {
   let server: RedisServer
   let redis: Redis
@@ -60,7 +60,7 @@ describe('a password that is wrong', () => {
   })
 
   describe.each([0, 1])('for database %i', (database) => {
-    test.each(['wrong', ''])('is told at once: %j', async (password) => {
+    test.each(['wrong', ''])('is reported at once: %j', async (password) => {
       // Without a bound a call would wait for ever for a server that is away.
       const client = new Client({ redis: `redis://:${password}@127.0.0.1:${server.port}/${database}`, logger: silent })
       const refused = {

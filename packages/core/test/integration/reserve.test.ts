@@ -2,18 +2,18 @@ import { takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { defineTask } from '../../src/index.ts'
-import { Link } from '../../src/redis/link.ts'
-import { silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { silent, useHarness } from './support.ts'
 
 /** Due jobs that a worker sets aside for itself, while others have set theirs aside. */
 describe('setting aside', () => {
   let database: Database
-  let links: Link[]
+  let links: RedisContext[]
 
   beforeEach(async () => {
     database = await takeDatabase()
     const options = { redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent }
-    links = [new Link(options), new Link(options), new Link(options)]
+    links = [new RedisContext(options), new RedisContext(options), new RedisContext(options)]
   })
   afterEach(async () => {
     await Promise.all(links.map((link) => link.close()))
@@ -58,7 +58,7 @@ describe('setting aside', () => {
     expect(got).toContain('job-0020')
   })
 
-  test('passes over what it is told to, however much of it there is', async () => {
+  test('passes over everything it is asked to, however much of it there is', async () => {
     await queue([...names('theirs-', 100), ...names('zours-', 300)])
     const theirs = names('theirs-', 100)
     const got: string[] = []
@@ -71,7 +71,7 @@ describe('setting aside', () => {
     expect(await reserve(2, 200)).toEqual(theirs)
   })
 
-  test('tells when the next job is due where it finds fewer than it was asked for', async () => {
+  test('reports when the next job is due where it finds fewer than it was asked for', async () => {
     const later = Date.now() + 60_000
     await queue(names('job-', 60))
     await queue(['later'], later)
@@ -84,9 +84,9 @@ describe('setting aside', () => {
 })
 
 describe('a worker', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
-  /** Gives the messages that tell other workers of jobs given back. */
+  /** Returns the messages that notify other workers of released jobs. */
   async function hearGivenBack(queueName: string): Promise<string[]> {
     const { redis } = bench.database()
     const heard: string[] = []
@@ -97,7 +97,7 @@ describe('a worker', () => {
     return heard
   }
 
-  test('keeps what it has set aside while it comes to it', async () => {
+  test('keeps what it has set aside until it reaches it', async () => {
     const jobs = 3_000
     await bench.client({ queueName: 'q' }).enqueueMany(Array.from({ length: jobs }, () => ['quick', []] as const))
     const heard = await hearGivenBack('q')

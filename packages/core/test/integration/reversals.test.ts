@@ -73,7 +73,7 @@ describe('a job that is taken out', () => {
   })
 })
 
-describe('what is kept under a token', () => {
+describe('the record under a token', () => {
   const limits = { ttlMs: 60_000, limitBytes: 1_000 }
   test('is got by one of many who take it at once', async () => {
     expect(await client.reversals.keep('plan', 't', 'text', limits)).toBe(true)

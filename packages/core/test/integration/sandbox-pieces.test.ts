@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 describe.each(['process', 'thread'] as const)('the pieces of a result in a %s', (kind) => {
   const actTask = (emits?: z.ZodType) =>

@@ -9,9 +9,9 @@ import type { Job, JobContext, SandboxOptions, TaskOptions, WorkerOptions } from
 import { Member } from '../../src/sandbox/member.ts'
 import { SandboxPool } from '../../src/sandbox/pool.ts'
 import { resolveSandbox } from '../../src/sandbox/sandbox.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const fixture = (name: string) => new URL(`../fixtures/${name}`, import.meta.url)
 const KINDS = ['process', 'thread'] as const
 
@@ -103,7 +103,7 @@ describe.each(KINDS)('a job in a %s', (kind) => {
     expect(await end(await act(task, 'misuse'))).toBe('went well')
   })
 
-  test('that computes for ever is ended at its timeout; the leases and jobs beside it stay', async () => {
+  test('that computes for ever is ended at its timeout; the leases and other jobs of its process stay', async () => {
     const task = actTask({ kind, max: 2 }, { timeoutMs: 2_000 })
     const runs: number[] = []
     let finish = () => {}
@@ -120,7 +120,7 @@ describe.each(KINDS)('a job in a %s', (kind) => {
     const lost: string[] = []
     worker.on('leaseLost', ({ jobId }) => lost.push(jobId))
     const client = bench.client()
-    const beside = (await client.enqueue(neighbor, []))!
+    const other = (await client.enqueue(neighbor, []))!
     const loop = await act(task, 'loop')
     await eventually(() => worker.sandboxes.get('act')!.busy === 1)
     expect(await end(await act(task, 'echo', { value: 7 }))).toBe(7)
@@ -130,7 +130,7 @@ describe.each(KINDS)('a job in a %s', (kind) => {
     await eventually(() => worker.sandboxes.get('act')!.busy === 0)
     expect(worker.sandboxes.get('act')).toMatchObject({ died: 1 })
     finish()
-    expect(await beside.result({ timeoutMs: 20_000 })).toBe('stayed')
+    expect(await other.result({ timeoutMs: 20_000 })).toBe('stayed')
     expect([runs, lost]).toEqual([[1], []])
   })
 
@@ -149,7 +149,7 @@ describe.each(KINDS)('a job in a %s', (kind) => {
   test('that ends its sandbox fails alone, by what ended it, and the next one has a new sandbox', async () => {
     const task = actTask({ kind, max: 2, memoryMb: 32 })
     const worker = await bench.worker({ tasks: [task] })
-    const beside = await act(task, 'clean')
+    const other = await act(task, 'clean')
     await eventually(() => worker.sandboxes.get('act')!.busy === 1)
     const ends: [string, string, string][] = [
       ['exit', 'ARQ_SANDBOX_DIED', `the ${kind} of the job ended with exit code 3 before the job ended`],
@@ -163,9 +163,9 @@ describe.each(KINDS)('a job in a %s', (kind) => {
       expect(error).toMatchObject({ code, message: expect.stringContaining(message) })
     }
     expect(await end(await act(task, 'echo', { value: 1 }))).toBe(1)
-    expect(await beside.status()).toBe('in_progress')
+    expect(await other.status()).toBe('in_progress')
     expect(worker.sandboxes.get('act')!.died).toBe(ends.length)
-    await beside.abort({ timeoutMs: 20_000 })
+    await other.abort({ timeoutMs: 20_000 })
   }, 60_000)
 })
 

@@ -1,12 +1,12 @@
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { createLogger, defineTask } from '../../src/index.ts'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 import type { ScheduleRecords } from '../../src/redis/schedules.ts'
 import { ScheduleService } from '../../src/schedules/schedule-service.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const ids: string[] = []
 const note = defineTask({ name: 'note', handler: (ctx) => void ids.push(ctx.jobId) })
 
@@ -36,7 +36,7 @@ describe('a schedule that lacks a field', () => {
         missed: 'latest',
         functionName: 'note',
       })
-      // Moved back in time, as if no worker had looked at it for so long.
+      // Moved back in time, as if no worker had looked at it for this long.
       const done = Number(await redis.hget('arq:schedule:bare', 'done')) - 60_000
       await redis.multi().hset('arq:schedule:bare', 'done', done).zadd('arq:schedules', done, 'bare').exec()
       ids.length = 0
@@ -82,7 +82,7 @@ test('a rule that this process cannot follow is the problem of its schedule alon
 
 test('a schedule that a call took whose reply was lost is in the reply of the call that is sent again', async () => {
   const { redis, url } = bench.database()
-  const link = new Link({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  const link = new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
   try {
     await link.schedules.take(5_000, 100)
     await bench.client().schedules.put('lost', { everyMs: 60_000, task: note })
@@ -105,7 +105,7 @@ test.each([0, -1, NaN])('a schedule keeps its times where a look gives %d as the
   const client = bench.client()
   await client.schedules.put('kept', { everyMs: 3_600_000, task: note })
   const before = await client.schedules.get('kept')
-  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
   const { schedules } = link
   const records = {
     take: () => Promise.resolve({ nowMs, nextMs: null, names: ['kept'] }),

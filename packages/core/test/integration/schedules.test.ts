@@ -4,10 +4,10 @@ import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/index.ts'
 import type { Client, Job, Logger, Schedule } from '../../src/index.ts'
-import { Link } from '../../src/redis/link.ts'
-import { silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const ids: string[] = []
 const note = defineTask({
   name: 'note',
@@ -18,7 +18,7 @@ const note = defineTask({
   },
 })
 
-/** Moves a schedule back in time, as if no worker had looked at it for so long: its clock is that of Redis. */
+/** Moves a schedule back in time, as if no worker had looked at it for this long: its clock is that of Redis. */
 async function age(name: string, ms: number): Promise<void> {
   const { redis } = bench.database()
   const done = Number(await redis.hget(`arq:schedule:${name}`, 'done')) - ms
@@ -194,7 +194,7 @@ describe('ticks that no worker enqueued', () => {
 
 test('leaves a tick out while the job of the one before is queued, and enqueues the next once that has ended', async () => {
   const client = bench.client()
-  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
+  const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
   const lines: string[] = []
   const logger = Object.assign(Object.create(silent) as Logger, { info: (_: object, line: string) => lines.push(line) })
   try {
@@ -215,7 +215,7 @@ test('leaves a tick out while the job of the one before is queued, and enqueues 
 
 test('enqueues nothing of the old version once a change or a removal has returned, whoever had read it before', async () => {
   const client = bench.client()
-  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
+  const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
   try {
     for (const change of ['put', 'pause', 'remove and put'] as const) {
       await client.schedules.put('raced', { everyMs: 1_000, task: 'old' })
@@ -249,7 +249,7 @@ test('writes a tick once when the reply was lost and the call is sent again', as
   const { redis } = bench.database()
   const client = bench.client()
   await client.schedules.put('again', { everyMs: 1_000, task: 'f' })
-  const proxied = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
+  const proxied = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
   try {
     const [record] = await proxied.schedules.read(['again'])
     const write = {
@@ -352,7 +352,7 @@ describe('the system task', () => {
     await expect(ask(client, args, kwargs)).rejects.toThrow(reason)
   })
 
-  test('and the ticks are left to others by a worker without schedules', async () => {
+  test('a worker without schedules leaves the ticks to others', async () => {
     const client = bench.client()
     await bench.worker({ tasks: [note], schedules: false })
     await expect(ask(client, ['list'])).rejects.toThrow('not found')

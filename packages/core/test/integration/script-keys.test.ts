@@ -5,7 +5,7 @@ import { Redis } from 'ioredis'
 import { Client, defineTask, flow, Retry, Worker } from '../../src/index.ts'
 import type { Finding } from '../../src/index.ts'
 import { luaShas, luaSources } from '../../src/redis/scripts.generated.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
 /** Stands before a script and refuses keys that it was not given, as Dragonfly and Redis Cluster do. */
 const GUARD = `
@@ -77,7 +77,7 @@ const lostJob = (jobId: string): Finding => ({
   damaged: [],
 })
 
-/** Everything that touches Redis by a script: enqueue, claim, renew, finish, bury, retry, abort, replay, hand back, flows. */
+/** Everything that touches Redis by a script: enqueue, claim, renew, finish, dead letters, retry, abort, replay, hand back, flows. */
 async function useEverything(client: Client, worker: Worker, redis: Redis, prefix = ''): Promise<void> {
   expect(await (await client.enqueue('echo', [1]))?.result({ timeoutMs: 5_000 })).toBe(1)
   expect(await (await client.enqueue('echo', [1]))?.result({ timeoutMs: 5_000 })).toBe(1)
@@ -113,7 +113,7 @@ async function useEverything(client: Client, worker: Worker, redis: Redis, prefi
 }
 
 describe('every script', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('touches only the keys it declares', async () => {
     const worker = await bench.worker({ tasks, leaseMs: 1_000, handOff: true })

@@ -32,7 +32,7 @@ function serves(start: () => Promise<{ url: string; stop(): Promise<void> }>): v
 describe('a server process', () => {
   serves(() => RedisServer.start())
 
-  test('keeps its data over a kill, when it is told to', async () => {
+  test('keeps its data over a kill, when asked to', async () => {
     const server = await RedisServer.start({ persistent: true })
     const redis = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 })
     redis.on('error', () => {})

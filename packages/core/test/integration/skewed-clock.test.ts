@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Client, defineTask, Worker } from '../../src/index.ts'
 import type { WorkerParts } from '../../src/worker/assembly.ts'
-import { next, silent, useBench } from './support.ts'
+import { next, silent, useHarness } from './support.ts'
 
 const tasks = [
   defineTask({
@@ -19,7 +19,7 @@ function skewClock(aheadMs: number): void {
 }
 
 describe('a client that only asks, with its own clock ten minutes ahead,', () => {
-  const bench = useBench()
+  const bench = useHarness()
   afterEach(() => vi.restoreAllMocks())
 
   test('knows what is deferred', async () => {
@@ -52,7 +52,7 @@ describe('a client that only asks, with its own clock ten minutes ahead,', () =>
 })
 
 describe('a worker whose Redis says that it is an hour later', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const setAhead = (worker: Worker) => {
     const { link } = Worker.partsOf(worker) as WorkerParts
     link.clock.observe(Date.now() + 3_600_000, Date.now())

@@ -2,16 +2,16 @@ import { takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createLogger } from '../../src/index.ts'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 
 let database: Database
-let link: Link
+let link: RedisContext
 let lines: string[]
 beforeEach(async () => {
   database = await takeDatabase()
   lines = []
   const log = createLogger({ level: 'debug', destination: { write: (line: string) => void lines.push(line) } } as never)
-  link = new Link({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log, timeoutMs: 10_000 })
+  link = new RedisContext({ redis: database.url, keyPrefix: '', expiresExtraMs: 86_400_000, log, timeoutMs: 10_000 })
   await link.syncClock()
 })
 afterEach(async () => {

@@ -14,7 +14,7 @@ export interface Bench {
 
 export const silent = createLogger({ level: 'silent' })
 
-export function useBench(): Bench {
+export function useHarness(): Bench {
   let database: Database
   const closing: (() => Promise<unknown>)[] = []
 
@@ -51,7 +51,7 @@ export function useBench(): Bench {
   }
 }
 
-/** Resolves with what the worker tells next of an event. */
+/** Resolves with the worker's next report of an event. */
 export function next<T>(worker: Worker, event: string): Promise<T> {
   return new Promise((resolve) => worker.once(event as 'jobFinished', (about) => resolve(about as T)))
 }

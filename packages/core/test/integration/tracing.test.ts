@@ -8,9 +8,9 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Client, cron, defineTask, openTelemetry } from '../../src/index.ts'
 import type { JobContext, Middleware } from '../../src/index.ts'
-import { next, silent, useBench } from './support.ts'
+import { next, silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const exporter = new InMemorySpanExporter()
 
 function setUpSdk(): void {
@@ -37,7 +37,7 @@ const tasks = [
   defineTask({ name: 'inner', handler: () => Promise.reject(new Error('broken')) }),
 ]
 
-test('without an SDK nothing is stored beside a job', async () => {
+test('without an SDK nothing is stored with a job', async () => {
   await bench.client().enqueue('outer')
   const redis = new Redis(bench.database().url)
   expect(await redis.keys('arq:trace:*')).toEqual([])
@@ -45,7 +45,7 @@ test('without an SDK nothing is stored beside a job', async () => {
 })
 
 describe('with an SDK', () => {
-  test('the context of a job travels in its metadata, and no key is stored beside it', async () => {
+  test('the context of a job travels in its metadata, and no further key is stored', async () => {
     setUpSdk()
     const carried: unknown[] = []
     const client = bench.client({
@@ -175,42 +175,42 @@ describe('with an SDK', () => {
 })
 
 describe('events of workers', () => {
-  test('are told while somebody listens', async () => {
+  test('are published while somebody listens', async () => {
     const client = bench.client()
     await bench.worker({ tasks, name: 'w1' })
-    const told: string[] = []
+    const heard: string[] = []
     let finished = () => {}
     const both = new Promise<void>((resolve) => (finished = resolve))
     const stop = await client.workers.listen((event) => {
-      told.push(`${event.event} ${event.functionName} ${event.outcome ?? ''}`.trim())
+      heard.push(`${event.event} ${event.functionName} ${event.outcome ?? ''}`.trim())
       if (event.event === 'deadLettered') finished()
     })
     // The worker hears of the listener over another channel than of the job: the first job may be missed.
-    while (told.length === 0) {
+    while (heard.length === 0) {
       await client.enqueue('outer')
       await new Promise((resolve) => setImmediate(resolve))
     }
     await both
-    expect(told).toContain('jobStarted inner')
-    expect(told).toContain('jobFinished outer complete')
-    expect(told).toContain('jobFinished inner failed')
+    expect(heard).toContain('jobStarted inner')
+    expect(heard).toContain('jobFinished outer complete')
+    expect(heard).toContain('jobFinished inner failed')
     stop()
   })
 
-  test("are not told to who listens in another database, though Redis's channels know none", async () => {
+  test("are not published to a listener in another database, though Redis's channels know none", async () => {
     const other = await takeDatabase()
     const elsewhere = new Client({ redis: other.url, logger: silent })
     const client = bench.client()
     await bench.worker({ tasks, name: 'w1' })
-    const told: unknown[] = []
-    await elsewhere.workers.listen((event) => told.push(event))
+    const misdirected: unknown[] = []
+    await elsewhere.workers.listen((event) => misdirected.push(event))
     const heard: unknown[] = []
     const stop = await client.workers.listen((event) => heard.push(event))
     while (heard.length === 0) {
       await client.enqueue('inner')
       await new Promise((resolve) => setImmediate(resolve))
     }
-    expect(told).toEqual([])
+    expect(misdirected).toEqual([])
     stop()
     await elsewhere.close()
     await other.release()

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/index.ts'
 import type { Client, Unique } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const FAR = { deferByMs: 3_600_000 }
 
 /** A task that records its data, and runs until it is let go where that is asked for. */
@@ -104,7 +104,7 @@ describe('a call whose key is taken', () => {
   })
 })
 
-test('runs the newest data after the job that runs, and never beside it', async () => {
+test('runs the newest data after the job that runs, and never at the same time', async () => {
   const { task, seen, letGo, highest } = recording()
   await Promise.all([bench.worker({ tasks: [task] }), bench.worker({ tasks: [task] })])
   const client = bench.client()

@@ -3,7 +3,7 @@ import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { createLogger, cron, defineTask } from '../../src/index.ts'
 import type { Worker } from '../../src/index.ts'
-import { next, useBench } from './support.ts'
+import { next, useHarness } from './support.ts'
 
 const KEEPS = {
   'keepResultMs: 0': { options: { keepResultMs: 0 }, ttl: (ms: number) => ms === -2 },
@@ -19,7 +19,7 @@ const ENDINGS = {
 }
 
 describe('a job that the worker ends without a run', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   for (const [ending, { jobTry, abort }] of Object.entries(ENDINGS)) {
     test.each(Object.entries(KEEPS))(`of a task with %s: its result follows that (${ending})`, async (_, keep) => {
@@ -56,7 +56,7 @@ describe('a job that the worker ends without a run', () => {
 })
 
 describe('a burst', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 
   test('ends on a paused queue, and names it', async () => {
@@ -98,7 +98,7 @@ describe('a burst', () => {
 })
 
 describe('the health key of a queue', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 
   test('stays when one of two workers stops, and goes with the last', async () => {
@@ -122,7 +122,7 @@ describe('the health key of a queue', () => {
 })
 
 describe('a handler', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('may pass its signal to any number of waits without a warning', async () => {
     const warnings: Error[] = []
@@ -142,7 +142,7 @@ describe('a handler', () => {
 })
 
 describe('jobs of a function that a worker does not have', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 
   test('are reported once per function when they are handed back', async () => {

@@ -3,13 +3,13 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '@arq-ts/test-support'
 import { createLogger, defineTask, Worker } from '../../src/index.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
 const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 const never = () => new Promise<never>(() => {})
 
 describe('a worker continues', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('when onJobEnd or afterJobEnd hangs: the slot is free after the grace, and the job is settled', async () => {
     const worker = await bench.worker({
@@ -33,10 +33,10 @@ describe('a worker continues', () => {
     await bench.worker({ tasks: [echo], queues: ['bad', 'good'] })
     const job = await client.enqueue('echo', ['good'], { queueName: 'good' })
     expect(await job?.result({ timeoutMs: 5_000 })).toBe('good')
-    // A broken queue comes back when it is mended.
+    // A broken queue is served again once it is repaired.
     await redis.del('bad')
-    const mended = await client.enqueue('echo', ['mended'], { queueName: 'bad' })
-    expect(await mended?.result({ timeoutMs: 5_000 })).toBe('mended')
+    const repaired = await client.enqueue('echo', ['repaired'], { queueName: 'bad' })
+    expect(await repaired?.result({ timeoutMs: 5_000 })).toBe('repaired')
 
     await redis.set('bad', 'no sorted set again')
     const options = { redis: url, tasks: [echo], queues: ['bad', 'other'], burst: true, pollDelayMs: 50 }
@@ -50,7 +50,7 @@ describe('a worker continues', () => {
 })
 
 describe('a handler that throws', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test.each<[string, () => unknown]>([
     [
@@ -66,7 +66,7 @@ describe('a handler that throws', () => {
         throw new Error('mine')
       },
     ],
-  ])('%s is told of by its own frames, without how the worker called it', async (_when, handler) => {
+  ])('%s is logged with its own frames, without those of the worker', async (_when, handler) => {
     const lines: string[] = []
     const destination = new Writable({
       write(line: Buffer, _encoding, done) {

@@ -1,16 +1,16 @@
 import { Writable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '@arq-ts/test-support'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 import { Heartbeat } from '../../src/worker/heartbeat.ts'
 import { createLogger, cron, defineTask, Worker } from '../../src/index.ts'
 import type { WorkerOptions } from '../../src/index.ts'
-import { next, silent, useBench } from './support.ts'
+import { next, silent, useHarness } from './support.ts'
 
 const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
 
 describe('a worker that is stopped', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   const make = (options: WorkerOptions) =>
     new Worker({ redis: bench.database().url, tasks: [echo], logger: silent, handleSignals: false, ...options })
@@ -73,7 +73,7 @@ describe('a worker that is stopped', () => {
 
   test('removes its keys after the turn of its heartbeat that was under way', async () => {
     const { url, redis } = bench.database()
-    const link = new Link({ redis: url, keyPrefix: '', expiresExtraMs: 1_000, log: silent })
+    const link = new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 1_000, log: silent })
     const entry = make({}).describe()
     let stopped: Promise<void> | undefined
     let described = 0
@@ -98,7 +98,7 @@ describe('a worker that is stopped', () => {
 })
 
 describe('ticks of cron jobs', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const job = cron('cron:eager', { month: 1, day: 1, hour: 0, minute: 0 }, () => null, { runAtStartup: true })
 
   test.each([
@@ -117,7 +117,7 @@ describe('ticks of cron jobs', () => {
 })
 
 describe('a listener that rejects', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('costs neither the job nor the process', async () => {
     const lines: string[] = []
@@ -132,7 +132,7 @@ describe('a listener that rejects', () => {
     const job = await bench.client().enqueue('echo', [1])
     expect(await job?.result({ timeoutMs: 5_000 })).toBe(1)
     await finished
-    const told = lines.map((line) => (JSON.parse(line) as { msg: string }).msg)
-    expect(told).toEqual(["a listener of 'jobStarted' failed", "a listener of 'jobFinished' failed"])
+    const messages = lines.map((line) => (JSON.parse(line) as { msg: string }).msg)
+    expect(messages).toEqual(["a listener of 'jobStarted' failed", "a listener of 'jobFinished' failed"])
   })
 })

@@ -4,12 +4,12 @@ import { eventually } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { cron, defineTask, NonRetryableError, Retry, Worker } from '../../src/index.ts'
 import type { JobContext } from '../../src/index.ts'
-import { next, silent, useBench } from './support.ts'
+import { next, silent, useHarness } from './support.ts'
 
 const echo = defineTask({ name: 'echo', handler: (_ctx: JobContext, value: unknown) => value })
 
 describe('a worker', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('binds positional, keyword and mixed arguments as Python does', async () => {
     const area = defineTask({
@@ -113,7 +113,7 @@ describe('a worker', () => {
     expect(await bench.database().redis.zcard('arq:queue')).toBe(0)
   })
 
-  test('retries every error by a policy, except those that say no, and buries the last', async () => {
+  test('retries every error by a policy, except non-retryable ones, and keeps the last as a dead letter', async () => {
     const runs: Record<string, number> = {}
     const flaky = defineTask({
       name: 'flaky',
@@ -215,7 +215,7 @@ describe('a worker', () => {
     expect(most).toBe(3)
   })
 
-  test('ends a burst when the queue is empty, or at its limit; runCheck tells of failures', async () => {
+  test('ends a burst when the queue is empty, or at its limit; runCheck reports failures', async () => {
     const client = bench.client()
     const burst = (options = {}) =>
       new Worker({
@@ -280,7 +280,7 @@ describe('a worker', () => {
     }
   })
 
-  test('tells of itself in a registry entry that ends with it', async () => {
+  test('keeps a registry entry that ends with it', async () => {
     const worker = await bench.worker({ tasks: [echo], name: 'one', maxJobs: 4 })
     const client = bench.client()
     expect(await client.workers.list()).toMatchObject([

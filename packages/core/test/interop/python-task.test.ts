@@ -57,7 +57,7 @@ describe('a function of Python that takes Decimals gets and gives what its contr
     expect([String(result.amount), result.note]).toEqual(['1.50', null])
   })
 
-  test('and an error that names the path where Python gives something else', async () => {
+  test('an error names the path where Python returns something else', async () => {
     const wrong = pythonTask({ name: 'charge', codec: 'pickle', returns: z.object({ amount: z.number() }) })
     const job = await client.enqueue(wrong, ['ada'], options)
     const error = await job!.result({ timeoutMs }).catch((reason: unknown) => reason)

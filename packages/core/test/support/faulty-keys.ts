@@ -4,7 +4,7 @@ import { fingerprintOf } from '../../src/recorder/fingerprint.ts'
 import { seriesId } from '../../src/recorder/series-name.ts'
 import { placeOf, RESOLUTIONS } from '../../src/recorder/slots.ts'
 
-/** Place of a fault: one job of a queue, and what stands beside it. */
+/** Place of a fault: one job of a queue, and its neighbors. */
 export interface Victim {
   queueName: string
   jobId: string
@@ -64,7 +64,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   flows: (keys) => keys.flows,
   flowWatch: (keys) => keys.flowWatch,
   flowConductor: (keys) => keys.flowConductor,
-  // Named by a flow: flow-conductor.test.ts damages each of them beside a healthy flow.
+  // Named by a flow: flow-conductor.test.ts damages each of them next to a healthy flow.
   flow: null,
   flowOpen: null,
   flowOut: null,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readToml, readYaml } from '../../src/config/files.ts'
-import { useConfigs } from './config-bench.ts'
+import { useConfigs } from './config-harness.ts'
 
 const { load, problems } = useConfigs()
 
@@ -43,7 +43,7 @@ const json = `{ "task_queue": {
     "wiht": {} }] } }
 `
 
-describe('what is wrong within a list is told with its own line, and the likely name', () => {
+describe('a fault within a list is reported with its own line, and the likely name', () => {
   test.each([
     ['yaml', yaml, [6, 8, 13]],
     ['toml', toml, [5, 8, 14]],
@@ -62,13 +62,13 @@ describe('what is wrong within a list is told with its own line, and the likely 
     ])
   })
 
-  test('what is missing is told with the line of its map', () => {
+  test('a missing value is reported with the line of its map', () => {
     expect(problems({ yaml: 'task_queue:\n  max_jobs: 1\n  sentinel:\n    nodes: [a]\n' })).toEqual([
       'arq-ts.yaml:3: Expected `sentinel.name` to be a string, got `undefined`',
     ])
   })
 
-  test('what comes from a merged map is told with the line there', () => {
+  test('a value from a merged map is reported with its line there', () => {
     const text = 'a: &a\n  max_jobs: 0\nb: &b\n  max_tries: 0\ntask_queue:\n  <<: [*a, *b]\n'
     expect(problems({ yaml: text })).toEqual([
       'arq-ts.yaml:2: Expected `max_jobs` to be at least 1, got `0`',
@@ -88,7 +88,7 @@ describe('flags are called as the command has them', () => {
   })
 })
 
-test('a loaded configuration tells the place of each part', () => {
+test('a loaded configuration names the place of each part', () => {
   const { placeOf } = load({ yaml: 'task_queue:\n  tasks:\n    - a\n    - b\n', flags: { max_jobs: 2 } })
   expect(placeOf(['tasks', 1])).toMatch(/arq-ts\.yaml:4$/)
   expect(placeOf(['max_jobs'])).toBe('--max-jobs')
@@ -102,8 +102,8 @@ describe('lines of TOML', () => {
     ['a quoted key with a dot', '[a]\n"b.c" = 1\n', ['a', 'b.c'], 2],
     ['an escaped key', '[a]\n"b\\u0063" = 1\n', ['a', 'bc'], 2],
     ['a literal key', "[a.'b\"c']\nd = 1\n", ['a', 'b"c', 'd'], 2],
-    ['a key after texts of several lines', 'a = """\n[b]\nc = 1 \\"""\n"""\nb = \'\'\'\n c\'\'\'\nc = 1\n', ['c'], 7],
-    ['a key after brackets in texts', 'a = ["]", \'}\', { b = "# }" }] # ]\nc = 1\n', ['c'], 2],
+    ['a key after strings of several lines', 'a = """\n[b]\nc = 1 \\"""\n"""\nb = \'\'\'\n c\'\'\'\nc = 1\n', ['c'], 7],
+    ['a key after brackets in strings', 'a = ["]", \'}\', { b = "# }" }] # ]\nc = 1\n', ['c'], 2],
     ['a key after a date', 'a = 1979-05-27 07:32:00 # x = 1\nb = [2020-01-01 00:00:00, 1]\nc = 1\n', ['c'], 3],
     ['a table below an array of tables', '[[a]]\n[[a]]\n[a.b]\nc = 1\n', ['a', 1, 'b', 'c'], 4],
     ['an array of tables in one', '[[a]]\n[[a.b]]\n[[a.b]]\nc = 1\n[[a]]\n[[a.b]]\nc = 2\n', ['a', 0, 'b', 1, 'c'], 4],

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { configJsonSchema, redisOptionsOf, workerOptionsOf } from '../../src/config/index.ts'
-import { useConfigs } from './config-bench.ts'
-import type { ConfigSource } from './config-bench.ts'
+import { useConfigs } from './config-harness.ts'
+import type { ConfigSource } from './config-harness.ts'
 
 const { folder, load, problems, setting } = useConfigs()
 
@@ -110,14 +110,14 @@ describe('of several places', () => {
     ['yaml', 'task_queue:\n  max_jobs: 8\n  tls:\n    server_name: redis.internal\n', 4],
     ['toml', 'title = "x"\n[task_queue]\nmax_jobs = 8\n[task_queue.tls]\nserver_name = "redis.internal"\n', 5],
     ['json', '{\n "task_queue": {\n  "max_jobs": 8,\n  "tls": { "server_name": "redis.internal" } } }', 4],
-  ])('a file may be %s, and lines are told', (kind, text, line) => {
+  ])('a file may be %s, and lines are reported', (kind, text, line) => {
     const loaded = load({ [kind]: text })
     expect(loaded.config.max_jobs).toBe(8)
     expect(setting(loaded, 'tls.server_name')).toEqual({ value: 'redis.internal', from: `arq-ts.${kind}:${line}` })
   })
 })
 
-describe('what the environment gives is a text', () => {
+describe('a value of the environment is a string', () => {
   test.each([
     ['MAX_JOBS', '20', 'max_jobs', 20],
     ['JOB_TIMEOUT', '90', 'job_timeout', 90],
@@ -173,15 +173,15 @@ describe('the database', () => {
   const db = (options: ConfigSource) => load(options).config.redis_database
   test.each([
     ['is 1, the guide says', {}, 1],
-    ['is 1 beside a URL in a file that names none', { yaml: 'task_queue: { redis_url: "redis://db" }' }, 1],
+    ['is 1 with a URL in a file that names none', { yaml: 'task_queue: { redis_url: "redis://db" }' }, 1],
     ['is what the URL says', { yaml: 'task_queue: { redis_url: "redis://db/4" }' }, 4],
-    ['is what is given beside the URL', { yaml: 'task_queue: { redis_url: "redis://db/4", redis_database: 5 }' }, 5],
+    ['is the setting next to the URL', { yaml: 'task_queue: { redis_url: "redis://db/4", redis_database: 5 }' }, 5],
     ['is 0 for a URL of the command line without one', { flags: { redis_url: 'redis://db' } }, 0],
     ['is of the URL that wins', { yaml: 'task_queue: { redis_database: 5 }', flags: { redis_url: 'redis://db/6' } }, 6],
   ])('%s', (_, options, expected) => expect(db(options)).toBe(expected))
 })
 
-describe('what is wrong is told with place, key and a way out', () => {
+describe('a fault is reported with its place, its key and a remedy', () => {
   test.each<[string, ConfigSource, string[]]>([
     [
       'an unknown key',

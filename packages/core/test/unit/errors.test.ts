@@ -82,11 +82,11 @@ describe('a remote error', () => {
     ['app.errors.Outer', [], 'Outer', 'app.errors'],
     ['ValueError', [1, null], 'ValueError: (1, None)', 'builtins'],
     ['KeyError', ['missing'], "KeyError: 'missing'", 'builtins'],
-  ])('%s%j is told as %s', (pythonType, args, message, module) => {
+  ])('%s%j is shown as %s', (pythonType, args, message, module) => {
     expect(new RemoteError(pythonType, args)).toMatchObject({ pythonType, args, message, module })
   })
 
-  test('tells arguments that have no words', () => {
+  test('shows arguments that are not strings', () => {
     expect(new RemoteError('builtins.ValueError', [Object.create(null)]).message).toBe('ValueError: {}')
   })
 })

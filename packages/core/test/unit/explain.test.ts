@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { explain } from '../../src/jobs/explain.ts'
 import type { Circumstances } from '../../src/jobs/explain.ts'
 import type { JobDetails } from '../../src/jobs/details.ts'
-import type { WorkerEntry } from '../../src/fleet/worker-entry.ts'
+import type { WorkerInfo } from '../../src/fleet/worker-info.ts'
 
 const NOW = 1_800_000_000_000
 
@@ -42,7 +42,7 @@ const job = (changes: Partial<JobDetails> = {}): JobDetails => ({
 
 const queue = (changes: { paused?: boolean } = {}) => ({ queueName: 'q', paused: false, ...changes })
 
-const worker = (changes: Partial<WorkerEntry> = {}) =>
+const worker = (changes: Partial<WorkerInfo> = {}) =>
   ({
     id: 'host/1',
     queues: ['q'],
@@ -51,7 +51,7 @@ const worker = (changes: Partial<WorkerEntry> = {}) =>
     maxJobs: 10,
     counters: { complete: 0, failed: 0, retried: 0, ongoing: 9 },
     ...changes,
-  }) as WorkerEntry
+  }) as WorkerInfo
 
 const python = { queueName: 'q', counts: {} as never, line: '', expiresInMs: 1_000 }
 

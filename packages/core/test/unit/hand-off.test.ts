@@ -63,7 +63,7 @@ describe('a job that was handed over', () => {
     expect(decided(9_000, 3)).toEqual(['confirm', 'confirm', 'confirm'])
   })
 
-  test('waits for its confirmation when Redis cannot be told that it starts', () => {
+  test('waits for its confirmation when its start cannot be reported to Redis', () => {
     expect(decided(1_000, 3, undefined, false)).toEqual(['confirm', 'confirm', 'confirm'])
   })
 

@@ -12,7 +12,7 @@ describe('a line', () => {
     expect(line([`${'x'.repeat(77)}😀😀`])).toBe(`  0.00s → f('${'x'.repeat(77)}😀…)`)
   })
 
-  test('tells of a delay beyond 1.2 s, and of the try from the second on', () => {
+  test('mentions a delay beyond 1.2 s, and the try from the second on', () => {
     const job = { queuedMs: 61_000, ref: 'id:f', args: [], kwargs: {}, jobTry: 1, delayedMs: 1_200 }
     expect(lines.started(job)).toBe(' 61.00s → id:f()')
     expect(lines.started({ ...job, jobTry: 3, delayedMs: 60_000 })).toBe(' 61.00s → id:f() try=3 delayed=60.00s')
@@ -23,7 +23,7 @@ describe('a line', () => {
     expect(lines.completed(100, 'id:f', 0)).toBe('  0.10s ← id:f ● 0')
   })
 
-  test('tells an error in one line that moves no cursor', () => {
+  test('shows an error in one line that moves no cursor', () => {
     expect(lines.failed(0, 'id:f', new TypeError('a\n\n  b\x1B[2J'))).toBe(
       String.raw`  0.00s ! id:f failed, TypeError: a b\x1b[2J`,
     )

@@ -25,7 +25,7 @@ const escapeCode = '\x1B['
 describe('a logger', () => {
   afterEach(() => vi.unstubAllEnvs())
 
-  test('writes readable lines on a terminal, JSON elsewhere, or as it is told', () => {
+  test('writes readable lines on a terminal, JSON elsewhere, or as configured', () => {
     vi.stubEnv('NO_COLOR', '1')
     vi.stubEnv('FORCE_COLOR', '')
     const hello = (log: Logger) => log.info('hello')
@@ -63,7 +63,7 @@ describe('a logger', () => {
     expect(text).toMatch(/a\[2Jbc\n$/)
   })
 
-  test('tells an error with its causes, and none of its other fields', () => {
+  test('logs an error with its causes, and none of its other fields', () => {
     const cause = new Error('inner')
     const error = Object.assign(new TypeError('outer', { cause }), { code: 'E_X', options: { password: 'secret' } })
     const { err } = JSON.parse(written((log) => log.error({ err: error }, 'x'))) as { err: Record<string, string> }

@@ -31,7 +31,7 @@ const records: [heading: string, defaults: object, file: string][] = [
 ]
 
 describe('the defaults are stated once', () => {
-  test.each(records)('and the page states them for every option: %s', (heading, defaults) => {
+  test.each(records)('the page states them for every option: %s', (heading, defaults) => {
     const rows = rowsOf(heading)
     expect([...rows.keys()].toSorted()).toEqual(Object.keys(defaults).toSorted())
     for (const [name, value] of Object.entries(defaults)) {
@@ -43,7 +43,7 @@ describe('the defaults are stated once', () => {
     }
   })
 
-  test.each(records)('and the comments of the types state them: %s', (_, defaults, file) => {
+  test.each(records)('the comments of the types state them: %s', (_, defaults, file) => {
     const source = read(`packages/core/src/options/${file}.ts`) + read('packages/core/src/options/connection.ts')
     for (const [, comment = '', name = ''] of source.matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\n {2}(\w+)\?: /gs)) {
       const said = /Default:? `?([^`.;\s]+(?:\.\d+)?)`?/.exec(comment.replaceAll('\n   *', ''))?.[1]
@@ -54,7 +54,7 @@ describe('the defaults are stated once', () => {
     }
   })
 
-  test('and apply to options that are not given', () => {
+  test('apply to options that are not given', () => {
     const tasks = [defineTask({ name: 'f', handler: () => 1 })]
     const { queues, ...worker } = resolveWorkerOptions({ tasks })
     const { queueName, ...expected } = workerDefaults
@@ -63,7 +63,7 @@ describe('the defaults are stated once', () => {
     expect(resolveClientOptions({})).toEqual(clientDefaults)
   })
 
-  test('and nobody can change them', () => {
+  test('cannot be changed', () => {
     expect(() => Object.assign(workerDefaults, { maxJobs: 5 })).toThrow(TypeError)
     expect(() => Object.assign(workerDefaults.deadLetter, { maxCount: 5 })).toThrow(TypeError)
     expect(() => Object.assign(clientDefaults, { codec: 'json' })).toThrow(TypeError)

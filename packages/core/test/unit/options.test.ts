@@ -69,7 +69,7 @@ describe('bad options are refused with the field, what was expected, what came, 
   })
 })
 
-describe('where Redis is', () => {
+describe('the Redis target', () => {
   test.each(['redis://h', 'rediss://u:p@h:6380/1', 'h:6379', 'localhost', '/run/redis.sock', '6379'])(
     'may be %s',
     (redis) => {
@@ -89,7 +89,7 @@ describe('where Redis is', () => {
     redis.disconnect()
   })
 
-  test('does not tell its password when it is wrong', () => {
+  test('does not reveal its password when it is wrong', () => {
     expect(() => resolveClientOptions({ redis: 'valkey://app:secret@h' })).toThrow(/got `"valkey:\/\/app:\*\*\*@h"`$/)
   })
 })

@@ -53,7 +53,7 @@ describe('a quarantine', () => {
     expect(quarantine.isOpen(5)).toBe(true)
   })
 
-  test('starts a suspect of one death beside long jobs after five seconds, one of more deaths never', () => {
+  test('starts a suspect of one death next to long jobs after five seconds, one of more deaths never', () => {
     const once = new Quarantine()
     once.add(suspect('once', 1), 0)
     expect(once.next(3, 4_999)).toBeUndefined()

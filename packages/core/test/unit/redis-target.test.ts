@@ -19,7 +19,7 @@ describe("ioredis's own keyPrefix is refused, with a hint at ours:", () => {
   ])('%s', (_, redis) => {
     const make = () => new Client({ redis })
     expect(make).toThrow(OptionsError)
-    expect(make).toThrow(/Expected `redis` to be settings without `keyPrefix`: .* option `keyPrefix` beside `redis`/)
+    expect(make).toThrow(/Expected `redis` to be settings without `keyPrefix`: .* option `keyPrefix` next to `redis`/)
   })
 
   test('an empty one prefixes nothing', async () => {
@@ -55,7 +55,7 @@ describe('a target that cannot be used is refused with a reason:', () => {
     ['a map', new Map(), /a URL such as redis:/],
     ['an array', [{ host: 'h' }], /a URL such as redis:/],
     ['a cluster without nodes', { cluster: [] }, /whose `cluster` is a list of nodes/],
-    ['a cluster beside a host', { cluster: ['redis://h'], host: 'h' }, /without `host` beside `cluster`/],
+    ['a cluster with a host', { cluster: ['redis://h'], host: 'h' }, /without `host` next to `cluster`/],
     ['a cluster with an unknown option', { cluster: ['redis://h'], prt: 1 }, /Unknown option `redis\.prt`/],
     ['nothing', '', /a URL such as redis:/],
     ['a host that is a number', { host: 5 }, /whose `host` is a string, not a number/],
@@ -87,7 +87,7 @@ describe('a target is read the same in every form:', () => {
     ['a URL with a query', 'redis://h:7391?db=2&username=u&password=p%2Fw'],
     ['a host and port', 'u:p%2Fw@h:7391?db=2'],
     ['options', theirs],
-    ['options as text', { ...theirs, port: '7391', db: '2' }],
+    ['options as strings', { ...theirs, port: '7391', db: '2' }],
     ['a client', new Redis({ ...theirs, lazyConnect: true })],
     [
       'a client of another ioredis',

@@ -113,7 +113,7 @@ describe('a process that waits for replies', () => {
   test.each([
     ['on', cheap, 'awake'],
     ['off', costly, 'asleep'],
-  ] as const)('does as it is told: %s', (mode, machine, way) => {
+  ] as const)('follows its setting: %s', (mode, machine, way) => {
     const spinner = new ReplySpinner(mode)
     expect(new Set(calls(spinner, machine, 100))).toEqual(new Set([way]))
     expect(spinner.isAwake).toBe(way === 'awake')

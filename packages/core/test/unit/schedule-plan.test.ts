@@ -104,7 +104,7 @@ describe.each(Object.keys(RULES))('a schedule that ticks %s', (rule) => {
   const ticks = next(RULES[rule]!)
 
   describe.each(Object.keys(LOOKS))('with %s', (look) => {
-    test.each(MISSED)("and missed: '%s' enqueues what it must at every look, and nothing twice", (missed) => {
+    test.each(MISSED)("with missed: '%s' enqueues what it must at every look, and nothing twice", (missed) => {
       const random = seeded(rule.length * 1_000 + look.length)
       const enqueued: number[] = []
       let doneMs = START

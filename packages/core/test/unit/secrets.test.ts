@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { maskSetting } from '../../src/config/index.ts'
 import { Client } from '../../src/index.ts'
 import { isSecretName, maskSecrets } from '../../src/logging/secrets.ts'
-import { useConfigs } from './config-bench.ts'
+import { useConfigs } from './config-harness.ts'
 
 const { problems } = useConfigs()
 
@@ -17,7 +17,7 @@ const plainNames = `
 
 describe('a setting is secret by its name', () => {
   test.each(secretNames.trim().split(/\s+/))('%s', (name) => expect(isSecretName(name)).toBe(true))
-  test.each(plainNames.trim().split(/\s+/))('not %s', (name) => expect(isSecretName(name)).toBe(false))
+  test.each(plainNames.trim().split(/\s+/))('except %s', (name) => expect(isSecretName(name)).toBe(false))
 })
 
 describe('on a screen hide', () => {
@@ -58,7 +58,7 @@ describe('on a screen hide', () => {
     ['redis_username', undefined],
   ])('nothing of %s: %j', (name, value) => expect(maskSetting(name, value)).toEqual(value))
 
-  test('the password of an address, and tell the rest', () => {
+  test('the password of an address, and show the rest', () => {
     expect(maskSetting('redis_url', 'redis://app:hunter2@db:7000/3')).toBe('redis://app:***@db:7000/3')
     expect(maskSetting('tasks', [{ with: { url: 'http://q/?token=x&size=3' } }])).toEqual([
       { with: { url: 'http://q/?token=***&size=3' } },
@@ -66,7 +66,7 @@ describe('on a screen hide', () => {
   })
 })
 
-describe('what is wrong is told without the secret', () => {
+describe('a fault is reported without the secret', () => {
   test.each([
     [
       { yaml: 'task_queue:\n  redis_password: 12345\n' },

@@ -104,7 +104,7 @@ describe('an error of Redis', () => {
   test.each([
     "READONLY You can't write against a read only replica.",
     'LOADING Redis is loading',
-    'MASTERDOWN Link with MASTER is down',
+    'MASTERDOWN RedisContext with MASTER is down',
     'BUSY Redis is busy',
     'OOM command not allowed',
   ])('%s is waited out', (message) => {
@@ -112,7 +112,7 @@ describe('an error of Redis', () => {
   })
 
   test.each(['WRONGTYPE Operation against a key', 'ERR unknown command', 'NOPERM no permission', 'WRONGPASS invalid'])(
-    '%s is told',
+    '%s is reported',
     (message) => {
       expect(isTransient(new Error(message))).toBe(false)
     },
@@ -168,7 +168,7 @@ describe('a wake-up', () => {
   })
 })
 
-test("the version told in the registry is the package's", () => {
+test("the version in the registry is the package's", () => {
   expect(VERSION).toBe(manifest.version)
 })
 

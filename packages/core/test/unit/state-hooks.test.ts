@@ -4,7 +4,7 @@ import { InterruptibleWait, within } from '../../src/time/interruptible-wait.ts'
 import { StateHooks } from '../../src/worker/state-hooks.ts'
 
 const log = createLogger({ level: 'silent' })
-const impatient = () => Promise.resolve()
+const withAnswerLimit = () => Promise.resolve()
 
 function hooks(onStartup: () => unknown) {
   const seen: string[] = []
@@ -17,7 +17,7 @@ test('onShutdown ends what onStartup began, once that has ended, however late', 
   const gate = new Promise<void>((resolve) => (release = resolve))
   const { seen, hooks: slow } = hooks(() => gate)
   const begun = slow.begin()
-  await slow.end(impatient)
+  await slow.end(withAnswerLimit)
   expect(seen).toEqual([])
   release()
   await begun
@@ -28,9 +28,9 @@ test('onShutdown ends what onStartup began, once that has ended, however late', 
 test('onShutdown does not come where onStartup failed or never began', async () => {
   const failing = hooks(() => Promise.reject(new Error('no database')))
   await expect(failing.hooks.begin()).rejects.toThrow('no database')
-  await failing.hooks.end(impatient)
+  await failing.hooks.end(withAnswerLimit)
   const idle = hooks(() => null)
-  await idle.hooks.end(impatient)
+  await idle.hooks.end(withAnswerLimit)
   expect([...failing.seen, ...idle.seen]).toEqual([])
 })
 
@@ -42,7 +42,7 @@ test('end rejects with what onShutdown throws', async () => {
     log,
   })
   await throwing.begin()
-  await expect(throwing.end(impatient)).rejects.toThrow('cannot close')
+  await expect(throwing.end(withAnswerLimit)).rejects.toThrow('cannot close')
 })
 
 test('wait ends at its bound, and at once when hurried, before or during a wait', async () => {

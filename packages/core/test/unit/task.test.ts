@@ -9,7 +9,7 @@ const resize = defineTask({
   handler: async (_ctx, { path, width }) => ({ path, width, ok: true }),
 })
 
-describe('what a worker binds', () => {
+describe('the binding of a worker', () => {
   test('goes to the handler parsed, with defaults', () => {
     expect(resize.bind(['a.png'], {})).toEqual([{ path: 'a.png', width: 800 }])
     expect(resize.bind([], { width: 1, path: 'a.png' })).toEqual([{ path: 'a.png', width: 1 }])
@@ -22,7 +22,7 @@ describe('what a worker binds', () => {
     ["resize_image() got an unexpected keyword argument 'x'", ['a'], { x: 1 }],
     ["resize_image() got multiple values for argument 'path'", ['a'], { path: 'b' }],
     ['resize_image() takes 2 positional arguments but 3 were given', ['a', 1, 2], {}],
-  ])('or is refused: %s', (message, args, kwargs) => {
+  ])('refuses arguments that do not fit: %s', (message, args, kwargs) => {
     expect(() => resize.bind(args, kwargs)).toThrow(ArgumentsError)
     expect(() => resize.bind(args, kwargs)).toThrow(message)
   })
@@ -65,7 +65,7 @@ describe('what a worker binds', () => {
   })
 })
 
-describe('what a producer packs', () => {
+describe('the packing of a producer', () => {
   test('is the input as it was given: the worker parses it again', () => {
     const trim = z.object({ a: z.string().transform((text) => text.length), b: z.number().optional() })
     const task = defineTask({ name: 'trim', params: trim, handler: (_ctx, { a }) => a })
@@ -124,7 +124,7 @@ describe('a schema with asynchronous parts', () => {
     expect(unheard).toEqual([])
   })
 
-  test('is checked by the producer in what can be told at once', () => {
+  test('is checked by the producer as far as a synchronous check can', () => {
     expect(task.pack({ id: 'unknown' })).toEqual({ args: [], kwargs: { id: 'unknown' } })
     expect(() => task.pack({ id: 'a', n: 'x' } as never)).toThrow(
       '`n`: Invalid input: expected number, received string',
@@ -166,7 +166,7 @@ describe('a definition', () => {
 })
 
 describe('types', () => {
-  test('tell what a task takes and gives', () => {
+  test('describe what a task takes and returns', () => {
     expectTypeOf<InputOf<typeof resize>>().toEqualTypeOf<{ path: string; width?: number | undefined }>()
     expectTypeOf<ResultOf<typeof resize>>().toEqualTypeOf<{ path: string; width: number; ok: boolean }>()
     expectTypeOf(resize).toExtend<AnyTask>()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cronHistory } from '../../src/cron/tick-history.ts'
-import type { WorkerEntry } from '../../src/fleet/worker-entry.ts'
+import type { WorkerInfo } from '../../src/fleet/worker-info.ts'
 import type { RecordedTick } from '../../src/recorder/records.ts'
 
 const HOUR = 3_600_000
@@ -29,7 +29,7 @@ const worker = (running: string[] = [], schedule = 'minute=0') =>
     queues: ['q'],
     running: running.map((jobId) => ({ jobId })),
     cron: [{ name: 'cron:hourly', schedule, nextMs: hoursAgo(-1) }],
-  }) as unknown as WorkerEntry
+  }) as unknown as WorkerInfo
 
 const history = (ticks: readonly RecordedTick[], workers = [worker()]) =>
   cronHistory(workers, new Map([['cron:hourly', ticks]]), NOW)[0]!

@@ -31,7 +31,7 @@ test('reports each wait once its own time is over, and none before', () => {
   expect(over).toHaveLength(3)
 })
 
-test('forgets a wait that has ended, and goes on with those begun meanwhile', () => {
+test('forgets a wait that has ended, and continues with those begun meanwhile', () => {
   const first = begin('first', 100)
   const second = begin('second', 100)
   timeouts.end(first)

@@ -15,7 +15,7 @@ const throwing = (path: 'own' | 'deep' | 'trap' | 'keys'): never =>
     keys: { v: new Proxy({}, { ownKeys: boom }) },
   })[path] as never
 
-describe('what throws while it is read is refused by an error with a code and the cause:', () => {
+describe('a value that throws while it is read is refused by an error with a code and the cause:', () => {
   test.each(['own', 'deep', 'trap', 'keys'] as const)('the input of a task, %s', (path) => {
     const task = defineTask({ name: 'f', params, handler: () => 1 })
     const cause = expect.objectContaining({ message: 'boom' }) as Error

@@ -35,7 +35,7 @@ describe('a worker compiles where it provides what its parts need of the context
 })
 
 describe('a worker does not compile', () => {
-  test('where a cron job needs what it lacks', () => {
+  test('with a cron job that needs more', () => {
     // @ts-expect-error - nothing provides `mail`
     const nothing = () => new Worker({ cron: [nightly] })
     // @ts-expect-error - `ctx` has another `mail`
@@ -45,7 +45,7 @@ describe('a worker does not compile', () => {
     expect([nothing, another, other]).toHaveLength(3)
   })
 
-  test('where a hook needs what it lacks', () => {
+  test('with a hook that needs more', () => {
     const needy = (ctx: JobContext<Services>) => ctx.mail.send('all')
     // @ts-expect-error - nothing provides `mail`
     const start = () => new Worker({ cron: [plain], onJobStart: needy })

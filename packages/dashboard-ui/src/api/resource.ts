@@ -81,7 +81,7 @@ export function useResource<T>(path: string | null, { topic, everyMs, keep = fal
     return () => abort.current?.abort()
   }, [load])
 
-  // What is pushed is asked for while the connection is lost.
+  // Pushed data is polled while the connection is lost.
   const pollMs = topic ? (live.value === 'off' ? 10_000 : undefined) : everyMs
   useEffect(() => {
     if (!pollMs) return

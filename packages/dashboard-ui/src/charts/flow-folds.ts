@@ -14,7 +14,7 @@ export interface FlowNode {
 /** Graphs of up to this many members are drawn as they are. */
 export const MOST_NODES = 40
 
-/** The nodes of a graph: one per member, or groups of like members if there are too many to tell apart. */
+/** The nodes of a graph: one per member, or groups of like members if there are too many to distinguish. */
 export function nodesOf(members: readonly FlowMemberRow[], most = MOST_NODES): FlowNode[] {
   const classes = members.length > most ? likeMembers(members) : new Map(members.map(({ name }) => [name, name]))
   const groups = new Map<string, FlowMemberRow[]>()

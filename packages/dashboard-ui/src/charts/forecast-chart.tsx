@@ -159,10 +159,10 @@ function cronLabels(
 ): { x: number; y: number; text: string }[] {
   return slots
     .filter((slot, i) => {
-      // A name stands beside its bar, so its neighbours must leave room.
+      // A name stands next to its bar, so its neighbours must leave room.
       const covered = slots.slice(i + 1, i + 2 + Math.ceil(labelWidth(`00:00 ${slot.cron[0]?.name}`) / step))
-      const beside = Math.max(0, ...covered.map(({ due, ticks }) => due + ticks))
-      const free = y(beside) - y(slot.due + slot.ticks) > 14
+      const tallest = Math.max(0, ...covered.map(({ due, ticks }) => due + ticks))
+      const free = y(tallest) - y(slot.due + slot.ticks) > 14
       return slot.cron[0] && free && (capacityPerSlot === null || slot.due + slot.ticks <= capacityPerSlot)
     })
     .sort((a, b) => b.ticks - a.ticks)

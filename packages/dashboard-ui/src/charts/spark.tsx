@@ -2,7 +2,7 @@ import { linePath } from './scale.ts'
 
 type Tone = 'other' | 'warning' | 'failing' | 'accent'
 
-/** A line without axes, scaled to its own largest value; the number stands beside it. */
+/** A line without axes, scaled to its own largest value; the number stands next to it. */
 export function Sparkline({
   values,
   tone = 'other',

@@ -56,7 +56,7 @@ export function Timeline({ tries, now, dueMs }: { tries: readonly TryRow[]; now:
                 ? '–'
                 : duration(one.ranMs)}
           </span>
-          <span class="told muted">{told(one, dueMs)}</span>
+          <span class="summary muted">{summary(one, dueMs)}</span>
         </li>
       ))}
     </ol>
@@ -79,7 +79,7 @@ function said({ row }: Place, dueMs: number | null): string {
   return row.outcome === 'complete' ? '' : shapes[row.outcome][1]
 }
 
-function told(place: Place, dueMs: number | null): string {
+function summary(place: Place, dueMs: number | null): string {
   const waited = place.waitedMs === null ? '' : `${brief(place.waitedMs)} wait, then: `
   return `${waited}${said(place, dueMs) || shapes[place.row.outcome][1]}`
 }

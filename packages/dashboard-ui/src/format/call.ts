@@ -53,7 +53,7 @@ export interface Token {
   kind: 'string' | 'number' | 'plain'
 }
 
-/** Strings and numbers of a line, told apart for their colour. */
+/** Strings and numbers of a line, separated for their color. */
 export function tokens(line: string): Token[] {
   const found: Token[] = []
   let from = 0

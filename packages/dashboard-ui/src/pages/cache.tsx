@@ -6,7 +6,7 @@ import { brief } from '../format/duration.ts'
 import { bytes, capital, digits, number } from '../format/number.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
-import { Confirm, type Asked } from '../ui/confirm.tsx'
+import { Confirm, type ConfirmRequest } from '../ui/confirm.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
 import { Status, type Shape } from '../ui/status.tsx'
@@ -61,7 +61,7 @@ function title({ dead, dirty, overdueMs }: CacheData['stats']): string {
 }
 
 function Shown({ data, cursor, turn }: { data: CacheData; cursor: string | null; turn: (to: string | null) => void }) {
-  const [asked, setAsked] = useState<Asked | null>(null)
+  const [asked, setAsked] = useState<ConfirmRequest | null>(null)
   const { stats, entries, nowMs } = data
   const flush = (key?: string) =>
     setAsked({
@@ -143,7 +143,7 @@ const columns = (now: number, flush: (key: string) => void): (Column<CacheEntry>
     tone: 'anywhere mono',
     by: ({ key }) => key,
     cell: ({ key }) => key,
-    beside: ({ error }) => error && <small class="fault">{error}</small>,
+    adjacent: ({ error }) => error && <small class="fault">{error}</small>,
   },
   { name: 'State', cell: ({ status }) => <Status shape={shapes[status][0]}>{shapes[status][1]}</Status> },
   { name: 'Persister', hide: 'wide', tone: 'mono fade', cell: ({ persister }) => persister },

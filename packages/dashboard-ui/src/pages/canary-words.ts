@@ -81,7 +81,7 @@ export const canaryActs: Record<DeploymentAct, { verb: string; icon: string; doe
     verb: 'Approve the stage',
     icon: 'check',
     does: ({ stages, currentStage }) =>
-      `The deployment goes on past the stage of ${percent((stages[currentStage]?.percentage ?? 0) / 100)} once its guards hold.`,
+      `The deployment continues past the stage of ${percent((stages[currentStage]?.percentage ?? 0) / 100)} once its guards hold.`,
   },
   pause: {
     verb: 'Pause',

@@ -10,7 +10,7 @@ import { shown } from '../format/names.ts'
 import { place, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
-import { Confirm, type Asked } from '../ui/confirm.tsx'
+import { Confirm, type ConfirmRequest } from '../ui/confirm.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Facts, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Mark, Status } from '../ui/status.tsx'
@@ -32,7 +32,7 @@ function remark({ reason, doubt, missing }: DeploymentView): string {
 }
 
 function Shown({ data }: { data: DeploymentView }) {
-  const [asked, setAsked] = useState<Asked | null>(null)
+  const [asked, setAsked] = useState<ConfirmRequest | null>(null)
   const { alias, id, minutes, nowMs } = data
   return (
     <Page

@@ -8,14 +8,14 @@ import { moment } from '../format/time.ts'
 import { to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
-import { Confirm, type Asked } from '../ui/confirm.tsx'
+import { Confirm, type ConfirmRequest } from '../ui/confirm.tsx'
 import { Limits, Section } from '../ui/parts.tsx'
 import { Table, type Column } from '../ui/table.tsx'
 
 /** Deletions of collections that are scheduled, each with the end of its grace period; nothing where there are none. */
 export function Deletions() {
   const list = useResource<DeletionListAnswer>('deletions', { everyMs: 10_000 })
-  const [asked, setAsked] = useState<Asked | null>(null)
+  const [asked, setAsked] = useState<ConfirmRequest | null>(null)
   useChanged(list.reload)
   const { data } = list
   if (!data?.available) return null

@@ -35,7 +35,7 @@ const columns: Column<Row>[] = [
     names: true,
     tone: 'name',
     cell: ({ name }) => (name === '*' ? 'other functions' : <code>{shown(name)}</code>),
-    beside: ({ languages }) => <Languages of={languages} />,
+    adjacent: ({ languages }) => <Languages of={languages} />,
   },
   {
     name: 'Failures',

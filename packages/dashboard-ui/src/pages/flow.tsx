@@ -11,7 +11,7 @@ import { shown } from '../format/names.ts'
 import { place, setQuery, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
-import { Confirm, type Asked } from '../ui/confirm.tsx'
+import { Confirm, type ConfirmRequest } from '../ui/confirm.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Limits, Loaded, Page, Section, Segmented } from '../ui/parts.tsx'
 import { Table, type Column } from '../ui/table.tsx'
@@ -57,7 +57,7 @@ const filters = [
 type Filter = (typeof filters)[number][0]
 
 function Shown({ data }: { data: FlowView }) {
-  const [asked, setAsked] = useState<Asked | null>(null)
+  const [asked, setAsked] = useState<ConfirmRequest | null>(null)
   const [all, setAll] = useState(false)
   const [picked, setPicked] = useState<ReadonlySet<string> | null>(null)
   const filter = filterIn(place.value.query.get('members'))
@@ -141,7 +141,7 @@ const MOST_ROWS = 100
 
 const filterIn = (text: string | null): Filter => filters.find(([name]) => name === text)?.[0] ?? 'all'
 
-function Acts({ data, ask }: { data: FlowView; ask: (asked: Asked) => void }) {
+function Acts({ data, ask }: { data: FlowView; ask: (asked: ConfirmRequest) => void }) {
   const path = `flows/${segments(data.flowId)}`
   const running = data.members.filter(({ state }) => state === 'running').length
   const waiting = data.members.filter(isOpen).length - running

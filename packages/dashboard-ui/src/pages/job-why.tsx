@@ -18,7 +18,7 @@ export function Why({ job }: { job: JobView }) {
   const headline = holder?.detail ?? why.data.headline
   const waits = reasons.some(({ ok }) => ok === false)
   const shape = waits ? 'warning' : 'on-time'
-  // What holds the job stands first; the headline repeats the reason that decides.
+  // The reason that holds the job comes first; the headline repeats the reason that decides.
   // The time counts down between the two answers: it is the same reason with another number.
   const words = (text: string) => text.replace(/\d+(\.\d+)?/g, '#')
   const rest = reasons.filter(({ detail }) => words(detail) !== words(headline))

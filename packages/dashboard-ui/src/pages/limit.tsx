@@ -8,7 +8,7 @@ import { shown } from '../format/names.ts'
 import { place, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
-import { Confirm, type Asked } from '../ui/confirm.tsx'
+import { Confirm, type ConfirmRequest } from '../ui/confirm.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Facts, Limits as Remarks, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Status, type Shape } from '../ui/status.tsx'
@@ -41,7 +41,7 @@ const states: Record<LimitJobRow['state'], [Shape, string]> = {
 
 function Shown({ data }: { data: LimitView }) {
   const [setting, setSetting] = useState(false)
-  const [asked, setAsked] = useState<Asked | null>(null)
+  const [asked, setAsked] = useState<ConfirmRequest | null>(null)
   const holders = data.jobs.filter(({ state }) => state === 'running')
   const waiting = data.jobs.filter(({ state }) => state !== 'running')
   const name = limitName(data)

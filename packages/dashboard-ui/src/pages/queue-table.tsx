@@ -53,7 +53,7 @@ function columns(now: number, range: string, lines: Map<string, (number | null)[
       tone: 'name',
       by: ({ queueName }) => queueName,
       cell: ({ queueName }) => queueName,
-      beside: ({ languages }) => <Languages of={languages} />,
+      adjacent: ({ languages }) => <Languages of={languages} />,
     },
     { name: 'State', cell: (queue) => <QueueState state={queue.state} late={isLate(queue, now)} /> },
     {

@@ -10,7 +10,7 @@ import { navigate, place, to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
 import { Code } from '../ui/code.tsx'
-import { Confirm, type Asked } from '../ui/confirm.tsx'
+import { Confirm, type ConfirmRequest } from '../ui/confirm.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Facts, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Status } from '../ui/status.tsx'
@@ -46,7 +46,7 @@ function Crumbs({ name }: { name: string }) {
 
 function Shown({ data }: { data: ScheduleView }) {
   const [editing, setEditing] = useState(false)
-  const [asked, setAsked] = useState<Asked | null>(null)
+  const [asked, setAsked] = useState<ConfirmRequest | null>(null)
   const { last, nowMs } = data
   const [shape, word] = scheduleState(data)
   return (
@@ -164,7 +164,7 @@ function title(schedule: ScheduleRow, now: number): string {
     : ` ticks next at ${moment(nextMs, now)}, in ${duration(nextMs - now)}.`
 }
 
-function Acts({ data, edit, ask }: { data: ScheduleView; edit: () => void; ask: (asked: Asked) => void }) {
+function Acts({ data, edit, ask }: { data: ScheduleView; edit: () => void; ask: (asked: ConfirmRequest) => void }) {
   const path = `schedules/${segments(data.name)}`
   return (
     <>

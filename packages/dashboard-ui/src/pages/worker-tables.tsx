@@ -39,7 +39,7 @@ const workerColumns = (now: number): Column<WorkerRow>[] => [
     by: ({ name }) => name,
     title: ({ id }) => id,
     cell: ({ name }) => name,
-    beside: () => <Languages of={['arq-ts']} />,
+    adjacent: () => <Languages of={['arq-ts']} />,
     under: ({ host, pid, version }) => `${host}, pid ${pid}, ${version}`,
   },
   {
@@ -142,7 +142,7 @@ const pythonColumns: Column<PythonWorkerRow>[] = [
     tone: 'name',
     title: ({ line }) => line,
     cell: ({ queueName }) => queueName,
-    beside: () => <Languages of={['python']} />,
+    adjacent: () => <Languages of={['python']} />,
   },
   { name: 'Running', number: true, cell: ({ ongoing }) => number(ongoing) },
   { name: 'Complete', number: true, tone: 'fade', cell: ({ complete }) => number(complete) },

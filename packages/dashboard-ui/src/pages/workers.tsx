@@ -49,7 +49,7 @@ function Shown({ data }: { data: WorkerList }) {
           {data.python.length > 0 && (
             <Section
               title="Python"
-              remark="one line a queue: arq’s workers of a queue write the same health key, so they cannot be told apart"
+              remark="one line a queue: arq’s workers of a queue write the same health key, so they cannot be distinguished"
             >
               <PythonTable rows={data.python} />
             </Section>

@@ -3,7 +3,7 @@ import { perform } from '../shell/toasts.tsx'
 import { ActFoot, Sheet } from './sheet.tsx'
 
 /** An act that is asked for once more: what it does, an optional reason, and one button that names it. */
-export interface Asked {
+export interface ConfirmRequest {
   title: string
   does: string
   verb: string
@@ -14,7 +14,7 @@ export interface Asked {
 }
 
 /** The question. The focus starts on its title, so that Enter runs nothing. */
-export function Confirm({ of, close, done }: { of: Asked; close: () => void; done?: () => void }) {
+export function Confirm({ of, close, done }: { of: ConfirmRequest; close: () => void; done?: () => void }) {
   const [reason, setReason] = useState('')
   const [running, setRunning] = useState(false)
   const run = async () => {

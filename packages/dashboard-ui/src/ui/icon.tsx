@@ -1,7 +1,7 @@
 import { createElement } from 'preact'
 import { icons } from 'virtual:icons'
 
-/** A lucide icon; the text beside it names it. */
+/** A lucide icon; the adjacent text names it. */
 export function Icon({ name, size = 16 }: { name: string; size?: number }) {
   return (
     <svg

@@ -33,7 +33,7 @@ export function Page({
   )
 }
 
-/** A section with its title, a remark beside it, and a link at its end. */
+/** A section with its title, an adjacent remark, and a link at its end. */
 export function Section({
   title,
   remark,

@@ -17,7 +17,7 @@ export interface Column<Row> {
   /** True if it names the row: its cell is the head of the row, and the link to the page that the row opens. */
   names?: boolean
   /** Content next to the link of the cell that names the row. */
-  beside?: (row: Row) => ComponentChildren
+  adjacent?: (row: Row) => ComponentChildren
   /** The second line of the cell. */
   under?: (row: Row) => ComponentChildren
   /** Hidden on narrow screens: `minor` below 1180 px, `wide` below 760 px. */
@@ -151,7 +151,7 @@ function Head<Row>({
 }
 
 function Cell<Row>({ address, column, row }: { column: Column<Row>; row: Row; address: string | null }) {
-  const { beside, cell, hide, names, number, title, tone, under } = column
+  const { adjacent, cell, hide, names, number, title, tone, under } = column
   const second = under?.(row)
   const made = cell(row)
   // A name that consists of blanks would leave nothing to see, or to click.
@@ -169,7 +169,7 @@ function Cell<Row>({ address, column, row }: { column: Column<Row>; row: Row; ad
       ) : (
         content
       )}
-      {beside?.(row)}
+      {adjacent?.(row)}
       {second && <small>{second}</small>}
     </>
   )
@@ -185,7 +185,7 @@ function Cell<Row>({ address, column, row }: { column: Column<Row>; row: Row; ad
 const classes = (...names: (string | false | undefined)[]): string | undefined =>
   names.filter(Boolean).join(' ') || undefined
 
-/** A click beside the controls of a row opens it, unless it ended a selection of text. */
+/** A click outside of the controls of a row opens it, unless it ended a selection of text. */
 function openByClick(event: TargetedMouseEvent<HTMLElement>, address: string): void {
   const isOwn = event.target instanceof Element && event.target.closest('a, button, input, label, summary')
   if (event.defaultPrevented || isOwn || event.button !== 0 || getSelection()?.isCollapsed === false) return

@@ -159,7 +159,7 @@ describe('members that are drawn as one', () => {
     ])
   })
 
-  test('are told apart if one has another neighbour, and in small flows always', () => {
+  test('are drawn apart if one has another neighbor, and in small flows always', () => {
     const odd = [...fan, member('note', ['store 3'])]
     expect(nodesOf(odd).map(({ id, members }) => [id, members.length])).toEqual([
       ['split', 1],

@@ -19,7 +19,7 @@ describe('the order of a table', () => {
     expect(slug('In / min')).toBe('in-min')
   })
 
-  test('puts rows without a value last in both directions, numbers in texts by their size, and keeps equal ones', () => {
+  test('puts rows without a value last in both directions, numbers in strings by their size, and keeps equal ones', () => {
     const rows = ['q10', null, 'q9', 'q1']
     expect(ordered(rows, (row) => row, false)).toEqual(['q1', 'q9', 'q10', null])
     expect(ordered(rows, (row) => row, true)).toEqual(['q10', 'q9', 'q1', null])

@@ -45,7 +45,7 @@ export interface ApiError {
 export interface ApiUser {
   /** Name shown in the page and written to the audit log. */
   name: string
-  /** Role shown beside it; null where none is known. */
+  /** Role shown with the name; null where none is known. */
   role: string | null
 }
 
@@ -70,7 +70,7 @@ export interface Bootstrap {
   /** Queues whose names are known. */
   queues: string[]
   /**
-   * Numbers beside the entries of the navigation: open errors, functions that no live worker has, dead letters. A number
+   * Numbers next to the entries of the navigation: open errors, functions that no live worker has, dead letters. A number
    * that is not known is null, and `why` says the reason in a sentence; with all of them null they are being counted.
    */
   badges: { errorsOpen: number | null; unserved: number | null; dead: number | null; why: string | null }

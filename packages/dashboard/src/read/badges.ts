@@ -10,7 +10,7 @@ import type { Snapshot } from './queues.ts'
 
 type Badges = Bootstrap['badges']
 
-/** Numbers beside the entries of the navigation; a look at waiting jobs is shared by all tabs for this long. */
+/** Numbers next to the entries of the navigation; a look at waiting jobs is shared by all tabs for this long. */
 const SHARED_MS = 15_000
 /** Time that the first page waits for the numbers, in ms: with a million jobs, counting takes longer than the page. */
 const WAIT_MS = 25

@@ -1,4 +1,4 @@
-import type { WorkerEntry } from '@arq-ts/core'
+import type { WorkerInfo } from '@arq-ts/core'
 import type { Forecast, ForecastSlot, QueueRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import type { Sight } from '../users/sight.ts'
@@ -52,7 +52,7 @@ export async function forecast(board: Board, queueName: string | null, sight: Si
 }
 
 function withTicks(
-  workers: readonly WorkerEntry[],
+  workers: readonly WorkerInfo[],
   queueName: string | null,
   { firstMs, nowMs }: { firstMs: number; nowMs: number },
 ): { slots: ForecastSlot[]; inexact: string[] } {

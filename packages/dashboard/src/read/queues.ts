@@ -1,4 +1,4 @@
-import type { PythonWorker, QueueStats, UnreadableWorker, WorkerEntry } from '@arq-ts/core'
+import type { PythonWorker, QueueStats, UnreadableWorker, WorkerInfo } from '@arq-ts/core'
 import type { PythonWorkerRow, QueueRow, WorkerList, WorkerRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import type { Sight } from '../users/sight.ts'
@@ -11,7 +11,7 @@ export const BEHIND_MS = 10_000
 export interface Snapshot {
   nowMs: number
   queues: QueueRow[]
-  workers: WorkerEntry[]
+  workers: WorkerInfo[]
   python: PythonWorker[]
   unreadable: UnreadableWorker[]
   /** False where there may be queues that were not found yet. */
@@ -64,7 +64,7 @@ export async function snapshotSeen(seen: Snapshot, sight: Sight): Promise<Snapsh
 }
 
 interface Around {
-  workers: readonly WorkerEntry[]
+  workers: readonly WorkerInfo[]
   python: boolean
   nowMs: number
   rates: QueueRow['rates']
@@ -122,7 +122,7 @@ export function workersIn({ nowMs, workers, python, unreadable }: Snapshot): Omi
 }
 
 /** A worker of ours, for the page. */
-export function workerRow(worker: WorkerEntry): WorkerRow {
+export function workerRow(worker: WorkerInfo): WorkerRow {
   const { id, name, host, pid, version, startedAtMs, state, queues, functions, maxJobs, rssBytes, leaseMs } = worker
   const { complete, failed, retried, ongoing } = worker.counters
   return {

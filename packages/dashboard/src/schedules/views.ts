@@ -14,7 +14,7 @@ const MAX_SCHEDULES = 500
 /** Schedules that are read to find those that do not tick, and the next ones. */
 const MAX_READ = 10_000
 const MAX_TICKS = 200
-/** Ticks of so many schedules are computed before other requests have their turn. */
+/** Number of schedules whose ticks are computed before other requests have their turn. */
 const ROWS_AT_ONCE = 10
 const NEXT_TICKS = 10
 const PREVIEWED_TICKS = 5

@@ -40,7 +40,7 @@ export class Replay {
 
   /** Keeps a message and gives it an id; null where it says the same as the one before. */
   add(topic: StreamTopic, data: object, seen: Seen): Message | null {
-    // What changes with every look, though nothing else has.
+    // Fields that change with every look, though nothing else has.
     const state = topic === 'events' ? '' : inertJson({ ...data, nowMs: 0, cost: 0 })
     if (topic !== 'events' && this.#newest.get(topic)?.state === state) return null
     const number = ++this.#count

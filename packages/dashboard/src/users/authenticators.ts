@@ -6,7 +6,7 @@ import { z } from 'zod'
 export interface DashboardUser {
   /** Name shown in the page and written to the audit log. */
   name: string
-  /** Role shown beside it, for `authorize` to decide by. */
+  /** Role shown with the name, for `authorize` to decide by. */
   role?: string
 }
 

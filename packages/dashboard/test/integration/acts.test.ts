@@ -2,9 +2,9 @@ import { defineTask } from '@arq-ts/core'
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import type { ActAnswer, Dashboard, JobView, Plan, PlanOutcome, UndoOutcome } from '../../src/index.ts'
-import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, refusalOf, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const act = (dashboard: Dashboard, path: string, body: unknown = {}) => jsonOf<ActAnswer>(post(dashboard, path, body))
 const plan = (dashboard: Dashboard, body: unknown) => jsonOf<Plan>(post(dashboard, '/api/plans', body))
 const run = (dashboard: Dashboard, token: string) => jsonOf<PlanOutcome>(post(dashboard, `/api/plans/${token}/run`))
@@ -241,7 +241,7 @@ describe('a plan', () => {
     expect((await plan(bench.dashboard(), { action: 'remove', q: 'queue:mail' })).count).toBe(1)
   })
 
-  test('and its undo use no sorted set, and go by themselves', async () => {
+  test('an act and its undo use no sorted set, and expire by themselves', async () => {
     await bench.client().enqueue('f', [], { jobId: 'a', queueName: 'mail' })
     const dashboard = bench.dashboard()
     const { token } = await plan(dashboard, { action: 'remove', q: 'queue:mail' })

@@ -14,9 +14,9 @@ import type {
 } from '../../src/index.ts'
 import type { CronCalendar, TickPreview, UndoOutcome } from '../../src/index.ts'
 import type { Dashboard } from '../../src/index.ts'
-import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, refusalOf, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const read = <T>(dashboard: Dashboard, path: string) => jsonOf<T>(get(dashboard, path))
 const act = (dashboard: Dashboard, path: string, body: object = {}) => jsonOf<ActAnswer>(post(dashboard, path, body))
 const audited = async (dashboard: Dashboard) =>

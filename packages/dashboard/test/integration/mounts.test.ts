@@ -6,9 +6,9 @@ import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
 import { toExpressHandler, toFastifyPlugin, toHonoHandler, toNextHandlers, toNodeHandler } from '../../src/index.ts'
 import type { Bootstrap, Dashboard, JobPage } from '../../src/index.ts'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const BASE = '/admin/queues'
 type Init = { method?: string; body?: string; headers?: Record<string, string> }
 type Fetch = (path: string, init?: Init) => Promise<Response>

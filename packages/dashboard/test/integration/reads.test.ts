@@ -13,9 +13,9 @@ import type {
   QueueList,
   WorkerList,
 } from '../../src/index.ts'
-import { get, jsonOf, refusalOf, useBench } from '../support/bench.ts'
+import { get, jsonOf, refusalOf, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const read = <T>(path: string) => jsonOf<T>(get(bench.dashboard(), path))
 const fails = defineTask({ name: 'fails', handler: () => Promise.reject(new Error('no answer in 30 s')) })
 const works = defineTask({ name: 'works', handler: () => Promise.resolve({ ok: true }) })

@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import type { Bootstrap, Cost, JobLogs } from '../../src/index.ts'
 import type { AuditListData, ErrorDetails, ErrorListData, FunctionMap, JobHistory, JobView } from '../../src/index.ts'
 import type { Overview, SeriesData } from '../../src/index.ts'
-import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, refusalOf, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const fails = defineTask({
   name: 'fails',
   handler: (ctx) => Promise.reject(new Error(`no answer for ${ctx.jobId} at user${ctx.jobTry}@example.com`)),
@@ -19,7 +19,7 @@ async function failSix(): Promise<void> {
   await eventually(async () => (await bench.client().history.errors())[0]?.count === 6)
 }
 
-describe('what workers record', () => {
+describe('the records of workers', () => {
   test('groups errors with their dead letters, which a job leads to', async () => {
     await failSix()
     const list = await read<ErrorListData>('/api/errors?state=open')
@@ -180,7 +180,7 @@ describe('ten tabs', () => {
     await failSix()
     const costOf = async (page: string, tabs: number) => {
       const dashboard = bench.dashboard()
-      // What a dashboard learns at its first question, such as the names of queues, is not part of a page.
+      // Data that a dashboard loads at its first question, such as the names of queues, is not part of a page.
       await get(dashboard, '/api/jobs')
       const answers = Array.from({ length: tabs }, () => jsonOf<{ cost: Cost }>(get(dashboard, `/api/${page}`)))
       return (await Promise.all(answers)).reduce((sum, { cost }) => sum + cost.commands, 0)

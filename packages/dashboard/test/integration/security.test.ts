@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { idToBytes } from '@arq-ts/protocol/jobs'
 import { describe, expect, test } from 'vitest'
 import { basic, bearer, createDashboard, serveDashboard, trustedProxy } from '../../src/index.ts'
-import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, refusalOf, useHarness } from '../support/harness.ts'
 import type { Bootstrap, JobPage, JobView } from '../../src/index.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const TOKEN = 'a-token-of-some-length'
 const SECRET = 'a-secret-of-some-length'
 const ask = (path: string, headers: Record<string, string>, method = 'GET') =>
@@ -113,7 +113,7 @@ describe('a reader', () => {
     expect(await refusalOf(answer)).toEqual([403, 'cross_origin'])
   })
 
-  test('who may not see a job does not see it', async () => {
+  test('a user without the right to see a job does not see it', async () => {
     await bench.client().enqueue('f', ['x'], { jobId: 'secret' })
     const dashboard = bench.dashboard({ authorize: (_, __, { name }) => name !== 'secret' })
     await bench.client().enqueue('f', ['x'], { jobId: 'open' })

@@ -2,9 +2,9 @@ import { cron, defineTask } from '@arq-ts/core'
 import { eventually } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import type { ActAnswer, Dashboard, JobHistory, JobLogs, Plan } from '../../src/index.ts'
-import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, refusalOf, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const MINE = 'mail'
 const THEIRS = 'theirs'
 const FORBIDDEN = [403, 'forbidden']

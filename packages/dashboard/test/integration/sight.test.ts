@@ -2,9 +2,9 @@ import { cron, defineTask, flow } from '@arq-ts/core'
 import { eventually } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import type { Bootstrap, Dashboard, ErrorListData, Overview, WorkerList } from '../../src/index.ts'
-import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, refusalOf, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 /** Part of each name that belongs to the hidden queue: the queue, its functions, jobs, cron jobs and schedules. */
 const HIDDEN = 'theirs'

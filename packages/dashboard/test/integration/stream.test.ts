@@ -7,9 +7,9 @@ import { eventually, RedisServer } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { toNodeHandler } from '../../src/index.ts'
 import type { Dashboard, StreamMessages } from '../../src/index.ts'
-import { get, logger, refusalOf, useBench } from '../support/bench.ts'
+import { get, logger, refusalOf, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 type Topic = keyof StreamMessages
 interface Received {
   id: string

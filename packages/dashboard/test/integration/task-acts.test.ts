@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { ActAnswer, AuditListData } from '../../src/index.ts'
 import type { Deletions, Deployments, WriteBehindCache } from '../../src/tasks/sources.ts'
-import { get, jsonOf, post, refusalOf, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, refusalOf, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 /** Packages of an installation that keep what they are asked for; what they do of it is tested where they are. */
 function packages() {

@@ -3,14 +3,14 @@ import { defineTask } from '@arq-ts/core'
 import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/test-support'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ActAnswer, CronCalendar, FunctionMap, JobPage, JobView, UndoOutcome } from '../../src/index.ts'
-import { get, jsonOf, post, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, useHarness } from '../support/harness.ts'
 
 const python = process.env[`ARQ_TEST_PYTHON_${ARQ_VERSIONS.at(-1)}`]
 
 describe.skipIf(!python)(
   `on a queue of Python's arq (${process.env.ARQ_TEST_NO_PYTHON ?? ARQ_VERSIONS.at(-1)})`,
   () => {
-    const bench = useBench()
+    const bench = useHarness()
     const read = <T>(path: string) => jsonOf<T>(get(bench.dashboard(), path))
     const job = (id: string) => read<JobView>(`/api/jobs/${id}`)
 

@@ -105,7 +105,7 @@ function isHealth(line: string): boolean {
   return line.includes('recording health')
 }
 
-/** Jobs run beside each other: only the order of the lines of each counts. What concerns none is under ''. */
+/** Jobs run concurrently: only the order of the lines of each counts. Lines of no job are under ''. */
 function byJob(lines: readonly string[]): Map<string, string[]> {
   const groups = new Map<string, string[]>()
   for (const line of lines) {

@@ -29,7 +29,7 @@ export interface Scenario {
   /** Adds the ids that stand in the way of Python's producer. */
   seed?: (redis: Redis) => Promise<unknown>
   codec?: 'msgpack'
-  /** Beside `poll_delay` 0.05. Without something to `drive` in burst mode. */
+  /** In addition to `poll_delay` 0.05. Without something to `drive` in burst mode. */
   options?: ArqOptions
   cron?: Readonly<Record<string, object>>
   failingHooks?: readonly string[]

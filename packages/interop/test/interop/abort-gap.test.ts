@@ -65,7 +65,7 @@ describe.skipIf(noPython !== undefined)('an abort by Python that stands still be
     expect(JSON.parse(await abort.line(/"aborted"/))).toEqual({ aborted: false })
     expect(await redis.zscore('arq:queue', 'ended')).toBe('1')
 
-    // What stands at the head of the queue is met before what comes after it.
+    // The head of the queue is read before the rest.
     for (const value of [1, 2]) expect(await (await client.enqueue('echo', [value]))!.result()).toBe(value)
     expect(await redis.getBuffer('arq:result:ended')).toEqual(result)
 

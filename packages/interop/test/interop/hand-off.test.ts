@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { noPython, pythonOf } from '../../src/python.ts'
 import { pythonWorker, typescriptWorkerProcess } from '../../src/workers.ts'
 
-describe.skipIf(noPython !== undefined)('jobs that are handed to idle workers, beside a worker of Python', () => {
+describe.skipIf(noPython !== undefined)('jobs that are handed to idle workers, next to a Python worker', () => {
   const interpreter = pythonOf(ARQ_VERSIONS.at(-1)!) as string
   let database: Database
   let client: Client

@@ -69,7 +69,7 @@ describe.skipIf(noPython !== undefined)(
       await ask("['remove', 'python:at']")
     })
 
-    test('is told what is wrong, as the error of its job', async () => {
+    test('learns what is wrong from the error of its job', async () => {
       const wrong = await ask("['put', 'x']", "{'cron': '61 * * * *', 'task': 'f'}")
       expect(wrong).toMatchObject({ args: [expect.stringContaining('expected a cron expression')] })
       const unknown = await ask("['put', 'x']", "{'crom': '* * * * *', 'task': 'f'}")

@@ -25,7 +25,7 @@ const rules: PlainRules = {
   maxBytes: MAX_PAYLOAD_BYTES,
   text(value) {
     if (isWellFormed(value)) return value
-    throw new EncodeError("msgpack texts are UTF-8, which has no lone surrogates; use codec 'pickle', or bytes")
+    throw new EncodeError("msgpack strings are UTF-8, which has no lone surrogates; use codec 'pickle', or bytes")
   },
   // Three bytes at most for each unit; counted as one, since the payload itself is measured too.
   size: (value) => value.length,

@@ -1,4 +1,4 @@
-/** Python's texts: UTF-8 in which lone surrogates may stand (`surrogatepass`), and the escapes of protocol 0. */
+/** Python's strings: UTF-8 in which lone surrogates may stand (`surrogatepass`), and the escapes of protocol 0. */
 import { DecodeError } from '../errors.ts'
 import { utf8Bytes } from '../values/bytes.ts'
 import type { Bytes } from '../values/bytes.ts'
@@ -6,7 +6,7 @@ import type { Bytes } from '../values/bytes.ts'
 const SHORT = 24
 const SLOTS = 2_048
 
-/** Short texts seen lately, by a hash of their bytes: keys and names come again and again. */
+/** Short strings seen lately, by a hash of their bytes: keys and names come again and again. */
 const recent: string[] = Array.from({ length: SLOTS }, () => '')
 
 /** @throws DecodeError for what is no UTF-8. */

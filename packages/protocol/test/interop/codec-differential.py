@@ -67,14 +67,14 @@ def offer(codec, seed, count):
         for index in range(start, min(start + 50, count)):
             value = maker.container(0) if codec != 'pickle' else maker.value()
             if codec != 'pickle':
-                # As large as a job: their first byte tells the codecs apart.
+                # As large as a job: their first byte distinguishes the codecs.
                 value = {'f': 1, 't': 2, 'a': value, 'k': 3, 'et': 4}
             for protocol in protocols:
                 try:
                     data = dump(value, codec, protocol)
                     reference = load(data, codec)
                 except Exception:
-                    # What this protocol cannot carry in Python itself.
+                    # Values that this protocol cannot carry in Python itself.
                     report['unreadable'] += 1
                     continue
                 offered.append((index, protocol, reference))

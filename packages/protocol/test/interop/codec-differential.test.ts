@@ -24,13 +24,13 @@ interface Report {
   differences: string[]
 }
 
-/** A bare value has no first byte that tells its codec. */
+/** A bare value has no first byte that identifies its codec. */
 function decode(bytes: Uint8Array, codec: CodecName): unknown {
   return codec === 'pickle' ? decodePickle(bytes) : decodeValue(bytes).value
 }
 
 describe.skipIf(noPython !== undefined)(
-  `codecs beside CPython's (seed ${seed})${noPython ? `, left out: ${noPython}` : ''}`,
+  `codecs compared with CPython's (seed ${seed})${noPython ? `, left out: ${noPython}` : ''}`,
   () => {
     let frames: PythonFrames | undefined
     afterEach(() => frames?.close())

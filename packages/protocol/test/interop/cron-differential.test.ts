@@ -32,7 +32,7 @@ const zone = fc.constantFrom('UTC', 'Asia/Kolkata', 'Asia/Tokyo', 'America/Phoen
 const question = fc.tuple(options, fc.integer({ min: Date.UTC(2020, 0, 1), max: Date.UTC(2035, 0, 1) }), zone)
 
 describe.skipIf(noPython !== undefined)(
-  `cron beside arq's next_cron (seed ${seed})${noPython ? `, left out: ${noPython}` : ''}`,
+  `cron compared with arq's next_cron (seed ${seed})${noPython ? `, left out: ${noPython}` : ''}`,
   () => {
     test('gives the same ticks for any schedule', async () => {
       const script = fileURLToPath(new URL('next_cron.py', import.meta.url))

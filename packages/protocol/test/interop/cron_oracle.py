@@ -55,7 +55,7 @@ class Expression:
         return CronSim(self.text, after)
 
     def own(self, start, zone):
-        """What cronsim makes of the zone by itself."""
+        """The zone as cronsim reads it."""
         ticks = []
         for tick in islice(CronSim(self.text, start.astimezone(zone)), TICKS):
             if tick - start > SPAN:
@@ -128,8 +128,8 @@ def main():
     zones = {name: ZoneInfo(name) for name in asked['zones']}
     changes = {name: list(changes_of(zone, *asked['years'])) for name, zone in zones.items()}
     for name, found in changes.items():
-        told = [[to_unix_ms(at), before // SECOND * 1000, after // SECOND * 1000] for at, before, after in found]
-        print(json.dumps({'zone': name, 'changes': told}))
+        listed = [[to_unix_ms(at), before // SECOND * 1000, after // SECOND * 1000] for at, before, after in found]
+        print(json.dumps({'zone': name, 'changes': listed}))
     for number, given in enumerate(asked['schedules']):
         schedule = Expression(given) if isinstance(given, str) else Options(given)
         documented = interval if schedule.is_interval else time_of_day

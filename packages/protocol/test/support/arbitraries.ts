@@ -22,7 +22,7 @@ import {
   ZoneInfo,
 } from '../../src/index.ts'
 
-/** Texts of every plane; some with a surrogate that stands alone. */
+/** Strings of every plane; some with a surrogate that stands alone. */
 export const anyText = fc.oneof(
   { weight: 4, arbitrary: fc.string() },
   { weight: 3, arbitrary: fc.string({ unit: 'binary', maxLength: 80 }) },
@@ -124,7 +124,7 @@ const hashable = fc.oneof(
   fc.uuid().map((text) => new Uuid(text)),
 )
 
-/** As Python tells keys apart. */
+/** Keys as Python compares them. */
 const byText = { selector: (key: unknown) => String(key), maxLength: 5 }
 
 /** Everything a pickle carries; one's own classes only where Python can import them. */
@@ -165,7 +165,7 @@ export const pickleValue: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>(
       fc.dictionary(anyText, tie('value'), { maxKeys: 5, noNullPrototype: true }),
       fc.uniqueArray(hashable, byText).map((items) => new Set(items)),
       fc.uniqueArray(hashable, byText).map((items) => new FrozenSet(items)),
-      // A Map of texts only would come back as a plain object.
+      // A Map of strings only would come back as a plain object.
       pairs.map((entries) => new Map([[1, null], ...entries.filter(([key]) => key !== 1)] as [unknown, unknown][])),
       pairs.map((entries) => new OrderedDict(entries as [unknown, unknown][])),
       pairs.map((entries) =>

@@ -186,7 +186,7 @@ class PickleProgram {
     }
   }
 
-  /** Memoized before it is filled, so that it may come to hold itself. */
+  /** Memoized before it is filled, so that it may hold itself. */
   #container(open: string, close: string, add: () => unknown): void {
     this.#memoize(open)
     this.#put('(')

@@ -1,4 +1,4 @@
-/** The fuzz for as long as it is asked to: `pnpm fuzz`. FUZZ_RUNS inputs in all from FUZZ_SEED on. */
+/** The long fuzz, `pnpm fuzz`: FUZZ_RUNS inputs in all, from FUZZ_SEED on. */
 import { FuzzRun, MAX_GROWTH_BYTES, reportOf } from './fuzz.ts'
 import type { KindName } from './fuzz.ts'
 

@@ -104,7 +104,7 @@ export class FuzzRun {
     for (const codec of CODECS) {
       const record = { t: 1, v: value, a: 1, b: 1, c: 1 }
       const written = this.#step(`write as ${codec}`, () => encodeValue(record, codec))
-      // What is written can be read again, unless its copies take more memory than one payload may.
+      // A written payload can be read again, unless its copies take more memory than one payload may.
       if (written) this.#step(`read again from ${codec}`, () => readAgain(written))
     }
   }

@@ -29,7 +29,7 @@ export function randomFlow(
   return { graph, onUnknown: next() < 0.5 ? 'fail' : 'succeed', outcomes }
 }
 
-/** End of each member, by its graph alone: what a flow has to come to, whatever happens on the way. */
+/** End of each member, by its graph alone: the end that a flow must reach, whatever happens on the way. */
 export function expectedEnds(
   graph: FlowGraph,
   onUnknown: UnknownPolicy,

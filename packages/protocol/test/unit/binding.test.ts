@@ -28,7 +28,7 @@ describe('arguments are bound as Python binds them', () => {
       () => bindArguments('none', [], [], { x: 1 }, false),
     ],
     ["got an unexpected keyword argument 'toString'", () => bind([], { toString: 1 })],
-  ])('or refused: %s', (message, call) => {
+  ])('refuses a call that does not fit: %s', (message, call) => {
     expect(call).toThrow(ArgumentsError)
     expect(call).toThrow(message)
   })
@@ -45,7 +45,7 @@ describe('arguments are bound as Python binds them', () => {
     expect(() => bind([], { ['x'.repeat(1_000_000)]: 1 })).toThrow(/^.{0,300}$/)
   })
 
-  test('however a call splits its arguments, the same are bound', () => {
+  test('the same arguments are bound however a call splits them', () => {
     const names = ['a', 'b', 'c', 'd']
     fc.assert(
       fc.property(fc.array(fc.anything(), { maxLength: 4 }), fc.nat(4), (values, split) => {

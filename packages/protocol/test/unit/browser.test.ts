@@ -24,7 +24,7 @@ beforeAll(async () => {
     logLevel: 'silent',
   })
   bundle = built.outputFiles[0]!.text
-  // What every browser has, and nothing of Node.
+  // The globals of every browser, and none of Node.
   const context = createContext({ TextDecoder, TextEncoder })
   runInContext(bundle, context)
   browser = runInContext('program', context) as Program

@@ -37,7 +37,7 @@ describe('json writes', () => {
     ],
     ['a tuple as an array', Tuple.of(1), '[1]'],
     [
-      'a Map of texts as an object',
+      'a Map of strings as an object',
       new Map([
         ['a', 1],
         ['__proto__', 2],
@@ -72,7 +72,7 @@ describe('json writes', () => {
     ['a Set', new Set(), /cannot carry Set objects/],
     ['a Map with other keys', new Map([[1, 2]]), /string keys only, got a key of type number/],
     ['a function', () => 1, /function/],
-  ])('but refuses %s', (_, value, message) => {
+  ])('refuses %s', (_, value, message) => {
     expect(() => encodeJson({ value })).toThrow(EncodeError)
     expect(() => encodeJson({ value })).toThrow(message)
   })
@@ -91,7 +91,7 @@ describe('json reads', () => {
       [0.12345678901234568, 12345678901234567000, Infinity],
     ],
     [
-      'long digits within texts as texts',
+      'long digits within strings as strings',
       String.raw`["12345678901234567890", "\"12345678901234567890"]`,
       ['12345678901234567890', '"12345678901234567890'],
     ],
@@ -122,12 +122,12 @@ describe('json reads', () => {
     ['an integer of many digits', `{"a":${'9'.repeat(5_000)}}`, /5000 digits/],
     ['millions of empty objects', `{"a":[${'{},'.repeat(9_000_000)}0]}`, /memory/],
     ['slots for an index', `{"a":[${'{"320":1},'.repeat(100_000)}0]}`, /memory/],
-  ])('but refuses %s', (_, text, message) => {
+  ])('refuses %s', (_, text, message) => {
     expect(() => read(text)).toThrow(DecodeError)
     expect(() => read(text)).toThrow(message)
   })
 
-  test('a long string beside a long integer', () => {
+  test('a long string next to a long integer', () => {
     const long = 'x\\'.repeat(3_000_000)
     expect(read(`{"a":12345678901234567890,"b":${JSON.stringify(long)}}`)).toEqual({
       a: 12345678901234567890n,
@@ -135,7 +135,7 @@ describe('json reads', () => {
     })
   })
 
-  test('but refuses what is no UTF-8', () => {
+  test('refuses bytes that are not UTF-8', () => {
     expect(() => decodeJson(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]))).toThrow(/not valid JSON/)
   })
 })

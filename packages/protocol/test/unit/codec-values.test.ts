@@ -82,7 +82,7 @@ describe('values print and become JSON', () => {
     expect(JSON.stringify(value)).toBe(JSON.stringify(text))
   })
 
-  test('or count as numbers', () => {
+  test('count as numbers', () => {
     expect([Number(new Decimal('1.50')), Number(new Fraction(1, 4))]).toEqual([1.5, 0.25])
     expect([new TimeDelta(1, 2, 3_000).totalMs, TimeDelta.fromMs(-1)]).toEqual([
       86_402_003,

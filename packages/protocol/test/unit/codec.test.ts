@@ -101,10 +101,10 @@ describe.each(codecs)('%s', (codec) => {
     ['a job without a function', { ...wire, f: null, g: 1 }, /`f` to be a function name, got null/],
     ['a function that is no text', { ...wire, f: 5 }, /`f` to be a function name, got a number/],
     ['arguments that are no list', { ...wire, a: 'abc' }, /`a` to be the positional arguments, got a string/],
-    ['arguments that are a map', { ...wire, a: {} }, /`a` to be the positional arguments, got a Object/],
+    ['arguments that are a map', { ...wire, a: {} }, /`a` to be the positional arguments, got a map/],
     ['keywords that are a list', { ...wire, k: [] }, /`k` to be a map with text keys, got a Array/],
     ['keywords that are null', { ...wire, k: null }, /`k` to be a map with text keys, got null/],
-    ['a try that is a text', { ...wire, t: '1' }, /`t` to be a number, got a string/],
+    ['a try that is a string', { ...wire, t: '1' }, /`t` to be a number, got a string/],
     ['an enqueue time that is null', { ...wire, et: null }, /`et` to be a number, got null/],
     ['a list', ['a', 'b', 'c', 'd', 'e'], /expected/],
   ])('refuses %s', (_, value, message) => {
@@ -199,11 +199,11 @@ describe('the first byte', () => {
     ['5b', undefined],
     ['78 9c', undefined],
     ['', undefined],
-  ])('%s tells %s', (start, codec) => {
+  ])('%s identifies %s', (start, codec) => {
     expect(codecOf(Buffer.from(start.replace(' ', ''), 'hex'))).toBe(codec)
   })
 
-  test('is told where no codec reads it', () => {
+  test('is reported where no codec reads it', () => {
     expect(() => decodeJob(Buffer.from('789c0102', 'hex'))).toThrow(
       'expected a pickle, a msgpack map or a JSON object, got 4 bytes that start with `78 9c 01 02`; is another serializer at work, or compression?',
     )
@@ -244,7 +244,7 @@ describe('an exception', () => {
     expect(decodeResult(encodeResult({ ...result, result: boom }, 'pickle')).record.result).toBeInstanceOf(PyObject)
   })
 
-  test('whose arguments a codec cannot carry goes out with its message', () => {
+  test('with arguments that a codec cannot carry goes out with its message', () => {
     const error = new RemoteError('builtins.ValueError', [new Set([1])], { message: 'ValueError: {1}' })
     const back = decodeResult(encodeResult({ ...result, success: false, result: error }, 'msgpack')).record
       .result as RemoteError

@@ -140,7 +140,7 @@ const HARMLESS =
   /^(builtins (RuntimeError|ValueError|ExceptionGroup)|app(\.errors)? (Model|Wrapped)|collections (deque|OrderedDict|Counter|defaultdict))$/
 
 describe.each(['msgpack', 'json'] as const)('an exception that came as %s', (codec) => {
-  test.each(CLAIMS)('and claims to be %s is never a class in a pickle, wherever it travels', (type) => {
+  test.each(CLAIMS)('that claims to be %s is never a class in a pickle, wherever it travels', (type) => {
     for (const [copy, make] of Object.entries(COPIES)) {
       for (const [place, put] of Object.entries(PLACES)) {
         const value = put(make(claimed(type, codec)))
@@ -169,7 +169,7 @@ describe.each(['msgpack', 'json'] as const)('an exception that came as %s', (cod
   })
 
   test.each(['builtins.KeyError', 'arq.worker.JobExecutionFailed', 'asyncio.exceptions.CancelledError'])(
-    'and claims to be %s is that exception: to make one has no effect',
+    'that claims to be %s is that exception: making one has no effect',
     (type) => {
       expect(decodeValue(encodeValue({ r: claimed(type, codec) }, 'pickle')).value).toMatchObject({
         r: { pythonType: type, args: ['touch /tmp/owned'] },
@@ -178,7 +178,7 @@ describe.each(['msgpack', 'json'] as const)('an exception that came as %s', (cod
   )
 
   test.each(['UnicodeDecodeError', 'ExceptionGroup', 'UnicodeEncodeError'])(
-    'and claims to be a %s whose constructor would refuse its arguments does not make the result unreadable',
+    'that claims to be a %s whose constructor would refuse its arguments leaves the result readable',
     (name) => {
       expect(decodeValue(encodeValue({ r: claimed(`builtins.${name}`, codec) }, 'pickle')).value).toMatchObject({
         r: { pythonType: 'builtins.RuntimeError', args: [`builtins.${name}: touch /tmp/owned`] },

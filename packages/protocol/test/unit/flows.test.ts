@@ -227,7 +227,7 @@ function runAtRandom(seed: number): void {
       }
       // A worker that dies loses the members that its run has added; the next run adds its own.
       if (next() < 0.1) drafts.delete(key)
-      // What runs is aborted in a cancelled flow; a kill loses what follows from the end.
+      // Running members of a cancelled flow are aborted; a kill loses the steps after an end.
       const outcome = machine.state === 'cancelling' ? 'aborted' : outcomes.get(key)!
       if (next() < 0.3) unnoted.set(key, outcome)
       else end(key, outcome)

@@ -75,7 +75,7 @@ describe("admission asks in arq's order", () => {
     })
   })
 
-  test('hands an unknown function back where it is told to', () => {
+  test('hands an unknown function back where it is set to', () => {
     expect(admit(claim({}, { functionName: 'no' }), find, { ...rules, unknownFunction: 'release' })).toMatchObject({
       kind: 'release',
     })
@@ -208,7 +208,7 @@ test.each<[unknown, string]>([
   [null, 'null'],
   [{ message: 'duck' }, 'duck'],
   [Object.create(null), 'an object that is no Error was thrown'],
-])('what is thrown becomes an Error: %j', (thrown, message) => {
+])('makes an Error of any thrown value: %j', (thrown, message) => {
   expect(asError(thrown)).toBeInstanceOf(Error)
   expect(asError(thrown).message).toBe(message)
 })

@@ -25,7 +25,7 @@ describe('a small value', () => {
     ['a job without arguments', { t: null, f: 'noop', a: [], k: {}, et: 1_790_000_000_000 }],
     ['numbers at the limits of their forms', EDGES.slice(0, 15)],
     ['fractions, infinities and no number', [0.5, Infinity, -Infinity, NaN, -0]],
-    ['texts at the limits of their forms', ['', 'x'.repeat(31), 'x'.repeat(32), 'x'.repeat(255)]],
+    ['strings at the limits of their forms', ['', 'x'.repeat(31), 'x'.repeat(32), 'x'.repeat(255)]],
     ['a tuple', Tuple.of<unknown>(1, 'a')],
     ['keys without a value', [undefined, { a: undefined, b: 1 }]],
   ])('is written as every other: %s', (_, value) => {
@@ -43,7 +43,7 @@ describe('a small value', () => {
   })
 
   test.each([
-    ['a text beyond ASCII', 'é'],
+    ['a string beyond ASCII', 'é'],
     ['a long text', 'x'.repeat(256)],
     ['bytes', Uint8Array.of(1)],
     ['a date', new Date(0)],

@@ -74,12 +74,12 @@ describe('msgpack writes', () => {
       /cannot carry URLSearchParams objects; pass plain data, or give the class a `toJSON/,
     ],
     ['a regular expression', /x/, /RegExp/],
-  ])('but refuses %s', (_, value, message) => {
+  ])('refuses %s', (_, value, message) => {
     expect(() => encodeMsgpack({ value })).toThrow(EncodeError)
     expect(() => encodeMsgpack({ value })).toThrow(message)
   })
 
-  test('but refuses cycles and nesting beyond 500 levels', () => {
+  test('refuses cycles and nesting beyond 500 levels', () => {
     const cycle: unknown[] = []
     cycle.push(cycle)
     expect(() => encodeMsgpack(cycle)).toThrow(/a value contains itself/)
@@ -159,7 +159,7 @@ describe('msgpack reads', () => {
     ['a timestamp just before all dates', 'c7 0c ff 00000000 fffff8244692bfff', /which no date has/],
     ['a timestamp of a wrong size', 'c7 05 ff 0000000000', /extension/],
     ['nesting beyond 500 levels', '91'.repeat(600) + '01', /deeper than 500/],
-  ])('but refuses %s', (_, text, message) => {
+  ])('refuses %s', (_, text, message) => {
     expect(() => read(text)).toThrow(DecodeError)
     expect(() => read(text)).toThrow(message)
   })
@@ -169,7 +169,7 @@ describe('msgpack reads', () => {
     ['empty arrays', '90'],
     ['empty bytes', 'c400'],
     ['maps that want slots for an index', '81a3333230c0'],
-  ])('but refuses millions of %s before it makes any', (_, unit) => {
+  ])('refuses millions of %s before it makes any', (_, unit) => {
     const units = Buffer.from(unit, 'hex')
     const count = Math.floor(8_000_000 / units.length)
     const head = Buffer.from('dd00000000', 'hex')

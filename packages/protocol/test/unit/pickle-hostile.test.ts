@@ -50,7 +50,7 @@ describe('a pickle made to run code', () => {
     expect(value === null || ['object', 'function'].includes(typeof value)).toBe(true)
     expect(typeof value).not.toBe('function')
     expect('polluted' in {}).toBe(false)
-    // What can be read can be written back, which still runs nothing here.
+    // A value that was read can be written back, which still runs nothing here.
     if (value instanceof PyObject) expect(attempt(encodePickle(value))).toEqual(value)
   })
 

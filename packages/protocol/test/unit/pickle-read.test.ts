@@ -54,7 +54,7 @@ describe.each([0, 1, 2, 3, 4, 5])('a pickle of CPython, protocol %i', (protocol)
     expect(read('scalars')).toEqual(expected)
   })
 
-  test('gives texts, also with a surrogate that stands alone', () => {
+  test('returns strings, also with a lone surrogate', () => {
     expect(read('texts')).toEqual(['', 'a', 'é', '\u{1f600}', '\ud800', 'line\nbreak \\ quote', 'x'.repeat(300)])
   })
 
@@ -157,7 +157,7 @@ describe.each([0, 1, 2, 3, 4, 5])('a pickle of CPython, protocol %i', (protocol)
     expect(pair?.name).toBe('Pair')
   })
 
-  test('gives exceptions as errors that can be told and thrown', () => {
+  test('returns exceptions as errors that can be recognized and thrown', () => {
     const [value, os, boom, imported] = read('exceptions') as [RemoteError, RemoteError, PyObject, RemoteError]
     expect(value).toBeInstanceOf(RemoteError)
     expect([value.pythonType, [...value.args], value.message]).toEqual([

@@ -159,7 +159,7 @@ describe('a pickle that was written', () => {
     expect(() => encodePickle([new Uint8Array(40 << 20), new Uint8Array(40 << 20)])).toThrow(/at most 67108864 bytes/)
   })
 
-  test('uses a `toJSON` where a class has one, also one that encodes by itself', () => {
+  test('uses a `toJSON` where a class has one, also one that encodes its own value', () => {
     class Money {
       toJSON() {
         return { cents: 5, proof: encodePickle('within') }

@@ -103,7 +103,7 @@ describe('a value is shown as Python shows it', () => {
     expect(repr(value)).toBe(text)
   })
 
-  test('or in its own words, where Python has none', () => {
+  test('in its own words, where Python has none', () => {
     expect(repr(new Date(0))).toBe('1970-01-01T00:00:00.000Z')
     expect(repr(() => 1)).toBe('<function>')
     expect(repr(new TypeError('bad\n'))).toBe(String.raw`TypeError: bad\n`)
@@ -116,7 +116,7 @@ describe('a value is shown as Python shows it', () => {
     ).toBe('<Money object>')
   })
 
-  test('whatever the zone of this machine is: a naive datetime has the wall time that Python meant', () => {
+  test('a naive datetime has the wall time that Python meant, whatever the zone of this machine is', () => {
     const before = process.env.TZ
     process.env.TZ = 'America/New_York'
     try {

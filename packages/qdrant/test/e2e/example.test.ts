@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { Child } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
-import { noQdrant, useBench } from '../support/bench.ts'
+import { noQdrant, useHarness } from '../support/harness.ts'
 
 describe.skipIf(noQdrant !== undefined)('the example of a delayed deletion', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('prints what its page says, and leaves nothing behind', async () => {
     const example = fileURLToPath(new URL('../../../../examples/delayed-deletion/main.mjs', import.meta.url))

@@ -5,14 +5,14 @@ import { Child, eventually, RedisServer } from '@arq-ts/test-support'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AliasManager } from '../../src/index.ts'
 import type { DeletionResult } from '../../src/index.ts'
-import { noQdrant, silent, useBench } from '../support/bench.ts'
+import { noQdrant, silent, useHarness } from '../support/harness.ts'
 
 const script = fileURLToPath(new URL('fixtures/worker.mjs', import.meta.url))
 const MINUTE = 60_000
 
 /** With processes that are killed, and a Redis of its own that is restarted. */
 describe.skipIf(noQdrant !== undefined)('delete_collection outlives what goes wrong', () => {
-  const bench = useBench()
+  const bench = useHarness()
   let server: RedisServer
   let client: Client
   let aliases: AliasManager
@@ -64,7 +64,7 @@ describe.skipIf(noQdrant !== undefined)('delete_collection outlives what goes wr
       expect(await bench.exists(collection)).toBe(false)
     })
 
-    test('and the next looks again: an alias that came back meanwhile saves the collection', async () => {
+    test('the next attempt looks again: an alias that came back meanwhile saves the collection', async () => {
       const [collection, job] = await killedAfterLooking()
       await bench.alias('live', collection)
       await startWorker()

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { AliasManager, deleteCollectionTask } from '../../src/index.ts'
-import { noQdrant, useBench, vectors } from '../support/bench.ts'
+import { noQdrant, useHarness, vectors } from '../support/harness.ts'
 
 describe.skipIf(noQdrant !== undefined)('the alias manager', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const managed = () => new AliasManager({ qdrant: { url: bench.qdrant().url }, client: bench.client() })
   const calls = () => bench.qdrant().faults.calls
 
-  test('creates an alias, tells of it, and deletes it', async () => {
+  test('creates an alias, lists it, and deletes it', async () => {
     const aliases = managed()
     const [blue, alias] = [await bench.collection('blue'), bench.qdrant().name('live')]
     expect(await aliases.aliasExists(alias)).toBe(false)
@@ -36,7 +36,7 @@ describe.skipIf(noQdrant !== undefined)('the alias manager', () => {
     expect(await aliases.getCollectionForAlias(alias)).toBe(green)
   })
 
-  test('tells how a collection is, and how many points it has', async () => {
+  test('reports the status of a collection, and its number of points', async () => {
     const aliases = managed()
     const blue = await bench.collection('blue')
     expect(await aliases.collectionState(bench.qdrant().name('missing'))).toBeNull()
@@ -105,7 +105,7 @@ describe.skipIf(noQdrant !== undefined)('the alias manager', () => {
     expect(await bench.exists(blue)).toBe(true)
   })
 
-  test('schedules into the queue it is told', async () => {
+  test('schedules into the given queue', async () => {
     const client = bench.client()
     const aliases = new AliasManager({ qdrant: bench.qdrant().client, client, queueName: 'deletions' })
     const job = await aliases.safeDeleteCollection(await bench.collection('blue'), 5)
@@ -201,10 +201,10 @@ describe.skipIf(noQdrant !== undefined)('the alias manager', () => {
       })
     })
 
-    test('not beyond a limit, whatever the size of a batch', async () => {
+    test('stops at a limit, whatever the size of a batch', async () => {
       const [source, target] = await filled()
       const progress: number[][] = []
-      const options = { batchSize: 10, limit: 12, onProgress: (...told: number[]) => progress.push(told) }
+      const options = { batchSize: 10, limit: 12, onProgress: (...counts: number[]) => progress.push(counts) }
       expect(await managed().copyCollectionData(source, target, options)).toBe(12)
       expect(progress).toEqual([
         [10, 12],
@@ -236,7 +236,7 @@ describe.skipIf(noQdrant !== undefined)('the alias manager', () => {
     })
   })
 
-  test('tells what Qdrant could not do as temporary, and what it would not as final', async () => {
+  test('reports an outage of Qdrant as temporary, and its refusal as final', async () => {
     const aliases = managed()
     bench.qdrant().faults.add({ kind: 'error', times: 1 })
     await expect(aliases.listAliases()).rejects.toMatchObject({

@@ -6,12 +6,12 @@ import { QdrantClient } from '@qdrant/js-client-rest'
 import { describe, expect, test } from 'vitest'
 import { createTasks, deleteCollectionTask } from '../../src/index.ts'
 import type { DeletionResult } from '../../src/index.ts'
-import { noQdrant, silent, useBench } from '../support/bench.ts'
+import { noQdrant, silent, useHarness } from '../support/harness.ts'
 
 const MINUTE = 60_000
 
 describe.skipIf(noQdrant !== undefined)('delete_collection', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const task = (timeoutMs = 5_000) =>
     deleteCollectionTask(new QdrantClient({ url: bench.qdrant().url, timeout: timeoutMs, checkCompatibility: false }), {
       retry: { delayMs: 20, maxDelayMs: 100 },

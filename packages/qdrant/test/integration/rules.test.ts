@@ -3,10 +3,10 @@ import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { createTasks, ScheduledDeletions } from '../../src/index.ts'
 import type { DeletionResult, QdrantTasksOptions } from '../../src/index.ts'
-import { noQdrant, silent, useBench } from '../support/bench.ts'
+import { noQdrant, silent, useHarness } from '../support/harness.ts'
 
 describe.skipIf(noQdrant !== undefined)('a deletion', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const work = async (options: Omit<QdrantTasksOptions, 'url'>) => {
     const given = { url: bench.qdrant().url, retry: { delayMs: 20, maxDelayMs: 100 }, ...options }
     const environment = {
@@ -43,7 +43,7 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
     })
   })
 
-  // Snapshots outlive their collection and are told apart by the second, so each test has a name of its own.
+  // Snapshots outlive their collection and are distinguished by the second, so each test has a name of its own.
   describe('with a snapshot', () => {
     test('is carried out once that is made, and after another look at the aliases', async () => {
       const collection = await bench.collection('old-1')
@@ -60,7 +60,7 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
       ])
     })
 
-    test('is not carried out when an alias has come to the collection meanwhile', async () => {
+    test('is not carried out when an alias points to the collection meanwhile', async () => {
       const collection = await bench.collection('old-2')
       const making = bench.qdrant().faults.add({ kind: 'hang', call: /^POST .*snapshots/, when: 'after' })
       await work({ snapshot: true })
@@ -97,7 +97,7 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
       },
     )
 
-    test('whose answer was lost uses the snapshot that was made, and makes no second', async () => {
+    test('with a lost answer uses the snapshot that was made, and makes no second', async () => {
       const collection = await bench.collection('old-5')
       bench.qdrant().faults.add({ kind: 'close', call: /^POST .*snapshots/, when: 'after', times: 1 })
       await work({ snapshot: true })
@@ -136,7 +136,7 @@ describe.skipIf(noQdrant !== undefined)('a deletion', () => {
 })
 
 describe.skipIf(noQdrant !== undefined)('deletions that are scheduled', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test('are listed, the next first, in whatever form their arguments have', async () => {
     const client = bench.client()

@@ -28,7 +28,7 @@ describe.skipIf(reason !== undefined)('the Qdrant of the tests', () => {
       }),
     )
 
-  test('creates, tells of, and deletes collections', async () => {
+  test('creates, reports, and deletes collections', async () => {
     const name = qdrant.name('a')
     expect(await client.collectionExists(name)).toEqual({ exists: false })
     expect(await client.createCollection(name, { vectors, hnsw_config: { m: 8 } })).toBe(true)
@@ -114,7 +114,7 @@ describe.skipIf(reason !== undefined)('the Qdrant of the tests', () => {
     expect(await client.count(a, { exact: true })).toEqual({ count: 1 })
   })
 
-  test('fails one call in N, loses answers, hangs, and goes away, as it is told', async () => {
+  test('fails one call in N, loses answers, hangs, and goes away, as configured', async () => {
     const name = qdrant.name('a')
     qdrant.faults.add({ kind: 'error', call: /^GET \/aliases$/, every: 3 })
     const outcomes = []

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { ARQ_VERSIONS, Child } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { AliasManager, deleteCollectionTask } from '../../src/index.ts'
-import { noQdrant, useBench } from '../support/bench.ts'
+import { noQdrant, useHarness } from '../support/harness.ts'
 
 const leftOut = process.env.ARQ_TEST_NO_PYTHON ?? noQdrant
 
@@ -21,7 +21,7 @@ interface Answer {
 }
 
 describe.skipIf(leftOut !== undefined).each(ARQ_VERSIONS)('a Python service with arq %s', (version) => {
-  const bench = useBench()
+  const bench = useHarness()
 
   function run(name: string): Child {
     const python = process.env[`ARQ_TEST_PYTHON_${version}`] as string

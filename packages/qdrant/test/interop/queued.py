@@ -1,4 +1,4 @@
-"""What Python's arq finds in its queue: one JSON line for each job, with the minutes it is deferred by."""
+"""The jobs that Python's arq finds in its queue: one JSON line for each job, with the minutes it is deferred by."""
 import asyncio
 import json
 import sys

@@ -25,7 +25,7 @@ export interface Fault {
 export interface ActiveFault {
   /** Calls it has struck so far. */
   readonly hits: number
-  /** Switches it off; calls that hang go on. */
+  /** Switches it off; calls that hang continue. */
   remove(): void
 }
 

@@ -176,7 +176,7 @@ def list_snapshots(body, query, name):
 
 
 def create_snapshot(body, query, name):
-    """The engine has none: what is kept here is what a server tells of one, by its form."""
+    """The engine has none: this keeps a snapshot's description in the form of a server."""
     target = resolve(name)
     now = time.gmtime()
     made = {
@@ -271,12 +271,12 @@ def query_points(body, query, name):
 
 
 def record(point):
-    told = {'id': point.id}
+    reply = {'id': point.id}
     if point.payload is not None:
-        told['payload'] = point.payload
+        reply['payload'] = point.payload
     if point.vector is not None:
-        told['vector'] = plain(point.vector)
-    return told
+        reply['vector'] = plain(point.vector)
+    return reply
 
 
 def create_index(body, query, name):
@@ -349,10 +349,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == '/':
             version = {'title': 'qdrant - vector search engine', 'version': engine.info().version}
             return self.send(200, json.dumps(version).encode())
-        status, told = answer(self.command, self.path, body)
-        if told is None:
+        status, reply = answer(self.command, self.path, body)
+        if reply is None:
             return self.send(status, b'', None)
-        self.send(status, json.dumps(told).encode())
+        self.send(status, json.dumps(reply).encode())
 
     do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = serve
 

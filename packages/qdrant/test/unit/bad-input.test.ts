@@ -150,7 +150,7 @@ describe('options', () => {
   })
 })
 
-test('the manager tells which call failed, and why', async () => {
+test('the manager reports which call failed, and why', async () => {
   const client = new Client({ redis: 'redis://127.0.0.1:1', logger })
   const aliases = new AliasManager({ qdrant: { url }, client })
   await expect(aliases.safeDeleteCollection('a')).rejects.toMatchObject({

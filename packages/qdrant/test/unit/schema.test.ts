@@ -61,7 +61,7 @@ describe('one collection can stand in for another', () => {
       info({ quantization_config: { scalar: { type: 'int8' } } }),
       ['quantization `enabled`: false and true'],
     ],
-  ])('but not when they differ in %s', (_, other, differences) => {
+  ])('unless they differ in %s', (_, other, differences) => {
     expect(differencesOf(info(), other)).toEqual(differences)
   })
 })

@@ -78,7 +78,7 @@ describe('without a server on the PATH', () => {
     await queue.close()
   })
 
-  test('and without REDIS_URL, the error says what to do', async () => {
+  test('without REDIS_URL, the error says what to do', async () => {
     process.env.PATH = ''
     const error = await createTestQueue({ tasks: [hello] }).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(TestQueueError)

@@ -179,7 +179,7 @@ describe('expectEnqueued', () => {
   })
 })
 
-test('reset removes every job and forgets what ran; the time stays, and the queue goes on', async () => {
+test('reset removes every job and forgets what ran; the time stays, and the queue continues', async () => {
   await open()
   await queue.client.enqueue(say, { word: 'a' })
   await queue.advance(1_000)
@@ -237,7 +237,7 @@ describe('a test queue', () => {
     await expect(queue.drain()).rejects.toThrow('the test queue was closed; create a new one')
   })
 
-  test('whose worker cannot start rejects each step with the reason', async () => {
+  test('with a worker that cannot start rejects each step with the reason', async () => {
     const error = new Error('no database')
     await open({ worker: { onStartup: () => Promise.reject(error) } })
     await expect(queue.drain()).rejects.toThrow('no database')

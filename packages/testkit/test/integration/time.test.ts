@@ -129,7 +129,7 @@ describe('cron jobs', () => {
     expect(ran.map(([, ms]) => ms)).toEqual([60_000, 120_000, 180_000, 240_000])
   })
 
-  test('of several schedules share their function, beside jobs', async () => {
+  test('of several schedules share their function with jobs', async () => {
     const report = () => note('report')
     const at = (minute: number) => cron('cron:report', { minute, second: 0, microsecond: 0 }, report)
     await open({ cron: [at(10), at(40)] })

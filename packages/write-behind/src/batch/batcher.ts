@@ -248,7 +248,7 @@ export class Batcher {
     return [...keys]
   }
 
-  /** Runs the persisters of a batch beside each other; gives the errors of the keys that failed. */
+  /** Runs the persisters of a batch concurrently; returns the errors of the keys that failed. */
   async #persist(taken: ReadonlyMap<string, Pending>, host: Host): Promise<Map<string, Error>> {
     const failed = new Map<string, Error>()
     if (taken.size === 0) return failed

@@ -7,7 +7,7 @@ import { checkOptions } from '@arq-ts/core/task-kit'
 import type { BatchWrite, Persister, WriteFailure } from '../options.ts'
 import { jsonOf } from './json.ts'
 
-/** Files of a batch that are written beside each other. */
+/** Number of files of a batch that are written concurrently. */
 const FILES_AT_ONCE = 16
 
 const optionsSchema = z.strictObject({ folder: z.string('Expected a path').min(1, 'Expected a path') })
@@ -65,9 +65,9 @@ async function replace(folder: string, { key, value, version }: BatchWrite): Pro
   const file = fileOf(folder, key)
   if (isOlder(version, file)) return false
   const text = `{"key":${JSON.stringify(key)},"value":${jsonOf(key, value ?? null)},"version":${version}}`
-  const beside = `${file}.${randomUUID()}.tmp`
+  const temporary = `${file}.${randomUUID()}.tmp`
   try {
-    const handle = await open(beside, 'wx')
+    const handle = await open(temporary, 'wx')
     try {
       await handle.writeFile(text)
       await handle.sync()
@@ -76,10 +76,10 @@ async function replace(folder: string, { key, value, version }: BatchWrite): Pro
     }
     // In one go: no other call of this process may come between the look and the replacement.
     if (isOlder(version, file)) return false
-    renameSync(beside, file)
+    renameSync(temporary, file)
     return true
   } finally {
-    await rm(beside, { force: true })
+    await rm(temporary, { force: true })
   }
 }
 

@@ -2,14 +2,14 @@ import pg from 'pg'
 import { eventually } from '@arq-ts/test-support'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { postgresPersister } from '../../src/index.ts'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 import { startPostgres, whyNoPostgres } from '../support/postgres.ts'
 import type { Postgres } from '../support/postgres.ts'
 
 const why = whyNoPostgres()
 
 describe.skipIf(why)(`PostgreSQL${why ? ` (left out: ${why})` : ''}`, () => {
-  const bench = useBench()
+  const bench = useHarness()
   let postgres: Postgres
   let pool: pg.Pool
 

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { batchPersister } from '../../src/index.ts'
 import type { BatchPersister, BatchWrite, Persister, WriteBehind } from '../../src/index.ts'
 import { Store } from '../../src/store.ts'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const options = { persister: 'app.db:save', delayMs: 0 }
 
 /** A store of rows that newer versions replace, and the batches and single calls that it got. */

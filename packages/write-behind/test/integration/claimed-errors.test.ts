@@ -2,9 +2,9 @@ import { RemoteError } from '@arq-ts/core'
 import { decodeResult, encodeResult } from '@arq-ts/protocol'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 /** A failed result as whoever writes to Redis may leave it for a persister to find. */
 function claimed(): RemoteError {
@@ -46,7 +46,7 @@ describe('a persister that fails with an exception from a msgpack result', () =>
         const stored = (await redis.getBuffer(`arq:result:${job!.jobId}`))!
         expect(stored[0], round).toBe(0x80)
         expect(stored.includes('subprocess.Popen'), round).toBe(true)
-        // A text of exactly this length: the module of a global.
+        // A string of exactly this length: the module of a global.
         expect(stored.includes(Buffer.from('\x8c\x0asubprocess', 'latin1')), round).toBe(false)
         expect(decodeResult(stored).record.result).toMatchObject({ pythonType: 'builtins.RuntimeError' })
         if (round === 'replayed') break

@@ -8,9 +8,9 @@ import { describe, expect, test } from 'vitest'
 import { jsonOf } from '../../src/persisters/json.ts'
 import { persistKey } from '../../src/persist.ts'
 import { Store } from '../../src/store.ts'
-import { recorder, useBench } from '../support/bench.ts'
+import { recorder, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const options = { persister: 'app.db:save', delayMs: 0 }
 const away = () => recorder(() => Promise.reject(new Error('database is away')))
 const death = (worker: Worker) => new Promise<{ jobId: string }>((resolve) => worker.once('deadLettered', resolve))
@@ -40,11 +40,11 @@ describe('a failed persister', () => {
     })
     expect(await cache.dirtyKeys()).toEqual(['k'])
     await worker.stop()
-    const mended = recorder()
-    bench.worker({ persisters: mended.persisters })
+    const repaired = recorder()
+    bench.worker({ persisters: repaired.persisters })
     await client.jobs.retry(jobId)
-    await eventually(() => mended.saved.length === 1)
-    expect(mended.saved[0]).toMatchObject({ value: { precious: true } })
+    await eventually(() => repaired.saved.length === 1)
+    expect(repaired.saved[0]).toMatchObject({ value: { precious: true } })
     await eventually(async () => (await cache.dirtyKeys()).length === 0)
   })
 
@@ -209,12 +209,12 @@ describe('a persister that hangs', () => {
     await eventually(async () => (await cache.dirtyKeys()).length === 0)
   })
 
-  test('is told by its signal when another run has overtaken it', async () => {
+  test('learns by its signal that another run has overtaken it', async () => {
     const cache = bench.cache()
     await cache.writeBehind('k', 'kept', { ...options, delayMs: 60_000 })
     const store = new Store(bench.database().url, '')
     const fails = () => Promise.reject(new Error('nothing is to be asked for'))
-    const told = await persistKey(store, 'k', {
+    const outcome = await persistKey(store, 'k', {
       lockMs: 300,
       graceMs: 0,
       jobId: 'mine',
@@ -233,7 +233,7 @@ describe('a persister that hangs', () => {
         },
       },
     })
-    expect(told).toEqual({ kind: 'busy' })
+    expect(outcome).toEqual({ kind: 'busy' })
     await store.close()
   })
 })

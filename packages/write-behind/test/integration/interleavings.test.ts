@@ -7,9 +7,9 @@ import { persistKey } from '../../src/persist.ts'
 import type { Aftermath } from '../../src/plan.ts'
 import { Store } from '../../src/store.ts'
 import { decode, encode } from '../../src/value.ts'
-import { logger, useBench } from '../support/bench.ts'
+import { logger, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 /** Steps of several actors, and the time that the persister of a run takes; all of them at once, on a real Redis. */
 const step = fc.oneof(
@@ -28,7 +28,7 @@ const step = fc.oneof(
 
 const aftermath: Record<string, Aftermath> = {
   fails: { then: 'retry', inMs: 0 },
-  'fails for good': { then: 'die', brings: false, epoch: null, inMs: 0 },
+  'fails for good': { then: 'die', carriesValue: false, epoch: null, inMs: 0 },
   hangs: { then: 'leave' },
 }
 

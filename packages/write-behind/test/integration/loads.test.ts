@@ -1,11 +1,11 @@
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const options = { persister: 'app.db:save', delayMs: 60_000 }
 
-/** A load that lasts until it is told to end. */
+/** A load that lasts until the test ends it. */
 function heldLoad() {
   let release: (value: unknown) => void = () => {}
   const held = new Promise<unknown>((resolve) => (release = resolve))
@@ -108,7 +108,7 @@ describe('getOrLoad', () => {
     expect(await cache.get('k')).toBeUndefined()
   })
 
-  test('gives up a loader that hangs, tells it so by its signal, and lets the next one load', async () => {
+  test('gives up a loader that hangs, fires its signal, and lets the next one load', async () => {
     const cache = bench.cache()
     let signal: AbortSignal | undefined
     const hanging = cache.getOrLoad(

@@ -1,9 +1,9 @@
 import { OptionsError } from '@arq-ts/core'
 import { describe, expect, test } from 'vitest'
 import type { DirtyEntry, EntryPageRequest, WriteBehind } from '../../src/index.ts'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const write = (cache: WriteBehind, key: string, delayMs = 60_000) =>
   cache.writeBehind(key, 'x'.repeat(100), { persister: 'app.db:save', delayMs })
 const pagesOf = async (cache: WriteBehind, request: EntryPageRequest) => {

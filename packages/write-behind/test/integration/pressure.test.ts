@@ -1,9 +1,9 @@
 import { eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
 import { CacheFullError } from '../../src/index.ts'
-import { recorder, useBench } from '../support/bench.ts'
+import { recorder, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const options = { persister: 'app.db:save', delayMs: 0 }
 
 describe('a cache with as many dirty keys as may be', () => {
@@ -52,7 +52,7 @@ describe('a cache with as many dirty keys as may be', () => {
 })
 
 describe('the numbers of a cache', () => {
-  test('tell what waits, since when, and what has become of it', async () => {
+  test('report what waits, since when, and what has become of it', async () => {
     const { persisters, saved } = recorder((value) => (value === 'bad' ? Promise.reject(new Error('no')) : undefined))
     const cache = bench.cache()
     expect(await cache.stats()).toEqual({
@@ -77,7 +77,7 @@ describe('the numbers of a cache', () => {
     await eventually(() => saved.some(({ value }) => value === 2))
     await eventually(async () => (await cache.stats()).persisted === 1)
     expect(await cache.stats()).toMatchObject({ dirty: 2, dead: 1, overdueMs: 0, failures: 2 })
-    // What failed for good waits for a person: it does not count as old.
+    // A value that failed for good waits for a person: it does not count as old.
     expect((await cache.stats()).oldestMs).toBeLessThan(60_000)
     await cache.writeBehind('b', 'good', { ...options, delayMs: 60_000 })
     expect(await cache.stats()).toMatchObject({ dirty: 2, dead: 0 })

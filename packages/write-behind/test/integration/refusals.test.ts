@@ -2,12 +2,12 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { createTasks, filePersister, persistCache } from '../../src/index.ts'
 import type { PersistCacheOptions, WriteBehindOptions, WriteOptions } from '../../src/index.ts'
-import { logger, recorder, useBench } from '../support/bench.ts'
+import { logger, recorder, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const options = { persister: 'app.db:save', delayMs: 100 }
 
-describe('what is wrong is refused by name', () => {
+describe('a wrong option is refused by name', () => {
   test.each<[string, Partial<WriteOptions>, RegExp]>([
     ['k', { persister: 'save' }, /Expected `persister` to be module:name, such as app\.db:save_user, got `"save"`/],
     ['k', { delayMs: -1 }, /`delayMs`/],
@@ -64,7 +64,7 @@ describe('a job with arguments that do not fit', () => {
     ['an empty module', [], { ...good, persist_func_module: '' }, /`persist_func_module`/],
     ['a name that is no text', [], { ...good, persist_func_name: null }, /`persist_func_name`/],
     ['a negative delay', [], { ...good, delay: -1 }, /`delay`/],
-    ['a delay that is a text', [], { ...good, delay: '1' }, /`delay`/],
+    ['a delay that is a string', [], { ...good, delay: '1' }, /`delay`/],
     ['an unknown keyword', [], { ...good, ttl: 5 }, /unexpected keyword argument 'ttl'/],
     ['a key twice', ['k'], good, /multiple values for argument 'key'/],
     ['six positions', ['k', 1, 'app.db', 'save', 1, 2], {}, /takes .* positional/],

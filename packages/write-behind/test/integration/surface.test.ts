@@ -1,9 +1,9 @@
 import { unrefusedOf } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import * as all from '../../src/index.ts'
-import { logger, useBench } from '../support/bench.ts'
+import { logger, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const NONE = 'takes no arguments'
 const ANY = { null: 'is a value', '5': 'is a value', true: 'is a value' }
 const save = async () => {}

@@ -2,9 +2,9 @@ import { eventually } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import type { WriteBehind } from '../../src/index.ts'
-import { recorder, useBench } from '../support/bench.ts'
+import { recorder, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const options = { persister: 'app.db:save', delayMs: 100 }
 
 describe('the cache', () => {
@@ -105,7 +105,7 @@ describe('a write', () => {
     expect(await cache.get('k')).toBeUndefined()
   })
 
-  test('whose producer died before it asked for a job is found by the sweep', async () => {
+  test('of a producer that died before it asked for a job is found by the sweep', async () => {
     const { saved, persisters } = recorder()
     const cache = bench.cache()
     await cache.writeBehind('k', 'orphan', { ...options, delayMs: 0 })
@@ -196,7 +196,7 @@ describe('a flush', () => {
     expect(saved).toMatchObject([{ value: 1 }])
   })
 
-  test('of all takes every key, and tells what could not be', async () => {
+  test('of all takes every key, and reports those that failed', async () => {
     const { saved, persisters } = recorder((value) =>
       value === 7 ? Promise.reject(new Error('not seven')) : undefined,
     )

@@ -2,14 +2,14 @@ import { fileURLToPath } from 'node:url'
 import { RemoteError } from '@arq-ts/core'
 import { ARQ_VERSIONS, Child, eventually } from '@arq-ts/test-support'
 import { describe, expect, test } from 'vitest'
-import { useBench } from '../support/bench.ts'
+import { useHarness } from '../support/harness.ts'
 
 const leftOut = process.env.ARQ_TEST_NO_PYTHON
 const versions = [...new Set([ARQ_VERSIONS[0], ARQ_VERSIONS.at(-1)])]
 const why = leftOut ? ` (left out: ${leftOut})` : ''
 
 describe.skipIf(leftOut !== undefined).each(versions)(`a Python producer with arq %s${why}`, (version) => {
-  const bench = useBench()
+  const bench = useHarness()
   const produce = (...args: string[]) => {
     const python = process.env[`ARQ_TEST_PYTHON_${version}`] as string
     return new Child(python, [fileURLToPath(new URL('produce.py', import.meta.url)), bench.database().url, ...args])

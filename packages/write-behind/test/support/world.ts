@@ -18,11 +18,11 @@ interface Run {
   /** A batch has taken the key along: the job of this id is removed when it has persisted it. */
   isBatch?: boolean
   asked?: string | null
-  /** Its signal has fired, its job has gone on without it, and its persister takes no notice. */
+  /** Its signal has fired, its job continues without it, and its persister takes no notice. */
   isHung: boolean
 }
 
-/** Producers, jobs, flushes and workers over the plan: what Redis and arq do beside it is a few lines of model. */
+/** Producers, jobs, flushes and workers over the plan: the parts of Redis and arq that it needs are a few lines of model. */
 export class World {
   state = CLEAN
   nowUs = 1_000_000_000
@@ -106,7 +106,7 @@ export class World {
     if (job !== null && !isHung) this.jobs.get(job)!.status = 'done'
   }
 
-  /** A job that is held comes again by itself. One without a job may die with its process: a job waits for its end. */
+  /** A job that is held runs again by itself. One without a job may die with its process: a job waits for its end. */
   #giveWay(run: Pick<Run, 'job' | 'isHung'>): void {
     const { lock } = this.state
     if (lock && lock.jobId === null && lock.untilUs > this.nowUs) this.#requeue(run)
@@ -145,7 +145,7 @@ export class World {
     if (!run) return
     const outcome = this.#failed(run, isLast)
     if (outcome.kind === 'newer') this.bring(outcome)
-    if (outcome.kind === 'dead') this.#bury(run)
+    if (outcome.kind === 'dead') this.#makeDead(run)
     if (outcome.kind === 'released') this.#requeue(run)
     else if (outcome.kind === 'lost') this.#giveWay(run)
     else this.#end(run)
@@ -162,10 +162,10 @@ export class World {
     const { brings } = this.jobs.get(job)!
     const isNewest = this.state.pending !== null && brings === text(this.state.pending.value)
     const epoch = /^\d+$/.test(job) ? Number(job) : null
-    return { then: 'die', brings: isNewest, epoch, inMs: 1_000 }
+    return { then: 'die', carriesValue: isNewest, epoch, inMs: 1_000 }
   }
 
-  #bury({ job }: Run): void {
+  #makeDead({ job }: Run): void {
     this.letters.push({ id: job!, brings: this.jobs.get(job!)!.brings })
   }
 
@@ -174,7 +174,7 @@ export class World {
     if (letter) this.jobs.set(letter.id, { status: 'queued', brings: letter.brings })
   }
 
-  /** The signal fires, the persister does not heed it, and the worker goes on: its job comes again. */
+  /** The signal fires, the persister does not heed it, and the worker continues: its job runs again. */
   hang(index: number): void {
     const run = this.runs[index % Math.max(1, this.runs.length)]
     if (!run) return
@@ -182,7 +182,7 @@ export class World {
     run.isHung = true
   }
 
-  /** The grace of a hung one is over. Its persister may come to life. */
+  /** The grace of a hung one is over. Its persister may resume. */
   giveUp(index: number): void {
     const run = this.runs.filter(({ isHung }) => isHung)[index]
     if (!run) return
@@ -244,7 +244,7 @@ export class World {
   /** Runs all there is, with a store that takes everything. */
   run(): void {
     for (let i = 0; this.isActive(); i++) {
-      if (i > 1_000) throw new Error('it does not come to an end')
+      if (i > 1_000) throw new Error('it does not end')
       this.nowUs += 2_000_000
       this.start()
       this.giveUp(0)

@@ -9,16 +9,16 @@ const run: FailedRun = {
   jobTry: 1,
   maxTries: 3,
   retryMs: 1_000,
-  brings: true,
+  carriesValue: true,
   epoch: 7,
 }
-const death = { then: 'die', brings: true, epoch: 7, inMs: 1_000 }
+const death = { then: 'die', carriesValue: true, epoch: 7, inMs: 1_000 }
 
-describe('what becomes of a value that was not persisted', () => {
+describe('the fate of a value that was not persisted', () => {
   test.each<[string, Partial<FailedRun>, object]>([
     ['an error', {}, { then: 'retry', inMs: 1_000 }],
     ['an error in the last try', { jobTry: 3 }, death],
-    ['an error that no try mends', { code: 'ARQ_NON_RETRYABLE' }, death],
+    ['an error that no try repairs', { code: 'ARQ_NON_RETRYABLE' }, death],
     ['wrong arguments', { code: 'ARQ_ARGUMENTS' }, death],
     ['a Retry', { code: 'ARQ_RETRY', deferMs: 5_000 }, { then: 'retry', inMs: 5_000 }],
     ['a Retry in the last try', { code: 'ARQ_RETRY', deferMs: 5_000, jobTry: 3 }, { ...death, inMs: 5_000 }],

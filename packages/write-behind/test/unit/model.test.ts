@@ -39,7 +39,7 @@ function play(world: World, [name, given]: Step): void {
 /** Twenty thousand histories take seconds on a machine that is idle, and many times that on one that is not. */
 const LONG_MS = 120_000
 
-describe('whatever happens, in whatever order', () => {
+describe('in any order of events', () => {
   test(
     'the last write is durable in the end, the store never goes back, and what is dead is shown',
     () => {
@@ -81,7 +81,7 @@ describe('whatever happens, in whatever order', () => {
     LONG_MS,
   )
 
-  test('nobody persists beside a holder who tells that he lives', () => {
+  test('nobody persists while a holder reports that it lives', () => {
     fc.assert(
       // No lock lapses without a wait.
       fc.property(some(40, ['wait']), (steps) => {

@@ -15,7 +15,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 const write = (version: number) => ({ version, signal: AbortSignal.timeout(5_000) })
 
 describe('the file persister', () => {
-  test('keeps the newest version, whole, and nothing beside it', async () => {
+  test('keeps the newest version, whole, and nothing else', async () => {
     const persist = filePersister({ folder })
     await persist('user:1', { name: 'b' }, write(2))
     await persist('user:1', { name: 'a' }, write(1))

@@ -24,7 +24,12 @@ const failed = (after: Aftermath, version = 1_000_001): KeyEvent => ({
   error: 'Error: away',
   ...after,
 })
-const die = (brings: boolean, epoch: number | null = null): Aftermath => ({ then: 'die', brings, epoch, inMs: 4_000 })
+const die = (carriesValue: boolean, epoch: number | null = null): Aftermath => ({
+  then: 'die',
+  carriesValue,
+  epoch,
+  inMs: 4_000,
+})
 
 /** Applies events one after the other, a microsecond apart; gives the last outcome. */
 function after(...events: (KeyEvent | [KeyEvent, nowUs: number])[]): { state: KeyState; outcome: Outcome } {
@@ -96,7 +101,7 @@ describe('a write that is due', () => {
     expect(state).toMatchObject({ dueMs: 1_010 })
   })
 
-  test('later than a value that is being persisted is measured by itself', () => {
+  test('later than a value that is being persisted is measured on its own', () => {
     const { state } = after(write('a', undefined, 10), begin('t'), write('b', undefined, 60_000))
     expect(state).toMatchObject({ dueMs: 61_000 })
   })

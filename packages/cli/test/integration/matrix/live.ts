@@ -29,7 +29,7 @@ interface Running {
   readyLine: string
 }
 
-/** The verbs that run until a signal, each in a process of its own beside all scenes. */
+/** The verbs that run until a signal, each in a process of its own, through all scenes. */
 export class LiveVerbs {
   readonly #running: readonly Running[]
 

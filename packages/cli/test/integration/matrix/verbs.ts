@@ -7,7 +7,7 @@ export interface Look {
   words: readonly string[]
   /** Names of keys that it reads: a fault in one of them must be named, or the answer would be a false all-clear. */
   reads: readonly string[]
-  /** Healthy things that it shows, whatever is wrong beside them, unless one of these keys has a fault. */
+  /** Healthy things that it shows, whatever is wrong elsewhere, unless one of these keys has a fault. */
   shows: readonly string[]
   hiddenBy?: readonly string[]
   /** Has no table for people: it needs a terminal. */
@@ -133,7 +133,7 @@ export const packageActs: readonly Act[] = [
   ...['approve', 'pause', 'resume', 'promote', 'rollback'].map((verb) => () => ['canary', verb, 'nosuch']),
 ]
 
-const ALONE = 'the keys of a flow are damaged beside a healthy one in flows.test.ts of packages/core'
+const ALONE = 'the keys of a flow are damaged next to a healthy one in flows.test.ts of packages/core'
 
 /** Verbs without a case in this matrix, and why. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {

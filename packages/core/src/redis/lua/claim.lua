@@ -9,7 +9,7 @@
 -- reported, one without a payload is left to claim-expired.lua; the others of the batch are taken all the same.
 -- Repeating a call whose reply was lost gives the same jobs without counting another try; abort requests are only
 -- read, for the same reason, and go when the job is settled.
--- What can be asked or done for all jobs at once is: a call from a script costs about as much as the command itself.
+-- Questions and writes for several jobs are combined: a call from a script costs about as much as the command itself.
 --
 -- KEYS[1] -> queue, KEYS[2] -> <queue>:reserved, KEYS[3] -> arq:abort, KEYS[4] -> arq:paused
 -- KEYS[3i+2] -> arq:in-progress:<id>, KEYS[3i+3] -> arq:job:<id>, KEYS[3i+4] -> arq:retry:<id> of the i-th job

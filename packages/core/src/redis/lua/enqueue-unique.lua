@@ -2,7 +2,7 @@
 -- The key is a pointer and no lock: it counts only while its owner is queued, so nothing that happens to the owner
 -- (death, removal, failure, expiry, an abort by Python) can leave the key locked, and the end of an older owner frees
 -- nothing of a newer one. Until 'start' an owner that was ever started has it no more.
--- Data that is newer takes the place of an owner's that does not run; beside one that runs it becomes the next owner.
+-- Data that is newer takes the place of an owner's that does not run; while one runs it becomes the next owner.
 --
 -- KEYS[1] -> arq:unique:<key>, KEYS[2] -> queue, KEYS[3] -> arq:job:<id>
 -- Where there is an owner: KEYS[4] -> its queue, KEYS[5] -> arq:job:<id>, KEYS[6] -> arq:in-progress:<id>, KEYS[7] -> arq:retry:<id>,

@@ -10,7 +10,7 @@
 -- removes the id. The minute is for a process of Python that stands still between the two steps of its abort(). Workers
 -- of ours take a job with the same id, enqueued anew, in spite of the fence.
 -- A key of a wrong type is reported and costs the job no more than what that key would hold: a letter, a count.
--- Jobs of a batch mostly end alike: they come by the way they ended. What can be asked or done at once is.
+-- Jobs of a batch mostly end alike: they come by the way they ended. Their commands are combined.
 --
 -- KEYS[1] -> arq:abort, KEYS[2] -> arq:dead, KEYS[3] -> queue, KEYS[4] -> arq:stats:<queue>
 -- then for each job: arq:in-progress:<id>, arq:job:<id>, arq:retry:<id>, arq:result:<id>
@@ -95,7 +95,7 @@ for way = 1, ways do
       held = stored
       if together == '' then redis.pcall('PUBLISH', result, id) end
     elseif not holder or holder == 'ended' then
-      -- Our own call, come a second time? Its result tells; where none is kept, that nobody has the job any more.
+      -- Our own call, repeated? Its result shows it; where none is kept, the absence of any holder does.
       if ttl == '-1' then
         held = resent and not redis.pcall('ZSCORE', queue, id)
       else

@@ -23,7 +23,7 @@ local handed, token, channel = 0, nil, nil
 -- Read, and taken out at the end: a script that has written once is no longer refused where the memory is full.
 local waiter = redis.pcall('LINDEX', KEYS[2], 0)
 if type(waiter) == 'string' then
-  -- What this user may not do ends in the way that is open to it: nothing is handed over.
+  -- Without the permission for it, nothing is handed over.
   local first = redis.pcall('ZRANGEBYSCORE', KEYS[1], '-inf', due, 'LIMIT', 0, 1)
   local free, bytes, rest = string.match(waiter, '^(%d+) (%d+) (.+)$')
   if rest then token, channel = string.sub(rest, 1, bytes), string.sub(rest, bytes + 2) end

@@ -2,7 +2,7 @@
 -- The queue itself is only read: Python sees nothing, and a job Python runs (it stays at the head) is passed over
 -- while its reservation, made by claim.lua, lasts.
 -- What is set aside mostly stands at the head. Many workers set much aside: they then look behind it only, and over all
--- of it where that finds too little, or a job that is set aside, which tells that another one stands before it.
+-- of it where that finds too little, or a job that is set aside, which shows that another one stands before it.
 -- A call never looks at more than a bounded number of members: what stands in the way of more is passed by an anchor,
 -- the last member of a stretch that is known to hold nothing for this worker.
 -- Where the set of reservations or that of paused queues is none, the worker does without, and it is reported.

@@ -1,8 +1,8 @@
 import type { InFlightJob } from '../in-flight-job.ts'
 
-/** Probation of a suspect by its number of deaths, in ms: nothing else is in flight beside it for this long. */
+/** Probation of a suspect by its number of deaths, in ms: nothing else is in flight for this long. */
 const PROBATION_MS = [0, 1_000, 10_000] as const
-/** Time a suspect of one death waits for the other jobs to end before it starts beside them, in ms. */
+/** Time a suspect of one death waits for the other jobs to end before it starts next to them, in ms. */
 const MAX_WAIT_MS = 5_000
 
 interface Suspect {

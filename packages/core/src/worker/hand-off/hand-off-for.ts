@@ -1,6 +1,6 @@
 import { decodeJob, readable } from '@arq-ts/protocol/jobs'
 import type { ResolvedWorkerOptions } from '../../options/worker.ts'
-import type { Link } from '../../redis/link.ts'
+import type { RedisContext } from '../../redis/context.ts'
 import type { RegisteredTask } from '../running/registered-task.ts'
 import { HandOffService } from './hand-off-service.ts'
 import type { HandOffOptions } from './hand-off-service.ts'
@@ -10,7 +10,7 @@ type Parts = Omit<HandOffOptions, 'broker' | 'listen' | 'leaseMs' | 'pollDelayMs
 /** The hand-offs to this worker; undefined where they are switched off, or where the worker must choose its jobs itself. */
 export function handOffFor(
   settings: ResolvedWorkerOptions,
-  link: Link,
+  link: RedisContext,
   tasks: ReadonlyMap<string, RegisteredTask>,
   parts: Parts,
 ): HandOffService | undefined {

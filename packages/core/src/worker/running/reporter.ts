@@ -1,7 +1,7 @@
 import type { Admission, Ending, JobRecord, Outcome } from '@arq-ts/protocol/jobs'
 import { showName } from '@arq-ts/protocol/show'
 import type { WorkerEvents } from '../../fleet/events.ts'
-import type { Counters } from '../../fleet/worker-entry.ts'
+import type { Counters } from '../../fleet/worker-info.ts'
 import * as lines from '../../logging/log-lines.ts'
 import type { Logger } from '../../logging/logger.ts'
 import { sparingLog } from '../../logging/sparing-log.ts'

@@ -3,7 +3,7 @@ import { eventually, takeDatabase } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Client, defineTask, Retry, Worker } from '../../../src/index.ts'
-import { Link } from '../../../src/redis/link.ts'
+import { RedisContext } from '../../../src/redis/context.ts'
 import { silent } from '../support.ts'
 import { faultyValues, keyTable } from '../../support/faulty-keys.ts'
 import type { Victim } from '../../support/faulty-keys.ts'
@@ -43,7 +43,7 @@ afterAll(() => {
 class Stage {
   readonly redis: Redis
   readonly client: Client
-  readonly link: Link
+  readonly link: RedisContext
   readonly worker: Worker
   hasEnded = false
   readonly #held = new Map<string, { started: () => void; ending: Promise<Ending> }>()
@@ -56,7 +56,7 @@ class Stage {
     const echo = defineTask({ name: 'echo', handler: (_ctx, value: unknown) => value })
     this.redis = new Redis(url)
     this.client = new Client({ redis: url, queueName: QUEUE, logger: silent, commandTimeoutMs: 5_000 })
-    this.link = new Link({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+    this.link = new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
     this.worker = new Worker({
       redis: url,
       tasks: [hold, echo],
@@ -103,7 +103,7 @@ class Stage {
     await eventually(async () => (await score()) > before, { timeoutMs: HEALTHY_MS })
   }
 
-  /** Healthy jobs that are queued beside the faulty one run to their end, and so does what ran before. */
+  /** Healthy jobs that are queued with the faulty one run to their end, and so does what ran before. */
   async expectHealth(queueNames: readonly string[]): Promise<void> {
     const jobs = queueNames.flatMap((queueName) => [1, 2].map((value) => [value, queueName] as const))
     const results = jobs.map(async ([value, queueName]) => {

@@ -2,14 +2,14 @@ import { encodeJob } from '@arq-ts/protocol/jobs'
 import type { Redis } from 'ioredis'
 import { flow } from '../../../src/index.ts'
 import type { Client } from '../../../src/index.ts'
-import type { Link } from '../../../src/redis/link.ts'
+import type { RedisContext } from '../../../src/redis/context.ts'
 import { Orphans } from '../../../src/redis/orphans.ts'
 
 /** A place where one operation meets one faulty key. */
 export interface Scene {
   client: Client
   /** Parts of Redis that a worker uses. */
-  link: Link
+  link: RedisContext
   redis: Redis
   queueName: string
   jobId: string

@@ -103,7 +103,7 @@ describe('a bundle with packages of others inside', () => {
     await expect(bundle()).rejects.toThrow('sample imports ioredis, of which @arq-ts/core has a copy inside')
   })
 
-  test('has the licenses of all of them beside', async () => {
+  test('has the licenses of all of them next to it', async () => {
     const core = fileURLToPath(new URL('../../../../core', import.meta.url))
     await run(process.execPath, [scriptPath('bundle.mjs'), '--out', folder, core])
     const maps = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.map'))

@@ -47,7 +47,7 @@ describe('the key of the packed tarballs', () => {
   })
 })
 
-describe('versions of what is installed beside the tarballs', () => {
+describe('versions of packages installed with the tarballs', () => {
   test('are those of the lock, through all that the packages depend on', () => {
     const lock = {
       importers: {

@@ -10,7 +10,7 @@ export const logger = createLogger({ level: 'silent' })
 const ORIGIN = 'http://localhost'
 
 /** A database, a client, and dashboards and workers on it that end with the test. */
-export function useBench() {
+export function useHarness() {
   let database: Database
   let client: Client
   const closing: (() => unknown)[] = []

@@ -1,6 +1,6 @@
 import { OptionsError } from '../errors.ts'
-import { Link } from '../redis/link.ts'
-import type { LinkOptions } from '../redis/link.ts'
+import { RedisContext } from '../redis/context.ts'
+import type { RedisContextOptions } from '../redis/context.ts'
 import { spanBroker } from './broker.ts'
 import type { Place } from './broker.ts'
 import { Ends } from './ends.ts'
@@ -38,16 +38,18 @@ type OfNamespace =
   | 'timeoutMs'
 
 /** Opens a namespace for a client or a worker, with or without partitions. @throws OptionsError */
-export function openLinkTo(options: LinkOptions & { partitions: number }): Link {
-  return options.partitions === 1 ? new Link(options) : new PartitionedLink(options)
+export function openLinkTo(options: RedisContextOptions & { partitions: number }): RedisContext {
+  return options.partitions === 1 ? new RedisContext(options) : new PartitionedContext(options)
 }
 
 /** One partition, over the connection of its namespace. */
-class PartitionLink extends Link {
+class PartitionContext extends RedisContext {
   readonly #places: Map<string, Place>
   readonly #partition: number
 
-  constructor(options: LinkOptions & { over: PartitionedLink; partition: number; places: Map<string, Place> }) {
+  constructor(
+    options: RedisContextOptions & { over: PartitionedContext; partition: number; places: Map<string, Place> },
+  ) {
     super(options)
     this.#places = options.places
     this.#partition = options.partition
@@ -65,9 +67,9 @@ class PartitionLink extends Link {
  * one connection. The records of this link span them, so that users of a link need not know. Data that belongs to no job
  * (workers, recordings, orders) is in the first partition.
  */
-export class PartitionedLink extends Link {
+export class PartitionedContext extends RedisContext {
   /** Opens the partitions. @throws OptionsError if the prefix has no hash tag. */
-  constructor(options: LinkOptions & { partitions: number }) {
+  constructor(options: RedisContextOptions & { partitions: number }) {
     const placement = new Placement(options.keyPrefix, options.partitions)
     const [home = ''] = placement.prefixes
     super({ ...options, keyPrefix: home })
@@ -76,7 +78,7 @@ export class PartitionedLink extends Link {
     const places = new Map<string, Place>()
     const parts = placement.prefixes.map((keyPrefix, partition) => {
       const own = new PartitionKeys(keyPrefix, database, keys)
-      return new PartitionLink({ ...options, keyPrefix, keys: own, over: this, partition, places })
+      return new PartitionContext({ ...options, keyPrefix, keys: own, over: this, partition, places })
     })
     Object.assign(this, this.#spanned({ placement, keys, places, parts }))
   }
@@ -86,10 +88,10 @@ export class PartitionedLink extends Link {
     placement: Placement
     keys: PartitionedKeys
     places: ReadonlyMap<string, Place>
-    parts: readonly Link[]
-  }): Omit<Link, OfNamespace> {
+    parts: readonly RedisContext[]
+  }): Omit<RedisContext, OfNamespace> {
     const { keys, parts, places, placement } = made
-    const spread = <P>(of: (part: Link) => P) => new Spread(parts.map(of), placement)
+    const spread = <P>(of: (part: RedisContext) => P) => new Spread(parts.map(of), placement)
     const partOf = (jobId: string) => parts[placement.of(jobId)]!
     const queues = spread((part) => part.queues)
     const ends = spread((part) => new Ends(this.subscriber, part.keys.endsChannel))

@@ -1,13 +1,13 @@
 import { within } from '../time/interruptible-wait.ts'
 
 /** Time that a worker waits for one partition before it turns to the others, in ms. */
-export const PATIENCE_MS = 1_000
+export const ANSWER_LIMIT_MS = 1_000
 
 /**
  * Asks partitions without waiting long for one whose node is away: while a call to a partition is unanswered, it sends no
  * other. For calls that are repeated often, and whose late answers are useless.
  */
-export class Patience<About> {
+export class BoundedCalls<About> {
   readonly #unanswered = new Set<About>()
 
   /** Returns the answer to a call to a partition, or `otherwise` if none comes in time. Rejects if the call fails in time. */
@@ -18,18 +18,21 @@ export class Patience<About> {
       () => {},
       () => {},
     )
-    if (await within(settled, PATIENCE_MS)) return answer
+    if (await within(settled, ANSWER_LIMIT_MS)) return answer
     this.#unanswered.add(about)
     void settled.then(() => this.#unanswered.delete(about))
     return otherwise()
   }
 }
 
-/** Makes a call with a signal that ends its attempts after `PATIENCE_MS`, or when `signal` fires. */
-export function impatient<R>(signal: AbortSignal | undefined, call: (signal: AbortSignal) => Promise<R>): Promise<R> {
+/** Makes a call with a signal that ends its attempts after `ANSWER_LIMIT_MS`, or when `signal` fires. */
+export function withAnswerLimit<R>(
+  signal: AbortSignal | undefined,
+  call: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
   const controller = new AbortController()
   const stop = () => controller.abort()
-  const timer = setTimeout(stop, PATIENCE_MS)
+  const timer = setTimeout(stop, ANSWER_LIMIT_MS)
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop)
   return call(controller.signal).finally(() => {

@@ -9,7 +9,7 @@ import { ConfigError } from '../../src/errors.ts'
 /** Settings to load; a string stands in the folder as a file of its kind. */
 export type ConfigSource = LoadOptions & { yaml?: string; toml?: string; json?: string }
 
-/** An empty folder per test, and configurations in it. Places are told from there. */
+/** An empty folder per test, and configurations in it. Places are relative to it. */
 export function useConfigs() {
   let folder: string
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'arq-ts-config-'))))

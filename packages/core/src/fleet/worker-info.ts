@@ -11,7 +11,7 @@ export interface Counters {
 }
 
 /** One worker of ours, read from `arq:worker:<id>`. */
-export interface WorkerEntry {
+export interface WorkerInfo {
   /** Unique to this run of the worker. */
   id: string
   /** The option `name`, by default the host's. */
@@ -86,7 +86,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The fields of an entry, and what each must be; a later version may have more. */
-const FIELDS: Readonly<Record<keyof WorkerEntry, (value: unknown) => boolean>> = {
+const FIELDS: Readonly<Record<keyof WorkerInfo, (value: unknown) => boolean>> = {
   limitedFunctions: (value) => value === undefined || isTexts(value),
   heedsCronPauses: (value) => value === undefined || typeof value === 'boolean',
   id: isText,
@@ -119,7 +119,7 @@ const FIELDS: Readonly<Record<keyof WorkerEntry, (value: unknown) => boolean>> =
 }
 
 /** Reads a registry entry; a string says why it cannot be read. */
-export function readWorkerEntry(text: string | null): WorkerEntry | string {
+export function readWorkerInfo(text: string | null): WorkerInfo | string {
   if (text === null) return 'its entry is gone, or holds no string'
   let value: unknown
   try {
@@ -131,5 +131,5 @@ export function readWorkerEntry(text: string | null): WorkerEntry | string {
   for (const [name, fits] of Object.entries(FIELDS)) {
     if (!fits(value[name])) return `its entry has a wrong \`${name}\``
   }
-  return value as unknown as WorkerEntry
+  return value as unknown as WorkerInfo
 }

@@ -38,27 +38,27 @@ import { WorkerRegistry } from './worker-registry.ts'
 
 type Log = ConstructorParameters<typeof Connection>[1]
 
-export interface LinkOptions {
+export interface RedisContextOptions {
   redis: RedisTarget
   keyPrefix: string
   expiresExtraMs: number
   log: Log
-  /** Time a call may wait for Redis, in ms; default: for ever. What a worker sends of itself always does. */
+  /** Time a call may wait for Redis, in ms; default: for ever. Calls that a worker makes for itself always wait. */
   timeoutMs?: number
   /** Limits of the payloads that go over it. Default: the protocol's. */
   limits?: PayloadLimits
   /** Way in which replies that are due at once are awaited. Default `auto`. */
   spinForReplies?: SpinMode
   /** A link whose connections are used. Default: connections of its own. */
-  over?: Link
+  over?: RedisContext
   /** Names of its keys. Default: under `keyPrefix`. */
   keys?: Keys
 }
 
 /** Everything one client or worker needs of Redis: a connection for commands, one for channels, and what goes over them. */
-export class Link {
+export class RedisContext {
   /** Links to the partitions of its namespace; only itself, if there are none. */
-  readonly parts: readonly Link[] = [this]
+  readonly parts: readonly RedisContext[] = [this]
   /** The number of members of queues, for a worker's health line. */
   readonly roughSize: (queueNames: readonly string[]) => Promise<number> = (queueNames) => this.queues.size(queueNames)
   readonly keys: Keys
@@ -101,7 +101,7 @@ export class Link {
   readonly expiresExtraMs: number
   #syncing: Promise<void> | undefined
 
-  constructor(options: LinkOptions) {
+  constructor(options: RedisContextOptions) {
     this.timeoutMs = options.timeoutMs ?? Infinity
     this.limits = options.limits ?? {}
     this.expiresExtraMs = options.expiresExtraMs
@@ -154,7 +154,7 @@ export class Link {
   }
 
   /** The link to the partition of a job. */
-  partOf(_jobId: string): Link {
+  partOf(_jobId: string): RedisContext {
     return this
   }
 

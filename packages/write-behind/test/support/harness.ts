@@ -19,7 +19,7 @@ export function recorder(behave: (value: unknown, call: number) => unknown = () 
 }
 
 /** A database, and caches and workers on it that end with the test. */
-export function useBench() {
+export function useHarness() {
   let database: Database
   const closing: (() => unknown)[] = []
   beforeEach(async () => {

@@ -37,7 +37,7 @@ export class MemoryAliases implements Aliases {
 }
 
 /** A database, and what works on it; all ends with the test. */
-export function useBench() {
+export function useHarness() {
   let database: Database
   const closing: (() => unknown)[] = []
   beforeEach(async () => {
@@ -96,10 +96,10 @@ export function useBench() {
 export const quick = (...stages: [percentage: number, seconds: number][]) =>
   stages.map(([percentage, seconds]) => ({ percentage, durationMinutes: seconds / 60 }))
 
-/** A deployment's configuration as Python writes it, beside its stages. */
+/** A deployment's configuration as Python writes it, without its stages. */
 export const pythonConfig = { alias: 'products', old_collection: 'v1', new_collection: 'v2' }
 
-/** Waits until a deployment has this status, and gives what is told of it then. */
+/** Waits until a deployment has this status, and returns its report. */
 export async function hasReached(
   deployments: CanaryDeployments,
   id: string,

@@ -28,7 +28,7 @@ export interface Bench {
   exists(name: string): Promise<boolean>
 }
 
-export function useBench(): Bench {
+export function useHarness(): Bench {
   let qdrant: TestQdrant
   let database: Database
   const closing: (() => Promise<unknown>)[] = []

@@ -37,7 +37,7 @@ export interface CopyOptions {
   batchSize?: number
   /** Points to copy at most. Default: all. */
   limit?: number
-  /** Awaited after each batch. What it throws ends the copy. */
+  /** Awaited after each batch. An error it throws ends the copy. */
   onProgress?: (copied: number, total: number) => unknown
   /** Ends the copy between two batches, with its reason. */
   signal?: AbortSignal
@@ -57,7 +57,13 @@ const copySchema = z.strictObject({
   batchSize: countSchema.optional(),
   limit: countSchema.optional(),
   onProgress: z.custom((value) => typeof value === 'function', 'Expected a function').optional(),
-  signal: z.instanceof(AbortSignal, { error: 'Expected an AbortSignal' }).optional(),
+  // Of any realm: a document, such as jsdom's, has a class of its own.
+  signal: z
+    .custom<AbortSignal>(
+      (value) => Object.prototype.toString.call(value) === '[object AbortSignal]',
+      'Expected an AbortSignal',
+    )
+    .optional(),
 })
 const managerSchema = z.strictObject({
   qdrant: z.custom<QdrantClient | QdrantConnection>((value) => typeof value === 'object' && value !== null, {

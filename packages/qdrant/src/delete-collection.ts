@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { defineTask, Retry } from '@arq-ts/core'
 import type { JobContext, RetryPolicy, Task } from '@arq-ts/core'
 import type { QdrantClient } from '@qdrant/js-client-rest'
@@ -55,7 +56,7 @@ const clientSchema = z.custom<QdrantClient>(
   'Expected a client of @qdrant/js-client-rest',
 )
 const RULE = 'Expected a name such as products-*, or a regular expression'
-const rule = z.union([z.string().regex(/^[a-zA-Z0-9_*-]{1,255}$/, RULE), z.instanceof(RegExp)], RULE)
+const rule = z.union([z.string().regex(/^[a-zA-Z0-9_*-]{1,255}$/, RULE), z.custom<RegExp>(types.isRegExp)], RULE)
 /** Settings that are not the task's own. */
 export const deletionShape = {
   deletable: z.union([rule.transform((one) => [one]), z.array(rule)], `${RULE}, or a list of them`).optional(),
@@ -86,15 +87,15 @@ export function deleteCollectionTask(
   return deletionTask({ calls: qdrant, snapshots: qdrant }, options)
 }
 
-/** Ways to Qdrant. A snapshot takes longer than a call may. */
-interface Ways {
+/** QdrantConnections to Qdrant. A snapshot takes longer than a call may. */
+interface QdrantConnections {
   calls: QdrantClient
   snapshots: QdrantClient
 }
 
 /** The same task, with a client of its own for snapshots. @throws OptionsError */
 export function deletionTask(
-  ways: Ways,
+  connections: QdrantConnections,
   options: DeleteCollectionOptions,
 ): Task<z.input<typeof params>, DeletionResult> {
   // `defineTask` checks the options of the task.
@@ -121,7 +122,7 @@ export function deletionTask(
         graceMs: grace_period_minutes * 60_000,
         isDeletable: allows(rules.deletable, collection),
       }
-      const outcome = await carryOut(ways, deletion, rules, ctx)
+      const outcome = await carryOut(connections, deletion, rules, ctx)
       report(outcome, collection, ctx)
       return { ...outcome, collection, duration: (performance.now() - began) / 1000 }
     },
@@ -138,8 +139,13 @@ function report(outcome: Outcome, collection: string, { log }: JobContext): void
     log.warn(`'${collection}' is not deleted: \`deletable\` of this worker does not name it`)
 }
 
-async function carryOut(ways: Ways, deletion: Deletion, rules: Rules, ctx: JobContext): Promise<Outcome> {
-  const { calls: qdrant, snapshots } = ways
+async function carryOut(
+  connections: QdrantConnections,
+  deletion: Deletion,
+  rules: Rules,
+  ctx: JobContext,
+): Promise<Outcome> {
+  const { calls: qdrant, snapshots } = connections
   // A job is claimed when Redis finds it due: its score holds where this machine's clock is behind.
   const now = () => Math.max(ctx.score, Date.now())
   const what = `${DELETE_COLLECTION} ${deletion.collection}`

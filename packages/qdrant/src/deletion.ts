@@ -1,5 +1,7 @@
 /** Decisions about a collection that is to be deleted, made without Qdrant, clock or queue. */
 
+import { types } from 'node:util'
+
 /** One wish to delete a collection. */
 export interface Deletion {
   collection: string
@@ -57,6 +59,6 @@ export function allows(rules: readonly (string | RegExp)[] | undefined, collecti
 
 function expressionOf(rule: string | RegExp): RegExp {
   // A global or sticky one would begin its next search where it ended its last.
-  if (rule instanceof RegExp) return new RegExp(rule.source, rule.flags.replace(/[gy]/g, ''))
+  if (types.isRegExp(rule)) return new RegExp(rule.source, rule.flags.replace(/[gy]/g, ''))
   return new RegExp(`^${rule.replaceAll(/[^*\w]/g, String.raw`\$&`).replaceAll('*', '.*')}$`)
 }

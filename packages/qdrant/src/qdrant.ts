@@ -42,10 +42,10 @@ export class QdrantError extends ArqError {
   readonly temporary: boolean
 
   constructor(what: string, cause: unknown) {
-    const { status, told } = answerOf(cause)
-    super(`${what}: Qdrant ${status === undefined ? 'did not answer' : `answered ${status}`}: ${told}`, { cause })
+    const { status, reason } = answerOf(cause)
+    super(`${what}: Qdrant ${status === undefined ? 'did not answer' : `answered ${status}`}: ${reason}`, { cause })
     this.status = status
-    this.temporary = status === undefined || !FINAL.has(status) || told.startsWith('Storage locked')
+    this.temporary = status === undefined || !FINAL.has(status) || reason.startsWith('Storage locked')
   }
 }
 
@@ -53,14 +53,14 @@ export class QdrantError extends ArqError {
 const FINAL: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 409, 422])
 
 /** The status of an answer, where there was one, and Qdrant's or the client's words. */
-function answerOf(thrown: unknown): { status: number | undefined; told: string } {
-  if (!(thrown instanceof Error)) return { status: undefined, told: String(thrown) }
+function answerOf(thrown: unknown): { status: number | undefined; reason: string } {
+  if (!(thrown instanceof Error)) return { status: undefined, reason: String(thrown) }
   const { status, data, message, cause } = thrown as Error & { status?: number; data?: { status?: { error?: string } } }
-  if (status !== undefined) return { status, told: data?.status?.error ?? message }
-  if (thrown instanceof QdrantClientResourceExhaustedError) return { status: 429, told: message }
-  if (thrown instanceof QdrantClientTimeoutError) return { status, told: 'its time was up' }
+  if (status !== undefined) return { status, reason: data?.status?.error ?? message }
+  if (thrown instanceof QdrantClientResourceExhaustedError) return { status: 429, reason: message }
+  if (thrown instanceof QdrantClientTimeoutError) return { status, reason: 'its time was up' }
   // `fetch failed` alone does not say that the connection was refused.
-  return { status, told: cause instanceof Error && cause.message !== '' ? `${message} (${cause.message})` : message }
+  return { status, reason: cause instanceof Error && cause.message !== '' ? `${message} (${cause.message})` : message }
 }
 
 /** Runs one call; `what` begins the message of its failure. @throws QdrantError */

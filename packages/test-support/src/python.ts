@@ -95,7 +95,7 @@ async function environment(name: string, imports: string, pins: readonly string[
   return made(name, async (building, python) => {
     await run(python3(), ['-m', 'venv', '--without-pip', building])
     const pip = await (installer ??= made('pip', (home) => run(python3(), ['-m', 'venv', home])))
-    // By its prefix, which every pip knows. What is imported is compiled then; most of it never is.
+    // By its prefix, which every pip knows. Imported modules are compiled then; most never are.
     const quiet = ['--quiet', '--disable-pip-version-check', '--no-compile']
     const install = ['-m', 'pip', 'install', ...quiet, '--ignore-installed', '--prefix', building, ...pins]
     await run(pip, install, { timeout: 300_000 })

@@ -2,6 +2,7 @@
 
 import { checkOptions } from '@arq-ts/core'
 import type { AnyContract, AnyTask, CronJob, Logger } from '@arq-ts/core'
+import { fromOtherRealm, isAbortSignal, isDate } from '@arq-ts/protocol/values'
 import { z } from 'zod'
 
 const has = (value: unknown, ...methods: string[]) =>
@@ -21,11 +22,24 @@ export const aCronJob = z.custom<CronJob>(
   'Expected a cron job made by cron()',
 )
 
+/** A Date of any realm, such as that of a test runner, or a number for which `isRight` returns true. */
+export function aTime(isRight: (value: number) => boolean = () => true) {
+  return z.custom<Date | number>(
+    (value) => (isDate(value) || typeof value === 'number') && !Number.isNaN(Number(value)) && isRight(Number(value)),
+    'Expected a Date or unix ms',
+  )
+}
+
+/** A signal of any realm. */
+export const aSignal = z.custom<AbortSignal>(isAbortSignal, 'Expected an AbortSignal')
+
 /** Fields of contexts. They are copied: an instance without own fields would be lost. */
 export const fields = z.custom<object>(
   (value) =>
     Object.prototype.toString.call(value) === '[object Object]' &&
-    (Object.getPrototypeOf(value) === Object.prototype || Object.keys(value as object).length > 0),
+    (fromOtherRealm(value as object) !== undefined ||
+      Object.getPrototypeOf(value) === Object.prototype ||
+      Object.keys(value as object).length > 0),
   'Expected an object',
 )
 

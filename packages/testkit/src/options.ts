@@ -1,7 +1,7 @@
 import { checkOptions, clientDefaults, createLogger } from '@arq-ts/core'
 import type { AnyTask, CodecName, CronJob, Logger, WorkerOptions } from '@arq-ts/core'
 import { z } from 'zod'
-import { aCodec, aCronJob, aLogger, aTask } from './check.ts'
+import { aCodec, aCronJob, aLogger, aTask, aTime } from './check.ts'
 
 /** Options of the worker that the kit does not decide itself. */
 export type TestWorkerOptions = Omit<
@@ -60,7 +60,7 @@ const schema = z.strictObject({
   redis: z.string().optional(),
   keyPrefix: z.string().optional(),
   queues: z.array(z.string().min(1)).min(1).optional(),
-  now: z.union([z.date(), z.number().int().min(0)]).optional(),
+  now: aTime((value) => Number.isInteger(value) && value >= 0).optional(),
   codec: aCodec.optional(),
   worker: z.looseObject({}).optional(),
   stuckAfterMs: z.number().min(1).optional(),

@@ -25,7 +25,7 @@ import { asError, decodeJob, decodeResult, encodeJob, encodeResult, settle } fro
 import type { Ending, WorkerRules } from '@arq-ts/protocol/jobs'
 import type { InputOf } from '@arq-ts/core'
 import { z } from 'zod'
-import { aCodec, aFunction, aLogger, aTask, fields } from './check.ts'
+import { aCodec, aFunction, aLogger, aSignal, aTask, fields } from './check.ts'
 import { TestQueueError } from './errors.ts'
 import { InlineJob } from './inline-job.ts'
 import type { InlineEnd } from './inline-job.ts'
@@ -69,7 +69,7 @@ const optionsSchema = z.strictObject({
   jobId: z.string().min(1).optional(),
   jobTry: z.number().int().min(1).optional(),
   queueName: z.string().min(1).optional(),
-  signal: z.instanceof(AbortSignal).optional(),
+  signal: aSignal.optional(),
   client: z.custom<object>((value) => typeof value === 'object' && value !== null, 'Expected a client').optional(),
   onProgress: aFunction.optional(),
   onEmit: aFunction.optional(),
@@ -80,7 +80,7 @@ const optionsSchema = z.strictObject({
 
 /**
  * Runs a task once, without Redis, as a worker would: the call is written, read and bound to the parameters, the result is
- * written and read. What would not arrive fails here.
+ * written and read. A value that would not arrive fails here.
  *
  * ```ts
  * expect(await runTask(resize, { path: 'a.png' })).toEqual({ path: 'a.png', width: 800 })

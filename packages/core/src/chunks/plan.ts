@@ -1,4 +1,5 @@
 /** Decides when a chunk runs and how its jobs end, without jobs, clock or handler. */
+import { isMap } from '@arq-ts/protocol/values'
 import { ResultError } from '../errors.ts'
 
 /** Jobs that wait for others. */
@@ -35,7 +36,7 @@ export function endsOf(functionName: string, jobs: readonly { jobId: string }[],
     // Mapped over the jobs: `map` of the array would leave its holes out.
     return jobs.map((_, i) => ({ kind: 'complete', result: (returned as unknown[])[i] }))
   }
-  if (!(returned instanceof Map))
+  if (!isMap(returned))
     return failAll(
       `${typeof returned === 'object' ? 'an object' : `a ${typeof returned}`} for a chunk; return nothing, an array ` +
         'with one result per job, or a Map from jobs to results',

@@ -3,13 +3,14 @@
 import { asError } from '@arq-ts/protocol/jobs'
 import { RemoteError } from '../errors.ts'
 import { escapeUnprintable, repr, reprCall, showName, truncate } from '@arq-ts/protocol/show'
+import { isError } from '@arq-ts/protocol/values'
 
 /** arq's DEFAULT_CURTAIL. */
 const MAX_LENGTH = 80
 const MAX_ERROR_LENGTH = 1_000
 /** As long as `showName` shows a name. */
 const MAX_NAME_LENGTH = 200
-/** arq tells of a delay beyond this. */
+/** Smallest delay that arq logs, in ms. */
 const DELAY_TOLD_MS = 1_200
 
 /**
@@ -20,7 +21,7 @@ export function jobRef(jobId: string, functionName: string, isCron = false): str
   return isCron ? showName(functionName) : `${showName(jobId)}:${showName(functionName)}`
 }
 
-/** A job begins: its arguments, the try from the second on, and a delay worth telling. */
+/** A job begins: its arguments, the try from the second on, and a delay worth a mention. */
 export function started(job: {
   queuedMs: number
   ref: string
@@ -34,10 +35,10 @@ export function started(job: {
   return `${seconds(job.queuedMs)} → ${job.ref}(${argumentsText(job.args, job.kwargs)})${again}${delayed}`
 }
 
-/** A job has returned; nothing is told of a null result. */
+/** A job has returned; a null result is not shown. */
 export function completed(ranMs: number, ref: string, result: unknown): string {
-  const told = result === undefined || result === null ? '' : safely(() => repr(result, MAX_LENGTH))
-  return `${seconds(ranMs)} ← ${ref} ● ${told}`
+  const shown = result === undefined || result === null ? '' : safely(() => repr(result, MAX_LENGTH))
+  return `${seconds(ranMs)} ← ${ref} ● ${shown}`
 }
 
 /** A job runs again after `delayMs`. */

@@ -4,6 +4,7 @@ import type { Level, Logger as PinoLogger, LoggerOptions as PinoOptions } from '
 import type { PinoPretty } from 'pino-pretty'
 import { asError } from '@arq-ts/protocol/jobs'
 import { escapeJsonLine } from '@arq-ts/protocol/show'
+import { isError } from '@arq-ts/protocol/values'
 import { checkMethodOptions, methodSchemas } from '../options/arguments.ts'
 import { requireFrom } from '../require-from.ts'
 import { maskSecrets } from './secrets.ts'
@@ -63,7 +64,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     destination,
     colorize,
     translateTime: 'SYS:HH:MM:ss',
-    // What a handler logs by `ctx.log` carries its job as fields.
+    // Lines of a handler's `ctx.log` carry its job as fields.
     messageFormat: ({ function: task, jobId, msg }) =>
       printable(task === undefined ? String(msg) : `${String(jobId)}:${String(task)} ${String(msg)}`),
     // The line itself says these; an error's stack is shown.
@@ -106,7 +107,7 @@ function isError(value: unknown): boolean {
 
 function stackOf(error: Error): string {
   const stacks: string[] = []
-  for (let at: unknown = error; at instanceof Error && stacks.length < MAX_CAUSES; at = at.cause) {
+  for (let at: unknown = error; isError(at) && stacks.length < MAX_CAUSES; at = at.cause) {
     stacks.push(cut(withoutCaller(String(at.stack ?? at).slice(0, 2 * MAX_TEXT))))
   }
   return stacks.join('\ncaused by: ')

@@ -5,7 +5,7 @@ const QUERY =
   /([?&][\w.-]{0,32}(?:password|passwd|passphrase|pwd|pass|secret|token|credentials?|key|auth|signature|sig)=)(?:[^\s&"\\]|\\[^nrt]){1,512}/gi
 
 /**
- * Hides the passwords of all URLs in a text, those of their queries too: `redis://user:***@host:6379/1`. Up to the last
+ * Hides the passwords of all URLs in a string, those of their queries too: `redis://user:***@host:6379/1`. Up to the last
  * `@`, since passwords are often pasted unescaped; it rather hides too much.
  */
 export function maskSecrets(text: string): string {
@@ -30,7 +30,7 @@ export function isSecretName(name: string): boolean {
 
 /**
  * A setting's value for a screen: what stands under a secret name is hidden at any depth, and so are the passwords within
- * texts; see `maskText`.
+ * strings; see `maskText`.
  */
 export function maskSetting(name: string, value: unknown): unknown {
   if (value === undefined || value === null) return value
@@ -42,7 +42,7 @@ export function maskSetting(name: string, value: unknown): unknown {
 }
 
 /**
- * A text that a person gave as a setting, for a screen. As it may be written wrongly, all before the last `@` is hidden
+ * A string that a person gave as a setting, for a screen. As it may be written wrongly, all before the last `@` is hidden
  * but scheme and user, what stands for a port and is none, and what is assigned to a secret name (`token=…`,
  * `"password": "…"`).
  */

@@ -1,5 +1,6 @@
 /** Checks of what public methods are given: each refuses with an OptionsError that names the method and the argument. */
 
+import { isAbortSignal } from '@arq-ts/protocol/values'
 import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
 import { aFunction, aRecord, checkOptions, count, duration, hasMethods, MAX_DEFER_MS, once } from './check.ts'
@@ -130,7 +131,7 @@ export const methodSchemas = {
     z.strictObject({
       from: z.enum(['start', 'now']).optional(),
       after: z.string().min(1).optional(),
-      signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'Expected an AbortSignal').optional(),
+      signal: z.custom<AbortSignal>(isAbortSignal, 'Expected an AbortSignal').optional(),
     }),
   ),
   wait: once(() => z.strictObject({ timeoutMs: z.union([duration(0), z.literal(Infinity)]).optional() })),
@@ -203,7 +204,7 @@ export function checkFunction(where: string, argument: string, value: unknown): 
 
 /** Checks an optional signal. @throws OptionsError unless `value` is an AbortSignal or undefined. */
 export function checkSignal(where: string, value: unknown): void {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw refusal(where, 'signal', 'an AbortSignal', value)
+  if (value !== undefined && !isAbortSignal(value)) throw refusal(where, 'signal', 'an AbortSignal', value)
 }
 
 function refusal(where: string, argument: string, expected: string, value: unknown): OptionsError {

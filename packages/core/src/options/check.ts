@@ -1,3 +1,4 @@
+import { isPromise } from '@arq-ts/protocol/values'
 import leven from 'leven'
 import type { z as zod } from 'zod'
 import * as z from './zod.ts'
@@ -6,7 +7,7 @@ import { MAX_TIMER_MS } from '../time/timer.ts'
 import { isSecretName } from '../logging/secrets.ts'
 import { isClientOfRedis } from '../redis/target.ts'
 import { counterpartOf } from './arq-names.ts'
-import { gotValue, hasFields, readingWith, strangersIn, WRAPPERS } from './given-value.ts'
+import { gotValue, hasFields, readingWith, strangersIn, symbolsIn, WRAPPERS } from './given-value.ts'
 import type { Definition } from './given-value.ts'
 
 export { showValue } from './given-value.ts'
@@ -94,6 +95,8 @@ function checked<S extends zod.ZodObject>(where: string, schema: S, options: unk
   if (isClientOfRedis(options)) throw new OptionsError(`${where}: ${clientText(schema)}`)
   const [stranger] = strangersIn(schema, options)
   if (stranger) throw new OptionsError(`${where}: ${strangerText(stranger, options)}`)
+  const [symbol] = symbolsIn(schema, options)
+  if (symbol) throw new OptionsError(`${where}: Unknown option \`${symbol.map(String).join('.')}\`; options have names`)
   const result = schema.safeParse(options, { jitless: !parsedBefore.has(schema) })
   parsedBefore.add(schema)
   if (result.success) return result.data
@@ -167,7 +170,7 @@ function hint(issue: z.core.$ZodIssue, value: unknown, isHidden: boolean): strin
 }
 
 function kindOf(value: unknown): string {
-  if (value instanceof Promise) return 'a Promise (await it first)'
+  if (isPromise(value)) return 'a Promise (await it first)'
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

@@ -1,4 +1,5 @@
 import { isWellFormed } from '@arq-ts/protocol/jobs'
+import { isDate } from '@arq-ts/protocol/values'
 import * as z from './zod.ts'
 import { OptionsError } from '../errors.ts'
 import { uniqueSchema } from '../unique/unique.ts'
@@ -84,6 +85,7 @@ function isPlain(options: EnqueueOptions): boolean {
     return false
   if (options.unique !== undefined || options.headStartMs !== undefined) return false
   for (const key in options) if (!known.has(key)) return false
+  if (Object.getOwnPropertySymbols(options).length > 0) return false
   const { deferByMs, deferUntil, expiresMs, jobId, jobTry, queueName, kwargs } = options
   return (
     (jobId === undefined || (typeof jobId === 'string' && jobId !== '' && isWellFormed(jobId))) &&
@@ -101,6 +103,6 @@ function isBetween(value: number, min: number, max: number): boolean {
 }
 
 function isInstant(value: unknown): boolean {
-  if (value instanceof Date) return !Number.isNaN(value.getTime())
+  if (isDate(value)) return !Number.isNaN(value.getTime())
   return typeof value === 'number' && Math.abs(value) <= MAX_DATE_MS
 }

@@ -1,5 +1,6 @@
 /** Checks for objects whose fields are options, the reading of them, and descriptions of wrong values for messages. */
 
+import { isDate, isPromise, optionNames } from '@arq-ts/protocol/values'
 import type { core } from './zod.ts'
 import { ArqError } from '../errors.ts'
 import { maskText } from '../logging/secrets.ts'
@@ -28,17 +29,17 @@ export function showValue(value: unknown): string {
   }
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return 'an array'
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : value.toISOString()
+  if (isDate(value)) return Number.isNaN(value.getTime()) ? 'an invalid Date' : value.toISOString()
   return typeof value === 'object' && value !== null ? kindOfObject(value) : String(value)
 }
 
 /** The end of a refusal: the value, with a remedy if there is an obvious one: "got `a Promise`; await it first". */
 export function gotValue(value: unknown): string {
-  return `got \`${showValue(value)}\`${value instanceof Promise ? '; await it first' : ''}`
+  return `got \`${showValue(value)}\`${isPromise(value) ? '; await it first' : ''}`
 }
 
 function kindOfObject(value: object): string {
-  if (value instanceof Promise) return 'a Promise'
+  if (isPromise(value)) return 'a Promise'
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
   if (tag === 'Object' && hasFields(value)) return 'an object'
   const { name } = (value as { constructor?: { name?: unknown } }).constructor ?? {}
@@ -56,6 +57,7 @@ export interface Definition {
   readonly options?: readonly ZodType[]
   readonly element?: ZodType
   readonly shape?: Readonly<Record<string, ZodType>>
+  readonly catchall?: ZodType
 }
 
 /** Types of definitions around another one. */
@@ -65,30 +67,52 @@ export const WRAPPERS: ReadonlySet<string> = new Set(['optional', 'default', 'pr
  * Finds places where a schema expects an object of optional fields and the value has an object without fields, which zod
  * would accept as empty options.
  */
-export function strangersIn(
+export function strangersIn(schema: ZodType | undefined, value: unknown): PropertyKey[][] {
+  return placesIn(schema, value, (object, shape) => {
+    const isInstance = Object.prototype.toString.call(object) === '[object Object]'
+    // An object of a class, whose methods are the options: a middleware, say.
+    const hasOption = isInstance && Object.keys(shape).some((key) => key in object)
+    return hasFields(object) || hasOption ? [] : [[]]
+  })
+}
+
+/** Finds keys that are symbols in literals of options, which zod does not look at. */
+export function symbolsIn(schema: ZodType | undefined, value: unknown): PropertyKey[][] {
+  return placesIn(schema, value, (object, _shape, isClosed) => {
+    const prototype = Object.getPrototypeOf(object) as object | null
+    // An instance may keep its own state under symbols, as an EventEmitter does.
+    const isLiteral = prototype === null || Object.getPrototypeOf(prototype) === null
+    if (!isClosed || !isLiteral) return []
+    return optionNames(object)
+      .slice(Object.keys(object).length)
+      .map((name) => [name])
+  })
+}
+
+/** Paths that `find` returns for the objects of options within a value, each path from the whole. */
+function placesIn(
   schema: ZodType | undefined,
   value: unknown,
+  find: (object: object, shape: Readonly<Record<string, ZodType>>, isClosed: boolean) => PropertyKey[][],
   path: readonly PropertyKey[] = [],
 ): PropertyKey[][] {
   if (typeof value !== 'object' || value === null || !schema) return []
-  const { type, innerType, in: input, options = [], element, shape } = schema._zod.def as Definition
-  if (WRAPPERS.has(type)) return strangersIn(innerType, value, path)
-  if (type === 'pipe') return strangersIn(input, value, path)
+  const { type, innerType, in: input, options = [], element, shape = {}, catchall } = schema._zod.def as Definition
+  if (WRAPPERS.has(type)) return placesIn(innerType, value, find, path)
+  if (type === 'pipe') return placesIn(input, value, find, path)
   if (type === 'array') {
-    return Array.isArray(value) ? value.flatMap((each, i) => strangersIn(element, each, [...path, i])) : []
+    return Array.isArray(value) ? value.flatMap((each, i) => placesIn(element, each, find, [...path, i])) : []
   }
   if (type === 'union') {
     const accepted = options.filter((option) => (option as { safeParse?: Parse }).safeParse?.(value).success)
-    const found = accepted.map((option) => strangersIn(option, value, path))
+    const found = accepted.map((option) => placesIn(option, value, find, path))
     return found.some((places) => places.length === 0) ? [] : (found[0] ?? [])
   }
   if (type !== 'object' || Array.isArray(value)) return []
-  const isInstance = Object.prototype.toString.call(value) === '[object Object]'
-  // An object of a class, whose methods are the options: a middleware, say.
-  const hasOption = isInstance && Object.keys(shape ?? {}).some((key) => key in value)
-  if (!hasFields(value) && !hasOption) return [[...path]]
-  return Object.entries(shape ?? {}).flatMap(([key, inner]) =>
-    strangersIn(inner, (value as Record<string, unknown>)[key], [...path, key]),
+  const found = find(value, shape, (catchall?._zod.def as Definition | undefined)?.type === 'never')
+  if (found.length > 0) return found.map((place) => [...path, ...place])
+  return Object.entries(shape).flatMap(([key, inner]) =>
+    placesIn(inner, (value as Record<string, unknown>)[key], find, [...path, key]),
   )
 }
 

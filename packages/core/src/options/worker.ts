@@ -85,13 +85,13 @@ export interface WorkerOptions extends ConnectionOptions {
    * worker does not start.
    */
   onStartup?: (ctx: WorkerState) => unknown
-  /** After the last job is settled, once `onStartup` has ended well. What it throws is logged. */
+  /** After the last job is settled, once `onStartup` has ended well. Its errors are logged. */
   onShutdown?: (ctx: WorkerState) => unknown
   /** Before the handler, with its `ctx`; when it throws, the run has failed. */
   onJobStart?: (ctx: JobContext) => unknown
-  /** After the handler, before its end is stored; waited for `abortGraceMs` at most. What it throws is logged. */
+  /** After the handler, before its end is stored; waited for `abortGraceMs` at most. Its errors are logged. */
   onJobEnd?: (ctx: JobContext) => unknown
-  /** After its end is stored; waited for `abortGraceMs` at most. What it throws is logged. */
+  /** After its end is stored; waited for `abortGraceMs` at most. Its errors are logged. */
   afterJobEnd?: (ctx: JobContext) => unknown
   /**
    * Code around every handler (`run`), and around what handlers enqueue by `ctx.client` (`enqueue`), the first outermost.
@@ -139,7 +139,7 @@ export type StateOf<Given extends object, Provided> = Given &
  * The options that provide what handlers need of their context, and the tasks that need it.
  *
  * @typeParam Given - The type of `ctx`.
- * @typeParam Provided - What `onStartup` returns.
+ * @typeParam Provided - The return value of `onStartup`.
  */
 export interface StateOptions<Given extends object, Provided> {
   /** Tasks that this worker runs. One that needs more of the context than `ctx` and `onStartup` provide does not compile. */
@@ -239,7 +239,7 @@ export type ResolvedWorkerOptions = Omit<
 /**
  * The options of a worker with every default in place.
  *
- * @throws OptionsError that names the option, what was expected and what came; also for `queues` beside `queueName`, a
+ * @throws OptionsError that names the option, what was expected and what came; also for `queues` together with `queueName`, a
  *   queue or a function given twice, and a worker that has nothing to run.
  */
 export function resolveWorkerOptions(options: WorkerOptions): ResolvedWorkerOptions {

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { isError } from '@arq-ts/protocol/values'
 import { RedisReplyError } from '../errors.ts'
 import { loadedDriver } from './driver.ts'
 import { sendId } from './id-bytes.ts'
@@ -36,7 +37,7 @@ export function runScript(
     try {
       return await sendSource(client, luaSources[name], keys, args, error, onRepeat, call)
     } catch (thrown) {
-      if (thrown instanceof Error && replyOf(thrown).startsWith('WRONGTYPE')) throw await named(client, keys, thrown)
+      if (isError(thrown) && replyOf(thrown).startsWith('WRONGTYPE')) throw await named(client, keys, thrown)
       throw thrown
     }
   })
@@ -64,7 +65,7 @@ function sendSource(
   onRepeat?: () => unknown,
   call?: CheckedCall,
 ): Promise<ScriptReply[]> {
-  if (!(error instanceof Error) || !replyOf(error).startsWith('NOSCRIPT')) throw error
+  if (!isError(error) || !replyOf(error).startsWith('NOSCRIPT')) throw error
   return send(client, 'eval', source, keys, args, onRepeat, call)
 }
 

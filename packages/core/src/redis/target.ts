@@ -2,6 +2,7 @@
 
 import type { ClusterOptions, RedisOptions } from 'ioredis'
 import type { Cluster, Redis } from 'ioredis'
+import { isPromise, optionNames } from '@arq-ts/protocol/values'
 import { CLUSTER_KEYS, REDIS_KEYS } from './target-keys.ts'
 
 /** A Redis Cluster by some of its nodes, as URLs or as host and port; the other options are those of each node. */
@@ -49,7 +50,7 @@ export function readTarget(target: unknown): TargetSettings {
   if (Object.prototype.toString.call(target) !== '[object Object]' || isStranger(target))
     throw new TargetError(EXPECTED)
   if ('cluster' in target) return fromNodes(target as ClusterTarget)
-  for (const key of Object.keys(target)) {
+  for (const key of optionNames(target)) {
     if (key === 'url') throw new TargetError('the URL itself, not an object with a `url`: redis: `redis://host:6379/0`')
     if (key === 'database') throw new TargetError('options with the number of the database as `db`')
     if (!(key in REDIS_KEYS)) throw new TargetError('', { key, known: Object.keys(REDIS_KEYS) })
@@ -61,8 +62,8 @@ function fromNodes({ cluster, ...nodeOptions }: ClusterTarget): TargetSettings {
   if (!Array.isArray(cluster) || cluster.length === 0)
     throw new TargetError("a target whose `cluster` is a list of nodes, such as ['redis://host:6379']")
   const own = ['host', 'port', 'path', 'db', 'sentinels', 'name'].find((key) => key in nodeOptions)
-  if (own !== undefined) throw new TargetError(`a target without \`${own}\` beside \`cluster\``)
-  const unknown = Object.keys(nodeOptions).find((key) => !(key in REDIS_KEYS))
+  if (own !== undefined) throw new TargetError(`a target without \`${own}\` next to \`cluster\``)
+  const unknown = optionNames(nodeOptions).find((key) => !(key in REDIS_KEYS))
   if (unknown !== undefined) throw new TargetError('', { key: unknown, known: ['cluster', ...Object.keys(REDIS_KEYS)] })
   return { kind: 'cluster', nodes: [...cluster], options: { redisOptions: checked(nodeOptions) } }
 }
@@ -82,7 +83,7 @@ const EXPECTED =
   'a URL such as redis://user:password@host:6379/0 (a password percent-encoded), ioredis options, or an ioredis client'
 
 /** ioredis would put it before the keys of plain commands, and not before those of our scripts. */
-const PREFIXED = 'settings without `keyPrefix`: give it as the option `keyPrefix` beside `redis`'
+const PREFIXED = 'settings without `keyPrefix`: give it as the option `keyPrefix` next to `redis`'
 
 const MAX_PORT = 65_535
 /** Options that ioredis passes on unchecked: wrong values fail late, or with messages of other libraries. */
@@ -117,7 +118,7 @@ function kindText(value: unknown): string {
 
 /** The kind of a value, which may be a secret. */
 function kindOf(value: unknown): string {
-  if (value instanceof Promise) return 'a Promise; await it first'
+  if (isPromise(value)) return 'a Promise; await it first'
   return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 

@@ -1,3 +1,4 @@
+import { isError } from '@arq-ts/protocol/values'
 import { RedisReplyError } from '../errors.ts'
 
 /** Replies that mean "not now": a failover, a start-up, a busy server. Everything else is a fault of the call. */
@@ -26,7 +27,7 @@ interface Attached {
 
 /** True when the same call may succeed once Redis is well again. */
 export function isTransient(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
+  if (!isError(error)) return false
   if (
     error.name === 'MaxRetriesPerRequestError' ||
     error.name === 'ClusterAllFailedError' ||
@@ -59,7 +60,7 @@ export function replyOf({ message }: Error): string {
  * whose arguments are nobody's business.
  */
 export function withoutCommand(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
+  if (!isError(error)) return error
   const attached = error as Attached
   const reason = attached.previousErrors?.[0] ?? error
   if (reason.name === 'ReplyError') return new RedisReplyError(reason.message)

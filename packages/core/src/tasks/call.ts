@@ -1,5 +1,6 @@
 import { bindArguments, missingText } from '@arq-ts/protocol/jobs'
 import type { CodecName } from '@arq-ts/protocol/jobs'
+import { inThisRealm } from '@arq-ts/protocol/values'
 import { ArgumentsError, ResultError } from '../errors.ts'
 import { gotValue, hasFields, readingWith } from '../options/given-value.ts'
 import { Refusal } from './arrival/as-is.ts'
@@ -87,7 +88,7 @@ function unwrap({ name, params, signature }: Call, bound: Bound, { value, issues
 
 /**
  * Bound and checked as the worker will, and sent as it was given: the worker parses it again, and a transform must not
- * run twice. What a schema checks asynchronously is left to the worker.
+ * run twice. Asynchronous checks of a schema are left to the worker.
  */
 function packObject(call: Call, input: unknown, codec: CodecName): PackedCall {
   const { arrival, name } = call
@@ -101,7 +102,7 @@ function packObject(call: Call, input: unknown, codec: CodecName): PackedCall {
 /** Applies the schema with its defaults and transforms, since Python has no schema to apply. @throws ArgumentsError */
 function packOutput(call: Call, input: unknown, codec: CodecName): PackedCall {
   const { arrival, name, params } = call
-  const given = named(call, input)
+  const given = arrival ? (inThisRealm(named(call, input)) as Bound) : named(call, input)
   const { payload, pending } = check(params, given)
   pending?.catch(() => {})
   if (pending)
@@ -141,7 +142,8 @@ function checked(call: Call, kwargs: Bound): Bound {
 
 function clean(arrival: Arrival, value: unknown, codec: CodecName, refuse: (problem: string) => Error): unknown {
   try {
-    return arrival.clean(value, codec)
+    // A schema knows only the classes of its own realm.
+    return arrival.clean(inThisRealm(value), codec)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     throw refuse(`\`${truncate(error.path.join('.') || 'the value')}\`: ${truncate(error.message)}`)

@@ -1,3 +1,4 @@
+import { isPromise } from '@arq-ts/protocol/values'
 import type { z } from 'zod'
 
 /**
@@ -69,7 +70,7 @@ export function classOf(schema: Schema): unknown {
   return (schema as Runnable)._zod.bag?.Class
 }
 
-/** The outcome of a check that may be going on. `issues` has what is known at once. @internal */
+/** The outcome of a check that may still be running. `issues` has what is known at once. @internal */
 export interface Check {
   readonly payload: Payload
   readonly pending: Promise<Payload> | undefined
@@ -84,7 +85,9 @@ export interface Check {
 export function check(schema: Schema, value: unknown): Check {
   const payload: Payload = { value, issues: [] }
   const checked = (schema as Runnable)._zod.run(payload, { async: true })
-  return checked instanceof Promise ? { payload, pending: checked } : { payload: checked, pending: undefined }
+  return isPromise(checked)
+    ? { payload, pending: checked as Promise<Payload> }
+    : { payload: checked, pending: undefined }
 }
 
 /** The output of a schema, or `undefined` where the value does not fit or cannot be checked at once. @internal */

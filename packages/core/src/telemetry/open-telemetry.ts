@@ -5,6 +5,7 @@
 import type * as Api from '@opentelemetry/api'
 import { asError } from '@arq-ts/protocol/jobs'
 import type { Attributes, Context, Span, SpanKind, SpanStatusCode } from '@opentelemetry/api'
+import { isError } from '@arq-ts/protocol/values'
 import type { Enqueued, Middleware, OutgoingCall, RunContext } from '../middleware/middleware.ts'
 import { VERSION } from '../version.ts'
 
@@ -69,7 +70,7 @@ async function traceRun(ctx: RunContext, next: () => Promise<unknown>): Promise<
   return spanned(`run ${functionName}`, SpanKind.CONSUMER, parent, attributes, next)
 }
 
-/** The context that a Python producer left beside its job. A trace without its beginning is better than no run. */
+/** The context that a Python producer stored with its job. A trace without its beginning is better than no run. */
 async function besideJob({ client, jobId }: RunContext): Promise<Readonly<Record<string, unknown>>> {
   try {
     return await client.jobs.traceContext(jobId)

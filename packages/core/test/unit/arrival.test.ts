@@ -1,3 +1,4 @@
+import { inOtherRealm } from '@arq-ts/test-support'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -145,7 +146,13 @@ test('a value that another option takes on arrival, with other defaults, is refu
   expect(arrive(params, { value: { a: 'y' } }, 'pickle')).toEqual({ value: { a: 'y', b: 'x' } })
 })
 
-describe.each(codecs)('what %s carries', (codec) => {
+test.each(codecs)('a dict without a prototype arrives within a union as any other, by %s', (codec) => {
+  const params = z.object({ value: z.union([z.record(z.string(), z.date()), z.string()]) })
+  const value = Object.assign(Object.create(null) as object, { at: new Date(5) })
+  expect(arrive(params, { value }, codec)).toEqual({ value: { at: new Date(5) } })
+})
+
+describe.each(codecs)('values that %s carries', (codec) => {
   test('reaches the handler as the output of its schema, or is refused with its path', () => {
     let accepted = 0
     fc.assert(
@@ -168,6 +175,30 @@ describe.each(codecs)('what %s carries', (codec) => {
       { numRuns: runs, ...seed },
     )
     expect(accepted).toBeGreaterThan(runs / 4)
+  })
+
+  test('arrives from another realm as it does from this one', () => {
+    const outcomeOf = (call: () => unknown): unknown => {
+      try {
+        return { value: call() }
+      } catch (error) {
+        if (![ArgumentsError, ResultError, EncodeError].some((type) => error instanceof type)) throw error
+        return { refused: (error as Error).message }
+      }
+    }
+    fc.assert(
+      fc.property(example, ({ schema, value }) => {
+        const params = z.object({ value: schema })
+        const input = { value }
+        const foreign = inOtherRealm(input) as object
+        expect(outcomeOf(() => arrive(params, foreign, codec))).toEqual(outcomeOf(() => arrive(params, input, codec)))
+        const result = inOtherRealm(value)
+        expect(outcomeOf(() => giveBack(schema, result, codec))).toEqual(
+          outcomeOf(() => giveBack(schema, value, codec)),
+        )
+      }),
+      { numRuns: runs / 3, ...seed },
+    )
   })
 
   test('comes back to the producer as the output of the schema of the result', () => {
@@ -214,7 +245,7 @@ describe('a value that a codec changes for good', () => {
     ],
     ['a date that a string comes before', 'json', when, new Date(), '`value`: another option of the union takes it'],
     [
-      'undefined beside null',
+      'undefined next to null',
       'json',
       z.array(z.number().nullish()),
       [undefined],

@@ -3,6 +3,8 @@
 import { Cron } from 'croner'
 import { OptionsError } from '../errors.ts'
 import { expectArgument, hint, isObject, likely, shown } from '../values/expect-argument.ts'
+import { optionNames } from '../values/option-names.ts'
+import { isSet } from '../values/realms.ts'
 
 const WEEKDAYS = ['mon', 'tues', 'wed', 'thurs', 'fri', 'sat', 'sun'] as const
 const WEEKDAY_ALIASES: Readonly<Record<string, number>> = { tue: 1, thu: 3 }
@@ -103,7 +105,7 @@ function hasEveryHour(expression: string): boolean {
 
 function optionsSchedule(options: CronOptions): WallSchedule {
   const known = new Set<string>([...Object.keys(RANGES), 'microsecond'])
-  for (const key of Object.keys(options)) {
+  for (const key of optionNames(options)) {
     if (!known.has(key)) throw new OptionsError(`cron: unknown option \`${key}\`${likely(key, [...known])}`)
   }
   const { microsecond = 123_456 } = options
@@ -173,7 +175,7 @@ function firstSecond(
 
 function allowed(field: Field, given: OneOrMore<number | Weekday> | undefined): ReadonlySet<number> | undefined {
   if (given === undefined) return undefined
-  const isList = Array.isArray(given) || given instanceof Set
+  const isList = Array.isArray(given) || isSet(given)
   const values = isList ? [...(given as Iterable<number | Weekday>)] : [given as number | Weekday]
   if (values.length === 0) throw new OptionsError(`cron: expected \`${field}\` to have a value, got none`)
   return new Set(values.map((value) => fieldValue(field, value)))

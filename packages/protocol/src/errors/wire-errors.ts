@@ -1,4 +1,5 @@
 /** Errors of the wire: of codecs and arguments, and those by which a job ends. */
+import { optionNames } from '../values/option-names.ts'
 import { MAX_DEFER_MS } from './max-defer.ts'
 
 /** The base of every error thrown by arq-ts: `code` is stable across releases, the message is not. */
@@ -64,7 +65,7 @@ function checkRetryOptions(options: unknown): void {
   if (typeof options !== 'object' || options === null) {
     throw new OptionsError(`Retry: expected an options object, \`{ deferMs }\`, got \`${String(options)}\``)
   }
-  const unknown = Object.keys(options).find((key) => key !== 'deferMs' && key !== 'cause')
+  const unknown = optionNames(options).find((key) => key !== 'deferMs' && key !== 'cause')
   if (unknown !== undefined) {
     throw new OptionsError(
       `Retry: unknown option \`${unknown.slice(0, 64)}\`, did you mean \`deferMs\` (in milliseconds)?`,

@@ -1,5 +1,6 @@
 /** Checks of what the functions of this folder are given. */
 import { expectArgument } from '../values/expect-argument.ts'
+import { isMap } from '../values/realms.ts'
 import type { FlowCondition, FlowNode, MemberOutcome } from './graph.ts'
 
 const CONDITIONS: readonly unknown[] = ['success', 'failure', 'any'] satisfies FlowCondition[]
@@ -16,7 +17,7 @@ const OUTCOMES: readonly unknown[] = [
 /** Refuses what is no map of members, each with an array `after`. @throws OptionsError */
 export function expectGraph(where: string, graph: unknown): void {
   const isNode = (node: unknown) => Array.isArray((node as Partial<FlowNode> | null)?.after)
-  const isGraph = graph instanceof Map && [...(graph as Map<string, unknown>).values()].every(isNode)
+  const isGraph = isMap(graph) && [...(graph as Map<string, unknown>).values()].every(isNode)
   expectArgument(where, 'graph', isGraph, 'a Map of members', graph)
 }
 

@@ -1,4 +1,5 @@
 import { expectArgument, isStrings } from '../values/expect-argument.ts'
+import { isMap } from '../values/realms.ts'
 import { expectPolicy } from './checks.ts'
 import { familiesOf, isFailure, parentByName, successorsOf } from './graph.ts'
 import type { FlowGraph, MemberOutcome, UnknownPolicy } from './graph.ts'
@@ -24,7 +25,7 @@ export function planReplay(
   onUnknown: UnknownPolicy,
   only: 'all' | 'failed' | readonly string[],
 ): ReplayPlan {
-  expectArgument('planReplay', 'ends', ends instanceof Map, 'a Map of outcomes', ends)
+  expectArgument('planReplay', 'ends', isMap(ends), 'a Map of outcomes', ends)
   expectPolicy('planReplay', onUnknown)
   const isChoice = only === 'all' || only === 'failed' || isStrings(only)
   expectArgument('planReplay', 'only', isChoice, "'all', 'failed' or keys of members", only)

@@ -180,7 +180,7 @@ function field(fields: Fields, name: string): unknown {
   return fields[name]
 }
 
-/** A map whose keys are texts is a plain object by now; one with other keys is a Map. */
+/** A map whose keys are strings is a plain object by now; one with other keys is a Map. */
 function map(value: unknown, name: string): Fields {
   if (typeof value === 'object' && value !== null) {
     const prototype: unknown = Object.getPrototypeOf(value)
@@ -203,8 +203,10 @@ function optionalText(fields: Fields, name: string): string {
 
 function wrong(name: string, expected: string, value: unknown): DecodeError {
   let got = value === null ? 'null' : `a ${typeof value}`
-  if (typeof value === 'object' && value !== null)
-    got = `a ${(Object.getPrototypeOf(value) as object | null)?.constructor.name ?? 'map'}`
+  if (typeof value === 'object' && value !== null) {
+    const { constructor } = (Object.getPrototypeOf(value) ?? {}) as object
+    got = constructor === Object ? 'a map' : `a ${constructor.name}`
+  }
   return new DecodeError(`expected ${name} to be ${expected}, got ${got}`)
 }
 

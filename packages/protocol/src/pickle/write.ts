@@ -5,7 +5,8 @@ import { ByteWriter } from '../values/byte-writer.ts'
 import { toPythonException } from '../values/exceptions.ts'
 import { MAX_DEPTH, MAX_INTEGER_BYTES } from '../values/limits.ts'
 import { orderedKeys } from '../values/key-order.ts'
-import { refusal } from '../values/refusal.ts'
+import { fromOtherRealm, isError } from '../values/realms.ts'
+import { hasToJson, refusal } from '../values/refusal.ts'
 import * as op from './opcodes.ts'
 import {
   ByteArray,
@@ -45,17 +46,19 @@ export function encodePickle(value: unknown, maxBytes?: number): Buffer {
   }
 }
 
-/** Longer texts are written once. */
+/** Longer strings are written once. */
 const MEMO_TEXT = 32
 
 class PickleWriter extends ByteWriter {
   /** Places of the values written so far. */
   readonly #memo = new Map<object, number>()
-  /** Made on first use: most payloads have none. Places of long texts, of globals as `module name`… */
-  #texts: Map<string, number> | undefined
+  /** Made on first use: most payloads have none. Places of long strings, of globals as `module name`… */
+  #strings: Map<string, number> | undefined
   #globals: Map<string, number> | undefined
   /** …and of the hashable forms of arrays and sets. */
   #hashables: Map<object, number> | undefined
+  /** Values of another realm, made in this one. */
+  #adopted: Map<object, object> | undefined
   #memoized = 0
 
   value(value: unknown, depth: number): void {
@@ -82,9 +85,7 @@ class PickleWriter extends ByteWriter {
   #object(value: object, depth: number): void {
     if (this.#recall(value)) return
     if (depth > MAX_DEPTH) throw new EncodeError(`values nest deeper than ${MAX_DEPTH} levels`)
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null)
-      return this.#dict(value as Record<string, unknown>, depth + 1)
+    if (isPlain(value)) return this.#dict(value as Record<string, unknown>, depth + 1)
     if (Array.isArray(value)) return this.#array(value, depth + 1)
     if (value instanceof Map) return this.#map(value, depth + 1)
     if (value instanceof Set) return this.#set(value, depth + 1)
@@ -95,17 +96,29 @@ class PickleWriter extends ByteWriter {
     if (value instanceof PyObject) return this.#inert(value, depth + 1)
     const known = reduction(value)
     if (known) return this.#reduce(value, known[0], known[1], known[2], depth + 1)
+    const own = this.#ownOf(value)
+    if (own) return this.#object(own, depth)
+    if (isError(value)) return this.#exception(value, depth + 1)
     if (hasToJson(value)) return this.value(value.toJSON(), depth + 1)
     throw refusal(value, 'pickle')
+  }
+
+  /** The same value in this realm; one value for each of another realm, so that shared ones stay shared. */
+  #ownOf(value: object): object | undefined {
+    const own = this.#adopted?.get(value) ?? fromOtherRealm(value)
+    if (own) (this.#adopted ??= new Map()).set(value, own)
+    return own
   }
 
   /** A key of a dict or an item of a set: Python hashes it, so an array is a tuple there, a Set a frozenset. */
   #key(value: unknown, depth: number): void {
     if (typeof value !== 'object' || value === null) return this.value(value, depth)
     if (depth > MAX_DEPTH) throw new EncodeError(`values nest deeper than ${MAX_DEPTH} levels`)
+    const own = isPlain(value) || value instanceof Set ? undefined : this.#ownOf(value)
+    if (own) return this.#key(own, depth)
     if (value instanceof Deque || value instanceof Map || isPlain(value)) {
       throw new EncodeError(
-        `expected a key that Python can hash, got a ${value.constructor?.name ?? 'dict'}; use a string, number, tuple or bytes`,
+        `expected a key that Python can hash, got a ${isPlain(value) ? 'dict' : value.constructor.name}; use a string, number, tuple or bytes`,
       )
     }
     const isBytes = value instanceof ByteArray
@@ -308,12 +321,12 @@ class PickleWriter extends ByteWriter {
 
   #text(text: string): void {
     if (text.length < MEMO_TEXT) return this.text(op.SHORT_BINUNICODE, op.BINUNICODE, text)
-    const known = this.#texts?.get(text)
+    const known = this.#strings?.get(text)
     if (known !== undefined) return this.#get(known)
     this.text(op.SHORT_BINUNICODE, op.BINUNICODE, text)
     this.byte(op.MEMOIZE)
-    this.#texts ??= new Map()
-    this.#texts.set(text, this.#memoized++)
+    this.#strings ??= new Map()
+    this.#strings.set(text, this.#memoized++)
   }
 
   #integer(value: number): void {
@@ -383,8 +396,4 @@ function reduction(value: object): [string, string, readonly unknown[]] | undefi
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
-}
-
-function hasToJson(value: object): value is { toJSON(): unknown } {
-  return typeof (value as { toJSON?: unknown }).toJSON === 'function'
 }

@@ -78,7 +78,7 @@ export class ByteWriter {
     for (let i = 0; i < 8; i++) this.buffer[this.at++] = floatBytes[i]!
   }
 
-  /** A text under a length of one byte where it fits, else of four. */
+  /** A string under a length of one byte where it fits, else of four. */
   text(short: number, long: number, text: string): void {
     const length = text.length
     if (length > 42) return this.#longText(short, long, text)

@@ -1,4 +1,5 @@
 import { expectArgument } from './expect-argument.ts'
+import { isError, isForeignDict } from './realms.ts'
 
 /** An error of JavaScript as data: what its class and its Python exception do not say, for a producer that reads it here. */
 export interface ErrorDetails {
@@ -99,7 +100,7 @@ function firstKeys(value: object, isWanted: (key: string) => boolean): string[] 
 
 /** Gives an error read from the wire what its details say: name, code, message, cause and fields. Nothing else is touched. @throws OptionsError */
 export function restoreDetails<E extends Error>(error: E, details: unknown, depth = 0): E {
-  if (!(error instanceof Error)) expectArgument('restoreDetails', 'error', false, 'an Error', error)
+  if (!isError(error)) expectArgument('restoreDetails', 'error', false, 'an Error', error)
   if (typeof details !== 'object' || details === null) return error
   const { cause, code, fields, message, name } = details as Partial<Record<keyof ErrorDetails, unknown>>
   const set = (key: string, value: unknown) =>

@@ -1,4 +1,6 @@
 import { OptionsError } from '../errors/wire-errors.ts'
+import { optionNames } from './option-names.ts'
+import { isPromise } from './realms.ts'
 
 /** True for a number other than NaN. */
 export const isNumber = (value: unknown): boolean => typeof value === 'number' && !Number.isNaN(value)
@@ -53,7 +55,7 @@ export function expectFields(
   expectArgument(where, name, isObject(value), 'an object', value)
   const given = value as Readonly<Record<string, unknown>>
   const names = Object.keys(fields)
-  const unknown = isClosed ? Object.keys(given).find((key) => !names.includes(key)) : undefined
+  const unknown = isClosed ? optionNames(given).find((key) => !names.includes(key)) : undefined
   if (unknown !== undefined)
     throw new OptionsError(`${where}: Unknown option \`${name}.${unknown}\`${likely(unknown, names)}`)
   for (const [key, isRight] of Object.entries(fields)) {
@@ -89,12 +91,12 @@ function editsBetween(a: string, b: string): number {
 /** A value as the end of a refusal. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return `'${value.slice(0, 60)}'`
-  if (value instanceof Promise) return 'a Promise'
+  if (isPromise(value)) return 'a Promise'
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
   return typeof value === 'function' ? 'a function' : String(value)
 }
 
 /** Advice behind a refused value that would be right, had it been awaited. */
 export function hint(value: unknown): string {
-  return value instanceof Promise ? '; await it first' : ''
+  return isPromise(value) ? '; await it first' : ''
 }

@@ -1,9 +1,10 @@
 import type { PyObject } from './py-object.ts'
+import { isError } from './realms.ts'
 import { hasErrorFields, kindOf } from './walk.ts'
 
 /** Places to look at before the search is given up: it is for a message only. */
 const MAX_PLACES = 20_000
-/** Characters or bytes that take as long as a place: the same long string may stand at thousands of them. */
+/** Number of characters or bytes that take as long as a place: one long string may occur thousands of times. */
 const PLACE_LENGTH = 64
 const MAX_LENGTH = 200
 
@@ -28,7 +29,7 @@ export function locate(
     if (seen.has(value) || path.length > MAX_LENGTH) return undefined
     seen.add(value)
     if (isRefused(shellOf(value))) return path
-    if (value instanceof Error && !entersErrors) return undefined
+    if (isError(value) && !entersErrors) return undefined
     for (const [step, child] of children(value)) {
       const found = search(child, path + step)
       if (found !== undefined) return found

@@ -1,7 +1,8 @@
 import { EncodeError } from '../errors.ts'
 import { toExceptionMap } from './exceptions.ts'
 import { MAX_DEPTH, tooLarge } from './limits.ts'
-import { refusal } from './refusal.ts'
+import { fromOtherRealm, isForeignDict } from './realms.ts'
+import { hasToJson, refusal } from './refusal.ts'
 import { hasOrder, orderedKeys } from './key-order.ts'
 import { isShared, kindOf, mayRepeat } from './walk.ts'
 
@@ -130,6 +131,8 @@ class Plain {
       this.size += (known as { length?: number }).length ?? 0
       return known
     }
+    const own = fromOtherRealm(value)
+    if (own !== undefined) return this.container(own, depth)
     if (hasToJson(value)) return this.value(value.toJSON(), depth + 1)
     throw refusal(value, this.rules.codec)
   }
@@ -149,7 +152,7 @@ class Plain {
 
   #dict(value: Record<string, unknown>, depth: number): object {
     if (hasOrder(value)) return this.#ordered(value, depth)
-    let copy: Record<string, unknown> | undefined
+    let copy: Record<string, unknown> | undefined = isForeignDict(value) ? { ...value } : undefined
     for (const key of Object.keys(value)) {
       this.size += this.rules.size(key)
       this.rules.text(key)
@@ -265,8 +268,4 @@ const LONE_SURROGATE = /\p{Cs}/gu
 
 function tooDeep(): EncodeError {
   return new EncodeError(`values nest deeper than ${MAX_DEPTH} levels`)
-}
-
-function hasToJson(value: object): value is { toJSON(): unknown } {
-  return typeof (value as { toJSON?: unknown }).toJSON === 'function'
 }

@@ -23,6 +23,7 @@ import {
   ZoneInfo,
 } from './values.ts'
 import { expectArgument, expectNumber, isObject } from './expect-argument.ts'
+import { isDate, isError } from './realms.ts'
 import { TextWalk, hasErrorFields, kindOf } from './walk.ts'
 
 const DEFAULT_LENGTH = 1_000
@@ -30,7 +31,7 @@ const DEFAULT_LENGTH = 1_000
 const HUGE = 10n ** 4_300n
 
 /**
- * A value as Python's `repr` shows it, near enough to read, on one line. What would move a terminal's cursor is escaped.
+ * A value as Python's `repr` shows it, near enough to read, on one line. Characters that would move a terminal's cursor are escaped.
  *
  * @param maxLength - Characters at most; an ellipsis stands for what is left out. The time is bounded by it, however large
  *   the value is. Default 1,000.
@@ -195,7 +196,7 @@ class Repr extends TextWalk {
     else if (value instanceof Uint8Array) this.text += bytesText(value, this.limit)
     else if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) this.text += `<${value.byteLength} bytes>`
     else if (value instanceof DateTime) this.#datetime(value)
-    else if (value instanceof Date) this.text += Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+    else if (isDate(value)) this.text += Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
     else if (value instanceof PlainTime) this.#time(value)
     else if (value instanceof TimeZone) this.#zone(value)
     else if (value instanceof Decimal) this.text += `Decimal('${value.text}')`
@@ -309,7 +310,7 @@ function bytesText(value: Uint8Array, limit: number): string {
 
 /** An instance of a class that Python has no counterpart for, by its own words where it has some. */
 function foreignText(value: object, limit: number): string {
-  if (value instanceof Error) return escapeUnprintable(`${value.name}: ${String(value.message).slice(0, limit)}`)
+  if (isError(value)) return escapeUnprintable(`${value.name}: ${String(value.message).slice(0, limit)}`)
   const words: unknown = Reflect.get(value, 'toString')
   const text = typeof words === 'function' && words !== Object.prototype.toString ? String(value).slice(0, limit) : ''
   if (text !== '') return escapeUnprintable(text)

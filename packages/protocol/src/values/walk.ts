@@ -5,6 +5,7 @@
  */
 import { MAX_DEPTH } from './limits.ts'
 import { PyObject } from './py-object.ts'
+import { isError, isForeignDict, isMap, isSet } from './realms.ts'
 
 /**
  * The way a value holds others: `list` (arrays, tuples, deques), `set`, `map`, `dict` (a plain object), `object` (an
@@ -20,7 +21,16 @@ export function kindOf(value: object): Kind {
   if (value instanceof Set) return 'set'
   if (value instanceof PyObject) return 'object'
   if (value instanceof Error) return 'error'
-  return 'leaf'
+  if (value instanceof Date || value instanceof Uint8Array) return 'leaf'
+  return kindElsewhere(value)
+}
+
+/** The kind of a value that is none of this realm's, and of the leaves. */
+function kindElsewhere(value: object): Kind {
+  if (isForeignDict(value)) return 'dict'
+  if (isMap(value)) return 'map'
+  if (isSet(value)) return 'set'
+  return isError(value) ? 'error' : 'leaf'
 }
 
 /** An exception that has Python's fields; recognized by its shape, since its class is made with the help of this folder. */
@@ -31,7 +41,7 @@ export interface ErrorFields {
 }
 
 export function hasErrorFields(value: object): value is ErrorFields & Error {
-  return value instanceof Error && 'pythonType' in value && Array.isArray((value as { args?: unknown }).args)
+  return isError(value) && 'pythonType' in value && Array.isArray((value as { args?: unknown }).args)
 }
 
 /** Shows each value directly within another, keys included. */
@@ -170,7 +180,7 @@ export function isShared(value: unknown, limit: number): boolean {
 }
 
 /**
- * A value as text that stops where it is full: every value adds to the text, so the walk is never longer than what it
+ * A value as a string that stops where it is full: every value adds to the string, so the walk is never longer than what it
  * writes. Knows the values that it is within.
  */
 export abstract class TextWalk {

@@ -174,10 +174,25 @@ describe('every function of an inner entry refuses wrong arguments, or is on the
       right: Object.fromEntries(
         ['orderedEntries', 'orderedKeys'].map((name) => [
           name,
-          { 'a promise of it': ANY_OBJECT, 'an instance of a class': ANY_OBJECT },
+          {
+            'a promise of it': ANY_OBJECT,
+            'a promise of another realm': ANY_OBJECT,
+            'an instance of a class': ANY_OBJECT,
+          },
         ]),
       ),
-      passed: Object.fromEntries(classes.map(([name]) => [name, isBuiltIn(name) ? BUILT_IN : TYPED])),
+      passed: {
+        ...Object.fromEntries(classes.map(([name]) => [name, isBuiltIn(name) ? BUILT_IN : TYPED])),
+        fromOtherRealm: HOT,
+        inThisRealm: PURE,
+        isAbortSignal: PURE,
+        isDate: PURE,
+        isError: PURE,
+        isMap: PURE,
+        isPromise: PURE,
+        isSet: PURE,
+        optionNames: HOT,
+      },
     })
     expect(unrefused).toEqual([])
   })

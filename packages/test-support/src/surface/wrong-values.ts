@@ -1,5 +1,7 @@
 /** Wrong values in the place of a right one, by the kind of the right one. Pure. */
 
+import { inOtherRealm } from './other-realm.ts'
+
 /** One argument that a call must refuse. */
 export interface WrongValue {
   /** The value, for a message. */
@@ -39,6 +41,7 @@ export function wrongValues(good: unknown, data: readonly string[] = []): WrongV
     { label: 'an unknown option', value: { nonsense: 1 } },
     { label: 'NaN', value: Number.NaN },
     { label: 'a promise of it', value: Promise.resolve(good), words: /await/ },
+    { label: 'a promise of another realm', value: inOtherRealm(Promise.resolve(good)), words: /await/ },
     { label: 'an instance of a class', value: new Stranger() },
   ]
   if (typeof good !== 'number') wrong.push({ label: '5', value: 5 })
@@ -64,13 +67,16 @@ export function sameOptions(good: unknown): { label: string; value: unknown }[] 
     { label: 'frozen', value: Object.freeze({ ...good }) },
     { label: 'without a prototype', value: Object.assign(Object.create(null) as object, good) },
     { label: 'an instance with these fields', value: Object.assign(new Fields(), good) },
+    { label: 'of another realm', value: inOtherRealm(good) },
   ]
 }
 
 function wrongFields(good: Options, data: readonly string[]): WrongValue[] {
   const cases: WrongValue[] = [
     { label: 'a map of it', value: new Map(Object.entries(good)) },
+    { label: 'a map of it, of another realm', value: inOtherRealm(new Map(Object.entries(good))) },
     { label: 'a date', value: new Date(0) },
+    { label: 'a symbol among the names', value: { ...good, [Symbol('odd')]: 1 }, words: /Symbol\(odd\)/ },
   ]
   for (const [name, value] of Object.entries(good)) {
     const { [name]: _, ...others } = good

@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert'
 import { checkOptions } from '@arq-ts/core'
 import type { AnyContract, InputOf } from '@arq-ts/core'
 import { z } from 'zod'
-import { functionNameOf } from '../check.ts'
+import { aTime, functionNameOf } from '../check.ts'
 import { differences, text } from './match.ts'
 import type { TestJob } from './test-job.ts'
 
@@ -34,7 +34,7 @@ export interface ExpectedJob {
 const schema = z.strictObject({
   count: z.number().int().min(0).optional(),
   dueInMs: z.number().optional(),
-  dueAt: z.union([z.date(), z.number()]).optional(),
+  dueAt: aTime().optional(),
   queueName: z.string().min(1).optional(),
   jobId: z.string().min(1).optional(),
 })

@@ -13,7 +13,7 @@ const ARRAY = 0x2a
 export class CommandReader {
   #left: Buffer = Buffer.alloc(0)
 
-  /** Commands that are complete with these bytes. What is no array of bulk strings passes as it came, without parts. */
+  /** Commands that are complete with these bytes. Anything but an array of bulk strings passes unchanged, without parts. */
   read(bytes: Buffer): SentCommand[] {
     const commands: SentCommand[] = []
     const all = this.#left.length > 0 ? Buffer.concat([this.#left, bytes]) : bytes

@@ -1,5 +1,14 @@
 import type { CodecName } from '@arq-ts/protocol/jobs'
-import { Decimal, Fraction, orderedKeys, PlainDate, PlainTime, TimeDelta, Uuid } from '@arq-ts/protocol/values'
+import {
+  Decimal,
+  Fraction,
+  fromOtherRealm,
+  orderedKeys,
+  PlainDate,
+  PlainTime,
+  TimeDelta,
+  Uuid,
+} from '@arq-ts/protocol/values'
 
 /** The way to a value within an input, for messages. */
 export type Path = (string | number)[]
@@ -46,6 +55,8 @@ function object(value: object, codec: CodecName, path: Path): void {
     }
     return
   }
+  const own = fromOtherRealm(value)
+  if (own !== undefined) return object(own, codec, path)
   if (value instanceof Uint8Array) return
   if (value instanceof Map) return map(value, codec, path)
   if (codec === 'pickle') {
@@ -85,6 +96,11 @@ function within(step: string | number, value: unknown, codec: CodecName, path: P
   path.pop()
 }
 
+/** The prototype of an instance; an object without a prototype is plain data too. */
+function classOf(value: object): unknown {
+  return Object.getPrototypeOf(value) ?? Object.prototype
+}
+
 /** Equal as far as a handler can see: a date by its time, bytes by their content, a negative zero as zero. */
 export function isSame(a: unknown, b: unknown): boolean {
   if (a === b || Object.is(a, b)) return true
@@ -94,7 +110,7 @@ export function isSame(a: unknown, b: unknown): boolean {
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((x, i) => isSame(x, b[i]))
   if (a instanceof Map) return b instanceof Map && isSame([...a], [...b])
   if (a instanceof Set) return b instanceof Set && isSame([...a], [...b])
-  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false
+  if (classOf(a) !== classOf(b)) return false
   const entries = (value: object) => Object.entries(value).filter(([, item]) => item !== undefined)
   const others = new Map(entries(b))
   const own = entries(a)

@@ -5,6 +5,6 @@ import type { Path } from './as-is.ts'
 export interface Node {
   /** The input with undefined keys left out. @throws Refusal for a part that this codec would change for good. */
   clean(value: unknown, codec: CodecName, path: Path): unknown
-  /** The schema's input, made of what a codec gives. What is none of its kind stays as it is, for the schema to refuse. */
+  /** The schema's input, made of what a codec gives. A value of another kind stays as it is, for the schema to refuse. */
   restore(value: unknown): unknown
 }

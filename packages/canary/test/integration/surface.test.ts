@@ -6,11 +6,18 @@ import { logger, MemoryAliases, useHarness } from '../support/harness.ts'
 const bench = useHarness()
 const NONE = 'takes no arguments'
 const ANY = Object.fromEntries(
-  ['null', 'a symbol', 'NaN', 'a promise of it', 'an instance of a class', '5', 'true'].map((label) => [
-    label,
-    'is an answer without ids',
-  ]),
+  [
+    'null',
+    'a symbol',
+    'NaN',
+    'a promise of it',
+    'a promise of another realm',
+    'an instance of a class',
+    '5',
+    'true',
+  ].map((label) => [label, 'is an answer without ids']),
 )
+const CALLER = { 'a symbol among the names': 'is a caller, of whom one field is read, for each request' }
 const COMPARES_NOTHING = 'compares with nothing'
 const ranked = () => ({ ctr: 1 })
 const stages = [
@@ -77,6 +84,9 @@ test('every exported function, constructor and method refuses wrong arguments, o
     right: {
       'compareRankings(0)': ANY,
       'compareRankings(1)': ANY,
+      'CanaryRouter.route(1)': CALLER,
+      'CanaryRouter.handle(1)': CALLER,
+      'CanaryRouter.shadow(1)': CALLER,
       'CanaryDeployments.startCanary': { '`baseline` as null': COMPARES_NOTHING },
       canaryTasks: { '`rules` as `baseline` as null': COMPARES_NOTHING },
       ...Object.fromEntries(

@@ -46,7 +46,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('lets a program run for as long as it prints, and ends it when it prints no more', async () => {
+test('lets a program run as long as it prints, and ends it when it prints no more', async () => {
   const { watched, lines } = watch(`
     process.on('SIGUSR2', () => console.log('works'))
     setInterval(() => {}, 1000)

@@ -26,13 +26,13 @@ const verbs: Record<Headline['kind'], (name: string) => string> = {
 export function title({ headlines, queues, nowMs }: Pick<Overview, 'headlines' | 'queues' | 'nowMs'>): Piece[] {
   if (headlines.length === 0) return [{ text: calm(queues, nowMs) }]
   const seen = new Set<string>()
-  const shown = headlines.filter(
+  const distinct = headlines.filter(
     ({ kind, subject }) => !seen.has(`${kind} ${subject.name}`) && seen.add(`${kind} ${subject.name}`),
   )
   const pieces: Piece[] = []
   const most = 2
-  shown.slice(0, most).forEach(({ kind, subject }, i) => {
-    if (i) pieces.push({ text: shown.length > most ? ', ' : ', and ' })
+  distinct.slice(0, most).forEach(({ kind, subject }, i) => {
+    if (i) pieces.push({ text: distinct.length > most ? ', ' : ', and ' })
     const server = subject.type === 'server'
     // `*` is the series that the recorder folds all further functions into.
     const name = server ? 'Redis' : subject.name === '*' ? 'a function without a worker' : shown(subject.name)
@@ -42,7 +42,7 @@ export function title({ headlines, queues, nowMs }: Pick<Overview, 'headlines' |
     })
     pieces.push({ text: verbs[kind](name) })
   })
-  const rest = shown.length - most
+  const rest = distinct.length - most
   if (rest > 0) pieces.push({ text: `, and ${count(rest, 'more thing needs', 'more things need')} you` })
   return [...pieces, { text: '.' }]
 }

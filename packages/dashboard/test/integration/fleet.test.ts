@@ -16,7 +16,7 @@ import type {
   QueueList,
   WorkerList,
 } from '../../src/index.ts'
-import { get, jsonOf, logger } from '../support/bench.ts'
+import { get, jsonOf, logger } from '../support/harness.ts'
 
 /** Fleets in one database, each in a namespace of its own. The names of one begin as the prefixes of the others do. */
 const FLEETS: readonly [seed: number, keyPrefix: string][] = [

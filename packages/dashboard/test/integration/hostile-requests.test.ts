@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Dashboard } from '../../src/index.ts'
-import { get, jsonOf, post, useBench } from '../support/bench.ts'
+import { get, jsonOf, post, useHarness } from '../support/harness.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 interface Documented {
   paths: Record<string, { get?: { parameters: { name: string; in: string }[] }; post?: object }>

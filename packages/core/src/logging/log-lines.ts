@@ -128,7 +128,7 @@ const PYTHON_NAMES: Readonly<Record<string, string>> = {
 
 /** As arq, an error without a message leaves the colon. */
 function failureText(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return describeError(thrown)
+  if (!isError(thrown)) return describeError(thrown)
   const error = asError(thrown)
   if (error instanceof RemoteError) return error.args.length === 0 ? `${describeError(error)}: ` : describeError(error)
   const { code, message, name } = error as Error & { code?: unknown }
@@ -141,7 +141,7 @@ export function describeError(error: unknown): string {
 }
 
 function errorText(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown)
+  if (!isError(thrown)) return String(thrown)
   const error = asError(thrown)
   return error instanceof RemoteError ? error.message : `${error.name}: ${error.message}`
 }

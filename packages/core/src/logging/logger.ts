@@ -89,17 +89,17 @@ const MAX_TEXT = 10_000
 
 /** An error's own words; its other fields may hold connection settings, passwords among them. */
 function errorFields(thrown: unknown): unknown {
-  if (!isError(thrown)) return thrown
+  if (!mayBeError(thrown)) return thrown
   const error = asError(thrown)
   const code = (error as { code?: unknown }).code
-  const told = { type: error.name, message: cut(error.message), ...(code === undefined ? {} : { code }) }
-  return { ...told, stack: stackOf(error) }
+  const logged = { type: error.name, message: cut(error.message), ...(code === undefined ? {} : { code }) }
+  return { ...logged, stack: stackOf(error) }
 }
 
 /** True for what an `instanceof` cannot be asked of, too: a Proxy that was revoked. */
-function isError(value: unknown): boolean {
+function mayBeError(value: unknown): boolean {
   try {
-    return value instanceof Error
+    return isError(value)
   } catch {
     return true
   }

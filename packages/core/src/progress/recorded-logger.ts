@@ -1,5 +1,6 @@
 import { format } from 'node:util'
 import { asError } from '@arq-ts/protocol/jobs'
+import { isError } from '@arq-ts/protocol/values'
 import { describeError } from '../logging/log-lines.ts'
 import type { Logger } from '../logging/logger.ts'
 import { cutMessage, smallFields } from './job-log.ts'
@@ -38,10 +39,9 @@ function readCall(args: readonly unknown[]): { message: string; fields: object |
   try {
     if (typeof first !== 'object' || first === null) return { message: format(...args), fields: undefined }
     const text = rest.length > 0 ? format(...rest) : undefined
-    if (first instanceof Error)
-      return { message: text ?? asError(first).message, fields: { err: describeError(first) } }
+    if (isError(first)) return { message: text ?? asError(first).message, fields: { err: describeError(first) } }
     const { err, msg, ...fields } = first as { err?: unknown; msg?: unknown }
-    const error = err instanceof Error ? { err: describeError(err) } : {}
+    const error = isError(err) ? { err: describeError(err) } : {}
     return { message: text ?? (typeof msg === 'string' ? msg : ''), fields: { ...fields, ...error } }
   } catch {
     return { message: 'a line that cannot be read', fields: undefined }

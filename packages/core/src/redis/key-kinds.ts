@@ -105,7 +105,7 @@ export function typeByName(name: string): string | undefined {
   return named === undefined ? typeIn(SINGLE, name) : NAMED[named]
 }
 
-/** False for a key that arq or we keep beside the queues, under whatever prefix; any other name may be that of a queue. */
+/** False for a key that arq or we keep next to the queues, under whatever prefix; any other name may be that of a queue. */
 export function isQueueKey(name: string): boolean {
   return !START.test(name)
 }

@@ -2065,7 +2065,7 @@ export const luaShas = {
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
-  handOff: '6cf178209b4b1f034e5f6e9cb526e483764a2000',
+  handOff: '06d11bfa12a1dbf08b689c1d459288549976bf65',
   limitAdmit: '53cb49242f24895e0676fbb5238c93e3809a9b4b',
   limitFill: '5f5d5f1a740800f54b1287973bdd6f6f3faca394',
   log: 'cae731e9b900481019c6e5fde3207be94c1845fe',

@@ -67,7 +67,7 @@ export class ScheduleService {
 
   async #run(): Promise<void> {
     // Without a subscription it looks each LOOK_MS.
-    const unlisten = await this.#o.listen(paced(() => this.#notify(), PACE_MS)).catch(() => () => {})
+    const unlisten = await this.#options.listen(paced(() => this.#notify(), PACE_MS)).catch(() => () => {})
     while (!this.#isStopped) {
       this.#isNews = false
       const waitMs = await this.#look().catch((error: unknown) => {

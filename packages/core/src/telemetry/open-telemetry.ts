@@ -5,7 +5,6 @@
 import type * as Api from '@opentelemetry/api'
 import { asError } from '@arq-ts/protocol/jobs'
 import type { Attributes, Context, Span, SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import { isError } from '@arq-ts/protocol/values'
 import type { Enqueued, Middleware, OutgoingCall, RunContext } from '../middleware/middleware.ts'
 import { VERSION } from '../version.ts'
 

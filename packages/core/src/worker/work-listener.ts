@@ -1,6 +1,6 @@
 import { RedisReplyError } from '../errors.ts'
 import type { Logger } from '../logging/logger.ts'
-import type { Link } from '../redis/context.ts'
+import type { RedisContext } from '../redis/context.ts'
 import { paced } from '../time/paced.ts'
 
 export interface WorkListenerOptions {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { Broker } from '../../src/redis/broker.ts'
 import { EnqueueBatcher } from '../../src/redis/enqueue-batcher.ts'
-import { Link } from '../../src/redis/link.ts'
+import { RedisContext } from '../../src/redis/context.ts'
 import { payload, useBroker } from './broker-harness.ts'
 import { silent } from './support.ts'
 
@@ -70,7 +70,7 @@ async function enqueueAs(rules: readonly string[]): ReturnType<typeof enqueueHun
   await bench.redis.call('ACL', 'SETUSER', user, 'on', '>secret', 'allkeys', 'allchannels', '+@all', ...rules)
   const { host, port, db } = bench.redis.options
   const redis = `redis://${user}:secret@${host}:${port}/${db}`
-  const link = new Link({ redis, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  const link = new RedisContext({ redis, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
   try {
     return await enqueueHundred(link.broker)
   } finally {

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest'
 import { defineTask, flow } from '../../src/index.ts'
 import type { Client } from '../../src/index.ts'
 import { add, echo, states } from '../support/flow-tasks.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const timeoutMs = 15_000
 
 /** A member that fails until it is well. */

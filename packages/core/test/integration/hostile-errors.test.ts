@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { hostileThrown } from '../../../protocol/test/support/hostile-thrown.ts'
 import { createLogger, defineTask, Worker } from '../../src/index.ts'
 import type { Logger, WorkerOptions } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
 const SEPARATOR = '|'
 const KINDS = Object.keys(hostileThrown)
@@ -154,7 +154,7 @@ const loggers: Record<string, () => Logger> = {
 }
 
 describe('a worker outlives whatever its user throws, and settles each job,', () => {
-  const bench = useBench()
+  const bench = useHarness()
 
   test.each(Object.entries(loggers))('with %s', { timeout: 180_000 }, async (name, makeLogger) => {
     const worker = await bench.worker({ tasks, maxJobs: 50, logger: makeLogger(), ...options })
@@ -192,7 +192,7 @@ describe('a worker outlives whatever its user throws, and settles each job,', ()
 })
 
 describe('the hooks of a worker’s own life', () => {
-  const bench = useBench()
+  const bench = useHarness()
   const base = { tasks: [echo], logger: loggers['a plain pino']!(), handleSignals: false }
 
   test.each(kindsFor(0))('end it where onStartup throws, and not where onShutdown does: %s', async (kind) => {

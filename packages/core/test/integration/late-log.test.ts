@@ -1,9 +1,9 @@
 import { eventually } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import { defineTask } from '../../src/index.ts'
-import { useBench } from './support.ts'
+import { useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 
 test('a handler that emits once its try has ended gets an error, and its late lines make no second end', async () => {
   let late: { emit: () => Promise<void>; log: () => void } | undefined

@@ -2,10 +2,10 @@ import { eventually } from '@arq-ts/test-support'
 import { afterEach, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/index.ts'
-import { Link } from '../../src/redis/link.ts'
-import { silent, useBench } from './support.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const byNumber = z.object({ n: z.number() })
 /** The long form: LIMIT_KEYS=100000. */
 const KEYS = Number(process.env.LIMIT_KEYS ?? 150)
@@ -76,7 +76,7 @@ test(
 )
 
 test('shares that have at most one job waiting leave a limit that always has some, beyond the 200 newest', async () => {
-  const link = new Link({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
+  const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
   const { redis } = bench.database()
   const hold = async (n: number, key: string) => {
     const jobId = `job-${n}`
@@ -103,7 +103,7 @@ test('shares that have at most one job waiting leave a limit that always has som
 test.each([
   ['a megabyte of the parameters', `${'x'.repeat(1_048_576)}1`, `${'x'.repeat(1_048_576)}2`],
   ['strings that were cut within an emoji', 'user \ud83d', 'user \ud83c'],
-])('%s make keys that are told apart, by calls too, and that cost little', async (_, one, other) => {
+])('%s make keys that are reported apart, by calls too, and that cost little', async (_, one, other) => {
   const keys = [one, other]
   const ends: (() => void)[] = []
   const task = defineTask({

@@ -2,9 +2,9 @@ import { expect, test, describe } from 'vitest'
 import { z } from 'zod'
 import { defineTask, Worker } from '../../src/index.ts'
 import type { Job, SandboxOptions } from '../../src/index.ts'
-import { silent, useBench } from './support.ts'
+import { silent, useHarness } from './support.ts'
 
-const bench = useBench()
+const bench = useHarness()
 const fixture = (name: string) => new URL(`../fixtures/${name}`, import.meta.url)
 
 /** A task whose jobs do what they are asked for, in a sandbox. */

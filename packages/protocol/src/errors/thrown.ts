@@ -2,6 +2,7 @@
  * Takes in what a handler or a callback has thrown, before anything else looks at it. JavaScript can throw anything: a getter that throws
  * at its third call, a Proxy, a message of 50 MB. All that settles, logs, records and writes the error comes after this.
  */
+import { isError } from '../values/is-error.ts'
 
 /** Characters of a message, a stack or a code that are kept; the log and dead letters show fewer. */
 const MAX_TEXT = 65_536
@@ -33,7 +34,7 @@ export function asError(thrown: unknown): Error {
 
 function toError(thrown: unknown, depth: number): Error {
   try {
-    if (thrown instanceof Error) return isPlain(thrown, depth) ? thrown : copyOf(thrown, depth)
+    if (isError(thrown)) return isPlain(thrown, depth) ? thrown : copyOf(thrown, depth)
     if (typeof thrown !== 'object' || thrown === null) {
       const text = String(thrown)
       return new Error(shorten(text), text.length > MAX_TEXT ? undefined : { cause: thrown })
@@ -105,7 +106,7 @@ function isFitCause(cause: unknown, depth: number): boolean {
   if (typeof cause === 'string') return cause.length <= MAX_SHORTENED
   if (typeof cause !== 'object' || cause === null || depth > MAX_CAUSES) return true
   // Of what is no error, readers take what they can get.
-  return isAlive(cause) && (!(cause instanceof Error) || isPlain(cause, depth))
+  return isAlive(cause) && (!isError(cause) || isPlain(cause, depth))
 }
 
 function copyOf(error: Error, depth: number): Error {

@@ -9,7 +9,6 @@ import { JobAbortedError, JobFailedError, JobTimeoutError, RemoteError } from '.
 import type { Retry } from '../errors.ts'
 import { isAbortError } from '../errors/abort-error.ts'
 import { repr } from '../values/repr.ts'
-import { isError } from '../values/realms.ts'
 import { decodeJob } from './records.ts'
 import type { CodecName, JobRecord } from './records.ts'
 import { retryDelayMs } from './retry-policy.ts'

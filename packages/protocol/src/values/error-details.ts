@@ -50,7 +50,7 @@ class Details {
       const value = this.#field(error, key, depth + 1)
       if (value !== undefined) fields[key] = value
     }
-    const inner = cause instanceof Error
+    const inner = isError(cause)
     const kept = inner ? (depth < MAX_DEPTH ? this.of(cause, depth + 1) : undefined) : this.#plain(cause, depth + 1)
     return {
       name,
@@ -75,7 +75,7 @@ class Details {
       return value
     if (typeof value !== 'object' || depth > MAX_DEPTH) return undefined
     if (Array.isArray(value)) return value.slice(0, MAX_FIELDS).map((item) => this.#plain(item, depth + 1) ?? null)
-    if (Object.getPrototypeOf(value) !== Object.prototype) return undefined
+    if (Object.getPrototypeOf(value) !== Object.prototype && !isForeignDict(value)) return undefined
     const fields: Record<string, unknown> = {}
     for (const key of firstKeys(value, (each) => each !== '__proto__')) {
       const item = this.#field(value, key, depth + 1)

@@ -4,6 +4,8 @@
  */
 import { MAX_DEPTH } from './limits.ts'
 
+export { isError } from './is-error.ts'
+
 function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1)
 }
@@ -20,11 +22,6 @@ function accepts(method: (this: never, ...args: never[]) => unknown, value: obje
 
 function isTagged(value: unknown, tag: string): value is object {
   return typeof value === 'object' && value !== null && tagOf(value) === tag
-}
-
-/** True for an Error of any realm. */
-export function isError(value: unknown): value is Error {
-  return value instanceof Error || isTagged(value, 'Error')
 }
 
 /** True for a Promise of any realm. */

@@ -2,8 +2,8 @@ import { inOtherRealm } from '@arq-ts/test-support'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeValue, encodeValue } from '../../src/codec.ts'
+import { asError } from '../../src/errors/thrown.ts'
 import { toRemoteError } from '../../src/index.ts'
-import { asError } from '../../src/jobs/lifecycle.ts'
 import { repr } from '../../src/values/repr.ts'
 import { fromOtherRealm, inThisRealm, isDate, isMap, isSet } from '../../src/values/realms.ts'
 import { jsonValue, msgpackValue, pickleValue } from '../support/arbitraries.ts'
@@ -57,7 +57,7 @@ test('shared values and cycles of another realm keep their identity in a pickle'
 test('an error of another realm keeps its name, code and stack', () => {
   const error = inOtherRealm(Object.assign(new RangeError('far'), { code: 'E_FAR' })) as Error
   expect(error instanceof Error).toBe(false)
-  expect(asError(error)).toBe(error)
+  expect(asError(error)).toMatchObject({ name: 'RangeError', message: 'far', code: 'E_FAR', stack: error.stack })
   expect(toRemoteError(error).pythonType).toBe('builtins.ValueError')
   expect(repr(error)).toBe(repr(new RangeError('far')))
 })

@@ -133,7 +133,7 @@ export const packageActs: readonly Act[] = [
   ...['approve', 'pause', 'resume', 'promote', 'rollback'].map((verb) => () => ['canary', verb, 'nosuch']),
 ]
 
-const ALONE = 'the keys of a flow are damaged next to a healthy one in flows.test.ts of packages/core'
+const ALONE = 'flows.test.ts next to this file damages the keys of flows, a healthy one among them'
 
 /** Verbs without a case in this matrix, and why. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {

@@ -103,7 +103,7 @@ test('shares that have at most one job waiting leave a limit that always has som
 test.each([
   ['a megabyte of the parameters', `${'x'.repeat(1_048_576)}1`, `${'x'.repeat(1_048_576)}2`],
   ['strings that were cut within an emoji', 'user \ud83d', 'user \ud83c'],
-])('%s make keys that are reported apart, by calls too, and that cost little', async (_, one, other) => {
+])('%s make keys that differ, by calls too, and that cost little', async (_, one, other) => {
   const keys = [one, other]
   const ends: (() => void)[] = []
   const task = defineTask({

@@ -315,7 +315,7 @@ describe('a time that a clock wrote that was a year ahead', () => {
 test.each([
   ['a megabyte of the parameters', `${'x'.repeat(1_048_576)}1`, `${'x'.repeat(1_048_576)}2`],
   ['strings that were cut within an emoji', 'user \ud83d', 'user \ud83c'],
-])('%s make keys that are reported apart, and that cost little', async (_, one, other) => {
+])('%s make keys that differ, and that cost little', async (_, one, other) => {
   const { redis } = bench.database()
   const client = bench.client()
   const first = (await client.enqueue('f', [], { ...FAR, unique: { key: one, onConflict: 'replace' } }))!

@@ -3,8 +3,7 @@
 import { Cron } from 'croner'
 import { OptionsError } from '../errors.ts'
 import { expectArgument, hint, isObject, likely, shown } from '../values/expect-argument.ts'
-import { optionNames } from '../values/option-names.ts'
-import { isSet } from '../values/realms.ts'
+import { isSet, optionNames } from '../values/realms.ts'
 
 const WEEKDAYS = ['mon', 'tues', 'wed', 'thurs', 'fri', 'sat', 'sun'] as const
 const WEEKDAY_ALIASES: Readonly<Record<string, number>> = { tue: 1, thu: 3 }

@@ -2,7 +2,7 @@
  * Takes in what a handler or a callback has thrown, before anything else looks at it. JavaScript can throw anything: a getter that throws
  * at its third call, a Proxy, a message of 50 MB. All that settles, logs, records and writes the error comes after this.
  */
-import { isError } from '../values/is-error.ts'
+import { isError } from '../values/realms.ts'
 
 /** Characters of a message, a stack or a code that are kept; the log and dead letters show fewer. */
 const MAX_TEXT = 65_536

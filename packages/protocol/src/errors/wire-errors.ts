@@ -1,5 +1,5 @@
 /** Errors of the wire: of codecs and arguments, and those by which a job ends. */
-import { optionNames } from '../values/option-names.ts'
+import { optionNames } from '../values/realms.ts'
 import { MAX_DEFER_MS } from './max-defer.ts'
 
 /** The base of every error thrown by arq-ts: `code` is stable across releases, the message is not. */

@@ -1,6 +1,5 @@
 import { OptionsError } from '../errors/wire-errors.ts'
-import { optionNames } from './option-names.ts'
-import { isPromise } from './realms.ts'
+import { isPromise, optionNames } from './realms.ts'
 
 /** True for a number other than NaN. */
 export const isNumber = (value: unknown): boolean => typeof value === 'number' && !Number.isNaN(value)

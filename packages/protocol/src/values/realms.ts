@@ -2,9 +2,21 @@
  * Values of another realm (a `vm` context, Jest's environment, a frame): the same things, made by other classes, so that
  * `instanceof` does not know them. Node's own errors are such values to everything that runs in a `vm` context.
  */
-import { MAX_DEPTH } from './limits.ts'
 
-export { isError } from './is-error.ts'
+/** Levels that are searched; the codecs refuse deeper ones. */
+const MAX_DEPTH = 500
+
+/** True for an Error of any realm, such as Node's own to what runs in a `vm` context. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
+}
+
+/** Names of the fields of an object of options, symbols included, which are no name of an option. */
+export function optionNames(options: object): string[] {
+  const symbols = Object.getOwnPropertySymbols(options)
+  const visible = symbols.filter((key) => Object.prototype.propertyIsEnumerable.call(options, key))
+  return [...Object.keys(options), ...visible.map(String)]
+}
 
 function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1)

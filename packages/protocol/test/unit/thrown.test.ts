@@ -12,7 +12,7 @@ function membersOf(error: Error): unknown[] {
   return READ.map((name) => (error as unknown as Record<string, unknown>)[name])
 }
 
-describe('what a handler throws', () => {
+describe('an error that a handler throws', () => {
   test.each(Object.entries(hostileThrown))('can be read at any time: %s', (_, make) => {
     const error = asError(make())
     expect(error).toBeInstanceOf(Error)

@@ -6,6 +6,7 @@ export const LEDGER = 'ledger'
 /** Writes ledger entries. An awaited entry is stored. */
 export class LedgerClient {
   readonly #redis: Redis
+  readonly #writes = new Set<Promise<unknown>>()
 
   constructor(port: number) {
     this.#redis = new Redis({
@@ -22,11 +23,19 @@ export class LedgerClient {
   }
 
   async write(entry: { event: string } & Record<string, string>): Promise<void> {
-    await this.#redis.xadd(LEDGER, '*', ...Object.entries(entry).flat())
+    const write = this.#redis.xadd(LEDGER, '*', ...Object.entries(entry).flat())
+    this.#writes.add(write)
+    try {
+      await write
+    } finally {
+      this.#writes.delete(write)
+    }
   }
 
   /** Waits until everything is stored, and closes. */
   async close(): Promise<void> {
+    // Writes of this turn are sent at its end, which is behind a QUIT.
+    while (this.#writes.size > 0) await Promise.all(this.#writes)
     await this.#redis.quit()
   }
 }

@@ -6,6 +6,7 @@ import { MAX_TIMER_MS } from '../time/timer.ts'
 import { Timeouts } from '../time/timeouts.ts'
 import { loadDriver, loadedDriver } from './driver.ts'
 import { isVague, reasonOf } from './reasons.ts'
+import { reconnectDelayMs } from './reconnect-delay.ts'
 import { listeningPlace, readRefusal } from './refusal.ts'
 import type { SentinelWatch } from './sentinel-watch.ts'
 import { addressOf, readTarget } from './target.ts'
@@ -60,6 +61,8 @@ export class Connection {
   /** Time at which a server that takes no writes was last left for another; the connection comes back at once. */
   #leftAtMs = -Infinity
   #isLeaving = false
+  /** Number of times that the client gave up since it was last open. */
+  #ends = 0
   readonly #onClient: ((client: Redis) => void)[] = []
   #waiters = new Set<() => void>()
   readonly #timeouts = new Timeouts()
@@ -101,8 +104,23 @@ export class Connection {
       this.#lost(this.#failure ?? new RedisUnavailableError('the connection was closed'))
       if (!wasOpen) void this.#findRefusal()
     })
+    client.on('end', () => this.#connectAnew(client))
     for (const listen of this.#onClient) listen(client)
     client.connect().catch(() => {}) // reported by the 'error' event; retried by the retry strategy
+  }
+
+  /**
+   * ioredis gives up where it is told to leave its server while it still asks Sentinel for one, and where all Sentinels are
+   * away and a strategy of the user's has it ask no more. Only `close` ends a connection for good.
+   */
+  #connectAnew(client: Redis): void {
+    if (this.#closed) return
+    setTimeout(
+      () => {
+        if (!this.#closed) client.connect().catch(() => {})
+      },
+      reconnectDelayMs(++this.#ends),
+    )
   }
 
   /** Calls `listen` with the client before it connects, or at once where it was made before. */
@@ -136,6 +154,7 @@ export class Connection {
     }
     this.#isOpen = true
     this.#isLeaving = false
+    this.#ends = 0
     this.#failure = undefined
     this.#wasOpen ||= !this.#refused
     if (this.#down && !this.#refused) {

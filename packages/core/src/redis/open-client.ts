@@ -3,16 +3,11 @@
 import { Redis } from 'ioredis'
 import type { ClusterOptions, RedisOptions } from 'ioredis'
 import { SteadyCluster } from './cluster-client.ts'
+import { reconnectDelayMs } from './reconnect-delay.ts'
 import { endWhenSilent } from './silent-peer.ts'
 import type { TargetSettings } from './target.ts'
 
 type Warn = (message: string) => void
-
-const MAX_RECONNECT_DELAY_MS = 1_000
-
-/** Full jitter: a fleet must not reconnect in step. */
-const retryStrategy = (times: number) =>
-  Math.round(Math.random() * Math.min(50 * 2 ** Math.min(times, 5), MAX_RECONNECT_DELAY_MS))
 
 /** Options that decide what comes back from a call. */
 const replyOptions = {
@@ -49,7 +44,7 @@ const ownOptions = {
   keepAlive: 5_000,
   // See silent-peer.ts.
   socketTimeout: undefined,
-  retryStrategy,
+  retryStrategy: reconnectDelayMs,
   // A primary that became a replica is left by `Connection`, which says so once.
   reconnectOnError: null,
 } satisfies RedisOptions
@@ -74,7 +69,7 @@ export function openClient(settings: TargetSettings, use: 'commands' | 'channels
     shardedSubscribers: false,
     scripts: undefined,
     himportFieldsets: undefined,
-    clusterRetryStrategy: retryStrategy,
+    clusterRetryStrategy: reconnectDelayMs,
     redisOptions: { ...withoutMapping(settings.options.redisOptions ?? {}), ...nodeOptions },
   } satisfies ClusterOptions
   const cluster = new SteadyCluster(settings.nodes, options)

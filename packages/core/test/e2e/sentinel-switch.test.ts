@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Child, eventually, findServer, freePort, RedisServer } from '@arq-ts/test-support'
+import { Child, CuttingProxy, eventually, findServer, freePort, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Client, createLogger } from '../../src/index.ts'
@@ -77,3 +77,33 @@ test('after a failover by hand, producers leave the old primary while it still t
     await client.close()
   }
 })
+
+test('a client that hears of a failover while it asks Sentinel for the primary connects all the same', async () => {
+  const proxy = await CuttingProxy.open(sentinelPort)
+  const client = new Client({
+    redis: { sentinels: [{ host: '127.0.0.1', port: proxy.port }], name: 'jobs' },
+    logger,
+    commandTimeoutMs: 20_000,
+  })
+  const links = [new Redis(primary.url), new Redis(replica.url)]
+  // Behind the proxy, as the watch of the client is, and subscribed later: it hears of the failover after it.
+  const listener = new Redis(proxy.port, '127.0.0.1', { lazyConnect: true, enableReadyCheck: false })
+  listener.on('error', () => {})
+  try {
+    expect(await client.enqueue('f', [], { jobId: 'first', deferByMs: 600_000 })).not.toBeNull()
+    await listener.subscribe('+switch-master')
+    const switched = new Promise((resolve) => listener.once('message', resolve))
+    const asking = proxy.holdAt((command) => command.includes('get-master-addr-by-name'))
+    for (const link of links) await link.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await asking
+    await eventually(async () => (await watcher.call('SENTINEL', 'FAILOVER', 'jobs')) === 'OK', { timeoutMs: 30_000 })
+    await switched
+    proxy.cutAll()
+    expect(await client.enqueue('f', [], { jobId: 'second', deferByMs: 600_000 })).not.toBeNull()
+  } finally {
+    listener.disconnect()
+    for (const link of links) link.disconnect()
+    await client.close()
+    await proxy.close()
+  }
+}, 60_000)

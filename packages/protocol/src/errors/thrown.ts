@@ -63,13 +63,27 @@ function isPlain(error: Error, depth: number): boolean {
       } else if (name !== 'stack' || member.get !== STACK_GETTER || !isFit(name, error.stack, depth)) return false
     }
   }
-  return true
+  // An error without a class, or an object that claims to be one, has neither.
+  return typeof error.name === 'string' && typeof error.message === 'string'
 }
 
-/** The engine names an error by what it is, and a Proxy of one as any other object. */
+/**
+ * True for a Proxy of an error, and for what only has the class of one. The engine names an error by what it is, unless its
+ * class has a name for its instances (`Symbol.toStringTag`, as Prisma's have): a copy of such an error is an error, and a
+ * Proxy cannot be copied.
+ */
 function isDisguised(error: Error): boolean {
-  const brand = Object.prototype.toString.call(error)
-  return brand !== '[object Error]' && brand !== '[object DOMException]'
+  const brand = brandOf(error)
+  if (brand === '[object Error]' || brand === '[object DOMException]') return false
+  try {
+    return brand === '[object Object]' || brandOf(structuredClone(error)) !== '[object Error]'
+  } catch {
+    return true
+  }
+}
+
+function brandOf(value: unknown): string {
+  return Object.prototype.toString.call(value)
 }
 
 function isFit(name: string, value: unknown, depth: number): boolean {
@@ -81,7 +95,7 @@ function isFit(name: string, value: unknown, depth: number): boolean {
     case 'stack':
       return value === undefined || (typeof value === 'string' && value.length <= 2 * MAX_SHORTENED)
     case 'code':
-      return value === undefined || typeof value === 'number' || (typeof value === 'string' && value.length <= MAX_TEXT)
+      return value == null || typeof value === 'number' || (typeof value === 'string' && value.length <= MAX_TEXT)
     case 'cause':
       return isFitCause(value, depth + 1)
     case 'args':
@@ -120,7 +134,7 @@ function copyOf(error: Error, depth: number): Error {
   const message = textIn(read('message')) ?? UNREADABLE
   const name = (textIn(read('name')) ?? 'Error').slice(0, MAX_NAME)
   const copy = new Error(shorten(message))
-  if (!isDisguised(error)) Object.setPrototypeOf(copy, Object.getPrototypeOf(error) as object)
+  if (error instanceof Error && !isDisguised(error)) Object.setPrototypeOf(copy, Object.getPrototypeOf(error) as object)
   define(copy, 'message', copy.message)
   define(copy, 'name', name)
   const stack = read('stack')

@@ -31,16 +31,22 @@ function withMember(name: string, descriptor: PropertyDescriptor): Error {
   return Object.defineProperty(new Error('hostile'), name, { configurable: true, ...descriptor })
 }
 
-function withTrap(trap: (typeof TRAPS)[number], reads: number): object {
+function withTrap(trap: (typeof TRAPS)[number], reads: number, error = new Error('hostile')): object {
   const ask = lasting(reads, true)
   const reflect = Reflect[trap] as (...args: unknown[]) => unknown
-  return new Proxy(new Error('hostile'), { [trap]: (...args: unknown[]) => (ask(), reflect(...args)) })
+  return new Proxy(error, { [trap]: (...args: unknown[]) => (ask(), reflect(...args)) })
 }
 
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable(new Error('hostile'), {})
   revoke()
   return proxy
+}
+
+class Named extends Error {
+  get [Symbol.toStringTag](): string {
+    return 'Named'
+  }
 }
 
 class Private extends Error {
@@ -86,6 +92,14 @@ export const hostileThrown: Readonly<Record<string, () => unknown>> = {
   'a revoked Proxy': revoked,
   'a Proxy as its class': () => Object.setPrototypeOf(new Error('hostile'), new Proxy(Error.prototype, {})),
   'an object without a class': () => Object.create(null),
+  'an error without a class': () => Object.setPrototypeOf(new Error('hostile'), null),
+  'an object that says that it is an error': () => ({ [Symbol.toStringTag]: 'Error' }),
+  ...Object.fromEntries(
+    READS.map((reads) => [
+      `a Proxy of an error that its class names, whose get throws after ${reads} calls`,
+      () => withTrap('get', reads, new Named('hostile')),
+    ]),
+  ),
   'an object of the class Error that is none': () => Object.create(Error.prototype),
   'an object with a getter': () => ({ message: 'm', name: 'N', get code() { return refuse() } }), // prettier-ignore
   'an object whose message throws': () => ({ get message() { return refuse() } }), // prettier-ignore

@@ -41,6 +41,18 @@ describe('an error that a handler throws', () => {
     for (const error of [...errors, AbortSignal.abort().reason as Error]) expect(asError(error)).toBe(error)
   })
 
+  test('stays the same object where its class names its instances, as classes of Prisma do, or its code is null', () => {
+    class Named extends Error {
+      readonly code = 'P2002'
+
+      get [Symbol.toStringTag]() {
+        return 'Named'
+      }
+    }
+    const killed = Object.assign(new Error('killed'), { code: null, signal: 'SIGTERM' })
+    for (const error of [new Named('x'), killed]) expect(asError(error)).toBe(error)
+  })
+
   test('keeps its class, its fields and what it says where a member is behind a getter', () => {
     class Own extends Error {
       readonly code = 'E_OWN'

@@ -93,6 +93,8 @@ function isSmall(value: unknown): boolean {
   try {
     for (let next = open.pop(); ; next = open.pop()) {
       if (typeof next === 'string') characters += next.length
+      else if (ArrayBuffer.isView(next)) characters += next.byteLength
+      else if (Array.isArray(next) && next.length > MAX_VALUES) return false
       else if (typeof next === 'object' && next !== null) open.push(...Object.values(next).slice(0, MAX_VALUES))
       if (++values > MAX_VALUES || characters > MAX_CHARACTERS) return false
       if (open.length === 0) return true

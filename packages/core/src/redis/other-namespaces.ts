@@ -7,6 +7,16 @@ import { readId } from './id-bytes.ts'
 const HEAD = 10
 /** Queues per round trip. */
 const PAGE = 500
+/** Keys per round trip. */
+const KEYS_PAGE = 5_000
+/** Prefixes of one key that are looked at: anybody may give a queue a name of a thousand colons. */
+const MAX_PREFIXES = 16
+
+/** The key of a queue, and the ids of its first jobs. */
+interface Members {
+  key: string
+  ids: readonly string[]
+}
 
 /**
  * Queues of other namespaces in the same database. The key of the queue `mail` under the prefix `orders:` is also that of a
@@ -28,15 +38,12 @@ export class OtherNamespaces {
     for (let from = 0; from < asked.length; from += PAGE) {
       const page = asked.slice(from, from + PAGE)
       const heads = await this.#calls.attempt(page.map((key): Call => ['zrangeBuffer', key, 0, HEAD - 1]))
-      const ids = heads.map((head) => intact<Buffer[]>(head, []).map(readId))
-      const own = await this.#exist(ids.map((each) => each.map((id) => this.#keys.job(id))))
-      const rest = page.flatMap((key, i) => (own[i] ? [] : [{ key, ids: ids[i]! }]))
-      const other = await this.#exist(
-        rest.map(({ key, ids: each }) =>
-          this.#prefixesOf(key).flatMap((prefix) => each.map((id) => this.#jobIn(prefix, id))),
-        ),
-      )
-      for (const [i, { key }] of rest.entries()) if (other[i]) found.add(key)
+      const members = page.map((key, i) => ({ key, ids: intact<Buffer[]>(heads[i], []).map(readId) }))
+      // Nearly all queues are shown to be ours by their first job.
+      const unsure = await this.#without(members, ({ ids }) => this.#ownJobs(ids.slice(0, 1)))
+      const rest = await this.#without(unsure, ({ ids }) => this.#ownJobs(ids.slice(1)))
+      const nobodys = new Set(await this.#without(rest, (each) => this.#otherJobs(each)))
+      for (const each of rest) if (!nobodys.has(each)) found.add(each.key)
     }
     return found
   }
@@ -61,16 +68,31 @@ export class OtherNamespaces {
     const { prefix } = this.#keys
     const ends = [0, ...Array.from(key.slice(0, -1).matchAll(/[:}]/g), ({ index }) => index + 1)]
     const least = prefix.includes('{') ? prefix.length : 0
-    return ends.filter((end) => end >= least && end !== prefix.length).map((end) => key.slice(0, end))
+    const others = ends.filter((end) => end >= least && end !== prefix.length)
+    return others.slice(0, MAX_PREFIXES).map((end) => key.slice(0, end))
   }
 
-  #jobIn(prefix: string, jobId: string): string {
-    return prefix + this.#keys.job(jobId).slice(this.#keys.prefix.length)
+  #ownJobs(ids: readonly string[]): string[] {
+    return ids.map((id) => this.#keys.job(id))
+  }
+
+  #otherJobs({ key, ids }: Members): string[] {
+    const names = this.#ownJobs(ids).map((name) => name.slice(this.#keys.prefix.length))
+    return this.#prefixesOf(key).flatMap((prefix) => names.map((name) => prefix + name))
+  }
+
+  /** The queues of which none of these keys exists. */
+  async #without(queues: readonly Members[], keysOf: (queue: Members) => string[]): Promise<Members[]> {
+    const exist = await this.#exist(queues.map(keysOf))
+    return queues.filter((_, i) => !exist[i])
   }
 
   /** For each group, true where one of its keys exists. */
   async #exist(groups: readonly (readonly string[])[]): Promise<boolean[]> {
-    const counts = await this.#calls.attempt(groups.flatMap((keys) => keys.map((key): Call => ['exists', key])))
+    const calls = groups.flatMap((keys) => keys.map((key): Call => ['exists', key]))
+    const counts: unknown[] = []
+    for (let from = 0; from < calls.length; from += KEYS_PAGE)
+      counts.push(...(await this.#calls.attempt(calls.slice(from, from + KEYS_PAGE))))
     let at = 0
     return groups.map((keys) => {
       const mine = counts.slice(at, (at += keys.length))

@@ -110,3 +110,22 @@ test('a producer notes a queue once, not with each job, and at most 10,000 queue
   await producer.close()
   expect(await database.redis.hexists('arq:obs:noted', 'one too many')).toBe(0)
 })
+
+test('a queue is known as one of this namespace by its first job', async () => {
+  const { commands: few } = await measureCommands(() => client.queues.names())
+  for (let i = 0; i < 10; i++) await client.enqueue('f', [], { queueName: 'orders:mail', jobId: `job-${i}` })
+  const { commands, value } = await measureCommands(() => client.queues.names())
+  expect(value.names).toContain('orders:mail')
+  expect(commands - few).toBeLessThan(10)
+})
+
+test('a queue with a name of a thousand colons takes few commands more than another one', async () => {
+  const ids = Array.from({ length: 20 }, (_, i) => [i, `job-${i}`]).flat()
+  await database.redis.zadd('a:b', ...ids)
+  const { commands: few } = await measureCommands(() => client.queues.names())
+  const name = 'a:'.repeat(1_000)
+  await database.redis.zadd(name, ...ids)
+  const { commands, value } = await measureCommands(() => client.queues.names())
+  expect(value.names).toContain(name)
+  expect(commands - few).toBeLessThan(300)
+})

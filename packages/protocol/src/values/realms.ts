@@ -96,26 +96,37 @@ export function inThisRealm(value: unknown): unknown {
   return hasForeign(value, new Set(), 0) ? copyOf(value, new Map(), 0) : value
 }
 
+/** Runs at each enqueue of a typed task: plain objects of this realm, which most values are, cost the least. */
 function hasForeign(value: unknown, seen: Set<object>, depth: number): boolean {
   if (typeof value !== 'object' || value === null || seen.has(value) || depth > MAX_DEPTH) return false
   seen.add(value)
-  if (isForeignArray(value) || fromOtherRealm(value) !== undefined) return true
-  return childrenOf(value).some((child) => hasForeign(child, seen, depth + 1))
+  if (isDict(value)) {
+    for (const key in value) {
+      const child = value[key]
+      if (typeof child === 'object' && hasForeign(child, seen, depth + 1)) return true
+    }
+    return false
+  }
+  if (Array.isArray(value) ? isForeignArray(value) : fromOtherRealm(value) !== undefined) return true
+  for (const child of childrenOf(value))
+    if (typeof child === 'object' && hasForeign(child, seen, depth + 1)) return true
+  return false
 }
 
 function isForeignArray(value: object): boolean {
-  return Array.isArray(value) && !Array.prototype.isPrototypeOf(value)
+  return (
+    Array.isArray(value) && Object.getPrototypeOf(value) !== Array.prototype && !Array.prototype.isPrototypeOf(value)
+  )
 }
 
-/** Values directly within a plain container; none for other objects. */
+/** Values directly within a list, a map or a set; none for other objects. */
 function childrenOf(value: object): readonly unknown[] {
   if (Array.isArray(value)) return value
   if (value instanceof Map) return [...value].flat()
-  if (value instanceof Set) return [...value]
-  return isDict(value) ? Object.values(value) : []
+  return value instanceof Set ? [...value] : []
 }
 
-function isDict(value: object): boolean {
+function isDict(value: object): value is Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype
 }

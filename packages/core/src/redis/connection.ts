@@ -61,8 +61,9 @@ export class Connection {
   /** Time at which a server that takes no writes was last left for another; the connection comes back at once. */
   #leftAtMs = -Infinity
   #isLeaving = false
-  /** Number of times that the client gave up since it was last open. */
+  /** Number of times that the client gave up since it was last open, and the timer that has it connect again. */
   #ends = 0
+  #connecting: NodeJS.Timeout | undefined
   readonly #onClient: ((client: Redis) => void)[] = []
   #waiters = new Set<() => void>()
   readonly #timeouts = new Timeouts()
@@ -110,17 +111,13 @@ export class Connection {
   }
 
   /**
-   * ioredis gives up where it is told to leave its server while it still asks Sentinel for one, and where all Sentinels are
+   * ioredis gives up where it has to leave its server while it still asks Sentinel for one, and where all Sentinels are
    * away and a strategy of the user's has it ask no more. Only `close` ends a connection for good.
    */
   #connectAnew(client: Redis): void {
     if (this.#closed) return
-    setTimeout(
-      () => {
-        if (!this.#closed) client.connect().catch(() => {})
-      },
-      reconnectDelayMs(++this.#ends),
-    )
+    clearTimeout(this.#connecting)
+    this.#connecting = setTimeout(() => client.connect().catch(() => {}), reconnectDelayMs(++this.#ends))
   }
 
   /** Calls `listen` with the client before it connects, or at once where it was made before. */
@@ -357,6 +354,7 @@ export class Connection {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    clearTimeout(this.#connecting)
     this.#sentinels?.stop()
     const polite = this.isReady
       ? Promise.race([this.client.quit().catch(() => {}), sleep(1_000, undefined, { ref: false })])

@@ -87,7 +87,9 @@ test('a client that hears of a failover while it asks Sentinel for the primary c
   })
   const links = [new Redis(primary.url), new Redis(replica.url)]
   // Behind the proxy, as the watch of the client is, and subscribed later: it hears of the failover after it.
-  const listener = new Redis(proxy.port, '127.0.0.1', { lazyConnect: true, enableReadyCheck: false })
+  // Nothing handles the rejection of a SUBSCRIBE that ioredis sends by itself, once it is back after the cut.
+  const options = { lazyConnect: true, enableReadyCheck: false, autoResubscribe: false }
+  const listener = new Redis(proxy.port, '127.0.0.1', options)
   listener.on('error', () => {})
   try {
     expect(await client.enqueue('f', [], { jobId: 'first', deferByMs: 600_000 })).not.toBeNull()

@@ -41,6 +41,9 @@ const UNBUILT = `<!doctype html>
 </html>
 `
 
+/** Front ends by folder: compressing one takes tenths of a second, and an application may mount several dashboards. */
+const loaded = new Map<string, Promise<Assets>>()
+
 /**
  * The built front end, held in memory with its compressed forms. A request is looked up by its whole path and never
  * reaches the file system.
@@ -58,8 +61,17 @@ export class Assets {
     this.isBuilt = html !== null
   }
 
-  /** Reads and compresses a folder; one that is missing gives the page that says how to build it. */
-  static async load(folder: string): Promise<Assets> {
+  /** Reads and compresses a folder, once in a process; one that is missing gives the page that says how to build it. */
+  static load(folder: string): Promise<Assets> {
+    const known = loaded.get(folder)
+    if (known) return known
+    const loading = Assets.#read(folder)
+    loaded.set(folder, loading)
+    loading.catch(() => loaded.delete(folder))
+    return loading
+  }
+
+  static async #read(folder: string): Promise<Assets> {
     const files = new Map<string, Asset>()
     let html: string | null = null
     for (const file of filesIn(folder)) {

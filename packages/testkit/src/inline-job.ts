@@ -1,4 +1,4 @@
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import type { Job, JobLogEntry, JobResult, JobStatus } from '@arq-ts/core'
 
 /** Outcome of a job. */

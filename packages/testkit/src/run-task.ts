@@ -21,7 +21,8 @@ import {
   observerOf,
 } from '@arq-ts/core/testing'
 import type { Metadata } from '@arq-ts/core/testing'
-import { asError, decodeJob, decodeResult, encodeJob, encodeResult, settle } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
+import { decodeJob, decodeResult, encodeJob, encodeResult, settle } from '@arq-ts/protocol/jobs'
 import type { Ending, WorkerRules } from '@arq-ts/protocol/jobs'
 import type { InputOf } from '@arq-ts/core'
 import { z } from 'zod'

@@ -5,7 +5,7 @@
  */
 import { ArqError } from '@arq-ts/core'
 import type { Worker } from '@arq-ts/core'
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import { CommandError, EXIT } from '../exit.ts'
 import type { WorkerMetrics } from '../metrics/worker-metrics.ts'
 import type { FromChild, ToChild, WorkerPlan } from './plan.ts'

@@ -1,4 +1,4 @@
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import type { Logger } from './logger.ts'
 
 type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'

@@ -1,6 +1,6 @@
 /** The lines arq's users know (worker.py): `  0.00s → <id>:<function>(args) try=2 delayed=1.20s`. Pure. */
 
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import { RemoteError } from '../errors.ts'
 import { escapeUnprintable, repr, reprCall, showName, truncate } from '@arq-ts/protocol/show'
 import { isError } from '@arq-ts/protocol/values'

@@ -1,4 +1,4 @@
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import { RedisReplyError } from '../errors.ts'
 import type { Logger } from './logger.ts'
 

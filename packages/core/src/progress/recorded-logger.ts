@@ -1,5 +1,5 @@
 import { format } from 'node:util'
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import { isError } from '@arq-ts/protocol/values'
 import { describeError } from '../logging/log-lines.ts'
 import type { Logger } from '../logging/logger.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import { RemoteError } from '../errors.ts'
 import { maskMessage } from '../logging/secrets.ts'
 

@@ -2,8 +2,8 @@
 
 import { Redis } from 'ioredis'
 import type { ClusterOptions, RedisOptions } from 'ioredis'
+import { reconnectDelayMs } from '../time/timer.ts'
 import { SteadyCluster } from './cluster-client.ts'
-import { reconnectDelayMs } from './reconnect-delay.ts'
 import { endWhenSilent } from './silent-peer.ts'
 import type { TargetSettings } from './target.ts'
 

@@ -3,7 +3,7 @@
  * context travels in the metadata of the job, which Python ignores.
  */
 import type * as Api from '@opentelemetry/api'
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import type { Attributes, Context, Span, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { Enqueued, Middleware, OutgoingCall, RunContext } from '../middleware/middleware.ts'
 import { VERSION } from '../version.ts'

@@ -74,7 +74,7 @@ export function Table<Row>({
   const columns = given.filter((column): column is Column<Row> => Boolean(column))
   const order = part === undefined ? null : readOrder(place.value.query.get(part))
   const by = order && columns.find(({ name }) => slug(name) === order.column)?.by
-  const arranged = by ? ordered(rows, by, order.falls) : [...rows]
+  const arranged = by ? ordered(rows, (row) => asShown(by(row)), order.falls) : [...rows]
   const { rows: shown, hold } = useSteady(arranged, keyOf, writeOrder(order) ?? '')
   if (rows.length === 0 && empty !== undefined) return <>{empty}</>
   const press = (column: Column<Row>) =>
@@ -181,6 +181,9 @@ function Cell<Row>({ address, column, row }: { column: Column<Row>; row: Row; ad
     <td {...attributes}>{inner}</td>
   )
 }
+
+/** Rows are in the order of what people see. */
+const asShown = <Value,>(value: Value) => (typeof value === 'string' ? visible(value) : value)
 
 const classes = (...names: (string | false | undefined)[]): string | undefined =>
   names.filter(Boolean).join(' ') || undefined

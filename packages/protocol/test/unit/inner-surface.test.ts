@@ -47,7 +47,6 @@ describe('every function of an inner entry refuses wrong arguments, or is on the
         'restoreDetails(1)': 'came over the wire, and is read as far as it can be',
         Keys: 'names keys by strings that its callers have checked',
         admit: HOT,
-        asError: PURE,
         bindArguments: HOT,
         deathsOf: HOT,
         decodeJob: HOT,

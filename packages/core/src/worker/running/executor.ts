@@ -1,4 +1,5 @@
-import { admit, asError, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
+import { admit, KEEP_CRON_IN_PROGRESS_MS, settle } from '@arq-ts/protocol/jobs'
 import type { Admission, CodecName, Ending, Interruption, JobRecord, Outcome, WorkerRules } from '@arq-ts/protocol/jobs'
 import { JobAbortedError, LeaseLostError, RedisReplyError, RedisUnavailableError } from '../../errors.ts'
 import { unknownTask } from '../../gates/gate.ts'

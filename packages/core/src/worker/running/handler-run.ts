@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { asError } from '@arq-ts/protocol/jobs'
+import { asError } from '@arq-ts/protocol/errors'
 import type { CodecName, Interruption, JobRecord, Outcome } from '@arq-ts/protocol/jobs'
 import { JobTimeoutError } from '../../errors.ts'
 import type { Logger } from '../../logging/logger.ts'

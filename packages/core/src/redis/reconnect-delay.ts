@@ -1,6 +1,0 @@
-const MAX_DELAY_MS = 1_000
-
-/** Time before attempt number `times`, from 1, to connect again, in ms. Full jitter: a fleet must not reconnect in step. */
-export function reconnectDelayMs(times: number): number {
-  return Math.round(Math.random() * Math.min(50 * 2 ** Math.min(times, 5), MAX_DELAY_MS))
-}

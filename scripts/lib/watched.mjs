@@ -34,10 +34,12 @@ export class Watched {
 
   /** Sends a signal to it and to what it has started. */
   kill(signal) {
+    const { pid } = this.#child
+    if (pid === undefined) return // it never started
     try {
-      process.kill(-this.#child.pid, signal)
+      process.kill(-pid, signal)
     } catch {
-      // gone, or never there
+      // gone
     }
   }
 

@@ -20,6 +20,7 @@ const UNREADABLE = 'an error that cannot be read was thrown'
 const MEMBERS = ['name', 'message', 'stack', 'code', 'cause', 'deferMs', 'pythonType', 'module', 'args', 'attributes']
 
 /** Newer engines have the stack behind a getter, which is the same one for all errors. */
+// oxlint-disable-next-line typescript/unbound-method -- it is compared, never called
 const STACK_GETTER = Object.getOwnPropertyDescriptor(new Error(), 'stack')?.get
 const DOM_EXCEPTION: object | undefined = globalThis.DOMException?.prototype
 

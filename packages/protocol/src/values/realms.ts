@@ -23,9 +23,9 @@ function tagOf(value: object): string {
 }
 
 /** True where a method of a built-in class accepts the object: an object that only claims the tag is none. */
-function accepts(method: (this: never, ...args: never[]) => unknown, value: object): boolean {
+function accepts(call: () => unknown): boolean {
   try {
-    Reflect.apply(method, value, [])
+    call()
     return true
   } catch {
     return false
@@ -43,17 +43,22 @@ export function isPromise(value: unknown): value is Promise<unknown> {
 
 /** True for a Date of any realm, a valid one or not. */
 export function isDate(value: unknown): value is Date {
-  return value instanceof Date || (isTagged(value, 'Date') && accepts(Date.prototype.getTime, value))
+  return value instanceof Date || (isTagged(value, 'Date') && accepts(() => Date.prototype.getTime.call(value)))
 }
 
 /** True for a Map of any realm. */
 export function isMap(value: unknown): value is Map<unknown, unknown> {
-  return value instanceof Map || (isTagged(value, 'Map') && accepts(Map.prototype.keys, value))
+  return (
+    value instanceof Map ||
+    (isTagged(value, 'Map') && accepts(() => Map.prototype.keys.call(value as Map<unknown, unknown>)))
+  )
 }
 
 /** True for a Set of any realm. */
 export function isSet(value: unknown): value is Set<unknown> {
-  return value instanceof Set || (isTagged(value, 'Set') && accepts(Set.prototype.keys, value))
+  return (
+    value instanceof Set || (isTagged(value, 'Set') && accepts(() => Set.prototype.keys.call(value as Set<unknown>)))
+  )
 }
 
 /** True for an AbortSignal of any realm: a frame, or a document such as jsdom's, has a class of its own. */

@@ -1,5 +1,5 @@
 import { eventually } from '@arq-ts/test-support'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/index.ts'
 import { RedisContext } from '../../src/redis/context.ts'
@@ -75,29 +75,61 @@ test(
   3 * LONG_MS,
 )
 
-test('shares that have at most one job waiting leave a limit that always has some, beyond the 200 newest', async () => {
-  const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
-  const { redis } = bench.database()
-  const hold = async (n: number, key: string) => {
-    const jobId = `job-${n}`
-    await redis.multi().set(`arq:in-progress:${jobId}`, 'token').zadd('arq:queue', 1, jobId).exec()
-    const claim = { jobId, queueName: 'arq:queue', token: 'token', jobTry: 1 }
-    const limit = { id: 'gpu', name: 'gpu', declared: '0|||', share: { key, weight: 1 } }
-    expect(await link.limitRecords.admit(claim, [limit], { leaseMs: 1_000, turn: n + 1 })).toMatchObject({
-      kind: 'held',
-    })
+describe('a limit that always has jobs waiting, of more shares than it keeps,', () => {
+  /** Holds jobs of shares, which gives their turns, and serves the first as limit-fill.lua does. */
+  const limited = () => {
+    const link = new RedisContext({ redis: bench.database().url, keyPrefix: '', expiresExtraMs: 60_000, log: silent })
+    const { redis } = bench.database()
+    let jobs = 0
+    return {
+      link,
+      hold: async (key: string, weight = 1) => {
+        const jobId = `job-${++jobs}`
+        await redis.multi().set(`arq:in-progress:${jobId}`, 'token').zadd('arq:queue', 1, jobId).exec()
+        const claim = { jobId, queueName: 'arq:queue', token: 'token', jobTry: 1 }
+        const limit = { id: 'gpu', name: 'gpu', declared: '0|||', share: { key, weight } }
+        expect(await link.limitRecords.admit(claim, [limit], { leaseMs: 1_000, turn: jobs })).toMatchObject({
+          kind: 'held',
+        })
+        return Number(await redis.zscore('arq:limit-waiting:gpu', `arq:queue\u0000${jobId}`))
+      },
+      serve: async () => {
+        const [, turn] = await redis.zpopmin('arq:limit-waiting:gpu')
+        await redis.hset('arq:limit-state:gpu', 'served', turn!)
+      },
+      shares: async () => (await redis.hkeys('arq:limit-state:gpu')).filter((field) => field.startsWith('share:')),
+    }
   }
-  try {
-    // One that has many waiting keeps its turn behind them.
-    for (let n = 0; n < 5; n++) await hold(n, 'busy')
-    for (let n = 5; n < 600; n++) await hold(n, `tenant-${n}`)
-    expect(await redis.zcard('arq:limit-waiting:gpu')).toBe(600)
-    const shares = await redis.hkeys('arq:limit-state:gpu')
-    expect(shares.length).toBeLessThan(260)
-    expect(shares).toContain('share:busy')
-  } finally {
-    await link.close()
-  }
+
+  test('forgets those that have none waiting, beyond 200', async () => {
+    const { hold, link, serve, shares } = limited()
+    try {
+      for (let n = 0; n < 5; n++) await hold('busy')
+      for (let n = 0; n < 900; n++) {
+        await hold(`tenant-${n}`)
+        if (n >= 30) await serve()
+      }
+      expect((await shares()).length).toBeLessThan(300)
+    } finally {
+      await link.close()
+    }
+  })
+
+  test.each([1, 0.1])('serves one that asks often in turn with others of weight %d', async (weight) => {
+    const { hold, link } = limited()
+    const turns: number[] = []
+    try {
+      for (let n = 0; n < 700; n++) {
+        await hold(`tenant-${n}`, weight)
+        if (n >= 300 && n % 20 === 0) turns.push(await hold('busy'))
+      }
+    } finally {
+      await link.close()
+    }
+    const [first] = turns
+    expect(first).toBeLessThanOrEqual(1)
+    expect(turns).toEqual(turns.map((_, n) => first! + n))
+  })
 })
 
 test.each([

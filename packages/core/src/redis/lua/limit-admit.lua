@@ -108,23 +108,29 @@ local limit, _, declared, share, weight = unpack(ARGV, 5 * refused + 3, 5 * refu
 if not redis.call('ZSCORE', waiting, member) then
   local turn = ARGV[7]
   if share ~= '' then
-    -- Fair queueing by start tags: a share that asks for much is served in turn with the others, by its weight.
+    -- Fair queueing by start tags: a share that asks for much is served in turn with the others, by its weight. The state
+    -- has the turn of each share's last job.
     local served = number(redis.call('HGET', state, 'served')) or 0
-    local start = math.max(served, number(redis.call('HGET', state, 'share:' .. share)) or 0)
-    local step = 1 / tonumber(weight)
-    redis.call('HSET', state, 'share:' .. share, string.format('%.9f', start + step))
+    local forgotten = number(redis.call('HGET', state, 'forgotten'))
+    local last = number(redis.call('HGET', state, 'share:' .. share)) or forgotten
+    local start = math.max(served, last and number(last + 1 / tonumber(weight)) or 0)
     turn = string.format('%.9f', start)
-    -- A limit that always has jobs waiting would keep all shares that ever came. Some that have at most one job waiting go
-    -- each time: such a share comes back one turn sooner than it should.
+    redis.call('HSET', state, 'share:' .. share, turn)
+    -- A limit that always has jobs waiting would keep all shares that ever came. Some whose last turn has come go each time.
+    -- A share that is not known counts as the last of them, so that none gains by being forgotten.
     if redis.call('HLEN', state) > 200 then
       local cursor = redis.call('HGET', state, 'cursor') or ''
       if not string.match(cursor, '^%d+$') or #cursor > 19 then cursor = '0' end
       local page = redis.call('HSCAN', state, cursor, 'COUNT', 20)
       for i = 1, #page[2], 2 do
-        local field, tag = page[2][i], number(page[2][i + 1]) or 0
-        if string.sub(field, 1, 6) == 'share:' and tag <= served + step + 1e-6 then redis.call('HDEL', state, field) end
+        local field, its = page[2][i], number(page[2][i + 1]) or 0
+        if string.sub(field, 1, 6) == 'share:' and its <= served + 1e-6 then
+          redis.call('HDEL', state, field)
+          forgotten = math.max(forgotten or 0, its)
+        end
       end
       redis.call('HSET', state, 'cursor', page[1])
+      if forgotten then redis.call('HSET', state, 'forgotten', string.format('%.9f', forgotten)) end
     end
   end
   redis.call('ZADD', waiting, turn, member)

@@ -260,7 +260,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
         isEnqueuing: () => cron.isEnqueuing,
       })
     : undefined
-  const orphans = watchOrphans(link, queueNames, log)
+  const orphans = watchOrphans(link, queueNames, { log, isFull: () => slots.taken >= maxJobs })
   const claimLoop: ClaimLoop = new ClaimLoop({
     broker,
     log: sparingLog(log),

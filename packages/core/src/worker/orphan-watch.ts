@@ -14,8 +14,8 @@ import type { OrphanSearch } from '../redis/orphans.ts'
 /** Time between two looks, in ms: a job of a dead worker starts within it and one claim after its lease has ended. */
 const LOOK_MS = 250
 /**
- * Time between two looks, in ms, to which it grows while no job comes late: a queue that is paused, or whose first job is a
- * long one of Python's, looks as if it were behind.
+ * Time between two looks, in ms, to which it grows while the worker could take a job and none comes late: a queue that is
+ * paused, or whose first job is a long one of Python's, looks as if it were behind.
  */
 const SELDOM_MS = 4_000
 /** Pause after a look that failed, in ms. */
@@ -31,7 +31,11 @@ export interface WatchedQueue {
 }
 
 /** The watch over the queues of a worker, in every partition. */
-export function watchOrphans(link: RedisContext, queueNames: readonly string[], log: Logger): OrphanWatch {
+export function watchOrphans(
+  link: RedisContext,
+  queueNames: readonly string[],
+  { isFull, log }: { isFull: () => boolean; log: Logger },
+): OrphanWatch {
   const queues = link.parts.flatMap(({ broker, calls, keys }) => {
     const orphans = new Orphans(calls, keys)
     return queueNames.map((queueName) => ({
@@ -41,7 +45,7 @@ export function watchOrphans(link: RedisContext, queueNames: readonly string[], 
       bringForward: (isContinued: boolean) => orphans.bringForward(queueName, isContinued),
     }))
   })
-  return new OrphanWatch({ queues, log, now: () => link.clock.now() })
+  return new OrphanWatch({ queues, log, now: () => link.clock.now(), isFull })
 }
 
 /**
@@ -54,6 +58,7 @@ export class OrphanWatch {
   readonly #queues: readonly WatchedQueue[]
   readonly #log: ServiceLog
   readonly #now: () => number
+  readonly #isFull: () => boolean
   readonly #calls = new BoundedCalls<WatchedQueue>()
   #timer: NodeJS.Timeout | undefined
   #isLate = false
@@ -63,11 +68,12 @@ export class OrphanWatch {
   #pauseMs = 0
   #lookedAtMs = 0
 
-  /** `now` gives Redis's time, in unix ms. */
-  constructor(options: { queues: readonly WatchedQueue[]; log: Logger; now: () => number }) {
+  /** `now` gives Redis's time, in unix ms. `isFull`: the worker can take no further job now. */
+  constructor(options: { queues: readonly WatchedQueue[]; log: Logger; now: () => number; isFull: () => boolean }) {
     this.#queues = options.queues
     this.#log = sparingLog(options.log)
     this.#now = options.now
+    this.#isFull = options.isFull
   }
 
   /** Takes in a job that was claimed: the time for which it was due shows whether its queue is behind. */
@@ -91,6 +97,8 @@ export class OrphanWatch {
    * away, counts as behind and holds up no other. Never rejects.
    */
   async look(): Promise<void> {
+    // While all slots are taken, no job can come late, however far behind the queue is: the next one has to be the orphan.
+    if (this.#isFull()) this.#pauseMs = 0
     const dueMs = Math.max(this.#restUntilMs, this.#lookedAtMs + this.#pauseMs)
     if (!this.#isLate || this.#isLooking || performance.now() < dueMs) return
     this.#isLooking = true

@@ -140,6 +140,7 @@ test('a worker that gets its jobs late asks, one that gets them in time does not
     ],
     log: silent,
     now: () => 100_000,
+    isFull: () => false,
   })
   watch.claimed(claimed(99_500))
   await watch.look()
@@ -166,12 +167,24 @@ test('a queue that looks behind while no job comes late is searched ever less of
   expect(await searchesIn(10)).toBeGreaterThanOrEqual(20)
 })
 
+test('a worker whose slots are all taken by long jobs looks at full pace: the next job it takes is the orphan', async () => {
+  let searches = 0
+  const watch = watchOver([() => Promise.resolve({ moved: 0, isBehind: ++searches > 0, isMore: false })], {
+    isFull: true,
+  })
+  await lookOften(watch, 120, 250)
+  expect(searches).toBe(120)
+})
+
 /** A watch over these searches, one for each queue, which all are behind. */
-function watchOver(searches: readonly (() => ReturnType<Orphans['bringForward']>)[], log = silent): OrphanWatch {
+function watchOver(
+  searches: readonly (() => ReturnType<Orphans['bringForward']>)[],
+  { isFull = false, log = silent } = {},
+): OrphanWatch {
   const queues = searches.map((bringForward, i) => {
     return { queueName: `q${i}`, key: link.keys.orphans(`q${i}`), faults: { report: () => {} }, bringForward }
   })
-  const watch = new OrphanWatch({ queues, log, now: () => 100_000 })
+  const watch = new OrphanWatch({ queues, log, now: () => 100_000, isFull: () => isFull })
   watch.claimed(claimed(90_000))
   return watch
 }
@@ -194,7 +207,7 @@ test('a search that is refused again and again is logged once a minute', async (
   const lines: string[] = []
   const destination = new Writable({ write: (chunk: Buffer, _, done) => done(void lines.push(String(chunk)) as never) })
   const refused = () => Promise.reject(new RedisReplyError('NOPERM this user has no permissions'))
-  const watch = watchOver([refused], createLogger({ destination, pretty: false }))
+  const watch = watchOver([refused], { log: createLogger({ destination, pretty: false }) })
   watch.start()
   vi.useFakeTimers({ toFake: ['performance'] })
   try {

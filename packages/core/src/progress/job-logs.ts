@@ -95,8 +95,7 @@ export class JobLogs {
    *   has ended.
    */
   emit(job: LoggingTry, value: unknown): Promise<void> {
-    if (this.#tries.get(job) === 'ended')
-      throw new OptionsError('ctx.emit: the try of this context has ended, and so have its readers')
+    if (this.#tries.get(job) === 'ended') throw tryHasEnded()
     const bytes = Math.max(sizeOf(value), MIN_PIECE_BYTES)
     if (this.#chunkBytes + bytes > MAX_PIECES_BYTES)
       throw new OptionsError(`ctx.emit: ${MAX_PIECES_BYTES} bytes wait to be written; await each call`)
@@ -184,6 +183,11 @@ export class JobLogs {
       }
     }
   }
+}
+
+/** The error of code that emits after its try. */
+export function tryHasEnded(): OptionsError {
+  return new OptionsError('ctx.emit: the try of this context has ended, and so have its readers')
 }
 
 /** An entry as it is written. A piece of a result is data, and goes as it is. */

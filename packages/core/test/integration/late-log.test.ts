@@ -28,3 +28,18 @@ test('a handler that emits once its try has ended gets an error, and its late li
   const kinds = (await redis.xrange(key, '-', '+')).map(([, fields]) => JSON.parse(fields[1]!).kind)
   expect(kinds).toEqual(['log', 'end', 'log'])
 })
+
+test('a handler that emits for the first time once its try has ended gets an error, and nothing is written', async () => {
+  let emit: (() => Promise<void>) | undefined
+  const task = defineTask({
+    name: 'left',
+    handler: (ctx) => {
+      emit = () => ctx.emit('late')
+    },
+  })
+  await bench.worker({ tasks: [task] })
+  const job = (await bench.client().enqueue(task, []))!
+  await job.result({ timeoutMs: 10_000 })
+  await expect(emit!()).rejects.toThrow('the try of this context has ended')
+  expect(await bench.database().redis.exists(`arq:obs:log:${job.jobId}`)).toBe(0)
+})

@@ -3,6 +3,7 @@ import { OptionsError } from '../../errors.ts'
 import type { FlowScope } from '../../flows/scope.ts'
 import type { Logger } from '../../logging/logger.ts'
 import { cutMessage, shareOf } from '../../progress/job-log.ts'
+import { tryHasEnded } from '../../progress/job-logs.ts'
 import type { JobLogs } from '../../progress/job-logs.ts'
 import { recordedLogger } from '../../progress/recorded-logger.ts'
 import type { Claim } from '../../redis/broker.ts'
@@ -92,7 +93,8 @@ class Context {
     const logs = this.#logs
     if (!logs)
       throw new OptionsError('ctx.emit: this worker has `recorder: false` and writes no stream; leave that option out')
-    const { claim, task } = this.#run
+    const { claim, isOver, task } = this.#run
+    if (isOver) throw tryHasEnded()
     // Not awaited where it need not be: pieces keep the order of their calls.
     const packed = task.packEmitted?.(value)
     await logs.emit(claim, task.packEmitted === undefined ? value : packed instanceof Promise ? await packed : packed)

@@ -45,6 +45,11 @@ export class HandlerRun {
     this.log = fields.log
   }
 
+  /** True once the handler has ended or was abandoned. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
   /** Made on first use: most handlers never look. */
   get signal(): AbortSignal {
     if (!this.#controller) {

@@ -52,14 +52,14 @@ return found
 `)
 
 /**
- * Reads keys that are overdue by Redis's clock, the most overdue first.
+ * Reads keys that are due by Redis's clock, the most overdue first.
  *
- * KEYS: dirty. ARGV: ms by which they are overdue, keys to pass over, keys at most (-1 for all). Output: the keys.
+ * KEYS: dirty. ARGV: keys to pass over, keys at most. Output: the keys.
  */
-export const READ_OVERDUE = defineScript(`
+export const READ_DUE = defineScript(`
 local time = redis.call('TIME')
-local due = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[1])
-return redis.call('ZRANGE', KEYS[1], '-inf', due, 'BYSCORE', 'LIMIT', ARGV[2], ARGV[3])
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+return redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', ARGV[1], ARGV[2])
 `)
 
 /**

@@ -152,7 +152,7 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
     'cron:write-behind-sweep',
     { second: 30 },
     async (ctx: JobContext) => {
-      for (const key of await store.overdue(OVERDUE_MS)) {
+      for await (const key of store.overdue(OVERDUE_MS)) {
         const { askedIn, epoch, pending } = await store.state(key)
         if (!pending) continue
         await bringPending(ctx.client, key, { epoch, pending, delayMs: 0 }, askedIn ?? undefined).catch(

@@ -241,7 +241,7 @@ export class Batcher {
     // Keys of batches at work stay at the head until they are noted.
     const limit = size + this.#inFlight.size
     for (let page = 0; page < MAX_PAGES && keys.size < size; page++) {
-      const due = await store.overdue(0, { offset: page * limit, limit })
+      const due = await store.due({ offset: page * limit, limit })
       for (const key of due) if (keys.size < size && !this.#apart.has(key) && !this.#inFlight.has(key)) keys.add(key)
       if (due.length < limit) break
     }

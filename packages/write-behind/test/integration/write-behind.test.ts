@@ -111,7 +111,9 @@ describe('a write', () => {
     await cache.writeBehind('k', 'orphan', { ...options, delayMs: 0 })
     const redis = new Redis(bench.database().url)
     await redis.del('arq:queue', ...(await redis.keys('arq:job:*')))
-    await redis.zadd('write-behind:dirty', 1, 'k')
+    // Behind more keys than one command reads.
+    const others = Array.from({ length: 1_100 }, (_, i) => [1, `settled meanwhile ${i}`]).flat()
+    await redis.zadd('write-behind:dirty', ...others, 2, 'k', '+inf', 'dead')
     const worker = bench.worker({ persisters }, { cron: [] })
     const sweep = await bench.client().enqueue('cron:write-behind-sweep')
     await sweep!.result({ timeoutMs: 5_000 }).catch(() => {})

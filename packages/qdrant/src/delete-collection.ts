@@ -87,7 +87,7 @@ export function deleteCollectionTask(
   return deletionTask({ calls: qdrant, snapshots: qdrant }, options)
 }
 
-/** QdrantConnections to Qdrant. A snapshot takes longer than a call may. */
+/** Clients of one Qdrant. A snapshot takes longer than a call may. */
 interface QdrantConnections {
   calls: QdrantClient
   snapshots: QdrantClient

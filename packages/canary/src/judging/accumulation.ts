@@ -3,9 +3,10 @@
  *
  * The statistic is Shiryaev's, with a prior on the minute in which a failure begins: each minute with requests adds its
  * part of the prior to the level, and multiplies the level by the likelihood ratio of its counts, a failure of some size to
- * a share at the limit. The level that counts is the weighted mean of those of three sizes. While the share is within its limit, the level and the rest of the prior are a supermartingale that
- * begins at 1. So the level ever reaches `1 / alpha` with a probability of at most `alpha` (Ville 1939), however long the
- * deployment lasts. A failure after a month of health needs a few more requests than one in the first hour, no more.
+ * a share at the limit. The level that counts is the weighted mean of those of three sizes. While the share is within its
+ * limit, the level and the rest of the prior are a supermartingale that begins at 1. So the level ever reaches `1 / alpha`
+ * with a probability of at most `alpha` (Ville 1939), however long the deployment lasts. A failure after a month of health
+ * needs a few more requests than one in the first hour, no more.
  */
 import { ms, percent, spanOf } from './findings.ts'
 import type { Breach } from './findings.ts'

@@ -5,7 +5,7 @@
 
 const FLOOR_MS = 0.1
 const PER_OCTAVE = 16
-/** As in `record.lua`. The last bucket has everything above an hour. */
+/** As in `record-script.ts`. The last bucket has everything above an hour. */
 export const BUCKETS = 410
 
 export interface Latencies {
@@ -22,7 +22,7 @@ export function noLatencies(): Latencies {
   return { count: 0, sumMs: 0, maxMs: 0, first: BUCKETS, buckets: new Uint32Array(BUCKETS) }
 }
 
-/** The bucket of a latency. The same arithmetic as in `record.lua`. */
+/** The bucket of a latency. The same arithmetic as in `record-script.ts`. */
 export function bucketOfMs(ms: number): number {
   if (ms < FLOOR_MS) return 0
   return Math.min(BUCKETS - 1, 1 + Math.floor((PER_OCTAVE * Math.log(ms / FLOOR_MS)) / Math.LN2))

@@ -13,8 +13,6 @@ import { BEGIN_LOAD, END_LOAD, READ_MANY, READ_DUE, READ_PAGE, READ_SIZES, SWAP,
 
 /** Time a clean key's last version is remembered: a write that comes late must not take an older one. */
 const REMEMBER_MS = 7 * 86_400_000
-/** Overdue keys that one command reads. */
-const OVERDUE_PAGE = 1_000
 /** Two writers of one key meet; each try lets one of them through. */
 const MAX_TRIES = 200
 /** Length of a UUID. */
@@ -88,19 +86,6 @@ export class Store {
   async due({ limit, offset }: { offset: number; limit: number }): Promise<string[]> {
     const keys = (await READ_DUE(this.#redis, [this.#key('dirty')], [offset, limit])) as Buffer[]
     return keys.map(String)
-  }
-
-  /** The same of all that are overdue by this much, read page by page: a database that was away leaves any number. */
-  async *overdue(byMs: number): AsyncGenerator<string> {
-    const latestMs = (await this.nowMs()) - byMs
-    let page: DirtyPlace[] = []
-    do {
-      page = await this.dirtyPage(page.at(-1) ?? null, OVERDUE_PAGE, false)
-      for (const { key, score } of page) {
-        if (!(Number(score) <= latestMs)) return // that of a dead key is no number
-        yield key
-      }
-    } while (page.length === OVERDUE_PAGE)
   }
 
   /** A page of the dirty keys behind a place, in the order of `dirty`; `isDead`: only those that failed for good. */

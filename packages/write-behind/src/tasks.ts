@@ -8,6 +8,7 @@ import { bringPending, carriesPending, epochOf } from './jobs.ts'
 import { checkOptions } from '@arq-ts/core/task-kit'
 import { keySchema, tasksSchema } from './options.ts'
 import type { PersistCacheOptions } from './options.ts'
+import { overdueKeys } from './overdue.ts'
 import { GRACE_MS, persistKey } from './persist.ts'
 import type { Aftermath, Newer, Pending } from './plan.ts'
 import { Store } from './store.ts'
@@ -152,7 +153,7 @@ export function persistCache(options: PersistCacheOptions): PersistCache {
     'cron:write-behind-sweep',
     { second: 30 },
     async (ctx: JobContext) => {
-      for await (const key of store.overdue(OVERDUE_MS)) {
+      for await (const key of overdueKeys(store, OVERDUE_MS)) {
         const { askedIn, epoch, pending } = await store.state(key)
         if (!pending) continue
         await bringPending(ctx.client, key, { epoch, pending, delayMs: 0 }, askedIn ?? undefined).catch(

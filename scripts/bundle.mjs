@@ -170,11 +170,15 @@ async function putOver(folder) {
 
 function takeAway(folder) {
   const [dist, covered] = [join(folder, 'dist'), coveredOf(folder)]
-  const list = join(covered, 'added.json')
-  for (const file of existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : [])
-    rmSync(join(dist, file), { force: true })
-  const modules = join(covered, 'modules')
-  if (existsSync(modules)) cpSync(modules, dist, { recursive: true })
+  const [list, state] = [join(covered, 'added.json'), join(dist, BUILD_STATE)]
+  if (existsSync(list)) {
+    // What `tsc -b` has written over bundles since is newer than what stands aside: it writes all of it once more.
+    if (existsSync(state) && statSync(state).mtimeMs >= statSync(list).mtimeMs) rmSync(state)
+    // Entries first: they import what is removed then.
+    const modules = join(covered, 'modules')
+    if (existsSync(modules)) cpSync(modules, dist, { recursive: true })
+    for (const file of JSON.parse(readFileSync(list, 'utf8'))) rmSync(join(dist, file), { force: true })
+  }
   rmSync(covered, { recursive: true, force: true })
 }
 

@@ -52,7 +52,7 @@ const last = [
 
 const turns = new Turns()
 const running = new Set()
-for (const signal of ['SIGINT', 'SIGTERM'])
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => {
     turns.flush()
     for (const watched of running) watched.kill(signal)
@@ -60,6 +60,8 @@ for (const signal of ['SIGINT', 'SIGTERM'])
     process.exit(1)
   })
 
+// Those that a check left which was killed: what is compiled must not go under them.
+takeBundlesAway()
 let passed = 0
 let failed = 0
 const notes = []

@@ -89,6 +89,19 @@ describe('bundles over the entries', () => {
     expect(files()).toEqual(before)
     for (const [file, text] of Object.entries(built)) expect(read(file)).toBe(text)
   })
+
+  test('leave nothing old where a check was killed and `tsc -b` has run since: it builds all anew', async () => {
+    const manifest = JSON.parse(read('package.json')) as { publishConfig: { exports: object } }
+    write('package.json', JSON.stringify({ ...manifest, exports: manifest.publishConfig.exports }))
+    write('dist/index.js', '// compiled\n')
+    write('dist/.tsbuildinfo', '{}')
+    await bundle('--over')
+    write('dist/index.js', '// compiled since\n')
+    write('dist/.tsbuildinfo', '{}')
+    await bundle('--under')
+    expect(existsSync(join(folder, 'dist/.tsbuildinfo'))).toBe(false)
+    expect(existsSync(join(folder, '.dist-covered'))).toBe(false)
+  })
 })
 
 describe('a bundle with packages of others inside', () => {

@@ -1,4 +1,5 @@
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, fork } from 'node:child_process'
+import { createRequire } from 'node:module'
 
 let early: ChildProcess | undefined
 let script: string
@@ -28,7 +29,8 @@ export function takeChild(): ChildProcess {
 }
 
 function forkChild(): ChildProcess {
-  // Not by `import`, which every command would wait for.
-  const { fork } = process.getBuiltinModule('node:child_process')
-  return fork(script, [], { serialization: 'advanced' })
+  // Not by `import`, which every command would wait for. Node 22.0 to 22.2 has no `process.getBuiltinModule`.
+  const load = createRequire(import.meta.url)
+  const node = load('node:child_process') as { fork: typeof fork }
+  return node.fork(script, [], { serialization: 'advanced' })
 }

@@ -38,6 +38,7 @@ describe('start-up', () => {
     const built = (name: string) => new URL(`../../dist/worker/${name}.js`, import.meta.url)
     const script = `import { endEarly, forkEarly, setChildScript, takeChild } from '${built('fork').href}'
       setChildScript('${fileURLToPath(built('child'))}')
+      delete process.getBuiltinModule // Node 22.2 has none
       forkEarly()
       const children = [takeChild(), takeChild()]
       forkEarly()

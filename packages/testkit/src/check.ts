@@ -22,10 +22,14 @@ export const aCronJob = z.custom<CronJob>(
   'Expected a cron job made by cron()',
 )
 
-/** A Date of any realm, such as that of a test runner, or a number for which `isRight` returns true. */
+/** The last instant that a Date can hold, in unix ms. */
+const LAST_MS = 8_640_000_000_000_000
+
+/** A Date of any realm, such as that of a test runner, or unix ms, for which `isRight` returns true. */
 export function aTime(isRight: (value: number) => boolean = () => true) {
   return z.custom<Date | number>(
-    (value) => (isDate(value) || typeof value === 'number') && !Number.isNaN(Number(value)) && isRight(Number(value)),
+    (value) =>
+      (isDate(value) || typeof value === 'number') && Math.abs(Number(value)) <= LAST_MS && isRight(Number(value)),
     'Expected a Date or unix ms',
   )
 }

@@ -21,7 +21,7 @@ import { forecast } from './read/forecast.ts'
 import { functionMap } from './read/functions.ts'
 import { jobExplanation, jobPage, jobView, sensibleActs } from './read/jobs.ts'
 import { overview } from './read/overview.ts'
-import { pythonRow, snapshot, snapshotSeen, workerRow, workersIn } from './read/queues.ts'
+import { pythonRow, queuesIn, snapshot, snapshotSeen, workerRow, workersIn } from './read/queues.ts'
 import { badges } from './read/badges.ts'
 import { history } from './read/history.ts'
 import { logs } from './read/logs.ts'
@@ -289,8 +289,7 @@ async function bootstrap(board: Board, { user, basePath, access, sight }: Contex
 }
 
 async function queueList(board: Board, sight: Sight): Promise<Omit<QueueList, 'cost'>> {
-  const { nowMs, queues, complete, omitted } = await snapshotSeen(await snapshot(board), sight)
-  return { nowMs, queues, complete, omitted }
+  return queuesIn(await snapshotSeen(await snapshot(board), sight))
 }
 
 async function queueDetails(board: Board, queueName: string, sight: Sight): Promise<Omit<QueueDetails, 'cost'>> {
@@ -311,7 +310,7 @@ async function workerList(board: Board, sight: Sight): Promise<Omit<WorkerList, 
   const { names, complete } = await board.names.known()
   const fleet = await board.client.workers.fleet(names)
   const nowMs = await board.client.now()
-  return workersIn(await snapshotSeen({ ...fleet, nowMs, queues: [], complete, omitted: 0 }, sight))
+  return workersIn(await snapshotSeen({ ...fleet, nowMs, queues: [], complete, omitted: [] }, sight))
 }
 
 async function jobWithActs(board: Board, { params, query, user, access }: Context) {

@@ -1,6 +1,6 @@
 /** The sentences of a canary deployment. Pure. */
 
-import type { DeploymentAct, DeploymentGuard, DeploymentRow } from '@arq-ts/dashboard/api'
+import type { DeploymentGuard, DeploymentRow } from '@arq-ts/dashboard/api'
 import { duration } from '../format/duration.ts'
 import { number, percent } from '../format/number.ts'
 import type { Shape } from '../ui/status.tsx'
@@ -73,33 +73,4 @@ export const verdicts: Record<DeploymentGuard['verdict'], [Shape, string]> = {
   doubt: ['warning', 'in doubt'],
   breach: ['failing', 'broken'],
   unseen: ['open', 'not seen enough'],
-}
-
-/** The words of an act: its button, and what it does. */
-export const canaryActs: Record<DeploymentAct, { verb: string; icon: string; does: (row: DeploymentRow) => string }> = {
-  approve: {
-    verb: 'Approve the stage',
-    icon: 'check',
-    does: ({ stages, currentStage }) =>
-      `The deployment continues past the stage of ${percent((stages[currentStage]?.percentage ?? 0) / 100)} once its guards hold.`,
-  },
-  pause: {
-    verb: 'Pause',
-    icon: 'pause',
-    does: ({ share }) =>
-      `Traffic stays at ${percent(share.configured / 100)}. Guards are not looked at until somebody resumes it.`,
-  },
-  resume: { verb: 'Resume', icon: 'play', does: () => 'The present stage starts over, with new measurements.' },
-  promote: {
-    verb: 'Promote',
-    icon: 'arrow-right',
-    does: ({ alias, newCollection, stages, currentStage }) =>
-      `A worker switches ${alias} to ${newCollection} now, for all traffic. ${stages.length - currentStage - 1} stages are skipped, and no guard is asked.`,
-  },
-  rollback: {
-    verb: 'Roll back',
-    icon: 'undo-2',
-    does: ({ alias, oldCollection }) =>
-      `All traffic of ${alias} goes to ${oldCollection} again, and the deployment ends.`,
-  },
 }

@@ -15,7 +15,8 @@ import { Icon } from '../ui/icon.tsx'
 import { Facts, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Mark, Status } from '../ui/status.tsx'
 import { Share, Stages } from './canary-stages.tsx'
-import { canaryActs, canaryTitle, interval, measured, states, verdicts } from './canary-words.ts'
+import { canaryActs } from './canary-acts.ts'
+import { canaryTitle, interval, measured, states, verdicts } from './canary-words.ts'
 
 /** One canary deployment: where it is, what its guards say, and the acts that its state allows. */
 export function Canary() {
@@ -50,13 +51,14 @@ function Shown({ data }: { data: DeploymentView }) {
       acts={
         may('steer-canary') &&
         data.acts.map((act) => {
-          const { verb, icon, does } = canaryActs[act]
+          const { verb, icon, does, body } = canaryActs[act]
           const ask = () =>
             setAsked({
               title: `${verb}: ${alias}?`,
               does: does(data),
               verb,
               path: `canaries/${segments(id)}/${act}`,
+              ...(body && { body: body(data) }),
               reason: act === 'rollback',
             })
           return (

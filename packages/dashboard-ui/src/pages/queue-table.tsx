@@ -1,13 +1,13 @@
 import type { QueueRow, SeriesAnswer } from '@arq-ts/dashboard/api'
 import { Sparkline } from '../charts/spark.tsx'
-import { number, rate } from '../format/number.ts'
+import { rate } from '../format/number.ts'
 import { brief } from '../format/duration.ts'
 import { moment } from '../format/time.ts'
 import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { Languages, QueueState } from '../ui/status.tsx'
 import { Table, type Column } from '../ui/table.tsx'
-import { isLate } from './queue-words.ts'
+import { isLate, jobsIn } from './queue-words.ts'
 
 /** Time at which a queue empties, in words. */
 export function empties(queue: QueueRow, now: number): string {
@@ -61,7 +61,7 @@ function columns(now: number, range: string, lines: Map<string, (number | null)[
       number: true,
       by: ({ pending }) => pending,
       tone: (queue) => (isFinding(queue) ? 'warning strong' : queue.pending ? 'strong' : 'fade'),
-      cell: ({ pending }) => number(pending),
+      cell: (queue) => jobsIn(queue, queue.pending, '≤ '),
     },
     {
       name: 'Deferred',
@@ -69,7 +69,7 @@ function columns(now: number, range: string, lines: Map<string, (number | null)[
       hide: 'wide',
       tone: 'fade',
       by: ({ deferred }) => deferred,
-      cell: ({ deferred }) => number(deferred),
+      cell: (queue) => jobsIn(queue, queue.deferred, '≤ '),
     },
     {
       name: 'Oldest waits',

@@ -16,7 +16,7 @@ import { Icon } from '../ui/icon.tsx'
 import { Empty, Facts, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { Languages, QueueState } from '../ui/status.tsx'
 import { empties } from './queue-table.tsx'
-import { isLate } from './queue-words.ts'
+import { isLate, jobsIn } from './queue-words.ts'
 import { failureTone, RecordedCharts, useSeries } from './recorded-charts.tsx'
 import { PythonTable, WorkerTable } from './worker-tables.tsx'
 
@@ -139,9 +139,9 @@ function Shown({ data, forecast }: { data: QueueDetails; forecast: Forecast | un
               of={[
                 ['State', <QueueState key="s" state={queue.state} late={isLate(queue, nowMs)} />],
                 ['Languages', queue.languages.length ? <Languages of={queue.languages} /> : 'none'],
-                ['Due', number(queue.pending)],
-                ['Deferred', number(queue.deferred)],
-                ['Running', `${queue.exact ? '' : 'at least '}${number(queue.running)}`],
+                ['Due', jobsIn(queue, queue.pending, '≤ ')],
+                ['Deferred', jobsIn(queue, queue.deferred, '≤ ')],
+                ['Running', jobsIn(queue, queue.running, '≥ ')],
                 ['Slots', queue.slots ? number(queue.slots) : null],
                 ['In / min', rate(queue.rates?.inPerMinute)],
                 ['Out / min', rate(queue.rates?.outPerMinute)],

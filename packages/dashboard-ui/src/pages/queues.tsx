@@ -1,11 +1,11 @@
 import type { QueueList, SeriesAnswer } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
-import { capital, count, digits, list, number } from '../format/number.ts'
+import { capital, count, digits, list } from '../format/number.ts'
 import { shown } from '../format/names.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
 import { QueueTable } from './queue-table.tsx'
-import { ill } from './queue-words.ts'
+import { ill, jobsInAll } from './queue-words.ts'
 import { seriesPath } from './recorded-charts.tsx'
 
 /** All queues, the ill ones first. */
@@ -23,8 +23,6 @@ function Shown({ data }: { data: QueueList }) {
       a.queueName.localeCompare(b.queueName),
   )
   const sick = data.queues.filter((queue) => ill(queue, data.nowMs))
-  const due = data.queues.reduce((sum, queue) => sum + queue.pending, 0)
-  const deferred = data.queues.reduce((sum, queue) => sum + queue.deferred, 0)
   const title =
     data.queues.length === 0
       ? 'No job has been enqueued yet.'
@@ -32,10 +30,7 @@ function Shown({ data }: { data: QueueList }) {
         ? `${data.queues.length === 1 ? 'The queue is' : `All ${count(data.queues.length, 'queue')} are`} on time.`
         : `${capital(list(sick.map((queue) => queue.queueName)))} ${sick.length === 1 ? 'needs' : 'need'} you.`
   return (
-    <Page
-      title={title}
-      lede={`${digits(due, 'job')} due, ${number(deferred)} deferred, in ${count(data.queues.length, 'queue')}.`}
-    >
+    <Page title={title} lede={jobsInAll(data.queues)}>
       {data.queues.length === 0 ? (
         <div class="section">
           <Empty title="A queue is a sorted set of due times.">

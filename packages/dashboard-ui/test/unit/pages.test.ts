@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { level, lowerBound, percentileLine, trimmed } from '../../src/charts/heat.ts'
 import { layout } from '../../src/charts/timeline-layout.ts'
 import { triesOf } from '../../src/pages/job-tries.ts'
+import { canaryActs } from '../../src/pages/canary-acts.ts'
 import { split, title } from '../../src/pages/overview-words.ts'
+import { jobsIn, jobsInAll } from '../../src/pages/queue-words.ts'
 import { fieldsOf, read } from '../../src/pages/replay-fields.ts'
 
 describe('the sentence of the overview', () => {
@@ -184,4 +186,24 @@ describe('the heat map', () => {
   test('colours a few and many differently', () => {
     expect([level(1, 40), level(40, 40)]).toEqual([1, 6])
   })
+})
+
+test('an approval names the stage that the page shows, and no other act has a body', () => {
+  const row = { currentStage: 1, stages: [] } as never
+  const bodies = Object.entries(canaryActs).map(([act, { body }]) => [act, body?.(row)])
+  expect(bodies.filter(([, body]) => body !== undefined)).toEqual([['approve', { stage: 1 }]])
+})
+
+test('a number of jobs that is a bound is shown as one, in a table and in a sum', () => {
+  const queue = { pending: 1_200, deferred: 0, running: 5, exact: true }
+  const large = { ...queue, exact: false }
+  const shown = (of: typeof queue) => [
+    jobsIn(of, of.pending, '≤ '),
+    jobsIn(of, of.deferred, '≤ '),
+    jobsIn(of, of.running, '≥ '),
+  ]
+  expect(shown(queue)).toEqual(['1,200', '0', '5'])
+  expect(shown(large)).toEqual(['≤ 1,200', '0', '≥ 5'])
+  expect(jobsInAll([queue, queue])).toBe('2,400 jobs due, 0 deferred, in two queues.')
+  expect(jobsInAll([queue, large])).toBe('At most 2,400 jobs due, 0 deferred, in two queues.')
 })

@@ -100,7 +100,7 @@ export interface Overview {
   headlines: Headline[]
   queues: QueueRow[]
   /** Numbers of all queues together. */
-  totals: { pending: number; deferred: number; running: number; dead: number; workers: number; pythonWorkers: number }
+  totals: Pick<QueueRow, 'pending' | 'deferred' | 'running' | 'dead' | 'workers' | 'exact'> & { pythonWorkers: number }
   /** Functions that queued jobs ask for and no live worker of their queue has, among the jobs that were looked at. */
   unserved: UnservedFunction[]
   /** Parts that were not looked at, a sentence each. */
@@ -138,7 +138,7 @@ export interface QueueRow {
   slots: number
   /** True where a Python worker's health line is alive. */
   python: boolean
-  /** False where `running` is a lower bound. */
+  /** False where `running` is a lower bound, and `pending` and `deferred` are upper ones. */
   exact: boolean
   /** State in one word; `unserved`: jobs are due and nobody serves it. */
   state: 'on-time' | 'falling-behind' | 'paused' | 'unserved' | 'empty' | 'damaged'

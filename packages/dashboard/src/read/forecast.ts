@@ -17,7 +17,7 @@ const MAX_QUEUES = 500
  */
 export async function forecast(board: Board, queueName: string | null, sight: Sight): Promise<Omit<Forecast, 'cost'>> {
   const all = await snapshot(board, queueName === null ? undefined : [queueName])
-  const { nowMs, queues, workers, complete } = await snapshotSeen(all, sight)
+  const { nowMs, queues, workers, complete, omitted } = await snapshotSeen(all, sight)
   const waiting = queues.filter(({ pending, deferred, running }) => pending + deferred + running > 0)
   const largest = waiting.sort((a, b) => b.pending + b.deferred - a.pending - a.deferred).slice(0, MAX_QUEUES)
   const firstMs = Math.floor(nowMs / SLOT_MS) * SLOT_MS
@@ -46,6 +46,7 @@ export async function forecast(board: Board, queueName: string | null, sight: Si
         (name) => `The ticks of "${name}" are more than were computed, or its schedule could not be followed.`,
       ),
       ...(largest.length < waiting.length ? [`It is that of the ${MAX_QUEUES} largest queues alone.`] : []),
+      ...(omitted.length > 0 ? [`Known queues that it leaves out: ${omitted.length.toLocaleString('en-US')}.`] : []),
       ...(complete ? [] : ['Queues are still being looked for: there may be more.']),
     ],
   }

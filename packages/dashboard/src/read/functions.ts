@@ -126,6 +126,8 @@ export async function functionMap(board: Board, sight: Sight): Promise<Omit<Func
     dead: await deadByFunction(board, sight),
   })
   const limits = ['Python workers do not report their functions: a function is "seen" while a Python worker runs it.']
+  if (seen.omitted.length > 0)
+    limits.push(`Known queues whose jobs were not looked at: ${seen.omitted.length.toLocaleString('en-US')}.`)
   if (!sample.complete)
     limits.push(`Only the first ${sample.jobs.toLocaleString('en-US')} waiting jobs were looked at.`)
   return { nowMs: seen.nowMs, functions, sampled: { jobs: sample.jobs, complete: sample.complete }, limits }

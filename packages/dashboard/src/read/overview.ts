@@ -18,10 +18,10 @@ export async function overview(board: Board, sight: Sight, seen?: Snapshot): Pro
   const unserved = unservedFunctions(now, sample)
   const incomplete: string[] = []
   if (!now.complete) incomplete.push('Queues are still being looked for: there may be more.')
-  if (now.omitted > 0) {
+  if (now.omitted.length > 0) {
     const counted = all.queues.length.toLocaleString('en-US')
     incomplete.push(
-      `Only the first ${counted} queues by name are counted; ${count(now.omitted, 'other queue')} may need you.`,
+      `Only the first ${counted} queues by name are counted; ${count(now.omitted.length, 'other queue')} may need you.`,
     )
   }
   if (sample === NO_SAMPLE) incomplete.push('Functions: the waiting jobs are being looked at.')
@@ -40,6 +40,7 @@ export async function overview(board: Board, sight: Sight, seen?: Snapshot): Pro
       dead: sight.isBroad ? await board.client.deadLetters.count() : sum((row) => row.dead),
       workers: now.workers.length,
       pythonWorkers: now.python.length,
+      exact: now.queues.every(({ exact }) => exact),
     },
     unserved,
     incomplete,

@@ -1,5 +1,5 @@
 import type { PythonWorker, QueueStats, UnreadableWorker, WorkerInfo } from '@arq-ts/core'
-import type { PythonWorkerRow, QueueRow, WorkerList, WorkerRow } from '../api/types.ts'
+import type { PythonWorkerRow, QueueList, QueueRow, WorkerList, WorkerRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import type { Sight } from '../users/sight.ts'
 import { emptiesAt } from './pulse.ts'
@@ -16,8 +16,8 @@ export interface Snapshot {
   unreadable: UnreadableWorker[]
   /** False where there may be queues that were not found yet. */
   complete: boolean
-  /** The number of known queues that were not counted. */
-  omitted: number
+  /** Known queues that were not counted. */
+  omitted: readonly string[]
 }
 
 /** Queues that are counted, by name: more would take longer than a page may wait, and nobody reads them. */
@@ -42,7 +42,7 @@ async function look(board: Board, only?: readonly string[]): Promise<Snapshot> {
     const python = fleet.python.some(({ queueName }) => queueName === each.queueName)
     return rowOf(each, { workers: fleet.workers, python, nowMs, rates: pulse.rates(each.queueName, python) })
   })
-  return { nowMs, queues, ...fleet, complete: known.complete, omitted: known.names.length - names.length }
+  return { nowMs, queues, ...fleet, complete: known.complete, omitted: known.names.slice(MAX_QUEUES) }
 }
 
 /** The part of a snapshot that a user may see. */
@@ -60,6 +60,7 @@ export async function snapshotSeen(seen: Snapshot, sight: Sight): Promise<Snapsh
     ),
     python: await sight.inQueues(seen.python, ({ queueName }) => queueName),
     unreadable: sight.isBroad ? seen.unreadable : [],
+    omitted: await sight.inQueues(seen.omitted, (queueName) => queueName),
   }
 }
 
@@ -114,6 +115,11 @@ function stateOf(row: QueueRow, nowMs: number): QueueRow['state'] {
 /** A score as a time; null for one that is infinite, or none. */
 function timeOf(score: number | null): number | null {
   return score !== null && Number.isFinite(score) ? score : null
+}
+
+/** The queues in numbers, for the page. */
+export function queuesIn({ nowMs, queues, complete, omitted }: Snapshot): Omit<QueueList, 'cost'> {
+  return { nowMs, queues, complete, omitted: omitted.length }
 }
 
 /** The workers of both languages, for the page. */

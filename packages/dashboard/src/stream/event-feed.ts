@@ -4,6 +4,8 @@ import type { Board } from '../board.ts'
 
 const BATCH_MS = 500
 const MAX_BATCH = 200
+/** Time after which a Redis that was away is asked again for readers that came meanwhile, in ms. */
+const AGAIN_MS = 2_000
 
 /** Events of workers, in batches. They publish only while somebody listens, so it listens only while it is read. */
 export class EventFeed {
@@ -16,6 +18,7 @@ export class EventFeed {
   #batch: WorkerEventRow[] = []
   #missed = 0
   #timer: NodeJS.Timeout | undefined
+  #again: NodeJS.Timeout | undefined
 
   constructor(board: Board, send: (batch: StreamMessages['events']) => void) {
     this.#board = board
@@ -29,6 +32,8 @@ export class EventFeed {
 
   stop(): Promise<void> {
     this.#isWanted = false
+    clearTimeout(this.#again)
+    this.#again = undefined
     return this.#arrange()
   }
 
@@ -44,8 +49,13 @@ export class EventFeed {
         this.#batch = []
       }
     })
-    // A Redis that is away is asked again when the next reader comes, or the same one again.
-    this.#turn = this.#turn.catch(() => {})
+    this.#turn = this.#turn.catch(() => {
+      if (!this.#isWanted) return
+      this.#again ??= setTimeout(() => {
+        this.#again = undefined
+        void this.#arrange()
+      }, AGAIN_MS)
+    })
     return this.#turn
   }
 

@@ -2,7 +2,7 @@ import { measureCommands } from '@arq-ts/core'
 import type { StreamMessages, StreamTopic } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { overview } from '../read/overview.ts'
-import { snapshot, snapshotSeen, workersIn } from '../read/queues.ts'
+import { queuesIn, snapshot, snapshotSeen, workersIn } from '../read/queues.ts'
 import { Sight } from '../users/sight.ts'
 import { EventFeed } from './event-feed.ts'
 import { JobLogFeeds } from './job-log-feeds.ts'
@@ -131,10 +131,12 @@ export class Hub {
     const board = this.#board
     const costOf = (commands: number) => ({ commands, tookMs: Math.round(performance.now() - startedMs) })
     const { value: seen, commands } = await measureCommands(() => snapshot(board))
-    const { nowMs, queues, complete, omitted } = seen
     if (this.#wants('queues')) {
-      const data = { nowMs, queues, complete, omitted, cost: costOf(commands) }
-      this.#publish('queues', data, async (sight) => ({ ...data, queues: (await snapshotSeen(seen, sight)).queues }))
+      const cost = costOf(commands)
+      this.#publish('queues', { ...queuesIn(seen), cost }, async (sight) => ({
+        ...queuesIn(await snapshotSeen(seen, sight)),
+        cost,
+      }))
     }
     if (this.#wants('workers')) {
       const cost = costOf(commands)

@@ -68,12 +68,15 @@ export function eventStream(hub: Hub, request: Request, subscribe: (channel: Cha
   const body = new ReadableStream<Uint8Array>(
     {
       start: (controller) => {
+        let isOpen = true
         const channel: Channel = {
           write: (text) => {
+            if (!isOpen) return
             if ((controller.desiredSize ?? 0) < -MAX_BEHIND) return channel.end()
             controller.enqueue(encoder.encode(text))
           },
           end: () => {
+            if (!isOpen) return
             leave()
             try {
               controller.close()
@@ -86,12 +89,15 @@ export function eventStream(hub: Hub, request: Request, subscribe: (channel: Cha
         const close = hub.open(channel)
         let unsubscribe = () => {}
         leave = () => {
+          isOpen = false
           clearInterval(heartbeat)
           close()
           unsubscribe()
         }
         channel.write('retry: 3000\n\n')
         unsubscribe = subscribe(channel)
+        // What it missed was too much for it: it is gone before it could be known how to leave.
+        if (!isOpen) unsubscribe()
         request.signal.addEventListener('abort', () => channel.end(), { once: true })
       },
       cancel: () => leave(),

@@ -14,8 +14,11 @@ const FLUSH_MS = 10_000
 /** Dirty keys that are flushed at once by hand, at most. */
 const MAX_FLUSH = 1_000
 
+const aReason = z.string().min(1).max(500).optional()
 const bodies = {
-  steer: z.strictObject({ reason: z.string().min(1).max(500).optional() }),
+  steer: z.strictObject({ reason: aReason }),
+  /** `stage`: the one that the user has looked at, counted from 0. */
+  approve: z.strictObject({ reason: aReason, stage: z.number().int().min(0).optional() }),
   flush: z.strictObject({ key: z.string().min(1).max(10_000).optional() }),
   cancel: z.strictObject({ queueName: z.string().min(1).max(1_000) }),
 }
@@ -30,23 +33,30 @@ const STEERED: Record<DeploymentAct, string> = {
 
 /** `POST /api/canaries/:id/{approve,pause,resume,promote,rollback}` */
 export async function steer(board: Board, act: DeploymentAct, { user, params, body }: Context): Promise<ActAnswer> {
-  const { reason } = checkOptions(act, bodies.steer, body)
+  const { reason, stage } = steering(act, body)
   const source = board.settings.tasks.deployments
   if (!source) throw new Refusal('not_available', lacking('deployments').why)
   const id = params.id!
-  const text = `${act} the deployment "${id}"${reason === undefined ? '' : `: ${reason}`}`
+  const which = stage === undefined ? '' : `stage ${stage + 1} of `
+  const text = `${act} ${which}the deployment "${id}"${reason === undefined ? '' : `: ${reason}`}`
   const entry = { action: 'steer-canary' as const, target: `deployment ${id}`, count: 1, text }
   return audited(board, user, entry, async () => {
     try {
-      await (act === 'rollback' ? source.rollback(id, reason) : source[act](id))
+      if (act === 'rollback') await source.rollback(id, reason)
+      else if (act === 'approve' && stage !== undefined) await source.approve(id, { stage })
+      else await source[act](id)
     } catch (error) {
-      // Its state does not allow it, or there is no such deployment.
+      // Its state does not allow it, it is in another stage, or there is no such deployment.
       if ((error as { code?: string }).code === 'ARQ_DEPLOYMENT')
         throw new Refusal('conflict', (error as Error).message)
       throw error
     }
     return answer(true, STEERED[act])
   })
+}
+
+function steering(act: DeploymentAct, body: unknown): { reason?: string | undefined; stage?: number | undefined } {
+  return act === 'approve' ? checkOptions(act, bodies.approve, body) : checkOptions(act, bodies.steer, body)
 }
 
 /** `POST /api/cache/flush` */

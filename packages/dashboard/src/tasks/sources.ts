@@ -33,7 +33,12 @@ export type SeenDetails = SeenDeployment & {
 }
 
 /** `CanaryDeployments` of @arq-ts/canary. */
-export interface Deployments extends Record<Exclude<DeploymentAct, 'rollback'>, (id: string) => Promise<unknown>> {
+export interface Deployments extends Record<
+  Exclude<DeploymentAct, 'approve' | 'rollback'>,
+  (id: string) => Promise<unknown>
+> {
+  /** `stage`: the only stage to approve, counted from 0: a second click does not reach the next one. */
+  approve(id: string, options?: { stage?: number }): Promise<unknown>
   list(options: { limit?: number }): Promise<{ deployments: SeenDeployment[]; total: number }>
   details(id: string): Promise<SeenDetails | null>
   rollback(id: string, reason?: string): Promise<unknown>

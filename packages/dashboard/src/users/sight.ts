@@ -128,8 +128,12 @@ export class Sights {
  */
 function keyOf(user: DashboardUser): unknown {
   const fields = Object.entries(user)
+  // Symbols and fields that are not enumerable may decide, too.
+  const isWhole = Reflect.ownKeys(user).length === fields.length
   const isSimple = fields.every(([, value]) => ['string', 'number', 'boolean', 'undefined'].includes(typeof value))
   const prototype: unknown = Object.getPrototypeOf(user)
-  if (!isSimple || (prototype !== Object.prototype && prototype !== null)) return user
-  return JSON.stringify(fields.sort(([a], [b]) => (a < b ? -1 : 1)))
+  if (!isWhole || !isSimple || (prototype !== Object.prototype && prototype !== null)) return user
+  // JSON has one word for NaN, infinity and nothing.
+  const written = fields.map(([name, value]) => [name, typeof value, String(value)])
+  return JSON.stringify(written.sort(([a], [b]) => (a! < b! ? -1 : 1)))
 }

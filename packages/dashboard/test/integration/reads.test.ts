@@ -34,6 +34,20 @@ describe('queues', () => {
     expect(cost.commands).toBeGreaterThan(10)
   })
 
+  test('are counted exactly, or their numbers are marked as bounds, in sums too', async () => {
+    const exactness = async () => {
+      const dashboard = bench.dashboard()
+      const { queues, totals } = await jsonOf<Overview>(get(dashboard, '/api/overview'))
+      return [queues.find(({ queueName }) => queueName === 'mail')!.exact, totals.exact]
+    }
+    const due = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => [Date.now() - 60_000, `job-${from + i}`]).flat()
+    await bench.database().redis.zadd('mail', ...due(0, 100))
+    expect(await exactness()).toEqual([true, true])
+    await bench.database().redis.zadd('mail', ...due(100, 1_200))
+    expect(await exactness()).toEqual([false, false])
+  })
+
   test('name a Python worker by its health line', async () => {
     const line = 'Nov-24 04:25:58 j_complete=3 j_failed=1 j_retried=0 j_ongoing=2 queued=5'
     await bench.database().redis.set('mail:health-check', line, 'PX', 60_000)

@@ -1,7 +1,8 @@
 import { cron, defineTask, flow } from '@arq-ts/core'
 import { eventually } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
-import type { Bootstrap, Dashboard, ErrorListData, Overview, WorkerList } from '../../src/index.ts'
+import type { Bootstrap, Dashboard, ErrorListData, Forecast, FunctionMap } from '../../src/index.ts'
+import type { Overview, QueueList, WorkerList } from '../../src/index.ts'
 import { get, jsonOf, post, refusalOf, useHarness } from '../support/harness.ts'
 
 const bench = useHarness()
@@ -207,4 +208,24 @@ test('a user who may see every queue sees what belongs to none', async () => {
     const { queues, headlines } = await jsonOf<Overview>(get(dashboard, '/api/overview'))
     return queues.some(({ queueName }) => queueName === THEIRS) && headlines.some(({ kind }) => kind === 'damaged')
   })
+})
+
+test('of queues that are not counted, a user is given the number of those that the user may see', async () => {
+  const names = Array.from({ length: 2_010 }, (_, i) => `q${String(i).padStart(4, '0')}`)
+  await bench.database().redis.sadd('arq:paused', ...names)
+  const dashboard = bench.dashboard({
+    authenticate: (request) => ({ name: request.headers.get('x-user')! }),
+    authorize: (user, _action, { type, name }) => user.name === 'root' || type !== 'queue' || name >= 'q2008',
+  })
+  for (const [user, omitted] of [
+    ['root', 11],
+    ['anna', 2],
+  ] as const) {
+    const read = <T>(path: string) => jsonOf<T>(get(dashboard, `/api/${path}`, { 'x-user': user }))
+    expect([user, (await read<QueueList>('queues')).omitted]).toEqual([user, omitted])
+    expect((await read<Overview>('overview')).incomplete.join()).toContain(`${omitted} other queues may need you`)
+    expect((await read<Forecast>('forecast')).limits).toContain(`Known queues that it leaves out: ${omitted}.`)
+    const { limits } = await read<FunctionMap>('functions')
+    expect(limits).toContain(`Known queues whose jobs were not looked at: ${omitted}.`)
+  }
 })

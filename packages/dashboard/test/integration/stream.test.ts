@@ -146,6 +146,27 @@ describe('the stream', () => {
     expect(second.notices).toEqual(first.notices)
   }, 90_000)
 
+  test('has events for a reader that came while Redis was silent, once it answers', async () => {
+    const server = await RedisServer.start() // of its own: it is stopped for a while
+    bench.onEnd(() => server.stop())
+    const client = new Client({ redis: server.url, logger, commandTimeoutMs: 200 })
+    bench.onEnd(() => client.close())
+    const dashboard = bench.dashboard({ client })
+    await get(dashboard, '/api/queues')
+    server.pause()
+    const reader = await open(dashboard, 'events')
+    // This is asked after it, and refused: its listening has been given up by then.
+    expect(await refusalOf(get(dashboard, '/api/jobs/a'))).toEqual([503, 'redis_unavailable'])
+    server.resume()
+    const works = defineTask({ name: 'works', handler: () => Promise.resolve(1) })
+    bench.worker({ redis: server.url, tasks: [works] })
+    const hasEvents = async () => {
+      await client.enqueue('works')
+      return reader.received.length > 0
+    }
+    await eventually(hasEvents, { timeoutMs: 25_000, intervalMs: 100 })
+  }, 60_000)
+
   test('ends with the dashboard, and over a socket with its reader', async () => {
     const dashboard = bench.dashboard()
     const server = createServer(toNodeHandler(dashboard))

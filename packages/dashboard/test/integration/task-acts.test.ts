@@ -52,6 +52,14 @@ const CASES: readonly Case[] = [
     'deployment d1',
   ]),
   [
+    'approve of the stage that was seen',
+    '/api/canaries/d1/approve',
+    { stage: 1 },
+    ['approve', 'd1', { stage: 1 }],
+    'steer-canary',
+    'deployment d1',
+  ],
+  [
     'rollback',
     '/api/canaries/d1/rollback',
     { reason: 'odd' },
@@ -98,6 +106,18 @@ test.each(CASES)(
     expect((await jsonOf<AuditListData>(get(dashboard, '/api/audit'))).entries).toEqual([])
   },
 )
+
+test('a stage is a number from 0, of an approval alone', async () => {
+  const { asked, tasks } = packages()
+  const dashboard = bench.dashboard({ tasks })
+  for (const stage of [-1, 0.5, '0', null]) {
+    const answer = post(dashboard, '/api/canaries/d1/approve', { stage })
+    expect([stage, await refusalOf(answer)]).toEqual([stage, [400, 'invalid_request']])
+  }
+  for (const act of ['pause', 'promote', 'rollback'])
+    expect(await refusalOf(post(dashboard, `/api/canaries/d1/${act}`, { stage: 0 }))).toEqual([400, 'invalid_request'])
+  expect(asked).toEqual([])
+})
 
 test.each(CASES)('%s says which package is missing where there is none', async (_act, path, body) => {
   expect(await refusalOf(post(bench.dashboard(), path, body))).toEqual([501, 'not_available'])

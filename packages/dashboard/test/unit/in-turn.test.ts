@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { inTurn } from '../../src/stream/sse.ts'
+import type { Hub } from '../../src/stream/hub.ts'
+import { eventStream, inTurn } from '../../src/stream/sse.ts'
+import type { Channel } from '../../src/stream/sse.ts'
 import { Sight } from '../../src/users/sight.ts'
 
 const message = (id: number) => ({
@@ -30,4 +32,20 @@ test('messages are written in the order in which they came, however long each wa
   }
   while (written.length < 1_000) await Promise.resolve()
   expect(written).toEqual(Array.from({ length: 1_000 }, (_, id) => `message ${id}`))
+})
+
+test('a reader that is cut off while it gets what it missed leaves no subscription, and harms no later message', async () => {
+  let isCounted = true
+  let isSubscribed = true
+  let channel: Channel | undefined
+  const hub = { openStreams: 0, open: () => () => void (isCounted = false) } as unknown as Hub
+  const { body } = eventStream(hub, new Request('http://localhost/'), (opened) => {
+    channel = opened
+    for (let i = 0; i < 5; i++) opened.write('x'.repeat(1_000_000))
+    opened.write('one too many')
+    return () => void (isSubscribed = false)
+  })
+  expect([isCounted, isSubscribed]).toEqual([false, false])
+  await new Response(body).text()
+  expect(() => channel!.write('later')).not.toThrow()
 })

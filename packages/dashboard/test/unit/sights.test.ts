@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { settingsOf } from '../../src/options.ts'
 import type { DashboardUser } from '../../src/index.ts'
+import { Shared } from '../../src/read/shared.ts'
 import { Access } from '../../src/users/access.ts'
 import { Sights } from '../../src/users/sight.ts'
 
@@ -70,6 +71,10 @@ test('users share no sight: not by a name with another role, nor by fields that 
     { name: 'anna', teams: new Set(['a']) },
     { name: 'anna', teams: new Set(['b']) },
     Object.create({ team: 'a' }, { name: { value: 'anna', enumerable: true } }) as DashboardUser,
+    { name: 'anna', [Symbol('team')]: 'a' },
+    { name: 'anna', [Symbol('team')]: 'b' },
+    Object.defineProperty({ name: 'anna' }, 'team', { value: 'a' }),
+    ...[Number.NaN, Infinity, -Infinity, undefined, 'NaN'].map((level) => ({ name: 'anna', level })),
   ]
   const sights = await Promise.all(users.map((user) => sight(user)))
   expect(new Set(sights).size).toBe(users.length)
@@ -77,4 +82,27 @@ test('users share no sight: not by a name with another role, nor by fields that 
   // The order of the fields does not matter, and one object is one user.
   expect(await sight({ role: 'guest', name: 'anna' })).toBe(sights[1])
   expect(await sight(users[3]!)).toBe(sights[3])
+})
+
+test('an `authorize` that never answers holds up the requests of a minute, and not those after it', async () => {
+  let nowMs = 0
+  let stuck = 0
+  const authorize = () => (nowMs === 0 && stuck++ >= 0 ? new Promise<boolean>(() => {}) : true)
+  const access = new Access(settingsOf({ authorize }))
+  const sights = new Sights(() => nowMs)
+  const ask = () => sights.of(access, { name: 'anna' }, () => Promise.resolve(['mail']))
+  void ask()
+  while (stuck === 0) await Promise.resolve()
+  nowMs = 60_000
+  expect(await (await ask()).inQueues(['mail'], (name) => name)).toEqual(['mail'])
+})
+
+test('answers that are over are forgotten when another one is made', async () => {
+  let nowMs = 0
+  const shared = new Shared(1_000, () => nowMs)
+  for (let i = 0; i < 10; i++) {
+    nowMs += 1_000
+    await shared.of(`later-${i}`, 1_000, () => Promise.resolve(i))
+  }
+  expect(shared.size).toBe(1)
 })

@@ -12,6 +12,7 @@ import { nowSchema } from './clock.ts'
 import { RequestCounts } from './requests.ts'
 import type { RequestOutcome } from './requests.ts'
 import { bucketOf, SESSION_S, sessionCollection, sessionText } from './sessions.ts'
+import { inTime } from './in-time.ts'
 import { answerInTime, compareRankings, shadowSchema } from './shadow.ts'
 import type { ShadowOptions } from './shadow.ts'
 import { isValueName, VALUE_NAME } from './value-names.ts'
@@ -286,18 +287,12 @@ export class CanaryRouter {
 
   /** @throws RedisUnavailableError when the answer fails, or does not come in time. */
   async #inTime<T>(answer: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      const error = new RedisUnavailableError(`Redis did not answer within ${this.#timeoutMs} ms`)
-      timer = setTimeout(() => reject(error), this.#timeoutMs)
-    })
+    const late = () => new RedisUnavailableError(`Redis did not answer within ${this.#timeoutMs} ms`)
     try {
-      return await Promise.race([answer, late])
+      return await inTime(this.#timeoutMs, () => answer, late)
     } catch (error) {
       if (error instanceof ArgumentsError || error instanceof RedisUnavailableError) throw error
       throw new RedisUnavailableError(`Redis: ${(error as Error).message}`, { cause: error })
-    } finally {
-      clearTimeout(timer)
     }
   }
 }

@@ -1,5 +1,6 @@
 /** Shadow traffic: options, and the comparison of two rankings. */
 import { TimeoutError } from '@arq-ts/core'
+import { inTime } from './in-time.ts'
 import { z } from 'zod'
 import { checkArguments } from './arguments.ts'
 
@@ -33,17 +34,9 @@ export const shadowSchema = z.strictObject({
   values: functionSchema.optional(),
 })
 
-/** The answer of a call, which may throw at once, or never end. @throws TimeoutError when its time is over. */
-export async function answerInTime<T>(timeoutMs: number, call: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TimeoutError(`no answer within ${timeoutMs} ms`)), timeoutMs)
-  })
-  try {
-    return await Promise.race([(async () => call())(), late])
-  } finally {
-    clearTimeout(timer)
-  }
+/** The answer of a search. @throws TimeoutError when its time is over. */
+export function answerInTime<T>(timeoutMs: number, call: () => Promise<T>): Promise<T> {
+  return inTime(timeoutMs, call, () => new TimeoutError(`no answer within ${timeoutMs} ms`))
 }
 
 const kSchema = z.strictObject({ k: z.number('Expected an integer of at least 1').int().min(1) })

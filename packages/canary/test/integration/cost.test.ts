@@ -37,6 +37,20 @@ async function commandsOf(run: () => Promise<unknown>): Promise<number> {
   return calls.reduce((sum, [, , count]) => sum + Number(count), 0)
 }
 
+/** Fills minutes of both collections with latencies of 64 buckets, each counted `perBucket` times. */
+async function fillMinutes(minutes: number, perBucket: number): Promise<void> {
+  const latency = noLatencies()
+  for (let i = 0; i < 64; i++) addLatency(latency, 1.05 ** i, perBucket)
+  const filling = redis.pipeline()
+  for (let minute = START / MINUTE; minute < START / MINUTE + minutes; minute++) {
+    for (const collection of ['v1', 'v2'])
+      filling
+        .set(`canary:metrics:d:${collection}:count:${minute}`, latency.count)
+        .set(`canary:metrics:d:${collection}:histogram:${minute}`, writeHistogram(latency))
+  }
+  await filling.exec()
+}
+
 const deployment = (id: string, alias: string) =>
   newDeployment(
     {
@@ -105,16 +119,7 @@ describe('a look reads the same at any rate of traffic:', () => {
       const running = { ...deployment('d', 'products'), status: 'running' as const, begunAtMs: START }
       const nowMs = START + 110 * MINUTE
       await store.write(null, { ...running, stageStartedAtMs: START, nextTickAtMs: nowMs }, [], START)
-      const filling = redis.pipeline()
-      const latency = noLatencies()
-      for (let i = 0; i < 64; i++) addLatency(latency, 1.05 ** i, Math.max(1, Math.round(perMinute / 64)))
-      for (let minute = START / MINUTE; minute < START / MINUTE + 110; minute++) {
-        for (const collection of ['v1', 'v2'])
-          filling
-            .set(`canary:metrics:d:${collection}:count:${minute}`, latency.count)
-            .set(`canary:metrics:d:${collection}:histogram:${minute}`, writeHistogram(latency))
-      }
-      await filling.exec()
+      await fillMinutes(110, Math.max(1, Math.round(perMinute / 64)))
       const counts = new RequestCounts(redis, keys(''))
       const parts = { store, counts, sessions: new Sessions(redis, keys('')), aliases: new MemoryAliases(), checks: {} }
       const driver = new Driver({ ...parts, lockMs: 5_000, now: async () => nowMs })
@@ -134,16 +139,7 @@ test('a later look reads a fraction of what the first one read: minutes that are
   const nowMs = START + 110 * MINUTE
   const running = { ...deployment('d', 'products'), status: 'running' as const, begunAtMs: START }
   await store.write(null, { ...running, stageStartedAtMs: START, nextTickAtMs: nowMs }, [], START)
-  const latency = noLatencies()
-  for (let i = 0; i < 64; i++) addLatency(latency, 1.05 ** i, 1_000)
-  const filling = redis.pipeline()
-  for (let minute = START / MINUTE; minute < START / MINUTE + 120; minute++) {
-    for (const collection of ['v1', 'v2'])
-      filling
-        .set(`canary:metrics:d:${collection}:count:${minute}`, latency.count)
-        .set(`canary:metrics:d:${collection}:histogram:${minute}`, writeHistogram(latency))
-  }
-  await filling.exec()
+  await fillMinutes(120, 1_000)
   const counts = new RequestCounts(redis, keys(''))
   const bytesOf = async (atMs: number) => {
     await redis.config('RESETSTAT')

@@ -33,7 +33,7 @@ export function guardedLogger(log: Logger): Logger {
     warn: at('warn'),
     error: at('error'),
     fatal: at('fatal'),
-    // What handlers get is the user's own.
+    // Handlers get the user's own logger.
     child: log.child.bind(log),
     isLevelEnabled: (level) => {
       try {

@@ -61,7 +61,7 @@ test.each<[string, string, Act]>([
     add: 'blocked',
     alert: 'success',
   })
-  // What an operator does with its dead letter changes nothing of the flow.
+  // An act on its dead letter changes nothing of the flow.
   await client.deadLetters.purge({ all: true })
   condition.isWell = true
   await run.replay({ only: 'failed' })

@@ -179,7 +179,7 @@ describe('a worker outlives whatever its user throws, and settles each job,', ()
       const { code } = end.reason as { code?: unknown }
       expect([end.reason instanceof Error, code === 'ARQ_TIMEOUT'], calls[i]![2].jobId).toEqual([true, false])
     }
-    // What is thrown about a job, and not by it, leaves its result alone.
+    // An error thrown about a job, and not by it, leaves its result alone.
     const byPlace = (place: string) => ended.filter((_end, i) => calls[i]![2].jobId.startsWith(place + SEPARATOR))
     for (const place of ['a middleware that observes', 'onJobEnd', 'afterJobEnd', 'a listener of an event'])
       expect(byPlace(place)).toEqual(byPlace(place).map(() => ({ status: 'fulfilled', value: 'done' })))

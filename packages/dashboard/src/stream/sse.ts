@@ -96,7 +96,7 @@ export function eventStream(hub: Hub, request: Request, subscribe: (channel: Cha
         }
         channel.write('retry: 3000\n\n')
         unsubscribe = subscribe(channel)
-        // What it missed was too much for it: it is gone before it could be known how to leave.
+        // It was cut off during its replay, before its way out was known: it leaves now.
         if (!isOpen) unsubscribe()
         request.signal.addEventListener('abort', () => channel.end(), { once: true })
       },

@@ -128,7 +128,7 @@ describe('the stream', () => {
   })
 
   test('reports to each reader that Redis is silent, those that come meanwhile too, and that it is back', async () => {
-    const server = await RedisServer.start() // of its own: it is stopped for a while
+    const server = await RedisServer.start() // stopped for a while, so no other test may share it
     bench.onEnd(() => server.stop())
     const client = new Client({ redis: server.url, logger, commandTimeoutMs: 200 })
     bench.onEnd(() => client.close())
@@ -147,7 +147,7 @@ describe('the stream', () => {
   }, 90_000)
 
   test('has events for a reader that came while Redis was silent, once it answers', async () => {
-    const server = await RedisServer.start() // of its own: it is stopped for a while
+    const server = await RedisServer.start() // stopped for a while, so no other test may share it
     bench.onEnd(() => server.stop())
     const client = new Client({ redis: server.url, logger, commandTimeoutMs: 200 })
     bench.onEnd(() => client.close())

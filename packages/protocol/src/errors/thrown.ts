@@ -120,7 +120,7 @@ function isAlive(value: unknown): boolean {
 function isFitCause(cause: unknown, depth: number): boolean {
   if (typeof cause === 'string') return cause.length <= MAX_SHORTENED
   if (typeof cause !== 'object' || cause === null || depth > MAX_CAUSES) return true
-  // Of what is no error, readers take what they can get.
+  // Readers take a cause that is no error as far as they can read it.
   return isAlive(cause) && (!isError(cause) || isPlain(cause, depth))
 }
 
@@ -159,7 +159,7 @@ function copyFields(error: Error, copy: Error): void {
       if (field && 'value' in field) Object.defineProperty(copy, key, field)
     }
   } catch {
-    // What it says of itself has been read.
+    // The members of the error have been read.
   }
 }
 

@@ -65,7 +65,7 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
   }, queued),
   'bring jobs of dead workers forward': planted(
     ({ link, queueName }) => new Orphans(link.calls, link.keys).bringForward(queueName),
-    // What keeps the queue behind is held by Python: a job that a worker of ours left would be run as a suspect, which takes seconds.
+    // Python holds the job that keeps the queue behind: a job that a worker of ours left would be run as a suspect, which takes seconds.
     async ({ redis, queueName, jobId }) => {
       await redis.set(`arq:in-progress:held-${jobId}`, '1', 'PX', 60_000)
       await redis.zadd(queueName, Date.now() - 5_000, `held-${jobId}`)

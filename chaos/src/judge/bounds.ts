@@ -23,8 +23,8 @@ export interface Bound {
 /** Delay after the lease within which a killed worker's job must run again, in ms. */
 const RECOVERY_MARGIN_MS = 500
 
-/** Fewer samples say more about one of them than about recovery: the median needs the first number, p99 the second. */
-const RECOVERY_SAMPLES = { p50: 10, p99: 100 }
+/** A percentile of fewer samples says more about one of them than about recovery. */
+const RECOVERY_SAMPLES = 10
 
 /** Everything that a run promises. A failover excuses what it lost; nothing else is excused. */
 export function checkBounds({ verdict, exits, keys, leaseMs }: Findings): Bound[] {
@@ -42,17 +42,14 @@ export function checkBounds({ verdict, exits, keys, leaseMs }: Findings): Bound[
     none('spontaneous exits', exits.length),
     none('ticks that ran twice', unexplained(verdict.ticks.doubled)),
     none('keys without a reason', keys.length),
-    recoveryBound(verdict.recovery, leaseMs),
+    {
+      name: 'recovery p99',
+      limit: leaseMs + RECOVERY_MARGIN_MS,
+      value: verdict.recovery.undisturbed < RECOVERY_SAMPLES ? undefined : verdict.recovery.p99Ms,
+      unit: 'ms' as const,
+    },
   ]
   return bounds.map((bound) => ({ ...bound, broken: bound.value !== undefined && bound.value > bound.limit }))
-}
-
-/** The 99th percentile of a dozen samples is their maximum: there the median is held against the limit. */
-function recoveryBound({ p50Ms, p99Ms, undisturbed }: Verdict['recovery'], leaseMs: number): Omit<Bound, 'broken'> {
-  const limit = leaseMs + RECOVERY_MARGIN_MS
-  if (undisturbed >= RECOVERY_SAMPLES.p99) return { name: 'recovery p99', limit, value: p99Ms, unit: 'ms' }
-  const value = undisturbed < RECOVERY_SAMPLES.p50 ? undefined : p50Ms
-  return { name: 'recovery p50', limit, value, unit: 'ms' }
 }
 
 /** Counts cases by what explains them. */

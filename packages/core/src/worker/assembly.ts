@@ -250,7 +250,7 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const burst = settings.burst
     ? new Burst({
         maxJobs: settings.maxBurstJobs >= 0 ? settings.maxBurstJobs : Infinity,
-        log,
+        log: sparingLog(log),
         queueNames,
         countQueued: (names) => queues.size(names),
         pausedQueues: async () => {

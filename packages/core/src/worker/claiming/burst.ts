@@ -1,10 +1,10 @@
-import type { Logger } from '../../logging/logger.ts'
+import type { ServiceLog } from '../../logging/sparing-log.ts'
 import { untilAborted } from '../../time/interruptible-wait.ts'
 
 export interface BurstOptions {
   /** arq's `max_burst_jobs`: jobs to start at most; Infinity for no limit. */
   maxJobs: number
-  log: Logger
+  log: ServiceLog
   /** Members of these queues: deferred and running jobs included. */
   countQueued: (queueNames: readonly string[]) => Promise<number>
   /** Names of the served queues that are paused. */
@@ -45,10 +45,15 @@ export class Burst {
 
   /**
    * Decides whether a burst is over. Ask while no job is in a slot. True once `signal` fires: the answer of a Redis that is
-   * away has no end.
+   * away has no end. Never rejects: one queue that cannot be counted must not keep the others from being polled.
    */
   async isOver(signal: AbortSignal): Promise<boolean> {
-    return (await untilAborted(this.#isOver(), signal)) ?? true
+    try {
+      return (await untilAborted(this.#isOver(), signal)) ?? true
+    } catch (error) {
+      if (!signal.aborted) this.#options.log.error({ err: error }, 'counting queued jobs failed')
+      return false
+    }
   }
 
   async #isOver(): Promise<boolean> {

@@ -8,7 +8,8 @@ import type { StartResult } from '../running/executor.ts'
 import type { Slots } from '../slots.ts'
 import type { Burst } from './burst.ts'
 import { PolledQueue } from './polled-queue.ts'
-import { Quarantine } from './quarantine.ts'
+import { isSuspect, Quarantine } from './quarantine.ts'
+import type { Fate } from './quarantine.ts'
 import type { QueueOrder } from './queue-order.ts'
 import { SkipList } from './skip-list.ts'
 import { StartRate } from './start-rate.ts'
@@ -161,8 +162,9 @@ export class ClaimLoop {
     let isFull = false
     while (!this.#stopping.signal.aborted) {
       try {
-        if (this.#burst && !isFull && (await this.#burstIsOver(this.#burst))) break
-        this.#startSuspect()
+        const isEmpty = this.#slots.taken === 0 && this.#claiming === 0
+        if (this.#burst && !isFull && isEmpty && (await this.#burst.isOver(this.#stopping.signal))) break
+        if (this.#quarantine.isWaiting) this.#settleFate(this.#quarantine.next(this.#others()))
         if (this.#isQuiet) {
           await this.#rest(this.#burst ? pollDelayMs : this.#quarantine.changesInMs())
           continue
@@ -176,7 +178,7 @@ export class ClaimLoop {
         if (this.#stopping.signal.aborted) break
         const found = await this.#poll(this.#free())
         isFull = found.isFull
-        if (!isFull) await this.#wait('sleeping', Math.min(found.sleepMs, pollDelayMs))
+        if (!isFull) await this.#wait('sleeping', Math.min(found.sleepMs, pollDelayMs, this.#quarantine.changesInMs()))
       } catch (error) {
         if (this.#stopping.signal.aborted) break
         log.error({ err: error }, 'polling failed, trying again')
@@ -226,17 +228,6 @@ export class ClaimLoop {
       this.#free() > 0 &&
       this.#quarantine.isOpen()
     )
-  }
-
-  async #burstIsOver(burst: Burst): Promise<boolean> {
-    if (this.#slots.taken > 0 || this.#claiming > 0) return false
-    try {
-      return await burst.isOver(this.#stopping.signal)
-    } catch (error) {
-      // One queue that cannot be counted must not keep the others from being polled.
-      if (!this.#stopping.signal.aborted) this.#options.log.error({ err: error }, 'counting queued jobs failed')
-      return false
-    }
   }
 
   async #waitForSlot(ms: number): Promise<void> {
@@ -366,24 +357,31 @@ export class ClaimLoop {
     this.#startedMs = performance.now()
     this.#startRate.add(claims.length, this.#startedMs)
     this.#burst?.started(claims.length)
-    for (const claim of claims) this.#start(queue, this.#slots.add(claim, sentMs + leaseMs))
-    if (this.#quarantine.isWaiting) this.#rouse()
+    for (const claim of claims) this.#start(this.#slots.add(claim, sentMs + leaseMs))
+    // It has to look when to start a suspect, or when to take one that went back.
+    if (claims.some(isSuspect)) this.#rouse()
     return claims.length
   }
 
-  #start(queue: PolledQueue, job: InFlightJob): void {
-    const { deaths, jobId, payload } = job.claim
-    if (deaths > 0 && payload !== null) {
-      if (!this.#quarantine.add(job)) this.#options.release(job)
-      return
-    }
-    if (this.#options.start(job) === 'released') this.#skipList.add(queue.name, jobId, performance.now())
+  #start(job: InFlightJob): void {
+    const { jobId, queueName, score } = job.claim
+    if (isSuspect(job.claim)) {
+      const overdueMs = this.#options.broker.clock.now() - score
+      this.#settleFate(this.#quarantine.add(job, this.#others(), overdueMs))
+    } else if (this.#options.start(job) === 'released') this.#skipList.add(queueName, jobId, performance.now())
   }
 
-  #startSuspect(): void {
-    if (!this.#quarantine.isWaiting) return
-    const suspect = this.#quarantine.next(this.#slots.size - 1 + this.#claiming)
-    if (suspect) this.#options.start(suspect)
+  #settleFate(fate: Fate): void {
+    if (fate.kind === 'start') this.#options.start(fate.job)
+    if (fate.kind !== 'goesBack') return
+    const { jobId, queueName } = fate.job.claim
+    if (fate.passOverMs > 0) this.#skipList.add(queueName, jobId, performance.now(), fate.passOverMs)
+    this.#options.release(fate.job)
+  }
+
+  /** Jobs in flight or being claimed next to one that is in flight. */
+  #others(): number {
+    return this.#slots.size - 1 + this.#claiming
   }
 
   /** Slots mostly come free together: those of jobs that end in one go are filled by one claim. */

@@ -1,27 +1,45 @@
+import type { Claim } from '../../redis/broker.ts'
 import type { InFlightJob } from '../in-flight-job.ts'
 
-/** Probation of a suspect by its number of deaths, in ms: nothing else is in flight for this long. */
+/** Probation of a suspect by its number of deaths, in ms: nothing else is started for this long. */
 const PROBATION_MS = [0, 1_000, 10_000] as const
+/** A worker with other jobs in flight leaves a suspect to emptier ones until its lease is over for this long, in ms. */
+const OFFER_MS = 100
 /** Time a suspect of one death waits for the other jobs to end before it starts next to them, in ms. */
-const MAX_WAIT_MS = 5_000
+const WAIT_MS = 200
+/** Time a suspect of more deaths waits for them before it goes back, in ms; each time in a row it is twice as long. */
+const PATIENCE_MS = 5_000
+const MAX_PATIENCE_MS = 3_600_000
 
-interface Suspect {
-  job: InFlightJob
-  sinceMs: number
+/** The next step of a suspect: it is held here, it starts, or it goes back and is passed over for a while. */
+export type Fate = { kind: 'held' } | { kind: 'start' | 'goesBack'; job: InFlightJob; passOverMs: number }
+
+/** True for a job that may kill its process; one whose payload is gone ends without a run. */
+export function isSuspect({ deaths, payload }: Pick<Claim, 'deaths' | 'payload'>): boolean {
+  return deaths > 0 && payload !== null
 }
 
 /**
  * Keeps jobs apart that may kill their process. A job whose last try ended with the death of its worker is a suspect,
  * and so are the innocent jobs that died with it. A worker takes one suspect at a time, starts it when no other job is
- * in flight, and claims nothing during its probation: the culprit then dies alone, and an innocent job is cleared by
- * ending or by outliving its probation. A fleet that lost a worker for another reason gets its jobs back within a second
- * each.
+ * in flight, and starts nothing else during its probation: the culprit then dies alone, and an innocent job is cleared by
+ * ending or by outliving its probation.
+ *
+ * Most workers die for other reasons, and their jobs must be back soon. A busy worker leaves a suspect to an emptier one for
+ * a moment. Where there is none, a suspect of one death starts next to what still runs there; one of more deaths never
+ * does, and goes back, so that long jobs and a suspect do not keep a worker closed for more than half of the time.
  *
  * open → waiting (for other jobs to end) → probation → open
+ * waiting → open, where the suspect goes back
  */
 export class Quarantine {
-  #waiting: Suspect | undefined
+  #waiting: { job: InFlightJob; untilMs: number } | undefined
   #probation: { job: InFlightJob; untilMs: number } | undefined
+  /** Until then, suspects of more than one death go back where other jobs are in flight. */
+  #restUntilMs = -Infinity
+  #patienceMs = PATIENCE_MS
+  /** The moment a suspect that went back is no longer passed over. */
+  #returnsMs = Infinity
 
   /** True while a suspect waits for its start. */
   get isWaiting(): boolean {
@@ -29,13 +47,20 @@ export class Quarantine {
   }
 
   /**
-   * Takes in a claimed job whose earlier tries ended with a death. False where it has a suspect already: the job is then
-   * to be given back, since it would die with that one. Times are monotonic.
+   * Decides about a claimed job whose earlier tries ended with a death. All times are monotonic.
+   *
+   * @param others - other jobs in flight, and jobs that are being claimed.
+   * @param overdueMs - the time since its lease has ended.
    */
-  add(job: InFlightJob, nowMs = performance.now()): boolean {
-    if (!this.isOpen(nowMs)) return false
-    this.#waiting = { job, sinceMs: nowMs }
-    return true
+  add(job: InFlightJob, others: number, overdueMs: number, nowMs = performance.now()): Fate {
+    // It would die with the one that is here.
+    if (!this.isOpen(nowMs)) return { kind: 'goesBack', job, passOverMs: 0 }
+    if (others > 0 && overdueMs < OFFER_MS) return this.#passOver(job, OFFER_MS - Math.max(overdueMs, 0), nowMs)
+    const isFirstDeath = job.claim.deaths === 1
+    if (others > 0 && !isFirstDeath && nowMs < this.#restUntilMs)
+      return this.#passOver(job, this.#restUntilMs - nowMs, nowMs)
+    this.#waiting = { job, untilMs: nowMs + (isFirstDeath ? WAIT_MS : this.#patienceMs) }
+    return { kind: 'held' }
   }
 
   /** True when jobs may be claimed. */
@@ -44,25 +69,27 @@ export class Quarantine {
   }
 
   /**
-   * Returns the suspect when it is to start now, which begins its probation.
+   * Decides about the suspect that waits. Its start begins its probation.
    *
    * @param others - other jobs in flight, and jobs that are being claimed.
    */
-  next(others: number, nowMs = performance.now()): InFlightJob | undefined {
-    if (!this.#waiting) return undefined
-    const { job, sinceMs } = this.#waiting
-    const mayStartBesideOthers = job.claim.deaths === 1 && nowMs - sinceMs >= MAX_WAIT_MS
-    if (others > 0 && !mayStartBesideOthers) return undefined
+  next(others: number, nowMs = performance.now()): Fate {
+    if (!this.#waiting) return { kind: 'held' }
+    const { job, untilMs } = this.#waiting
+    const { deaths } = job.claim
+    if (others > 0 && nowMs < untilMs) return { kind: 'held' }
     this.#waiting = undefined
-    this.#probation = { job, untilMs: nowMs + (PROBATION_MS[job.claim.deaths] ?? Infinity) }
-    return job
+    if (others > 0 && deaths > 1) return this.#giveUp(job, nowMs)
+    if (deaths > 1) this.#patienceMs = PATIENCE_MS
+    this.#probation = { job, untilMs: nowMs + (PROBATION_MS[deaths] ?? Infinity) }
+    return { kind: 'start', job, passOverMs: 0 }
   }
 
-  /** Milliseconds until `next` or `isOpen` may answer differently by the clock alone. */
+  /** Milliseconds until `add`, `next` or `isOpen` may answer differently by the clock alone. */
   changesInMs(nowMs = performance.now()): number {
-    if (this.#waiting)
-      return this.#waiting.job.claim.deaths === 1 ? Math.max(1, this.#waiting.sinceMs + MAX_WAIT_MS - nowMs) : Infinity
-    return this.#probation && this.#isOnProbation(nowMs) ? this.#probation.untilMs - nowMs : Infinity
+    if (this.#waiting) return Math.max(1, this.#waiting.untilMs - nowMs)
+    if (this.#probation && this.#isOnProbation(nowMs)) return this.#probation.untilMs - nowMs
+    return this.#returnsMs > nowMs ? this.#returnsMs - nowMs : Infinity
   }
 
   /** Takes the suspect out that has not started. */
@@ -70,6 +97,18 @@ export class Quarantine {
     const job = this.#waiting?.job
     this.#waiting = undefined
     return job
+  }
+
+  #giveUp(job: InFlightJob, nowMs: number): Fate {
+    const passOverMs = this.#patienceMs
+    this.#restUntilMs = nowMs + passOverMs
+    this.#patienceMs = Math.min(2 * passOverMs, MAX_PATIENCE_MS)
+    return this.#passOver(job, passOverMs, nowMs)
+  }
+
+  #passOver(job: InFlightJob, passOverMs: number, nowMs: number): Fate {
+    this.#returnsMs = Math.min(this.#returnsMs > nowMs ? this.#returnsMs : Infinity, nowMs + passOverMs)
+    return { kind: 'goesBack', job, passOverMs }
   }
 
   #isOnProbation(nowMs = performance.now()): boolean {

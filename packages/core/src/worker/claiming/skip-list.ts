@@ -7,7 +7,7 @@ const MANY_MS = 60_000
 const NONE: ReadonlyMap<string, number> = new Map()
 
 /**
- * Jobs that were handed back as unknown, which are left to other workers for a while. They stay unknown to this one; the
+ * Jobs that were handed back, as unknown or as suspects, which are left to other workers for a while. They stay unknown to this one; the
  * time is for ids that are used again, and where there are many it is longer, so that a worker can look past all of them
  * before the first come back. No id is forgotten before its time: the first stand at the head of the queue, and would be
  * claimed again at once.
@@ -15,11 +15,11 @@ const NONE: ReadonlyMap<string, number> = new Map()
 export class SkipList {
   readonly #queues = new Map<string, Map<string, number>>()
 
-  /** `nowMs` is monotonic. */
-  add(queueName: string, jobId: string, nowMs: number): void {
+  /** `nowMs` is monotonic; `forMs` is the time for which the id is skipped. */
+  add(queueName: string, jobId: string, nowMs: number, forMs?: number): void {
     let ids = this.#queues.get(queueName)
     if (!ids) this.#queues.set(queueName, (ids = new Map()))
-    if (ids.size < MAX_SKIPPED) ids.set(jobId, nowMs + (ids.size < FEW ? FEW_MS : MANY_MS))
+    if (ids.size < MAX_SKIPPED) ids.set(jobId, nowMs + (forMs ?? (ids.size < FEW ? FEW_MS : MANY_MS)))
   }
 
   /** The ids of a queue to skip now, with the time each of them comes back. */

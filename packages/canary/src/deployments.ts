@@ -20,7 +20,7 @@ import { readDetails, readList, readReport } from './reading/reports.ts'
 import type { DeploymentDetails, DeploymentList, DeploymentReport, ReportSources } from './reading/reports.ts'
 import { sealed } from './state.ts'
 import { DeploymentStore } from './store.ts'
-import { enqueueTick, kwargsOf, RUN_CANARY_DEPLOYMENT } from './ticks.ts'
+import { enqueueTick } from './ticks.ts'
 import type { Deployment, Stage } from './types.ts'
 
 /** A deployment cannot be started, or is not in a state for the operation. */
@@ -127,7 +127,7 @@ export class CanaryDeployments {
       const written = await this.#store.write(null, deployment, [], nowMs)
       if (written === 'changed') continue // two in one second
       if (written !== 'written') throw isTaken(alias, written.takenBy)
-      await this.#client.enqueue(RUN_CANARY_DEPLOYMENT, [], { kwargs: kwargsOf(deployment), jobId: id })
+      await enqueueTick(this.#client, deployment, nowMs)
       return id
     }
   }

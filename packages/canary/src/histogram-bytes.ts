@@ -36,11 +36,11 @@ export function readHistogram(bytes: Buffer | null): Histogram {
   return { requests: cell(0), errors: cell(1), shadowed: cell(2), valued: cell(6), latency }
 }
 
-/** The bytes of latencies alone. */
-export function writeHistogram({ buckets, count, maxMs, sumMs }: Latencies): Buffer {
+/** The bytes of latencies alone. `requests`: the number of requests of their minute; default one for each latency. */
+export function writeHistogram({ buckets, count, maxMs, sumMs }: Latencies, requests = count): Buffer {
   const last = buckets.findLastIndex((each) => each > 0)
   const bytes = Buffer.alloc((HEADER + last + 1) * 4)
-  bytes.writeUInt32BE(count, 0)
+  bytes.writeUInt32BE(requests, 0)
   bytes.writeUInt32BE(Math.min(2 ** 32 - 1, Math.round(maxMs * 100)), 12)
   bytes.writeBigUInt64BE(BigInt(Math.round(sumMs * 1_000)), 16)
   for (let i = 0; i <= last; i++) bytes.writeUInt32BE(buckets[i]!, (HEADER + i) * 4)

@@ -81,6 +81,8 @@ interface MinuteCells {
   ours: Histogram
   /** Latencies that only Python recorded, where they were read already. */
   theirs: Latencies | null
+  /** Python's list has latencies that are neither in `ours` nor in `theirs`. */
+  hasUnread: boolean
 }
 
 /** The minute a time is in, as keys are named: since 1970. */
@@ -101,7 +103,7 @@ function minutesOf({ fromMs, toMs }: Pick<CountRange, 'fromMs' | 'toMs'>): numbe
  * A reading costs the same however many requests there were: one MGET for all minutes, one HGETALL an hour where
  * numbers were recorded. Of minutes that are over and were read before, it reads the number of requests, and the rest only
  * where that has changed. Latencies that only Python recorded are in its lists alone: they are read once, when their minute
- * is over, and kept as a histogram.
+ * is over, and kept as a histogram, with the number of requests at that time: where that has changed, they are read again.
  */
 export class RequestCounts {
   readonly #redis: Redis
@@ -148,11 +150,11 @@ export class RequestCounts {
       this.#values(deploymentId, collection, valued),
     ])
     for (const cells of read) {
-      const { minute, ours, requests, theirs } = cells
+      const { hasUnread, minute } = cells
       const listed = lists.get(minute)
       const minuteCounted = counted(cells, listed, values.get(minute))
       found.set(minute, minuteCounted)
-      const isComplete = theirs !== null || listed !== undefined || requests <= ours.requests
+      const isComplete = !hasUnread || listed !== undefined
       if (isComplete && isOver(minute)) known.set(minute, minuteCounted)
     }
     return minutes.map((minute) => found.get(minute)!)
@@ -204,9 +206,17 @@ export class RequestCounts {
     const cells = found.map(([requests, histogram], i): MinuteCells => {
       const ours = readHistogram(histogram)
       const { errors } = ours
-      return { minute: places[i]!.minute, requests: Number(requests ?? 0), errors, ours, theirs: null }
+      const count = Number(requests ?? 0)
+      return {
+        minute: places[i]!.minute,
+        requests: count,
+        errors,
+        ours,
+        theirs: null,
+        hasUnread: count > ours.requests,
+      }
     })
-    const mixed = [...cells.keys()].filter((i) => cells[i]!.requests > cells[i]!.ours.requests)
+    const mixed = [...cells.keys()].filter((i) => cells[i]!.hasUnread)
     const more = await this.#pairs(
       mixed.map((i) => places[i]!),
       'errors',
@@ -215,7 +225,10 @@ export class RequestCounts {
     for (const [i, [errors, adopted]] of more.entries()) {
       const each = cells[mixed[i]!]!
       each.errors = Math.min(each.requests, Number(errors ?? 0)) // more may have been counted since
-      each.theirs = adopted ? readHistogram(adopted).latency : null
+      if (!adopted) continue
+      const { latency, requests } = readHistogram(adopted)
+      each.theirs = latency
+      each.hasUnread = requests !== each.requests
     }
     let at = 0
     return wanted.map(({ minutes }) => cells.slice(at, (at += minutes.length)))
@@ -241,7 +254,7 @@ export class RequestCounts {
     read: readonly MinuteCells[],
     isOver: (minute: number) => boolean,
   ): Promise<Map<number, Latencies>> {
-    const mixed = read.filter(({ ours, requests, theirs }) => theirs === null && requests > ours.requests)
+    const mixed = read.filter(({ hasUnread }) => hasUnread)
     const wanted = [true, false].flatMap((over) =>
       mixed.filter(({ minute }) => isOver(minute) === over).slice(-LISTS_READ),
     )
@@ -253,9 +266,10 @@ export class RequestCounts {
       wanted.map(({ minute, ours, requests }, i) => [minute, listedByPython(lists[i]!, requests, ours)]),
     )
     const keeping = this.#redis.pipeline()
-    for (const [minute, latency] of found) {
+    for (const { minute, requests } of wanted) {
       if (!isOver(minute)) continue
-      keeping.set(this.#keys.adopted(id, collection, minute), writeHistogram(latency), 'EX', KEPT_S)
+      const adopted = writeHistogram(found.get(minute)!, requests)
+      keeping.set(this.#keys.adopted(id, collection, minute), adopted, 'EX', KEPT_S)
     }
     if (keeping.length > 0) await repliesOf(keeping)
     return found
@@ -291,7 +305,7 @@ function counted(
   values: Record<string, Moments> = {},
 ): CountedMinute {
   const { latency, shadowed } = ours
-  const more = theirs ?? listed
+  const more = listed ?? theirs
   if (more) addLatencies(latency, more)
   return { minute, tally: { requests, errors, shadowed, latency, values } }
 }

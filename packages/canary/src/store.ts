@@ -62,6 +62,20 @@ end
 return 1
 `
 
+/**
+ * Removes what is left of a deployment whose state is gone, as after a flush or an eviction: nobody can drive it any more.
+ *
+ * KEYS: deployment, active, claim of the alias, route. ARGV: id. Output: 1; 0 when its state is there.
+ */
+const FORGET = `
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[1])
+if redis.call('GET', KEYS[3]) == ARGV[1] then redis.call('DEL', KEYS[3]) end
+local ok, read = pcall(cjson.decode, redis.call('GET', KEYS[4]) or '')
+if ok and type(read) == 'table' and read.deployment_id == ARGV[1] then redis.call('DEL', KEYS[4]) end
+return 1
+`
+
 /** Frees a lock if it is still ours. */
 const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`
 const EXTEND = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`
@@ -145,8 +159,15 @@ export class DeploymentStore {
       String(ROUTE_MS),
       ...fields,
     )
-    if (typeof reply === 'string') return { takenBy: reply }
-    return reply === 1 ? 'written' : 'changed'
+    if (typeof reply !== 'string') return reply === 1 ? 'written' : 'changed'
+    const isLost = await this.forgetLost(reply, next.alias)
+    return isLost ? this.write(before, next, events, nowMs) : { takenBy: reply }
+  }
+
+  /** Frees the alias of a deployment whose state is gone, and ends its share. False where its state is there. */
+  async forgetLost(id: string, alias: string): Promise<boolean> {
+    const { active, claim, deployment, route } = this.#keys
+    return (await this.#redis.eval(FORGET, 4, deployment(id), active, claim(alias), route(alias), id)) === 1
   }
 
   /** Ids of deployments that have not ended, oldest first. */

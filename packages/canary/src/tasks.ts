@@ -133,6 +133,12 @@ export function canaryTasks(options: CanaryTasksOptions): CanaryTasks {
       const [known, nowMs] = await Promise.all([store.read(id), time()])
       const isAsked = !isTick(jobId, id) && !known?.askedBy.includes(jobId)
       if (known && !(known.status === 'paused' && isAsked)) return { state: known, nowMs }
+      // Its rules went with its state, a dry run's too: it must not begin again without them.
+      if (!known && isTick(jobId, id) && (await store.forgetLost(id, config.alias))) {
+        throw new NonRetryableError(
+          `deployment ${id}: Redis has lost its state; its alias stays as it is, start it again`,
+        )
+      }
       const next = known
         ? sealed(known, { ...resumed(known, nowMs), askedBy: [...known.askedBy, jobId].slice(-MAX_ASKED) }, nowMs)
         : newDeployment(requestOf(id, config, autoRollback, rules), jobId, nowMs)

@@ -26,7 +26,7 @@ export async function enqueueTick(client: Client, deployment: Deployment, nowMs:
 }
 
 /** Arguments by the Python application's names. */
-export function kwargsOf(deployment: Deployment): Record<string, unknown> {
+function kwargsOf(deployment: Deployment): Record<string, unknown> {
   return {
     deployment_id: deployment.id,
     deployment_config: configOf(deployment),

@@ -121,6 +121,15 @@ describe('requests that only Python counted', () => {
     await python([20])
     expect((await readOne()).latency.count).toBe(2)
   })
+  test('are read again where more were counted since, as after a clock that went back', async () => {
+    await python([10])
+    const later = nowMs + 5 * MINUTE
+    expect((await read(nowMs, later))[0]!.tally.latency.count).toBe(1)
+    await python([20, 40])
+    expect((await read(nowMs, later))[0]!.tally.latency).toMatchObject({ count: 3, maxMs: 40 })
+    counts = new RequestCounts(redis, keys(''))
+    expect((await read(nowMs, later))[0]!.tally.latency).toMatchObject({ count: 3, maxMs: 40 })
+  })
   test('are read a few lists at a time, the newest first, until all are known', async () => {
     for (let minute = 1_000; minute < 1_020; minute++) await python([10, 20], minute)
     const seen = async () =>

@@ -172,5 +172,26 @@ describe.skipIf(why !== undefined)(`routers of Python${why ? ` (left out: ${why}
       const metrics = await bench.router().metrics('canary_1', 'v2', Date.now() - 120_000)
       expect(metrics).toMatchObject({ totalRequests: 5, avgLatencyMs: 250, p95LatencyMs: 250 })
     })
+
+    test('count latencies that are seen, though somebody has looked at a deployment that is paused before it begins', async () => {
+      const aliases = new MemoryAliases()
+      const deployments = bench.deployments(aliases)
+      const id = await deployments.startCanary('products', 'v2')
+      await deployments.pause(id)
+      const before = Date.now()
+      bench.worker({ aliases })
+      // Its next look is in ten minutes: those who look meanwhile count up to then.
+      await eventually(async () => (await deployments.status(id))!.nextTickAtMs > before + 300_000, {
+        timeoutMs: 20_000,
+      })
+      const record = (latencyMs: number) =>
+        ask({ record: [{ deployment_id: id, collection: 'v2', latency_ms: latencyMs, is_error: false }] })
+      for (const latencyMs of [50, 250, 450]) {
+        await record(latencyMs)
+        await deployments.details(id)
+      }
+      const metrics = await bench.router().metrics(id, 'v2', Date.now() - 120_000)
+      expect(metrics).toMatchObject({ totalRequests: 3, avgLatencyMs: 250, p95LatencyMs: 450 })
+    })
   })
 })

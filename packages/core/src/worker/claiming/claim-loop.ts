@@ -7,12 +7,11 @@ import type { InFlightJob } from '../in-flight-job.ts'
 import type { StartResult } from '../running/executor.ts'
 import type { Slots } from '../slots.ts'
 import type { Burst } from './burst.ts'
+import { DueJobs } from './due-jobs.ts'
 import { PolledQueue } from './polled-queue.ts'
 import { isSuspect, Quarantine } from './quarantine.ts'
 import type { Fate } from './quarantine.ts'
 import type { QueueOrder } from './queue-order.ts'
-import { SkipList } from './skip-list.ts'
-import { StartRate } from './start-rate.ts'
 import { Wake } from './wake.ts'
 
 /** Claims under way at once: Redis makes one while the jobs of the other are started. */
@@ -76,8 +75,7 @@ export class ClaimLoop {
   readonly #burst: Burst | undefined
   readonly #queues: readonly PolledQueue[]
   readonly #wake = new Wake()
-  readonly #skipList = new SkipList()
-  readonly #startRate = new StartRate()
+  readonly #due: DueJobs
   readonly #quarantine = new Quarantine()
   readonly #stopping = new AbortController()
   #mode: Mode = 'created'
@@ -95,6 +93,16 @@ export class ClaimLoop {
     this.#slots = options.slots
     this.#burst = options.burst
     this.#queues = options.queues.map((queue) => new PolledQueue(queue))
+    this.#due = new DueJobs({
+      broker: options.broker,
+      capacity: options.slots.capacity,
+      queueReadLimit: options.queueReadLimit,
+      isPrefetching: !options.burst?.isLimited,
+      signal: this.#stopping.signal,
+      onRefilled: () => {
+        if (this.#mode === 'starved') this.#wake.notify() // it waits in the belief that nothing is prefetched
+      },
+    })
     this.#slots.onFree = () => this.#slotsAreFree()
     // A job leaves its queue when it is settled: a burst may be over then.
     this.#slots.onSettled = () => (this.#quarantine.isWaiting || this.#burst) && this.#slotsAreFree()
@@ -153,7 +161,7 @@ export class ClaimLoop {
     const suspect = this.#quarantine.take()
     if (suspect) this.#options.release(suspect)
     // Reservations lapse by themselves within a second where Redis is away.
-    if (this.#options.broker.connection.isReady) await this.#giveBack().catch(() => {})
+    if (this.#options.broker.connection.isReady) await this.#due.giveBack(this.#queues).catch(() => {})
   }
 
   async #run(): Promise<void> {
@@ -195,7 +203,7 @@ export class ClaimLoop {
 
   /** Prefetched jobs go to other workers. */
   async #rest(ms: number): Promise<void> {
-    await this.#giveBack()
+    await this.#due.giveBack(this.#queues)
     await this.#wait('quiet', ms)
   }
 
@@ -239,7 +247,7 @@ export class ClaimLoop {
       hasPrefetched ? Math.min(changesInMs, Math.max(1, lapsesMs - performance.now())) : changesInMs,
     )
     const isStuck = this.#free() <= 0 || !this.#quarantine.isOpen()
-    if (hasPrefetched && isStuck && performance.now() >= lapsesMs) await this.#giveBack()
+    if (hasPrefetched && isStuck && performance.now() >= lapsesMs) await this.#due.giveBack(this.#queues)
   }
 
   /** One round over the queues. `isFull`: there may be more that is due now. */
@@ -257,7 +265,7 @@ export class ClaimLoop {
         continue
       }
       try {
-        const found = await this.#find(queue, Math.min(left, queueReadLimit, share))
+        const found = await this.#due.find(queue, Math.min(left, queueReadLimit, share))
         isFull ||= found.isFull
         sleepMs = Math.min(sleepMs, found.sleepMs)
         if (found.jobIds.length > 0) await beforePoll(this.#stopping.signal)
@@ -274,53 +282,6 @@ export class ClaimLoop {
       }
     }
     return { isFull, sleepMs: Math.max(1, sleepMs) }
-  }
-
-  /** Due jobs for `want` slots: those that are prefetched, else those that Redis has. */
-  async #find(queue: PolledQueue, want: number): Promise<{ jobIds: string[]; isFull: boolean; sleepMs: number }> {
-    if (queue.prefetched === 0) await queue.refilled()
-    if (queue.prefetched > 0) {
-      const jobIds = queue.take(want)
-      if (queue.prefetched < this.#slots.capacity) this.#refill(queue)
-      return { jobIds, isFull: true, sleepMs: Infinity }
-    }
-    const { broker, queueReadLimit } = this.#options
-    const now = performance.now()
-    const skipped = this.#skipList.of(queue.name, now)
-    const ask = Math.max(want, Math.min(want + this.#extra(now), queueReadLimit))
-    const { jobIds, nextDueMs, nowMs } = await broker.reserve(queue.name, ask, skipped, this.#stopping.signal)
-    const isFull = jobIds.length >= want
-    queue.store(jobIds.splice(want))
-    return { jobIds, isFull, sleepMs: nextDueMs === null ? Infinity : nextDueMs - nowMs }
-  }
-
-  /** Jobs beyond its free slots that the worker starts within moments. */
-  #extra(now: number): number {
-    return this.#burst?.isLimited ? 0 : this.#startRate.perTurn(now)
-  }
-
-  /** Prefetches more jobs while there are some left, so that no slot waits for them. */
-  #refill(queue: PolledQueue): void {
-    const { broker, queueReadLimit } = this.#options
-    const now = performance.now()
-    const ask = Math.min(this.#extra(now), queueReadLimit)
-    if (ask === 0 || queue.isRefilling) return
-    const skipped = this.#skipList.of(queue.name, now)
-    const reserved = broker.reserve(queue.name, ask, skipped, this.#stopping.signal)
-    queue.refill(
-      reserved.then(({ jobIds }) => jobIds),
-      () => {
-        if (this.#mode === 'starved') this.#wake.notify() // it waits in the belief that nothing is prefetched
-      },
-    )
-  }
-
-  /** Gives prefetched jobs to other workers. */
-  async #giveBack(): Promise<void> {
-    for (const queue of this.#queues) {
-      const jobIds = queue.take()
-      if (jobIds.length > 0) await this.#options.broker.unreserve(queue.name, jobIds)
-    }
   }
 
   /** Claims jobs and starts those it got, while the loop continues. Resolves with their number, and never rejects. */
@@ -355,7 +316,7 @@ export class ClaimLoop {
     })
     this.#claiming -= jobIds.length
     this.#startedMs = performance.now()
-    this.#startRate.add(claims.length, this.#startedMs)
+    this.#due.started(claims.length, this.#startedMs)
     this.#burst?.started(claims.length)
     for (const claim of claims) this.#start(this.#slots.add(claim, sentMs + leaseMs))
     // It has to look when to start a suspect, or when to take one that went back.
@@ -368,14 +329,14 @@ export class ClaimLoop {
     if (isSuspect(job.claim)) {
       const overdueMs = this.#options.broker.clock.now() - score
       this.#settleFate(this.#quarantine.add(job, this.#others(), overdueMs))
-    } else if (this.#options.start(job) === 'released') this.#skipList.add(queueName, jobId, performance.now())
+    } else if (this.#options.start(job) === 'released') this.#due.skip(queueName, jobId, performance.now())
   }
 
   #settleFate(fate: Fate): void {
     if (fate.kind === 'start') this.#options.start(fate.job)
     if (fate.kind !== 'goesBack') return
     const { jobId, queueName } = fate.job.claim
-    if (fate.passOverMs > 0) this.#skipList.add(queueName, jobId, performance.now(), fate.passOverMs)
+    if (fate.passOverMs > 0) this.#due.skip(queueName, jobId, performance.now(), fate.passOverMs)
     this.#options.release(fate.job)
   }
 

@@ -1,7 +1,7 @@
 import type { Gate, GatedJob, Pass, Verdict } from '../gates/gate.ts'
 import type { ServiceLog } from '../logging/sparing-log.ts'
 import type { RedisClock } from '../redis/clock.ts'
-import { nameOfLimit, OF_UNIQUE_KEY, placeOf } from '../redis/limits.ts'
+import { MAX_DUE, nameOfLimit, OF_UNIQUE_KEY, placeOf } from '../redis/limits.ts'
 import type { LimitClaim, LimitRecords } from '../redis/limits.ts'
 import { within } from '../time/interruptible-wait.ts'
 import { claimsOf } from './limit.ts'
@@ -113,12 +113,22 @@ export class LimitGate implements Gate {
     this.#fills.delete(id)
   }
 
+  /** Looks at one page of limits after the other: those that no script can move stay, and hold up none behind them. */
   async #look(): Promise<void> {
     const { clock, log, records } = this.#options
+    const endMs = performance.now() + LOOK_MS
+    const seen = new Set<string>()
+    let [ids, behind] = [[] as string[], 0]
     try {
-      const fills = (await records.due(clock.now())).map((id) => this.#fill(id, { places: [], jobs: [] }))
-      // One that Redis does not answer holds up no other: their keys may lie on several nodes.
-      await within(Promise.all(fills), LOOK_MS)
+      do {
+        ids = await records.due(clock.now(), behind)
+        const fresh = ids.filter((id) => !seen.has(id))
+        behind += ids.length - fresh.length
+        for (const id of fresh) seen.add(id)
+        const fills = fresh.map((id) => this.#fill(id, { places: [], jobs: [] }))
+        // One that Redis does not answer holds up no other: their keys may lie on several nodes.
+        await within(Promise.all(fills), LOOK_MS)
+      } while (ids.length >= MAX_DUE && performance.now() < endMs)
     } catch (error) {
       log.error({ err: error }, `looking for limits with free places failed, trying again in ${LOOK_MS} ms`)
     }

@@ -7,6 +7,11 @@ import type { LimitSettings, Rate } from './limit.ts'
 
 export type { LimitJob }
 
+/** Limits of one page, unless another number is asked for. */
+const PAGE = 1_000
+/** Limits that are served at once where one was set for all its keys. */
+const REFILLED_AT_ONCE = 100
+
 /** A limit as it stands. */
 export interface LimitStatus {
   /** Its name. */
@@ -58,12 +63,16 @@ export class Limits {
     return status!
   }
 
-  /** Every limit that was set at run time or that jobs wait for, by id. */
-  async list(): Promise<LimitStatus[]> {
+  /**
+   * Limits that were set at run time or that jobs wait for, by name and key: at most `limit`, 1,000 by default, after the one
+   * called `after`, which is `name` or `name:key`.
+   */
+  async list(options: { after?: string; limit?: number } = {}): Promise<LimitStatus[]> {
+    const { after, limit = PAGE } = checkMethodOptions('limits.list', methodSchemas.named, options)
     const { limitRecords: limits } = this.#link
-    const [set, watched] = await Promise.all([limits.settings(), limits.watched()])
-    const ids = [...new Set([...Object.keys(set), ...watched])]
-    return this.#describe(ids.sort((a, b) => (a < b ? -1 : 1)))
+    const all = new Set((await Promise.all([limits.setIds(), limits.watched()])).flat())
+    const ids = [...all].filter((id) => after === undefined || id > after)
+    return this.#describe(ids.sort((a, b) => (a < b ? -1 : 1)).slice(0, limit))
   }
 
   /**
@@ -90,26 +99,29 @@ export class Limits {
   async #refill(name: string, key: string | undefined): Promise<void> {
     const { limitRecords: limits } = this.#link
     const ids = key === undefined ? await limits.watched() : [limitId(name, key)]
-    for (const id of ids) {
-      if (nameOfLimit(id) !== name) continue
-      await limits.serve({ id, name }, { places: [], jobs: [] }, { offerAnew: true })
-    }
+    const own = ids.filter((id) => nameOfLimit(id) === name)
+    const serve = (id: string) => limits.serve({ id, name }, { places: [], jobs: [] }, { offerAnew: true })
+    for (let from = 0; from < own.length; from += REFILLED_AT_ONCE)
+      await Promise.all(own.slice(from, from + REFILLED_AT_ONCE).map(serve))
   }
 
   async #describe(ids: readonly string[]): Promise<LimitStatus[]> {
     await this.#link.syncClock()
     const { clock, limitRecords: limits } = this.#link
-    const [set, counts] = await Promise.all([limits.settings(), limits.counts(ids, clock.now())])
+    const settable = [...new Set([...ids.map(nameOfLimit), ...ids])]
+    const [texts, counts] = await Promise.all([limits.settings(settable), limits.counts(ids, clock.now())])
+    const set = new Map(settable.map((id, i) => [id, texts[i] ?? null]))
     return counts.map(({ id, declared, running, offered, waiting }) => {
       const name = nameOfLimit(id)
-      const texts = [declared, set[name] ?? '', set[id] ?? '']
-      const { concurrency = null, rate = null } = mergeSettings(...texts.map(readSettings))
+      const [forAll, own] = [set.get(name) ?? null, set.get(id) ?? null]
+      const settings = [declared, forAll ?? '', own ?? ''].map(readSettings)
+      const { concurrency = null, rate = null } = mergeSettings(...settings)
       return {
         name,
         key: id === name ? null : id.slice(name.length + 1),
         concurrency,
         rate,
-        isSet: set[name] !== undefined || set[id] !== undefined,
+        isSet: forAll !== null || own !== null,
         running,
         waiting: waiting + offered,
       }

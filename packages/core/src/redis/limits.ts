@@ -1,5 +1,6 @@
 import type { Keys } from '@arq-ts/protocol/jobs'
 import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
+import { PAGE } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
 import type { Connection } from './connection.ts'
 import { readId, sendId } from './id-bytes.ts'
@@ -14,6 +15,8 @@ export const OFFER_MS = 5_000
 /** Offers of a rate are made for starts within this many ms. */
 const HORIZON_MS = 1_000
 const MAX_OFFERS = 100
+/** Limits that one call names which are to be looked at. */
+export const MAX_DUE = 100
 const SEPARATOR = '\u0000'
 /** First part of the ids of limits that keep jobs of a unique key apart; the key follows. No name of a user's has an `@`. */
 export const OF_UNIQUE_KEY = '@unique:'
@@ -164,10 +167,10 @@ export class LimitRecords {
     return members.map(readId)
   }
 
-  /** Limits that are to be looked at by now, and the time of the next one in unix ms. */
-  async due(nowMs: number): Promise<string[]> {
+  /** Limits that are to be looked at by now, the longest overdue first: at most `MAX_DUE`, without the first `behind`. */
+  async due(nowMs: number, behind = 0): Promise<string[]> {
     const [ids] = (await this.#calls.pipeline([
-      ['zrangebyscore', this.#keys.limitWatch, '-inf', nowMs, 'LIMIT', 0, MAX_OFFERS],
+      ['zrangebyscore', this.#keys.limitWatch, '-inf', nowMs, 'LIMIT', behind, MAX_DUE],
     ])) as [string[]]
     return ids
   }
@@ -178,10 +181,18 @@ export class LimitRecords {
     return ids
   }
 
-  /** Settings made at run time, by the id of a limit. */
-  async settings(): Promise<Record<string, string>> {
-    const [all] = (await this.#calls.pipeline([['hgetall', this.#keys.limits]])) as [Record<string, string>]
-    return all
+  /** Ids of limits that were set at run time; for all keys of a limit, its name. */
+  async setIds(): Promise<string[]> {
+    const [ids] = (await this.#calls.pipeline([['hkeys', this.#keys.limits]])) as [string[]]
+    return ids
+  }
+
+  /** Settings made at run time for these ids, in the order given; null where nothing is set. */
+  async settings(ids: readonly string[]): Promise<(string | null)[]> {
+    const pages: Call[] = []
+    for (let from = 0; from < ids.length; from += PAGE)
+      pages.push(['hmget', this.#keys.limits, ...ids.slice(from, from + PAGE)])
+    return ((await this.#calls.pipeline(pages)) as (string | null)[][]).flat()
   }
 
   async set(id: string, settings: string): Promise<void> {
@@ -196,14 +207,16 @@ export class LimitRecords {
 
   /** Counts of limits, in the order given. Leases and offers that have ended are left out. */
   async counts(ids: readonly string[], nowMs: number): Promise<LimitCounts[]> {
-    const replies = await this.#calls.pipeline(
-      ids.flatMap((id) => [
+    const replies: unknown[] = []
+    for (let from = 0; from < ids.length; from += PAGE) {
+      const calls = ids.slice(from, from + PAGE).flatMap((id): Call[] => [
         ['zcount', this.#keys.limitRunning(id), `(${nowMs}`, '+inf'],
         ['zcount', this.#keys.limitOffered(id), `(${nowMs}`, '+inf'],
         ['zcard', this.#keys.limitWaiting(id)],
         ['hget', this.#keys.limitState(id), 'declared'],
-      ]),
-    )
+      ])
+      replies.push(...(await this.#calls.pipeline(calls)))
+    }
     return ids.map((id, i) => {
       const [running, offered, waiting, declared] = replies.slice(4 * i, 4 * i + 4)
       return {

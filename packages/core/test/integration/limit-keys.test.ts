@@ -133,6 +133,61 @@ describe('a limit that always has jobs waiting, of more shares than it keeps,', 
   })
 })
 
+describe('a worker that looks for places of dead workers', () => {
+  const waiting = defineTask({ name: 'limited', limits: [{ name: 'one', concurrency: 1 }], handler: () => 'ran' })
+
+  test('looks at all limits that are due in one turn', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] })
+    await bench.worker({ tasks: [waiting] })
+    const { redis } = bench.database()
+    const ids = Array.from({ length: 1_000 }, (_, n) => ['0', `tenant:${n}`])
+    await redis.zadd('arq:limit-watch', ...ids.flat())
+    vi.advanceTimersByTime(500)
+    await eventually(async () => (await redis.exists('arq:limit-watch')) === 0)
+  })
+
+  test('is held up by no damaged limits, however many there are', async () => {
+    const { redis } = bench.database()
+    const damaged = Array.from({ length: 150 }, (_, n) => `tenant:${n}`)
+    for (const id of damaged)
+      await redis.multi().zadd('arq:limit-watch', 0, id).set(`arq:limit-state:${id}`, 'no hash').exec()
+    const [seconds] = await redis.time()
+    await redis.zadd('arq:limit-running:one', Number(seconds) * 1000 + 2_000, 'dead/token job')
+    await bench.worker({ tasks: [waiting] })
+    const job = await bench.client().enqueue(waiting, [])
+    expect(await job!.result({ timeoutMs: 20_000 })).toBe('ran')
+  })
+})
+
+describe('many limits that are set', () => {
+  test('are listed by pages, in order', async () => {
+    const client = bench.client()
+    for (const key of ['b', 'c', 'a']) await client.limits.set('tenant', { key, concurrency: 2 })
+    await client.limits.set('tenant', { concurrency: 1 })
+    const list = async (options?: { after?: string; limit?: number }) =>
+      (await client.limits.list(options)).map(({ name, key, concurrency }) => `${name} ${key} ${concurrency}`)
+    const all = ['tenant null 1', 'tenant a 2', 'tenant b 2', 'tenant c 2']
+    expect(await list()).toEqual(all)
+    expect(await list({ limit: 2 })).toEqual(all.slice(0, 2))
+    expect(await list({ after: 'tenant' })).toEqual(all.slice(1))
+    expect(await list({ after: 'tenant:a', limit: 1 })).toEqual(all.slice(2, 3))
+  })
+
+  test('cost nothing to whoever asks for one', async () => {
+    const client = bench.client()
+    const { redis } = bench.database()
+    const settings = Array.from({ length: 2_000 }, (_, n) => [`tenant:${n}`, '2|||'])
+    await redis.hset('arq:limits', ...settings.flat(), 'tenant', '|5|100|1')
+    await client.limits.get('tenant', { key: '7' })
+    const sent = async () => Number(/total_net_output_bytes:(\d+)/.exec(await redis.info('stats'))![1])
+    const ofInfo = -((await sent()) - (await sent()))
+    const before = await sent()
+    const one = await client.limits.get('tenant', { key: '7' })
+    expect((await sent()) - before - ofInfo).toBeLessThan(5_000)
+    expect(one).toMatchObject({ concurrency: 2, rate: { count: 5, perMs: 100, burst: 1 }, isSet: true })
+  })
+})
+
 test.each([
   ['a megabyte of the parameters', `${'x'.repeat(1_048_576)}1`, `${'x'.repeat(1_048_576)}2`],
   ['strings that were cut within an emoji', 'user \ud83d', 'user \ud83c'],

@@ -6,6 +6,8 @@ import type { Viewer } from '../users/access.ts'
 import type { Sight } from '../users/sight.ts'
 
 const MAX_JOBS = 100
+/** Limits that are shown, and that are read to find those that jobs wait for. */
+const [MAX_LIMITS, MAX_READ] = [500, 2_000]
 
 const DECLARED =
   'A limit that is not set and that no job waits for is listed if a worker with a recorder declared it within the last day.'
@@ -18,13 +20,21 @@ interface Declaration extends DeclaredLimit {
 /** `GET /api/limits` */
 export async function limitList(board: Board): Promise<Omit<LimitList, 'cost'>> {
   const { client } = board
-  const [nowMs, listed, declared] = await Promise.all([client.now(), client.limits.list(), declarations(board)])
+  const reads = [client.now(), client.limits.list({ limit: MAX_READ }), declarations(board)] as const
+  const [nowMs, listed, declared] = await Promise.all(reads)
   const idle = [...declared.keys()].filter((name) => !listed.some((each) => each.name === name && each.key === null))
   const others = await Promise.all(idle.map((name) => client.limits.get(name)))
   const limits = [...listed, ...others].map((status) => rowOf(status, declared.get(status.name)))
   const weight = ({ running, waiting }: LimitRow) => (waiting > 0 ? 2 : running > 0 ? 1 : 0)
   limits.sort((a, b) => weight(b) - weight(a) || compare(a.name, b.name) || compare(a.key ?? '', b.key ?? ''))
-  return { nowMs, limits, notes: limits.some(({ isKeyed }) => isKeyed) ? [DECLARED, KEYED] : [DECLARED] }
+  const notes = [DECLARED, ...(limits.some(({ isKeyed }) => isKeyed) ? [KEYED] : []), ...notesOf(limits.length)]
+  return { nowMs, limits: limits.slice(0, MAX_LIMITS), notes }
+}
+
+function notesOf(count: number): string[] {
+  if (count <= MAX_LIMITS) return []
+  const all = (count < MAX_READ ? '' : 'the first ') + Math.min(count, MAX_READ).toLocaleString('en-US')
+  return [`Of ${all} limits and keys ${MAX_LIMITS} are shown: those that jobs wait for come first.`]
 }
 
 /** The limits of a list that a user may see, with all their keys. */

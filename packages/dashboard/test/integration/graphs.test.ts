@@ -318,6 +318,27 @@ describe('a limit', () => {
     ])
     end()
   })
+
+  test('is shown before those that no job waits for, where there are more than a page holds', async () => {
+    let end = () => {}
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    const limits = [{ name: 'tenant', concurrency: 1, key: () => 'k7' }]
+    bench.worker({ tasks: [defineTask({ name: 'call', limits, handler: () => ended })], recorder: false })
+    const dashboard = bench.dashboard()
+    await bench.client().enqueueMany([
+      ['call', []],
+      ['call', []],
+    ])
+    const settings = Array.from({ length: 600 }, (_, n) => [`tenant:k${n}`, '1|||'])
+    await bench.database().redis.hset('arq:limits', ...settings.flat())
+    const list = () => read<LimitList>(dashboard, '/api/limits')
+    await eventually(async () => (await list()).limits[0]?.waiting === 1)
+    const shown = await list()
+    expect(shown.limits).toHaveLength(500)
+    expect(shown.limits[0]).toMatchObject({ name: 'tenant', key: 'k7', running: 1 })
+    expect(shown.notes).toContain('Of 600 limits and keys 500 are shown: those that jobs wait for come first.')
+    end()
+  })
 })
 
 test('a list has the flows, schedules, limits and last jobs that the user may see, in each tab its own', async () => {

@@ -1,9 +1,11 @@
-// Checks the README and the guides: each `arq-ts` command has the verb and the flags that it names, and each TypeScript block
-// compiles, one module each, and runs against the packed packages.
+// Checks the README and the guides: each `arq-ts` command has the verb and the flags that it names, each TypeScript block
+// compiles, one module each, and all blocks run against the packed packages, commands among them, whose output is compared.
 //
 // A block that begins with `// name.ts` is that file, for the blocks of its page to import. A reader knows from the page
 // what `client` is; the check knows it from a comment that pages do not show, and that holds for the blocks after it:
 //   <!-- given: const client = new Client() -->
+// What has to happen once, before the next block, is a block that pages do not show:
+//   <!-- setup: await client.enqueue('greet', ['Ada']) -->
 // Exports of our packages, and zod's `z`, need no import in a block.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -19,6 +21,11 @@ import { ensurePacked } from './packages/pack.mjs'
 /** Folders in which the other packages that blocks import are installed. */
 const LENDERS = ['packages/core', 'packages/dashboard', 'packages/qdrant', 'packages/write-behind', 'examples', '.']
 
+/** The package of a line that imports one. */
+const PACKAGE = / from '((?:@[^/']+\/)?[^./':][^/':]*)(?:\/[^']*)?'/g
+/** Packages that a reader has already, in the application or from the first guide. */
+const APPLICATION = ['express', '@arq-ts/core', 'zod']
+
 await ensureDependencies()
 await ensureBuild()
 const { app } = await ensurePacked()
@@ -33,7 +40,12 @@ linkPackages(
 const names = await publicNames()
 const blocks = pages.flatMap(writePage)
 const only = process.argv.slice(2) // pages to look at
-const problems = [...(await typeProblems()), ...(await unknownCommands()), ...(await runProblems())]
+const problems = [
+  ...missingInstalls(),
+  ...(await typeProblems()),
+  ...(await unknownCommands()),
+  ...(await runProblems()),
+]
 for (const problem of problems) say(red(problem))
 process.exitCode = problems.length > 0 ? 1 : 0
 
@@ -71,7 +83,7 @@ async function runProblems() {
   delete process.env.REDIS_URL // pages begin with an empty Redis: it must be one of ours
   const redis = await ensureRedis()
   try {
-    const found = await runBlocks(chosen, { out, redisUrl: redis.url })
+    const found = await runBlocks(chosen, { out, app, redisUrl: redis.url })
     const left = chosen.filter(({ notRun }) => notRun !== undefined)
     say(
       `${chosen.length - left.length} blocks run; ${left.length} cannot here, for the reason in a comment before each`,
@@ -87,8 +99,11 @@ function writePage(page) {
   const folder = join(out, 'types', page.replace(/\.md$/, '').replaceAll('/', '-'))
   const given = []
   const written = []
-  for (const { given: comment, language, source, line, notRun } of partsOf(page)) {
+  for (const { given: comment, setup, line, notRun, ...block } of partsOf(page)) {
+    const { language, source } = setup === undefined ? block : { language: 'ts', source: setup }
     if (comment !== undefined) given.push(...comment.split('\n'))
+    if (language === 'sh' || language === 'console')
+      written.push({ page, file: join(folder, `line-${line}.${language}`), source, notRun, isChecked: false })
     if (language !== 'ts' && language !== 'js') continue
     const name = /^\/\/ (\S+\.ts)\b/.exec(source)?.[1] ?? `line-${line}.ts`
     const isFile = !name.startsWith('line-')
@@ -100,6 +115,20 @@ function writePage(page) {
     written.push({ page, file, source: whole, notRun, isChecked: language === 'ts' })
   }
   return written
+}
+
+/** Packages that the blocks of a page import, and that it does not install, where it installs any. */
+function missingInstalls() {
+  return pages.flatMap((page) => {
+    const text = readFileSync(join(root, page), 'utf8')
+    const lines = [...text.matchAll(/\bnpm install ([^`\n]+)/g)]
+    if (lines.length === 0) return []
+    const installed = new Set([...lines.flatMap(([, names]) => names.split(/\s+/)), ...APPLICATION])
+    const sources = [...partsOf(page)].map(({ source = '' }) => source)
+    const imported = sources.flatMap((source) => [...source.matchAll(PACKAGE)].map(([, name]) => name))
+    const missing = [...new Set(imported)].filter((name) => !installed.has(name))
+    return missing.map((name) => `${page}: it imports ${name}, which none of its \`npm install\` has`)
+  })
 }
 
 /** True for a block that brings itself what a line gives: of such a line it takes nothing. */

@@ -18,19 +18,19 @@ export const pages = [
 ]
 
 const PART =
-  /<!-- given:\s*([\s\S]*?)\s*-->|(?:<!-- not run: (?<reason>[^>]*?) -->\s*)?^```(?<language>ts|js|sh|bash|console)\n(?<source>[\s\S]*?)^```$/gm
+  /<!-- (?<kind>given|setup):\s*(?<code>[\s\S]*?)\s*-->|(?:<!-- not run: (?<reason>[^>]*?) -->\s*)?^```(?<language>ts|js|sh|bash|console)\n(?<source>[\s\S]*?)^```$/gm
 
 /**
  * Comments and blocks of a page, in their order.
  *
- * @returns {Generator<{ given: string } | { language: string, source: string, line: number, notRun: string | undefined }>}
+ * @returns {Generator<{ given: string } | { setup: string, line: number } | { language: string, source: string, line: number, notRun: string | undefined }>}
  */
 export function* partsOf(page) {
   const text = readFileSync(join(root, page), 'utf8')
   for (const match of text.matchAll(PART)) {
     const line = text.slice(0, match.index).split('\n').length
-    const { reason, language, source } = match.groups
-    if (language === undefined) yield { given: match[1] }
+    const { kind, code, reason, language, source } = match.groups
+    if (kind !== undefined) yield { [kind]: code, line }
     else yield { language, source, line, notRun: reason?.replace(/\s+/g, ' ') }
   }
 }

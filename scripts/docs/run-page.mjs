@@ -1,48 +1,73 @@
-// Runs the blocks of one page, in their order, in one process: `node run-page.mjs FILE…`, with REDIS_PORT set. The address
-// localhost:6379 on the page stands for the Redis on that port. A block that runs a worker continues while the next blocks run,
-// as in a terminal of its own, until the page has ended.
+// Runs the blocks of one page, in their order: `node run-page.mjs FILE…`, with REDIS_PORT set. Code runs in this process,
+// commands in processes of their own. The address localhost:6379 on the page stands for the Redis on that port. A worker, or
+// a command that serves, continues while the next blocks run, as in a terminal of its own, until the page has ended.
+import './redirect.mjs'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import net from 'node:net'
+import { createServer } from 'node:net'
+import { extname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { commandsOf, runCommand } from './console.mjs'
+import { SHOWN_PORT } from './redirect.mjs'
 import { within } from './within.mjs'
 
 const BLOCK_LIMIT_MS = 30_000
 const LOOK_MS = 20
-/** The port of the pages. */
-const SHOWN_PORT = 6379
-
-const connect = Reflect.get(net.Socket.prototype, 'connect')
-net.Socket.prototype.connect = function (...args) {
-  const options = Array.isArray(args[0]) ? args[0][0] : args[0]
-  if (Number(options?.port) === SHOWN_PORT) options.port = Number(process.env.REDIS_PORT)
-  return connect.apply(this, args)
-}
+/** The port at which pages serve HTTP; commands get a free one in its place. */
+const SHOWN_HTTP_PORT = '8080'
 
 const { Client, createLogger } = await import('@arq-ts/core')
 const logger = createLogger({ level: 'silent' })
 /** On either database that pages name. */
 const looking = [0, 1].map((db) => new Client({ redis: `redis://localhost:${SHOWN_PORT}/${db}`, logger }))
+const httpPort = await freePort()
+/** Code and commands that continue until the end of the page. */
 const running = []
 for (const file of process.argv.slice(2)) {
-  const isService = /^await .*\.run\(\)/m.test(readFileSync(file, 'utf8'))
+  const language = extname(file).slice(1)
+  await (language === 'sh' || language === 'console' ? runShell(file, language) : runCode(file))
+}
+process.emit('SIGTERM', 'SIGTERM')
+for (const { file, ended, child } of running) {
+  child?.kill('SIGTERM')
+  await limited(file, ended)
+}
+process.exit(0)
+
+async function runCode(file) {
+  const isService = /^await (?!.*burst: true).*\.run\(\)/m.test(readFileSync(file, 'utf8'))
   const before = await workers()
-  const done = import(file).then(
+  const ended = import(file).then(
     () => undefined,
     (error) => fail(file, error),
   )
-  if (!isService) {
-    await limited(file, done)
-    continue
-  }
-  running.push([file, done])
-  const starts = async () => {
-    while ((await workers()) <= before) await sleep(LOOK_MS)
-  }
-  await limited(file, Promise.race([starts(), done]))
+  if (!isService) return limited(file, ended)
+  running.push({ file, ended })
+  return limited(file, Promise.race([moreWorkersThan(before), ended]))
 }
-process.emit('SIGTERM', 'SIGTERM')
-for (const [file, done] of running) await limited(file, done)
-process.exit(0)
+
+async function runShell(file, language) {
+  const source = readFileSync(file, 'utf8').replaceAll(SHOWN_HTTP_PORT, httpPort)
+  for (const command of commandsOf(language, source)) {
+    const before = await workers()
+    const isReady = async ({ command: line, output }) =>
+      line.includes('arq-ts dashboard') ? output.includes('http://') : (await workers()) > before
+    const service = await limited(file, runCommand(command, { isReady }))
+    if (service) running.push({ file, ...service })
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  return String(port)
+}
+
+async function moreWorkersThan(before) {
+  while ((await workers()) <= before) await sleep(LOOK_MS)
+}
 
 /** Number of live workers. */
 async function workers() {
@@ -50,11 +75,12 @@ async function workers() {
   return lists.flat().length
 }
 
-async function limited(file, work) {
-  await within(BLOCK_LIMIT_MS, 'the block', work).catch((error) => fail(file, error))
+function limited(file, work) {
+  return within(BLOCK_LIMIT_MS, 'the block', work).catch((error) => fail(file, error))
 }
 
 function fail(file, error) {
+  for (const { child } of running) child?.kill('SIGKILL')
   process.stderr.write(`${file}: ${error?.stack ?? error}\n`)
   process.exit(1)
 }

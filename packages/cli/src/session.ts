@@ -43,7 +43,7 @@ export interface Session {
 export async function withSession<T>(
   args: GlobalArgs,
   work: (session: Session) => Promise<T>,
-  options: { codec?: CodecName; served?: ServedQueues } = {},
+  options: { codec?: CodecName; served?: ServedQueues; queueName?: string | undefined } = {},
 ): Promise<T> {
   const loaded = settingsOf(args)
   let lastError: Error | undefined
@@ -55,7 +55,8 @@ export async function withSession<T>(
   const { codec = loaded.config.codec, served } = options
   const address = served ? addressOfServed(served) : addressOf(loaded)
   const where = served ? served.connection : clientOptionsOf(loaded.config)
-  const client = new Client({ ...where, codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
+  const queue = options.queueName === undefined ? {} : { queueName: options.queueName }
+  const client = new Client({ ...where, ...queue, codec, logger, commandTimeoutMs: REDIS_WAIT_MS })
   try {
     const nowMs = await firstAnswer(client, refused.signal)
     const out = new Output(args.json === true, args.io, () => client.doctor.takeDamagedKeys().map(({ key }) => key))

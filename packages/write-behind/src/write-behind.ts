@@ -170,12 +170,15 @@ export class WriteBehind {
     checkedKey('flush', key)
     const signal = AbortSignal.timeout(timeoutMs)
     let wanted: number | undefined
+    let persister = 'its persister'
     while (!signal.aborted) {
       const { pending, persisted } = await this.#store.state(key)
       wanted ??= pending?.version
       if (!pending || wanted === undefined || persisted >= wanted) return
       try {
-        if (!hasPersister(this.#persisters, pending.persister)) await this.#flushByWorker(key, pending, timeoutMs)
+        const isHere = hasPersister(this.#persisters, pending.persister)
+        persister = isHere ? `'${pending.persister}'` : `a worker with the persister '${pending.persister}'`
+        if (!isHere) await this.#flushByWorker(key, pending, timeoutMs)
         else if (await this.#flushHere(key, signal)) continue
       } catch (error) {
         if (!signal.aborted && !(error instanceof TimeoutError)) throw error
@@ -183,7 +186,9 @@ export class WriteBehind {
       }
       await sleep(BUSY_MS)
     }
-    throw new TimeoutError(`flush('${key}'): not persisted within ${timeoutMs} ms; it waits on`)
+    throw new TimeoutError(
+      `flush('${key}'): not persisted within ${timeoutMs} ms; its value keeps waiting for ${persister}`,
+    )
   }
 
   /** Flushes every key whose writes wait, ten at a time; for the shutdown of a service. Gives what could not be. */

@@ -10,6 +10,7 @@ import type { Column } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 import { loadPackage } from '../load-package.ts'
+import { noteUnserved } from '../unserved.ts'
 
 /** Parts of @arq-ts/write-behind that the command uses; the CLI does not depend on it. */
 interface Cache {
@@ -38,8 +39,11 @@ interface WriteBehindModule {
 const PACKAGE = '@arq-ts/write-behind'
 const FLUSHES_AT_ONCE = 10
 
-function withCache(args: GlobalArgs, work: (session: Session & { cache: Cache }) => Promise<number>): Promise<number> {
-  return withSession(args, async (session) => {
+function withCache(
+  args: GlobalArgs & { queue?: string | undefined },
+  work: (session: Session & { cache: Cache }) => Promise<number>,
+): Promise<number> {
+  const inCache = async (session: Session) => {
     const { client, loaded } = session
     const { WriteBehind } = await loadPackage<WriteBehindModule>(PACKAGE, 'cache', loaded.file)
     const cache = new WriteBehind({
@@ -52,7 +56,8 @@ function withCache(args: GlobalArgs, work: (session: Session & { cache: Cache })
     } finally {
       await cache.close()
     }
-  })
+  }
+  return withSession(args, inCache, { queueName: args.queue })
 }
 
 const columns = (nowMs: number): readonly Column<Entry>[] => [
@@ -85,7 +90,7 @@ export function list(args: GlobalArgs & { status?: Entry['status']; limit: numbe
       const { dead, dirty, failures, oldestMs, persisted, writes } = stats
       out.note(
         `${counted(dirty, 'dirty key')}, ${countText(dead)} of them dead; the oldest write waits for ${spanText(oldestMs)}; ` +
-          `${countText(writes)} writes, ${countText(persisted)} persisted, ${counted(failures, 'failure')}`,
+          `${counted(writes, 'write')}, ${countText(persisted)} persisted, ${counted(failures, 'failure')}`,
       )
     }
     return EXIT.ok
@@ -121,10 +126,10 @@ export function show(args: GlobalArgs & { key: string }): Promise<number> {
 
 /** `cache flush` */
 export function flush(
-  args: GlobalArgs & BulkArgs & { keys?: readonly string[]; all?: boolean; timeout: number },
+  args: GlobalArgs & BulkArgs & { keys?: readonly string[]; all?: boolean; queue?: string; timeout: number },
 ): Promise<number> {
   return withCache(args, async (session) => {
-    const { cache, out } = session
+    const { cache, client, out } = session
     if (!args.all && !args.keys?.length) throw new CommandError('name the keys, or give --all')
     const keys = args.all ? (await cache.entries({})).map(({ key }) => key) : args.keys!
     const what = `have ${counted(keys.length, 'key')} persisted now`
@@ -143,7 +148,10 @@ export function flush(
           .catch((error: unknown) => failed.push({ key: at, error: (error as Error).message }))
       }
     }
-    if (go) await audited(session, entry, flushAll)
+    if (go) {
+      await noteUnserved(session, client.queueName)
+      await audited(session, entry, flushAll)
+    }
     const flushed = go ? keys.length - failed.length : 0
     out.data({ matching: keys.length, flushed, failed, dryRun: args.dryRun === true }, () => {
       if (keys.length === 0) out.note('no key waits to be persisted')

@@ -11,6 +11,7 @@ import { countText, instantText, whenText } from '../output.ts'
 import type { Column, Output } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
+import { noteUnserved } from '../unserved.ts'
 
 interface Metrics {
   totalRequests: number
@@ -191,6 +192,7 @@ export function start(
     const entry = { action: 'start-canary', kind: 'alias', names: [args.alias], text }
     const id = await audited(session, entry, () => deployments.startCanary(args.alias, args.collection, options))
     out.data({ id }, () => out.line(`${id} started; arq-ts canary show ${id} --watch follows it`))
+    await noteUnserved(session, session.client.queueName)
     return EXIT.ok
   })
 }

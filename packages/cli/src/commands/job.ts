@@ -5,11 +5,12 @@ import type { CodecName, EnqueueOptions, JobDetails, JobHold, JobState } from '@
 import type { GlobalArgs } from '../args.ts'
 import { audited } from '../audit.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { callText, instantText, namesText, preview, spanText } from '../output.ts'
+import { callText, instantText, preview, spanText } from '../output.ts'
 import type { Fields } from '../output.ts'
 import { styles } from '../style.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
+import { noteUnserved } from '../unserved.ts'
 
 /** `job show` */
 export function show(args: GlobalArgs & { id: string; queue?: string | undefined }): Promise<number> {
@@ -88,15 +89,6 @@ export function enqueue(
     },
     open,
   )
-}
-
-/** A queue that nobody serves keeps its jobs, and who waits for their end waits for long. */
-async function noteUnserved({ client, out }: Session, queueName: string): Promise<void> {
-  const { workers, python } = await client.workers.fleet([queueName])
-  const served = new Set(workers.flatMap((worker) => worker.queues))
-  if (served.has(queueName) || python.length > 0) return
-  const others = served.size > 0 ? `; served are ${namesText([...served].sort())}` : ''
-  out.note(`no live worker serves ${queueName}${others}`)
 }
 
 /** `key=value` is a keyword; all else is positional. Values are JSON where they read as such, else strings. */

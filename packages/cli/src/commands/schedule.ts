@@ -9,6 +9,7 @@ import type { Column, Fields } from '../output.ts'
 import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 import { styles } from '../style.ts'
+import { noteUnserved } from '../unserved.ts'
 import { readArguments } from './job.ts'
 
 type NameArgs = GlobalArgs & { name: string }
@@ -68,6 +69,7 @@ export function put(
     const schedule = await audited(session, entryOf('put-schedule', args), () =>
       session.client.schedules.put(args.name, options),
     )
+    await noteUnserved(session, schedule.queueName)
     return shown(session, schedule)
   })
 }
@@ -114,6 +116,7 @@ export function run(args: NameArgs): Promise<number> {
       throw new CommandError(`schedule ${showId(args.name)} has a job of this very millisecond already`, EXIT.no)
     if (!job) throw absent(args.name)
     const { jobId, queueName } = job
+    await noteUnserved(session, queueName)
     out.data({ jobId, queueName }, () => {
       out.line(showId(jobId))
       out.note(`queued in ${showId(queueName)}`)
@@ -132,7 +135,9 @@ function absent(name: string): CommandError {
 }
 
 function shown({ out, nowMs }: Session, schedule: Schedule): number {
-  out.data(schedule, () => out.fields(fieldsOf(schedule, nowMs)))
+  // One that this command has put is newer than the command's time.
+  const shownAtMs = Math.max(nowMs, schedule.putAt.getTime() || 0)
+  out.data(schedule, () => out.fields(fieldsOf(schedule, shownAtMs)))
   return EXIT.ok
 }
 

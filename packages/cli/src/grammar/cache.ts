@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs'
-import { bulkOptions, countOption, durationOption } from './flags.ts'
+import { bulkOptions, countOption, durationOption, queueOption } from './flags.ts'
 import type { Handler, Run } from './run.ts'
 
 const cache = (name: 'list' | 'show' | 'flush') => async () => (await import('../commands/cache.ts'))[name] as Handler
@@ -34,6 +34,7 @@ function addCommands(yargs: Argv, run: Run): Argv {
         z.positional('keys', { string: true, array: true }).options({
           ...bulkOptions,
           all: { boolean: true, describe: 'every key whose value waits' },
+          queue: { ...queueOption, describe: 'queue of the workers that persist [of the configuration]' },
           timeout: {
             ...durationOption('wait at most this long for each key [10s]'),
             default: '10s' as unknown as number,

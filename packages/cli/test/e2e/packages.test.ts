@@ -94,6 +94,11 @@ describe('arq-ts cache', () => {
     expect((await bench.run(['cache', 'flush'])).stderr).toContain('name the keys, or give --all')
     expect((await bench.run(['cache', 'flush', '--all'])).code).toBe(2)
 
+    const alone = await bench.run(['cache', 'flush', 'a', '--queue', 'other', '--timeout', '200ms'])
+    expect(alone.code).toBe(1)
+    expect(alone.stderr).toContain('no live worker serves other')
+    expect(alone.stderr).toContain("its value keeps waiting for a worker with the persister 'app:save'")
+
     bench.start(['worker', '--quiet'])
     expect(await bench.json(['cache', 'flush', 'a'])).toMatchObject({ matching: 1, flushed: 1, failed: [] })
     const flushed = await bench.run(['cache', 'flush', '--all', '--yes', '--json'])

@@ -18,8 +18,8 @@ const SCAN_STEP = 2_000
 const MIN_SCAN_KEYS = 20_000
 /** Follows the name of a queue in the key of its health line. */
 const HEALTH_SUFFIX = ':health-check'
-/** Keys of ours that are recorded or put aside, and the history that @arq-ts/canary keeps. */
-const RECORDED = /^arq:(obs|damaged):|(^|:)canary:history$/
+/** Keys of ours that are recorded or put aside, and the sorted sets that our task packages keep, behind a prefix of theirs. */
+const NO_QUEUE = /^arq:(obs|damaged):|(^|[:}])(canary:(active|history)|write-behind:(dirty|waiting))$/
 
 /** Bounds of a look at the keys of the database. */
 export interface ScanBounds {
@@ -125,7 +125,7 @@ export class KeySurvey {
   async #namesIn(sets: ReadonlySet<string>, lines: ReadonlySet<string>): Promise<string[]> {
     const { prefix } = this.#keys
     // Ids of jobs and workers may end as a health line's key does.
-    const isOther = (key: string) => !isQueueKey(key.slice(prefix.length)) || RECORDED.test(key.slice(prefix.length))
+    const isOther = (key: string) => !isQueueKey(key.slice(prefix.length)) || NO_QUEUE.test(key.slice(prefix.length))
     const found = new Set([...sets].filter((key) => !isOther(key)))
     // A sorted set in place of a queue's health line is damage.
     const isLine = (key: string) => key.endsWith(HEALTH_SUFFIX) && found.has(key.slice(0, -HEALTH_SUFFIX.length))

@@ -299,7 +299,8 @@ describe('queues', () => {
     await manager.enqueue('echo', [], { queueName: 'python:queue' })
     await manager.pauseQueue('empty_but_paused')
     await redis.zadd('arq:abort', 1, 'x')
-    await redis.zadd('canary:history', 1, 'x')
+    for (const key of ['canary:history', 'app:canary:active', 'write-behind:dirty', 'app:write-behind:waiting'])
+      await redis.zadd(key, 1, 'x')
     expect(await manager.client.queues.names()).toEqual({
       names: ['arq:queue', 'default', 'empty_but_paused', 'python:queue'],
       complete: true,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@arq-ts/core'
+import { asError } from '@arq-ts/protocol/errors'
 import { askChecks } from './look-checks.ts'
 import type { CheckFunction } from './look-checks.ts'
 import { decide, endingFailed, fail } from './plan.ts'
@@ -181,7 +182,7 @@ export class Driver {
     const [qdrant, counted, checks] = await Promise.all([
       this.#ask(state).catch((error: unknown) => {
         this.#log?.warn({ err: error }, `deployment ${state.id}: Qdrant does not answer`)
-        return error instanceof Error ? error : new Error(String(error))
+        return asError(error)
       }),
       countStage(this.#counts, state, nowMs),
       isWatched ? askChecks(state, shareOf(state) ?? 0, this.#checks) : [],

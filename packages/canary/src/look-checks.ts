@@ -1,4 +1,5 @@
 /** Checks of a look: questions to the outside, each answered with pass, fail or nothing. */
+import { asError } from '@arq-ts/protocol/errors'
 import { withoutUndefined } from './config.ts'
 import type { CheckOutcome, Deployment, LookCheck } from './types.ts'
 
@@ -52,7 +53,7 @@ async function ask(check: LookCheck, context: CheckContext, call: CheckFunction 
     const { ok, reason } = verdictOf(answer)
     return { name, verdict: ok ? 'pass' : 'fail', reason: reason ?? null }
   } catch (error) {
-    return { name, verdict: 'unknown', reason: error instanceof Error ? error.message : String(error) }
+    return { name, verdict: 'unknown', reason: asError(error).message }
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { NonRetryableError, RemoteError } from '@arq-ts/core'
+import { asError } from '@arq-ts/protocol/errors'
 import { findPersister } from './allow-list.ts'
 import { endOf } from './end-of.ts'
 import type { Persisters } from './options.ts'
@@ -72,7 +73,7 @@ export async function persistKey(store: Store, key: string, options: PersistOpti
       pending = outcome.pending
     }
   } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+    const error = asError(thrown)
     return await afterFailure(store, key, { token, error, pending }, options)
   } finally {
     clearInterval(renewing)

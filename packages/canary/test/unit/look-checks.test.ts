@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { hostileThrown } from '../../../protocol/test/support/hostile-thrown.ts'
 import { askChecks } from '../../src/look-checks.ts'
 import type { CheckFunction } from '../../src/look-checks.ts'
 import { rulesWith, running } from '../support/plans.ts'
@@ -28,6 +29,17 @@ describe('a check of the worker', () => {
     await new Promise((resolve) => signal!.addEventListener('abort', resolve))
     await new Promise((resolve) => setImmediate(resolve))
   })
+
+  test.each(Object.entries(hostileThrown))(
+    'that throws what it likes has no verdict, and a reason: %s',
+    async (_, make) => {
+      const call: CheckFunction = () => {
+        throw make()
+      }
+      const reason = expect.any(String) as string
+      expect(await ask('smoke', { smoke: call })).toEqual([{ name: 'smoke', verdict: 'unknown', reason }])
+    },
+  )
 
   test.each(['constructor', 'toString', '__proto__', 'smoke'])(
     'that was not registered has no verdict: %s',

@@ -1,5 +1,6 @@
 import { emitKeypressEvents } from 'node:readline'
 import type { Key } from 'node:readline'
+import { asError } from '@arq-ts/protocol/errors'
 import { showId } from '@arq-ts/protocol/jobs'
 import type { GlobalArgs } from '../args.ts'
 import { audited } from '../audit.ts'
@@ -193,5 +194,5 @@ export async function perform(
 }
 
 function oneLine(error: unknown): string {
-  return printable(error instanceof Error ? error.message : String(error))
+  return printable(asError(error).message)
 }

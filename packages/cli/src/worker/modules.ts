@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { AnyTask, CreateTasks, CronJob, TaskEnvironment, TaskPackage, WorkerOptions } from '@arq-ts/core'
+import { asError } from '@arq-ts/protocol/errors'
 import { CommandError } from '../exit.ts'
 import { locateTasks } from './task-location.ts'
 import { readTypeScript } from './typescript.ts'
@@ -120,10 +121,10 @@ async function load(file: string): Promise<Exports> {
     if (/^\.[cm]?tsx?$/.test(extname(file))) await readTypeScript()
     return (await import(url)) as Exports
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
+    const { code, message, stack } = asError(error) as NodeJS.ErrnoException
     if (code === 'ERR_MODULE_NOT_FOUND' && message.includes(file))
       throw new CommandError(`there is no settings module ${file}`)
     if (error instanceof CommandError) throw error
-    throw new CommandError(`${file} cannot be loaded:\n${(error as Error).stack ?? String(error)}`)
+    throw new CommandError(`${file} cannot be loaded:\n${stack ?? message}`)
   }
 }

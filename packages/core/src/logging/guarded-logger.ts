@@ -1,4 +1,5 @@
 import { asError } from '@arq-ts/protocol/errors'
+import { isError } from '@arq-ts/protocol/values'
 import type { Logger } from './logger.ts'
 
 type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
@@ -64,7 +65,7 @@ const MAX_CAUSES = 10
 /** The error, or a copy without the fields that have no end: a logger may write all that an error has. */
 function bounded(error: Error, depth = 0): Error {
   const { cause, message, name, stack } = error
-  const isInner = cause instanceof Error
+  const isInner = isError(cause)
   const inner = isInner ? (depth < MAX_CAUSES ? bounded(cause, depth + 1) : undefined) : cause
   if (inner === cause && isWritable(error)) return error
   const { code } = error as { code?: unknown }

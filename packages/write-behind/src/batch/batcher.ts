@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '@arq-ts/core'
+import { asError } from '@arq-ts/protocol/errors'
 import type { BatchPersister, BatchWrite, Persisters } from '../options.ts'
 import { batchPersisterOf } from '../allow-list.ts'
 import { endOf } from '../end-of.ts'
@@ -7,7 +8,7 @@ import type { Newer, Pending } from '../plan.ts'
 import type { Snapshot, Store } from '../store.ts'
 import { persistJobId } from '../jobs.ts'
 import { decode } from '../value.ts'
-import { errorOf, persistApart } from './persist-apart.ts'
+import { persistApart } from './persist-apart.ts'
 
 /** Batches in a row that one job may set off: a paused queue sets off no more. */
 const BATCHES_PER_JOB = 20
@@ -261,7 +262,7 @@ export class Batcher {
         if (group) group.push(write)
         else groups.set(persistMany, [write])
       } catch (error) {
-        failed.set(key, errorOf(error))
+        failed.set(key, asError(error))
       }
     }
     const { graceMs, timeoutMs } = this.#options
@@ -275,7 +276,7 @@ export class Batcher {
       [...groups].map(async ([persistMany, writes]) => {
         const call = (some: readonly BatchWrite[]) => endOf(signal, graceMs, () => persistMany(some, { signal }))
         const apart = await persistApart(call, writes, signal).catch((thrown: unknown) => ({
-          failed: new Map(writes.map(({ key }) => [key, errorOf(thrown)])),
+          failed: new Map(writes.map(({ key }) => [key, asError(thrown)])),
           isDown: false,
         }))
         for (const [key, error] of apart.failed) failed.set(key, error)

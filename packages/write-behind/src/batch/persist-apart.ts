@@ -1,3 +1,4 @@
+import { asError } from '@arq-ts/protocol/errors'
 import type { BatchPersister, BatchWrite, WriteFailure } from '../options.ts'
 
 /** Single writes that fail one after the other, none going well between them: the store is taken to be down. */
@@ -30,11 +31,11 @@ export async function persistApart(
     signal.throwIfAborted()
     try {
       const failures = failuresOf(await call(group), group)
-      for (const { error, key } of failures) failed.set(key, errorOf(error))
+      for (const { error, key } of failures) failed.set(key, asError(error))
       if (group.some(({ key }) => !failed.has(key))) loneFailures = 0
     } catch (thrown) {
       signal.throwIfAborted()
-      const error = errorOf(thrown)
+      const error = asError(thrown)
       if (group.length > 1) {
         const half = Math.ceil(group.length / 2)
         groups.unshift(group.slice(0, half), group.slice(half))
@@ -73,8 +74,4 @@ export function failuresOf(returned: unknown, writes: readonly BatchWrite[]): re
 
 function shown(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'an object' : (JSON.stringify(value) ?? typeof value)
-}
-
-export function errorOf(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
 }

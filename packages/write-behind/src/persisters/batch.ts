@@ -1,6 +1,7 @@
 import { checkOptions } from '@arq-ts/core/task-kit'
+import { asError } from '@arq-ts/protocol/errors'
 import { z } from 'zod'
-import { errorOf, failuresOf } from '../batch/persist-apart.ts'
+import { failuresOf } from '../batch/persist-apart.ts'
 import type { BatchPersister, Persister } from '../options.ts'
 
 const argumentSchema = z.strictObject({
@@ -26,7 +27,7 @@ export function batchPersister(persistMany: BatchPersister): Persister {
   const persist: Persister = async (key, value, { signal, version }) => {
     const writes = [{ key, value, version }]
     const [failure] = failuresOf(await persistMany(writes, { signal }), writes)
-    if (failure) throw errorOf(failure.error)
+    if (failure) throw asError(failure.error)
   }
   persist.persistMany = persistMany
   return persist

@@ -5,6 +5,7 @@ import { createLogger } from '@arq-ts/core'
 import { encodeValue } from '@arq-ts/protocol'
 import type { Worker } from '@arq-ts/core'
 import { describe, expect, test } from 'vitest'
+import { hostileThrown } from '../../../protocol/test/support/hostile-thrown.ts'
 import { jsonOf } from '../../src/persisters/json.ts'
 import { persistKey } from '../../src/persist.ts'
 import { Store } from '../../src/store.ts'
@@ -46,6 +47,19 @@ describe('a failed persister', () => {
     await eventually(() => repaired.saved.length === 1)
     expect(repaired.saved[0]).toMatchObject({ value: { precious: true } })
     await eventually(async () => (await cache.dirtyKeys()).length === 0)
+  })
+
+  test('leaves a dead letter, whatever it throws', async () => {
+    const kinds = Object.keys(hostileThrown)
+    const { persisters } = recorder((kind) => {
+      throw hostileThrown[kind as string]!()
+    })
+    bench.worker({ persisters, maxTries: 1 })
+    const cache = bench.cache()
+    for (const kind of kinds) await cache.writeBehind(kind, kind, options)
+    const { deadLetters } = bench.client()
+    await eventually(async () => (await deadLetters.list({ limit: 1_000 })).length === kinds.length)
+    for (const { error } of await deadLetters.list({ limit: 1_000 })) expect(error).toContain('could not be persisted')
   })
 
   test('leaves a dead letter with the newest of several values, which is listed as failed', async () => {

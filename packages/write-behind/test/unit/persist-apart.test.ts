@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { hostileThrown } from '../../../protocol/test/support/hostile-thrown.ts'
 import { failuresOf, persistApart } from '../../src/batch/persist-apart.ts'
 import type { BatchWrite } from '../../src/index.ts'
 
@@ -53,6 +54,18 @@ describe('many writes', () => {
     const { failed } = await persistApart(() => Promise.resolve([{ key: 'k1', error: 'no form' }]), writesOf(3), never)
     expect([...failed].map(([key, { message }]) => [key, message])).toEqual([['k1', 'no form']])
   })
+
+  test.each(Object.entries(hostileThrown))(
+    'fail with an error that can be read, whatever is thrown: %s',
+    async (_, make) => {
+      const call = () => {
+        throw make()
+      }
+      const { failed } = await persistApart(call, writesOf(2), never)
+      expect([...failed.keys()]).toEqual(['k0', 'k1'])
+      for (const { message } of failed.values()) expect(message).toEqual(expect.any(String))
+    },
+  )
 
   test.each<[string, unknown, string]>([
     ['what was written, which is no failure', [{ key: 'k1', value: 1 }], "'k1' without an error"],

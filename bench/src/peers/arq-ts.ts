@@ -11,6 +11,8 @@ const peer: Peer = {
 
   async openProducer({ redis, queue, codec }) {
     const client = new Client({ redis, queueName: queue, logger, ...(codec ? { codec } : {}) })
+    // Other peers have a call that waits for the connection.
+    await client.now()
     const args = (call: JobCall) => (call.arg === undefined ? [] : [call.arg])
     const later = (deferByMs = 0) => (deferByMs > 0 ? { deferByMs } : {})
     return {

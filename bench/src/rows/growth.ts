@@ -40,7 +40,7 @@ export const growth: MeasureRows = async function* (bench) {
       async (contender) => {
         const slow = contender.name === 'arq'
         const count = slow ? 4_000 : 60_000
-        const options = { fn: 'noop', concurrency: 32, ...shape, count, warm: count / 4, timeoutMs: 180_000 } as const
+        const options = { fn: 'noop', concurrency: 32, ...shape, count, warm: count, timeoutMs: 180_000 } as const
         const { jobsPerSecond, ...others } = await drain(bench.server, contender, options)
         return { value: jobsPerSecond, ...others }
       },
@@ -61,7 +61,7 @@ export const growth: MeasureRows = async function* (bench) {
 
 async function measure({ server, quick }: Bench, contender: Contender, left: number) {
   const count = quick ? 10_000 : 30_000
-  const options = { fn: 'noop', concurrency: 100, count, warm: count / 2, left } as const
+  const options = { fn: 'noop', concurrency: 100, count, warm: count, left } as const
   const { jobsPerSecond, ...others } = await drain(server, contender, options)
   return { value: jobsPerSecond, ...others }
 }

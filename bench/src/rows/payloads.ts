@@ -21,7 +21,7 @@ export const payloads: MeasureRows = async function* (bench) {
   const rounds = bench.quick ? 1 : Math.min(3, bench.rounds)
   for (const [payloadBytes, title] of bench.quick ? SIZES.slice(1, 2) : SIZES) {
     bench.say(`payloads of ${title}`)
-    const most = Math.min(50_000, Math.round(200e6 / payloadBytes))
+    const most = Math.min(50_000, Math.round(120e6 / payloadBytes))
     const measure = adaptive(bench, { fn: 'take', payloadBytes, concurrency: payloadBytes > 1e5 ? 10 : 100 }, most)
     yield {
       id: `payload-${payloadBytes}`,

@@ -15,11 +15,21 @@ interface Way {
   notify?: string
 }
 
+/** Traffic of a row. */
+interface Traffic {
+  everyMs: number
+  perTick: number
+  /** Jobs that are measured. */
+  count: number
+  /** Jobs before these, in the same traffic and by the same processes, which compile their code meanwhile. */
+  warm: number
+}
+
 /** From the call that enqueues to the handler's first line. */
 export const pickup: MeasureRows = async function* (bench) {
   const { present } = bench.contenders
-  const idle = { everyMs: 20, perTick: 1, count: bench.quick ? 100 : 250 }
-  const load = { everyMs: 1, perTick: 5, count: bench.quick ? 5_000 : 15_000 }
+  const idle: Traffic = { everyMs: 20, perTick: 1, count: bench.quick ? 100 : 250, warm: 50 }
+  const load: Traffic = { everyMs: 1, perTick: 5, count: bench.quick ? 5_000 : 15_000, warm: 5_000 }
   for (const [id, title, traffic, limit] of [
     [
       'pickup-idle',
@@ -54,18 +64,17 @@ function waysOf(present: ReadonlyMap<string, Contender>, fastOnly: boolean): Way
   return fastOnly ? ways.filter(({ name }) => !slow.test(name)) : ways
 }
 
-async function measure({ server }: Bench, way: Way, traffic: object): Promise<Figures> {
+async function measure({ server }: Bench, way: Way, traffic: Traffic): Promise<Figures> {
   await server.clear()
   await server.notify(way.notify ?? '')
   const common = { redis: server.url, queue: 'bench' }
   const worker = new PeerProcess(way.worker, 'work', { ...common, workers: 1, concurrency: 100 })
   try {
     await worker.line('ready', 30_000)
-    const warm = { ...common, count: 20, everyMs: 20, perTick: 1 }
-    await play(way.producer, 'produce', warm, 60_000)
-    const { sent } = await play<{ sent: number }>(way.producer, 'produce', { ...common, ...traffic }, 120_000)
-    await worker.until(() => ((worker.reports.at(-1)?.done ?? 0) >= sent + 20 ? true : undefined), 60_000, 'all jobs')
-    const latencies = (await worker.stop()).slice(20).sort((a, b) => a - b)
+    const { warm, count, ...pace } = traffic
+    await play(way.producer, 'produce', { ...common, ...pace, count: warm + count }, 120_000)
+    await worker.until(() => ((worker.reports.at(-1)?.done ?? 0) >= warm + count ? true : undefined), 60_000, 'all jobs')
+    const latencies = (await worker.stop()).slice(warm).sort((a, b) => a - b)
     return { value: quantile(latencies, 0.5) / 1000, p99: quantile(latencies, 0.99) / 1000 }
   } finally {
     worker.kill()

@@ -70,24 +70,40 @@ export const throughput: MeasureRows = async function* (bench) {
   }
 }
 
-/** Fills the queue with as many jobs as last for the time that a measurement is to take: the first round finds out. */
+/** Pilots in full length, at most, until a contender is no faster than in the one before. */
+const PILOTS = 3
+/** Growth of the rate from one pilot to the next that calls for another one. */
+const GROWS = 1.1
+
+/**
+ * Fills the queue with as many jobs as last for the time that a measurement is to take: the first round finds out. The
+ * warm-up takes as long, since a process compiles its code over its first ten thousand jobs and more, at several times the
+ * CPU per job.
+ */
 export function adaptive(bench: Bench, options: Partial<DrainOptions> & { concurrency: number }, most = MOST) {
   const rates = new Map<string, number>()
   return async (contender: Contender): Promise<Figures> => {
     const { concurrency, workers = 1, processes = 1 } = options
-    const measure = async (count: number, warm: number) => {
+    const { name } = contender
+    const slots = concurrency * workers * processes
+    const measure = async (count: number) => {
+      const warm = Math.max(slots, count)
       const drained = await drain(bench.server, contender, { fn: 'noop', ...options, count, warm })
-      if (Number.isFinite(drained.jobsPerSecond)) rates.set(contender.name, drained.jobsPerSecond)
+      if (Number.isFinite(drained.jobsPerSecond)) rates.set(name, drained.jobsPerSecond)
       const { jobsPerSecond, ...others } = drained
       return { value: jobsPerSecond, ...others }
     }
-    const slots = concurrency * workers * processes
-    // A fast one is done with a small pilot between two of its reports.
-    for (let pilot = Math.max(FEWEST, slots * 2); !((rates.get(contender.name) ?? 0) > 0); pilot *= 10)
-      await measure(Math.min(most / 2, pilot), Math.min(most / 2, pilot))
-    const seconds = rates.get(contender.name)! * bench.seconds
-    const count = Math.round(Math.min(most, Math.max(FEWEST, slots * 2, seconds)))
-    return measure(count, Math.round(Math.max(slots, count / 4)))
+    const rate = () => rates.get(name) ?? 0
+    const count = () => Math.round(Math.min(most, Math.max(FEWEST, slots * 2, rate() * bench.seconds)))
+    if (!rates.has(name)) {
+      // A fast one is done with a small pilot between two of its reports.
+      for (let pilot = Math.max(FEWEST, slots * 2); !(rate() > 0); pilot *= 10) await measure(Math.min(most / 2, pilot))
+      for (let pilots = 0, before = 0; pilots < PILOTS && rate() > GROWS * before; pilots++) {
+        before = rate()
+        await measure(count())
+      }
+    }
+    return measure(count())
   }
 }
 

@@ -170,6 +170,7 @@ func main() {
 	default:
 		client := asynq.NewClient(connection(o))
 		defer client.Close()
+		must(client.Ping())
 		p := producer{client, o}
 		roles := map[string]func(){"enqueue": p.enqueue, "fill": p.fill, "produce": p.produce}
 		roles[role]()

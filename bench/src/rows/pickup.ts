@@ -73,7 +73,11 @@ async function measure({ server }: Bench, way: Way, traffic: Traffic): Promise<F
     await worker.line('ready', 30_000)
     const { warm, count, ...pace } = traffic
     await play(way.producer, 'produce', { ...common, ...pace, count: warm + count }, 120_000)
-    await worker.until(() => ((worker.reports.at(-1)?.done ?? 0) >= warm + count ? true : undefined), 60_000, 'all jobs')
+    await worker.until(
+      () => ((worker.reports.at(-1)?.done ?? 0) >= warm + count ? true : undefined),
+      60_000,
+      'all jobs',
+    )
     const latencies = (await worker.stop()).slice(warm).sort((a, b) => a - b)
     return { value: quantile(latencies, 0.5) / 1000, p99: quantile(latencies, 0.99) / 1000 }
   } finally {

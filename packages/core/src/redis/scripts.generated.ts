@@ -989,7 +989,11 @@ if handed > 0 then
     handed = 0
   end
 end
-if handed < jobs then redis.pcall('PUBLISH', ARGV[3], jobs == 1 and due .. ' ' .. ARGV[4] or due) end
+if handed < jobs then
+  local ids = {}
+  for i = handed + 1, jobs do ids[#ids + 1] = ARGV[2 * i + 2] end
+  redis.pcall('PUBLISH', ARGV[3], due .. (#ids == 1 and ' ' or ',') .. table.concat(ids, ','))
+end
 if type(waiter) == 'table' and string.sub(waiter.err, 1, 9) == 'WRONGTYPE' then out[#out + 1] = { 0, 2, waiter.err } end
 return out`,
   limitAdmit: `local time = redis.call('TIME')
@@ -2071,7 +2075,7 @@ export const luaShas = {
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
-  handOff: '06d11bfa12a1dbf08b689c1d459288549976bf65',
+  handOff: '37cc61b201a8bbb782fcd4fadb7310ed82ee024f',
   limitAdmit: '5f7a0a9054d73360f5807d3d95c0dbdabbe1110d',
   limitFill: '5f5d5f1a740800f54b1287973bdd6f6f3faca394',
   log: 'cae731e9b900481019c6e5fde3207be94c1845fe',

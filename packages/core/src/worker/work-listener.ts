@@ -8,8 +8,8 @@ export interface WorkListenerOptions {
   log: Logger
   queues: readonly string[]
   keyspaceNotifications: 'auto' | false
-  /** A queue may have new work; with the id where it is one job that is due. */
-  onWork: (queueName?: string, jobId?: string) => void
+  /** A queue may have new work; with the ids where it is a few jobs that are due. */
+  onWork: (queueName?: string, jobIds?: readonly string[]) => void
   /** Called when a job is asked to abort, and when requests may have been missed. */
   onAbort: () => void
   /** Somebody began to listen to the events of workers. */
@@ -17,6 +17,9 @@ export interface WorkListenerOptions {
   /** An operator gave an order to a worker, or may have given one meanwhile. */
   onOrder: (workerId?: string) => void
 }
+
+/** Jobs that one wake-up names, at most; anybody may publish anything. */
+const MAX_NAMED = 16
 
 /** Time between two looks for what messages announce, in ms. */
 const PAUSE_MS = 20
@@ -49,8 +52,8 @@ async function listen({
   const { keys, subscriber } = link
   for (const queue of queues) {
     await subscriber.listen(keys.wakeChannel(queue), (news) => {
-      const space = news.indexOf(' ')
-      if (space > 0) onWork(queue, news.slice(space + 1))
+      const jobIds = idsIn(news)
+      if (jobIds.length > 0) onWork(queue, jobIds)
       else onWork()
     })
   }
@@ -75,4 +78,12 @@ async function listen({
   await subscriber.listen(link.keyspaceChannel(keys.abort), (event) => {
     if (event === 'zadd') look()
   })
+}
+
+/** The jobs that a wake-up names behind their due time: one behind a space, or several, each behind a comma. */
+function idsIn(news: string): string[] {
+  const [separator] = /[ ,]/.exec(news) ?? []
+  if (separator === undefined) return []
+  const ids = news.slice(news.indexOf(separator) + 1)
+  return separator === ' ' ? [ids] : [...new Set(ids.split(',', MAX_NAMED))]
 }

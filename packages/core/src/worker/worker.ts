@@ -251,9 +251,9 @@ export class Worker<Given extends object = Record<never, never>, Provided = void
         log: this.#log,
         queues: queueNames,
         keyspaceNotifications: settings.keyspaceNotifications,
-        onWork: (queueName, jobId) => {
+        onWork: (queueName, jobIds) => {
           handOff?.missed(queueName)
-          claimLoop.notify(queueName && part.place(queueName), jobId)
+          claimLoop.notify(queueName && part.place(queueName), jobIds)
         },
         onListener: () => void this.#publisher.look().catch(() => {}),
         onOrder: (workerId) => {

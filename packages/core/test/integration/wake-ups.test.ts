@@ -35,9 +35,9 @@ describe('a wake-up', () => {
   const noop = defineTask({ name: 'noop', handler: (ctx) => void ran.push(ctx.jobId) })
 
   /** Started, and asleep for longer than the test lasts. */
-  async function idleWorker(): Promise<Worker> {
+  async function idleWorker(maxJobs = 10): Promise<Worker> {
     const options = { redis: server.url, tasks: [noop], logger: silent, handleSignals: false, pollDelayMs: 60_000 }
-    const worker = new Worker({ ...options, handOff: false })
+    const worker = new Worker({ ...options, handOff: false, maxJobs })
     workers.push(worker)
     const started = next(worker, 'started')
     void worker.run()
@@ -95,13 +95,42 @@ describe('a wake-up', () => {
     expect((await finished).jobId).toBe('unheard')
   })
 
-  test('has jobs of one batch looked for', async () => {
+  test('lets an idle worker claim a few jobs that come together by one call, without looking for them first', async () => {
     const worker = await idleWorker()
     const scripts = await overheard()
     const finished = next(worker, 'jobFinished')
     await Promise.all([client.enqueue(noop, []), client.enqueue(noop, [])])
     await finished
-    expect(scripts.slice(0, 3)).toEqual(['handOff', 'reserve', 'claim'])
+    await expect.poll(() => scripts).toEqual(['handOff', 'claim', 'finish'])
+  })
+
+  test('has the jobs of one batch looked for that the worker has no room for', async () => {
+    const worker = await idleWorker(2)
+    const all = Array.from({ length: 5 }, () => client.enqueue(noop, []))
+    const jobs = await Promise.all(all)
+    for (const job of jobs) await job?.result({ timeoutMs: 5_000 })
+    expect(worker.describe().counters.complete).toBe(5)
+  })
+
+  test('has jobs of a large batch looked for', async () => {
+    const worker = await idleWorker()
+    const scripts = await overheard()
+    const finished = next(worker, 'jobFinished')
+    await Promise.all(Array.from({ length: 17 }, () => client.enqueue(noop, [])))
+    await finished
+    expect(scripts.slice(0, 3)).toEqual(['enqueue', 'reserve', 'claim'])
+  })
+
+  test('that names a job twice starts it once', async () => {
+    await idleWorker()
+    ran.length = 0
+    const now = Date.now()
+    const unheard = { jobTry: null, functionName: 'noop', args: [], kwargs: {}, enqueueTimeMs: now }
+    await redis.set('arq:job:unheard', Buffer.from(encodeJob(unheard, 'msgpack')))
+    await redis.zadd('arq:queue', now, 'unheard')
+    await redis.publish('arq:wake@0:arq:queue', `${now},unheard,unheard`)
+    await client.job('unheard').result({ timeoutMs: 5_000 })
+    expect(ran).toEqual(['unheard'])
   })
 
   test('gives a job to one of many idle workers, once', async () => {

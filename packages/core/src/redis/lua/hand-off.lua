@@ -5,7 +5,7 @@
 -- whose process is gone.
 -- A job that is handed over is held as a claimed one is, for a second, but no try is counted, and its score bears no mark
 -- of a lease, see claim.lua. The worker takes it by wait.lua; where it does not, the job is due again, as if nobody had had
--- it. Jobs that are not handed over wake workers as they do in enqueue.lua.
+-- it. Jobs that are not handed over wake workers by their ids, so that an idle worker need not look for them.
 -- An entry: how many jobs the worker would take, bytes of its token, token, channel. The message to the worker: bytes of
 -- the token, token, until when the jobs are held, when they were due, how many, id:bytes of each, and their payloads. In
 -- both, each part stands behind a space but for payloads after the first; a token may have spaces of its own.
@@ -57,6 +57,10 @@ if handed > 0 then
     handed = 0
   end
 end
-if handed < jobs then redis.pcall('PUBLISH', ARGV[3], jobs == 1 and due .. ' ' .. ARGV[4] or due) end
+if handed < jobs then
+  local ids = {}
+  for i = handed + 1, jobs do ids[#ids + 1] = ARGV[2 * i + 2] end
+  redis.pcall('PUBLISH', ARGV[3], due .. (#ids == 1 and ' ' or ',') .. table.concat(ids, ','))
+end
 if type(waiter) == 'table' and string.sub(waiter.err, 1, 9) == 'WRONGTYPE' then out[#out + 1] = { 0, 2, waiter.err } end
 return out

@@ -26,7 +26,7 @@ const FAULT_PAUSE_MS = 500
  *
  * created → polling: asks the queues in turn for due jobs, and claims them
  * polling → sleeping: no queue has more that is due; until a wake-up, the next due time or `pollDelayMs`
- * sleeping → waking → polling: a wake-up came; one that names a job which an idle worker can claim at once wakes nobody
+ * sleeping → waking → polling: a wake-up came; one that names jobs which an idle worker can claim at once wakes nobody
  * polling → starved → polling: no slot is free, `MAX_CLAIMS` claims are under way, or the quarantine is closed
  * polling → pausing → polling: a poll failed
  * polling → quiet → polling: by order, nothing more is claimed until it is taken back
@@ -72,6 +72,8 @@ export interface ClaimLoopOptions {
 export class ClaimLoop {
   readonly #options: ClaimLoopOptions
   readonly #slots: Slots
+  /** Jobs of one claim, at most: two of them fill all slots. */
+  readonly #mostPerClaim: number
   readonly #burst: Burst | undefined
   readonly #queues: readonly PolledQueue[]
   readonly #wake = new Wake()
@@ -91,6 +93,7 @@ export class ClaimLoop {
   constructor(options: ClaimLoopOptions) {
     this.#options = options
     this.#slots = options.slots
+    this.#mostPerClaim = Math.ceil(options.slots.capacity / MAX_CLAIMS)
     this.#burst = options.burst
     this.#queues = options.queues.map((queue) => new PolledQueue(queue))
     this.#due = new DueJobs({
@@ -109,17 +112,18 @@ export class ClaimLoop {
   }
 
   /**
-   * Reports that there may be new work. An idle worker that hears of one job claims it at once and sleeps on: the job
+   * Reports that there may be new work. An idle worker that hears of a few jobs claims them at once and sleeps on: they
    * need not be found, and nothing else is new.
    */
-  notify(queueName?: string, jobId?: string): void {
-    const queue = queueName === undefined ? undefined : this.#queues.find(({ name }) => name === queueName)
-    const isIdle = this.#mode === 'sleeping' && !this.#burst
-    if (queue && jobId !== undefined && isIdle && this.#canClaim() && queue.restMs <= 0) {
-      void this.#claim(queue, [jobId]).then((started) => {
-        if (started === 0) this.#rouse()
-      })
-    } else this.#rouse()
+  notify(queueName?: string, jobIds: readonly string[] = []): void {
+    const queue = this.#queues.find(({ name }) => name === queueName)
+    const isIdle = this.#mode === 'sleeping' && !this.#burst && this.#canClaim()
+    const named = isIdle ? jobIds.slice(0, Math.min(this.#free(), this.#mostPerClaim)) : []
+    if (queue && named.length > 0 && queue.restMs <= 0) {
+      void this.#claim(queue, named).then((started) => started < named.length && this.#rouse())
+      if (named.length === jobIds.length) return
+    }
+    this.#rouse()
   }
 
   /** Claims nothing more until it is called with false; jobs that were claimed before start and end as ever. */
@@ -253,7 +257,6 @@ export class ClaimLoop {
   /** One round over the queues. `isFull`: there may be more that is due now. */
   async #poll(free: number): Promise<{ isFull: boolean; sleepMs: number }> {
     const { beforePoll, log, queueReadLimit, order } = this.#options
-    const share = Math.ceil(this.#slots.capacity / MAX_CLAIMS)
     let isFull = false
     let left = free
     let sleepMs = Infinity
@@ -265,7 +268,7 @@ export class ClaimLoop {
         continue
       }
       try {
-        const found = await this.#due.find(queue, Math.min(left, queueReadLimit, share))
+        const found = await this.#due.find(queue, Math.min(left, queueReadLimit, this.#mostPerClaim))
         isFull ||= found.isFull
         sleepMs = Math.min(sleepMs, found.sleepMs)
         if (found.jobIds.length > 0) await beforePoll(this.#stopping.signal)

@@ -10,6 +10,7 @@ import time
 
 RECORD = """
 local ms, longest = tonumber(ARGV[1]), math.min(4294967295, math.floor(ARGV[1] * 100 + 0.5))
+if not (ms >= 0 and ms <= 1e9) then return redis.error_reply('ERR latency in ms is not from 0 to 1e9') end
 local bucket = ms < 0.1 and 0 or math.min(409, 1 + math.floor(16 * math.log(ms / 0.1) / math.log(2)))
 redis.call('LPUSH', KEYS[1], ARGV[1]) redis.call('LTRIM', KEYS[1], 0, ARGV[5] - 1)
 for i = 2, ARGV[2] == '1' and 3 or 2 do redis.call('INCR', KEYS[i]) end

@@ -29,6 +29,9 @@ export const ACT_RULES: Readonly<Record<Act, ActRule>> = {
 
 /** Reason to refuse an act in this state; null where it is allowed. */
 export function refusalOf(state: Deployment, act: Act): string | null {
+  if (act === 'promote' && state.rules.dryRun) {
+    return `deployment ${state.id} is a dry run, which moves no alias; start one without \`dryRun\``
+  }
   const { from } = ACT_RULES[act]
   const mayFollow = state.ending === null || (state.ending === 'promote' && act === 'rollback')
   if (from.includes(state.status) && mayFollow) return null

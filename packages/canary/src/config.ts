@@ -134,7 +134,7 @@ export const startSchema = z.strictObject({
   stages: z
     .array(
       z.strictObject({
-        percentage: z.number().min(0).max(100),
+        percentage: z.number().int('Expected a whole number: users are divided into hundredths').min(0).max(100),
         durationMinutes: minutes,
         errorThreshold: share.default(0.05),
         latencyThreshold: z.number().positive().default(200),
@@ -207,7 +207,7 @@ export function requestOf(
     stages: config.stages.map(
       ({ approval, duration_minutes, error_threshold, latency_threshold, percentage, shadow }) =>
         withoutUndefined({
-          percentage,
+          percentage: Math.ceil(percentage), // as its routers decide: users are divided into hundredths
           durationMinutes: duration_minutes,
           errorThreshold: error_threshold,
           latencyThreshold: latency_threshold,

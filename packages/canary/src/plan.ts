@@ -218,15 +218,16 @@ export function fail(state: Deployment, reason: string, nowMs: number): Plan {
 
 function finish(state: Deployment, qdrant: QdrantView, nowMs: number): Plan {
   const isMoved = qdrant.aliasCollection === state.newCollection
+  const { dryRun } = state.rules
   if (state.ending === 'promote') {
     const trouble = troubleOf(state, qdrant)
     if (trouble !== null) return fail(state, trouble, nowMs)
     const done = over(state, 'completed', nowMs, { type: 'deployment_completed' })
-    return { ...done, switchTo: isMoved ? null : state.newCollection }
+    return { ...done, switchTo: isMoved || dryRun ? null : state.newCollection }
   }
   const done = over(state, 'rolled_back', nowMs, { type: 'deployment_failed', error: state.reason ?? 'rolled back' })
   // Only what this deployment moved is moved back.
-  return { ...done, switchTo: isMoved ? state.oldCollection : null }
+  return { ...done, switchTo: isMoved && !dryRun ? state.oldCollection : null }
 }
 
 /** An ending that Qdrant did not let happen: it is tried again, and a roll-back is given up in the end. */

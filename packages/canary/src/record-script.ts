@@ -9,10 +9,11 @@
  * KEYS: Python's list of latencies, count and errors of the minute; histogram of the minute; values of the hour.
  * ARGV: latency in ms, '1' for an error, '1' for shadow traffic, seconds to keep, latencies to keep in the list, minute,
  *   then name and value of each number; one that is not finite is not counted.
- * Output: nothing.
+ * Output: nothing. A latency that cannot be counted is refused before anything is written.
  */
 export const RECORD = `
 local ms, longest = tonumber(ARGV[1]), math.min(4294967295, math.floor(ARGV[1] * 100 + 0.5))
+if not (ms >= 0 and ms <= 1e9) then return redis.error_reply('ERR latency in ms is not from 0 to 1e9') end
 local bucket = ms < 0.1 and 0 or math.min(409, 1 + math.floor(16 * math.log(ms / 0.1) / math.log(2)))
 redis.call('LPUSH', KEYS[1], ARGV[1]) redis.call('LTRIM', KEYS[1], 0, ARGV[5] - 1)
 for i = 2, ARGV[2] == '1' and 3 or 2 do redis.call('INCR', KEYS[i]) end

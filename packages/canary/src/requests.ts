@@ -26,7 +26,7 @@ const OVER_MINUTES = 2
 export interface RequestOutcome {
   deploymentId: string
   collection: string
-  /** From 0. */
+  /** From 0 to 10^9. */
   latencyMs: number
   isError: boolean
   /** No user waited for it: it does not count for the observed share. Default false. */
@@ -38,7 +38,7 @@ export interface RequestOutcome {
 const outcomeSchema = z.strictObject({
   deploymentId: textSchema,
   collection: textSchema,
-  latencyMs: z.number('Expected a number of milliseconds').min(0),
+  latencyMs: z.number('Expected a number of milliseconds').min(0).max(1e9),
   isError: z.boolean('Expected true or false'),
   isShadow: z.boolean('Expected true or false').optional(),
   values: z

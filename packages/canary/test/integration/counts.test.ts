@@ -78,6 +78,17 @@ describe('requests are counted', () => {
     },
   )
 
+  test.each(['nan', '-1', '1795911066000', 'inf', 'fast'])(
+    'as a whole or not at all: Python may send a latency that is none, %s',
+    async (latency) => {
+      const names = ['latency', 'count', 'errors', 'histogram'].map((name) => `canary:metrics:d:v2:${name}:1000`)
+      const args = [latency, 1, 0, 7_200, 1_000, 1_000, 'ctr', 0.5]
+      const counting = redis.eval(RECORD, 5, ...names, 'canary:metrics:d:v2:values:16', ...args)
+      await expect(counting).rejects.toThrow('ERR')
+      expect(await redis.keys('*')).toEqual([])
+    },
+  )
+
   test('with shadow requests separated', async () => {
     await add(5)
     await add(5, { isShadow: true })

@@ -189,6 +189,13 @@ describe('a deployment that cannot begin is refused with the reason', () => {
       { stages: [{ percentage: 101, durationMinutes: 1 }] },
       /`stages\.0\.percentage` to be at most 100/,
     ],
+    [
+      'a share that no hundredth of the users is',
+      'products',
+      'v2',
+      { stages: [{ percentage: 12.5, durationMinutes: 1 }] },
+      /`stages\.0\.percentage` to be a whole number: users are divided into hundredths/,
+    ],
     ['a stage without an end', 'products', 'v2', { stages: [{ percentage: 1 }] }, /`stages\.0\.durationMinutes`/],
     ['no samples', 'products', 'v2', { minSamples: 0 }, /`minSamples` to be at least 1/],
   ])('%s', async (_, alias, collection, options, message) => {

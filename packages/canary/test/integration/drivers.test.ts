@@ -57,6 +57,14 @@ describe('drivers', () => {
     expect((await deployments.status('canary_7'))!.status).toBe('paused')
   })
 
+  test('call a share of Python that is no whole number what its routers make of it', async () => {
+    const config = { ...pythonConfig, stages: [{ percentage: 12.5, duration_minutes: 10 }] }
+    bench.worker({ aliases })
+    await bench.client().enqueue('run_canary_deployment', ['canary_7', config])
+    await reached('canary_7', 'running')
+    expect(await deployments.status('canary_7')).toMatchObject({ percentage: 13, share: { configured: 13 } })
+  })
+
   test('wait for a Qdrant that is away, and begin when it is back', async () => {
     const id = await deployments.startCanary('products', 'v2', { stages: quick([5, 600]) })
     aliases.down = true

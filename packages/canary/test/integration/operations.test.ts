@@ -75,6 +75,8 @@ describe('a dry run', () => {
     })
     await reached(id, 'running')
     expect(await router.getRoute('products')).toMatchObject({ percentage: 0, shadow: 20 })
+    await expect(deployments.promote(id)).rejects.toThrow(`deployment ${id} is a dry run, which moves no alias`)
+    expect((await deployments.status(id))!.acts).toEqual(['pause', 'rollback'])
     const asked = new Set<string>()
     for (let i = 0; (await deployments.status(id))!.status === 'running'; i++) {
       await router.shadow(

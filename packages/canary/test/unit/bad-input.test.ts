@@ -92,6 +92,7 @@ describe('arguments of the router', () => {
   test.each<[object, string]>([
     [{ latencyMs: Number.NaN }, 'Expected `latencyMs` to be a number of milliseconds, got `NaN`'],
     [{ latencyMs: -1 }, 'Expected `latencyMs` to be at least 0, got `-1`'],
+    [{ latencyMs: 1_795_911_066_000 }, 'Expected `latencyMs` to be at most 1000000000, got `1795911066000`'],
     [{ latencyMs: '5' }, 'Expected `latencyMs` to be a number of milliseconds, got `"5"`; pass a number, not a string'],
     [{ isError: undefined }, 'Expected `isError` to be true or false, got `undefined`'],
     [{ shadow: true }, 'Unknown option `shadow`, did you mean `isShadow`?'],

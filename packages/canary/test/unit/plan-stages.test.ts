@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RulesInput } from '../../src/config.ts'
 import { decide } from '../../src/plan.ts'
-import { approved, shareOf } from '../../src/state.ts'
+import { approved, ending, shareOf } from '../../src/state.ts'
 import type { Deployment, Observed } from '../../src/types.ts'
 import { bad, fresh, good, marks, MINUTE, rulesWith, running, seen, stage, summary } from '../support/plans.ts'
 import { minute } from '../support/tallies.ts'
@@ -325,6 +325,13 @@ describe('a dry run', () => {
     const plan = decide({ ...dry, currentStage: 2 }, seen(), 0)
     expect(plan).toMatchObject({ switchTo: null, next: { status: 'completed', ending: null } })
     expect(plan.next.reason).toBe('dry run: would be promoted, the alias was not moved')
+  })
+  test.each([
+    ['promote', 'v1'],
+    ['rollback', 'v2'],
+  ] as const)('of which a %s is written down moves no alias, though that points to %s', (kind, aliasCollection) => {
+    const { next, switchTo } = decide(ending(dry, kind, null, 0), seen({ aliasCollection }), MINUTE)
+    expect([switchTo, next.status]).toEqual([null, kind === 'promote' ? 'completed' : 'rolled_back'])
   })
   test('that would be rolled back fails, and says why', () => {
     expect(decide(dry, seen({ new: bad }), MINUTE)).toMatchObject({

@@ -145,7 +145,7 @@ function overload({ slots, capacityPerSlot, slotMs }: Forecast, first: number): 
     left = Math.max(0, left + slots[i]!.due + slots[i]!.ticks - capacityPerSlot!)
     if (left === 0) break
   }
-  const name = slot.cron[0] && slot.ticks > slot.due ? `${slot.cron[0].name} adds` : 'brings'
+  const name = slot.cron[0] && slot.ticks > slot.due ? `${shown(slot.cron[0].name)} adds` : 'brings'
   const clear =
     i < slots.length ? `They clear by ${clock(slots[i]!.fromMs + slotMs)}.` : 'They do not clear within 24 hours.'
   return `${clock(slot.fromMs)} ${name} ${number(slot.due + slot.ticks)} jobs, more than the workers can drain. ${clear}`
@@ -160,7 +160,10 @@ function cronLabels(
   return slots
     .filter((slot, i) => {
       // A name stands next to its bar, so its neighbours must leave room.
-      const covered = slots.slice(i + 1, i + 2 + Math.ceil(labelWidth(`00:00 ${slot.cron[0]?.name}`) / step))
+      const covered = slots.slice(
+        i + 1,
+        i + 2 + Math.ceil(labelWidth(`00:00 ${shown(slot.cron[0]?.name ?? '')}`) / step),
+      )
       const tallest = Math.max(0, ...covered.map(({ due, ticks }) => due + ticks))
       const free = y(tallest) - y(slot.due + slot.ticks) > 14
       return slot.cron[0] && free && (capacityPerSlot === null || slot.due + slot.ticks <= capacityPerSlot)
@@ -170,6 +173,6 @@ function cronLabels(
     .map((slot) => ({
       x: slot.fromMs,
       y: y(slot.due + slot.ticks) + 8,
-      text: `${clock(slot.fromMs)} ${slot.cron[0]!.name}`,
+      text: `${clock(slot.fromMs)} ${shown(slot.cron[0]!.name)}`,
     }))
 }

@@ -2,6 +2,7 @@ import type { TryRow } from '@arq-ts/dashboard/api'
 import { brief, duration } from '../format/duration.ts'
 import { clockSeconds } from '../format/time.ts'
 import { typeAndMessage } from '../format/stack.ts'
+import { shown } from '../format/names.ts'
 import { Mark, type Shape } from '../ui/status.tsx'
 import { labelWidth } from './scale.ts'
 import { layout, type Place } from './timeline-layout.ts'
@@ -39,7 +40,7 @@ export function Timeline({ tries, now, dueMs }: { tries: readonly TryRow[]; now:
           <Mark shape={shapes[one.row.outcome][0]} />
           <span class="try">
             <b>Try {one.row.jobTry}</b>{' '}
-            <span class="muted" title={one.row.workerId ?? undefined}>
+            <span class="muted" title={one.row.workerId ? shown(one.row.workerId) : undefined}>
               {who(one.row)}
             </span>
             <span class="sr"> {shapes[one.row.outcome][1]}</span>
@@ -65,7 +66,7 @@ export function Timeline({ tries, now, dueMs }: { tries: readonly TryRow[]; now:
 
 function who({ workerId, outcome }: TryRow): string {
   // A worker's id is its name, process and a random part; the title has it whole.
-  if (workerId) return workerId.split(':')[0]!
+  if (workerId) return shown(workerId.split(':')[0]!)
   return outcome === 'waiting' ? 'any worker' : ''
 }
 
@@ -108,7 +109,7 @@ function Bar({
   const length = labelWidth(text)
   const after = end + 8 + length < width
   const room = wait - 8
-  const shown =
+  const fitting =
     after || length < room
       ? text
       : `${text.slice(0, Math.max(0, Math.floor(Math.max(room, width - end - 8) / 6.4) - 1))}…`
@@ -132,9 +133,9 @@ function Bar({
       ) : (
         <rect class={`bar ${tones[row.outcome]}`} x={start} width={Math.max(4, end - start)} y={4} height={12} rx={2} />
       )}
-      {!small && shown && (
+      {!small && fitting && (
         <text class="said" x={right ? end + 8 : room} y={y + 4} text-anchor={right ? 'start' : 'end'}>
-          {shown}
+          {fitting}
         </text>
       )}
     </svg>

@@ -1,5 +1,7 @@
 /** Python's repr of a call, laid out to be read. Pure. */
 
+import { shown } from './names.ts'
+
 /** Top-level parts of a bracketed repr: "('a', [1, 2])" gives "'a'" and "[1, 2]". Null where it is none or was cut. */
 export function parts(repr: string): string[] | null {
   const text = repr.trim()
@@ -29,7 +31,8 @@ export function parts(repr: string): string[] | null {
 }
 
 /** The lines of a call: one argument each, keywords as `name=value`. */
-export function callLines(name: string, args: string, kwargs: string): string[] {
+export function callLines(functionName: string, args: string, kwargs: string): string[] {
+  const name = shown(functionName)
   const positional = parts(args)
   const named = parts(kwargs)?.map(keyword)
   const all = [

@@ -4,6 +4,7 @@ import { withQuery } from '../api/client.ts'
 import { useResource } from '../api/resource.ts'
 import { brief } from '../format/duration.ts'
 import { bytes, capital, digits, number } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { may } from '../state/session.ts'
 import { Confirm, type ConfirmRequest } from '../ui/confirm.tsx'
@@ -69,7 +70,7 @@ function Shown({ data, cursor, turn }: { data: CacheData; cursor: string | null;
       does:
         key === undefined
           ? 'Workers persist every dirty key now, the most overdue first.'
-          : `A worker persists “${key}” now.`,
+          : `A worker persists “${shown(key)}” now.`,
       verb: key === undefined ? `Flush ${digits(stats.dirty, 'key')}` : 'Flush 1 key',
       path: 'cache/flush',
       body: key === undefined ? {} : { key },

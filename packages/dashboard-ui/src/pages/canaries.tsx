@@ -3,6 +3,7 @@ import { useResource } from '../api/resource.ts'
 import { redisNow } from '../api/stream.ts'
 import { capital, count, number, percent } from '../format/number.ts'
 import { moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
@@ -95,7 +96,7 @@ const columns = (now: number): Column<DeploymentRow>[] => [
     name: 'Alias',
     names: true,
     cell: ({ alias }) => alias,
-    under: ({ newCollection, oldCollection }) => `${oldCollection} → ${newCollection}`,
+    under: ({ newCollection, oldCollection }) => `${shown(oldCollection)} → ${shown(newCollection)}`,
   },
   {
     name: 'State',

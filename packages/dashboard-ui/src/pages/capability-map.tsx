@@ -60,7 +60,7 @@ export function CapabilityMap({ rows, chosen, pick }: Props) {
                 </th>
               ) : (
                 workers.map(([id, name], i) => (
-                  <th scope="col" class={`mid ${i ? '' : 'edge'}`} key={id} title={id}>
+                  <th scope="col" class={`mid ${i ? '' : 'edge'}`} key={id} title={shown(id)}>
                     <span class="head">{shown(name)}</span>
                     {i === 0 && <Languages of={['arq-ts']} />}
                   </th>

@@ -66,7 +66,7 @@ function Shown({ data, again, busy }: { data: DoctorReport; again: () => void; b
                 <p class="ids mono">
                   {finding.jobIds.slice(0, 4).map((id) => (
                     <a key={id} href={to('/job', { id, queue: finding.queueName })}>
-                      {id.slice(0, 24)}
+                      {shown(id.slice(0, 24))}
                     </a>
                   ))}
                   {finding.count > 4 && (

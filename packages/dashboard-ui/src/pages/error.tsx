@@ -119,7 +119,7 @@ const columns = (now: number): Column<ErrorDetails['jobs'][number]>[] => [
     names: true,
     tone: 'name',
     cell: ({ functionName }) => <code>{shown(functionName)}</code>,
-    under: ({ jobId }) => <span class="mono">{jobId}</span>,
+    under: ({ jobId }) => <span class="mono">{shown(jobId)}</span>,
   },
   { name: 'Error', hide: 'wide', tone: 'clip muted', title: ({ error }) => error, cell: ({ error }) => error },
   { name: 'Failed', number: true, tone: 'fade', cell: ({ failedAtMs }) => moment(failedAtMs, now) },

@@ -78,7 +78,7 @@ function Node({ node: { members }, pick }: { node: FlowNode; pick: Props['pick']
       <a
         class={`node ${state}`}
         href={to('/job', { id: jobId, queue: queueName })}
-        title={[name, name === functionName ? '' : functionName, word, error].filter(Boolean).join('\n')}
+        title={[shown(name), name === functionName ? '' : shown(functionName), word, error].filter(Boolean).join('\n')}
         aria-label={`${shown(name)}, ${word}`}
         data-row
       >
@@ -92,8 +92,8 @@ function Node({ node: { members }, pick }: { node: FlowNode; pick: Props['pick']
     <button
       type="button"
       class={`node several ${state}`}
-      title={`${first!.functionName}: ${spoken}`}
-      aria-label={`${first!.functionName} ×${number(members.length)}: ${spoken}`}
+      title={`${shown(first!.functionName)}: ${spoken}`}
+      aria-label={`${shown(first!.functionName)} ×${number(members.length)}: ${spoken}`}
       data-row
       onClick={() => pick(members)}
     >

@@ -214,17 +214,22 @@ const columns = (members: readonly FlowMemberRow[]): (Column<FlowMemberRow> | fa
     tone: 'name',
     by: ({ name }) => name,
     cell: ({ name }) => <code>{shown(name)}</code>,
-    under: ({ functionName, name }) => functionName !== name && <span class="mono">{functionName}</span>,
+    under: ({ functionName, name }) => functionName !== name && <span class="mono">{shown(functionName)}</span>,
   },
   { name: 'State', by: ({ state }) => state, cell: ({ state }) => <MemberStatus state={state} /> },
   {
     name: 'Waits for, or failed by',
     hide: 'wide',
     tone: 'clip muted',
-    title: ({ error, waitsFor }) => error ?? list(waitsFor, 20),
+    title: ({ error, waitsFor }) => error ?? waitsFor.slice(0, 20).join(', '),
     cell: ({ error, on, waitsFor }) =>
       error === null ? (
-        waitsFor.length > 0 && `${list(waitsFor)}${on === 'failure' ? ', if one fails' : ''}`
+        waitsFor.length > 0 && (
+          <>
+            {list(waitsFor)}
+            {on === 'failure' && ', if one fails'}
+          </>
+        )
       ) : (
         <span class="failing">{error}</span>
       ),

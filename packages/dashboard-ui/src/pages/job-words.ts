@@ -4,6 +4,7 @@ import type { JobHistory, JobView } from '@arq-ts/dashboard/api'
 import { count } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
 import { clockSeconds, moment } from '../format/time.ts'
+import { shown } from '../format/names.ts'
 
 /** Outcome of the job, after its function's name. */
 export function became(job: JobView, failures: number): string {
@@ -47,7 +48,7 @@ export function more(job: JobView): string {
   if (job.status === 'dead') return 'Its payload is kept until it is retried or purged.'
   if (job.status === 'failed') return 'Its result is kept for a while; a retry enqueues the same arguments again.'
   if (job.status === 'running' && job.holder)
-    return `${job.holder.workerId ?? (job.holder.language === 'python' ? 'A Python worker' : 'A worker')} has it${job.holder.alive === false ? ', but does not report any more' : ''}.`
+    return `${job.holder.workerId ? shown(job.holder.workerId) : job.holder.language === 'python' ? 'A Python worker' : 'A worker'} has it${job.holder.alive === false ? ', but does not report any more' : ''}.`
   if (
     job.payloadExpiresInMs !== null &&
     job.payloadExpiresInMs > 0 &&

@@ -282,7 +282,7 @@ function JobFacts({ job }: { job: JobView }) {
           'Held by',
           job.holder && (
             <>
-              {job.holder.workerId ?? 'a worker'}
+              {job.holder.workerId === null ? 'a worker' : shown(job.holder.workerId)}
               {job.holder.language !== 'unknown' && <Languages of={[job.holder.language]} />}
             </>
           ),

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { shown } from '../format/names.ts'
 import type { LimitRow, LimitSet } from '@arq-ts/dashboard/api'
 import { segments } from '../api/client.ts'
 import { perform } from '../shell/toasts.tsx'
@@ -27,7 +28,7 @@ export function LimitSheet({ of, close }: { of: LimitRow; close: () => void }) {
   ] as const
   return (
     <Sheet
-      title={`Set ${limitName(of)}`}
+      title={`Set ${shown(limitName(of))}`}
       lede={of.key === null && of.isKeyed ? 'For all its keys. Nothing has changed yet.' : 'Nothing has changed yet.'}
       close={close}
       foot={<ActFoot verb="Set the limit" run={save} close={close} />}

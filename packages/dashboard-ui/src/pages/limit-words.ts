@@ -1,5 +1,6 @@
 import type { LimitRate, LimitRow } from '@arq-ts/dashboard/api'
 import { brief } from '../format/duration.ts'
+import { shown } from '../format/names.ts'
 import { digits, number } from '../format/number.ts'
 
 /** A rate in words: "10 a second, up to 5 at once". */
@@ -28,7 +29,7 @@ export function limitsTitle(limits: readonly LimitRow[]): string {
   const waiting = counted.reduce((sum, limit) => sum + limit.waiting, 0)
   const holding = counted.filter((limit) => limit.waiting > 0)
   if (limits.length === 0) return 'No limit is in force.'
-  if (holding.length === 1) return `${limitName(holding[0]!)} holds ${digits(waiting, 'job')} back.`
+  if (holding.length === 1) return `${shown(limitName(holding[0]!))} holds ${digits(waiting, 'job')} back.`
   return holding.length > 1
     ? `${digits(holding.length, 'limit')} hold ${digits(waiting, 'job')} back.`
     : 'No limit holds a job back.'

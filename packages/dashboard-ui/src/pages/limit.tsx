@@ -127,7 +127,7 @@ function Shown({ data }: { data: LimitView }) {
                 ['Rate', data.rate ? rateWords(data.rate) : 'no bound'],
                 ['Declared by', data.functions.length > 0 && <code key="f">{list(data.functions, 6)}</code>],
                 ['Set', data.isSet ? 'at run time' : 'by its task'],
-                ['Key', data.key],
+                ['Key', data.key !== null && shown(data.key)],
               ]}
             />
           </Section>

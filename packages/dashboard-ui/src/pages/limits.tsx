@@ -94,7 +94,7 @@ const columns: Column<LimitRow>[] = [
     cell: ({ key, name }) => (
       <>
         {shown(name)}
-        {key !== null && <span class="muted">:{key}</span>}
+        {key !== null && <span class="muted">:{shown(key)}</span>}
       </>
     ),
     under: ({ functions }) => functions.length > 0 && <span class="mono">{list(functions)}</span>,

@@ -92,7 +92,7 @@ function Findings({ of, now }: { of: Headline[]; now: number }) {
       {of.map((finding) => {
         const [address, word] = targets[finding.subject.type](finding.subject.name)
         const name = finding.subject.name
-        const [claim, rest] = split(finding.text.replace(`"${name}"`, () => shown(name)))
+        const [claim, rest] = split(finding.text.replace(`"${shown(name)}"`, () => shown(name)))
         return (
           <li key={`${finding.kind} ${finding.subject.name}`}>
             <Mark shape={finding.severity === 'error' ? 'failing' : 'warning'} />

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { shown } from '../format/names.ts'
 import type { JobView } from '@arq-ts/dashboard/api'
 import { segments } from '../api/client.ts'
 import { perform } from '../shell/toasts.tsx'
@@ -32,7 +33,7 @@ export function Replay({ job, schema, close }: { job: JobView; schema: unknown; 
   }
   return (
     <Sheet
-      title={`Replay ${job.functionName ?? 'the job'} with edits`}
+      title={`Replay ${job.functionName === null ? 'the job' : shown(job.functionName)} with edits`}
       lede="It becomes a new job with a new id. This one stays as it is."
       close={close}
       foot={

@@ -97,7 +97,7 @@ const columns = (now: number): (Column<ScheduleRow> | false)[] => [
     tone: 'anywhere',
     by: ({ name }) => name,
     cell: ({ name }) => name,
-    under: ({ functionName }) => <span class="mono">{functionName}</span>,
+    under: ({ functionName }) => <span class="mono">{shown(functionName)}</span>,
   },
   {
     name: 'State',

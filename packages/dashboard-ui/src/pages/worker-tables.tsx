@@ -40,7 +40,7 @@ const workerColumns = (now: number): Column<WorkerRow>[] => [
     title: ({ id }) => id,
     cell: ({ name }) => name,
     adjacent: () => <Languages of={['arq-ts']} />,
-    under: ({ host, pid, version }) => `${host}, pid ${pid}, ${version}`,
+    under: ({ host, pid, version }) => `${shown(host)}, pid ${pid}, ${version}`,
   },
   {
     name: 'State',
@@ -63,7 +63,7 @@ const workerColumns = (now: number): Column<WorkerRow>[] => [
       </>
     ),
   },
-  { name: 'Queues', hide: 'wide', tone: 'fade', cell: ({ queues }) => list(queues) },
+  { name: 'Queues', hide: 'wide', tone: 'fade', cell: ({ queues }) => <>{list(queues)}</> },
   {
     name: 'Complete',
     number: true,
@@ -123,7 +123,7 @@ const runningColumns = (now: number): Column<Running>[] => [
     names: true,
     tone: 'name',
     cell: ({ functionName }) => <code>{shown(functionName)}</code>,
-    under: ({ jobId }) => <span class="mono">{jobId}</span>,
+    under: ({ jobId }) => <span class="mono">{shown(jobId)}</span>,
   },
   { name: 'Worker', tone: 'fade', cell: ({ worker }) => worker },
   { name: 'Try', number: true, hide: 'minor', tone: 'fade', cell: ({ jobTry }) => jobTry },

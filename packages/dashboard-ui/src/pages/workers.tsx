@@ -1,6 +1,7 @@
 import type { WorkerList } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
 import { capital, count, digits } from '../format/number.ts'
+import { shown } from '../format/names.ts'
 import { Empty, Limits, Loaded, Page, Section } from '../ui/parts.tsx'
 import { PythonTable, RunningTable, WorkerTable } from './worker-tables.tsx'
 
@@ -63,7 +64,7 @@ function Shown({ data }: { data: WorkerList }) {
       )}
       <Limits
         of={data.unreadable.map(
-          ({ workerId, reason }) => `The entry of the worker “${workerId}” cannot be read: ${reason}`,
+          ({ workerId, reason }) => `The entry of the worker “${shown(workerId)}” cannot be read: ${reason}`,
         )}
       />
     </Page>

@@ -158,7 +158,7 @@ function Cell<Row>({ address, column, row }: { column: Column<Row>; row: Row; ad
   const content = typeof made === 'string' ? visible(made) : made
   const attributes = {
     class: classes(number && 'n', under && 'two', hide, typeof tone === 'function' ? tone(row) : tone),
-    title: title?.(row),
+    title: titleOf(title?.(row)),
   }
   const inner = (
     <>
@@ -181,6 +181,8 @@ function Cell<Row>({ address, column, row }: { column: Column<Row>; row: Row; ad
     <td {...attributes}>{inner}</td>
   )
 }
+
+const titleOf = (text: string | null | undefined) => (text ? visible(text) : undefined)
 
 /** Rows are in the order of what people see. */
 const asShown = <Value,>(value: Value) => (typeof value === 'string' ? visible(value) : value)

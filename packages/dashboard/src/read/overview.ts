@@ -1,4 +1,5 @@
 import { spanText } from '@arq-ts/core'
+import { showId } from '@arq-ts/protocol/jobs'
 import type { Headline, Overview, QueueRow } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { failingFunctions, NO_SAMPLE, sampleSeen, unservedFunctions } from './functions.ts'
@@ -55,7 +56,7 @@ export function headlinesOf(
 ): Headline[] {
   const headlines = failing.map(({ functionName, failed, tries }): Headline => {
     const share = Math.round((100 * failed) / tries)
-    const who = functionName === OTHERS ? 'functions that their worker does not have' : `"${functionName}"`
+    const who = functionName === OTHERS ? 'functions that their worker does not have' : `"${showId(functionName)}"`
     const text = `${who} ${functionName === OTHERS ? 'fail' : 'fails'} in ${share} % of ${functionName === OTHERS ? 'their' : 'its'} tries: ${failed.toLocaleString('en-US')} in the last half hour`
     return {
       kind: 'failing',
@@ -74,7 +75,7 @@ export function headlinesOf(
       kind: 'unserved',
       severity: 'warning',
       subject: { type: 'function', name: functionName },
-      text: `${count(waiting, 'job')} of "${functionName}" ${waiting === 1 ? 'waits' : 'wait'} in "${queueName}", and no live worker of the queue has the function`,
+      text: `${count(waiting, 'job')} of "${showId(functionName)}" ${waiting === 1 ? 'waits' : 'wait'} in "${showId(queueName)}", and no live worker of the queue has the function`,
       sinceMs: null,
     })
   }
@@ -83,7 +84,7 @@ export function headlinesOf(
       kind: 'damaged',
       severity: 'warning',
       subject: { type: 'server', name: workerId },
-      text: `the worker "${workerId}" is registered, and ${reason}`,
+      text: `the worker "${showId(workerId)}" is registered, and ${reason}`,
       sinceMs: null,
     })
   }
@@ -102,24 +103,30 @@ function queueHeadlines(row: QueueRow, nowMs: number): Headline[] {
           kind: 'stalled',
           severity: 'error',
           subject,
-          text: `${due} in "${row.queueName}", and no live worker of either language serves it`,
+          text: `${due} in "${showId(row.queueName)}", and no live worker of either language serves it`,
           sinceMs: row.oldestDueMs,
         },
       ]
     case 'falling-behind': {
       const net = Math.round(row.rates!.netPerMinute)
-      const text = `"${row.queueName}" grows by ${count(net, 'job')} a minute and never empties at this rate`
+      const text = `"${showId(row.queueName)}" grows by ${count(net, 'job')} a minute and never empties at this rate`
       return [{ kind: 'growing', severity: 'warning', subject, text, sinceMs: null }]
     }
     case 'paused':
       return [
-        { kind: 'paused', severity: 'warning', subject, text: `"${row.queueName}" is paused; ${due}`, sinceMs: null },
+        {
+          kind: 'paused',
+          severity: 'warning',
+          subject,
+          text: `"${showId(row.queueName)}" is paused; ${due}`,
+          sinceMs: null,
+        },
       ]
     default: {
       // Until its rates are known, a queue is late by the age of its oldest job alone.
       const waitedMs = row.oldestDueMs === null ? 0 : nowMs - row.oldestDueMs
       if (row.rates !== null || row.pending === 0 || waitedMs <= BEHIND_MS) return []
-      const text = `"${row.queueName}" is late: ${due}, the oldest for ${spanText(waitedMs)}`
+      const text = `"${showId(row.queueName)}" is late: ${due}, the oldest for ${spanText(waitedMs)}`
       return [{ kind: 'late', severity: 'warning', subject, text, sinceMs: null }]
     }
   }

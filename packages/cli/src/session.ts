@@ -10,6 +10,7 @@ import type { Io } from './io.ts'
 import { Output } from './output.ts'
 import { addressOf, settingsOf } from './settings.ts'
 import { silentLogger } from './silent-logger.ts'
+import { unusableRedis } from './unusable-redis.ts'
 import { addressOfServed } from './worker/served.ts'
 import type { ServedQueues } from './worker/served.ts'
 
@@ -65,7 +66,7 @@ export async function withSession<T>(
     out.noteDamage()
     return exitCode
   } catch (error) {
-    if (error instanceof RedisUnavailableError) throw unreachable(address, lastError ?? error)
+    if (error instanceof RedisUnavailableError) throw unusableRedis(address, error, lastError)
     if (error instanceof RedisReplyError) throw new CommandError(`${address}: ${error.message}`, EXIT.cannot)
     throw error
   } finally {
@@ -92,15 +93,6 @@ async function firstAnswer(client: Client, refused: AbortSignal): Promise<number
   } finally {
     clearTimeout(timer)
   }
-}
-
-function unreachable(address: string, error: Error): CommandError {
-  const why = (error as { code?: string }).code === 'ECONNREFUSED' ? 'nothing listens there' : error.message
-  return new CommandError(
-    `cannot reach Redis at ${address}: ${why}`,
-    EXIT.cannot,
-    'Start it, or say where it is: --redis redis://host:6379/1, or `redis_url` in the configuration (arq-ts config show).',
-  )
 }
 
 /** The actor for the audit log: the user of the machine. */

@@ -21,6 +21,7 @@ export {
 } from './python.ts'
 export { RedisCluster } from './redis-cluster.ts'
 export type { ClusterNode } from './redis-cluster.ts'
+export { ReplicatedRedis } from './redis-replica.ts'
 export { findServer, RedisServer } from './redis-server.ts'
 export type { RedisServerOptions } from './redis-server.ts'
 export { CuttingProxy } from './cutting-proxy.ts'

@@ -1,41 +1,12 @@
 /** Maps a job to its partition: a pure function of the id, the same in every process and every version. */
 
 import { OptionsError } from '../errors.ts'
+import { keySlot, SLOTS } from '../redis/key-slot.ts'
 
-/** Slots of a Redis Cluster. */
-const SLOTS = 16_384
 /** Largest number of partitions of one namespace. */
 export const MAX_PARTITIONS = 256
 /** `:` and a time in unix ms: the end of the ids of ticks. */
 const TICK_LENGTH = 14
-
-const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte << 8
-  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1
-  return crc
-})
-const utf8 = new TextEncoder()
-
-/** The slot that Redis Cluster gives a key: CRC16 of the text in its first `{…}`, or else of the whole key. */
-export function keySlot(key: string): number {
-  const open = key.indexOf('{')
-  const close = open === -1 ? -1 : key.indexOf('}', open + 1)
-  const hashed = close > open + 1 ? key.slice(open + 1, close) : key
-  let crc = 0
-  for (let i = 0; i < hashed.length; i++) {
-    const code = hashed.charCodeAt(i)
-    // Nearly all ids are ASCII and need no buffer.
-    if (code > 127) return slotOf(utf8.encode(hashed))
-    crc = (crc << 8) ^ CRC16[((crc >> 8) ^ code) & 0xff]!
-  }
-  return crc & (SLOTS - 1)
-}
-
-function slotOf(bytes: Uint8Array): number {
-  let crc = 0
-  for (const byte of bytes) crc = (crc << 8) ^ CRC16[((crc >> 8) ^ byte) & 0xff]!
-  return crc & (SLOTS - 1)
-}
 
 /** The places of one namespace: the prefixes of its partitions, and the partition of each id. */
 export class Placement {

@@ -1,5 +1,6 @@
-import type { Cluster } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { RedisReplyError } from '../errors.ts'
+import type { SteadyCluster } from './cluster-client.ts'
 import type { Connection } from './connection.ts'
 import { readId, sendId } from './id-bytes.ts'
 import { countCommands } from './meter.ts'
@@ -75,6 +76,14 @@ export class Calls {
     return this.#send(calls, this.#tolerant)
   }
 
+  /**
+   * Sends writes that serve nobody but later looks, once: a server that takes none (a replica, a full one), or a user who
+   * may not write, keeps nothing, and nobody waits for another answer.
+   */
+  async note(calls: readonly Call[]): Promise<void> {
+    await this.run((client) => client.pipeline(bytesOf(calls)).exec(), calls.length).catch(() => {})
+  }
+
   /** All calls at one moment, in one slot. @throws the first error that Redis answers with. */
   transaction(calls: readonly Call[]): Promise<unknown[]> {
     return this.#exec(calls, throwing)
@@ -85,15 +94,13 @@ export class Calls {
     return this.#exec(calls, this.#tolerant)
   }
 
-  /** Keys under a prefix, a page at a time. Every primary of a cluster is scanned; a key may come twice, as SCAN has it. */
+  /** Keys under a prefix, a page at a time. Of a cluster, the nodes that hold them are scanned; a key may come twice, as SCAN has it. */
   async *scan(
     prefix: string,
     options: { type?: string; count?: number; suffix?: string } = {},
   ): AsyncGenerator<string[]> {
     const { type, count = PAGE, suffix = '' } = options
-    const nodes = await this.run(async (client) =>
-      client.isCluster ? (client as unknown as Cluster).nodes('master') : [client],
-    )
+    const nodes = await this.#nodesOf(prefix)
     const pattern = `${escapeGlob(prefix)}*${escapeGlob(suffix)}`
     const filter = ['MATCH', pattern, 'COUNT', String(count), ...(type ? ['TYPE', type] : [])]
     for (const node of nodes) {
@@ -116,9 +123,7 @@ export class Calls {
     count = PAGE,
   ): Promise<{ keys: string[]; cursor: string | null }> {
     const [place = '0', at = '0'] = (cursor ?? '0/0').split('/')
-    const nodes = await this.run(async (client) =>
-      client.isCluster ? (client as unknown as Cluster).nodes('master') : [client],
-    )
+    const nodes = await this.#nodesOf(prefix)
     const node = nodes[Number(place)]
     if (!node) return { keys: [], cursor: null }
     const filter = ['MATCH', `${escapeGlob(prefix)}*`, 'COUNT', String(count)]
@@ -126,6 +131,12 @@ export class Calls {
     const isOver = next.toString() === '0'
     const following = isOver ? (Number(place) + 1 < nodes.length ? `${Number(place) + 1}/0` : null) : `${place}/${next}`
     return { keys: keys.map(readId), cursor: following }
+  }
+
+  #nodesOf(prefix: string): Promise<Redis[]> {
+    return this.run(async (client) =>
+      client.isCluster ? (client as unknown as SteadyCluster).primariesOf(prefix) : [client],
+    )
   }
 
   readonly #tolerant: Reader = (replies, calls) =>

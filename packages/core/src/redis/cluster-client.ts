@@ -1,5 +1,6 @@
 import { Cluster } from 'ioredis'
 import type { ClusterNode, Command, Redis } from 'ioredis'
+import { hashTagOf, keySlot } from './key-slot.ts'
 
 /** Destination of one attempt of a pipeline, as ioredis hands it to each of its commands. */
 interface Route {
@@ -77,6 +78,39 @@ export class SteadyCluster extends Cluster {
     })
   }
 
+  /**
+   * The primaries that hold keys under a prefix. A prefix with a hash tag lies in one slot: that is its owner, and the node
+   * to which the slot moves meanwhile. The others need not be there.
+   */
+  async primariesOf(prefix: string): Promise<Redis[]> {
+    const all = this.nodes('master')
+    if (hashTagOf(prefix) === undefined) return all
+    const slot = keySlot(prefix)
+    const owner = this.#nodeAt(this.slots[slot]?.[0])
+    // The others would answer that there are no keys.
+    if (!owner) throw new Error(`Connection is closed: no node has slot ${slot}`)
+    const nodes = (await owner.cluster('NODES').catch(unlessRefused)) as string | null
+    // A user who may not ask has all of them looked at.
+    if (nodes === null) return all
+    const [, to] = new RegExp(`\\[${slot}->-(\\w+)\\]`).exec(nodes) ?? []
+    if (to === undefined) return [owner]
+    const [, address = ''] = new RegExp(`^${to} ([^@ ]+)`, 'm').exec(nodes) ?? []
+    const { host, port } = this.#internals.natMapper(address)
+    const next = this.#nodeAt(`${host}:${port}`)
+    return next ? [owner, next] : all
+  }
+
+  /** Addresses of primaries, by the slots that they own, to which there is no connection. ioredis forgets a node that it has lost. */
+  get nodesAway(): string[] {
+    const owners = new Set(Array.from(this.slots as (string[] | undefined)[], (keys) => keys?.[0]))
+    const isThere = (key: string) => ['ready', 'wait'].includes(this.#nodeAt(key)?.status ?? '')
+    return [...owners].filter((key): key is string => key !== undefined && !isThere(key))
+  }
+
+  #nodeAt(key: string | undefined): Redis | undefined {
+    return key === undefined ? undefined : this.#internals.connectionPool.getInstanceByKey(key)
+  }
+
   /** Follows a redirection to a node that the pool knows, by the address that it has there. */
   #follow(handler: (slot: string, key: string) => void, slot: string, key: string): void {
     const to = this.#internals.natMapper(key)
@@ -94,11 +128,16 @@ export class SteadyCluster extends Cluster {
   #nodeOf({ slot, redis }: Route): Redis | undefined {
     const pool = this.#internals.connectionPool
     const owner = this.slots[slot]?.[0]
-    const node =
-      redis ?? (owner === undefined ? undefined : pool.getInstanceByKey(owner)) ?? pool.getSampleInstance('master')
+    const node = redis ?? this.#nodeAt(owner) ?? pool.getSampleInstance('master')
     const isReady = node?.status === 'ready' || node?.status === 'wait' || this.options.enableOfflineQueue
     return isReady ? node : undefined
   }
+}
+
+/** Null in the place of an answer that this user may not have. */
+function unlessRefused(error: Error): null {
+  if (error.message.startsWith('NOPERM')) return null
+  throw error
 }
 
 /** Sends what is written in this turn as one piece. */

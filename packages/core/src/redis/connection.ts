@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster, Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { RedisReplyError, RedisUnavailableError } from '../errors.ts'
 import { Deadline } from '../time/deadline.ts'
 import { MAX_TIMER_MS, reconnectDelayMs } from '../time/timer.ts'
 import { Timeouts } from '../time/timeouts.ts'
+import type { SteadyCluster } from './cluster-client.ts'
 import { loadDriver, loadedDriver } from './driver.ts'
 import { isVague, reasonOf } from './reasons.ts'
 import { listeningPlace, readRefusal } from './refusal.ts'
@@ -212,7 +213,7 @@ export class Connection {
     if (this.#closed || now - this.#leftAtMs < LEAVE_REPLICA_MS) return
     this.#leftAtMs = now
     if (this.#isCluster) {
-      ;(this.client as unknown as Cluster).refreshSlotsCache()
+      ;(this.client as unknown as SteadyCluster).refreshSlotsCache()
       return
     }
     this.#isLeaving = true
@@ -298,9 +299,8 @@ export class Connection {
           if (this.isReady) await sleep(Math.min(delayMs, deadline.leftMs))
         }
         if (isOver()) {
-          throw new RedisUnavailableError(`Redis call failed at ${this.address}: ${reasonOf(error as Error)}`, {
-            cause: error,
-          })
+          const reason = this.#reasonOf(error as Error)
+          throw new RedisUnavailableError(`Redis call failed at ${this.address}: ${reason}`, { cause: error })
         }
       }
     }
@@ -331,6 +331,17 @@ export class Connection {
     }
   }
 
+  /** The reason of a failed call; of a cluster, with the nodes that are away. */
+  #reasonOf(error: Error): string {
+    return [reasonOf(error), ...(isVague(error) ? this.#away : [])].join('; ')
+  }
+
+  /** The nodes of a cluster that are away, as a clause; empty where there are none. */
+  get #away(): string[] {
+    const nodes = this.#isCluster && this.#client ? (this.#client as unknown as SteadyCluster).nodesAway : []
+    return nodes.length === 0 ? [] : [`there is no connection to its node ${nodes.join(', ')}`]
+  }
+
   /** True while a server that was never reached has yet to answer the beginning of TLS. */
   get #isHandshaking(): boolean {
     const { kind, options } = this.#settings
@@ -341,10 +352,10 @@ export class Connection {
   noAnswer(deadline: Deadline, refusal?: Error): RedisUnavailableError {
     const failure = this.#failure ?? refusal
     const reason = failure
-      ? reasonOf(failure)
+      ? this.#reasonOf(failure)
       : this.#isHandshaking
         ? 'no answer to TLS; does the port speak it?'
-        : 'is it up?'
+        : (this.#away[0] ?? 'is it up?')
     const message = `Redis at ${this.address} did not answer within ${Math.round(deadline.ms)} ms: ${reason}`
     return new RedisUnavailableError(message, failure && { cause: failure })
   }

@@ -72,10 +72,10 @@ export class QueueRecords {
     return namesIn(intact<string | null>(reply, null))
   }
 
-  /** Keeps names of queues for later looks, the first 10,000. A user who may only read keeps none. */
+  /** Keeps names of queues for later looks, the first 10,000. A replica, and a user who may only read, keep none. */
   async remember(queueNames: readonly string[]): Promise<void> {
     const names = JSON.stringify(queueNames.slice(0, MAX_REMEMBERED))
-    await this.#calls.attempt([['set', this.#keys.obsQueues, names, 'PX', REMEMBERED_MS]]).catch(() => {})
+    await this.#calls.note([['set', this.#keys.obsQueues, names, 'PX', REMEMBERED_MS]])
   }
 
   /** Names of queues that producers of ours have noted; some may be gone. */
@@ -101,7 +101,7 @@ export class QueueRecords {
     const oldMs = this.#clock.now() - RECENTLY_NOTED_MS
     const notes = Object.entries(intact<Record<string, string>>(reply, {}))
     const gone = notes.filter(([name, at]) => !found.has(name) && !(Number(at) > oldMs)).map(([name]) => name)
-    if (gone.length > 0) await this.#calls.attempt([['hdel', this.#keys.obsNoted, ...gone]]).catch(() => {})
+    if (gone.length > 0) await this.#calls.note([['hdel', this.#keys.obsNoted, ...gone]])
   }
 
   /** Names of paused queues; none where the key that has them is damaged. */

@@ -5,7 +5,8 @@ import { Cluster } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { Client, createLogger, defineTask, flow, Worker } from '../../src/index.ts'
 import type { WorkerOptions } from '../../src/index.ts'
-import { keySlot, Placement } from '../../src/partitions/placement.ts'
+import { Placement } from '../../src/partitions/placement.ts'
+import { keySlot } from '../../src/redis/key-slot.ts'
 
 /** On a Redis Cluster of three primaries, of which the first has a replica. */
 const PARTITIONS = 6

@@ -1,3 +1,4 @@
+import { RedisUnavailableError } from '@arq-ts/core'
 import type { ActionName } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -27,10 +28,9 @@ export async function audited<T>(
     await board.history.writeAudit({ actor: user.name, action, resource: target, detail: { count, text } })
   } catch (error) {
     board.logger.error({ err: error }, 'the audit entry could not be written')
-    throw new Refusal(
-      'not_available',
-      'the audit entry could not be written, so nothing was changed; see whether Redis is full',
-    )
+    const why = 'the audit entry could not be written, so nothing was changed'
+    if (error instanceof RedisUnavailableError) throw new Refusal('redis_unavailable', `${why}: ${error.message}`)
+    throw new Refusal('not_available', `${why}; see whether Redis is full`)
   }
   try {
     return await act()

@@ -328,7 +328,7 @@ function nameOf(alias: string, caller: Caller): { id: string; user: string | und
   const id = userId === undefined ? requestId : userId
   if (isText(alias) && isText(id)) return { id, user: userId === undefined ? undefined : id }
   checkArguments('route', routeSchema, { alias, caller })
-  throw new ArgumentsError('route: expected { userId } or { requestId } with a string that is not empty')
+  throw new ArgumentsError('route: Expected `caller` to be { userId } or { requestId }, got neither')
 }
 
 function readRoute(text: string | null): Route | null {

@@ -1,5 +1,5 @@
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest'
-import { ask } from './qdrant.ts'
+import { ask, QdrantError } from './qdrant.ts'
 
 /**
  * The name of a snapshot of a collection made since a time; one is made, and waited for, where there is none: a try that
@@ -20,8 +20,13 @@ export async function snapshotOf(
   const made = before.find((snapshot) => createdAtMs(snapshot) >= Math.floor(sinceMs / 1_000) * 1_000)
   if (made) return made.name
   const snapshot = await ask(`${what}: snapshot`, () => qdrant.createSnapshot(collection, { wait: true }))
-  if (!snapshot) throw new Error(`${what}: Qdrant has accepted the snapshot, and not said that it is made`)
+  if (!snapshot) throw new QdrantError(`${what}: snapshot`, new NotMade('the snapshot is accepted, and not made yet'))
   return snapshot.name
+}
+
+/** Qdrant's answer to a call that it has not carried out yet. */
+class NotMade extends Error {
+  readonly status = 202
 }
 
 /** Qdrant gives UTC, in whole seconds and without a mark of it. */

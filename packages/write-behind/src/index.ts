@@ -1,5 +1,5 @@
 export type { DirtyEntry, EntryFilter, EntryPage, EntryPageRequest } from './entries.ts'
-export { CacheFullError } from './errors.ts'
+export { CacheBusyError, CacheFullError } from './errors.ts'
 export { createMetrics } from './create-metrics.ts'
 export { createTasks } from './create-tasks.ts'
 export type {

@@ -225,3 +225,8 @@ export function checkedKey(where: string, key: unknown): string {
     `${where}: ${error!.issues[0]!.message.replace('Expected', 'Expected `key` to be')}, got ${got}`,
   )
 }
+
+/** Refuses `undefined`, which `get` returns for a miss. @throws OptionsError */
+export function checkedValue(where: string, value: unknown): void {
+  if (value === undefined) throw new OptionsError(`${where}: Expected \`value\`, got \`undefined\`; null is a value`)
+}

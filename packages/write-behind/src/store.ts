@@ -7,6 +7,7 @@ import type { Counted, StoreFigures } from './figures.ts'
 import type { LoadEnd, LoadStep } from './loading/steps.ts'
 import { readRecord, readSized, writeState } from './key-record.ts'
 import type { DirtyPlace, KeyRecord, SizedState } from './key-record.ts'
+import { CacheBusyError } from './errors.ts'
 import { decide } from './plan.ts'
 import type { KeyEvent, KeyState, Outcome } from './plan.ts'
 import { BEGIN_LOAD, END_LOAD, READ_MANY, READ_DUE, READ_PAGE, READ_SIZES, SWAP, SWAP_MANY } from './scripts.ts'
@@ -274,7 +275,7 @@ export class Store {
       // Whoever was faster is done; a random pause keeps many writers from meeting again.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(attempt, 20)))
     }
-    throw new Error(`write-behind: '${key}' is written to by too many at once; ${MAX_TRIES} attempts failed`)
+    throw new CacheBusyError(key, MAX_TRIES)
   }
 
   async close(): Promise<void> {

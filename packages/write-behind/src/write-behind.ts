@@ -11,6 +11,7 @@ import { Loader } from './loading/loader.ts'
 import {
   checkedArgument,
   checkedKey,
+  checkedValue,
   entriesSchema,
   flushSchema,
   loaderSchema,
@@ -121,6 +122,7 @@ export class WriteBehind {
   /** Puts a value into the cache only. `ttlMs`: 0 for ever; default 3,600,000. @throws OptionsError, EncodeError */
   async set(key: string, value: unknown, options: { ttlMs?: number } = {}): Promise<void> {
     const { ttlMs } = checkOptions('set', setSchema, options)
+    checkedValue('set', value)
     await this.#store.set(checkedKey('set', key), this.#encode(value), Math.round(ttlMs))
   }
 
@@ -143,6 +145,7 @@ export class WriteBehind {
    */
   async writeBehind(key: string, value: unknown, options: WriteOptions): Promise<{ version: number }> {
     const { persister, delayMs, ttlMs } = checkOptions('writeBehind', writeSchema, options)
+    checkedValue('writeBehind', value)
     const bytes = this.#encode(value)
     // A value that the job cannot carry is refused before anything is written.
     if (this.#client.codec !== this.#codec) encode(value, this.#client.codec)

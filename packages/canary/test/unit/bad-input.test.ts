@@ -80,7 +80,8 @@ describe('arguments of the router', () => {
   test.each([[{ userId: '' }], [{}], [{ requestId: 5 }], [null], [{ userId: null }]])(
     'the caller %j is refused, whether Redis answers or not',
     async (caller) => {
-      const message = /^route: (expected \{ userId \} or \{ requestId \}|Expected `caller.*` to be )/
+      const message =
+        /^route: (Expected `caller` to be \{ userId \} or \{ requestId \}, got neither|Expected `caller.*` to be )/
       await expect(router.route('products', caller as never)).rejects.toThrow(message)
       const call = () => Promise.resolve('called')
       await expect(router.handle('products', caller as never, call)).rejects.toThrow(message)

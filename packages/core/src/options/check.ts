@@ -185,6 +185,7 @@ function expectation(issue: z.core.$ZodIssue): string {
       return `at most ${issue.maximum}`
     case 'invalid_type':
       if (issue.message.startsWith('Expected ')) return issue.message.slice('Expected '.length)
+      if (issue.expected === 'record') return 'an object' // a word of zod's
       return `${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`
     case 'invalid_value':
       return issue.values.map((value) => (typeof value === 'string' ? `'${value}'` : String(value))).join(' or ')

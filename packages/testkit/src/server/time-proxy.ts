@@ -48,7 +48,7 @@ export class TimeProxy {
   }
 
   #serve(client: Socket): void {
-    const server = open(this.#upstream)
+    const server = connectTo(this.#upstream)
     const reader = new CommandReader()
     for (const socket of [client, server]) {
       this.#sockets.add(socket)
@@ -68,7 +68,8 @@ export class TimeProxy {
   }
 }
 
-function open(upstream: Upstream): Socket {
+/** Opens a connection to a server. */
+export function connectTo(upstream: Upstream): Socket {
   if ('path' in upstream) return connect(upstream.path)
   const { host, port, isTls } = upstream
   return isTls ? connectTls({ host, port, servername: host }) : connect(port, host)

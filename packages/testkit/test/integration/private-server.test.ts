@@ -78,6 +78,23 @@ describe('without a server on the PATH', () => {
     await queue.close()
   })
 
+  test('a server that is not there is named at once', async () => {
+    const error = await createTestQueue({ tasks: [hello], redis: 'redis://ann:secret@127.0.0.1:1/3' }).catch(
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toBeInstanceOf(TestQueueError)
+    expect((error as Error).message).toBe(
+      'no Redis for the test queue at redis://127.0.0.1:1/3 (of `redis`): connect ECONNREFUSED 127.0.0.1:1',
+    )
+  })
+
+  test('an address that is no URL of a Redis is refused without showing it', async () => {
+    for (const redis of ['localhost:1', 'http://ann:secret@localhost', 'secret'])
+      await expect(createTestQueue({ tasks: [hello], redis })).rejects.toThrow(
+        /^createTestQueue: Expected `redis` to be a URL such as redis:\/\/localhost:6379\/1, got (a URL of `(localhost|http):`|a string that is none)$/,
+      )
+  })
+
   test('without REDIS_URL, the error says what to do', async () => {
     process.env.PATH = ''
     const error = await createTestQueue({ tasks: [hello] }).catch((thrown: unknown) => thrown)

@@ -17,6 +17,25 @@ describe('a wrong option is refused by name', () => {
     await expect(bench.cache().writeBehind(key, 1, { ...options, ...given })).rejects.toThrow(message)
   })
 
+  test('undefined as a value, which `get` returns for a miss', async () => {
+    const cache = bench.cache()
+    const message = /Expected `value`, got `undefined`; null is a value/
+    await expect(cache.writeBehind('k', undefined, options)).rejects.toThrow(message)
+    await expect(cache.set('k', undefined)).rejects.toThrow(message)
+    await cache.set('k', null)
+    expect(await cache.get('k')).toBeNull()
+  })
+
+  test('a value that the codec has no form for, with its place', async () => {
+    const cache = bench.cache()
+    const message = '`value.save`: json cannot carry a function; pass data only'
+    await expect(cache.writeBehind('k', { save: () => {} }, options)).rejects.toMatchObject({
+      code: 'ARQ_ENCODE',
+      message,
+    })
+    await expect(cache.set('k', () => {})).rejects.toThrow(/^`value`: json cannot carry a function/)
+  })
+
   test.each<[Partial<WriteBehindOptions>, RegExp]>([
     [{ client: {} as never }, /Expected `client` to be a Client of @arq-ts\/core, got `an object`/],
     [
@@ -25,6 +44,7 @@ describe('a wrong option is refused by name', () => {
     ],
     [{ redis: 6379 as never }, /`redis`/],
     [{ persisters: { a: { b: 1 as never } } }, /Expected `persisters\.a\.b` to be a function, got `1`/],
+    [{ persisters: { a: 5 as never } }, /Expected `persisters\.a` to be an object, got `5`/],
     [{ lockMs: 10 }, /`lockMs`/],
     [{ codec: 'xml' as never }, /`codec`/],
   ])('in the options: %j', (given, message) => expect(() => bench.cache(given)).toThrow(message))

@@ -63,6 +63,12 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
   'reserve and claim': planted(async (scene) => {
     await scene.redis.publish(`arq:wake@${scene.redis.options.db}:${scene.queueName}`, '1')
   }, queued),
+  'claim a job whose payload is gone': planted(
+    async ({ redis, queueName }) => {
+      await redis.publish(`arq:wake@${redis.options.db}:${queueName}`, '1')
+    },
+    ({ redis, queueName, jobId }) => redis.zadd(queueName, Date.now(), jobId),
+  ),
   'bring jobs of dead workers forward': planted(
     ({ link, queueName }) => new Orphans(link.calls, link.keys).bringForward(queueName),
     // Python holds the job that keeps the queue behind: a job that a worker of ours left would be run as a suspect, which takes seconds.
@@ -77,6 +83,10 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
   reschedule: whileRunning((_scene, end) => end('retry')),
   'abort a running job': whileRunning(({ client, jobId }) => allowed(client.job(jobId).abort({ timeoutMs: 200 }))),
   'abort a deferred job': planted(({ client, jobId }) => client.job(jobId).abort({ timeoutMs: 200 }), later),
+  'end a deferred job that Python asks to abort': planted(async ({ client, redis, jobId }) => {
+    await redis.zadd('arq:abort', Date.now(), jobId).catch(() => {}) // refused where that key is the faulty one
+    await client.job(jobId).result({ timeoutMs: 300 })
+  }, later),
   'ask for status, info and result': planted(async ({ client, jobId }) => {
     await allowed(client.job(jobId).status())
     await allowed(client.job(jobId).info())
@@ -150,6 +160,47 @@ export const operations: Readonly<Record<string, (scene: Scene) => Promise<void>
     await allowed(run.status())
     await run.cancel()
   }),
+  'run a flow, and replay it': planted(async ({ client, queueName }) => {
+    const f = flow('replayed', { onUnknown: 'fail' })
+    f.call('echo', [1], { queueName })
+    const run = await client.start(f)
+    await allowed(run.result({ timeoutMs: 500 }))
+    await run.replay()
+  }),
+  'move, and run now': planted(async ({ client, queueName, jobId }) => {
+    await allowed(client.jobs.move(queueName, 'elsewhere', [jobId]))
+    await allowed(client.jobs.runNow(queueName, [jobId]))
+    await client.jobs.remove(jobId, { queueName: 'elsewhere', force: true })
+  }, later),
+  'reschedule, take out and put back as it was seen': planted(async ({ client, queueName, jobId }) => {
+    const [place = null] = await client.reversals.places(queueName, [jobId])
+    const to = String(Date.now() + 7_200_000)
+    await allowed(client.reversals.reschedule(queueName, [{ jobId, from: String(place), to }]))
+    const [taken] = await client.reversals.takeOut(queueName, [{ jobId, place: to, isDead: false }], { keep: true })
+    if (taken?.remains) await client.reversals.putBack(queueName, taken.remains)
+  }, later),
+  'run a job that asks for a later try': planted(({ client, jobId }) =>
+    client.enqueue('echo', [1], { jobId, jobTry: 2 }),
+  ),
+  'enqueue under a unique key': planted(({ client }) =>
+    client.enqueue('echo', [1], { unique: { key: 'echo', onConflict: 'reject' } }),
+  ),
+  'run under a limit': planted(async ({ client }) => {
+    const jobs = [1, 2].map((value) => client.enqueue('limited', [value]))
+    for (const job of await Promise.all(jobs)) await allowed(job!.result({ timeoutMs: 200 }))
+  }),
+  'pause and resume a cron job': planted(async ({ client, cronName }) => {
+    await allowed(client.cron.list())
+    await allowed(client.cron.pause(cronName))
+    await client.cron.resume(cronName)
+  }),
+  'free a job of a worker that is gone': planted(
+    ({ client, queueName, jobId }) => client.doctor.repair({ check: 'lost-in-progress', queueName, jobIds: [jobId] }),
+    async (scene) => {
+      await later(scene)
+      await scene.redis.set(`arq:in-progress:${scene.jobId}`, 'gone:1:ab/token', 'PX', 60_000)
+    },
+  ),
   remove: planted(({ client, jobId }) => client.jobs.remove(jobId, { force: true }), later),
   purge: planted(({ client, queueName }) => client.queues.purge(queueName, { all: true }), later),
   replay: planted(

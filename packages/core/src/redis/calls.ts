@@ -6,6 +6,7 @@ import { readId, sendId } from './id-bytes.ts'
 import { countCommands } from './meter.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
+import { withoutCommand } from './transient.ts'
 import { wrongTypeAt } from './key-kinds.ts'
 
 /** Keys read per round trip when many are read. */
@@ -40,7 +41,7 @@ export class Calls {
   }
 
   /** Runs an operation that sends `commands` commands. */
-  run<T>(operation: (client: Connection['client']) => Promise<T>, commands = 1): Promise<T> {
+  run<T>(operation: (client: Connection['client'], attempt: number) => Promise<T>, commands = 1): Promise<T> {
     countCommands(commands)
     return this.#connection.run(operation, { timeoutMs: this.#timeoutMs })
   }
@@ -154,8 +155,39 @@ export class Calls {
   }
 
   #exec(calls: readonly Call[], read: Reader): Promise<unknown[]> {
-    return this.run(async (client) => read(await client.multi(bytesOf(calls)).exec(), calls), calls.length + 2)
+    return this.run(async (client) => {
+      try {
+        return read(await client.multi(bytesOf(calls)).exec(), calls)
+      } catch (error) {
+        if (!isOutOfMemory(error) || !calls.every(([command]) => READS.has(command))) throw error
+        // Redis that is out of memory takes no transaction, not even one of reads. It ends and moves no job either, until
+        // it has memory again: the last call is sent first, so that a job which ends just then is not missed by all.
+        const backwards = calls.toReversed()
+        return read((await client.pipeline(bytesOf(backwards)).exec())?.toReversed() ?? null, calls)
+      }
+    }, calls.length + 2)
   }
+}
+
+/** Commands of transactions that only read. */
+const READS: ReadonlySet<string> = new Set([
+  'exists',
+  'get',
+  'getBuffer',
+  'hgetall',
+  'hgetallBuffer',
+  'hget',
+  'hmget',
+  'pttl',
+  'scard',
+  'sismember',
+  'smembers',
+  'zscore',
+])
+
+function isOutOfMemory(error: unknown): boolean {
+  const { message } = withoutCommand(error) as Error
+  return message.startsWith('OOM')
 }
 
 type Reply = [Error | null, unknown]

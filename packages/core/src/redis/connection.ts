@@ -6,7 +6,7 @@ import { MAX_TIMER_MS, reconnectDelayMs } from '../time/timer.ts'
 import { Timeouts } from '../time/timeouts.ts'
 import type { SteadyCluster } from './cluster-client.ts'
 import { loadDriver, loadedDriver } from './driver.ts'
-import { isVague, reasonOf } from './reasons.ts'
+import { isVague, reasonOf, withAdvice } from './reasons.ts'
 import { listeningPlace, readRefusal } from './refusal.ts'
 import type { SentinelWatch } from './sentinel-watch.ts'
 import { addressOf, readTarget } from './target.ts'
@@ -184,8 +184,8 @@ export class Connection {
 
   #refuse(error: RedisReplyError, what: string): void {
     const isNew = this.#refused === undefined
-    this.#refused = new RedisReplyError(error.message, what)
-    if (isNew && !this.#closed) this.#log.warn({ err: this.#refused }, `${what}: ${error.message}`)
+    this.#refused = new RedisReplyError(withAdvice(error.message), what)
+    if (isNew && !this.#closed) this.#log.warn({ err: this.#refused }, this.#refused.message)
   }
 
   /** Logs an outage when it begins, and sparingly while it lasts. */
@@ -278,7 +278,7 @@ export class Connection {
     for (let attempt = 0; ; attempt++) {
       const isOver = () => this.#closed || signal?.aborted || deadline.isOver
       const earlier = attempt === 0 ? failed : undefined
-      if (!earlier && !this.isReady) await this.#ready(deadline, signal)
+      if (!earlier && !this.isReady) await this.#ready(deadline, signal, last)
       try {
         if (earlier) throw earlier.error
         const reply = await deadline.race(operation(this.client, attempt), () => this.noAnswer(deadline, last))
@@ -299,15 +299,17 @@ export class Connection {
           if (this.isReady) await sleep(Math.min(delayMs, deadline.leftMs))
         }
         if (isOver()) {
-          const reason = this.#reasonOf(error as Error)
-          throw new RedisUnavailableError(`Redis call failed at ${this.address}: ${reason}`, { cause: error })
+          // A connection that was left for another server says less than why it was left.
+          const cause = last && isVague(error as Error) ? last : (error as Error)
+          const reason = this.#reasonOf(cause)
+          throw new RedisUnavailableError(`Redis call failed at ${this.address}: ${reason}`, { cause })
         }
       }
     }
   }
 
-  /** Resolves when commands can be sent. */
-  async #ready(deadline: Deadline, signal: AbortSignal | undefined): Promise<void> {
+  /** Resolves when commands can be sent. `refusal`: what an earlier attempt of the call was answered. */
+  async #ready(deadline: Deadline, signal: AbortSignal | undefined, refusal: Error | undefined): Promise<void> {
     if (this.#closed) throw closed()
     if (this.#refused) throw this.#refused
     let done = (_error?: Error) => {}
@@ -324,7 +326,7 @@ export class Connection {
     if (signal?.aborted) stop()
     else signal?.addEventListener('abort', stop)
     try {
-      await deadline.race(ready, () => this.noAnswer(deadline))
+      await deadline.race(ready, () => this.noAnswer(deadline, refusal))
     } finally {
       this.#waiters.delete(check)
       signal?.removeEventListener('abort', stop)

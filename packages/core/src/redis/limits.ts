@@ -154,9 +154,8 @@ export class LimitRecords {
       const args = [id, name, OFFER_MS, this.#expiresExtraMs, HORIZON_MS, MAX_OFFERS, anew, ...leaving]
       for (const { queueName, jobId } of members)
         args.push(memberOf(queueName, jobId), jobId, this.#keys.wakeChannel(queueName))
-      next = (await this.#connection.run((client) => runScript(client, 'limitFill', keys, args))).map((member) =>
-        readId(member as Buffer),
-      )
+      const waiting = await this.#calls.script('limitFill', keys, args)
+      next = waiting.map((member) => readId(member as Buffer))
       leaving = [0, 0]
       anew = 0
     } while (next.length > 0)

@@ -49,13 +49,19 @@ const ownOptions = {
   reconnectOnError: null,
 } satisfies RedisOptions
 
+/** Time between two looks whether a server has loaded its data, in ms; ioredis would wait as long as the server estimates. */
+const MAX_LOADING_RETRY_MS = 1_000
+
 /** SELECT is refused on a connection that is subscribed, and a subscriber needs none. */
 const channelOptions = { ...ownOptions, db: 0 } satisfies RedisOptions
 
 /** Opens nothing yet: connect() does. A Cluster client has the same commands, and is typed as the one that most users have. */
 export function openClient(settings: TargetSettings, use: 'commands' | 'channels', warn: Warn): Redis {
   const own = use === 'channels' ? channelOptions : ownOptions
-  if (settings.kind === 'server') return prepared(new Redis({ ...withoutMapping(settings.options), ...own }), warn)
+  if (settings.kind === 'server') {
+    const options = { maxLoadingRetryTime: MAX_LOADING_RETRY_MS, ...withoutMapping(settings.options), ...own }
+    return prepared(new Redis(options), warn)
+  }
   const { enableOfflineQueue, retryStrategy: _, himportFieldsets: __, readOnly: ___, ...nodeOptions } = own
   const options = {
     ...settings.options,
@@ -83,6 +89,9 @@ function withoutMapping<T extends { replyMapping?: unknown }>(options: T): Omit<
   return others
 }
 
+/** The reply to calls of a server that loads its data, which the ready check does not get: INFO is answered. */
+const loading = () => Object.assign(new Error('LOADING Redis is loading the dataset in memory'), { name: 'ReplyError' })
+
 /**
  * Answers for ioredis's own handshake, and ends connections that have become silent. The handshake writes some warnings to
  * the console, past every logger (about a password that the server does not need, and an INFO that the user may not send),
@@ -105,9 +114,11 @@ function prepared(client: Redis, warn: Warn): Redis {
   client.info = ((...args: unknown[]) => {
     const callback = args.at(-1) as (error: Error | null, text?: unknown) => void
     if (typeof callback !== 'function') return info(...args)
-    return info(...args.slice(0, -1), (error: Error | null, text: unknown) =>
-      error?.message.includes('NOPERM') ? callback(null, '') : callback(error, text),
-    )
+    return info(...args.slice(0, -1), (error: Error | null, text: unknown) => {
+      // ioredis waits until the data are loaded, and says nothing.
+      if (typeof text === 'string' && /^loading:1/m.test(text)) client.emit('error', loading())
+      return error?.message.includes('NOPERM') ? callback(null, '') : callback(error, text)
+    })
   }) as Redis['info']
   // The only command under way when the server has too many clients is one whose error ioredis drops.
   const clientCommand = client.client.bind(client) as (...args: unknown[]) => Promise<unknown>

@@ -17,11 +17,34 @@ const CODES: Readonly<Record<string, string>> = {
   EPROTO: 'TLS failed; use redis:// where the port does not speak it',
 }
 
+/** Advice about a reply, by its first word. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ASK: 'this server is a node of a Redis Cluster, give it as redis: { cluster: [...] }',
+  CLUSTERDOWN: 'give the slots of the primary that is away to another node, or wait for its replica',
+  CROSSSLOT: 'in a Redis Cluster, keyPrefix needs a hash tag, such as {orders}:',
+  LOADING: 'wait until it has read its data from disk',
+  MASTERDOWN: 'connect to the primary, or restore the link to it',
+  MISCONF: 'see the disk of the server: is it full, or not writable?',
+  MOVED: 'this server is a node of a Redis Cluster, give it as redis: { cluster: [...] }',
+  NOAUTH: 'give a user and a password, as in redis://user:password@host',
+  NOREPLICAS: 'connect the replicas that min-replicas-to-write asks for',
+  OOM: 'raise maxmemory, or remove what is not needed',
+  READONLY: 'connect to the primary',
+  TRYAGAIN: 'a slot of the Redis Cluster is being moved, wait until it is over',
+  WRONGPASS: 'correct the user or the password',
+}
+
+/** A reply with what to do about it. */
+export function withAdvice(reply: string): string {
+  const advice = ADVICE[/^[A-Z]+/.exec(reply)?.[0] ?? '']
+  return advice === undefined ? reply : `${reply.replace(/\.$/, '')}; ${advice}`
+}
+
 /** The reason of a failure as a clause: the server's own words, or what the error code means, with the original in brackets. */
 export function reasonOf(error: Error): string {
   const inner = (error as { lastNodeError?: Error | null }).lastNodeError
   if (inner) return reasonOf(inner)
-  if (error instanceof RedisReplyError || error.name === 'ReplyError') return error.message
+  if (error instanceof RedisReplyError || error.name === 'ReplyError') return withAdvice(error.message)
   if (/^(Unknown RESP type|Protocol error)/.test(error.message))
     return `what answers there is not Redis; is it an HTTP server, or a port that wants TLS? (${error.message})`
   const { code } = error as NodeJS.ErrnoException

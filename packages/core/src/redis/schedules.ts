@@ -131,7 +131,7 @@ export class ScheduleRecords {
       ...ticks.flatMap(({ jobId, dueMs }) => [sendId(jobId), dueMs]),
       ...Object.entries(fields).flatMap(([field, value]) => [field, typeof value === 'string' ? sendId(value) : value]),
     ]
-    const reply = await this.#connection.run((client, attempt) =>
+    const reply = await this.#calls.run((client, attempt) =>
       runScript(client, 'scheduleWrite', scriptKeys, [attempt > 0 ? 1 : 0, ...args]),
     )
     if (!Array.isArray(reply)) return null

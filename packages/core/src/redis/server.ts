@@ -1,3 +1,5 @@
+import type { Redis } from 'ioredis'
+import { RedisReplyError } from '../errors.ts'
 import type { Calls } from './calls.ts'
 
 /** Role of a server among its replicas. */
@@ -31,21 +33,20 @@ export class Server {
   }
 
   async settings(): Promise<ServerSettings> {
-    const config = async (name: string) =>
-      this.#calls
-        .run((client) => client.config('GET', name) as Promise<string[]>)
-        .then((reply) => reply[1])
-        .catch(() => undefined)
-    const info = (section: string) => this.#calls.run((client) => client.info(section)).catch(() => '')
+    const config = (name: string) =>
+      this.#asked((client) => client.config('GET', name) as Promise<string[]>).then((reply) => reply?.[1])
+    const info = (section: string) => this.#asked((client) => client.info(section)).then((text) => text ?? '')
     const field = (text: string, name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1]
-    const [evictionPolicy, appendOnly, save] = [
-      (await config('maxmemory-policy')) ?? field(await info('memory'), 'maxmemory_policy'),
-      await config('appendonly'),
-      await config('save'),
-    ]
-    const replicating = await info('replication')
+    const [policy, memory, appendOnly, save, replicating, least] = await Promise.all([
+      config('maxmemory-policy'),
+      info('memory'),
+      config('appendonly'),
+      config('save'),
+      info('replication'),
+      config('min-replicas-to-write'),
+    ])
+    const evictionPolicy = policy ?? field(memory, 'maxmemory_policy')
     const role = field(replicating, 'role')
-    const least = await config('min-replicas-to-write')
     const replication: Replication | undefined =
       role === undefined
         ? undefined
@@ -64,6 +65,16 @@ export class Server {
       appendOnly: appendOnly === undefined ? undefined : appendOnly === 'yes',
       replication,
       clockOffsetMs: Math.round(clockOffsetMs),
+    }
+  }
+
+  /** The answer of the server; undefined where it refuses, as it does where the user may not ask. */
+  async #asked<T>(operation: (client: Redis) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.#calls.run(operation)
+    } catch (error) {
+      if (error instanceof RedisReplyError) return undefined
+      throw error
     }
   }
 

@@ -1,4 +1,5 @@
 import type { RedisReplyError } from '../errors.ts'
+import { withAdvice } from './reasons.ts'
 
 /** Interval at which a trouble that lasts is logged again, in ms. */
 const REPEAT_MS = 30_000
@@ -33,7 +34,7 @@ export class Troubles {
     const still = last === undefined ? 'refuses' : 'still refuses'
     this.#log.warn(
       { err: error },
-      `Redis at ${this.#address} ${still} calls, which are sent again until it takes them: ${error.message}`,
+      `Redis at ${this.#address} ${still} calls, which are sent again until it takes them: ${withAdvice(error.message)}`,
     )
   }
 

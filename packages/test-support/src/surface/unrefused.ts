@@ -103,7 +103,7 @@ function isRefusal({ codes = [] }: Surface, code: unknown): boolean {
 }
 
 /** Methods of a class and of our classes that it extends, including those that only TypeScript makes private. */
-function methodsOf(value: object): string[] {
+export function methodsOf(value: object): string[] {
   const methods: string[] = []
   const { prototype } = value as { prototype: object }
   for (let at = prototype; isOurs(at); at = Object.getPrototypeOf(at) as object) {

@@ -182,9 +182,12 @@ local function fault(job, key, reason)
   local n = #faults
   faults[n + 1], faults[n + 2], faults[n + 3] = job, key, reason
 end
-local paused = redis.pcall('SISMEMBER', KEYS[4], KEYS[1])
-if type(paused) == 'table' then fault(0, 4, paused.err) end
-local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
+local paused, aborts = 0, false
+if redis.call('EXISTS', KEYS[3], KEYS[4]) > 0 then
+  paused = redis.pcall('SISMEMBER', KEYS[4], KEYS[1])
+  if type(paused) == 'table' then fault(0, 4, paused.err) end
+  aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
+end
 local out, more, payloads = { now }, {}, {}
 
 local function obstacle(job, k, holder, stored)
@@ -950,9 +953,9 @@ redis.pcall('PUBLISH', ARGV[1], string.format('%.0f', now))
 return out`,
   handOff: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local due, held_until = string.format('%.0f', now), string.format('%.0f', now + ARGV[2])
+local due = string.format('%.0f', now)
 local jobs = (#KEYS - 2) / 2
-local handed, token, channel = 0, nil, nil
+local handed, held_until, token, channel = 0, nil, nil, nil
 local waiter = redis.pcall('LINDEX', KEYS[2], 0)
 if type(waiter) == 'string' then
   -- Without the permission for it, nothing is handed over.
@@ -961,23 +964,24 @@ if type(waiter) == 'string' then
   if rest then token, channel = string.sub(rest, 1, bytes), string.sub(rest, bytes + 2) end
   local listeners = channel and not first.err and not first[1] and redis.pcall('PUBSUB', 'NUMSUB', channel)
   if listeners and listeners[2] and tonumber(listeners[2]) > 0 then handed = math.min(tonumber(free), jobs) end
+  held_until = string.format('%.0f', now + ARGV[2])
 end
-local out, message, payloads = { now }, { #(token or ''), token, held_until, due, handed }, {}
+local out = { now }
 for i = 1, jobs do
-  local id, payload = ARGV[2 * i + 2], ARGV[2 * i + 3]
   -- The queue first: if it is no sorted set, nothing is stored.
-  redis.call('ZADD', KEYS[1], i <= handed and held_until or due, id)
-  redis.call('SET', KEYS[2 * i + 1], payload, 'PX', ARGV[1])
-  if i <= handed then
-    redis.call('SET', KEYS[2 * i + 2], token, 'PX', ARGV[2])
-    message[i + 5], payloads[i] = id .. ':' .. #payload, payload
-  end
+  redis.call('ZADD', KEYS[1], i <= handed and held_until or due, ARGV[2 * i + 2])
+  redis.call('SET', KEYS[2 * i + 1], ARGV[2 * i + 3], 'PX', ARGV[1])
+  if i <= handed then redis.call('SET', KEYS[2 * i + 2], token, 'PX', ARGV[2]) end
   out[i + 1] = 1
 end
 local taken_out = type(waiter) == 'string' and redis.pcall('LPOP', KEYS[2])
 if handed > 0 then
   local sent = taken_out
   if sent == waiter then
+    local message, payloads = { #token, token, held_until, due, handed }, {}
+    for i = 1, handed do
+      message[i + 5], payloads[i] = ARGV[2 * i + 2] .. ':' .. #ARGV[2 * i + 3], ARGV[2 * i + 3]
+    end
     sent = redis.pcall('PUBLISH', channel, table.concat(message, ' ') .. ' ' .. table.concat(payloads))
   end
   if type(sent) == 'table' then
@@ -989,10 +993,12 @@ if handed > 0 then
     handed = 0
   end
 end
-if handed < jobs then
+if jobs - handed == 1 then
+  redis.pcall('PUBLISH', ARGV[3], due .. ' ' .. ARGV[2 * jobs + 2])
+elseif handed < jobs then
   local ids = {}
   for i = handed + 1, jobs do ids[#ids + 1] = ARGV[2 * i + 2] end
-  redis.pcall('PUBLISH', ARGV[3], due .. (#ids == 1 and ' ' or ',') .. table.concat(ids, ','))
+  redis.pcall('PUBLISH', ARGV[3], due .. ',' .. table.concat(ids, ','))
 end
 if type(waiter) == 'table' and string.sub(waiter.err, 1, 9) == 'WRONGTYPE' then out[#out + 1] = { 0, 2, waiter.err } end
 return out`,
@@ -2059,7 +2065,7 @@ export const luaShas = {
   bringForward: 'a160c2778b08d64792de411a9790a8d51e1413d0',
   claimAborted: '31bcbf35b34b98c2041897f7ee9431bcbfb7884f',
   claimExpired: '4b564fe8324d86632cdf248fb3cba77d8808ef7e',
-  claim: 'd3bbda4e50dbfafe2bb50a6bcdc682d88f2de326',
+  claim: '5977d9f3f74e13f0f089391bd1272aabd4cde3c2',
   countHeld: '0a32bc28467196291734d447640f3a9ce4b38715',
   cronPause: '7f5af693401ee4b16841d8cdb16038da8456b94d',
   deadHeaders: '07329426e2ca532edb4d0bf51fd9f0328be9d9e7',
@@ -2075,7 +2081,7 @@ export const luaShas = {
   flowStart: '96da501d4e2f452d5e938093efacc12db1645936',
   flowTake: '31a69a625a5295c667bbcc77b969b08e87e448c8',
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
-  handOff: '37cc61b201a8bbb782fcd4fadb7310ed82ee024f',
+  handOff: '59ba255a6aeabc45a0a91ba5a0a7e3132c569c93',
   limitAdmit: '5f7a0a9054d73360f5807d3d95c0dbdabbe1110d',
   limitFill: '5f5d5f1a740800f54b1287973bdd6f6f3faca394',
   log: 'cae731e9b900481019c6e5fde3207be94c1845fe',

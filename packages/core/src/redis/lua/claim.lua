@@ -31,9 +31,13 @@ local function fault(job, key, reason)
   local n = #faults
   faults[n + 1], faults[n + 2], faults[n + 3] = job, key, reason
 end
-local paused = redis.pcall('SISMEMBER', KEYS[4], KEYS[1])
-if type(paused) == 'table' then fault(0, 4, paused.err) end
-local aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
+local paused, aborts = 0, false
+-- Mostly there is neither.
+if redis.call('EXISTS', KEYS[3], KEYS[4]) > 0 then
+  paused = redis.pcall('SISMEMBER', KEYS[4], KEYS[1])
+  if type(paused) == 'table' then fault(0, 4, paused.err) end
+  aborts = ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1
+end
 local out, more, payloads = { now }, {}, {}
 
 -- Why a due job that was not claimed is left to itself for a while; nothing where its payload is gone.

@@ -17,9 +17,9 @@
 -- Output: now in unix ms, then 1 for each job; then, where there are faults, a list of them: 0, number of the key, reason
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local due, held_until = string.format('%.0f', now), string.format('%.0f', now + ARGV[2])
+local due = string.format('%.0f', now)
 local jobs = (#KEYS - 2) / 2
-local handed, token, channel = 0, nil, nil
+local handed, held_until, token, channel = 0, nil, nil, nil
 -- Read, and taken out at the end: a script that has written once is no longer refused where the memory is full.
 local waiter = redis.pcall('LINDEX', KEYS[2], 0)
 if type(waiter) == 'string' then
@@ -29,23 +29,24 @@ if type(waiter) == 'string' then
   if rest then token, channel = string.sub(rest, 1, bytes), string.sub(rest, bytes + 2) end
   local listeners = channel and not first.err and not first[1] and redis.pcall('PUBSUB', 'NUMSUB', channel)
   if listeners and listeners[2] and tonumber(listeners[2]) > 0 then handed = math.min(tonumber(free), jobs) end
+  held_until = string.format('%.0f', now + ARGV[2])
 end
-local out, message, payloads = { now }, { #(token or ''), token, held_until, due, handed }, {}
+local out = { now }
 for i = 1, jobs do
-  local id, payload = ARGV[2 * i + 2], ARGV[2 * i + 3]
   -- The queue first: if it is no sorted set, nothing is stored.
-  redis.call('ZADD', KEYS[1], i <= handed and held_until or due, id)
-  redis.call('SET', KEYS[2 * i + 1], payload, 'PX', ARGV[1])
-  if i <= handed then
-    redis.call('SET', KEYS[2 * i + 2], token, 'PX', ARGV[2])
-    message[i + 5], payloads[i] = id .. ':' .. #payload, payload
-  end
+  redis.call('ZADD', KEYS[1], i <= handed and held_until or due, ARGV[2 * i + 2])
+  redis.call('SET', KEYS[2 * i + 1], ARGV[2 * i + 3], 'PX', ARGV[1])
+  if i <= handed then redis.call('SET', KEYS[2 * i + 2], token, 'PX', ARGV[2]) end
   out[i + 1] = 1
 end
 local taken_out = type(waiter) == 'string' and redis.pcall('LPOP', KEYS[2])
 if handed > 0 then
   local sent = taken_out
   if sent == waiter then
+    local message, payloads = { #token, token, held_until, due, handed }, {}
+    for i = 1, handed do
+      message[i + 5], payloads[i] = ARGV[2 * i + 2] .. ':' .. #ARGV[2 * i + 3], ARGV[2 * i + 3]
+    end
     sent = redis.pcall('PUBLISH', channel, table.concat(message, ' ') .. ' ' .. table.concat(payloads))
   end
   if type(sent) == 'table' then
@@ -57,10 +58,12 @@ if handed > 0 then
     handed = 0
   end
 end
-if handed < jobs then
+if jobs - handed == 1 then
+  redis.pcall('PUBLISH', ARGV[3], due .. ' ' .. ARGV[2 * jobs + 2])
+elseif handed < jobs then
   local ids = {}
   for i = handed + 1, jobs do ids[#ids + 1] = ARGV[2 * i + 2] end
-  redis.pcall('PUBLISH', ARGV[3], due .. (#ids == 1 and ' ' or ',') .. table.concat(ids, ','))
+  redis.pcall('PUBLISH', ARGV[3], due .. ',' .. table.concat(ids, ','))
 end
 if type(waiter) == 'table' and string.sub(waiter.err, 1, 9) == 'WRONGTYPE' then out[#out + 1] = { 0, 2, waiter.err } end
 return out

@@ -29,8 +29,16 @@ export function connect({ url = 'http://localhost:6333', apiKey, timeoutMs = 30_
     timeout: timeoutMs,
     checkCompatibility: false, // it would print to the console
     ...(prefix === '' ? {} : { prefix }),
-    ...(apiKey === undefined ? {} : { apiKey }),
+    // By a header of ours: for its own option the client prints to the console where the URL is http.
+    ...(apiKey === undefined ? {} : { headers: { 'api-key': apiKey } }),
   })
+}
+
+/** True where the key crosses a network that others may read. */
+export function sendsKeyInClear({ apiKey, url }: QdrantConnection): boolean {
+  if (apiKey === undefined || url === undefined) return false
+  const { hostname, protocol } = new URL(url)
+  return protocol === 'http:' && !/^(localhost|127\..*|\[::1\])$/.test(hostname)
 }
 
 /** Qdrant refused a call, failed at it, or did not answer. `cause` is what its client threw. */

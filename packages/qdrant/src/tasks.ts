@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { checkOptions } from '@arq-ts/core/task-kit'
 import { deletionTask } from './delete-collection.ts'
 import type { DeleteCollectionOptions } from './delete-collection.ts'
-import { connect, connectionShape } from './qdrant.ts'
+import { connect, connectionShape, sendsKeyInClear } from './qdrant.ts'
 import type { QdrantConnection } from './qdrant.ts'
 
 /** Settings under `with` in a worker's configuration. */
@@ -26,13 +26,15 @@ const schema = z.strictObject({
  *
  * @throws OptionsError
  */
-export const createTasks: CreateTasks = (options) => {
+export const createTasks: CreateTasks = (options, environment) => {
   const { url, apiKey, timeoutMs, snapshotTimeoutMs, ...task } = checkOptions(
     '@arq-ts/qdrant',
     schema,
     options ?? {},
   ) as QdrantTasksOptions & { snapshotTimeoutMs: number }
   const connection = { ...(url === undefined ? {} : { url }), ...(apiKey === undefined ? {} : { apiKey }) }
+  if (sendsKeyInClear(connection))
+    environment.logger.warn(`Qdrant's \`apiKey\` is sent to ${url} without TLS; use an https URL`)
   const calls = connect({ ...connection, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   return { tasks: [deletionTask({ calls, snapshots: connect({ ...connection, timeoutMs: snapshotTimeoutMs }) }, task)] }
 }

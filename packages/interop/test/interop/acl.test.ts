@@ -117,6 +117,12 @@ describe('the Redis users of deploy/redis.acl', () => {
     await expect(act(redis)).rejects.toThrow(/NOPERM|No permissions|ACL failure/)
   })
 
+  test('do not let a monitor wake workers or forge events', async () => {
+    const redis = new Redis(urlOf('monitor'))
+    ends.push(async () => redis.disconnect())
+    await expect(redis.publish('arq:events@0', '{}')).rejects.toThrow(/NOPERM|No permissions/)
+  })
+
   test('let a monitor see everything and change nothing', async () => {
     const worker = await asWorker('worker')
     const client = new Client({ redis: urlOf('producer'), logger: silent })

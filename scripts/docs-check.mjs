@@ -61,7 +61,7 @@ async function typeProblems() {
         noUnusedLocals: false,
         noUnusedParameters: false,
         isolatedDeclarations: false,
-        verbatimModuleSyntax: false,
+        erasableSyntaxOnly: true, // what Node runs as it is
         allowImportingTsExtensions: true,
         customConditions: [],
         skipLibCheck: true,
@@ -146,13 +146,13 @@ function importsFor(body) {
     new RegExp(`\\b${name}\\b`).test(own)
   return [...names]
     .filter(([name]) => new RegExp(`(?<![.\\w'"/-])${name}\\b(?!['"/-])`).test(body) && !declared(name))
-    .map(([name, from]) => `import { ${name} } from '${from}'`)
+    .map(([name, { from, isType }]) => `import ${isType ? 'type ' : ''}{ ${name} } from '${from}'`)
     .join('\n')
 }
 
-/** Exports of the published entries, by the entry. */
+/** Exports of the published entries: the entry, and whether they are types only. */
 async function publicNames() {
-  const names = new Map([['z', 'zod']])
+  const names = new Map([['z', { from: 'zod', isType: false }]])
   for (const folder of PACKAGES.filter((name) => name !== 'protocol')) {
     const manifest = JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'))
     for (const [entry, target] of Object.entries(manifest.publishConfig.exports)) {
@@ -167,8 +167,9 @@ async function publicNames() {
             .at(-1),
         ),
       )
+      const from = manifest.name + entry.slice(1)
       for (const name of [...values, ...typeNames])
-        if (name && !names.has(name)) names.set(name, manifest.name + entry.slice(1))
+        if (name && !names.has(name)) names.set(name, { from, isType: !values.includes(name) })
     }
   }
   return names

@@ -19,7 +19,7 @@ import { RequestCounts } from './requests.ts'
 import { readDetails, readList, readReport } from './reading/reports.ts'
 import type { DeploymentDetails, DeploymentList, DeploymentReport, ReportSources } from './reading/reports.ts'
 import { sealed } from './state.ts'
-import { DeploymentStore } from './store.ts'
+import { DamagedState, DeploymentStore } from './store.ts'
 import { enqueueTick } from './ticks.ts'
 import type { Deployment, Stage } from './types.ts'
 
@@ -197,7 +197,7 @@ export class CanaryDeployments {
     return this.#change(id, 'rollback', reason)
   }
 
-  /** Deployments that have not ended, oldest first. */
+  /** Deployments that have not ended, oldest first; without those whose state is damaged, which `metrics` counts. */
   async active(): Promise<DeploymentReport[]> {
     return this.#all(await this.#store.active())
   }
@@ -256,7 +256,11 @@ export class CanaryDeployments {
   }
 
   async #all(ids: readonly string[]): Promise<DeploymentReport[]> {
-    const found = await Promise.all(ids.map((id) => this.status(id)))
+    const readable = (error: unknown) => {
+      if (error instanceof DamagedState) return null
+      throw error
+    }
+    const found = await Promise.all(ids.map((id) => this.status(id).catch(readable)))
     return found.filter((report) => report !== null)
   }
 }

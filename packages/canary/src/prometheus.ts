@@ -4,6 +4,7 @@ import type { Keys } from './keys.ts'
 import type { RequestCounts } from './requests.ts'
 import { countStage, figuresOf } from './stage-counts.ts'
 import { shareOf, stageOf } from './state.ts'
+import { DamagedState } from './store.ts'
 import type { DeploymentStore } from './store.ts'
 
 const HELP = {
@@ -44,7 +45,11 @@ export async function readMetrics({ counts, keys, now, redis, store }: MetricsSo
   }
   const nowMs = await now()
   for (const id of await store.active()) {
-    const state = await store.read(id)
+    const state = await store.read(id).catch((error: unknown) => {
+      if (!(error instanceof DamagedState)) throw error
+      add('arq_canary_running', { alias: '', deployment: id, status: 'unreadable' }, 1)
+      return null
+    })
     if (state === null) continue
     const figures = figuresOf((await countStage(counts, state, nowMs)).minutes)
     const labels = { alias: state.alias, deployment: id }

@@ -93,18 +93,32 @@ export class DeploymentStore {
     this.#keys = keys
   }
 
+  /** @throws DamagedState; what Redis throws. */
   async read(id: string): Promise<Deployment | null> {
-    const [tick, state] = await this.#redis.hmget(this.#keys.deployment(id), 'tick', 'state')
-    return stateOf(tick, state)
+    const [found = null] = await this.#read([id])
+    if (found instanceof DamagedState) throw found
+    return found
   }
 
-  /** Existing ones among them, in the given order; in one round trip. */
+  /** Existing ones among them that can be read, in the given order; in one round trip. */
   async readMany(ids: readonly string[]): Promise<Deployment[]> {
+    return (await this.#read(ids)).flatMap((found) => (found instanceof DamagedState ? [] : (found ?? [])))
+  }
+
+  /** A damaged one is among them as its error: it must not keep the others from being read. */
+  async #read(ids: readonly string[]): Promise<(Deployment | DamagedState | null)[]> {
     const calls = this.#redis.pipeline()
     for (const id of ids) calls.hmget(this.#keys.deployment(id), 'tick', 'state')
-    return valuesOf(await calls.exec()).flatMap((fields) => {
-      const [tick, state] = fields as [string | null, string | null]
-      return stateOf(tick, state) ?? []
+    return ((await calls.exec()) ?? []).map(([error, fields], i) => {
+      const damaged = (cause: unknown) => new DamagedState(ids[i]!, this.#keys.deployment(ids[i]!), cause)
+      if (error?.message.startsWith('WRONGTYPE')) return damaged(error)
+      if (error) throw error
+      try {
+        const [tick, state] = fields as [string | null, string | null]
+        return stateOf(tick, state)
+      } catch (cause) {
+        return damaged(cause)
+      }
     })
   }
 
@@ -195,8 +209,21 @@ export class DeploymentStore {
   }
 }
 
-function stateOf(tick: string | null | undefined, state: string | null | undefined): Deployment | null {
-  return state ? { ...completeState(JSON.parse(state) as Deployment), tick: Number(tick) } : null
+/** The key of a deployment holds something else than the state of one. */
+export class DamagedState extends Error {
+  constructor(id: string, key: string, cause: unknown) {
+    super(`deployment ${id}: \`${key}\` in Redis holds no state of a deployment; delete that key, and start it again`, {
+      cause,
+    })
+  }
+}
+
+/** @throws Error for what is no state. */
+function stateOf(tick: string | null, text: string | null): Deployment | null {
+  if (!text) return null
+  const state = completeState(JSON.parse(text) as Deployment)
+  if (!state.stages[state.currentStage] || !Array.isArray(state.decisions)) throw new Error('its stage is missing')
+  return { ...state, tick: Number(tick) }
 }
 
 /** @throws the first failure among the replies of a pipeline. */

@@ -62,3 +62,29 @@ describe('a deployment whose state Redis has lost', () => {
     expect(await bench.router().getRoute('products')).toBeNull()
   })
 })
+
+describe('a deployment whose state is damaged', () => {
+  test.each<[string, (redis: ReturnType<typeof bench.redis>, key: string) => Promise<unknown>]>([
+    ['another type', (redis, key) => redis.set(key, 'x')],
+    ['no JSON', (redis, key) => redis.hset(key, { tick: 1, state: '{' })],
+    ['no object', (redis, key) => redis.hset(key, { tick: 1, state: '5' })],
+    ['an object without stages', (redis, key) => redis.hset(key, { tick: 1, state: '{"rules":{"guards":[]}}' })],
+  ])('by %s, hides no other: that is listed, counted and steered', async (_, damage) => {
+    bench.worker({ aliases })
+    const id = await begin()
+    const redis = bench.redis()
+    await damage(redis, 'canary:deployment:bad')
+    await redis.zadd('canary:active', 1, 'bad')
+    await redis.zadd('canary:history', 1, 'bad')
+    expect((await deployments.list()).deployments.map((each) => each.id)).toEqual([id])
+    expect((await deployments.active()).map((each) => each.id)).toEqual([id])
+    expect(await deployments.history()).toEqual([])
+    const metrics = await deployments.metrics()
+    expect(metrics).toContain('arq_canary_running{alias="",deployment="bad",status="unreadable"} 1')
+    expect(metrics).toContain(`deployment="${id}",status="running"} 1`)
+    const message = '`canary:deployment:bad` in Redis holds no state of a deployment; delete that key'
+    await expect(deployments.status('bad')).rejects.toThrow(message)
+    await deployments.rollback(id)
+    await hasReached(deployments, id, 'rolled_back')
+  })
+})

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { AnyTask, CreateTasks, CronJob, TaskEnvironment, TaskPackage, WorkerOptions } from '@arq-ts/core'
@@ -122,9 +123,10 @@ async function load(file: string): Promise<Exports> {
     return (await import(url)) as Exports
   } catch (error) {
     const { code, message, stack } = asError(error) as NodeJS.ErrnoException
-    if (code === 'ERR_MODULE_NOT_FOUND' && message.includes(file))
-      throw new CommandError(`there is no settings module ${file}`)
     if (error instanceof CommandError) throw error
+    if (!existsSync(file)) throw new CommandError(`there is no settings module ${file}`)
+    // Of a module that it imports; the stack has nothing but Node's own frames.
+    if (code === 'ERR_MODULE_NOT_FOUND') throw new CommandError(`${file} cannot be loaded: ${message}`)
     throw new CommandError(`${file} cannot be loaded:\n${stack ?? message}`)
   }
 }

@@ -59,12 +59,24 @@ describe('a settings module', () => {
 
   test.each([
     ['that is not there', 'nowhere.ts', /there is no settings module .*nowhere\.ts/],
+    [
+      'that imports what is not there',
+      'lost.ts',
+      /lost\.ts cannot be loaded: Cannot find module '.*tsaks\.js' imported from/,
+    ],
+    [
+      'that imports a package that is not there',
+      'bare.mjs',
+      /bare\.mjs cannot be loaded: Cannot find package 'nowhere'/,
+    ],
     ['without tasks', 'empty.mjs', /exports neither worker settings nor tasks/],
     ['that throws', 'throws.mjs', /throws\.mjs cannot be loaded:[^]*out of order/],
     ['that throws nothing', 'nothing.mjs', /nothing\.mjs cannot be loaded:[^]*undefined/],
     ['with a wrong option', 'wrong.mjs', /Unknown option `maxJob`, did you mean `maxJobs`\?/],
   ])('%s is refused at once, with exit 2', async (_, name, message) => {
     writeFileSync(join(bench.folder(), 'empty.mjs'), 'export const x = 1')
+    writeFileSync(join(bench.folder(), 'lost.ts'), `export { tasks } from './tsaks.js'`)
+    writeFileSync(join(bench.folder(), 'bare.mjs'), `import 'nowhere'`)
     writeFileSync(join(bench.folder(), 'throws.mjs'), 'throw new Error("out of order")')
     writeFileSync(join(bench.folder(), 'nothing.mjs'), 'throw undefined')
     copyFileSync(settings, join(bench.folder(), 'tasks.ts'))

@@ -3,6 +3,14 @@ import { expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
 
 const bench = useCommand()
+test('queue ls of a database without jobs and workers names the database', async () => {
+  const { stderr } = await bench.run(['queue', 'ls'])
+  const { host, pathname } = new URL(bench.database().url)
+  expect(stderr).toContain(`no job and no live worker at redis://${host}${pathname}; --redis names another database`)
+  await bench.database().redis.zadd('default', Date.now() + 3_600_000, 'a')
+  expect((await bench.run(['queue', 'ls'])).stderr).not.toContain('no job')
+})
+
 const noop = defineTask({ name: 'noop', handler: () => {} })
 
 test('health, doctor and queue ls name a queue without a worker immediately', async () => {

@@ -2,7 +2,7 @@ import type { Gate, GatedJob, Pass, Verdict } from '../gates/gate.ts'
 import type { ServiceLog } from '../logging/sparing-log.ts'
 import type { RedisClock } from '../redis/clock.ts'
 import { MAX_DUE, nameOfLimit, OF_UNIQUE_KEY, placeOf } from '../redis/limits.ts'
-import type { LimitClaim, LimitRecords } from '../redis/limits.ts'
+import type { LimitClaim, LimitRecords, Served } from '../redis/limits.ts'
 import { within } from '../time/interruptible-wait.ts'
 import { claimsOf } from './limit.ts'
 
@@ -17,9 +17,14 @@ const SELDOM_MS = 5_000
 /** Time between two looks for limits where a lease or an offer has ended unnoticed, in ms. */
 const LOOK_MS = 500
 
+/** Longest wait for the time of an offer, in ms; the looks find what is due later. */
+const LONGEST_WAIT_MS = 1_000
+
 interface Leaving {
   places: string[]
   jobs: { jobId: string; queueName: string }[]
+  /** True where nothing leaves: the time of an offer has come. */
+  isTimed?: boolean
 }
 
 export interface LimitGateOptions {
@@ -41,6 +46,8 @@ export class LimitGate implements Gate {
   readonly #options: LimitGateOptions
   /** Limits that are being filled, and what leaves them meanwhile. */
   readonly #fills = new Map<string, { leaving: Leaving | undefined; done: Promise<void> }>()
+  /** Limits whose next offer has to wait for its time. */
+  readonly #waits = new Map<string, NodeJS.Timeout>()
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
 
@@ -60,6 +67,7 @@ export class LimitGate implements Gate {
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     await Promise.all([this.#looking, this.settled()])
+    for (const timer of this.#waits.values()) clearTimeout(timer)
   }
 
   async settled(): Promise<void> {
@@ -88,6 +96,7 @@ export class LimitGate implements Gate {
       under.leaving ??= { places: [], jobs: [] }
       under.leaving.places.push(...leaving.places)
       under.leaving.jobs.push(...leaving.jobs)
+      if (!leaving.isTimed) under.leaving.isTimed = false
       return under.done
     }
     const fill = { leaving: leaving as Leaving | undefined, done: Promise.resolve() }
@@ -104,13 +113,28 @@ export class LimitGate implements Gate {
       const { leaving } = fill
       fill.leaving = undefined
       try {
-        await records.serve({ id, name: nameOfLimit(id) }, leaving)
+        this.#wait(id, await records.serve({ id, name: nameOfLimit(id) }, leaving), leaving)
       } catch (error) {
         log.error({ err: error }, `filling the limit '${id}' failed: its places are free when their leases end`)
       }
     }
     // In the same turn as the last look at what leaves, so that nothing leaves unseen.
     this.#fills.delete(id)
+  }
+
+  /** Fills a limit again when the next offer can be made. Of several workers that wait, the one that makes it waits on. */
+  #wait(id: string, { againMs, offers }: Served, leaving: Leaving): void {
+    if (againMs === undefined || againMs > LONGEST_WAIT_MS || this.#waits.has(id)) return
+    if (leaving.isTimed && offers === 0) return
+    const atMs = performance.now() + againMs
+    const arm = () => {
+      // Timers count from the start of their turn: they may be early.
+      const leftMs = atMs - performance.now()
+      if (leftMs > 0) return void this.#waits.set(id, setTimeout(arm, Math.ceil(leftMs)))
+      this.#waits.delete(id)
+      void this.#fill(id, { places: [], jobs: [], isTimed: true })
+    }
+    arm()
   }
 
   /** Looks at one page of limits after the other: those that no script can move stay, and hold up none behind them. */

@@ -46,6 +46,14 @@ export interface Leavers {
   jobs: readonly { jobId: string; queueName: string }[]
 }
 
+/** Outcome of a call that serves a limit. */
+export interface Served {
+  /** Number of jobs that were offered a place. */
+  offers: number
+  /** Time until another call can make an offer that had to wait, in ms. */
+  againMs: number | undefined
+}
+
 /** Counts of one limit. */
 export interface LimitCounts {
   id: string
@@ -131,12 +139,15 @@ export class LimitRecords {
     )
   }
 
-  /** Gives places back and offers free ones to those that wait, until nobody waits who could start. */
+  /**
+   * Gives places back and offers free ones to those that wait, until nobody waits who could start. In a queue that is behind,
+   * a start that the rate allows later is offered by a call at that time: in `againMs`.
+   */
   async serve(
     limit: { id: string; name: string },
     { places, jobs }: Leavers,
     options: { offerAnew?: boolean } = {},
-  ): Promise<void> {
+  ): Promise<Served> {
     const { id, name } = limit
     const leavers = [
       places.length,
@@ -147,6 +158,8 @@ export class LimitRecords {
     let next = options.offerAnew ? await this.#offered(id) : []
     let leaving: ScriptValue[] = leavers
     let anew = options.offerAnew ? 1 : 0
+    const served: Served = { offers: 0, againMs: undefined }
+    const named = new Set<string>()
     do {
       const members = next.map(readMember)
       const keys = [...this.#setsOf(id), this.#keys.held, this.#keys.limits, this.#keys.limitWatch]
@@ -154,11 +167,15 @@ export class LimitRecords {
       const args = [id, name, OFFER_MS, this.#expiresExtraMs, HORIZON_MS, MAX_OFFERS, anew, ...leaving]
       for (const { queueName, jobId } of members)
         args.push(memberOf(queueName, jobId), jobId, this.#keys.wakeChannel(queueName))
-      const waiting = await this.#calls.script('limitFill', keys, args)
-      next = waiting.map((member) => readId(member as Buffer))
+      const [made, again, ...nexts] = await this.#calls.script('limitFill', keys, args)
+      served.offers += Number(made)
+      served.againMs = String(again) === '' ? undefined : Number(again)
+      for (const member of next) named.add(member)
+      next = nexts.map((member) => readId(member as Buffer)).filter((member) => !named.has(member))
       leaving = [0, 0]
       anew = 0
     } while (next.length > 0)
+    return served
   }
 
   async #offered(id: string): Promise<string[]> {

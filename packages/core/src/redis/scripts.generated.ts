@@ -1193,21 +1193,34 @@ local function is_near(n)
   return not rate or n == 1 or start_of(n) <= now + horizon
 end
 
+local function head_of(queue)
+  local first = number(redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2])
+  return first and first <= now and first or nil
+end
+
+local made, later = 0, nil
 for k = 8, #KEYS, 2 do
   local queue, job = KEYS[k], KEYS[k + 1]
   local member, id, channel = unpack(ARGV, at + 1, at + 3)
   at = at + 3
   local score = redis.call('ZSCORE', queue, id)
-  local until_ms = ARGV[7] == '1' and redis.call('ZSCORE', offered, member)
+  local until_ms = number(redis.call('ZSCORE', offered, member))
   local turn = redis.call('ZSCORE', waiting, member)
   local moves, since = false, math.floor(now)
-  if until_ms then
-    moves = score and math.floor(tonumber(score)) == tonumber(until_ms) - offer_ms and tonumber(score) > now
-    if moves then
-      redis.call('ZREM', offered, member)
-      offers = offers - 1
+  local stands = until_ms and score and math.floor(tonumber(score)) == until_ms - offer_ms
+  if stands and tonumber(score) <= now then
+    local head = head_of(queue)
+    if head and head < tonumber(score) then
+      redis.call('ZADD', queue, 'XX', string.format('%.7f', math.max(1, math.floor(head) - 1) + tonumber(score) % 1), id)
+      redis.pcall('PUBLISH', channel, string.format('%.0f', now) .. ' ' .. id)
     end
-  elseif turn and free() >= 1 and is_near(offers + 1) then
+  elseif stands and ARGV[7] == '1' then
+    moves = true
+    redis.call('ZREM', offered, member)
+    offers = offers - 1
+  elseif turn and not later and free() >= 1 and is_near(offers + 1) and start_of(offers + 1) > now and head_of(queue) then
+    later = start_of(offers + 1)
+  elseif turn and not later and free() >= 1 and is_near(offers + 1) then
     local about = redis.call('HGET', KEYS[5], id)
     local mark, first = string.match(about or '', '^(%d+) %d+ (%d+)')
     mark = tonumber(mark)
@@ -1218,7 +1231,7 @@ for k = 8, #KEYS, 2 do
     if moves then redis.call('HSET', state, 'served', turn) end
   end
   if moves then
-    offers = offers + 1
+    made, offers = made + 1, offers + 1
     local due = math.ceil(start_of(offers))
     local score_at = due > now and due or since
     due = math.max(due, math.floor(now))
@@ -1241,24 +1254,35 @@ if waits == 0 then
     redis.call('HSET', state, 'tat', string.format('%.3f', tat))
     redis.call('PEXPIRE', state, string.format('%.0f', math.ceil(tat - now)))
   end
-  return {}
+  return { made, '' }
 end
-local want = math.min(free(), tonumber(ARGV[6]), waits)
+local want = later and 0 or math.min(free(), tonumber(ARGV[6]), waits)
 local nexts = 0
 while nexts < want and is_near(offers + nexts + 1) do nexts = nexts + 1 end
 local again = now + 60000
 if nexts > 0 then
   again = now + 1000
+elseif later then
+  -- A call at that time may come from a worker that is gone by then.
+  again = later > now + horizon and later - horizon or later + 1000
 else
   for _, set in ipairs({ running, offered }) do
     local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
     if first[2] then again = math.min(again, tonumber(first[2]) + 1) end
+    if rate and first[2] and set == offered then again = math.min(again, tonumber(first[2]) - offer_ms + 200) end
   end
   if rate and free() >= 1 then again = math.min(again, start_of(offers + 1) - horizon) end
 end
 redis.call('ZADD', KEYS[7], string.format('%.0f', math.max(again, now + 20)), limit)
-if nexts == 0 then return {} end
-return redis.call('ZRANGE', waiting, 0, nexts - 1)`,
+local out = { made, later and string.format('%.0f', math.ceil(later - now)) or '' }
+if nexts > 0 then
+  for i, member in ipairs(redis.call('ZRANGE', waiting, 0, nexts - 1)) do out[i + 2] = member end
+end
+if rate then
+  local late = string.format('%.0f', now - 10 + offer_ms)
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', offered, '-inf', late, 'LIMIT', 0, 20)) do out[#out + 1] = member end
+end
+return out`,
   log: `local stream, index, most = KEYS[1], KEYS[2], tonumber(ARGV[1])
 local function bytes_at(entry)
   return tonumber(entry[2][4]) or 0
@@ -2083,7 +2107,7 @@ export const luaShas = {
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   handOff: '59ba255a6aeabc45a0a91ba5a0a7e3132c569c93',
   limitAdmit: '5f7a0a9054d73360f5807d3d95c0dbdabbe1110d',
-  limitFill: '5f5d5f1a740800f54b1287973bdd6f6f3faca394',
+  limitFill: 'd07cc2cf07037ddde3c16d1d029348aa35b4d93c',
   log: 'cae731e9b900481019c6e5fde3207be94c1845fe',
   move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',

@@ -70,6 +70,9 @@ export const throughput: MeasureRows = async function* (bench) {
   }
 }
 
+/** Jobs of a warm-up at least, if they take no longer than `WARM_S`, in seconds: code is compiled by calls, not by time. */
+const WARM_JOBS = 20_000
+const WARM_S = 2
 /** Pilots in full length, at most, until a contender is no faster than in the one before. */
 const PILOTS = 3
 /** Growth of the rate from one pilot to the next that calls for another one. */
@@ -86,14 +89,14 @@ export function adaptive(bench: Bench, options: Partial<DrainOptions> & { concur
     const { concurrency, workers = 1, processes = 1 } = options
     const { name } = contender
     const slots = concurrency * workers * processes
+    const rate = () => rates.get(name) ?? 0
     const measure = async (count: number) => {
-      const warm = Math.max(slots, count)
+      const warm = Math.round(Math.max(slots, count, Math.min(WARM_JOBS, rate() * WARM_S, most)))
       const drained = await drain(bench.server, contender, { fn: 'noop', ...options, count, warm })
       if (Number.isFinite(drained.jobsPerSecond)) rates.set(name, drained.jobsPerSecond)
       const { jobsPerSecond, ...others } = drained
       return { value: jobsPerSecond, ...others }
     }
-    const rate = () => rates.get(name) ?? 0
     const count = () => Math.round(Math.min(most, Math.max(FEWEST, slots * 2, rate() * bench.seconds)))
     if (!rates.has(name)) {
       // A fast one is done with a small pilot between two of its reports.

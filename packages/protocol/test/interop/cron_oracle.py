@@ -140,7 +140,8 @@ def main():
                 jump = abs(after - before)
                 starts = [at - 2 * HOUR, at - SECOND, at + jump / 2, at + jump - SECOND]
                 starts = [start.replace(microsecond=0) for start in starts]
-                instants = documented(schedule, min(starts), max(starts), zone, change)
+                # One second sooner: a tick at the end of the first second rounds to the next one.
+                instants = documented(schedule, min(starts) - SECOND, max(starts), zone, change)
                 for start in starts:
                     ticks.append([to_unix_ms(start), ticks_after(instants, start)])
                 if schedule.own:

@@ -108,7 +108,9 @@ export class RedisReplyError extends ArqError {
 
   constructor(reply: string, what?: string) {
     super(what === undefined ? reply : `${what}: ${reply}`)
-    this.prefix = /^[A-Z]+/.exec(reply)?.[0] ?? 'ERR'
+    // Redis 7.0 begins the refusal of a command within a script with ERR.
+    const isDenied = reply.startsWith("ERR The user executing the script can't")
+    this.prefix = isDenied ? 'NOPERM' : (/^[A-Z]+/.exec(reply)?.[0] ?? 'ERR')
   }
 }
 

@@ -16,7 +16,7 @@ import type { ScriptCall } from './enqueue-calls.ts'
 import { Faults } from './faults.ts'
 import { sendId } from './id-bytes.ts'
 import { ReplySpinner } from './reply-spinner.ts'
-import { runScript } from './scripts.ts'
+import { faultIn, runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 import { isTransient } from './transient.ts'
 import { WaitingWorkers } from './waiting-workers.ts'
@@ -89,9 +89,9 @@ export class Broker {
         () => calls.map(() => true),
         (error: unknown) => {
           if (!(error instanceof RedisReplyError) || error.prefix !== 'NOPERM') throw error
-          // This user may not access the keys of idle workers: Redis refused the whole call.
+          // This user may not access the keys of idle workers, or not run a command: of the call, Redis may have done a part.
           this.#mayHandOff = false
-          return this.enqueue(calls, options)
+          return this.enqueue(calls, { ...options, resent: true })
         },
       )
     }
@@ -317,7 +317,7 @@ export class Broker {
           if (!Array.isArray(faults)) return reply
           throwIfUnwell(faults)
           reply.pop()
-          this.#report(faults, keys, options)
+          this.#report(name, faults, keys, options)
           return reply
         },
         (error: unknown) => {
@@ -329,12 +329,17 @@ export class Broker {
   }
 
   /** Faults come three values each: number of the job or 0, number of the key, reason. */
-  #report(faults: ScriptReply[], keys: readonly string[], { queueName, jobIds, faulty }: RunOptions): void {
+  #report(
+    name: ScriptName,
+    faults: ScriptReply[],
+    keys: readonly string[],
+    { queueName, jobIds, faulty }: RunOptions,
+  ): void {
     for (let at = 0; at < faults.length; at += 3) {
       const [job, key, reason] = faults.slice(at, at + 3)
       const jobId = jobIds?.[Number(job) - 1]
       if (jobId !== undefined) faulty?.push(jobId)
-      this.faults.report({ queueName, jobId, key: keys[Number(key) - 1]!, reason: String(reason) })
+      this.faults.report({ queueName, jobId, key: keys[Number(key) - 1]!, reason: faultIn(name, String(reason)) })
     }
   }
 }

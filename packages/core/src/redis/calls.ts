@@ -7,6 +7,7 @@ import { countCommands } from './meter.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptName, ScriptReply, ScriptValue } from './scripts.ts'
 import { withoutCommand } from './transient.ts'
+import { deniedAt, isDenied } from './reasons.ts'
 import { wrongTypeAt } from './key-kinds.ts'
 
 /** Keys read per round trip when many are read. */
@@ -159,6 +160,8 @@ export class Calls {
       try {
         return read(await client.multi(bytesOf(calls)).exec(), calls)
       } catch (error) {
+        const denied = deniedIn(error)
+        if (denied) throw denied
         if (!isOutOfMemory(error) || !calls.every(([command]) => READS.has(command))) throw error
         // Redis that is out of memory takes no transaction, not even one of reads. It ends and moves no job either, until
         // it has memory again: the last call is sent first, so that a job which ends just then is not missed by all.
@@ -185,6 +188,14 @@ const READS: ReadonlySet<string> = new Set([
   'zscore',
 ])
 
+/** The reason of a discarded transaction, where that is a call which the user may not make. */
+function deniedIn(error: unknown): RedisReplyError | undefined {
+  const [first] =
+    (error as { previousErrors?: (Error & { command?: { name: string; args: unknown[] } })[] }).previousErrors ?? []
+  if (!first?.command || !isDenied(first.message)) return undefined
+  return new RedisReplyError(deniedAt(first.message, first.command.name, String(first.command.args[0])))
+}
+
 function isOutOfMemory(error: unknown): boolean {
   const { message } = withoutCommand(error) as Error
   return message.startsWith('OOM')
@@ -202,6 +213,7 @@ function whole(replies: Reply[] | null): Reply[] {
 
 function valueOf([error, value]: Reply, [command, key]: Call): unknown {
   if (error?.message.startsWith('WRONGTYPE')) throw new RedisReplyError(wrongTypeAt(String(key)))
+  if (error && isDenied(error.message)) throw new RedisReplyError(deniedAt(error.message, command, String(key)))
   if (error) throw error
   // Fields of a hash have any names: `constructor` is none unless it is there.
   if (command.startsWith('hgetall')) return Object.setPrototypeOf(value, null)

@@ -1,5 +1,6 @@
 import { shortId } from '@arq-ts/protocol/jobs'
 import { KEY_KINDS, kindOfKey } from './key-kinds.ts'
+import { isDenied } from './reasons.ts'
 
 /** Something in Redis that one job, or one call, stumbled on: a key of a wrong type, or a value that is no number. */
 export interface Fault {
@@ -99,5 +100,7 @@ export function describeFault({ queueName, jobId, key, reason }: Fault, others: 
   const queue = queueName === undefined ? '' : ` of queue '${shortId(queueName, MAX_NAME_LENGTH)}'`
   const job = jobId === undefined ? '' : `job '${shortId(jobId, MAX_NAME_LENGTH)}'${queue}: `
   const more = others === 0 ? '' : ` (and ${others} faults of other keys)`
+  if (isDenied(reason))
+    return `${job}the Redis user may not do what '${shortId(key, MAX_NAME_LENGTH)}' needs: ${reason}${more}`
   return `${job}Redis key '${shortId(key, MAX_NAME_LENGTH)}' is faulty and stops what needs it: ${reason}${more}; see arq-ts doctor`
 }

@@ -1,6 +1,10 @@
 /** Reasons why Redis cannot be reached or used, in words for a log line and an error. */
 
+import type { Redis } from 'ioredis'
+import { showId } from '@arq-ts/protocol/jobs'
 import { RedisReplyError } from '../errors.ts'
+import { sendId } from './id-bytes.ts'
+import { kindOfKey } from './key-kinds.ts'
 
 const CODES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused; is Redis running there?',
@@ -61,4 +65,60 @@ export function isVague(error: Error): boolean {
     code === 'ECONNRESET' ||
     /^(Connection is closed|Stream isn't writeable|the connection was closed)/.test(error.message)
   )
+}
+
+/** Words of Redis 7.0, then of later servers, about a command within a script; both may have another first word. */
+const IN_SCRIPT = /The user executing the script can't|ACL failure in script/
+/** Keys that are tried, to name those that the user may not access. */
+const MAX_TRIED = 50
+
+const ABOUT_RIGHTS = 'see "Redis users" in docs/guides/security.md'
+
+/** True for the reply to a call that the user may not make. */
+export function isDenied(reply: string): boolean {
+  return reply.startsWith('NOPERM') || IN_SCRIPT.test(reply)
+}
+
+/** A reply about missing rights with the call that was refused: it may name no key. */
+export function deniedAt(reply: string, command: string, key: string): string {
+  return /\bkeys?\b/.test(reply)
+    ? `${reply} (${command.toUpperCase()} of '${showId(key)}'); ${ABOUT_RIGHTS}`
+    : `${reply}; ${ABOUT_RIGHTS}`
+}
+
+/** A reply of a script; one about missing rights with the command it was about, or all commands that it may be about. */
+export function deniedIn(reply: string, name: string, source: string): string {
+  if (!IN_SCRIPT.test(reply)) return reply
+  if (/'\S+' command/.test(reply)) return `${reply} (script '${name}'); ${ABOUT_RIGHTS}`
+  const lines = source.split('\n')
+  const at = /@user_script:(\d+)/.exec(reply)
+  const commands = commandsOf(at ? (lines[Number(at[1]) - 1] ?? '') : source)
+  return `${reply} (script '${name}', which uses ${commands.join(', ')}); ${ABOUT_RIGHTS}`
+}
+
+/** The reply to a script whose keys the user may not all access, with these keys: each is tried by a script that does nothing. */
+export async function deniedKeys(client: Redis, reply: string, keys: readonly string[]): Promise<string> {
+  const byKind = [...new Map(keys.map((key) => [kindOfKey(key), key])).values()].slice(0, MAX_TRIED)
+  const tried = await client.pipeline(byKind.map((key) => ['eval', 'return 1', 1, sendId(key)])).exec()
+  const denied = byKind.filter((_, i) => tried?.[i]?.[0])
+  return denied.length === 0
+    ? reply
+    : `${reply} (${denied.map((key) => `'${showId(key)}'`).join(', ')}); ${ABOUT_RIGHTS}`
+}
+
+/** Commands that stand in a source, in the order of the alphabet. */
+export function commandsOf(source: string): string[] {
+  return [...new Set([...source.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, command]) => command!))].sort()
+}
+
+/** The error of a script, with what the user lacks where that is its reason. */
+export async function namedDenial(
+  client: Redis,
+  error: Error,
+  { name, source, keys }: { name: string; source: string; keys: readonly string[] },
+): Promise<Error> {
+  const { message } = error
+  if (IN_SCRIPT.test(message)) return new RedisReplyError(deniedIn(message, name, source))
+  if (/\bkeys?\b/.test(message)) return new RedisReplyError(await deniedKeys(client, message, keys))
+  return error
 }

@@ -5,7 +5,7 @@ import { intact } from './damage.ts'
 import type { Connection } from './connection.ts'
 import type { Faults } from './faults.ts'
 import { readId } from './id-bytes.ts'
-import { runScript } from './scripts.ts'
+import { faultIn, runScript } from './scripts.ts'
 import type { ScriptReply, ScriptValue } from './scripts.ts'
 
 /** Time for which the number of a worker's last call is kept. */
@@ -45,7 +45,7 @@ export class Recordings {
     const args = [most, nowMs, nowMs - staleMs, ...series.flatMap(({ field, id }) => [field, id])]
     const reply = await this.#connection.run((client) => runScript(client, 'recordSeries', [this.keys.obsSeries], args))
     const reason = reply[series.length]
-    if (reason !== undefined) this.#report(this.keys.obsSeries, String(reason))
+    if (reason !== undefined) this.#report(this.keys.obsSeries, faultIn('recordSeries', String(reason)))
     return series.map((_, i) => reply[i] === 1)
   }
 
@@ -58,7 +58,8 @@ export class Recordings {
     const args = [number, FLUSH_TTL_MS, ...operations]
     const reply = await this.#connection.run((client) => runScript(client, 'record', all, args))
     const [faults, pushedOut, isLost] = reply as [ScriptReply[], ScriptReply[], ScriptReply?]
-    for (let at = 0; at < faults.length; at += 2) this.#report(all[Number(faults[at]) - 1]!, String(faults[at + 1]))
+    for (let at = 0; at < faults.length; at += 2)
+      this.#report(all[Number(faults[at]) - 1]!, faultIn('record', String(faults[at + 1])))
     const gone: string[] = []
     for (let at = 0; at < pushedOut.length; at += 2) {
       const name = readId(pushedOut[at + 1] as Buffer)

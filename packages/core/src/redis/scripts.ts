@@ -3,6 +3,7 @@ import { isError } from '@arq-ts/protocol/values'
 import { RedisReplyError } from '../errors.ts'
 import { loadedDriver } from './driver.ts'
 import { sendId } from './id-bytes.ts'
+import { deniedIn, isDenied, namedDenial } from './reasons.ts'
 import type { CheckedCall } from './reply-shape.ts'
 import type { RespPart } from './resp.ts'
 import { luaShas, luaSources } from './scripts.generated.ts'
@@ -22,7 +23,7 @@ export type ScriptReply = number | Buffer | null | ScriptReply[]
  * failover). `onRepeat` is called before the same call is written again, and may change its arguments. A reply is checked
  * by its shape, and by the number of `jobs` where that is given.
  *
- * @throws RedisReplyError that names the key where one has a wrong type.
+ * @throws RedisReplyError that names the key where one has a wrong type, and what the user may not do.
  */
 export function runScript(
   client: Redis,
@@ -38,9 +39,16 @@ export function runScript(
       return await sendSource(client, luaSources[name], keys, args, error, onRepeat, call)
     } catch (thrown) {
       if (isError(thrown) && replyOf(thrown).startsWith('WRONGTYPE')) throw await named(client, keys, thrown)
+      if (isError(thrown) && isDenied(replyOf(thrown)))
+        throw await namedDenial(client, thrown, { name, source: luaSources[name], keys })
       throw thrown
     }
   })
+}
+
+/** The reason of a fault that a script reports, with what the user lacks where that is the reason. */
+export function faultIn(name: ScriptName, reason: string): string {
+  return deniedIn(reason, name, luaSources[name])
 }
 
 /** Runs a script that is not among our files: those of task packages. */

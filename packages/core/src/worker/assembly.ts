@@ -25,7 +25,6 @@ import { Recorder } from '../recorder/recorder.ts'
 import { TickJournal } from '../recorder/tick-journal.ts'
 import { refuseUnspanned } from '../partitions/refusals.ts'
 import { openLinkTo } from '../partitions/partitioned-context.ts'
-import type { RedisContext } from '../redis/context.ts'
 import { Sandboxes } from '../sandbox/sandboxes.ts'
 import { ScheduleService } from '../schedules/schedule-service.ts'
 import { SCHEDULE_TASK, scheduleTask } from '../schedules/schedule-task.ts'
@@ -47,7 +46,7 @@ import { registerCron, registerTask } from './running/registered-task.ts'
 import type { RegisteredTask } from './running/registered-task.ts'
 import { JobRecording } from './running/job-recording.ts'
 import { Reporter } from './running/reporter.ts'
-import { SettleBatcher } from './running/settle-batcher.ts'
+import { settlerOf } from './running/settle-batcher.ts'
 import { Slots, SlotsOf } from './slots.ts'
 import { StateHooks } from './state-hooks.ts'
 
@@ -207,11 +206,12 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
   const sandboxes = new Sandboxes({ tasks: settings.tasks, abortGraceMs, log, now })
   // A limit admits last: its place is taken when the job can start at once.
   const gates = new Gates([flowGate, sandboxes, limitGate])
+  const errorLog = sparingLog(log)
   const executor: Executor = new Executor({
     broker,
     gates,
     recordHold: (jobId, hold) => link.limitRecords.recordHold(jobId, hold, now()),
-    settler: settlerOf(link, log),
+    settler: settlerOf(link, sparingLog(log)),
     slots,
     confirmLease: (job) => leases.confirm(job),
     tasks,
@@ -219,7 +219,10 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     sharedCodec,
     log,
     reporter,
-    recordError: (jobId, error, ttlMs) => jobs.recordError(jobId, error, ttlMs),
+    recordError: (jobId, error, ttlMs) =>
+      jobs.recordError(jobId, error, ttlMs).catch((err: unknown) => {
+        errorLog.warn({ err }, 'the error of a job that is tried again could not be recorded')
+      }),
     makeContext: (run) => makeContext(run, state, client, logs, (claim) => flowGate.scopeOf(claim)),
     wrapTry: tryWithin(hasOpenTelemetry(middleware) ? [] : [openTelemetry()]),
     handlerOf: handlerWithin(middleware, (name) => functionNames.includes(name)),
@@ -362,16 +365,6 @@ export function assemble({ id, log, settings, hasCodec, emit, hasListeners, desc
     sandboxes,
     schedules,
     slots,
-  }
-}
-
-/** Settles jobs in batches, one for each partition, so that a node which is away holds up no others. */
-function settlerOf(link: RedisContext, log: Logger): Pick<SettleBatcher, 'finish' | 'reschedule'> {
-  if (link.parts.length === 1) return new SettleBatcher(link.broker, log)
-  const settlers = new Map(link.parts.map((part) => [part, new SettleBatcher(part.broker, log)]))
-  return {
-    finish: (call) => settlers.get(link.partOf(call.jobId))!.finish(call),
-    reschedule: (call) => settlers.get(link.partOf(call.jobId))!.reschedule(call),
   }
 }
 

@@ -60,7 +60,7 @@ export interface ExecutorOptions {
   reporter: Reporter
   /** Keeps the reason of a hold, for whoever asks why the job does not run. */
   recordHold: (jobId: string, hold: { untilMs: number; by: string; about: string }) => Promise<void>
-  /** Keeps the error of a try that another one follows. */
+  /** Keeps the error of a try that another one follows. Never rejects. */
   recordError: (jobId: string, error: string, ttlMs: number) => Promise<void>
   makeContext: (run: HandlerRun) => JobContext
   /** Calls a try, within whatever is to surround it as a whole. */
@@ -325,7 +325,7 @@ export class Executor {
   /** Operators see why a job waits for its next try; the try itself does not depend on it. */
   #recordError(jobId: string, { delayMs, error }: Extract<Ending, { kind: 'reschedule' }>): void {
     const ttlMs = (delayMs ?? 0) + LAST_ERROR_MS
-    this.#options.recordError(jobId, lines.describeError(error), ttlMs).catch(() => {})
+    void this.#options.recordError(jobId, lines.describeError(error), ttlMs)
   }
 
   async #finish(job: Ended, ending: Finished): Promise<boolean> {

@@ -1,4 +1,5 @@
-import type { Logger } from '../../logging/logger.ts'
+import type { ServiceLog } from '../../logging/sparing-log.ts'
+import type { RedisContext } from '../../redis/context.ts'
 import type { Broker, Finish, Reschedule } from '../../redis/broker.ts'
 
 /** Jobs per call, so that no script holds the server for long. */
@@ -13,12 +14,12 @@ type Settled = (held: boolean) => void
  */
 export class SettleBatcher {
   readonly #broker: Broker
-  readonly #log: Logger
+  readonly #log: ServiceLog
   #finishes: { call: Finish; done: Settled }[] = []
   #reschedules: { call: Reschedule; done: Settled }[] = []
   #scheduled = false
 
-  constructor(broker: Broker, log: Logger) {
+  constructor(broker: Broker, log: ServiceLog) {
     this.#broker = broker
     this.#log = log
   }
@@ -72,6 +73,16 @@ export class SettleBatcher {
         entry.done(false)
       }
     }
+  }
+}
+
+/** Settles jobs in batches, one for each partition, so that a node which is away holds up no others. */
+export function settlerOf(link: RedisContext, log: ServiceLog): Pick<SettleBatcher, 'finish' | 'reschedule'> {
+  if (link.parts.length === 1) return new SettleBatcher(link.broker, log)
+  const settlers = new Map(link.parts.map((part) => [part, new SettleBatcher(part.broker, log)]))
+  return {
+    finish: (call) => settlers.get(link.partOf(call.jobId))!.finish(call),
+    reschedule: (call) => settlers.get(link.partOf(call.jobId))!.reschedule(call),
   }
 }
 

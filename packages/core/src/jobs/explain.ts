@@ -1,6 +1,6 @@
 import type { PythonWorker, WorkerInfo } from '../fleet/worker-info.ts'
 import { spanText } from '../time/span.ts'
-import { serves } from '../fleet/system-tasks.ts'
+import { serves } from '../fleet/worker-info.ts'
 import { scoreProblem } from './condition.ts'
 import type { JobDetails } from './details.ts'
 

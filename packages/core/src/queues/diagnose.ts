@@ -1,7 +1,7 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import type { ListedCron } from '../cron/listed-cron.ts'
 import type { PythonWorker, UnreadableWorker, WorkerInfo } from '../fleet/worker-info.ts'
-import { serves } from '../fleet/system-tasks.ts'
+import { serves } from '../fleet/worker-info.ts'
 import { damageText } from '../jobs/condition.ts'
 import type { Damage } from '../redis/damage.ts'
 import type { ServerSettings } from '../redis/server.ts'

@@ -1,8 +1,11 @@
 /**
  * Measures how long a look at a deployment takes, at 10 and at 5,000 requests a second to each collection, by the clock and
  * in processor time, and as a multiple of the round trip of a PING on the same Redis: `npm run bench:canary`. First looks
- * are those of a worker that has not looked before. `--looks` changes the number of looks.
+ * are those of a worker that has not looked before; the very first of a process compiles the code, too. `--looks` changes
+ * the number of looks.
  */
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
@@ -16,9 +19,13 @@ import { Sessions } from '../../src/sessions.ts'
 import { DeploymentStore } from '../../src/store.ts'
 import { MemoryAliases } from '../support/harness.ts'
 
-const { values: flags } = parseArgs({ options: { looks: { type: 'string', default: '200' } } })
+const { values: flags } = parseArgs({
+  // `of`: the Redis at which this process, started by another, looks once.
+  options: { looks: { type: 'string', default: '200' }, of: { type: 'string' } },
+})
 const LOOKS = Number(flags.looks)
 const FIRST_LOOKS = 20
+const PROCESSES = 5
 const MINUTE = 60_000
 const START = 28_333_334 * MINUTE
 /** Counts are kept for two hours: each look reads as many. */
@@ -31,8 +38,29 @@ interface Costs {
   cpu: number
 }
 
-const server = await RedisServer.start()
-const redis = new Redis(server.url)
+const server = flags.of === undefined ? await RedisServer.start() : null
+const redis = new Redis(flags.of ?? server!.url)
+const store = new DeploymentStore(redis, keys(''))
+
+function driverOf(counts: RequestCounts, now: () => Promise<number>): Driver {
+  const parts = { store, counts, sessions: new Sessions(redis, keys('')), aliases: new MemoryAliases(), checks: {} }
+  return new Driver({ ...parts, lockMs: 5_000, now })
+}
+
+/** The first look of this process, in ms. */
+async function lookOnce(): Promise<number> {
+  const { nextTickAtMs } = (await store.read('d'))!
+  const driver = driverOf(new RequestCounts(redis, keys('')), async () => nextTickAtMs)
+  return timed(() => driver.tick('d', async () => {}))
+}
+
+/** The same in a process of its own. */
+function lookOfProcess(): number {
+  const script = fileURLToPath(import.meta.url)
+  return Number(
+    execFileSync(process.execPath, [...process.execArgv, script, '--of', server!.url], { encoding: 'utf8' }),
+  )
+}
 
 async function timed(run: () => Promise<unknown>): Promise<number> {
   const began = performance.now()
@@ -54,7 +82,6 @@ async function looksAt(perSecond: number): Promise<{ first: Costs; later: Costs 
         .set(`canary:metrics:d:${collection}:histogram:${minute}`, writeHistogram(latency))
   }
   await filling.exec()
-  const store = new DeploymentStore(redis, keys(''))
   const stage = { percentage: 50, durationMinutes: 100_000, errorThreshold: 0.05, latencyThreshold: 200 }
   const names = { id: 'd', alias: 'products', oldCollection: 'v1', newCollection: 'v2' }
   const request = {
@@ -67,10 +94,7 @@ async function looksAt(perSecond: number): Promise<{ first: Costs; later: Costs 
   const running = { status: 'running', begunAtMs: START, stageStartedAtMs: START } as const
   let nowMs = START + KEPT * MINUTE
   await store.write(null, { ...newDeployment(request, 'd', START), ...running, nextTickAtMs: nowMs }, [], START)
-  const driverOf = (counts: RequestCounts) => {
-    const parts = { store, counts, sessions: new Sessions(redis, keys('')), aliases: new MemoryAliases(), checks: {} }
-    return new Driver({ ...parts, lockMs: 5_000, now: async () => nowMs })
-  }
+  const now = async () => nowMs
   const measure = async (looks: number, next: () => Driver): Promise<Costs> => {
     const [took, pings]: [number[], number[]] = [[], []]
     const before = process.cpuUsage()
@@ -83,8 +107,8 @@ async function looksAt(perSecond: number): Promise<{ first: Costs; later: Costs 
     for (let i = 0; i < looks; i++) pings.push(await timed(() => redis.ping()))
     return { look: median(took), ping: median(pings), cpu: (system + user) / 1_000 / looks }
   }
-  const first = await measure(FIRST_LOOKS, () => driverOf(new RequestCounts(redis, keys(''))))
-  const driver = driverOf(new RequestCounts(redis, keys('')))
+  const first = await measure(FIRST_LOOKS, () => driverOf(new RequestCounts(redis, keys('')), now))
+  const driver = driverOf(new RequestCounts(redis, keys('')), now)
   await driver.tick('d', async () => {})
   nowMs += MINUTE
   const later = await measure(LOOKS, () => driver)
@@ -95,7 +119,7 @@ async function looksAt(perSecond: number): Promise<{ first: Costs; later: Costs 
 }
 
 const ms = (value: number) => `${value.toFixed(2)} ms`
-try {
+async function measureAll(): Promise<void> {
   await looksAt(10) // warms up the code
   for (const perSecond of [10, 5_000]) {
     for (const [which, { cpu, look, ping }] of Object.entries(await looksAt(perSecond))) {
@@ -104,8 +128,15 @@ try {
           `${Math.round(look / ping)} round trips`,
       )
     }
+    const firsts = Array.from({ length: PROCESSES }, lookOfProcess)
+    console.log(`${perSecond} requests a second, the first look of a process: ${ms(median(firsts))}`)
   }
+}
+
+try {
+  if (flags.of === undefined) await measureAll()
+  else console.log(await lookOnce())
 } finally {
   redis.disconnect()
-  await server.stop()
+  await server?.stop()
 }

@@ -112,13 +112,22 @@ describe('a wake-up', () => {
     expect(worker.describe().counters.complete).toBe(5)
   })
 
+  test('has the next batch looked for where others were sooner', async () => {
+    await idleWorker()
+    const scripts = await overheard()
+    await redis.publish('arq:wake@0:arq:queue', `${Date.now()},taken,by-others`)
+    await expect.poll(() => scripts).toEqual(['claim', 'reserve'])
+    await redis.publish('arq:wake@0:arq:queue', `${Date.now()},taken,as-well`)
+    await expect.poll(() => scripts).toEqual(['claim', 'reserve', 'reserve'])
+  })
+
   test('has jobs of a large batch looked for', async () => {
     const worker = await idleWorker()
     const scripts = await overheard()
     const finished = next(worker, 'jobFinished')
     await Promise.all(Array.from({ length: 17 }, () => client.enqueue(noop, [])))
     await finished
-    expect(scripts.slice(0, 3)).toEqual(['enqueue', 'reserve', 'claim'])
+    expect(scripts.slice(0, 2)).toEqual(['enqueue', 'reserve'])
   })
 
   test('that names a job twice starts it once', async () => {

@@ -18,6 +18,8 @@ import { Wake } from './wake.ts'
 const MAX_CLAIMS = 2
 /** Prefetched jobs go back to the queue when no job was started for this long. */
 const PREFETCH_MS = 100
+/** Time for which a worker looks for jobs that come together, after others have claimed such jobs by their ids sooner. */
+const OUTRUN_MS = 1_000
 /** Pause after an unexpected fault of a poll, so that the loop cannot spin. */
 const FAULT_PAUSE_MS = 500
 
@@ -87,6 +89,8 @@ export class ClaimLoop {
   #isStarting = false
   #isWaking = false
   #isQuiet = false
+  /** Until then, others are expected to claim jobs by their ids sooner, on the monotonic clock. */
+  #outrunUntilMs = -Infinity
   /** The moment jobs were last started, on the monotonic clock. */
   #startedMs = 0
 
@@ -118,9 +122,13 @@ export class ClaimLoop {
   notify(queueName?: string, jobIds: readonly string[] = []): void {
     const queue = this.#queues.find(({ name }) => name === queueName)
     const isIdle = this.#mode === 'sleeping' && !this.#burst && this.#canClaim()
-    const named = isIdle ? jobIds.slice(0, Math.min(this.#free(), this.#mostPerClaim)) : []
+    const isOutrun = jobIds.length > 1 && performance.now() < this.#outrunUntilMs
+    const named = isIdle && !isOutrun ? jobIds.slice(0, Math.min(this.#free(), this.#mostPerClaim)) : []
     if (queue && named.length > 0 && queue.restMs <= 0) {
-      void this.#claim(queue, named).then((started) => started < named.length && this.#rouse())
+      void this.#claim(queue, named).then((started) => {
+        if (started === 0) this.#outrunUntilMs = performance.now() + OUTRUN_MS
+        if (started < named.length) this.#rouse()
+      })
       if (named.length === jobIds.length) return
     }
     this.#rouse()

@@ -50,6 +50,7 @@ export class LimitGate implements Gate {
   readonly #waits = new Map<string, NodeJS.Timeout>()
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
+  #isStopped = false
 
   constructor(options: LimitGateOptions) {
     this.#options = options
@@ -65,9 +66,10 @@ export class LimitGate implements Gate {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true
     clearInterval(this.#timer)
-    await Promise.all([this.#looking, this.settled()])
     for (const timer of this.#waits.values()) clearTimeout(timer)
+    await Promise.all([this.#looking, this.settled()])
   }
 
   async settled(): Promise<void> {
@@ -125,7 +127,7 @@ export class LimitGate implements Gate {
   /** Fills a limit again when the next offer can be made. Of several workers that wait, the one that makes it waits on. */
   #wait(id: string, { againMs, offers }: Served, leaving: Leaving): void {
     if (againMs === undefined || againMs > LONGEST_WAIT_MS || this.#waits.has(id)) return
-    if (leaving.isTimed && offers === 0) return
+    if (this.#isStopped || (leaving.isTimed && offers === 0)) return
     const atMs = performance.now() + againMs
     const arm = () => {
       // Timers count from the start of their turn: they may be early.

@@ -1,6 +1,5 @@
 import type { CodecName } from '@arq-ts/protocol/jobs'
 import { ArgumentsError, OptionsError } from '../errors.ts'
-import { checkName } from '../options/arguments.ts'
 import { gotValue } from '../options/given-value.ts'
 import type { EnqueueOptions } from '../options/enqueue.ts'
 import type { Due } from '../redis/broker.ts'
@@ -9,8 +8,9 @@ import type { AnyContract } from '../tasks/contract.ts'
 /** The name on the wire of a task, or of a function that is given by it. @throws OptionsError */
 export function functionNameOf(task: AnyContract | string): string {
   if (typeof (task as Partial<AnyContract> | null)?.pack === 'function') return (task as AnyContract).name
-  checkName('enqueue', 'functionName', task)
-  return task as string
+  if (typeof task === 'string' && task !== '') return task
+  const expected = 'a task made by defineTask(), a contract, or the name of a function'
+  throw new OptionsError(`enqueue: Expected \`task\` to be ${expected}, ${gotValue(task)}`)
 }
 
 /** A call of a contract by its schema, or of a name as it is given. @throws ArgumentsError, OptionsError */

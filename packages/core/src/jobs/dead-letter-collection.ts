@@ -123,8 +123,8 @@ export class DeadLetters {
   }
 
   async #chosen(where: string, choice: DeadLetterChoice): Promise<readonly string[]> {
-    checkMethodOptions(where, methodSchemas.deadLetterChoice, choice ?? null)
-    const { all, ...filter } = choice as DeadFilter & { all?: true }
+    checkMethodOptions(where, methodSchemas.deadLetterChoice, choice)
+    const { all, ...filter } = (choice ?? {}) as DeadFilter & { all?: true }
     const fields = Object.values(filter).filter((value) => value !== undefined)
     if (all && fields.length > 0) throw new OptionsError(`${where}: give a filter or \`{ all: true }\`, not both`)
     if (!all && fields.length === 0) {

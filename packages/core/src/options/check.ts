@@ -9,6 +9,7 @@ import { isClientOfRedis } from '../redis/target.ts'
 import { counterpartOf } from './arq-names.ts'
 import { gotValue, hasFields, readingWith, strangersIn, symbolsIn, WRAPPERS } from './given-value.ts'
 import type { Definition } from './given-value.ts'
+import { peerCounterpartOf } from './peer-names.ts'
 
 export { showValue } from './given-value.ts'
 
@@ -220,7 +221,7 @@ function unknownOption(path: string, key: string, known: readonly string[]): str
   const unknown = `Unknown option \`${path}${key.slice(0, 64)}\``
   const arq = counterpartOf(key, known)
   if (typeof arq === 'object') return `${unknown} of arq: ${arq.gone}; leave it out`
-  const likely = arq ?? closest(cased, known)
+  const likely = arq ?? closest(cased, known) ?? peerCounterpartOf(key, known)
   const unit = likely?.endsWith('Ms') ? ' (in milliseconds)' : ''
   return likely === undefined ? unknown : `${unknown}, did you mean \`${likely}\`${unit}?`
 }

@@ -340,6 +340,7 @@ const variants: [code: string, where: string, Produced][] = [
 
 /** Codes whose errors need more than a server, and the package whose tests meet them. */
 const elsewhere: Record<string, string> = {
+  ARQ_CACHE_BUSY: 'write-behind',
   ARQ_CACHE_FULL: 'write-behind',
   ARQ_DEPLOYMENT: 'canary',
   ARQ_QDRANT: 'qdrant',

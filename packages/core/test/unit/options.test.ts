@@ -32,6 +32,9 @@ describe('bad options are refused with the field, what was expected, what came, 
     [{ on_startup: 3 }, 'did you mean `onStartup`?'],
     [{ functions: [task] }, 'did you mean `tasks`?'],
     [{ elephants: 3 }, 'Unknown option `elephants`'],
+    [{ concurrency: 3 }, 'Unknown option `concurrency`, did you mean `maxJobs`?'],
+    [{ connection: 'redis://x' }, 'Unknown option `connection`, did you mean `redis`?'],
+    [{ attempts: 3 }, 'Unknown option `attempts`, did you mean `maxTries`?'],
     [{ retry: { delayMs: 1, delay: 3 } }, 'Unknown option `retry.delay`, did you mean `delayMs` (in milliseconds)?'],
     [{ deadLetter: { maxAge: 3 } }, 'Unknown option `deadLetter.maxAge`, did you mean `maxAgeMs`'],
     [{ queues: [{ name: 'a', weigth: 1 }] }, 'Unknown option `queues.0.weigth`, did you mean `weight`?'],
@@ -158,9 +161,12 @@ describe('options of a job', () => {
     expect(() => checkEnqueueOptions(options)).not.toThrow()
   })
 
-  test.each<[unknown, string]>([
+  test.each<[unknown, string | RegExp]>([
     [{ _defer_by: 3 }, 'enqueue: Unknown option `_defer_by`, did you mean `deferByMs` (in milliseconds)?'],
     [{ deferBy: 3 }, 'did you mean `deferByMs` (in milliseconds)?'],
+    [{ delay: 3 }, 'Unknown option `delay`, did you mean `deferByMs` (in milliseconds)?'],
+    [{ eta: 3 }, 'Unknown option `eta`, did you mean `deferUntil`?'],
+    [{ schema: 3 }, /Unknown option `schema`$/],
     [{ jobId: '' }, 'Expected `jobId` to be not empty'],
     [{ jobId: 5 }, 'Expected `jobId` to be a string, got `5`'],
     [{ jobId: 'a\uD800' }, 'Expected `jobId` to be a string without lone surrogates'],

@@ -6,7 +6,7 @@ import { MAX_TIMER_MS, reconnectDelayMs } from '../time/timer.ts'
 import { Timeouts } from '../time/timeouts.ts'
 import type { SteadyCluster } from './cluster-client.ts'
 import { loadDriver, loadedDriver } from './driver.ts'
-import { isVague, reasonOf, withAdvice } from './reasons.ts'
+import { advised, isVague, reasonOf, withAdvice } from './reasons.ts'
 import { listeningPlace, readRefusal } from './refusal.ts'
 import type { SentinelWatch } from './sentinel-watch.ts'
 import { addressOf, readTarget } from './target.ts'
@@ -286,7 +286,7 @@ export class Connection {
         return reply
       } catch (thrown) {
         const error = withoutCommand(thrown)
-        if (!isTransient(error)) throw error
+        if (!isTransient(error)) throw error instanceof RedisReplyError ? advised(error) : error
         if (error instanceof RedisReplyError) {
           last = error
           trouble = error.prefix

@@ -44,6 +44,12 @@ export function withAdvice(reply: string): string {
   return advice === undefined ? reply : `${reply.replace(/\.$/, '')}; ${advice}`
 }
 
+/** An error whose message says what to do; the same error where there is nothing to add. */
+export function advised(error: RedisReplyError): RedisReplyError {
+  const message = withAdvice(error.message)
+  return message === error.message ? error : new RedisReplyError(message)
+}
+
 /** The reason of a failure as a clause: the server's own words, or what the error code means, with the original in brackets. */
 export function reasonOf(error: Error): string {
   const inner = (error as { lastNodeError?: Error | null }).lastNodeError

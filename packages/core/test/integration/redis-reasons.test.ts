@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { eventually, freePort, RedisServer } from '@arq-ts/test-support'
+import { eventually, freePort, RedisCluster, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Client, createLogger, defineTask, RedisReplyError, RedisUnavailableError, Worker } from '../../src/index.ts'
@@ -178,6 +178,17 @@ describe('a Redis that refuses', () => {
     const { error } = await failure(`redis://weak:word@127.0.0.1:${server.port}`)
     expect(error).toMatchObject({ code: 'ARQ_REDIS_REPLY', prefix: 'NOPERM' })
   })
+})
+
+test('a node of a cluster that is given as a single server: the error says how to give it', async () => {
+  const cluster = await RedisCluster.start({ primaries: 2 })
+  closing.push(() => cluster.stop())
+  const { error } = await failure(cluster.primaries[0]!.server.url)
+  expect(error).toMatchObject({ code: 'ARQ_REDIS_REPLY', prefix: 'CROSSSLOT' })
+  expect(error.message).toContain('keyPrefix needs a hash tag')
+  // The slot of this tag is at the other node.
+  const client = clientOf({ redis: cluster.primaries[0]!.server.url, keyPrefix: '{q}:' })
+  await expect(client.enqueue('f')).rejects.toThrow(/MOVED .*give it as redis: \{ cluster/)
 })
 
 describe('a refusal that passes is logged with its reason, once, and when it is over', () => {

@@ -41,7 +41,7 @@ export async function registeredWorkers(
 
 /**
  * The Python workers of these queues, by their health lines. A queue that a worker of ours serves too shows the line of
- * whichever wrote last, and ours is left out.
+ * whichever wrote last, and ours is left out, that of a worker which has died since too.
  */
 export async function pythonWorkers(
   link: RedisContext,
@@ -52,7 +52,7 @@ export async function pythonWorkers(
   const lines = await link.registry.readHealth(queueNames)
   return queueNames.flatMap((queueName, i) => {
     const health = lines[i]
-    const counts = health && !ours.has(health.line) ? parseHealthLine(health.line) : undefined
+    const counts = health && !health.isOurs && !ours.has(health.line) ? parseHealthLine(health.line) : undefined
     return health && counts ? [{ queueName, counts, line: health.line, expiresInMs: health.ttlMs }] : []
   })
 }

@@ -36,12 +36,17 @@ export class Workers {
     return fleetOf(this.#link, queueNames)
   }
 
-  /** The health line of a queue's workers of either language, or null when none has written lately. */
+  /**
+   * The health line of a queue's workers of either language, or null when none has written lately. The line of an arq-ts
+   * worker that died is none, though its key stays until the worker's interval is over.
+   */
   async health(queueName: string): Promise<(HealthCounts & { line: string }) | null> {
     checkName('workers.health', 'queueName', queueName)
     const [health] = await this.#link.registry.readHealth([queueName])
     const counts = health && parseHealthLine(health.line)
-    return health && counts ? { ...counts, line: health.line } : null
+    if (!health || !counts) return null
+    const isLeft = health.isOurs && !(await this.list()).some(({ queues }) => queues.includes(queueName))
+    return isLeft ? null : { ...counts, line: health.line }
   }
 
   /**

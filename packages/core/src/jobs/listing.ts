@@ -85,7 +85,7 @@ export async function* listJobs(
       nowMs,
       holds,
     })) {
-      const jobs = await link.jobs.examine(page, (job) => statuses.has(waitingState(job, nowMs)))
+      const jobs = await examineMembers(link, queueName, page, (job) => statuses.has(waitingState(job, nowMs)))
       const listed = jobs.map((job) => toListed(job, queueName, { workers, nowMs, limits: link.limits })).filter(fits)
       yield* await withErrors(link, listed)
       progress(count)
@@ -118,6 +118,24 @@ export async function* listJobs(
       progress(page.length)
     }
   }
+}
+
+/**
+ * @internal Members of a queue as they are. A job without a payload may have ended since its page was read: it is read again,
+ * at one moment, and is left out if it has left the queue.
+ */
+export async function examineMembers(
+  link: RedisContext,
+  queueName: string,
+  page: readonly QueuePlace[],
+  wants: (job: { score: number; isHeld: boolean; tries: string | null }) => boolean,
+): Promise<ExaminedJob[]> {
+  const jobs = await link.jobs.examine(page, wants)
+  const bare = jobs.filter(({ payload, damaged }) => payload === null && damaged.length === 0)
+  if (bare.length === 0) return jobs
+  const ids = new Set(bare.map(({ jobId }) => jobId))
+  const again = new Map((await link.jobs.examineAgain(queueName, [...ids])).map((job) => [job.jobId, job]))
+  return jobs.flatMap((job) => (ids.has(job.jobId) ? (again.get(job.jobId) ?? []) : [job]))
 }
 
 /** @internal The names of queues that a discovery gives, in its batches. */

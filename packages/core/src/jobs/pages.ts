@@ -1,7 +1,7 @@
 import { OptionsError } from '../errors.ts'
 import type { JobState } from './condition.ts'
 import { toDeadLetter } from './dead-letters.ts'
-import { rangeOf, toEnded, toListed, WAITING, withErrors } from './listing.ts'
+import { examineMembers, rangeOf, toEnded, toListed, WAITING, withErrors } from './listing.ts'
 import type { ListedJob } from './listing.ts'
 import { waitingState } from './condition.ts'
 import type { WorkerInfo } from '../fleet/worker-info.ts'
@@ -139,7 +139,7 @@ class Search {
     const [workers, nowMs] = [this.#workers, this.#nowMs]
     const members = await link.jobPages.members(name, rangeOf(this.#statuses, workers, nowMs), after, size)
     const places = new Map(members.map(({ jobId, place }) => [jobId, place]))
-    const examined = await link.jobs.examine(members, (job) => this.#statuses.has(waitingState(job, nowMs)))
+    const examined = await examineMembers(link, name, members, (job) => this.#statuses.has(waitingState(job, nowMs)))
     const listed = examined.map((job) => toListed(job, name, { workers, nowMs, limits: link.limits }))
     const jobs = (await withErrors(link, listed)).map((job) => ({ ...job, place: places.get(job.jobId)! }))
     const last = members.at(-1)

@@ -1,7 +1,7 @@
 /** Maps a job to its partition: a pure function of the id, the same in every process and every version. */
 
 import { OptionsError } from '../errors.ts'
-import { keySlot, SLOTS } from '../redis/key-slot.ts'
+import { keySlot, SLOTS } from '../redis/key-kinds.ts'
 
 /** Largest number of partitions of one namespace. */
 export const MAX_PARTITIONS = 256

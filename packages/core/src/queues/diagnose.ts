@@ -23,6 +23,8 @@ export interface Finding {
     | 'clock'
     | 'no-workers'
     | 'quiet-workers'
+    | 'slots-taken'
+    | 'deadly-job'
     | 'soft-limit'
     | 'paused'
     | 'paused-cron'
@@ -173,6 +175,13 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
     const message = `${count(stats.pending, 'job')} due, and every live worker of the queue is quiet or draining; \`arq-ts workers resume\` ends the quiet`
     yield { check: 'quiet-workers', severity: 'warning', message, count: stats.pending }
   }
+  if (!hasPython && !stats.paused && stats.pending > 0 && waitedMs > IDLE_MS) {
+    const found = slotsTaken(here, nowMs)
+    if (found !== null) {
+      const message = `${count(stats.pending, 'job')} due, the oldest for ${spanText(waitedMs)}: ${found}`
+      yield { check: 'slots-taken', severity: 'warning', message, count: stats.pending }
+    }
+  }
   for (const found of softLimits(here, hasPython || first.pythonRuns)) yield found
   if (hasBadLine) {
     const message = "its health key holds no line of arq's: `arq --check` takes it for a live worker"
@@ -207,6 +216,8 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
     'held by workers that are gone',
     'let them run again now',
   )
+  const deadly = `at work when their workers died, up to ${first.mostDeaths} times: they may have killed these`
+  yield* job(first.deadly, 'deadly-job', 'warning', deadly, null)
   yield* job(
     again.missing,
     'missing-payload',
@@ -231,6 +242,19 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
     const text = `for the function "${showId(name.slice(0, 200))}", which no live worker of the queue has`
     yield* job(waiting, 'unknown-function', 'warning', text, null)
   }
+}
+
+/** Says that no slot of these workers is free, and which job has had one for the longest; null where one is free. */
+function slotsTaken(here: readonly WorkerInfo[], nowMs: number): string | null {
+  const claiming = here.filter(({ state }) => state === 'running')
+  if (claiming.length === 0 || claiming.some(({ counters, maxJobs }) => counters.ongoing < maxJobs)) return null
+  const slots = claiming.reduce((sum, { maxJobs }) => sum + maxJobs, 0)
+  const jobs = claiming.flatMap(({ running }) => running).toSorted((a, b) => a.startedAtMs - b.startedAtMs)
+  const longest = jobs[0]
+    ? `, the longest by the job "${showId(jobs[0].jobId)}" of "${showId(jobs[0].functionName.slice(0, 200))}", for ${spanText(nowMs - jobs[0].startedAtMs)}`
+    : ''
+  const workers = claiming.length === 1 ? 'its live worker' : `its ${claiming.length} live workers`
+  return `${slots === 1 ? 'the slot' : `all ${slots} slots`} of ${workers} ${slots === 1 ? 'is' : 'are'} taken${longest}`
 }
 
 /** Functions whose limits are exceeded by workers that start their jobs without asking. */

@@ -163,7 +163,8 @@ export class Doctor {
       if (!isAll) break
     }
     // Workers after the jobs: whoever held one then was registered before.
-    const suspects = first.suspects(await liveWorkers(link), link.clock.now())
+    const workers = first.held.size > 0 ? await liveWorkers(link) : []
+    const suspects = first.suspects(workers, link.clock.now())
     for (const job of await link.jobs.examineAgain(queueName, suspects)) again.add(job)
     const why =
       isAll && limit > 0 ? null : `only ${first.jobs.toLocaleString('en-US')} of its jobs were looked at (limit)`

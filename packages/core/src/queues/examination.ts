@@ -10,6 +10,8 @@ import type { ExaminedJob } from '../redis/jobs.ts'
 export const MAX_IDS = 50_000
 /** Number of functions that are distinguished in one queue. */
 const MAX_FUNCTIONS = 1_000
+/** A worker may die of anything; the same job at work twice is no accident. */
+const SEVERAL = 2
 
 /** Jobs of one kind: their number, and the ids of the first of them. */
 export class Noted {
@@ -32,6 +34,9 @@ export class QueueExamination {
   readonly neverDue = new Noted()
   readonly alwaysDue = new Noted()
   readonly foreignId = new Noted()
+  /** Jobs of which several tries ended with the death of their worker, and the number of these tries of the worst. */
+  readonly deadly = new Noted()
+  mostDeaths = 0
   /** Jobs that workers of ours hold, by the worker's id. */
   readonly held = new Map<string, { jobId: string; score: number }[]>()
   /** Waiting jobs by function. */
@@ -48,6 +53,10 @@ export class QueueExamination {
     const { jobId, score, holder } = job
     this.jobs++
     if (!isWellFormed(jobId)) this.foreignId.add(jobId)
+    if (job.deaths >= SEVERAL) {
+      this.deadly.add(jobId)
+      this.mostDeaths = Math.max(this.mostDeaths, job.deaths)
+    }
     if (!isCounter(job.tries)) this.badCounter.add(jobId)
     if (score === -Infinity) this.alwaysDue.add(jobId)
     else if (score !== null && !isDate(score)) this.neverDue.add(jobId)

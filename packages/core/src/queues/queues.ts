@@ -5,6 +5,7 @@ import { checkMethodOptions, checkName, checkNames, checkNumbers, methodSchemas 
 import { noteEvent } from '../recorder/note-event.ts'
 import type { FoundQueues, ScanBounds } from '../redis/key-survey.ts'
 import type { RedisContext } from '../redis/context.ts'
+import type { StoredHealth } from '../redis/worker-registry.ts'
 import { liveWorkers } from '../fleet/live-workers.ts'
 import type { WorkerInfo } from '../fleet/worker-info.ts'
 import { damageText, isDate } from '../jobs/condition.ts'
@@ -164,8 +165,7 @@ export class Queues {
     for (let from = 0; from < queueNames.length; from += COUNTED_AT_ONCE) {
       const page = queueNames.slice(from, from + COUNTED_AT_ONCE)
       const counted = page.map((name, i) => {
-        const line = lines[from + i]?.line ?? null
-        return this.#statsOf(name, { workers, dead: dead.get(name) ?? 0, line })
+        return this.#statsOf(name, { workers, dead: dead.get(name) ?? 0, health: lines[from + i] ?? null })
       })
       stats.push(...(await Promise.all(counted)))
     }
@@ -174,16 +174,18 @@ export class Queues {
 
   async #statsOf(
     queueName: string,
-    { workers, dead, line }: { workers: readonly WorkerInfo[]; dead: number; line: string | null },
+    { workers, dead, health }: { workers: readonly WorkerInfo[]; dead: number; health: StoredHealth | null },
   ): Promise<QueueStats> {
     const leaseMs = Math.max(DEFAULT_LEASE_MS, ...workers.map((worker) => worker.leaseMs))
     const counts = await this.#link.queues.counts(queueName, leaseMs)
-    const isOurs = line === null || workers.some((worker) => worker.healthLine === line)
-    const python = isOurs ? null : (parseHealthLine(line) ?? null)
+    const line = health?.line ?? null
+    const isOurs = health === null || health.isOurs || workers.some((worker) => worker.healthLine === health.line)
+    const python = isOurs ? null : (parseHealthLine(health.line) ?? null)
     return {
       queueName,
-      pending: counts.due - counts.runningDue,
-      deferred: counts.total - counts.due - counts.runningLater,
+      // Each is counted at a moment of its own: jobs that start or end meanwhile must not make a number negative.
+      pending: Math.max(0, counts.due - counts.runningDue),
+      deferred: Math.max(0, counts.total - counts.due - counts.runningLater),
       running: counts.runningDue + counts.runningLater,
       complete: counts.ended.complete + (python?.complete ?? 0),
       failed: counts.ended.failed + (python?.failed ?? 0),

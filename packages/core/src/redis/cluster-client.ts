@@ -1,6 +1,6 @@
 import { Cluster } from 'ioredis'
 import type { ClusterNode, Command, Redis } from 'ioredis'
-import { hashTagOf, keySlot } from './key-slot.ts'
+import { hashTagOf, keySlot } from './key-kinds.ts'
 
 /** Destination of one attempt of a pipeline, as ioredis hands it to each of its commands. */
 interface Route {

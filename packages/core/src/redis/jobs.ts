@@ -9,6 +9,9 @@ import { readId } from './id-bytes.ts'
 import { readMany } from './many.ts'
 import { deathsIn, dueTimeIn } from './scores.ts'
 
+/** Scores that one round trip asks for: many jobs in many queues are many scores. */
+const MAX_SCORES = 100_000
+
 /** A job as Redis has it; bytes are null where there are none. */
 export interface StoredJob extends ObservedJob {
   job: Buffer | null
@@ -222,20 +225,29 @@ export class JobRecords {
     queueNames: readonly string[],
   ): Promise<(QueuePlace & { queueName: string })[]> {
     const places: (QueuePlace & { queueName: string })[] = []
-    const width = queueNames.length
-    for (let from = 0; from < jobIds.length && width > 0; from += PAGE) {
+    for (let from = 0; from < jobIds.length; from += PAGE) {
       const page = jobIds.slice(from, from + PAGE)
-      const scores = await this.#calls.attempt(
-        page.flatMap((id) => queueNames.map((name): Call => ['zscore', this.#keys.queue(name), id])),
-      )
-      for (const [i, answer] of scores.entries()) {
-        const score = intact<string | null>(answer, null)
-        if (score === null) continue
-        const [jobId, queueName] = [page[Math.floor(i / width)]!, queueNames[i % width]!]
-        places.push({ jobId, queueName, score: dueTimeIn(score), deaths: deathsIn(score) })
+      const scores = await this.#scoresIn(page, queueNames)
+      for (const [i, jobId] of page.entries()) {
+        for (const [at, queueName] of queueNames.entries()) {
+          const score = scores[at]![i] ?? null
+          if (score !== null) places.push({ jobId, queueName, score: dueTimeIn(score), deaths: deathsIn(score) })
+        }
       }
     }
     return places
+  }
+
+  /** For each queue, the scores of these jobs as Redis writes them, null where it has not the job; empty for a damaged key. */
+  async #scoresIn(jobIds: readonly string[], queueNames: readonly string[]): Promise<(string | null)[][]> {
+    const scores: (string | null)[][] = []
+    const width = Math.max(1, Math.floor(MAX_SCORES / jobIds.length))
+    for (let from = 0; from < queueNames.length; from += width) {
+      const keys = queueNames.slice(from, from + width).map((name) => this.#keys.queue(name))
+      const answers = await this.#calls.attempt(keys.map((key): Call => ['zmscore', key, ...jobIds]))
+      scores.push(...answers.map((answer) => intact<(string | null)[]>(answer, [])))
+    }
+    return scores
   }
 
   /** Removes jobs of one queue; for each: removed, not there, or running and left alone. */
@@ -308,17 +320,10 @@ export class JobRecords {
     const stale: string[] = []
     for (let from = 0; from < ids.length; from += PAGE) {
       const page = ids.slice(from, from + PAGE)
-      const width = queueNames.length + 1
-      const replies = await this.#calls.attempt(
-        page.flatMap((id): Call[] => [
-          ['get', this.#keys.inProgress(id)],
-          ...queueNames.map((name): Call => ['zscore', this.#keys.queue(name), id]),
-        ]),
-      )
+      const holders = await this.#calls.attempt(page.map((id) => ['get', this.#keys.inProgress(id)]))
+      const scores = await this.#scoresIn(page, queueNames)
       // An in-progress key of another type holds the job as well; a queue key of another type has no members.
-      const isStale = (holder: unknown, ...scores: unknown[]) =>
-        !isHolder(holder) && scores.every((score) => intact(score, null) === null)
-      stale.push(...page.filter((_, i) => isStale(...(replies.slice(i * width, (i + 1) * width) as [unknown]))))
+      stale.push(...page.filter((_, i) => !isHolder(holders[i]) && scores.every((own) => (own[i] ?? null) === null)))
     }
     return stale
   }

@@ -5,6 +5,16 @@ import { intact } from './damage.ts'
 import { readId } from './id-bytes.ts'
 import { readMany } from './many.ts'
 
+/** Time by which the record of a line outlasts the line, in ms. */
+const OUTLASTS_MS = 60_000
+
+/** A health line, the time until it expires, and whether a worker of ours wrote it. */
+export interface StoredHealth {
+  line: string
+  ttlMs: number
+  isOurs: boolean
+}
+
 /** Signs of life: the registry of arq-ts workers, and the health lines that workers of both languages write. */
 export class WorkerRegistry {
   readonly #calls: Calls
@@ -42,8 +52,10 @@ export class WorkerRegistry {
     return ids.map((workerId, i) => ({ workerId, entry: intact<Buffer | null>(entries[i], null)?.toString() ?? null }))
   }
 
-  /** Writes a health line, which expires after `ttlMs`. */
+  /** Writes a health line, which expires after `ttlMs`. First the record that it is ours: a line without one is Python's. */
   async writeHealth(healthCheckKey: string, line: string, ttlMs: number): Promise<void> {
+    const record = this.#keys.healthLine(healthCheckKey)
+    await this.#calls.note([['psetex', record, Math.round(ttlMs) + OUTLASTS_MS, line]])
     await this.#calls.pipeline([['psetex', this.#keys.prefix + healthCheckKey, Math.round(ttlMs), line]])
   }
 
@@ -53,22 +65,25 @@ export class WorkerRegistry {
     return found.every((flag) => flag === 1)
   }
 
-  /** The health lines of queues under arq's default keys, and the time until each expires, in ms. */
-  async readHealth(queueNames: readonly string[]): Promise<({ line: string; ttlMs: number } | null)[]> {
+  /** The health lines of queues under arq's default keys. */
+  async readHealth(queueNames: readonly string[]): Promise<(StoredHealth | null)[]> {
     const answers = await this.#calls.attempt(
       queueNames.flatMap((name) => [
         ['get', this.#keys.healthCheck(name)],
         ['pttl', this.#keys.healthCheck(name)],
+        ['get', this.#keys.healthLine(`${name}:health-check`)],
       ]),
     )
     return queueNames.map((_, i) => {
-      const line = intact<string | null>(answers[2 * i], null)
-      return line === null ? null : { line, ttlMs: Number(answers[2 * i + 1]) }
+      const [line, ttlMs, ours] = answers.slice(3 * i, 3 * i + 3)
+      const text = intact<string | null>(line, null)
+      return text === null ? null : { line: text, ttlMs: Number(ttlMs), isOurs: text === intact(ours, null) }
     })
   }
 
-  /** Removes health lines. */
+  /** Removes health lines, and the records that they were ours. */
   async removeHealth(healthCheckKeys: readonly string[]): Promise<void> {
     await this.#calls.pipeline(healthCheckKeys.map((key) => ['del', this.#keys.prefix + key]))
+    await this.#calls.note(healthCheckKeys.map((key) => ['del', this.#keys.healthLine(key)]))
   }
 }

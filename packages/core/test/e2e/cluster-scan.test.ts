@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { Client, createLogger } from '../../src/index.ts'
 import { Calls } from '../../src/redis/calls.ts'
 import { Connection } from '../../src/redis/connection.ts'
-import { keySlot } from '../../src/redis/key-slot.ts'
+import { keySlot } from '../../src/redis/key-kinds.ts'
 
 const PREFIX = '{orders}:'
 const SLOT = String(keySlot(PREFIX))

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { Client, createLogger, defineTask, flow, Worker } from '../../src/index.ts'
 import type { WorkerOptions } from '../../src/index.ts'
 import { Placement } from '../../src/partitions/placement.ts'
-import { keySlot } from '../../src/redis/key-slot.ts'
+import { keySlot } from '../../src/redis/key-kinds.ts'
 
 /** On a Redis Cluster of three primaries, of which the first has a replica. */
 const PARTITIONS = 6

@@ -4,7 +4,7 @@ import { eventually } from '@arq-ts/test-support'
 import { cron, defineTask, flow, JobAbortedError, Retry, Worker } from '../../src/index.ts'
 import type { Client, WorkerOptions } from '../../src/index.ts'
 import { Placement } from '../../src/partitions/placement.ts'
-import { keySlot } from '../../src/redis/key-slot.ts'
+import { keySlot } from '../../src/redis/key-kinds.ts'
 import { silent, useHarness } from './support.ts'
 
 const PARTITIONS = 4

@@ -80,6 +80,7 @@ export const keyTable: Readonly<Record<keyof Keys, KeyOf | null>> = {
   obsSeries: (keys) => keys.obsSeries,
   obsNumbers: (keys, { queueName }) => keys.obsNumbers('1m', echoOf(queueName), blockNow()),
   obsDepth: (keys, { queueName }) => keys.obsDepth('1m', queueName, blockNow()),
+  healthLine: (keys, { queueName }) => keys.healthLine(`${queueName}:health-check`),
   obsQueues: (keys) => keys.obsQueues,
   obsNoted: (keys) => keys.obsNoted,
   // Written where a cron job ends; the operations of the matrix enqueue tasks.

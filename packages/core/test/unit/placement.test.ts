@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { newJobId } from '../../src/client/job-ids.ts'
 import { OptionsError } from '../../src/errors.ts'
 import { Placement } from '../../src/partitions/placement.ts'
-import { keySlot } from '../../src/redis/key-slot.ts'
+import { keySlot } from '../../src/redis/key-kinds.ts'
 import { merged } from '../../src/partitions/spread.ts'
 
 test('slots equal those of Redis Cluster', () => {

@@ -36,7 +36,7 @@ const columns = (now: number): Column<JobRow>[] => [
     names: true,
     tone: 'name',
     cell: ({ functionName }) => <code>{functionName === null ? '(unreadable)' : shown(functionName)}</code>,
-    under: ({ jobId }) => <span class="mono">{short(jobId)}</span>,
+    under: ({ jobId }) => <span class="mono id">{short(jobId)}</span>,
   },
   { name: 'State', cell: ({ status }) => <JobStatus status={status} /> },
   {

@@ -35,7 +35,7 @@ export function Queue() {
 }
 
 function sentence(queue: QueueRow, now: number): string {
-  const name = /^[a-z]+$/.test(queue.queueName) ? capital(queue.queueName) : shown(queue.queueName)
+  const name = shown(queue.queueName)
   switch (queue.state) {
     case 'paused':
       return `${name} is paused. ${capital(digits(queue.pending, 'job'))} ${queue.pending === 1 ? 'waits' : 'wait'}.`

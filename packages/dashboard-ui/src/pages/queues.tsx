@@ -1,6 +1,6 @@
 import type { QueueList, SeriesAnswer } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
-import { capital, count, digits, list } from '../format/number.ts'
+import { count, digits, list } from '../format/number.ts'
 import { shown } from '../format/names.ts'
 import { range, rangeWords } from '../state/range.ts'
 import { Empty, Limits, Loaded, Page } from '../ui/parts.tsx'
@@ -28,7 +28,7 @@ function Shown({ data }: { data: QueueList }) {
       ? 'No job has been enqueued yet.'
       : sick.length === 0
         ? `${data.queues.length === 1 ? 'The queue is' : `All ${count(data.queues.length, 'queue')} are`} on time.`
-        : `${capital(list(sick.map((queue) => queue.queueName)))} ${sick.length === 1 ? 'needs' : 'need'} you.`
+        : `${list(sick.map((queue) => queue.queueName))} ${sick.length === 1 ? 'needs' : 'need'} you.`
   return (
     <Page title={title} lede={jobsInAll(data.queues)}>
       {data.queues.length === 0 ? (

@@ -124,6 +124,7 @@ export async function functionMap(board: Board, sight: Sight): Promise<Omit<Func
     sample,
     declared: await declaredFunctions(board, sight),
     dead: await deadByFunction(board, sight),
+    ranOnPython: await ranOnPython(board, sight),
   })
   const limits = ['Python workers do not report their functions: a function is "seen" while a Python worker runs it.']
   if (seen.omitted.length > 0)
@@ -140,10 +141,12 @@ interface Known {
   declared: ReadonlyMap<string, DeclaredFunction>
   /** Dead letters by function. */
   dead: ReadonlyMap<string, number>
+  /** Queues of the functions whose jobs have ended on Python workers lately. */
+  ranOnPython?: ReadonlyMap<string, readonly string[]>
 }
 
 /** A row for each function that is known from anywhere, by name. */
-export function rowsOf({ seen, sample, declared, dead }: Known): FunctionRow[] {
+export function rowsOf({ seen, sample, declared, dead, ranOnPython = new Map() }: Known): FunctionRow[] {
   const names = new Set<string>([
     ...seen.workers.flatMap(({ functions }) => functions),
     ...[...sample.queues.values()].flatMap(({ waiting, running }) => [...waiting.keys(), ...running.keys()]),
@@ -160,7 +163,8 @@ export function rowsOf({ seen, sample, declared, dead }: Known): FunctionRow[] {
       const isServed = workers.some((worker) => worker.queues.includes(queueName))
       return [{ queueName, waiting, served: isServed ? true : row.python ? null : false }]
     })
-    const isPossible = queues.some(({ queueName }) => seen.python.some((each) => each.queueName === queueName))
+    const where = [...queues.map(({ queueName }) => queueName), ...(ranOnPython.get(functionName) ?? [])]
+    const isPossible = where.some((queueName) => seen.python.some((each) => each.queueName === queueName))
     return {
       functionName,
       workers: workers.map(({ id, name, queues: served }) => ({ id, name, queues: served })),
@@ -196,6 +200,13 @@ export async function functionsSeen(board: Board, sight: Sight): Promise<(functi
   const [recorded, dead] = await Promise.all([board.functions(), deadByFunction(board, sight)])
   const names = new Set((await sight.withQueues(recorded)).map(({ name }) => name))
   return (functionName) => names.has(functionName) || dead.has(functionName)
+}
+
+async function ranOnPython(board: Board, sight: Sight): Promise<Map<string, readonly string[]>> {
+  const recorded = await sight.withQueues(await board.functions())
+  return new Map(
+    recorded.filter(({ languages }) => languages.includes('python')).map(({ name, queues }) => [name, queues]),
+  )
 }
 
 async function declaredFunctions(board: Board, sight: Sight): Promise<Map<string, DeclaredFunction>> {

@@ -50,10 +50,18 @@ export class Pulse {
   }
 }
 
-/** Time at which a queue empties if what is due keeps changing as it does. */
-export function emptiesAt(pending: number, rates: QueueRow['rates'], nowMs: number): QueueRow['emptiesAt'] {
+/**
+ * Time at which a queue empties if what is due keeps changing as it does. A few jobs that are due all the time are a queue
+ * at work: only one that is `behind` never empties.
+ */
+export function emptiesAt(
+  pending: number,
+  rates: QueueRow['rates'],
+  nowMs: number,
+  isBehind = true,
+): QueueRow['emptiesAt'] {
   if (pending === 0) return 'empty'
   if (rates === null) return null
-  if (rates.netPerMinute >= 0) return 'never'
+  if (rates.netPerMinute >= 0) return isBehind ? 'never' : null
   return Math.round(nowMs + (pending / -rates.netPerMinute) * 60_000)
 }

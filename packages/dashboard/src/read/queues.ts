@@ -98,7 +98,7 @@ export function rowOf(stats: QueueStats, { workers, python, nowMs, rates }: Arou
     python,
     state: 'on-time',
     rates,
-    emptiesAt: emptiesAt(pending, rates, nowMs),
+    emptiesAt: emptiesAt(pending, rates, nowMs, waitedMs(stats.oldestDueMs, nowMs) > BEHIND_MS),
   }
   return { ...row, state: stateOf(row, nowMs) }
 }
@@ -106,11 +106,12 @@ export function rowOf(stats: QueueStats, { workers, python, nowMs, rates }: Arou
 function stateOf(row: QueueRow, nowMs: number): QueueRow['state'] {
   if (row.problems.length > 0) return 'damaged'
   if (row.paused) return 'paused'
-  const waitedMs = row.oldestDueMs === null ? 0 : nowMs - row.oldestDueMs
   if (row.pending > 0 && row.languages.length === 0) return 'unserved'
-  if (row.rates && row.rates.netPerMinute > 0 && waitedMs > BEHIND_MS) return 'falling-behind'
+  if (row.rates && row.rates.netPerMinute > 0 && waitedMs(row.oldestDueMs, nowMs) > BEHIND_MS) return 'falling-behind'
   return row.pending + row.deferred + row.running === 0 ? 'empty' : 'on-time'
 }
+
+const waitedMs = (oldestDueMs: number | null, nowMs: number): number => (oldestDueMs === null ? 0 : nowMs - oldestDueMs)
 
 /** A score as a time; null for one that is infinite, or none. */
 function timeOf(score: number | null): number | null {

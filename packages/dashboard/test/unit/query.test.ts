@@ -72,6 +72,15 @@ describe('rates', () => {
     expect(emptiesAt(70, pulse.rates('q', false), 30_000)).toBe(30_000 + 70_000)
   })
 
+  test('say that a queue never empties only where its jobs wait, not where a few are always due', () => {
+    const pulse = new Pulse()
+    pulse.note(stats(3, 0), 0)
+    pulse.note(stats(3, 60), 30_000)
+    const rates = pulse.rates('q', false)
+    expect(emptiesAt(3, rates, 30_000, true)).toBe('never')
+    expect(emptiesAt(3, rates, 30_000, false)).toBeNull()
+  })
+
   test('begin anew where a counter falls, as that of a restarted Python worker does', () => {
     const pulse = new Pulse()
     pulse.note(stats(100, 500), 0)

@@ -131,6 +131,10 @@ export class Keys {
   healthCheck(queueName: string): string {
     return `${this.prefix}${queueName}:health-check`
   }
+  /** The line that a worker of ours wrote last under a health key: any other line there is Python's. */
+  healthLine(healthCheckKey: string): string {
+    return `${this.prefix}arq:health-line:${healthCheckKey}`
+  }
 
   /** Due jobs a worker of ours is about to claim, by the time the reservation lapses. Python never looks here. */
   reserved(queueName: string): string {

@@ -16,7 +16,7 @@ import type { Act, BulkAct } from './verbs.ts'
 /** The keys of each type; a new member of `Keys` needs its place. */
 const NAMES: Readonly<Record<string, string>> = {
   string:
-    'healthCheck job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush obsQueues obsCollector flowConductor orphans',
+    'healthCheck healthLine job inProgress retry result trace lastError lastTick tickRecord worker workerOrder obsFunction obsFlush obsQueues obsCollector flowConductor orphans',
   zset: 'abort dead workers queue reserved schedules limitWatch limitRunning limitOffered limitWaiting flows flowWatch',
   hash: 'stats deadLetter obsSeries obsNumbers obsDepth obsErrors obsError limits held cronPauses limitState unique schedule obsNoted obsTicks obsTicked',
   set: 'paused',

@@ -1,4 +1,5 @@
-// Measures what each verb of the command costs: commands and CPU of Redis, CPU of the command, time to the answer.
+// Measures what each verb of the command costs: commands and CPU of Redis, CPU of the command beside that of a bare Node's
+// start, time to the answer.
 //
 //   node bench/src/verbs.mjs [--busy] docs/reference/verb-costs.md 200000 1000000
 //
@@ -42,13 +43,13 @@ const VERBS = [
   'doctor',
 ]
 
-/** Runs one verb to its end; returns its CPU time and its wall time in seconds. */
+/** Runs one verb, or Node without any work, to its end; returns its CPU time and its wall time in seconds. */
 function run(words) {
   return new Promise((resolve, reject) => {
     const startedMs = performance.now()
     const child = spawn(
       process.execPath,
-      ['--import', `data:text/javascript,${encodeURIComponent(REPORT)}`, main, ...words],
+      ['--import', `data:text/javascript,${encodeURIComponent(REPORT)}`, ...(words ? [main, ...words] : ['-e', '0'])],
       {
         stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
       },
@@ -86,13 +87,22 @@ async function measure(jobs) {
         const before = await load(redis)
         const { cpuS, wallS } = await run(words)
         const after = await load(redis)
-        runs.push({ cpuS, wallS, commands: after.commands - before.commands - 1, redisS: after.cpuS - before.cpuS })
+        // Right behind it: a machine that does other work slows both.
+        const bare = await run(null)
+        runs.push({
+          cpuS,
+          wallS,
+          bareS: bare.cpuS,
+          commands: after.commands - before.commands - 1,
+          redisS: after.cpuS - before.cpuS,
+        })
       }
       const least = (name) => Math.min(...runs.map((each) => each[name]))
       rows.set(verb, {
         commands: least('commands'),
         cpuS: least('cpuS'),
         wallS: least('wallS'),
+        bareS: least('bareS'),
         redisS: least('redisS'),
       })
       process.stderr.write(`${jobs} ${verb}\n`)
@@ -119,7 +129,7 @@ function page(all) {
     '',
     `Measured by [verbs.mjs](../../bench/src/verbs.mjs) with fleets of both languages, ${about}, on Redis ${all[0].version}, Node`,
     `${process.versions.node} and ${cpus().length} shared cores. Each cell has commands (those of scripts included), seconds of Redis's CPU,`,
-    `seconds of the command's own CPU, its start included${isBusy ? '' : ', and seconds to the answer'}.`,
+    `seconds of the command's own CPU, its start included, how often a Node without any work could start for these${isBusy ? '' : ', and seconds to the answer'}.`,
     ...(isBusy
       ? ['Others worked on the machine meanwhile, so times to the answer were not taken, and CPU times are high.']
       : []),
@@ -128,8 +138,8 @@ function page(all) {
     `|---|${'---|'.repeat(all.length)}`,
     ...VERBS.map((verb) => {
       const cells = all.map(({ rows }) => {
-        const { commands, cpuS, redisS, wallS } = rows.get(verb)
-        const cell = `${number(commands)} · ${seconds(redisS)} · ${seconds(cpuS)}`
+        const { bareS, commands, cpuS, redisS, wallS } = rows.get(verb)
+        const cell = `${number(commands)} · ${seconds(redisS)} · ${seconds(cpuS)} · ${Math.round(cpuS / bareS)} ×`
         return isBusy ? cell : `${cell} · ${seconds(wallS)}`
       })
       return `| \`${verb}\` | ${cells.join(' | ')} |`

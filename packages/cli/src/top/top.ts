@@ -29,7 +29,9 @@ const DEAD_SHOWN = 50
 export function top(args: GlobalArgs & { interval: number }): Promise<number> {
   return withSession(args, async (session) => {
     if (args.json) {
-      session.out.data(await look(session, new QueueWatch(session.client, searchOf(session))), () => {})
+      // One look: nobody waits for a second one, at all keys.
+      const names = () => session.client.queues.names(searchOf(session))
+      session.out.data(await look(session, { names }), () => {})
       return EXIT.ok
     }
     const { stdin, stdout } = args.io ?? processIo
@@ -41,7 +43,7 @@ export function top(args: GlobalArgs & { interval: number }): Promise<number> {
   })
 }
 
-async function look({ client }: Session, watch: QueueWatch): Promise<Snapshot> {
+async function look({ client }: Session, watch: Pick<QueueWatch, 'names'>): Promise<Snapshot> {
   const { names, complete } = await watch.names()
   const [atMs, queues, fleet, dead, countDead] = await Promise.all([
     client.now(),

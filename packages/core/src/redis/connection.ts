@@ -333,6 +333,11 @@ export class Connection {
     }
   }
 
+  /** True while the server has a connection of ours, and so stands still, or is busy. */
+  get #isAccepted(): boolean {
+    return this.#client?.status === 'connect' || this.#client?.status === 'ready'
+  }
+
   /** The reason of a failed call; of a cluster, with the nodes that are away. */
   #reasonOf(error: Error): string {
     return [reasonOf(error), ...(isVague(error) ? this.#away : [])].join('; ')
@@ -357,7 +362,7 @@ export class Connection {
       ? this.#reasonOf(failure)
       : this.#isHandshaking
         ? 'no answer to TLS; does the port speak it?'
-        : (this.#away[0] ?? 'is it up?')
+        : (this.#away[0] ?? (this.#isAccepted ? 'it takes connections and answers nothing' : 'is it up?'))
     const message = `Redis at ${this.address} did not answer within ${Math.round(deadline.ms)} ms: ${reason}`
     return new RedisUnavailableError(message, failure && { cause: failure })
   }

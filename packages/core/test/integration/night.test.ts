@@ -65,7 +65,7 @@ describe('a worker that died and left its health line', () => {
   })
 })
 
-test('where no slot is free, the doctor names the job that has had one for the longest', async () => {
+test('the doctor names the job that has had a slot for the longest if none is free', async () => {
   const worker = await bench.worker({ tasks: [hold], queueName, maxJobs: 1 })
   const started = next(worker, 'jobStarted')
   await client.enqueue('hold', [], { jobId: 'long' })

@@ -271,3 +271,15 @@ describe('the console gets nothing', () => {
     nothing()
   })
 })
+
+test('a server that stands still is told from one that is away: it takes the connection', async () => {
+  const { server } = await startServer()
+  const client = new Client({ redis: server.url, logger: createLogger({ level: 'silent' }), commandTimeoutMs: 1_000 })
+  server.pause()
+  try {
+    await expect(client.now()).rejects.toThrow(/within 1000 ms: it takes connections and answers nothing/)
+  } finally {
+    server.resume()
+    await client.close()
+  }
+})

@@ -49,7 +49,7 @@ const columns: Column<Row>[] = [
     ),
   },
   {
-    name: 'Tries failed',
+    name: 'Jobs failed',
     number: true,
     tone: ({ share }) => (share >= 0.05 ? 'failing strong' : 'fade'),
     cell: ({ share }) => percent(share),

@@ -2,7 +2,7 @@ import { parseHealthLine } from '@arq-ts/protocol/jobs'
 import type { HealthCounts } from '@arq-ts/protocol/jobs'
 import { readWorkerEvent } from './events.ts'
 import type { WorkerEventMessage } from './events.ts'
-import { fleetOf, liveWorkers } from './live-workers.ts'
+import { fleetOf, liveWorkers, registeredWorkers } from './live-workers.ts'
 import type { Fleet } from './live-workers.ts'
 import type { WorkerInfo } from './worker-info.ts'
 import { checkFunction, checkName, checkNames } from '../options/arguments.ts'
@@ -45,8 +45,16 @@ export class Workers {
     const [health] = await this.#link.registry.readHealth([queueName])
     const counts = health && parseHealthLine(health.line)
     if (!health || !counts) return null
-    const isLeft = health.isOurs && !(await this.list()).some(({ queues }) => queues.includes(queueName))
+    const isLeft = health.isOurs && (await this.#isUnserved(queueName))
     return isLeft ? null : { ...counts, line: health.line }
+  }
+
+  /** True where it is known that no live worker of ours serves a queue: not where the registry, or an entry, is damaged. */
+  async #isUnserved(queueName: string): Promise<boolean> {
+    const { keys, metDamage } = this.#link
+    const { workers, unreadable } = await registeredWorkers(this.#link)
+    const isKnown = unreadable.length === 0 && !metDamage.has(keys.workers)
+    return isKnown && !workers.some(({ queues }) => queues.includes(queueName))
   }
 
   /**

@@ -58,6 +58,16 @@ describe('a worker that died and left its health line', () => {
     expect(await client.workers.health(queueName)).toMatchObject({ complete: 7 })
   })
 
+  test('is not judged by a registry that nobody can read', async () => {
+    const line = await leaveLine()
+    await redis.del('arq:workers')
+    await redis.set('arq:workers', 'damaged')
+    expect(await client.workers.health(queueName)).toMatchObject({ line })
+    await redis.del('arq:workers')
+    expect(client.doctor.takeDamagedKeys()).toEqual([{ key: 'arq:workers', kind: 'arq:workers' }])
+    expect(await client.workers.health(queueName)).toBeNull()
+  })
+
   test('leaves neither line nor record behind when it stops', async () => {
     const worker = await bench.worker({ tasks: [hold], queueName })
     await worker.stop()

@@ -117,7 +117,8 @@ export function liveVerbs(database: Database, fleet: CalmFleet): Readonly<Record
         // Into the details of the first queue and back, then past the sections.
         for (const keys of ['\r', ' ', '\t', '\t', '\t']) child.write(keys)
         const from = child.lines.length
-        await child.line(new RegExp(`\\b${CALM}\\b`), { from, timeoutMs: ANSWER_MS })
+        // In bold or inverse, a code of the terminal stands before the name.
+        await child.line(new RegExp(`(?:\\b|\\[\\d+m)${CALM}\\b`), { from, timeoutMs: ANSWER_MS })
         return []
       },
     },

@@ -1,4 +1,4 @@
-// Measures what each verb of the command costs: commands and CPU of Redis, CPU of the command beside that of a bare Node's
+// Measures what each verb of the command costs: commands and CPU of Redis, CPU of the command compared with a bare Node's
 // start, time to the answer.
 //
 //   node bench/src/verbs.mjs [--busy] docs/reference/verb-costs.md 200000 1000000

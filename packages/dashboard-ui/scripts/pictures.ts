@@ -34,7 +34,7 @@ const open = (path: string) => async (page: Page) => {
   await page.locator('#content h1').waitFor()
   // Charts and tables of a page come with answers of their own.
   await page.locator('.waiting').waitFor({ state: 'detached' })
-  await page.waitForFunction('document.querySelector(".chart[aria-busy=true]") === null')
+  await page.locator('.chart[aria-busy=true]').first().waitFor({ state: 'detached' })
   await page
     .locator('.chart path.line, tbody tr, .node')
     .first()

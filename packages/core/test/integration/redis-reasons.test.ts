@@ -272,7 +272,7 @@ describe('the console gets nothing', () => {
   })
 })
 
-test('a server that stands still is told from one that is away: it takes the connection', async () => {
+test('a server that stands still is distinguished from one that is away: it takes the connection', async () => {
   const { server } = await startServer()
   const client = new Client({ redis: server.url, logger: createLogger({ level: 'silent' }), commandTimeoutMs: 1_000 })
   server.pause()

@@ -137,11 +137,11 @@ describe('getOrLoad', () => {
 
   test('keeps its lease while its loader takes longer than that', async () => {
     const { calls, load, release } = heldLoad()
-    const first = bench.cache().getOrLoad('k', load, { leaseMs: 100 })
+    const first = bench.cache().getOrLoad('k', load, { leaseMs: 500 })
     await eventually(() => calls.length === 1)
     const second = bench.cache()
     for (let i = 0; i < 3; i++) {
-      await expect(second.getOrLoad('k', () => 'too early', { timeoutMs: 100 })).rejects.toThrow('another process')
+      await expect(second.getOrLoad('k', () => 'too early', { timeoutMs: 300 })).rejects.toThrow('another process')
     }
     release('done')
     expect(await first).toBe('done')

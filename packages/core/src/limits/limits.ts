@@ -65,12 +65,12 @@ export class Limits {
 
   /**
    * Limits that were set at run time or that jobs wait for, by name and key: at most `limit`, 1,000 by default, after the one
-   * called `after`, which is `name` or `name:key`.
+   * called `after`, which is `name` or `name:key`. `inUse`: only those that jobs wait for.
    */
-  async list(options: { after?: string; limit?: number } = {}): Promise<LimitStatus[]> {
-    const { after, limit = PAGE } = checkMethodOptions('limits.list', methodSchemas.named, options)
+  async list(options: { after?: string; limit?: number; inUse?: boolean } = {}): Promise<LimitStatus[]> {
+    const { after, inUse = false, limit = PAGE } = checkMethodOptions('limits.list', methodSchemas.limits, options)
     const { limitRecords: limits } = this.#link
-    const all = new Set((await Promise.all([limits.setIds(), limits.watched()])).flat())
+    const all = new Set((await Promise.all([inUse ? [] : limits.setIds(), limits.watched()])).flat())
     const ids = [...all].filter((id) => after === undefined || id > after)
     return this.#describe(ids.sort((a, b) => (a < b ? -1 : 1)).slice(0, limit))
   }

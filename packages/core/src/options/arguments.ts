@@ -84,8 +84,8 @@ export const methodSchemas = {
   heatmap: once(() => z.strictObject({ ...history, of: z.enum(['run', 'wait']).optional() })),
   errors: once(() => z.strictObject({ state: z.string().optional(), limit })),
   recent: once(() => z.strictObject({ limit, functionName: z.string().optional(), outcome: z.string().optional() })),
-  /** A page of what is listed by name: schedules, limits. */
-  named: once(() => z.strictObject({ after: z.string().optional(), limit })),
+  schedules: once(() => z.strictObject({ after: z.string().optional(), limit })),
+  limits: once(() => z.strictObject({ after: z.string().optional(), limit, inUse: z.boolean().optional() })),
   entries: once(() => z.strictObject({ after: z.string().optional(), before: z.string().optional(), limit })),
   logger: once(() =>
     z.strictObject({

@@ -216,7 +216,7 @@ function* queueFindings({ stats, first, again, hasBadLine }: ObservedQueue, obse
     'held by workers that are gone',
     'let them run again now',
   )
-  const deadly = `at work when their workers died, up to ${first.mostDeaths} times: they may have killed these`
+  const deadly = `that ran when a worker died, up to ${first.mostDeaths} times: such a job may be the cause`
   yield* job(first.deadly, 'deadly-job', 'warning', deadly, null)
   yield* job(
     again.missing,

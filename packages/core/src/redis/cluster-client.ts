@@ -26,6 +26,9 @@ interface Internals {
 
 type Options = NonNullable<ConstructorParameters<typeof Cluster<'legacy'>>[1]>
 
+/** Time for which a list of the nodes that are away is used, in ms. */
+const AWAY_MS = 1_000
+
 /** Replies that no server gives to ASKING: they belong to another command. */
 const NOT_FOR_ASKING = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|NOSCRIPT|WRONGTYPE) /
 
@@ -44,6 +47,8 @@ const NOT_FOR_ASKING = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|NOSCRIPT|WRONGTYPE) /
 export class SteadyCluster extends Cluster {
   readonly #nodes = new WeakMap<Route, Redis | null>()
   readonly #internals = this as unknown as Internals
+  /** Nodes that were away at the last look, and until when that is held to be true, on the monotonic clock. */
+  #away = { nodes: [] as string[], untilMs: -Infinity }
   /** The address that was mapped already, while ioredis is about to map it. */
   #mapped: string | undefined
 
@@ -86,25 +91,51 @@ export class SteadyCluster extends Cluster {
     const all = this.nodes('master')
     if (hashTagOf(prefix) === undefined) return all
     const slot = keySlot(prefix)
-    const owner = this.#nodeAt(this.slots[slot]?.[0])
-    // The others would answer that there are no keys.
-    if (!owner) throw new Error(`Connection is closed: no node has slot ${slot}`)
-    const nodes = (await owner.cluster('NODES').catch(unlessRefused)) as string | null
+    const key = this.slots[slot]?.[0]
+    const owner = this.#nodeAt(key)
+    if (!owner) {
+      this.#hasLost(key)
+      // The others would answer that there are no keys.
+      throw new Error(`Connection is closed: no node has slot ${slot}`)
+    }
+    const nodes = (await owner.cluster('NODES').catch((error: Error) => {
+      if (error.name === 'ReplyError') return null
+      this.#hasLost(key)
+      throw error
+    })) as string | null
     // A user who may not ask has all of them looked at.
     if (nodes === null) return all
+    if (!ownsSlot(nodes, slot)) {
+      this.refreshSlotsCache()
+      return all
+    }
     const [, to] = new RegExp(`\\[${slot}->-(\\w+)\\]`).exec(nodes) ?? []
     if (to === undefined) return [owner]
     const [, address = ''] = new RegExp(`^${to} ([^@ ]+)`, 'm').exec(nodes) ?? []
-    const { host, port } = this.#internals.natMapper(address)
-    const next = this.#nodeAt(`${host}:${port}`)
-    return next ? [owner, next] : all
+    return address === ''
+      ? all
+      : [owner, this.#internals.connectionPool.findOrCreate(this.#internals.natMapper(address))]
   }
 
   /** Addresses of primaries, by the slots that they own, to which there is no connection. ioredis forgets a node that it has lost. */
   get nodesAway(): string[] {
+    const nowMs = performance.now()
+    // Thousands of calls may fail at once.
+    if (nowMs >= this.#away.untilMs) this.#away = { nodes: this.#findAway(), untilMs: nowMs + AWAY_MS }
+    return this.#away.nodes
+  }
+
+  #findAway(): string[] {
     const owners = new Set(Array.from(this.slots as (string[] | undefined)[], (keys) => keys?.[0]))
     const isThere = (key: string) => ['ready', 'wait'].includes(this.#nodeAt(key)?.status ?? '')
     return [...owners].filter((key): key is string => key !== undefined && !isThere(key))
+  }
+
+  /** Takes note that a node is away, and looks at the cluster anew: its replica may have its slots by now. */
+  #hasLost(key: string | undefined): void {
+    const nodes = new Set([...this.#findAway(), ...(key === undefined ? [] : [key])])
+    this.#away = { nodes: [...nodes], untilMs: performance.now() + AWAY_MS }
+    this.refreshSlotsCache()
   }
 
   #nodeAt(key: string | undefined): Redis | undefined {
@@ -134,10 +165,13 @@ export class SteadyCluster extends Cluster {
   }
 }
 
-/** Null in the place of an answer that this user may not have. */
-function unlessRefused(error: Error): null {
-  if (error.message.startsWith('NOPERM')) return null
-  throw error
+/** True where the node that answered CLUSTER NODES says that it has a slot. */
+function ownsSlot(nodes: string, slot: number): boolean {
+  const [, , , , , , , , ...ranges] = (/^.*\bmyself\b.*$/m.exec(nodes)?.[0] ?? '').split(' ')
+  return ranges.some((range) => {
+    const [from, to = from] = range.split('-').map(Number)
+    return from! <= slot && slot <= to!
+  })
 }
 
 /** Sends what is written in this turn as one piece. */

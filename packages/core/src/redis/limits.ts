@@ -15,6 +15,8 @@ export const OFFER_MS = 5_000
 /** Offers of a rate are made for starts within this many ms. */
 const HORIZON_MS = 1_000
 const MAX_OFFERS = 100
+/** Jobs that the first call of a row offers places to, at most: mostly one or two can have one. */
+const FIRST_OFFERS = 4
 /** Limits that one call names which are to be looked at. */
 export const MAX_DUE = 100
 const SEPARATOR = '\u0000'
@@ -164,7 +166,8 @@ export class LimitRecords {
       const members = next.map(readMember)
       const keys = [...this.#setsOf(id), this.#keys.held, this.#keys.limits, this.#keys.limitWatch]
       for (const { queueName, jobId } of members) keys.push(this.#keys.queue(queueName), this.#keys.job(jobId))
-      const args = [id, name, OFFER_MS, this.#expiresExtraMs, HORIZON_MS, MAX_OFFERS, anew, ...leaving]
+      const most = named.size === 0 && members.length === 0 ? FIRST_OFFERS : MAX_OFFERS
+      const args = [id, name, OFFER_MS, this.#expiresExtraMs, HORIZON_MS, most, anew, ...leaving]
       for (const { queueName, jobId } of members)
         args.push(memberOf(queueName, jobId), jobId, this.#keys.wakeChannel(queueName))
       const [made, again, ...nexts] = await this.#calls.script('limitFill', keys, args)

@@ -1193,9 +1193,13 @@ local function is_near(n)
   return not rate or n == 1 or start_of(n) <= now + horizon
 end
 
+local heads = {}
 local function head_of(queue)
-  local first = number(redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2])
-  return first and first <= now and first or nil
+  if heads[queue] == nil then
+    local first = number(redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2])
+    heads[queue] = first and first <= now and first or false
+  end
+  return heads[queue]
 end
 
 local made, later = 0, nil
@@ -1269,8 +1273,11 @@ else
   for _, set in ipairs({ running, offered }) do
     local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
     if first[2] then again = math.min(again, tonumber(first[2]) + 1) end
-    if rate and first[2] and set == offered then again = math.min(again, tonumber(first[2]) - offer_ms + 200) end
   end
+  -- An offer that is late by then; those that are late now are named by this answer.
+  local late_at = now - 200 + offer_ms
+  local ahead = rate and redis.call('ZRANGEBYSCORE', offered, '(' .. string.format('%.3f', late_at), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if ahead and ahead[2] then again = math.min(again, tonumber(ahead[2]) - offer_ms + 200) end
   if rate and free() >= 1 then again = math.min(again, start_of(offers + 1) - horizon) end
 end
 redis.call('ZADD', KEYS[7], string.format('%.0f', math.max(again, now + 20)), limit)
@@ -2107,7 +2114,7 @@ export const luaShas = {
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   handOff: '59ba255a6aeabc45a0a91ba5a0a7e3132c569c93',
   limitAdmit: '5f7a0a9054d73360f5807d3d95c0dbdabbe1110d',
-  limitFill: 'd07cc2cf07037ddde3c16d1d029348aa35b4d93c',
+  limitFill: '72c4acaeebb0b0c1fa028d279b69d166e69e968c',
   log: 'cae731e9b900481019c6e5fde3207be94c1845fe',
   move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',

@@ -55,8 +55,11 @@ export class WorkerRegistry {
   /** Writes a health line, which expires after `ttlMs`. First the record that it is ours: a line without one is Python's. */
   async writeHealth(healthCheckKey: string, line: string, ttlMs: number): Promise<void> {
     const record = this.#keys.healthLine(healthCheckKey)
-    await this.#calls.note([['psetex', record, Math.round(ttlMs) + OUTLASTS_MS, line]])
-    await this.#calls.pipeline([['psetex', this.#keys.prefix + healthCheckKey, Math.round(ttlMs), line]])
+    // Together: a worker that dies between them must not leave the record of another line.
+    await this.#calls.pipeline([
+      ['psetex', record, Math.round(ttlMs) + OUTLASTS_MS, line],
+      ['psetex', this.#keys.prefix + healthCheckKey, Math.round(ttlMs), line],
+    ])
   }
 
   /** True when all of these health keys exist. */

@@ -68,7 +68,7 @@ export class ScheduleActs {
   }
 
   async list(options: { after?: string; limit?: number }): Promise<Schedule[]> {
-    const { after, limit = PAGE } = checkMethodOptions('schedules.list', methodSchemas.named, options)
+    const { after, limit = PAGE } = checkMethodOptions('schedules.list', methodSchemas.schedules, options)
     const all = await this.#link.schedules.names()
     const names = all.filter((name) => after === undefined || name > after).slice(0, limit)
     const records = await this.#link.schedules.read(names)

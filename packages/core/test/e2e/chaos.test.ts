@@ -52,7 +52,7 @@ test('no job is lost while workers are killed and Redis is restarted under them'
   await eventually(async () => (await done()) === JOBS, { timeoutMs: 40_000 })
   expect(await Promise.all(jobs.map((job) => job.result()))).toEqual(jobs.map((_, i) => i))
   const left = (await redis.keys('*')).filter(
-    (key) => !key.startsWith('arq:result:') && !/^arq:(workers?|stats|obs|orphans|queue:)/.test(key),
+    (key) => !key.startsWith('arq:result:') && !/^arq:(workers?|stats|obs|orphans|health-line|queue:)/.test(key),
   )
   expect(left).toEqual([])
   redis.disconnect()

@@ -65,6 +65,12 @@ test(
     await eventually(async () => (await redis.hlen('arq:held')) === KEYS, within)
     const keys = await redis.keys('arq:limit-*:*')
     expect(keys.length).toBeLessThanOrEqual(3 * KEYS)
+    const client = bench.client()
+    await client.limits.set('idle', { concurrency: 1 })
+    const names = async (inUse: boolean) => new Set((await client.limits.list({ inUse })).map(({ name }) => name))
+    expect(await names(false)).toEqual(new Set(['idle', 'tenant']))
+    expect(await names(true)).toEqual(new Set(['tenant']))
+    await client.limits.clear('idle')
     let bytes = 0
     for (const key of keys.slice(0, 300)) bytes += Number(await redis.call('MEMORY', 'USAGE', key))
     // One job that runs and one that waits for each.

@@ -112,6 +112,25 @@ describe('a quarantine', () => {
     expect(quarantine.isOpen(29_998)).toBe(false)
   })
 
+  test('forgets how long it waited once the last rest is long over, and whom it passed over once nothing is in flight', () => {
+    const quarantine = new Quarantine()
+    const job = suspect('twice', 2)
+    quarantine.add(job, 1, LONG_MS, 0)
+    quarantine.next(1, 5_000)
+    quarantine.add(job, 1, LONG_MS, 10_000)
+    expect(quarantine.next(1, 20_000)).toEqual(wentBack(job, 10_000))
+    expect(quarantine.emptied()).toMatchObject([{ jobId: 'twice', queueName: 'q' }])
+    expect(quarantine.emptied()).toEqual([])
+    expect(quarantine.changesInMs(20_000)).toBe(Infinity)
+    expect(quarantine.add(job, 1, LONG_MS, 21_000)).toEqual(HELD)
+    expect(quarantine.changesInMs(21_000)).toBe(5_000)
+    const patient = new Quarantine()
+    patient.add(job, 1, LONG_MS, 0)
+    patient.next(1, 5_000)
+    patient.add(job, 1, LONG_MS, 1_000_000)
+    expect(patient.changesInMs(1_000_000)).toBe(5_000)
+  })
+
   test('keeps a suspect of three deaths alone until it ends', () => {
     const quarantine = new Quarantine()
     const job = suspect('thrice', 3)

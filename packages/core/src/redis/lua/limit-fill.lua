@@ -71,10 +71,14 @@ local function is_near(n)
   return not rate or n == 1 or start_of(n) <= now + horizon
 end
 
--- The score of the first job of a queue that is due, or nil.
+-- The score of the first job of a queue that was due before this call moved any, or false.
+local heads = {}
 local function head_of(queue)
-  local first = number(redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2])
-  return first and first <= now and first or nil
+  if heads[queue] == nil then
+    local first = number(redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2])
+    heads[queue] = first and first <= now and first or false
+  end
+  return heads[queue]
 end
 
 local made, later = 0, nil
@@ -148,8 +152,11 @@ else
   for _, set in ipairs({ running, offered }) do
     local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
     if first[2] then again = math.min(again, tonumber(first[2]) + 1) end
-    if rate and first[2] and set == offered then again = math.min(again, tonumber(first[2]) - offer_ms + 200) end
   end
+  -- An offer that is late by then; those that are late now are named by this answer.
+  local late_at = now - 200 + offer_ms
+  local ahead = rate and redis.call('ZRANGEBYSCORE', offered, '(' .. string.format('%.3f', late_at), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if ahead and ahead[2] then again = math.min(again, tonumber(ahead[2]) - offer_ms + 200) end
   if rate and free() >= 1 then again = math.min(again, start_of(offers + 1) - horizon) end
 end
 redis.call('ZADD', KEYS[7], string.format('%.0f', math.max(again, now + 20)), limit)

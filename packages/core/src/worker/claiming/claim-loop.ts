@@ -111,8 +111,11 @@ export class ClaimLoop {
       },
     })
     this.#slots.onFree = () => this.#slotsAreFree()
-    // A job leaves its queue when it is settled: a burst may be over then.
-    this.#slots.onSettled = () => (this.#quarantine.isWaiting || this.#burst) && this.#slotsAreFree()
+    this.#slots.onSettled = () => {
+      if (this.#slots.size === 0) this.#takeSuspectsBack()
+      // A job leaves its queue when it is settled: a burst may be over then.
+      if (this.#quarantine.isWaiting || this.#burst) this.#slotsAreFree()
+    }
   }
 
   /**
@@ -123,7 +126,8 @@ export class ClaimLoop {
     const queue = this.#queues.find(({ name }) => name === queueName)
     const isIdle = this.#mode === 'sleeping' && !this.#burst && this.#canClaim()
     const isOutrun = jobIds.length > 1 && performance.now() < this.#outrunUntilMs
-    const named = isIdle && !isOutrun ? jobIds.slice(0, Math.min(this.#free(), this.#mostPerClaim)) : []
+    const most = Math.min(this.#free(), this.#mostPerClaim, this.#options.queueReadLimit)
+    const named = isIdle && !isOutrun ? jobIds.slice(0, most) : []
     if (queue && named.length > 0 && queue.restMs <= 0) {
       void this.#claim(queue, named).then((started) => {
         if (started === 0) this.#outrunUntilMs = performance.now() + OUTRUN_MS
@@ -349,6 +353,13 @@ export class ClaimLoop {
     const { jobId, queueName } = fate.job.claim
     if (fate.passOverMs > 0) this.#due.skip(queueName, jobId, performance.now(), fate.passOverMs)
     this.#options.release(fate.job)
+  }
+
+  /** Suspects that went back to wait for other jobs of this worker can start now. */
+  #takeSuspectsBack(): void {
+    const suspects = this.#quarantine.emptied()
+    for (const { jobId, queueName } of suspects) this.#due.unskip(queueName, jobId)
+    if (suspects.length > 0) this.#rouse()
   }
 
   /** Jobs in flight or being claimed next to one that is in flight. */

@@ -48,6 +48,11 @@ export class DueJobs {
     this.#skipList.add(queueName, jobId, nowMs, forMs)
   }
 
+  /** Passes a job over no longer. */
+  unskip(queueName: string, jobId: string): void {
+    this.#skipList.remove(queueName, jobId)
+  }
+
   /** Due jobs for `want` slots: those that are prefetched, else those that Redis has. */
   async find(queue: PolledQueue, want: number): Promise<Found> {
     const { broker, capacity, queueReadLimit, signal } = this.#options

@@ -40,6 +40,8 @@ export class Quarantine {
   #patienceMs = PATIENCE_MS
   /** The moment a suspect that went back is no longer passed over. */
   #returnsMs = Infinity
+  /** Suspects that went back, until none of the other jobs is left. */
+  #passedOver: { jobId: string; queueName: string; untilMs: number }[] = []
 
   /** True while a suspect waits for its start. */
   get isWaiting(): boolean {
@@ -59,6 +61,7 @@ export class Quarantine {
     const isFirstDeath = job.claim.deaths === 1
     if (others > 0 && !isFirstDeath && nowMs < this.#restUntilMs)
       return this.#passOver(job, this.#restUntilMs - nowMs, nowMs)
+    if (nowMs > this.#restUntilMs + this.#patienceMs) this.#patienceMs = PATIENCE_MS
     this.#waiting = { job, untilMs: nowMs + (isFirstDeath ? WAIT_MS : this.#patienceMs) }
     return { kind: 'held' }
   }
@@ -99,6 +102,15 @@ export class Quarantine {
     return job
   }
 
+  /** The suspects that went back: no other job is in flight any more, and they may come. */
+  emptied(): readonly { jobId: string; queueName: string }[] {
+    const passedOver = this.#passedOver
+    if (passedOver.length > 0) this.#passedOver = []
+    this.#restUntilMs = -Infinity
+    this.#returnsMs = Infinity
+    return passedOver
+  }
+
   #giveUp(job: InFlightJob, nowMs: number): Fate {
     const passOverMs = this.#patienceMs
     this.#restUntilMs = nowMs + passOverMs
@@ -107,6 +119,9 @@ export class Quarantine {
   }
 
   #passOver(job: InFlightJob, passOverMs: number, nowMs: number): Fate {
+    const { jobId, queueName } = job.claim
+    this.#passedOver = this.#passedOver.filter(({ untilMs }) => untilMs > nowMs)
+    this.#passedOver.push({ jobId, queueName, untilMs: nowMs + passOverMs })
     this.#returnsMs = Math.min(this.#returnsMs > nowMs ? this.#returnsMs : Infinity, nowMs + passOverMs)
     return { kind: 'goesBack', job, passOverMs }
   }

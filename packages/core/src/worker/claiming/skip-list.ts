@@ -22,6 +22,11 @@ export class SkipList {
     if (ids.size < MAX_SKIPPED) ids.set(jobId, nowMs + (forMs ?? (ids.size < FEW ? FEW_MS : MANY_MS)))
   }
 
+  /** Skips an id no longer. */
+  remove(queueName: string, jobId: string): void {
+    this.#queues.get(queueName)?.delete(jobId)
+  }
+
   /** The ids of a queue to skip now, with the time each of them comes back. */
   of(queueName: string, nowMs: number): ReadonlyMap<string, number> {
     const ids = this.#queues.get(queueName)

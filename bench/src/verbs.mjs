@@ -129,7 +129,7 @@ function page(all) {
     '',
     `Measured by [verbs.mjs](../../bench/src/verbs.mjs) with fleets of both languages, ${about}, on Redis ${all[0].version}, Node`,
     `${process.versions.node} and ${cpus().length} shared cores. Each cell has commands (those of scripts included), seconds of Redis's CPU,`,
-    `seconds of the command's own CPU, its start included, how often a Node without any work could start for these${isBusy ? '' : ', and seconds to the answer'}.`,
+    `seconds of the command's own CPU, its start included, that CPU as a multiple of a bare start of Node${isBusy ? '' : ', and seconds to the answer'}.`,
     ...(isBusy
       ? ['Others worked on the machine meanwhile, so times to the answer were not taken, and CPU times are high.']
       : []),

@@ -29,7 +29,9 @@ export function commandsOf(language, source) {
  */
 export async function runCommand({ command, shown }, { isReady }) {
   const isService = SERVICE.test(command)
-  const child = spawn('bash', ['-c', isService ? `exec ${command}` : command], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('bash', ['-c', `exec 2>&1; ${isService ? 'exec ' : ''}${command}`], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
   const ended = new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)))

@@ -1,9 +1,10 @@
-import { ArqError, checkOptions } from '@arq-ts/core'
+import { checkOptions } from '@arq-ts/core'
 import type { Client } from '@arq-ts/core'
 import { keyPrefixOption, openRedis, redisOption } from '@arq-ts/core/task-kit'
 import type { RedisTarget } from '@arq-ts/core/task-kit'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
+import { DeploymentError } from './deployment-error.ts'
 import { ACT_RULES, refusalOf } from './acts.ts'
 import type { Act } from './acts.ts'
 import { checkArguments, checkId, textSchema } from './arguments.ts'
@@ -22,11 +23,6 @@ import { sealed } from './state.ts'
 import { DamagedState, DeploymentStore } from './store.ts'
 import { enqueueTick } from './ticks.ts'
 import type { Deployment, Stage } from './types.ts'
-
-/** A deployment cannot be started, or is not in a state for the operation. */
-export class DeploymentError extends ArqError {
-  readonly code = 'ARQ_DEPLOYMENT'
-}
 
 /** Options of `startCanary`. */
 export interface StartOptions extends RulesInput {
@@ -197,7 +193,7 @@ export class CanaryDeployments {
     return this.#change(id, 'rollback', reason)
   }
 
-  /** Deployments that have not ended, oldest first; without those whose state is damaged, which `metrics` counts. */
+  /** Deployments that have not ended, oldest first; without those whose state is damaged, which `list` names. */
   async active(): Promise<DeploymentReport[]> {
     return this.#all(await this.#store.active())
   }

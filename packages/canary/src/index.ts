@@ -1,4 +1,5 @@
-export { CanaryDeployments, DeploymentError } from './deployments.ts'
+export { DeploymentError } from './deployment-error.ts'
+export { CanaryDeployments } from './deployments.ts'
 export type { CanaryDeploymentsOptions, StartOptions } from './deployments.ts'
 export { ACTS } from './acts.ts'
 export type { Act } from './acts.ts'

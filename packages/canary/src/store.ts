@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { Keys } from './keys.ts'
 import { completeState } from './config.ts'
+import { DeploymentError } from './deployment-error.ts'
 import type { Route } from './router.ts'
 import { isOver, newDecisions, shareOf, stageOf } from './state.ts'
 import type { Decision, Deployment, DeploymentEvent } from './types.ts'
@@ -100,9 +101,14 @@ export class DeploymentStore {
     return found
   }
 
-  /** Existing ones among them that can be read, in the given order; in one round trip. */
-  async readMany(ids: readonly string[]): Promise<Deployment[]> {
-    return (await this.#read(ids)).flatMap((found) => (found instanceof DamagedState ? [] : (found ?? [])))
+  /** Existing ones among them, in the given order, and those that cannot be read; in one round trip. */
+  async readMany(ids: readonly string[]): Promise<{ states: Deployment[]; damaged: DamagedState[] }> {
+    const found = await this.#read(ids)
+    const isDamaged = (each: unknown) => each instanceof DamagedState
+    return {
+      states: found.flatMap((each) => (isDamaged(each) ? [] : (each ?? []))) as Deployment[],
+      damaged: found.filter(isDamaged),
+    }
   }
 
   /** A damaged one is among them as its error: it must not keep the others from being read. */
@@ -210,11 +216,14 @@ export class DeploymentStore {
 }
 
 /** The key of a deployment holds something else than the state of one. */
-export class DamagedState extends Error {
+export class DamagedState extends DeploymentError {
+  readonly id: string
+
   constructor(id: string, key: string, cause: unknown) {
     super(`deployment ${id}: \`${key}\` in Redis holds no state of a deployment; delete that key, and start it again`, {
       cause,
     })
+    this.id = id
   }
 }
 

@@ -1,9 +1,20 @@
 import { RedisReplyError } from '@arq-ts/core/client'
 import { CommandError, EXIT } from './exit.ts'
 
+/** Words of the library about a server that accepts connections only. */
+const STANDS_STILL = 'it takes connections and answers nothing'
+
+const NODE = [
+  'is a node of a Redis Cluster',
+  'Say so in the configuration: `cluster: true`, and a `key_prefix` with a hash tag, such as {orders}:.',
+] as const
+
 /** Refusals that may pass, by their first word: the state of the server, and advice. */
 const REFUSALS: Readonly<Record<string, readonly [is: string, advice: string]>> = {
   READONLY: ['is a replica, and takes no writes', 'Use the address of its primary: --redis redis://host:6379/1.'],
+  MOVED: NODE,
+  ASK: NODE,
+  TRYAGAIN: ['is moving the slot of these keys to another node', 'Try again when it has moved.'],
   MASTERDOWN: ['is a replica that has lost its primary, and answers nothing', 'Use the address of its primary.'],
   LOADING: ['is still loading its data', 'Try again when it has read them.'],
   OOM: [
@@ -27,10 +38,14 @@ const REFUSALS: Readonly<Record<string, readonly [is: string, advice: string]>> 
 
 /**
  * The end of a command that Redis did not answer, or refused until the time of the command was over. `logged`: what the
- * connection reported last, which names the cause where a failed call does not.
+ * connection reported last, which names the cause where the failed call does not.
  */
 export function unusableRedis(address: string, thrown: Error, logged: Error | undefined): CommandError {
-  const error = logged && !/^(the connection was|Connection is) closed/.test(logged.message) ? logged : thrown
+  if (thrown.message.includes(STANDS_STILL)) {
+    const advice = 'Look at its log: is it paused, or busy with one long command?'
+    return new CommandError(thrown.message, EXIT.cannot, advice)
+  }
+  const error = reasonFor(thrown, logged)
   const refusal = error instanceof RedisReplyError ? REFUSALS[error.prefix] : undefined
   if (refusal) {
     const [is, advice] = refusal
@@ -42,4 +57,11 @@ export function unusableRedis(address: string, thrown: Error, logged: Error | un
     EXIT.cannot,
     'Start it, or say where it is: --redis redis://host:6379/1, or `redis_url` in the configuration (arq-ts config show).',
   )
+}
+
+/** The refusal of this call, else the last report of the connection; that it was closed says less than the call's own words. */
+function reasonFor(thrown: Error, logged: Error | undefined): Error {
+  if (thrown.cause instanceof RedisReplyError) return thrown.cause
+  const isVague = !logged || /^(the connection was|Connection is) closed/.test(logged.message)
+  return isVague ? thrown : logged
 }

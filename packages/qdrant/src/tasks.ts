@@ -34,7 +34,7 @@ export const createTasks: CreateTasks = (options, environment) => {
   ) as QdrantTasksOptions & { snapshotTimeoutMs: number }
   const connection = { ...(url === undefined ? {} : { url }), ...(apiKey === undefined ? {} : { apiKey }) }
   if (sendsKeyInClear(connection))
-    environment.logger.warn(`Qdrant's \`apiKey\` is sent to ${url} without TLS; use an https URL`)
+    environment.logger.warn(`Qdrant's \`apiKey\` is sent to ${new URL(url!).origin} without TLS; use an https URL`)
   const calls = connect({ ...connection, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   return { tasks: [deletionTask({ calls, snapshots: connect({ ...connection, timeoutMs: snapshotTimeoutMs }) }, task)] }
 }

@@ -48,6 +48,8 @@ export interface DeploymentList {
   deployments: DeploymentSummary[]
   /** The number of all of them. */
   total: number
+  /** Deployments of this page whose state in Redis is damaged, and what is to be done; services may still route by them. */
+  unreadable: { id: string; reason: string }[]
 }
 
 /** Sources of reports. */
@@ -83,12 +85,13 @@ export async function readList(
   { active, limit }: { active: boolean; limit: number },
 ): Promise<DeploymentList> {
   const { ids, total } = await store.page(limit, active)
-  const [states, nowMs] = await Promise.all([store.readMany(ids), now()])
+  const [{ damaged, states }, nowMs] = await Promise.all([store.readMany(ids), now()])
   const open = states.filter((state) => !isOver(state))
   const counted = await countStages(counts, open, nowMs)
   const figures = new Map(open.map(({ id }, i) => [id, figuresOf(counted[i]!)]))
   const deployments = states.map((state) => summaryOf(state, state.final ?? figures.get(state.id) ?? figuresOf([])))
-  return { deployments, total }
+  const reasons = new Map(damaged.map(({ id, message }) => [id, message]))
+  return { deployments, total, unreadable: [...reasons].map(([id, reason]) => ({ id, reason })) }
 }
 
 function stageFigures({ counts, now }: ReportSources, state: Deployment): Promise<Figures> | Figures {

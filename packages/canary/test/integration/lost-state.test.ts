@@ -76,13 +76,15 @@ describe('a deployment whose state is damaged', () => {
     await damage(redis, 'canary:deployment:bad')
     await redis.zadd('canary:active', 1, 'bad')
     await redis.zadd('canary:history', 1, 'bad')
-    expect((await deployments.list()).deployments.map((each) => each.id)).toEqual([id])
+    const message = '`canary:deployment:bad` in Redis holds no state of a deployment; delete that key'
+    const list = await deployments.list()
+    expect(list.deployments.map((each) => each.id)).toEqual([id])
+    expect(list.unreadable).toEqual([{ id: 'bad', reason: expect.stringContaining(message) as string }])
     expect((await deployments.active()).map((each) => each.id)).toEqual([id])
     expect(await deployments.history()).toEqual([])
     const metrics = await deployments.metrics()
     expect(metrics).toContain('arq_canary_running{alias="",deployment="bad",status="unreadable"} 1')
     expect(metrics).toContain(`deployment="${id}",status="running"} 1`)
-    const message = '`canary:deployment:bad` in Redis holds no state of a deployment; delete that key'
     await expect(deployments.status('bad')).rejects.toThrow(message)
     await deployments.rollback(id)
     await hasReached(deployments, id, 'rolled_back')

@@ -41,6 +41,7 @@ interface Report {
 interface Deployments {
   status(id: string): Promise<Report | null>
   active(): Promise<Report[]>
+  list(): Promise<{ unreadable: { id: string; reason: string }[] }>
   history(options: { limit: number }): Promise<Report[]>
   startCanary(alias: string, collection: string, options: object): Promise<string>
   approve(id: string, options: { stage?: number }): Promise<void>
@@ -109,7 +110,8 @@ export function list(args: GlobalArgs & { active?: boolean; limit: number }): Pr
   return withDeployments(args, async ({ deployments, nowMs, out }) => {
     const active = await deployments.active()
     const ended = args.active ? [] : await deployments.history({ limit: args.limit })
-    out.list([...active, ...ended], columns(nowMs), { name: 'deployments', none: 'no deployment' })
+    const incomplete = await unreadable(deployments)
+    out.list([...active, ...ended], columns(nowMs), { name: 'deployments', none: 'no deployment', incomplete })
     return EXIT.ok
   })
 }
@@ -259,8 +261,17 @@ async function find(deployments: Deployments, name: string): Promise<Report> {
   if (report !== null) return report
   const ofAlias = (await deployments.active()).find(({ alias }) => alias === name)
   if (ofAlias) return ofAlias
+  const reasons = await unreadable(deployments)
   throw new CommandError(
-    `there is no deployment '${name}', and no alias '${name}' has one under way; arq-ts canary ls lists them`,
+    [
+      `there is no deployment '${name}', and no alias '${name}' has one under way; arq-ts canary ls lists them`,
+      ...reasons,
+    ].join('\n'),
     EXIT.no,
   )
+}
+
+/** The reasons of deployments of the first page that cannot be read. */
+async function unreadable(deployments: Deployments): Promise<string[]> {
+  return (await deployments.list()).unreadable.map(({ reason }) => reason)
 }

@@ -54,7 +54,7 @@ async function lineCheck({ client }: Session, queueName: string): Promise<Check>
   return {
     check,
     ok: false,
-    detail: `health check failed: no health line found; no worker runs, or its interval is over${elsewhere}`,
+    detail: `health check failed: no health line of a live worker found; none runs, or its interval is over${elsewhere}`,
   }
 }
 

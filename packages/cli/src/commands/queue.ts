@@ -59,7 +59,7 @@ export function list(args: GlobalArgs & { deep?: boolean | undefined; limit: num
       rows.filter(({ readable }) => readable),
       out,
     )
-    if (rows.length > 0 && !rows.some(isUsed))
+    if (incomplete.length === 0 && rows.length > 0 && !rows.some(isUsed))
       out.note(`no job and no live worker at ${address}; --redis names another database or server`)
     const unheard = rows.filter((queue) => nobodyListens(queue) && queue.pending > 0)
     for (const { queueName, pending } of unheard.slice(0, MAX_UNHEARD))

@@ -21,7 +21,7 @@ export function Canaries() {
     <Loaded of={list}>
       {(data) =>
         data.available ? (
-          <Shown deployments={data.deployments} total={data.total} />
+          <Shown {...data} />
         ) : (
           <TaskRuns functionName="run_canary_deployment" noun="canary deployment" teach={<Teach why={data.why} />} />
         )
@@ -42,7 +42,8 @@ function Teach({ why = '' }: { why?: string }) {
   )
 }
 
-function Shown({ deployments, total }: { deployments: DeploymentRow[]; total: number }) {
+function Shown({ deployments, total, unreadable }: Extract<DeploymentListAnswer, { available: true }>) {
+  const older = total - deployments.length - unreadable.length
   const open = deployments.filter(isOpen)
   const ended = deployments.filter((one) => !isOpen(one))
   const [first] = open
@@ -55,7 +56,9 @@ function Shown({ deployments, total }: { deployments: DeploymentRow[]; total: nu
             ? `${capital(count(open.length, 'deployment'))} are under way.`
             : deployments.length > 0
               ? 'No deployment is under way.'
-              : 'Nothing has been deployed by a canary yet.'
+              : unreadable.length > 0
+                ? `${capital(count(unreadable.length, 'deployment'))} cannot be read.`
+                : 'Nothing has been deployed by a canary yet.'
       }
       lede={first?.reason ?? (ended.length > 0 ? `${capital(count(ended.length, 'has ended', 'have ended'))}.` : '')}
     >
@@ -69,12 +72,17 @@ function Shown({ deployments, total }: { deployments: DeploymentRow[]; total: nu
           <Rows label="Deployments that have ended" rows={ended} />
         </Section>
       )}
-      {deployments.length === 0 && (
+      {deployments.length + unreadable.length === 0 && (
         <div class="section">
           <Teach />
         </div>
       )}
-      <Limits of={[total > deployments.length && `${number(total - deployments.length)} older ones are not shown`]} />
+      <Limits
+        of={[
+          older > 0 && `${number(older)} older ones are not shown`,
+          ...unreadable.map(({ reason }) => shown(reason)),
+        ]}
+      />
     </Page>
   )
 }

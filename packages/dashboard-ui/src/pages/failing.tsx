@@ -9,7 +9,7 @@ import { Table, type Column } from '../ui/table.tsx'
 import type { Language, SeriesAnswer } from '@arq-ts/dashboard/api'
 import { useSeries } from './recorded-charts.tsx'
 
-/** Functions by the share of their tries that failed within the range. */
+/** Functions by the share of their jobs that failed within the range. */
 export function FailingFunctions() {
   const failed = useSeries('failed', 'function')
   const ended = useSeries('ended', 'function')
@@ -23,7 +23,7 @@ export function FailingFunctions() {
         rows={rows}
         keyOf={({ name }) => name}
         open={({ name }) => to('/functions', { function: name === '*' ? null : name })}
-        empty={<p class="muted">No try failed within the {rangeWords[range.value]}.</p>}
+        empty={<p class="muted">No job failed for good within the {rangeWords[range.value]}.</p>}
       />
     </Section>
   )

@@ -1,4 +1,4 @@
-import { RedisUnavailableError } from '@arq-ts/core'
+import { RedisReplyError, RedisUnavailableError } from '@arq-ts/core'
 import type { ActionName } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -30,7 +30,7 @@ export async function audited<T>(
     board.logger.error({ err: error }, 'the audit entry could not be written')
     const why = 'the audit entry could not be written, so nothing was changed'
     if (error instanceof RedisUnavailableError) throw new Refusal('redis_unavailable', `${why}: ${error.message}`)
-    throw new Refusal('not_available', `${why}; see whether Redis is full`)
+    throw new Refusal('not_available', error instanceof RedisReplyError ? `${why}: ${error.message}` : why)
   }
   try {
     return await act()

@@ -14,6 +14,8 @@ export interface DeploymentListData {
   deployments: DeploymentRow[]
   /** The number of all of them. */
   total: number
+  /** Deployments whose state in Redis is damaged, and what is to be done. */
+  unreadable: { id: string; reason: string }[]
   cost: Cost
 }
 

@@ -6,7 +6,7 @@ import type { Viewer } from '../users/access.ts'
 import type { Sight } from '../users/sight.ts'
 
 const MAX_JOBS = 100
-/** Limits that are shown, and that are read to find those that jobs wait for. */
+/** Limits that are shown, and limits that are read to find those that jobs wait for. */
 const [MAX_LIMITS, MAX_READ] = [500, 2_000]
 
 const DECLARED =
@@ -20,18 +20,33 @@ interface Declaration extends DeclaredLimit {
 /** `GET /api/limits` */
 export async function limitList(board: Board): Promise<Omit<LimitList, 'cost'>> {
   const { client } = board
-  const reads = [client.now(), client.limits.list({ limit: MAX_READ }), declarations(board)] as const
-  const [nowMs, listed, declared] = await Promise.all(reads)
+  const reads = [
+    client.now(),
+    client.limits.list({ inUse: true, limit: MAX_READ }),
+    client.limits.list({ limit: MAX_READ }),
+    declarations(board),
+  ] as const
+  const [nowMs, used, first, declared] = await Promise.all(reads)
+  const listed = [...new Map([...first, ...used].map((each) => [`${each.name}:${each.key ?? ''}`, each])).values()]
   const idle = [...declared.keys()].filter((name) => !listed.some((each) => each.name === name && each.key === null))
   const others = await Promise.all(idle.map((name) => client.limits.get(name)))
   const limits = [...listed, ...others].map((status) => rowOf(status, declared.get(status.name)))
   const weight = ({ running, waiting }: LimitRow) => (waiting > 0 ? 2 : running > 0 ? 1 : 0)
   limits.sort((a, b) => weight(b) - weight(a) || compare(a.name, b.name) || compare(a.key ?? '', b.key ?? ''))
-  const notes = [DECLARED, ...(limits.some(({ isKeyed }) => isKeyed) ? [KEYED] : []), ...notesOf(limits.length)]
+  const notes = [
+    DECLARED,
+    ...(limits.some(({ isKeyed }) => isKeyed) ? [KEYED] : []),
+    ...notesOf(limits.length, used.length),
+  ]
   return { nowMs, limits: limits.slice(0, MAX_LIMITS), notes }
 }
 
-function notesOf(count: number): string[] {
+function notesOf(count: number, used: number): string[] {
+  if (used >= MAX_READ)
+    return [
+      `More than ${MAX_READ.toLocaleString('en-US')} limits and keys are in use. Only the first of them by name were looked ` +
+        `at, and ${MAX_LIMITS} are shown: the sums are too low.`,
+    ]
   if (count <= MAX_LIMITS) return []
   const all = (count < MAX_READ ? '' : 'the first ') + Math.min(count, MAX_READ).toLocaleString('en-US')
   return [`Of ${all} limits and keys ${MAX_LIMITS} are shown: those that jobs wait for come first.`]

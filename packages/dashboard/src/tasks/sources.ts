@@ -39,7 +39,11 @@ export interface Deployments extends Record<
 > {
   /** `stage`: the only stage to approve, counted from 0: a second click does not reach the next one. */
   approve(id: string, options?: { stage?: number }): Promise<unknown>
-  list(options: { limit?: number }): Promise<{ deployments: SeenDeployment[]; total: number }>
+  list(options: { limit?: number }): Promise<{
+    deployments: SeenDeployment[]
+    total: number
+    unreadable: { id: string; reason: string }[]
+  }>
   details(id: string): Promise<SeenDetails | null>
   rollback(id: string, reason?: string): Promise<unknown>
 }

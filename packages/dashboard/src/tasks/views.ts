@@ -34,18 +34,21 @@ export function lacking(source: keyof TaskSources): Unavailable {
 export async function deploymentList({ settings }: Board): Answer<DeploymentListData> {
   const source = settings.tasks.deployments
   if (!source) return lacking('deployments')
-  const { deployments, total } = await source.list({ limit: PAGE })
-  return { available: true, deployments: deployments.map(rowOf), total }
+  const { deployments, total, unreadable } = await source.list({ limit: PAGE })
+  return { available: true, deployments: deployments.map(rowOf), total, unreadable }
 }
 
 /** The deployments of a list that a user may see. */
-export async function deploymentsSeen<T extends Unavailable | Pick<DeploymentListData, 'available' | 'deployments'>>(
-  list: T,
-  { sight }: Viewer,
-): Promise<T> {
+export async function deploymentsSeen<
+  T extends Unavailable | Pick<DeploymentListData, 'available' | 'deployments' | 'unreadable'>,
+>(list: T, { sight }: Viewer): Promise<T> {
   if (!list.available) return list
-  const resourceOf = ({ id: name }: DeploymentRow) => ({ type: 'deployment', name }) as const
-  return { ...list, deployments: await sight.own(list.deployments, resourceOf) }
+  const resourceOf = ({ id: name }: { id: string }) => ({ type: 'deployment', name }) as const
+  return {
+    ...list,
+    deployments: await sight.own(list.deployments, resourceOf),
+    unreadable: await sight.own(list.unreadable, resourceOf),
+  }
 }
 
 /** `GET /api/canaries/:id` @throws Refusal where there is none */

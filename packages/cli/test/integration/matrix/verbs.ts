@@ -50,7 +50,7 @@ export const looks = (workerId: string): readonly Look[] => [
   { words: ['schedule', 'ls'], reads: ['schedules'], shows: [] },
   { words: ['flow', 'ls'], reads: [], shows: [] },
   { words: ['cron', 'history'], reads: ['cronPauses'], shows: [] },
-  { words: ['health', '--queue', CALM], reads: [], shows: ['j_complete='] },
+  { words: ['health', '--queue', CALM], reads: [], shows: ['j_complete='], hiddenBy: ['workers'] },
   { words: ['health', '--deep', '--queue', CALM], reads: ['workers'], shows: [CALM] },
   { words: ['top'], reads: QUEUE_KEYS, shows: [CALM], isJsonOnly: true },
   { words: ['cache', 'ls'], reads: [], shows: [] },

@@ -95,6 +95,27 @@ test('while its slot moves, keys that have moved are found too', async () => {
   }
 })
 
+test('a slot that has moved since the cluster was looked at is found where it is now', async () => {
+  const calls = openCalls()
+  const keys = Array.from({ length: 5 }, (_, i) => `${PREFIX}moved:${i}`).sort()
+  await calls.pipeline(keys.map((key) => ['set', key, '']))
+  const to = others[0]!
+  const move = async (from: ClusterNode, into: ClusterNode) => {
+    await into.admin.call('CLUSTER', 'SETSLOT', SLOT, 'IMPORTING', from.id)
+    await from.admin.call('CLUSTER', 'SETSLOT', SLOT, 'MIGRATING', into.id)
+    const held = (await from.admin.call('CLUSTER', 'GETKEYSINSLOT', SLOT, '1000')) as string[]
+    for (const key of held) await from.admin.call('MIGRATE', '127.0.0.1', String(into.server.port), key, '0', '5000')
+    for (const { admin } of [into, from]) await admin.call('CLUSTER', 'SETSLOT', SLOT, 'NODE', into.id)
+  }
+  await move(owner, to)
+  try {
+    expect(await scanned(calls, `${PREFIX}moved:`)).toEqual(keys)
+    expect(await stepped(calls, `${PREFIX}moved:`)).toEqual(keys)
+  } finally {
+    await move(to, owner)
+  }
+})
+
 test('a namespace is seen whole while a shard that has none of its keys is down', async () => {
   const client = new Client({ redis: target(), keyPrefix: PREFIX, logger, commandTimeoutMs: 10_000 })
   closing.push(() => client.close())

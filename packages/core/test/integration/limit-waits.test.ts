@@ -2,6 +2,8 @@ import { eventually } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
 import { Client, defineTask } from '../../src/index.ts'
 import type { Limit } from '../../src/index.ts'
+import { RedisContext } from '../../src/redis/context.ts'
+import { OFFER_MS } from '../../src/redis/limits.ts'
 import { silent, useHarness } from './support.ts'
 
 const bench = useHarness()
@@ -135,3 +137,27 @@ test(
   },
   TEST_MS,
 )
+
+test('an offer that is late has its limit looked at when it ends, not at every look of every worker', async () => {
+  const perMs = 3_000
+  const task = defineTask({ name: 'limited', limits: [{ name: 'slow', rate: { count: 1, perMs } }], handler: () => {} })
+  const { redis, url } = bench.database()
+  const worker = await bench.worker({ tasks: [task], pollDelayMs: POLL_MS, maxJobs: 5 })
+  await bench.client().enqueueMany(Array.from({ length: 5 }, () => ['limited', []] as const))
+  const dueMs = async () =>
+    Number((await redis.zrange('arq:limit-offered:slow', 0, 0, 'WITHSCORES'))[1] ?? 0) - OFFER_MS
+  await eventually(async () => (await dueMs()) > 0)
+  await worker.stop()
+  const link = new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })
+  try {
+    await link.syncClock()
+    const due = await dueMs()
+    await eventually(() => link.clock.now() > due + 300)
+    await link.limitRecords.serve({ id: 'slow', name: 'slow' }, { places: [], jobs: [] })
+    const lookedAtMs = Number(await redis.zscore('arq:limit-watch', 'slow'))
+    // The next start is prepared a second before its time, and the offer lasts for longer than that.
+    expect(lookedAtMs).toBeGreaterThanOrEqual(due + perMs - 1_001)
+  } finally {
+    await link.close()
+  }
+})

@@ -137,7 +137,14 @@ test('lists have the deployments and deletions that the user may see, and errors
   const deployment = (id: string) => ({ id, stages: [], decisions: [], rules: { dryRun: false, minSamples: 1 } })
   const deletion = (jobId: string) => ({ jobId, enqueuedAt: new Date(0), dueAt: new Date(1) })
   const tasks = {
-    deployments: { list: () => Promise.resolve({ deployments: ['mine', 'theirs'].map(deployment), total: 2 }) },
+    deployments: {
+      list: () =>
+        Promise.resolve({
+          deployments: ['mine', 'theirs'].map(deployment),
+          total: 4,
+          unreadable: ['damaged', 'theirs'].map((id) => ({ id, reason: `the state of ${id}` })),
+        }),
+    },
     deletions: {
       page: () => Promise.resolve({ deletions: ['mine', 'theirs'].map(deletion), scanned: 2, cursor: null }),
     },
@@ -152,7 +159,10 @@ test('lists have the deployments and deletions that the user may see, and errors
     redact: ({ kind, value }) => (kind === 'error' ? '***' : value),
   })
   const list = <T>(path: string) => jsonOf<T>(get(dashboard, path))
-  expect(await list('/api/canaries')).toMatchObject({ deployments: [{ id: 'mine' }] })
+  expect(await list('/api/canaries')).toMatchObject({
+    deployments: [{ id: 'mine' }],
+    unreadable: [{ id: 'damaged', reason: 'the state of damaged' }],
+  })
   expect(await list('/api/deletions')).toMatchObject({ deletions: [{ jobId: 'mine' }] })
   expect(await list('/api/cache')).toMatchObject({ entries: [{ key: 'a', error: '***' }] })
 })

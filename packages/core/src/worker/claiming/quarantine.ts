@@ -3,10 +3,12 @@ import type { InFlightJob } from '../in-flight-job.ts'
 
 /** Probation of a suspect by its number of deaths, in ms: nothing else is started for this long. */
 const PROBATION_MS = [0, 1_000, 10_000] as const
+/** Probation of a suspect that has started next to other jobs, in ms: it keeps suspects apart from each other. */
+const PROBATION_IN_COMPANY_MS = 100
 /** A worker with other jobs in flight leaves a suspect to emptier ones until its lease is over for this long, in ms. */
-const OFFER_MS = 100
+const OFFER_MS = 50
 /** Time a suspect of one death waits for the other jobs to end before it starts next to them, in ms. */
-const WAIT_MS = 200
+const WAIT_MS = 150
 /** Time a suspect of more deaths waits for them before it goes back, in ms; each time in a row it is twice as long. */
 const PATIENCE_MS = 5_000
 const MAX_PATIENCE_MS = 3_600_000
@@ -84,7 +86,8 @@ export class Quarantine {
     this.#waiting = undefined
     if (others > 0 && deaths > 1) return this.#giveUp(job, nowMs)
     if (deaths > 1) this.#patienceMs = PATIENCE_MS
-    this.#probation = { job, untilMs: nowMs + (PROBATION_MS[deaths] ?? Infinity) }
+    const probationMs = others > 0 ? PROBATION_IN_COMPANY_MS : (PROBATION_MS[deaths] ?? Infinity)
+    this.#probation = { job, untilMs: nowMs + probationMs }
     return { kind: 'start', job, passOverMs: 0 }
   }
 

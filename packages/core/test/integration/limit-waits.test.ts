@@ -145,7 +145,7 @@ test('an offer that is late has its limit looked at when it ends, not at every l
   const worker = await bench.worker({ tasks: [task], pollDelayMs: POLL_MS, maxJobs: 5 })
   await bench.client().enqueueMany(Array.from({ length: 5 }, () => ['limited', []] as const))
   const dueMs = async () =>
-    Number((await redis.zrange('arq:limit-offered:slow', 0, 0, 'WITHSCORES'))[1] ?? 0) - OFFER_MS
+    Number((await redis.zrange('arq:limit-offered:slow', '0', '0', 'WITHSCORES'))[1] ?? 0) - OFFER_MS
   await eventually(async () => (await dueMs()) > 0)
   await worker.stop()
   const link = new RedisContext({ redis: url, keyPrefix: '', expiresExtraMs: 86_400_000, log: silent })

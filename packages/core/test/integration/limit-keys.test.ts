@@ -1,5 +1,6 @@
-import { eventually } from '@arq-ts/test-support'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { eventually, RedisServer } from '@arq-ts/test-support'
+import { Redis } from 'ioredis'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/index.ts'
 import { RedisContext } from '../../src/redis/context.ts'
@@ -180,8 +181,12 @@ describe('many limits that are set', () => {
   })
 
   test('cost nothing to whoever asks for one', async () => {
-    const client = bench.client()
-    const { redis } = bench.database()
+    // Bytes are counted for all databases: other tests must not be at work on the server.
+    const server = await RedisServer.start()
+    onTestFinished(() => server.stop())
+    const client = bench.client({ redis: server.url })
+    const redis = new Redis(server.url)
+    onTestFinished(() => redis.disconnect())
     const settings = Array.from({ length: 2_000 }, (_, n) => [`tenant:${n}`, '2|||'])
     await redis.hset('arq:limits', ...settings.flat(), 'tenant', '|5|100|1')
     await client.limits.get('tenant', { key: '7' })

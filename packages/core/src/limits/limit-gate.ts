@@ -95,7 +95,7 @@ export class LimitGate implements Gate {
   #fill(id: string, leaving: Leaving): Promise<void> {
     const under = this.#fills.get(id)
     if (under) {
-      under.leaving ??= { places: [], jobs: [] }
+      under.leaving ??= { places: [], jobs: [], isTimed: true }
       under.leaving.places.push(...leaving.places)
       under.leaving.jobs.push(...leaving.jobs)
       if (!leaving.isTimed) under.leaving.isTimed = false

@@ -166,7 +166,7 @@ export class LimitRecords {
       const members = next.map(readMember)
       const keys = [...this.#setsOf(id), this.#keys.held, this.#keys.limits, this.#keys.limitWatch]
       for (const { queueName, jobId } of members) keys.push(this.#keys.queue(queueName), this.#keys.job(jobId))
-      const most = named.size === 0 && members.length === 0 ? FIRST_OFFERS : MAX_OFFERS
+      const most = members.length === 0 ? FIRST_OFFERS : MAX_OFFERS
       const args = [id, name, OFFER_MS, this.#expiresExtraMs, HORIZON_MS, most, anew, ...leaving]
       for (const { queueName, jobId } of members)
         args.push(memberOf(queueName, jobId), jobId, this.#keys.wakeChannel(queueName))

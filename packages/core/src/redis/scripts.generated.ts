@@ -1211,6 +1211,7 @@ for k = 8, #KEYS, 2 do
   local until_ms = number(redis.call('ZSCORE', offered, member))
   local turn = redis.call('ZSCORE', waiting, member)
   local moves, since = false, math.floor(now)
+  local may_start = turn and not later and free() >= 1 and is_near(offers + 1)
   local stands = until_ms and score and math.floor(tonumber(score)) == until_ms - offer_ms
   if stands and tonumber(score) <= now then
     local head = head_of(queue)
@@ -1222,9 +1223,9 @@ for k = 8, #KEYS, 2 do
     moves = true
     redis.call('ZREM', offered, member)
     offers = offers - 1
-  elseif turn and not later and free() >= 1 and is_near(offers + 1) and start_of(offers + 1) > now and head_of(queue) then
+  elseif may_start and start_of(offers + 1) > now and head_of(queue) then
     later = start_of(offers + 1)
-  elseif turn and not later and free() >= 1 and is_near(offers + 1) then
+  elseif may_start then
     local about = redis.call('HGET', KEYS[5], id)
     local mark, first = string.match(about or '', '^(%d+) %d+ (%d+)')
     mark = tonumber(mark)
@@ -2114,7 +2115,7 @@ export const luaShas = {
   free: '52d36fabefd907681b39a90a2fdbc4347db36434',
   handOff: '59ba255a6aeabc45a0a91ba5a0a7e3132c569c93',
   limitAdmit: '5f7a0a9054d73360f5807d3d95c0dbdabbe1110d',
-  limitFill: '72c4acaeebb0b0c1fa028d279b69d166e69e968c',
+  limitFill: '352996901b18090065cfc70e2238ed1ea1005416',
   log: 'cae731e9b900481019c6e5fde3207be94c1845fe',
   move: '3eeb36f8d43c905220c36c769ca9bf71441f8853',
   page: 'dcdc8abdfa98bee328b3dce4480eba9fc458834f',

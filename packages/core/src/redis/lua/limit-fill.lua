@@ -90,6 +90,7 @@ for k = 8, #KEYS, 2 do
   local until_ms = number(redis.call('ZSCORE', offered, member))
   local turn = redis.call('ZSCORE', waiting, member)
   local moves, since = false, math.floor(now)
+  local may_start = turn and not later and free() >= 1 and is_near(offers + 1)
   local stands = until_ms and score and math.floor(tonumber(score)) == until_ms - offer_ms
   if stands and tonumber(score) <= now then
     local head = head_of(queue)
@@ -101,9 +102,9 @@ for k = 8, #KEYS, 2 do
     moves = true
     redis.call('ZREM', offered, member)
     offers = offers - 1
-  elseif turn and not later and free() >= 1 and is_near(offers + 1) and start_of(offers + 1) > now and head_of(queue) then
+  elseif may_start and start_of(offers + 1) > now and head_of(queue) then
     later = start_of(offers + 1)
-  elseif turn and not later and free() >= 1 and is_near(offers + 1) then
+  elseif may_start then
     local about = redis.call('HGET', KEYS[5], id)
     local mark, first = string.match(about or '', '^(%d+) %d+ (%d+)')
     mark = tonumber(mark)

@@ -40,9 +40,7 @@ export class Quarantine {
   /** Until then, suspects of more than one death go back where other jobs are in flight. */
   #restUntilMs = -Infinity
   #patienceMs = PATIENCE_MS
-  /** The moment a suspect that went back is no longer passed over. */
-  #returnsMs = Infinity
-  /** Suspects that went back, until none of the other jobs is left. */
+  /** Suspects that went back, and until when they are passed over unless all other jobs end sooner. */
   #passedOver: { jobId: string; queueName: string; untilMs: number }[] = []
 
   /** True while a suspect waits for its start. */
@@ -95,7 +93,7 @@ export class Quarantine {
   changesInMs(nowMs = performance.now()): number {
     if (this.#waiting) return Math.max(1, this.#waiting.untilMs - nowMs)
     if (this.#probation && this.#isOnProbation(nowMs)) return this.#probation.untilMs - nowMs
-    return this.#returnsMs > nowMs ? this.#returnsMs - nowMs : Infinity
+    return Math.min(...this.#passedOver.map(({ untilMs }) => untilMs).filter((untilMs) => untilMs > nowMs)) - nowMs
   }
 
   /** Takes the suspect out that has not started. */
@@ -110,7 +108,6 @@ export class Quarantine {
     const passedOver = this.#passedOver
     if (passedOver.length > 0) this.#passedOver = []
     this.#restUntilMs = -Infinity
-    this.#returnsMs = Infinity
     return passedOver
   }
 
@@ -125,7 +122,6 @@ export class Quarantine {
     const { jobId, queueName } = job.claim
     this.#passedOver = this.#passedOver.filter(({ untilMs }) => untilMs > nowMs)
     this.#passedOver.push({ jobId, queueName, untilMs: nowMs + passOverMs })
-    this.#returnsMs = Math.min(this.#returnsMs > nowMs ? this.#returnsMs : Infinity, nowMs + passOverMs)
     return { kind: 'goesBack', job, passOverMs }
   }
 

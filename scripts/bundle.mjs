@@ -172,7 +172,7 @@ function takeAway(folder) {
   const [dist, covered] = [join(folder, 'dist'), coveredOf(folder)]
   const [list, state] = [join(covered, 'added.json'), join(dist, BUILD_STATE)]
   if (existsSync(list)) {
-    // What `tsc -b` has written over bundles since is newer than what stands aside: it writes all of it once more.
+    // `tsc -b` has since written over bundles, and is newer than what stands aside: it has to write everything again.
     if (existsSync(state) && statSync(state).mtimeMs >= statSync(list).mtimeMs) rmSync(state)
     // Entries first: they import what is removed then.
     const modules = join(covered, 'modules')

@@ -4,7 +4,7 @@
 // A block that begins with `// name.ts` is that file, for the blocks of its page to import. A reader knows from the page
 // what `client` is; the check knows it from a comment that pages do not show, and that holds for the blocks after it:
 //   <!-- given: const client = new Client() -->
-// What has to happen once, before the next block, is a block that pages do not show:
+// A block that pages do not show runs once, before the next block:
 //   <!-- setup: await client.enqueue('greet', ['Ada']) -->
 // Exports of our packages, and zod's `z`, need no import in a block.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -61,7 +61,7 @@ async function typeProblems() {
         noUnusedLocals: false,
         noUnusedParameters: false,
         isolatedDeclarations: false,
-        erasableSyntaxOnly: true, // what Node runs as it is
+        erasableSyntaxOnly: true, // Node runs such types without a build
         allowImportingTsExtensions: true,
         customConditions: [],
         skipLibCheck: true,

@@ -24,16 +24,17 @@ export function commandsOf(language, source) {
 /**
  * Runs a command in a shell. Of a service, gives the child once it is ready, and has printed what the page shows.
  *
- * @param {{ isReady: (now: { command: string, output: string }) => Promise<boolean> }} options
+ * @param {{ isReady: (now: { command: string, output: string }) => Promise<boolean>, onStart: (child: ChildProcess) => void }} options
  * @throws Error with what it printed, when it fails or prints something else than the page shows
  */
-export async function runCommand({ command, shown }, { isReady }) {
+export async function runCommand({ command, shown }, { isReady, onStart }) {
   const isService = SERVICE.test(command)
   const child = spawn('bash', ['-c', `exec 2>&1; ${isService ? 'exec ' : ''}${command}`], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   })
+  onStart(child)
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+  child.stdout.on('data', (chunk) => (output += chunk))
   const ended = new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)))
   const difference = () => differences(shown, output)
   if (isService) {

@@ -23,6 +23,8 @@ const looking = [0, 1].map((db) => new Client({ redis: `redis://localhost:${SHOW
 const httpPort = await freePort()
 /** Code and commands that continue until the end of the page. */
 const running = []
+/** Processes of commands. */
+const children = []
 for (const file of process.argv.slice(2)) {
   const language = extname(file).slice(1)
   await (language === 'sh' || language === 'console' ? runShell(file, language) : runCode(file))
@@ -52,7 +54,7 @@ async function runShell(file, language) {
     const before = await workers()
     const isReady = async ({ command: line, output }) =>
       line.includes('arq-ts dashboard') ? output.includes('http://') : (await workers()) > before
-    const service = await limited(file, runCommand(command, { isReady }))
+    const service = await limited(file, runCommand(command, { isReady, onStart: (child) => children.push(child) }))
     if (service) running.push({ file, ...service })
   }
 }
@@ -80,7 +82,7 @@ function limited(file, work) {
 }
 
 function fail(file, error) {
-  for (const { child } of running) child?.kill('SIGKILL')
+  for (const child of children) child.kill('SIGKILL')
   process.stderr.write(`${file}: ${error?.stack ?? error}\n`)
   process.exit(1)
 }

@@ -72,7 +72,7 @@ function commandsFor({ out, app, port }) {
   }
   const redirect = join(out, 'redirect.mjs')
   const main = join(app, 'node_modules/@arq-ts/cli/dist/main.js')
-  // By the environment: its worker processes are to know the Redis, too.
+  // Through the environment, which its worker processes inherit.
   write('arq-ts', `NODE_OPTIONS='--import=${redirect}' exec '${process.execPath}' '${main}' "$@"`)
   const modules = join(out, 'node_modules')
   const tsx = join(modules, 'tsx/dist/cli.mjs')

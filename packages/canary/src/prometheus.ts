@@ -4,7 +4,6 @@ import type { Keys } from './keys.ts'
 import type { RequestCounts } from './requests.ts'
 import { countStage, figuresOf } from './stage-counts.ts'
 import { shareOf, stageOf } from './state.ts'
-import { DamagedState } from './store.ts'
 import type { DeploymentStore } from './store.ts'
 
 const HELP = {
@@ -44,15 +43,11 @@ export async function readMetrics({ counts, keys, now, redis, store }: MetricsSo
     if (value !== null) series.set(name, [...(series.get(name) ?? []), { labels, value }])
   }
   const nowMs = await now()
-  for (const id of await store.active()) {
-    const state = await store.read(id).catch((error: unknown) => {
-      if (!(error instanceof DamagedState)) throw error
-      add('arq_canary_running', { alias: '', deployment: id, status: 'unreadable' }, 1)
-      return null
-    })
-    if (state === null) continue
+  const { damaged, states } = await store.readMany(await store.active())
+  for (const { id } of damaged) add('arq_canary_running', { alias: '', deployment: id, status: 'unreadable' }, 1)
+  for (const state of states) {
     const figures = figuresOf((await countStage(counts, state, nowMs)).minutes)
-    const labels = { alias: state.alias, deployment: id }
+    const labels = { alias: state.alias, deployment: state.id }
     add('arq_canary_running', { ...labels, status: state.status }, 1)
     add('arq_canary_stage', labels, state.currentStage)
     add('arq_canary_share_configured_ratio', labels, (shareOf(state) ?? 0) / 100)

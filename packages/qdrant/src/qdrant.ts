@@ -29,7 +29,7 @@ export function connect({ url = 'http://localhost:6333', apiKey, timeoutMs = 30_
     timeout: timeoutMs,
     checkCompatibility: false, // it would print to the console
     ...(prefix === '' ? {} : { prefix }),
-    // By a header of ours: for its own option the client prints to the console where the URL is http.
+    // As a header: given as its own option, the client prints to the console where the URL is http.
     ...(apiKey === undefined ? {} : { headers: { 'api-key': apiKey } }),
   })
 }

@@ -55,7 +55,7 @@ test.each([1, 2, 3, 4, 5, 6])(
     const done: Record<string, number> = {}
     const act = async (operator: CanaryDeployments) => {
       for (let i = 0; i < 12; i++) {
-        // What ends it comes late, and from several at once.
+        // The acts that end it come late, and from several operators at once.
         const what = ACTS[Math.floor(random() * (i < 8 ? 3 : 5))]!
         try {
           await operator[what](id)

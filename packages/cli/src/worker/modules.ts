@@ -125,7 +125,7 @@ async function load(file: string): Promise<Exports> {
     const { code, message, stack } = asError(error) as NodeJS.ErrnoException
     if (error instanceof CommandError) throw error
     if (!existsSync(file)) throw new CommandError(`there is no settings module ${file}`)
-    // Of a module that it imports; the stack has nothing but Node's own frames.
+    // A module that it imports is missing; the stack has only Node's own frames.
     if (code === 'ERR_MODULE_NOT_FOUND') throw new CommandError(`${file} cannot be loaded: ${message}`)
     throw new CommandError(`${file} cannot be loaded:\n${stack ?? message}`)
   }

@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { eventually } from '@arq-ts/test-support'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { hostileThrown } from '../../../protocol/test/support/hostile-thrown.ts'
 import { createLogger, defineTask, Worker } from '../../src/index.ts'
 import type { Logger, WorkerOptions } from '../../src/index.ts'
+import { collectStrayErrors } from '../support/stray-errors.ts'
 import { useHarness } from './support.ts'
 
 const SEPARATOR = '|'
@@ -128,16 +129,7 @@ const options: Partial<WorkerOptions> = {
 }
 
 /** Errors that nobody caught: each would have ended the process. */
-const stray: unknown[] = []
-const onStray = () => stray.push('an error')
-beforeAll(() => {
-  process.on('unhandledRejection', onStray)
-  process.on('uncaughtException', onStray)
-})
-afterAll(() => {
-  process.off('unhandledRejection', onStray)
-  process.off('uncaughtException', onStray)
-})
+const stray = collectStrayErrors(() => 'an error')
 
 const nowhere = { write: () => true } as never
 const refuse = () => {

@@ -1,3 +1,4 @@
+import type { RecordedFunction } from '@arq-ts/core'
 import type { DeclaredFunction, FunctionMap, FunctionRow, UnservedFunction } from '../api/types.ts'
 import type { Board } from '../board.ts'
 import type { Sight } from '../users/sight.ts'
@@ -119,12 +120,13 @@ export async function functionMap(board: Board, sight: Sight): Promise<Omit<Func
   const all = await snapshot(board)
   const sample = await sampleSeen(await board.sample(all), sight)
   const seen = await snapshotSeen(all, sight)
+  const recorded = await sight.withQueues(await board.functions())
   const functions = rowsOf({
     seen,
     sample,
-    declared: await declaredFunctions(board, sight),
+    declared: declaredFunctions(recorded),
     dead: await deadByFunction(board, sight),
-    ranOnPython: await ranOnPython(board, sight),
+    ranOnPython: ranOnPython(recorded),
   })
   const limits = ['Python workers do not report their functions: a function is "seen" while a Python worker runs it.']
   if (seen.omitted.length > 0)
@@ -202,15 +204,13 @@ export async function functionsSeen(board: Board, sight: Sight): Promise<(functi
   return (functionName) => names.has(functionName) || dead.has(functionName)
 }
 
-async function ranOnPython(board: Board, sight: Sight): Promise<Map<string, readonly string[]>> {
-  const recorded = await sight.withQueues(await board.functions())
+function ranOnPython(recorded: readonly RecordedFunction[]): Map<string, readonly string[]> {
   return new Map(
     recorded.filter(({ languages }) => languages.includes('python')).map(({ name, queues }) => [name, queues]),
   )
 }
 
-async function declaredFunctions(board: Board, sight: Sight): Promise<Map<string, DeclaredFunction>> {
-  const recorded = await sight.withQueues(await board.functions())
+function declaredFunctions(recorded: readonly RecordedFunction[]): Map<string, DeclaredFunction> {
   return new Map(
     recorded.map(({ name, definition }) => [
       name,

@@ -3,6 +3,7 @@ import { takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { faultyValues, keyTable } from '../../../../core/test/support/faulty-keys.ts'
+import { collectStrayErrors } from '../../../../core/test/support/stray-errors.ts'
 import { runHere } from '../../support/command.ts'
 import type { Ran } from '../../support/command.ts'
 import { everyVerb } from '../../support/grammar.ts'
@@ -28,8 +29,7 @@ const TYPES = Object.fromEntries(
 )
 
 /** Errors that nobody caught: each would have ended the command. */
-const stray: unknown[] = []
-const onStray = (error: unknown) => stray.push(error)
+const stray = collectStrayErrors()
 /** Everything that is not as it should be, a line each: one run shows all. */
 const wrong: string[] = []
 
@@ -38,8 +38,6 @@ let database: Database
 let live: LiveVerbs
 
 beforeAll(async () => {
-  process.on('unhandledRejection', onStray)
-  process.on('uncaughtException', onStray)
   fleet = await CalmFleet.take()
   database = await takeDatabase()
   await fleet.restore(database)
@@ -48,8 +46,6 @@ beforeAll(async () => {
 afterAll(async () => {
   const endedBadly = await live.stop()
   await database.release()
-  process.off('unhandledRejection', onStray)
-  process.off('uncaughtException', onStray)
   expect(endedBadly, 'verbs that a signal ends').toEqual([])
 })
 

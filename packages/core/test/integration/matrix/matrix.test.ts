@@ -2,13 +2,14 @@ import { readdirSync } from 'node:fs'
 import { Keys } from '@arq-ts/protocol/jobs'
 import { eventually, takeDatabase } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Client, defineTask, Retry, Worker } from '../../../src/index.ts'
 import { RedisContext } from '../../../src/redis/context.ts'
 import { luaShas } from '../../../src/redis/scripts.generated.ts'
 import { silent } from '../support.ts'
 import { faultyValues, keyTable } from '../../support/faulty-keys.ts'
 import type { Victim } from '../../support/faulty-keys.ts'
+import { collectStrayErrors } from '../../support/stray-errors.ts'
 import { allowed, operations } from './operations.ts'
 import type { Scene } from './operations.ts'
 
@@ -30,16 +31,7 @@ type Ending = 'return' | 'throw' | 'retry'
 const faultyKeys = Object.entries(keyTable).flatMap(([name, keyOf]) => (keyOf ? [[name, keyOf] as const] : []))
 
 /** Errors that nobody caught, in any test of this file. */
-const stray: unknown[] = []
-const onStray = (error: unknown) => stray.push(error)
-beforeAll(() => {
-  process.on('unhandledRejection', onStray)
-  process.on('uncaughtException', onStray)
-})
-afterAll(() => {
-  process.off('unhandledRejection', onStray)
-  process.off('uncaughtException', onStray)
-})
+const stray = collectStrayErrors()
 
 /** A worker on two queues of a database of its own, with a healthy job that runs from the start to the end. */
 class Stage {

@@ -1,8 +1,9 @@
 import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ArqError } from '../../../src/index.ts'
 import type { Client } from '../../../src/index.ts'
+import { collectStrayErrors } from '../../support/stray-errors.ts'
 import { CALL_MS, callsOf, openFleet } from './fleet.ts'
 import { states } from './states.ts'
 import type { State } from './states.ts'
@@ -22,16 +23,7 @@ const READS = ['Job.status', 'Job.info', 'Jobs.details', 'Queues.stats', 'DeadLe
 const OWN_ANSWERS = /^ARQ_(FLOW|FLOW_FAILED|RESULT_NOT_FOUND|TIMEOUT)$/
 
 /** Errors that nobody caught, in any test of this file. */
-const stray: unknown[] = []
-const onStray = (error: unknown) => stray.push(error)
-beforeAll(() => {
-  process.on('unhandledRejection', onStray)
-  process.on('uncaughtException', onStray)
-})
-afterAll(() => {
-  process.off('unhandledRejection', onStray)
-  process.off('uncaughtException', onStray)
-})
+const stray = collectStrayErrors()
 
 /** The error of each call, by its name; undefined where it has an answer. */
 async function errorsOf(

@@ -28,7 +28,11 @@ export async function confirmed(what: string, args: BulkArgs, out: Output): Prom
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${printable(what)}? [y/N] `)).trim())
+    return await new Promise<boolean>((resolve, reject) => {
+      // Ctrl-C and Ctrl-D close it, and leave the question without an answer.
+      terminal.once('close', () => resolve(false))
+      terminal.question(`${printable(what)}? [y/N] `).then((answer) => resolve(/^y(es)?$/i.test(answer.trim())), reject)
+    })
   } finally {
     terminal.close()
   }

@@ -6,8 +6,11 @@ import { endEarly, forkEarly, setChildScript } from './worker/fork.ts'
 // A reader that has seen enough (head, less) ends the command without a word.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  process.stderr.write(`arq-ts: cannot write to standard output: ${error.message}\n`)
+  process.exit(2)
 })
+// Remarks that nobody can read stop nothing.
+process.stderr.on('error', () => {})
 
 const argv = process.argv.slice(2)
 const plain = argv.length === 1 ? await answerOf(argv[0]!) : undefined

@@ -175,9 +175,24 @@ export function instantText(at: Date | number | null, nowMs: number): string | n
   if (at === null) return null
   const then = typeof at === 'number' ? at : at.getTime()
   if (!isTime(then)) return `${numberText(then)}  (no time)`
-  const offsetMs = new Date(then).getTimezoneOffset() * 60_000
-  const local = isTime(then - offsetMs) ? new Date(then - offsetMs) : new Date(then)
-  return `${local.toISOString().slice(0, -5).replace('T', ' ')}  (${whenText(then, nowMs)})`
+  return `${localText(then).slice(0, -4)}  (${whenText(then, nowMs)})`
+}
+
+/** `12:00:00` by this machine's clock, as every time that a person reads. */
+export function clockText(ms: number): string {
+  return localText(ms).slice(-12, -4)
+}
+
+/** `12:00:00.000` by this machine's clock. */
+export function preciseClockText(ms: number): string {
+  return localText(ms).slice(-12)
+}
+
+/** `2026-11-24 12:00:00.000` by this machine's clock. */
+function localText(ms: number): string {
+  const offsetMs = new Date(ms).getTimezoneOffset() * 60_000
+  const local = isTime(ms - offsetMs) ? new Date(ms - offsetMs) : new Date(ms)
+  return local.toISOString().slice(0, -1).replace('T', ' ')
 }
 
 function isTime(ms: number): boolean {

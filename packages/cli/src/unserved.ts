@@ -1,3 +1,4 @@
+import { showId } from '@arq-ts/protocol/jobs'
 import { namesText } from './output.ts'
 import type { Session } from './session.ts'
 
@@ -10,5 +11,5 @@ export async function noteUnserved({ client, out }: Pick<Session, 'client' | 'ou
   const served = new Set(workers.flatMap((worker) => worker.queues))
   if (served.has(queueName) || python.length > 0) return
   const others = served.size > 0 ? `; served are ${namesText([...served].sort())}` : ''
-  out.note(`no live worker serves ${queueName}${others}`)
+  out.note(`no live worker serves ${showId(queueName)}${others}`)
 }

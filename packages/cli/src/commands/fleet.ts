@@ -2,7 +2,7 @@ import { showId } from '@arq-ts/protocol/jobs'
 import type { PythonWorker, WorkerInfo, WorkerEventMessage } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { EXIT } from '../exit.ts'
-import { counted, countText, spanText } from '../output.ts'
+import { counted, countText, preciseClockText, spanText } from '../output.ts'
 import { jsonText } from '../json-value.ts'
 import type { Column } from '../output.ts'
 import { searchOf, UNSEEN_QUEUES, withSession } from '../session.ts'
@@ -133,7 +133,7 @@ export function eventLine(
   event: WorkerEventMessage,
   colors: { dim: (text: string) => string; red: (text: string) => string },
 ): string {
-  const at = new Date(event.atMs).toISOString().slice(11, 23)
+  const at = preciseClockText(event.atMs)
   const name = event.outcome && event.outcome !== 'complete' ? event.outcome : EVENT_NAMES[event.event]
   const details = [
     event.jobTry !== undefined && event.jobTry > 1 && `try ${event.jobTry}`,

@@ -1,3 +1,4 @@
+import { showId } from '@arq-ts/protocol/jobs'
 import { FlowError } from '@arq-ts/core/client'
 import type { FlowRun, FlowStatus, ListedFlow } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
@@ -15,7 +16,7 @@ import type { Session } from '../session.ts'
 const WATCH_MS = 1_000
 
 const columns = (nowMs: number): readonly Column<ListedFlow>[] => [
-  { title: 'flow', cell: ({ name }) => name, min: 8 },
+  { title: 'flow', cell: ({ name }) => showId(name), min: 8 },
   { title: 'state', cell: ({ state }) => state },
   {
     title: 'ended',
@@ -23,16 +24,17 @@ const columns = (nowMs: number): readonly Column<ListedFlow>[] => [
     align: 'right',
   },
   { title: 'started', cell: ({ startedAt }) => whenText(startedAt, nowMs), drop: 1 },
-  { title: 'id', cell: ({ flowId }) => flowId, min: 8 },
+  { title: 'id', cell: ({ flowId }) => showId(flowId), min: 8 },
 ]
 
 /** `flow ls` */
 export function list(args: GlobalArgs & { limit: number }): Promise<number> {
   return withSession(args, async ({ client, nowMs, out }) => {
-    out.list(await client.flows.list({ limit: args.limit }), columns(nowMs), {
-      name: 'flows',
-      none: 'there are no flows',
-    })
+    // One more than is shown reveals whether there are others.
+    const found = await client.flows.list({ limit: args.limit + 1 })
+    const isMore = found.length > args.limit
+    const incomplete = isMore ? [`the newest ${countText(args.limit)}; --limit shows more`] : []
+    out.list(found.slice(0, args.limit), columns(nowMs), { name: 'flows', none: 'there are no flows', incomplete })
     return EXIT.ok
   })
 }
@@ -62,15 +64,17 @@ export function show(args: GlobalArgs & { id: string; watch?: boolean | undefine
 export function cancel(args: GlobalArgs & BulkArgs & { id: string }): Promise<number> {
   return withFlow(args, async (run, session) => {
     const { out } = session
-    const { endedAt, members, name } = await run.status()
+    const { endedAt, members, name, state: before } = await run.status()
     if (endedAt !== null) throw new CommandError(`flow '${name}' has ended already`, EXIT.no)
     const open = members.filter(({ state }) => ['held', 'ready', 'queued', 'running'].includes(state)).length
-    if (!(await confirmed(`cancel flow '${name}': ${counted(open, 'member')} that have not ended`, args, out)))
+    if (!(await confirmed(`cancel flow '${name}': ${counted(open, 'member')} that have not ended`, args, out))) {
+      out.data({ flowId: run.flowId, state: before, dryRun: args.dryRun === true }, () => {})
       return EXIT.ok
+    }
     const entry = { action: 'cancel-flow', kind: 'flow', names: [run.flowId], text: `cancel the flow "${name}"` }
     await audited(session, entry, () => run.cancel())
     const { state } = await run.status()
-    out.data({ flowId: run.flowId, state }, () =>
+    out.data({ flowId: run.flowId, state, dryRun: false }, () =>
       out.line(
         state === 'cancelled'
           ? `flow '${name}' is cancelled`
@@ -85,17 +89,20 @@ export function cancel(args: GlobalArgs & BulkArgs & { id: string }): Promise<nu
 export function replay(args: GlobalArgs & BulkArgs & { id: string; failed?: boolean | undefined }): Promise<number> {
   return withFlow(args, async (run, session) => {
     const { out } = session
-    const { endedAt, name } = await run.status()
+    const { endedAt, name, state: before } = await run.status()
     if (endedAt === null)
       throw new CommandError(`flow '${name}' has not ended: cancel it, or wait for its end`, EXIT.no)
     const what = args.failed ? 'what did not succeed' : 'all members'
-    if (!(await confirmed(`replay flow '${name}': ${what}`, args, out))) return EXIT.ok
+    if (!(await confirmed(`replay flow '${name}': ${what}`, args, out))) {
+      out.data({ flowId: run.flowId, state: before, open: 0, dryRun: args.dryRun === true }, () => {})
+      return EXIT.ok
+    }
     const text = `replay the flow "${name}": ${what}`
     const entry = { action: 'replay-flow', kind: 'flow', names: [run.flowId], text }
     await audited(session, entry, () => run.replay({ only: args.failed ? 'failed' : 'all' }))
     const { members, state } = await run.status()
     const open = members.filter(({ state: each }) => ['held', 'ready', 'queued', 'running'].includes(each)).length
-    out.data({ flowId: run.flowId, state, open }, () =>
+    out.data({ flowId: run.flowId, state, open, dryRun: false }, () =>
       out.line(`flow '${name}' runs again: ${counted(open, 'member')}`),
     )
     return EXIT.ok

@@ -11,6 +11,7 @@ import { withSession } from '../session.ts'
 import type { Session } from '../session.ts'
 import { checkChosen, findJobs, jobsText } from './job-list.ts'
 import type { JobFilterArgs } from './job-list.ts'
+import { noteUnserved } from '../unserved.ts'
 
 /** Flags of verbs that act on many jobs. */
 export type BulkJobArgs = GlobalArgs &
@@ -40,6 +41,8 @@ interface Verb {
   /** States that it is about, where only a filter says which jobs are meant. */
   statuses: readonly JobState[]
   act: (session: Session, queueName: string | null, jobIds: readonly string[]) => Promise<(string | null)[]>
+  /** The queue that all jobs go to. */
+  into?: string
 }
 
 /** Jobs that one call acts on at a time. */
@@ -74,6 +77,7 @@ async function run(args: BulkJobArgs, verb: Verb): Promise<number> {
     const entry = { action: verb.action, kind: 'job', names, text: `${verb.name} ${text}` }
     if (isAgreed) await audited(session, entry, act)
     progress.done()
+    if (verb.into !== undefined && targets.length > 0) await noteUnserved(session, verb.into)
     const answer = { matching: targets.length, done, refused, dryRun: args.dryRun === true }
     out.data({ ...answer, complete: incomplete.length === 0, incomplete }, () => {
       if (targets.length === 0) out.note('no jobs match')
@@ -172,6 +176,7 @@ export function move(args: BulkJobArgs & { to: string }): Promise<number> {
     name: `move to ${to}`,
     done: `moved to ${to}`,
     statuses: WAITING,
+    into: args.to,
     act: async ({ client }, queueName, jobIds) => {
       if (queueName === null) return jobIds.map(() => 'it is in no queue')
       if (queueName === args.to) return jobIds.map(() => 'it is there already')

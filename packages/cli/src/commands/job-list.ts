@@ -24,13 +24,16 @@ const columns = (nowMs: number): readonly Column<ListedJob>[] => [
   { title: 'queue', cell: (job) => (job.queueName === null ? '–' : showId(job.queueName)), min: 6, drop: 2 },
   { title: 'status', cell: (job) => job.status },
   { title: 'tries', cell: (job) => String(job.jobTry), align: 'right', drop: 3 },
-  {
-    title: 'due / ended',
-    cell: (job) => (job.finishTime ? whenText(job.finishTime, nowMs) : scoreText(job.score, nowMs)),
-  },
+  { title: 'due / ended', cell: (job) => placeText(job, nowMs) },
   { title: 'worker', cell: (job) => job.holder ?? '–', min: 6, drop: 4 },
   { title: 'arguments / error', cell: detail, min: 12 },
 ]
+
+/** A held job waits for no time: its score is that of the hold. */
+function placeText({ finishTime, hold, score }: ListedJob, nowMs: number): string {
+  if (finishTime) return whenText(finishTime, nowMs)
+  return hold ? `held: ${hold.by}` : scoreText(score, nowMs)
+}
 
 function detail(job: ListedJob): string {
   if (job.problems.length > 0) return job.problems.join('; ')

@@ -1,7 +1,7 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import type { DeadLetter, QueueStats } from '@arq-ts/core'
 import { jobsIn } from '../commands/queue.ts'
-import { countText, spanText, whenText } from '../output.ts'
+import { clockText, countText, spanText, whenText } from '../output.ts'
 import type { Column } from '../output.ts'
 import { styles } from '../style.ts'
 import { cut, layOut } from '../table.ts'
@@ -54,7 +54,7 @@ export function roomOf(height: number, wanted: Readonly<Record<Part, number>>): 
 /** The whole screen, line by line, no larger than it; styled as `rendered` reads it. */
 export function frame(view: View, size: { rows: number; columns: number }): string[] {
   const { now } = view
-  const clock = new Date(now.atMs).toISOString().slice(11, 19)
+  const clock = clockText(now.atMs)
   const filter = view.filter === '' && view.mode !== 'filter' ? '' : `  filter: ${showId(view.filter)}`
   const lines = [`${styles.bold('arq-ts top')}  ${view.address}  ${styles.dim(clock)}${styles.cyan(filter)}`, '']
   if (view.mode === 'help') lines.push(...HELP)

@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
 
 const bench = useCommand()
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const logger = createLogger({ level: 'silent' })
 
 describe('the configuration', () => {
@@ -163,6 +164,32 @@ const script = (() => {
   }
 })()
 
+describe.skipIf(!script)(`a question on a terminal${script ? '' : ' (left out: no util-linux script here)'}`, () => {
+  test.each([
+    ['Ctrl-C', '\u0003'],
+    ['Ctrl-D', '\u0004'],
+    ['n', 'n\r'],
+  ])('that is answered with %s changes nothing, and the command ends', async (_, keys) => {
+    const client = new Client({ redis: bench.database().url, logger, queueName: 'default' })
+    await client.enqueue('f', [], { jobId: 'stays' })
+    const command = `${process.execPath} ${main} queue purge default --redis ${bench.database().url}`
+    const terminal = spawn('script', ['-qfec', command, '/dev/null'], {
+      env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh' },
+    })
+    let screen = ''
+    terminal.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()))
+    try {
+      await eventually(() => screen.includes('[y/N]'), { timeoutMs: 30_000 })
+      terminal.stdin.write(keys)
+      expect(await new Promise((resolve) => terminal.once('exit', resolve))).toBe(0)
+      expect(await client.jobs.count(['default'])).toBe(1)
+    } finally {
+      terminal.kill('SIGKILL')
+      await client.close()
+    }
+  })
+})
+
 describe.skipIf(!script)(`top on a terminal${script ? '' : ' (left out: no util-linux script here)'}`, () => {
   test('draws, takes keys, acts, and leaves the terminal as it was', async () => {
     const client = new Client({ redis: bench.database().url, logger, queueName: 'default' })
@@ -182,7 +209,6 @@ describe.skipIf(!script)(`top on a terminal${script ? '' : ' (left out: no util-
     void worker.run()
     const job = await client.enqueue('hold', [], { jobId: 'held' })
     await eventually(async () => (await job!.status()) === 'in_progress')
-    const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
     const command = `stty rows 40 cols 120; ${process.execPath} ${main} top --interval 200ms --redis ${bench.database().url}`
     const terminal = spawn('script', ['-qfec', command, '/dev/null'], {
       env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh' },

@@ -82,3 +82,26 @@ test('flows are listed, drawn, explained, cancelled and replayed', async () => {
   await worker.stop()
   await running
 })
+
+test('flow ls says that it does not list all, and passes over flows that are gone', async () => {
+  const { redis } = database
+  for (const flowId of ['old', 'middle', 'new', 'newest']) {
+    const f = flow(flowId)
+    f.call(echo, [1])
+    await client.start(f, { flowId })
+  }
+  await redis.del('arq:flow:new')
+  const list = async (limit: string) =>
+    JSON.parse((await run('flow', 'ls', '--json', '--limit', limit)).stdout) as {
+      flows: { flowId: string }[]
+      complete: boolean
+      incomplete: string[]
+    }
+  const { complete, flows, incomplete } = await list('2')
+  expect(flows.map(({ flowId }) => flowId)).toEqual(['newest', 'middle'])
+  expect([complete, incomplete]).toEqual([false, ['the newest 2; --limit shows more']])
+  expect(await redis.zscore('arq:flows', 'new')).toBeNull()
+  expect(await list('100')).toMatchObject({ complete: true, incomplete: [] })
+  const dry = await run('flow', 'cancel', 'old', '--dry-run', '--json')
+  expect(JSON.parse(dry.stdout)).toMatchObject({ flowId: 'old', state: 'running', dryRun: true })
+})

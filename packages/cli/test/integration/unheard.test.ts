@@ -1,4 +1,4 @@
-import { createLogger, defineTask, Worker } from '@arq-ts/core'
+import { Client, createLogger, defineTask, Worker } from '@arq-ts/core'
 import { expect, test } from 'vitest'
 import { useCommand } from '../support/command.ts'
 
@@ -48,4 +48,14 @@ test('health, doctor and queue ls name a queue without a worker immediately', as
     await worker.stop()
     await running
   }
+})
+
+test('job move names a queue that no live worker serves', async () => {
+  const client = new Client({ redis: bench.database().url, logger: createLogger({ level: 'silent' }) })
+  await client.enqueue('f', [], { queueName: 'here', jobId: 'moved' })
+  await client.close()
+  expect(await bench.run(['job', 'move', 'moved', '--to', ' there'])).toMatchObject({
+    code: 0,
+    stderr: 'no live worker serves \\x20there\n',
+  })
 })

@@ -1,10 +1,10 @@
 import { PyGlobal, PyObject, RemoteError, Tuple } from '@arq-ts/core'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readArguments } from '../../src/commands/job.ts'
 import { eventLine } from '../../src/commands/fleet.ts'
 import { jsonText } from '../../src/json-value.ts'
-import { callText, instantText, preview, spanText, whenText } from '../../src/output.ts'
+import { callText, clockText, instantText, preview, spanText, whenText } from '../../src/output.ts'
 import { hasColors, rendered, styles } from '../../src/style.ts'
 import { cut, layOut, widthOf } from '../../src/table.ts'
 
@@ -202,13 +202,25 @@ describe('a value that is no time', () => {
   })
 })
 
-test('an event is one line', () => {
-  const colors = { dim: String, red: String }
-  const about = { jobId: 'j', functionName: 'f', queueName: 'q', atMs: 0, workerId: 'w' }
-  expect(
-    eventLine(
-      { ...about, event: 'jobFinished', outcome: 'failed', runMs: 1_500, jobTry: 2, error: 'Error: x' },
-      colors,
-    ),
-  ).toBe('00:00:00.000  failed      j:f  q  try 2, ran 1 s, Error: x')
+describe('times that a person reads', () => {
+  const before = process.env.TZ
+  beforeEach(() => {
+    process.env.TZ = 'Asia/Kolkata'
+  })
+  afterEach(() => {
+    if (before === undefined) delete process.env.TZ
+    else process.env.TZ = before
+  })
+
+  test('are those of this machine, in events, in top and in fields', () => {
+    const colors = { dim: String, red: String }
+    const about = { jobId: 'j', functionName: 'f', queueName: 'q', atMs: 7, workerId: 'w' }
+    expect(
+      eventLine(
+        { ...about, event: 'jobFinished', outcome: 'failed', runMs: 1_500, jobTry: 2, error: 'Error: x' },
+        colors,
+      ),
+    ).toBe('05:30:00.007  failed      j:f  q  try 2, ran 1 s, Error: x')
+    expect([clockText(0), instantText(0, 60_000)]).toEqual(['05:30:00', '1970-01-01 05:30:00  (1 min ago)'])
+  })
 })

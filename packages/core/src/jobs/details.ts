@@ -125,7 +125,8 @@ export async function describeJob(
   const lastRecord = letter?.payload && readable(() => decodeJob(letter.payload!, link.limits).record)
   const { uniqueKey, ...marks } = marksIn((read.kind === 'record' ? read.record : (result ?? lastRecord)) ?? {})
   const records = await recordsOf(link, jobId, functionName, uniqueKey)
-  const hold = await link.limitRecords.holdOf(jobId, stored.score)
+  const place = stored.score === null ? [] : [{ jobId, score: stored.score }]
+  const [hold = null] = await link.limitRecords.holdsOf(place)
   const holder = holderOf(jobId, stored, workers, stored.holderTtlMs)
   const status = stateOf(stored, { ended, isDead: letter !== null, isHeld: holder !== null, nowMs: link.clock.now() })
   const isWaiting = status === 'queued' || status === 'deferred' || status === 'retrying'

@@ -1,5 +1,6 @@
 import type { PayloadLimits } from '@arq-ts/protocol'
 import { decodeResult, readable } from '@arq-ts/protocol/jobs'
+import { flowOf } from '../flows/waiting.ts'
 import { describeError } from '../logging/log-lines.ts'
 import { damageText, holderOf, problemsOf, readPayload, triesOf, waitingState } from './condition.ts'
 import type { JobState } from './condition.ts'
@@ -22,8 +23,16 @@ export interface ListedJob {
   status: JobState
   /** Its place in the queue as Redis has it: unix ms, or infinite; null once it has ended. */
   score: number | null
-  /** Due time; of a running job the end of its lease, or the time at which it was due where Python runs it. */
+  /**
+   * Due time; of a running job the end of its lease, or the time at which it was due where Python runs it. Null for a job
+   * that is held.
+   */
   due: Date | null
+  /**
+   * The capability that holds it (`limit`, `flow`, `unique`, `sandbox`), and the id of the limit or the flow, the unique key,
+   * or why its sandbox cannot start. Null for a job that is not held.
+   */
+  hold: { by: string; about: string } | null
   /** Number of its tries; for an ended job, the try that ended it. */
   jobTry: number
   /** Time of its end; null until then. */
@@ -87,7 +96,7 @@ export async function* listJobs(
     })) {
       const jobs = await examineMembers(link, queueName, page, (job) => statuses.has(waitingState(job, nowMs)))
       const listed = jobs.map((job) => toListed(job, queueName, { workers, nowMs, limits: link.limits })).filter(fits)
-      yield* await withErrors(link, listed)
+      yield* await withRecords(link, listed, nowMs)
       progress(count)
     }
     if (holds.left?.length === 0) break
@@ -98,7 +107,7 @@ export async function* listJobs(
   if (statuses.has('dead')) {
     for await (const letter of deadLetters(link, deadFilterOf(filter))) {
       const { jobId, queueName, jobTry, failedAt, error, job, problems } = letter
-      const ended = { score: null, due: null, finishTime: failedAt, holder: null }
+      const ended = { score: null, due: null, hold: null, finishTime: failedAt, holder: null }
       const info = job ?? null
       const listed = { jobId, queueName, status: 'dead' as const, jobTry, error, info, problems, ...ended }
       if (isMeant(queueName) && fits(listed)) {
@@ -256,6 +265,7 @@ export function toListed(
     status: waitingState({ ...job, score: score! }, nowMs),
     score,
     due: new Date(score!),
+    hold: null,
     jobTry: triesOf(job.tries),
     finishTime: null,
     error: null,
@@ -265,12 +275,23 @@ export function toListed(
   }
 }
 
-/** @internal */
-export async function withErrors(link: RedisContext, jobs: ListedJob[]): Promise<ListedJob[]> {
+/** @internal Adds what other keys say of waiting jobs: the last error of those that were tried, the holds of those that are not due. */
+export async function withRecords(link: RedisContext, jobs: ListedJob[], nowMs: number): Promise<ListedJob[]> {
   const tried = jobs.filter((job) => job.jobTry > 0)
-  if (tried.length === 0) return jobs
-  const errors = await link.jobs.lastErrors(tried.map(({ jobId }) => jobId))
+  const later = jobs.flatMap((job) =>
+    job.status !== 'running' && job.score !== null && job.score > nowMs ? [{ job, ...job, score: job.score }] : [],
+  )
+  const [errors, holds] = await Promise.all([
+    tried.length > 0 ? link.jobs.lastErrors(tried.map(({ jobId }) => jobId)) : [],
+    link.limitRecords.holdsOf(later),
+  ])
   for (const [i, job] of tried.entries()) job.error = errors[i]!
+  for (const [i, { job }] of later.entries()) {
+    const hold = holds[i]
+    if (!hold) continue
+    job.due = null
+    job.hold = { by: hold.by, about: hold.by === 'flow' ? flowOf(hold.about) : hold.about }
+  }
   return jobs
 }
 
@@ -285,7 +306,7 @@ export function toEnded(
 ): ListedJob | null {
   const { jobId, result } = stored
   const problems = stored.damaged.map(damageText)
-  const ended = { jobId, score: null, due: null, holder: null, problems }
+  const ended = { jobId, score: null, due: null, hold: null, holder: null, problems }
   const info = result && readable(() => toJobResult(decodeResult(result, limits).record, jobId, null))
   if (info) {
     const status = endedState(info)

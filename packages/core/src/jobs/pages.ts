@@ -1,7 +1,7 @@
 import { OptionsError } from '../errors.ts'
 import type { JobState } from './condition.ts'
 import { toDeadLetter } from './dead-letters.ts'
-import { examineMembers, rangeOf, toEnded, toListed, WAITING, withErrors } from './listing.ts'
+import { examineMembers, rangeOf, toEnded, toListed, WAITING, withRecords } from './listing.ts'
 import type { ListedJob } from './listing.ts'
 import { waitingState } from './condition.ts'
 import type { WorkerInfo } from '../fleet/worker-info.ts'
@@ -141,7 +141,7 @@ class Search {
     const places = new Map(members.map(({ jobId, place }) => [jobId, place]))
     const examined = await examineMembers(link, name, members, (job) => this.#statuses.has(waitingState(job, nowMs)))
     const listed = examined.map((job) => toListed(job, name, { workers, nowMs, limits: link.limits }))
-    const jobs = (await withErrors(link, listed)).map((job) => ({ ...job, place: places.get(job.jobId)! }))
+    const jobs = (await withRecords(link, listed, nowMs)).map((job) => ({ ...job, place: places.get(job.jobId)! }))
     const last = members.at(-1)
     return {
       jobs,
@@ -164,7 +164,14 @@ class Search {
     const jobs = stored.flatMap((each): PagedJob[] => {
       const { jobId, queueName, jobTry, failedAt, error, job, problems } = toDeadLetter(each, link.limits)
       if (!this.#isMeant(queueName)) return []
-      const ended = { score: null, due: null, finishTime: failedAt, holder: null, place: String(each.failedAtMs) }
+      const ended = {
+        score: null,
+        due: null,
+        hold: null,
+        finishTime: failedAt,
+        holder: null,
+        place: String(each.failedAtMs),
+      }
       return [{ jobId, queueName, status: 'dead', jobTry, error, info: job, problems, ...ended }]
     })
     const last = stored.at(-1)

@@ -135,7 +135,7 @@ export function spanLimits(spread: Spread<LimitRecords>): LimitRecords {
     counts: (ids, nowMs) => spread.aligned(ids, placeOfLimit, (part, own) => part.counts(own, nowMs)),
     members: (id, ...rest) => spread.of(placeOfLimit(id)).members(id, ...rest),
     recordHold: (jobId, ...rest) => spread.of(jobId).recordHold(jobId, ...rest),
-    holdOf: (jobId, ...rest) => spread.of(jobId).holdOf(jobId, ...rest),
+    holdsOf: (members) => spread.aligned(members, jobIdOf, (part, own) => part.holdsOf(own)),
   }
   return spanned as LimitRecords
 }

@@ -126,7 +126,12 @@ export class RedisContext {
     this.frozenJobs = new FrozenJobs(calls, this.keys)
     this.shelf = new Shelf(calls, this.keys, this.clock)
     this.deadLetters = new DeadLetterRecords(calls, this.keys, this.clock, this.damaged)
-    this.queues = new QueueRecords(calls, this.keys, this.clock, { jobs: this.jobs, damaged: this.damaged })
+    this.limitRecords = new LimitRecords(this.connection, calls, this.keys, options.expiresExtraMs)
+    this.queues = new QueueRecords(calls, this.keys, this.clock, {
+      jobs: this.jobs,
+      damaged: this.damaged,
+      limits: this.limitRecords,
+    })
     this.queueNotes = new QueueNotes(this.queues)
     this.orders = new WorkerOrders(calls, this.keys)
     this.registry = new WorkerRegistry(calls, this.keys, this.clock)
@@ -144,7 +149,6 @@ export class RedisContext {
     })
     this.flowRecords = new FlowRecords(calls, keys, options.expiresExtraMs)
     this.flowWatch = new FlowWatch(calls, keys)
-    this.limitRecords = new LimitRecords(connection, calls, keys, options.expiresExtraMs)
     this.schedules = new ScheduleRecords(connection, calls, keys, options.expiresExtraMs)
   }
 

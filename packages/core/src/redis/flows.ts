@@ -2,7 +2,6 @@ import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import type { Keys } from '@arq-ts/protocol/jobs'
 import type { MemberOutcome } from '@arq-ts/protocol/flows'
 import type { LeasedJob } from './broker-calls.ts'
-import { WrongType } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
 import { intact } from './damage.ts'
 import { readId } from './id-bytes.ts'
@@ -351,24 +350,31 @@ export class FlowRecords {
     return found
   }
 
-  /** Ids of flows by the time each was started, the newest first; ids of flows that are gone are left out. */
+  /** Flows by the time each was started, the newest first. Ids of flows that are gone are forgotten where this user may write. */
   async list(limit: number): Promise<{ flowId: string; fields: (string | null)[]; open: number }[]> {
     const keys = this.#keys
-    const [ids] = (await this.#calls.pipeline([['zrevrange', keys.flows, 0, limit - 1]])) as [string[]]
-    const replies = await this.#calls.attempt(
-      ids.flatMap((id): Call[] => [
-        ['hmget', keys.flow(id), 'name', 'state', 'started', 'ended', 'members'],
-        ['scard', keys.flowOpen(id)],
-      ]),
-    )
-    const flows = ids.flatMap((flowId, i) => {
-      const fields = replies[2 * i]
-      if (fields instanceof WrongType) return []
-      return [{ flowId, fields: fields as (string | null)[], open: intact(replies[2 * i + 1], 0) }]
-    })
-    const past = flows.filter(({ fields }) => fields[1] === null).map(({ flowId }) => flowId)
-    if (past.length > 0) await this.#calls.pipeline([['zrem', keys.flows, ...past]])
-    return flows.filter(({ fields }) => fields[1] !== null)
+    const found: { flowId: string; fields: (string | null)[]; open: number }[] = []
+    const gone: string[] = []
+    for (let from = 0; found.length < limit;) {
+      const to = from + Math.min(FLOW_PAGE, limit - found.length) - 1
+      const [ids] = (await this.#calls.pipeline([['zrevrange', keys.flows, from, to]])) as [string[]]
+      if (ids.length === 0) break
+      from += ids.length
+      const replies = await this.#calls.attempt(
+        ids.flatMap((id): Call[] => [
+          ['hmget', keys.flow(id), 'name', 'state', 'started', 'ended', 'members'],
+          ['scard', keys.flowOpen(id)],
+        ]),
+      )
+      for (const [i, flowId] of ids.entries()) {
+        const fields = replies[2 * i]
+        if (!Array.isArray(fields)) continue
+        if (fields[1] === null) gone.push(flowId)
+        else found.push({ flowId, fields, open: intact(replies[2 * i + 1], 0) })
+      }
+    }
+    if (gone.length > 0) await this.#calls.note([['zrem', keys.flows, ...gone]])
+    return found
   }
 
   #written(flowId: string): string[] {

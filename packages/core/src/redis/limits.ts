@@ -3,6 +3,7 @@ import { EXPIRES_EXTRA_MS } from '@arq-ts/protocol/jobs'
 import { PAGE } from './calls.ts'
 import type { Call, Calls } from './calls.ts'
 import type { Connection } from './connection.ts'
+import { intact } from './damage.ts'
 import { readId, sendId } from './id-bytes.ts'
 import { runScript } from './scripts.ts'
 import type { ScriptValue } from './scripts.ts'
@@ -86,6 +87,17 @@ export interface HoldRecord {
   /** Id of the limit that holds the job; its flow and member; its unique key, which the job before it has. */
   about: string
   sinceMs: number
+}
+
+/** Reads the note in `arq:held`; null where the job's score is not that of the hold. */
+function readHold(text: unknown, score: number): HoldRecord | null {
+  if (typeof text !== 'string') return null
+  const [mark, since, , by, ...about] = text.split(' ')
+  if (Number(mark) !== Math.floor(score)) return null
+  const id = about.join(' ')
+  const isOfKey = by === 'limit' && id.startsWith(OF_UNIQUE_KEY)
+  const what = isOfKey ? { by: 'unique', about: id.slice(OF_UNIQUE_KEY.length) } : { by: by ?? '', about: id }
+  return { ...what, sinceMs: Number(since) }
 }
 
 /** The places, offers and queues of limits in Redis. */
@@ -275,17 +287,12 @@ export class LimitRecords {
     await this.#connection.run((client) => client.hset(this.#keys.held, sendId(jobId), text))
   }
 
-  /** The hold of a job, where its score is still the hold's; null where it is not held. */
-  async holdOf(jobId: string, score: number | null): Promise<HoldRecord | null> {
-    if (score === null) return null
-    const [text] = (await this.#calls.attempt([['hget', this.#keys.held, jobId]])) as [unknown]
-    if (typeof text !== 'string') return null
-    const [mark, since, , by, ...about] = text.split(' ')
-    if (Number(mark) !== Math.floor(score)) return null
-    const id = about.join(' ')
-    const isOfKey = by === 'limit' && id.startsWith(OF_UNIQUE_KEY)
-    const what = isOfKey ? { by: 'unique', about: id.slice(OF_UNIQUE_KEY.length) } : { by: by ?? '', about: id }
-    return { ...what, sinceMs: Number(since) }
+  /** The hold of each of these members of queues; null for one that is not held. */
+  async holdsOf(members: readonly { jobId: string; score: number }[]): Promise<(HoldRecord | null)[]> {
+    if (members.length === 0) return []
+    const [reply] = await this.#calls.attempt([['hmget', this.#keys.held, ...members.map(({ jobId }) => jobId)]])
+    const texts = intact<unknown[]>(reply, [])
+    return members.map(({ score }, i) => readHold(texts[i], score))
   }
 
   #setsOf(id: string): string[] {

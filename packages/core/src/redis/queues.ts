@@ -6,6 +6,8 @@ import type { RedisClock } from './clock.ts'
 import { intact } from './damage.ts'
 import type { Damage, DamagedKeys } from './damage.ts'
 import { isHolder } from './holds.ts'
+import { HOLD_MS } from './limits.ts'
+import type { LimitRecords } from './limits.ts'
 import { readId } from './id-bytes.ts'
 import { readMany } from './many.ts'
 import { deathsIn, dueTimeIn } from './scores.ts'
@@ -42,7 +44,7 @@ export interface QueueCounts {
   readable: boolean
   /** Score of the first member that is due and does not run, in unix ms. */
   oldestDueMs: number | null
-  /** Score of the first member that is not due and does not run. */
+  /** Score of the first member that is not due and does not run; null where all of these are held. */
   nextDueMs: number | null
   paused: boolean
   ended: { complete: number; failed: number; aborted: number }
@@ -57,13 +59,20 @@ export class QueueRecords {
   readonly #clock: RedisClock
   readonly #jobs: JobRecords
   readonly #damaged: DamagedKeys
+  readonly #limits: LimitRecords
 
-  constructor(calls: Calls, keys: Keys, clock: RedisClock, parts: { jobs: JobRecords; damaged: DamagedKeys }) {
+  constructor(
+    calls: Calls,
+    keys: Keys,
+    clock: RedisClock,
+    parts: { jobs: JobRecords; damaged: DamagedKeys; limits: LimitRecords },
+  ) {
     this.#calls = calls
     this.#keys = keys
     this.#clock = clock
     this.#jobs = parts.jobs
     this.#damaged = parts.damaged
+    this.#limits = parts.limits
   }
 
   /** Names of queues that earlier looks at a large database have found; some may be gone. */
@@ -221,7 +230,7 @@ export class QueueRecords {
             this.#running(key, '-inf', String(now), true),
             this.#running(key, `(${now}`, String(now + leaseMs + 1_000)),
           ])
-    const later = total === 0 ? null : (window.firstIdle ?? (await this.#first(key, `(${now + leaseMs + 1_000}`)))
+    const later = total === 0 ? null : (window.firstIdle ?? (await this.#nextDue(key, now + leaseMs + 1_000)))
     return {
       total,
       due,
@@ -304,12 +313,17 @@ export class QueueRecords {
     return { count: held.filter(Boolean).length, idle: held.indexOf(false) }
   }
 
-  async #first(key: string, min: string): Promise<number | null> {
+  /** Score of the first member after a time; null where that is held, and waits for no time. */
+  async #nextDue(key: string, afterMs: number): Promise<number | null> {
     const [answer] = await this.#calls.pipeline([
-      ['zrangeBuffer', key, min, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'],
+      ['zrangeBuffer', key, `(${afterMs}`, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'],
     ])
-    const score = (answer as Buffer[])[1]
-    return score === undefined ? null : dueTimeIn(score.toString())
+    const [member, text] = answer as Buffer[]
+    if (!member || !text) return null
+    const score = dueTimeIn(text.toString())
+    if (score < afterMs + HOLD_MS / 2 || !Number.isFinite(score)) return score
+    const [hold] = await this.#limits.holdsOf([{ jobId: readId(member), score }])
+    return hold ? null : score
   }
 }
 

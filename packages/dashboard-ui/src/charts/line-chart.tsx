@@ -200,7 +200,7 @@ export function LineChart({
               </>
             )}
             {values.length === 0 && (
-              <text class="said" x={left + plot / 2} y={height / 2 + 4} text-anchor="middle">
+              <text class="said none" x={left + plot / 2} y={height / 2 + 4} text-anchor="middle" paint-order="stroke">
                 {waiting ? '' : 'nothing recorded'}
               </text>
             )}

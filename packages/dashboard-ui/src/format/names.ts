@@ -3,9 +3,14 @@
  * that is no text, is written `\xNN`. Addresses carry them in the same way, since a browser would drop such a character, or
  * take a name such as `..` for a step up.
  */
-import { parseId, showId } from '@arq-ts/protocol/jobs'
+import { parseId, shortId, showId } from '@arq-ts/protocol/jobs'
 
 export { showId as shown, parseId as named } from '@arq-ts/protocol/jobs'
+
+/** A name as people read it, or the beginning of a long one, with the sign that it has been shortened. */
+export function short(name: string, most = 28): string {
+  return shortId(name, most)
+}
 
 /** Values of a query that are no names: a search, whose chips have names as they are shown, and places in a list. */
 const texts = new Set(['q', 'cursor', 'after'])

@@ -1,8 +1,8 @@
-import type { DoctorReport } from '@arq-ts/dashboard/api'
+import type { DoctorFinding, DoctorReport } from '@arq-ts/dashboard/api'
 import { useResource } from '../api/resource.ts'
 import { capital, count, digits, number } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
-import { shown } from '../format/names.ts'
+import { short, shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { openPlan } from '../state/plan.ts'
@@ -24,7 +24,7 @@ function Shown({ data, again, busy }: { data: DoctorReport; again: () => void; b
   const clear = data.incomplete.length === 0
   const title =
     data.findings.length > 0
-      ? `The doctor found ${count(data.findings.length, 'problem')}${errors ? `; ${count(errors, 'is', 'are').replace(/^one is/, 'one is')} severe` : ''}.`
+      ? `The doctor found ${count(data.findings.length, 'problem')}${errors ? `; ${count(errors, 'is', 'are')} severe` : ''}.`
       : clear
         ? 'Nothing is damaged.'
         : 'No damage was found, but not everything was examined.'
@@ -65,8 +65,8 @@ function Shown({ data, again, busy }: { data: DoctorReport; again: () => void; b
               {finding.jobIds.length > 0 && (
                 <p class="ids mono">
                   {finding.jobIds.slice(0, 4).map((id) => (
-                    <a key={id} href={to('/job', { id, queue: finding.queueName })}>
-                      {shown(id.slice(0, 24))}
+                    <a key={id} href={pageOf(finding, id)}>
+                      {short(id)}
                     </a>
                   ))}
                   {finding.count > 4 && (
@@ -98,4 +98,18 @@ function Shown({ data, again, busy }: { data: DoctorReport; again: () => void; b
       )}
     </Page>
   )
+}
+
+/** The page of a thing that a finding names: of a job, but for a few checks. */
+function pageOf({ check, queueName }: DoctorFinding, name: string): string {
+  switch (check) {
+    case 'broken-schedule':
+      return to('/schedule', { name })
+    case 'paused-cron':
+      return to('/cron')
+    case 'unreadable-worker':
+      return to('/workers')
+    default:
+      return to('/job', { id: name, queue: queueName })
+  }
 }

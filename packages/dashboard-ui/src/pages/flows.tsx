@@ -3,7 +3,7 @@ import { useResource } from '../api/resource.ts'
 import { duration } from '../format/duration.ts'
 import { digits, number } from '../format/number.ts'
 import { full, moment } from '../format/time.ts'
-import { shown } from '../format/names.ts'
+import { short, shown } from '../format/names.ts'
 import { place, setQuery, to } from '../router.ts'
 import { useChanged } from '../shell/toasts.tsx'
 import { Empty, Limits, Loaded, Page, Segmented } from '../ui/parts.tsx'
@@ -106,7 +106,7 @@ const columns = (now: number): Column<FlowRow>[] => [
     tone: 'name',
     by: ({ name }) => name,
     cell: ({ name }) => <code>{shown(name)}</code>,
-    under: ({ flowId }) => <span class="mono">{flowId.length > 28 ? `${flowId.slice(0, 27)}…` : flowId}</span>,
+    under: ({ flowId }) => <span class="mono">{short(flowId)}</span>,
   },
   {
     name: 'State',

@@ -7,7 +7,7 @@ import { cellWords, HeatMap, HeatScale, type Cell } from '../charts/heat-map.tsx
 import { trimmed } from '../charts/heat.ts'
 import { capital, count, digits, list } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
-import { shown } from '../format/names.ts'
+import { short, shown } from '../format/names.ts'
 import { about } from '../format/chips.ts'
 import { place, setQuery, to } from '../router.ts'
 import { range, ranges, rangeWords } from '../state/range.ts'
@@ -78,13 +78,7 @@ function Shown({ data }: { data: FunctionMap }) {
             chosen={chosen?.functionName ?? null}
             pick={(name) => setQuery({ function: name }, { replace: true })}
           />
-          <Limits
-            of={[
-              !data.sampled.complete &&
-                `Queued counts are of ${digits(data.sampled.jobs, 'job')} that were read, not of all`,
-              ...data.limits,
-            ]}
-          />
+          <Limits of={data.limits} />
           {chosen && <RunTimes row={chosen} />}
         </>
       )}
@@ -201,6 +195,6 @@ function Samples({ data, cell, name }: { data: HeatmapAnswer & { available: true
 }
 
 const sampleColumns: Column<{ jobId: string; runMs: number }>[] = [
-  { name: 'Job', names: true, tone: 'mono', cell: ({ jobId }) => jobId.slice(0, 20) },
+  { name: 'Job', names: true, tone: 'mono', title: ({ jobId }) => jobId, cell: ({ jobId }) => <>{short(jobId)}</> },
   { name: 'Ran', number: true, cell: ({ runMs }) => duration(runMs) },
 ]

@@ -27,11 +27,7 @@ export function Logs({ id, live }: { id: string; live: boolean }) {
         <>
           <p class="muted">
             {progress.done !== null && (
-              <b class="num">
-                {progress.total === 1
-                  ? percent(progress.done)
-                  : `${number(progress.done)}${progress.total === null ? '' : ` of ${number(progress.total)}`}`}
-              </b>
+              <b class="num">{progress.total ? percent(progress.done / progress.total) : number(progress.done)}</b>
             )}{' '}
             {progress.text}
           </p>

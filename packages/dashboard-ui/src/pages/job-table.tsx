@@ -1,7 +1,7 @@
 import type { JobRow } from '@arq-ts/dashboard/api'
 import { brief } from '../format/duration.ts'
 import { full, moment } from '../format/time.ts'
-import { shown } from '../format/names.ts'
+import { short, shown } from '../format/names.ts'
 import { to } from '../router.ts'
 import { JobStatus, Mark } from '../ui/status.tsx'
 import { Table, type Column } from '../ui/table.tsx'
@@ -66,11 +66,10 @@ const columns = (now: number): Column<JobRow>[] => [
   { name: 'When', number: true, tone: 'fade', cell: (job) => when(job, now), title: whenTitle },
 ]
 
-const short = (id: string): string => (id.length > 28 ? `${shown(id.slice(0, 27))}…` : shown(id))
-
 function when(job: JobRow, now: number): string {
   if (job.finishedMs !== null) return moment(job.finishedMs, now)
   if (job.status === 'running') return job.enqueuedMs === null ? '' : `enqueued ${moment(job.enqueuedMs, now)}`
+  if (job.heldBy !== null) return `held: ${job.heldBy}`
   if (job.dueMs === null) return '–'
   return job.dueMs > now ? `in ${brief(job.dueMs - now)}` : `waits ${brief(now - job.dueMs)}`
 }

@@ -16,7 +16,7 @@ export function became(job: JobView, failures: number): string {
     case 'running':
       return job.startedMs === null
         ? `${failed} is running.`
-        : `${failed} is running since ${near(job.startedMs, now)}.`
+        : `${failed} has been running since ${near(job.startedMs, now)}.`
     case 'retrying':
       return failed ? `${failed} runs again${due || ' as soon as a worker is free'}.` : ` waits to retry${due}.`
     case 'deferred':

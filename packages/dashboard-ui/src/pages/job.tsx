@@ -8,7 +8,7 @@ import { callLines } from '../format/call.ts'
 import { bytes, digits } from '../format/number.ts'
 import { duration } from '../format/duration.ts'
 import { full, moment } from '../format/time.ts'
-import { shown } from '../format/names.ts'
+import { short, shown } from '../format/names.ts'
 import { about } from '../format/chips.ts'
 import { place, to } from '../router.ts'
 import { perform, useChanged } from '../shell/toasts.tsx'
@@ -301,7 +301,7 @@ function JobFacts({ job }: { job: JobView }) {
               target="_blank"
               rel="noreferrer"
             >
-              {trace.slice(0, 16)}
+              {short(trace, 17)}
             </a>
           ),
         ],

@@ -37,7 +37,7 @@ export function title({ headlines, queues, nowMs }: Pick<Overview, 'headlines' |
     // `*` is the series that the recorder folds all further functions into.
     const name = server ? 'Redis' : subject.name === '*' ? 'a function without a worker' : shown(subject.name)
     pieces.push({
-      text: i === 0 && subject.type === 'queue' && /^[a-z]+$/.test(name) ? capital(name) : name,
+      text: name,
       code: subject.type === 'function' && subject.name !== '*',
     })
     pieces.push({ text: verbs[kind](name) })
@@ -51,11 +51,10 @@ function calm(queues: QueueRow[], now: number): string {
   if (queues.length === 0) return 'No job has been enqueued yet.'
   const [late, ...others] = queues.filter((queue) => isLate(queue, now)).sort((a, b) => a.oldestDueMs! - b.oldestDueMs!)
   if (late) {
-    const name = /^[a-z]+$/.test(late.queueName) ? capital(late.queueName) : shown(late.queueName)
     const more = others.length > 0 ? `, and ${count(others.length, 'more queue is', 'more queues are')} late` : ''
-    return `${name} is late: its oldest due job waits for ${brief(now - late.oldestDueMs!)}${more}.`
+    return `${shown(late.queueName)} is late: its oldest due job waits for ${brief(now - late.oldestDueMs!)}${more}.`
   }
-  if (queues.length === 1) return `${capital(shown(queues[0]!.queueName))} is on time.`
+  if (queues.length === 1) return `${shown(queues[0]!.queueName)} is on time.`
   return `All ${count(queues.length, 'queue')} are on time.`
 }
 

@@ -1,9 +1,10 @@
 import type { PythonWorkerRow, WorkerRow } from '@arq-ts/dashboard/api'
-import { bytes, list, number } from '../format/number.ts'
+import { bytes, digits, list, number } from '../format/number.ts'
 import { brief, duration } from '../format/duration.ts'
 import { full } from '../format/time.ts'
 import { shown } from '../format/names.ts'
 import { to } from '../router.ts'
+import { Limits } from '../ui/parts.tsx'
 import { Languages, Status } from '../ui/status.tsx'
 import { Table, type Column } from '../ui/table.tsx'
 
@@ -98,6 +99,9 @@ const workerColumns = (now: number): Column<WorkerRow>[] => [
   },
 ]
 
+/** Running jobs that are listed. */
+const MAX_RUNNING = 20
+
 type Running = WorkerRow['running'][number] & { worker: string }
 
 /** Jobs at work in workers of arq-ts, the longest first. */
@@ -105,15 +109,19 @@ export function RunningTable({ workers, now }: { workers: WorkerRow[]; now: numb
   const running = workers
     .flatMap((worker): Running[] => worker.running.map((job) => ({ ...job, worker: worker.name })))
     .sort((a, b) => a.startedAtMs - b.startedAtMs)
+  const rest = running.length - MAX_RUNNING
   return (
-    <Table
-      label="Running jobs"
-      columns={runningColumns(now)}
-      rows={running.slice(0, 20)}
-      keyOf={({ jobId, queueName }) => `${queueName} ${jobId}`}
-      open={({ jobId, queueName }) => to('/job', { id: jobId, queue: queueName })}
-      empty={<p class="muted">No job runs in a TypeScript worker now.</p>}
-    />
+    <>
+      <Table
+        label="Running jobs"
+        columns={runningColumns(now)}
+        rows={running.slice(0, MAX_RUNNING)}
+        keyOf={({ jobId, queueName }) => `${queueName} ${jobId}`}
+        open={({ jobId, queueName }) => to('/job', { id: jobId, queue: queueName })}
+        empty={<p class="muted">No job runs in a TypeScript worker now.</p>}
+      />
+      <Limits of={[rest > 0 && `${digits(rest, 'more job')} ${rest === 1 ? 'runs' : 'run'} for a shorter time`]} />
+    </>
   )
 }
 

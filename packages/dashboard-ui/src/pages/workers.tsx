@@ -56,7 +56,7 @@ function Shown({ data }: { data: WorkerList }) {
             </Section>
           )}
           {data.workers.length > 0 && (
-            <Section title="At work now" remark="the longest first">
+            <Section title="At work now" remark="in TypeScript workers, the longest first">
               <RunningTable workers={data.workers} now={data.nowMs} />
             </Section>
           )}

@@ -3,7 +3,7 @@ import type { Plan } from '@arq-ts/dashboard/api'
 import { type ApiFailure, makePlan, runPlan } from '../api/client.ts'
 import { digits, number } from '../format/number.ts'
 import { clock, clockSeconds, moment } from '../format/time.ts'
-import { shown } from '../format/names.ts'
+import { short, shown } from '../format/names.ts'
 import { planned } from '../state/plan.ts'
 import { session } from '../state/session.ts'
 import { Icon } from '../ui/icon.tsx'
@@ -196,7 +196,9 @@ function Foot({ plan }: { plan: Plan }) {
             <tbody>
               {plan.examples.map((job) => (
                 <tr key={job.jobId}>
-                  <td class="mono name">{shown(job.jobId.slice(0, 12))}</td>
+                  <td class="mono name" title={shown(job.jobId)}>
+                    {short(job.jobId, 20)}
+                  </td>
                   <td class="clip muted">{job.call || job.functionName}</td>
                   <td class="n fade">{job.enqueuedMs === null ? '' : moment(job.enqueuedMs, plan.frozenAtMs)}</td>
                 </tr>

@@ -20,7 +20,7 @@ describe('the sentence of the overview', () => {
   test('names the first findings and counts the others', () => {
     expect(
       text({ headlines: [finding('growing', 'queue', 'mail'), finding('unserved', 'function', 'embed')], queues: [] }),
-    ).toBe('Mail is falling behind, and embed has no worker.')
+    ).toBe('mail is falling behind, and embed has no worker.')
     const three = [
       finding('failing', 'function', 'f'),
       finding('growing', 'queue', 'mail'),
@@ -38,7 +38,7 @@ describe('the sentence of the overview', () => {
 
   test('never calls a queue on time whose oldest job waits long, though its rates are not known yet', () => {
     const late = { queueName: 'mail', state: 'on-time', oldestDueMs: 0 } as never
-    expect(text({ headlines: [], queues: [queue, late] })).toBe('Mail is late: its oldest due job waits for 10 min.')
+    expect(text({ headlines: [], queues: [queue, late] })).toBe('mail is late: its oldest due job waits for 10 min.')
   })
 
   test('makes the claim of a finding bold, and not its limits', () => {

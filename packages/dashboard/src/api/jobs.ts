@@ -74,8 +74,10 @@ export interface JobRow {
   queueName: string | null
   functionName: string | null
   status: JobStateName
-  /** Due time; of a running job the end of its lease. Null once it has ended. */
+  /** Due time; of a running job the end of its lease. Null once it has ended, and for a job that is held. */
   dueMs: number | null
+  /** The capability that holds it: `limit`, `flow`, `unique` or `sandbox`. Null for a job that is not held. */
+  heldBy: string | null
   enqueuedMs: number | null
   finishedMs: number | null
   jobTry: number

@@ -132,7 +132,7 @@ export async function functionMap(board: Board, sight: Sight): Promise<Omit<Func
   if (seen.omitted.length > 0)
     limits.push(`Known queues whose jobs were not looked at: ${seen.omitted.length.toLocaleString('en-US')}.`)
   if (!sample.complete)
-    limits.push(`Only the first ${sample.jobs.toLocaleString('en-US')} waiting jobs were looked at.`)
+    limits.push(`Queued counts are of the first ${sample.jobs.toLocaleString('en-US')} waiting jobs.`)
   return { nowMs: seen.nowMs, functions, sampled: { jobs: sample.jobs, complete: sample.complete }, limits }
 }
 

@@ -88,7 +88,7 @@ export function callText(
 
 /** One job in a list. `functionName` is known of some dead letters whose payload is gone. */
 export function jobRow(job: PagedJob, redaction: Redaction): JobRow {
-  const { jobId, queueName, status, jobTry, holder, info, problems } = job
+  const { jobId, queueName, status, jobTry, hold, holder, info, problems } = job
   const functionName = info?.functionName ?? null
   const about = { jobId, functionName, queueName }
   const call = info ? argumentsOf(redaction, about, info) : null
@@ -98,6 +98,7 @@ export function jobRow(job: PagedJob, redaction: Redaction): JobRow {
     functionName,
     status,
     jobTry,
+    heldBy: hold?.by ?? null,
     holder,
     problems,
     dueMs: timeOf(job.due),

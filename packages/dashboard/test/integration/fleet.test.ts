@@ -116,6 +116,25 @@ describe.each(FLEETS)('about the fleet of seed %i under the prefix %j', (seed, k
     expect(found.sort()).toEqual(ledger.jobIds({ states: [state] }))
   })
 
+  test('a job that is held says by what, and has no due time; every other has one', async () => {
+    const held: string[] = []
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const page: JobPage = await read(`jobs?limit=200&q=status:deferred&cursor=${encodeURIComponent(cursor)}`)
+      for (const { jobId, heldBy, dueMs, problems } of page.jobs) {
+        if (heldBy !== null) held.push(`${jobId} ${heldBy}`)
+        if (problems.length === 0) expect([jobId, dueMs === null]).toEqual([jobId, heldBy !== null])
+      }
+      cursor = page.cursor
+    }
+    expect(held.sort()).toEqual(
+      ledger
+        .held()
+        .map(({ jobId, hold }) => `${jobId} ${hold.by}`)
+        .sort(),
+    )
+    expect((await read<QueueDetails>('queues/gated')).queue).toMatchObject({ deferred: 4, nextDueMs: null })
+  })
+
   test('each job has a page of its own, whatever its id and its damage', async () => {
     const isOdd = ({ damage, jobId }: { damage: unknown; jobId: string }) =>
       damage !== null || !/^[\da-f]+$/.test(jobId)

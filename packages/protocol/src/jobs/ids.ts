@@ -83,7 +83,9 @@ export function shortId(id: string, maxLength: number): string {
   expectString('shortId', 'id', id)
   const isLength = isNumber(maxLength) && maxLength >= 1
   expectArgument('shortId', 'maxLength', isLength, 'a number of characters, at least 1', maxLength)
-  return id.length > maxLength ? `${showId(id.slice(0, maxLength - 1))}…` : showId(id)
+  if (id.length <= maxLength) return showId(id)
+  // Half of a character would be shown as bytes that the id does not have.
+  return `${showId(id.slice(0, maxLength - 1).replace(/[\uD800-\uDBFF]$/, ''))}…`
 }
 
 /** The id that `showId` wrote, or that somebody typed: `\xNN` is a byte, everything else stands for itself. @throws OptionsError */

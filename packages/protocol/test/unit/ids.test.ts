@@ -63,6 +63,8 @@ describe('job ids', () => {
   test('are cut for a log, however long and hostile they are', () => {
     expect(shortId('a\nb\nc', 4)).toBe('a\\x0ab…')
     expect(shortId('x'.repeat(200), 200)).toBe('x'.repeat(200))
+    expect(shortId('ab😀cd', 4)).toBe('ab…')
+    expect(shortId('ab😀cd', 5)).toBe('ab😀…')
     expect(shortId('\u202e\uDCFF'.repeat(5_000_000), 200).length).toBeLessThanOrEqual(200 * 12)
   })
 

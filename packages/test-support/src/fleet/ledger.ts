@@ -75,6 +75,13 @@ export class Ledger {
     return this.plan.jobs.find((job) => job.jobId === jobId)!
   }
 
+  /** Jobs that are held, in the order of their ids, with what holds them. */
+  held(): { jobId: string; hold: { by: string; about: string } }[] {
+    return this.plan.jobs
+      .flatMap(({ jobId, hold }) => (hold && !hold.isOver ? [{ jobId, hold: { by: hold.by, about: hold.about } }] : []))
+      .sort((a, b) => (a.jobId < b.jobId ? -1 : 1))
+  }
+
   /** The number of jobs of each language. */
   languages(): Record<Language, number> {
     const counts = { python: 0, 'arq-ts': 0 }

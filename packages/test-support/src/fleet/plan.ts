@@ -4,6 +4,7 @@ import type {
   FleetPlan,
   JobDamage,
   PlannedCall,
+  PlannedHold,
   PlannedJob,
   PlannedQueue,
   PlannedWorker,
@@ -42,6 +43,7 @@ const QUEUES: readonly [queueName: string, served: Served, paused?: boolean][] =
   ['thumbnails', 'arq-ts'],
   ['frozen', 'arq-ts', true],
   ['locked', 'arq-ts'],
+  ['gated', 'arq-ts'],
   ['arq:queue', 'python'],
   ['reports', 'python'],
   ['imports', 'nobody'],
@@ -54,8 +56,18 @@ const QUEUES: readonly [queueName: string, served: Served, paused?: boolean][] =
   ['a "quoted" \\x41', 'nobody'],
 ]
 
-/** Queues without jobs: one whose key is broken in a damaged fleet, and one whose worker has nothing to do. */
-const EMPTY: readonly string[] = ['locked', 'idle']
+/** Queues without jobs of their own: one whose key is broken in a damaged fleet, one that has held jobs alone, one whose worker has nothing to do. */
+const EMPTY: readonly string[] = ['locked', 'gated', 'idle']
+
+/** Length of a hold: a job that waits for no time is due in ten years. */
+export const HOLD_MS = 315_360_000_000
+/** Capabilities that hold jobs. Keys of limits and of unique jobs, and ids of flows, may have spaces. */
+const HOLDS: readonly Pick<PlannedHold, 'by' | 'about'>[] = [
+  { by: 'limit', about: 'geocoder' },
+  { by: 'limit', about: 'geocoder:Zoë & co' },
+  { by: 'flow', about: 'monthly report' },
+  { by: 'unique', about: 'report:a b' },
+]
 
 const STATES: readonly [State, number][] = [
   ['queued', 40],
@@ -103,6 +115,9 @@ export function planFleet({ seed, jobs: size, nowMs, damaged = true }: FleetOpti
   for (const queueName of used(queues.filter(({ served }) => served === 'python').map((each) => each.queueName))) {
     for (let i = random.integer(1, RUNNING); i > 0; i--) jobs.push({ ...makeJob('running', queueName), holder: '1' })
   }
+  for (const hold of HOLDS)
+    for (const queueName of ['emails', 'gated']) jobs.push(held(makeJob('deferred', queueName), hold, nowMs, false))
+  jobs.push(held(makeJob('deferred', 'emails'), HOLDS[0]!, nowMs, true))
   if (damaged) {
     for (const damage of Object.keys(DAMAGES) as JobDamage[]) {
       for (let i = random.integer(1, 3); i > 0; i--) {
@@ -152,7 +167,7 @@ function stateOf(random: Random): State {
 }
 
 function planWorkers(random: Random, nowMs: number): PlannedWorker[] {
-  return [['emails'], ['thumbnails', 'frozen', 'locked'], ['emails', 'thumbnails']].map((queueNames) => {
+  return [['emails'], ['thumbnails', 'frozen', 'locked', 'gated'], ['emails', 'thumbnails']].map((queueNames) => {
     const workerId = `host-${random.integer(1, 9)}:${random.integer(100, 30_000)}:${random.hex(8)}`
     return { workerId, queueNames, functions: FUNCTIONS, entry: String(nowMs), isBroken: false }
   })
@@ -211,7 +226,7 @@ function planQueues(random: Random, nowMs: number): PlannedQueue[] {
   }
   const queues = QUEUES.map(([queueName, served, paused = false]): PlannedQueue => {
     // The counters of `emails` are a wrong key in a damaged fleet.
-    const ended = served === 'arq-ts' && !['emails', 'locked'].includes(queueName)
+    const ended = served === 'arq-ts' && !['emails', 'locked', 'gated'].includes(queueName)
     return {
       ...noQueue(queueName),
       served,
@@ -262,6 +277,7 @@ function jobMaker(random: Random, nowMs: number): JobMaker {
       enqueuedMs,
       state,
       holder: null,
+      hold: null,
       damage: null,
       codec: language === 'python' ? 'pickle' : random.pick(['msgpack', 'msgpack', 'json', 'pickle'] as const),
       score: isEnded ? null : score,
@@ -280,6 +296,12 @@ function skewOf(random: Random, ageMs: number, isLater: boolean): number {
   if (random.next() < 0.8) return 0
   if (ageMs > NO_AGES.to) return -SKEW_MS
   return isLater ? SKEW_MS : 0
+}
+
+/** A hold moves the score ten years ahead, and keeps it as its mark. One that is over has left its note behind. */
+function held(job: PlannedJob, of: (typeof HOLDS)[number], nowMs: number, isOver: boolean): PlannedJob {
+  const hold = { ...of, sinceMs: nowMs - 90_000, isOver }
+  return { ...job, hold, ...(isOver ? {} : { score: hold.sinceMs + HOLD_MS }) }
 }
 
 /** A claim of arq-ts moves the score to the end of the lease; its fraction is the mark of a lease. */

@@ -31,6 +31,16 @@ export interface PlannedCall {
   kwargs: Readonly<Record<string, unknown>>
 }
 
+/** A capability's hold of a job, as `arq:held` has it. */
+export interface PlannedHold {
+  by: 'limit' | 'flow' | 'unique'
+  /** The id of the limit or of the flow, or the unique key. */
+  about: string
+  sinceMs: number
+  /** True for a note that stayed behind: the job has been moved since, and waits for its time. */
+  isOver: boolean
+}
+
 /** One job, with everything that is written of it. */
 export interface PlannedJob {
   jobId: string
@@ -49,6 +59,7 @@ export interface PlannedJob {
   startedMs: number
   /** Null until it has ended. */
   finishedMs: number | null
+  hold: PlannedHold | null
   damage: JobDamage | null
 }
 

@@ -1,7 +1,8 @@
 import { idToBytes, Keys } from '@arq-ts/protocol/jobs'
 import type { Redis } from 'ioredis'
 import { ERROR, payloadOf, resultOf } from './payloads.ts'
-import type { FleetPlan, PlannedJob } from './shape.ts'
+import { HOLD_MS } from './plan.ts'
+import type { FleetPlan, PlannedHold, PlannedJob } from './shape.ts'
 
 type Command = [name: string, ...args: (string | number | Buffer)[]]
 
@@ -72,7 +73,7 @@ function* placeCommands({ jobs }: FleetPlan, keys: Keys): Generator<Command> {
 }
 
 function* jobCommands(job: PlannedJob, keys: Keys): Generator<Command> {
-  const { damage, holder, jobId, state, tries } = job
+  const { damage, hold, holder, jobId, state, tries } = job
   if (state === 'dead') {
     yield* letterCommands(job, keys)
   } else if (state === 'complete' || state === 'failed' || state === 'aborted') {
@@ -81,6 +82,7 @@ function* jobCommands(job: PlannedJob, keys: Keys): Generator<Command> {
   } else {
     const payload = payloadOf(job)
     const key = bytesOf(keys.job(jobId))
+    if (hold) yield ['hset', keys.held, bytesOf(jobId), holdText(hold)]
     if (damage === 'payload of another type') yield wrongKey(key, 'list')
     else if (payload !== null) yield ['psetex', key, KEPT_MS, payload]
     if (damage === 'holder of another type') yield wrongKey(bytesOf(keys.inProgress(jobId)), 'hash')
@@ -90,6 +92,12 @@ function* jobCommands(job: PlannedJob, keys: Keys): Generator<Command> {
     else if (damage === 'counter that is no number') yield ['set', bytesOf(keys.retry(jobId)), 'twice']
     else if (tries > 0) yield ['psetex', bytesOf(keys.retry(jobId)), KEPT_MS, String(tries)]
   }
+}
+
+/** The note that limits and flows write of a hold: its score, its time, its place among those that wait, and its reason. */
+function holdText({ about, by, sinceMs }: PlannedHold): string {
+  const reason = { limit: `limit ${about}`, unique: `limit @unique:${about}`, flow: `flow ${about} m2` }[by]
+  return `${sinceMs + HOLD_MS} ${sinceMs} ${sinceMs} ${reason}`
 }
 
 function* letterCommands(job: PlannedJob, keys: Keys): Generator<Command> {

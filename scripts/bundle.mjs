@@ -194,7 +194,8 @@ async function bundle(folder, dir, entries = entriesOf(folder)) {
     external: (id, importer = '') => {
       if (/^[./]|^\0/.test(id) || BUILT_IN.some((pattern) => pattern.test(id))) return false
       // Only what is inside imports from a package of others.
-      const isInside = inlined.includes(id) || importer.includes('/node_modules/')
+      const isOfInlined = inlined.some((inside) => id === inside || id.startsWith(`${inside}/`))
+      const isInside = isOfInlined || importer.includes('/node_modules/')
       if (SMALL.some((small) => id === small || importer.includes(`/node_modules/${small}/`))) return false
       if (!isInside) refuseSecondCopy(name, id)
       return !isInside && !(id === 'zod' && ZOD_PARTS.test(importer))

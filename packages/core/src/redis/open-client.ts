@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import type { ClusterOptions, RedisOptions } from 'ioredis'
 import { reconnectDelayMs } from '../time/timer.ts'
 import { SteadyCluster } from './cluster-client.ts'
+import { readReplies } from './reply-handler.ts'
 import { endWhenSilent } from './silent-peer.ts'
 import type { TargetSettings } from './target.ts'
 
@@ -93,7 +94,7 @@ function withoutMapping<T extends { replyMapping?: unknown }>(options: T): Omit<
 const loading = () => Object.assign(new Error('LOADING Redis is loading the dataset in memory'), { name: 'ReplyError' })
 
 /**
- * Answers for ioredis's own handshake, and ends connections that have become silent. The handshake writes some warnings to
+ * Answers for ioredis's own handshake, reads the replies, and ends connections that have become silent. The handshake writes some warnings to
  * the console, past every logger (about a password that the server does not need, and an INFO that the user may not send),
  * and drops a reason (too many clients).
  */
@@ -127,6 +128,7 @@ function prepared(client: Redis, warn: Warn): Redis {
       if (error.message.includes('max number of clients')) client.emit('error', error)
       throw error
     })) as Redis['client']
+  readReplies(client)
   endWhenSilent(client)
   client.duplicate = (override) => prepared(duplicate(override), warn)
   return client

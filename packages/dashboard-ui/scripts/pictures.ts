@@ -35,6 +35,7 @@ const open = (path: string) => async (page: Page) => {
   // Charts and tables of a page come with answers of their own.
   await page.locator('.waiting').waitFor({ state: 'detached' })
   await page.locator('.chart[aria-busy=true]').first().waitFor({ state: 'detached' })
+  if (path.startsWith('/job?')) await page.locator('.why').waitFor()
   await page
     .locator('.chart path.line, tbody tr, .node')
     .first()

@@ -4,6 +4,7 @@ import { useResource } from '../api/resource.ts'
 import { capital } from '../format/number.ts'
 import { Failure } from '../ui/parts.tsx'
 import { Mark } from '../ui/status.tsx'
+import { otherReasons } from './why-words.ts'
 
 /** The reason why a job does not run, and all that a worker asks before it runs one. */
 export function Why({ job }: { job: JobView }) {
@@ -19,10 +20,7 @@ export function Why({ job }: { job: JobView }) {
   const waits = reasons.some(({ ok }) => ok === false)
   const shape = waits ? 'warning' : 'on-time'
   // The reason that holds the job comes first; the headline repeats the reason that decides.
-  // The time counts down between the two answers: it is the same reason with another number.
-  const words = (text: string) => text.replace(/\d+(\.\d+)?/g, '#')
-  const rest = reasons.filter(({ detail }) => words(detail) !== words(headline))
-  const sorted = rest.sort((a, b) => rank(a.ok) - rank(b.ok))
+  const sorted = otherReasons(reasons, headline).sort((a, b) => rank(a.ok) - rank(b.ok))
   return (
     <section class={`section why ${waits ? 'waits' : ''}`}>
       <h2>{job.status === 'running' ? 'Who runs it?' : 'Why does it not run?'}</h2>

@@ -7,6 +7,7 @@ import { canaryActs } from '../../src/pages/canary-acts.ts'
 import { split, title } from '../../src/pages/overview-words.ts'
 import { jobsIn, jobsInAll } from '../../src/pages/queue-words.ts'
 import { fieldsOf, read } from '../../src/pages/replay-fields.ts'
+import { otherReasons } from '../../src/pages/why-words.ts'
 
 describe('the sentence of the overview', () => {
   const text = (of: Omit<Parameters<typeof title>[0], 'nowMs'>) =>
@@ -206,4 +207,9 @@ test('a number of jobs that is a bound is shown as one, in a table and in a sum'
   expect(shown(large)).toEqual(['≤ 1,200', '0', '≥ 5'])
   expect(jobsInAll([queue, queue])).toBe('2,400 jobs due, 0 deferred, in two queues.')
   expect(jobsInAll([queue, large])).toBe('At most 2,400 jobs due, 0 deferred, in two queues.')
+})
+
+test('the reasons below a headline do not repeat it', () => {
+  const reasons = [{ detail: 'it is due in 2.1 s; it was tried twice' }, { detail: 'it is in the queue "mail"' }]
+  expect(otherReasons(reasons, 'It is due in 3 s; it was tried twice')).toEqual(reasons.slice(1))
 })

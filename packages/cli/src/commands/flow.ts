@@ -1,6 +1,6 @@
 import { showId } from '@arq-ts/protocol/jobs'
 import { FlowError } from '@arq-ts/core/client'
-import type { FlowRun, FlowStatus, ListedFlow } from '@arq-ts/core'
+import type { FlowMemberStatus, FlowRun, FlowStatus, ListedFlow } from '@arq-ts/core'
 import type { GlobalArgs } from '../args.ts'
 import { audited } from '../audit.ts'
 import { confirmed } from '../confirm.ts'
@@ -66,7 +66,7 @@ export function cancel(args: GlobalArgs & BulkArgs & { id: string }): Promise<nu
     const { out } = session
     const { endedAt, members, name, state: before } = await run.status()
     if (endedAt !== null) throw new CommandError(`flow '${name}' has ended already`, EXIT.no)
-    const open = members.filter(({ state }) => ['held', 'ready', 'queued', 'running'].includes(state)).length
+    const open = members.filter(isOpen).length
     if (!(await confirmed(`cancel flow '${name}': ${counted(open, 'member')} that have not ended`, args, out))) {
       out.data({ flowId: run.flowId, state: before, dryRun: args.dryRun === true }, () => {})
       return EXIT.ok
@@ -101,7 +101,7 @@ export function replay(args: GlobalArgs & BulkArgs & { id: string; failed?: bool
     const entry = { action: 'replay-flow', kind: 'flow', names: [run.flowId], text }
     await audited(session, entry, () => run.replay({ only: args.failed ? 'failed' : 'all' }))
     const { members, state } = await run.status()
-    const open = members.filter(({ state: each }) => ['held', 'ready', 'queued', 'running'].includes(each)).length
+    const open = members.filter(isOpen).length
     out.data({ flowId: run.flowId, state, open, dryRun: false }, () =>
       out.line(`flow '${name}' runs again: ${counted(open, 'member')}`),
     )
@@ -127,7 +127,7 @@ function withFlow(
 function write(out: Output, status: FlowStatus, nowMs: number): void {
   out.data(status, () => {
     const { endedAt, flowId, members, name, startedAt, state } = status
-    const ended = members.filter(({ state: each }) => !['held', 'ready', 'queued', 'running'].includes(each)).length
+    const ended = members.filter((member) => !isOpen(member)).length
     out.fields([
       ['flow', name],
       ['id', flowId],
@@ -143,4 +143,9 @@ function write(out: Output, status: FlowStatus, nowMs: number): void {
       out.line(`${markOf(at)} ${branch}${each}${gap}  ${at.padEnd(9)}  ${out.colors.dim(detail)}`.trimEnd())
     }
   })
+}
+
+/** True for a member that has not ended. */
+function isOpen({ state }: FlowMemberStatus): boolean {
+  return ['held', 'ready', 'queued', 'running'].includes(state)
 }

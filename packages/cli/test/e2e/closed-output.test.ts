@@ -1,15 +1,13 @@
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Client, createLogger } from '@arq-ts/core'
 import { eventually } from '@arq-ts/test-support'
 import { expect, test } from 'vitest'
-import { fixtures, useCommand } from '../support/command.ts'
+import { fixtures, main, useCommand } from '../support/command.ts'
 
 const bench = useCommand()
 const logger = createLogger({ level: 'silent' })
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 /** Runs the command with outputs that are pipes without a reader (`closed`), or files; gives what the open ones said. */
 async function run(args: readonly string[], outputs: { stdout?: 'closed' | number; stderr?: 'closed' }) {

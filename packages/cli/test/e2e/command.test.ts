@@ -1,15 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Client, createLogger, defineTask, Worker } from '@arq-ts/core'
 import { eventually, RedisServer } from '@arq-ts/test-support'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
-import { useCommand } from '../support/command.ts'
+import { main, useCommand } from '../support/command.ts'
 
 const bench = useCommand()
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const logger = createLogger({ level: 'silent' })
 
 describe('the configuration', () => {

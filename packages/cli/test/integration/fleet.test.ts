@@ -1,13 +1,12 @@
 import { parseId, showId } from '@arq-ts/protocol/jobs'
 import { takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
-import { ADDRESSES, FUNCTIONS, Ledger, NO_AGES, planFleet, writeFleet } from '@arq-ts/test-support/fleet'
+import { ADDRESSES, FUNCTIONS, Ledger, NO_AGES, planFleet, STATES, writeFleet } from '@arq-ts/test-support/fleet'
 import type { State } from '@arq-ts/test-support/fleet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runHere } from '../support/command.ts'
 import type { Ran } from '../support/command.ts'
 
-const STATES: readonly State[] = ['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead']
 const AGE_MS = (NO_AGES.from + NO_AGES.to) / 2
 /** Fleets in one database, each in a namespace of its own. The names of one begin as the prefixes of the others do. */
 const FLEETS: readonly [seed: number, keyPrefix: string][] = [

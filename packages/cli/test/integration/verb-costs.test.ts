@@ -1,12 +1,9 @@
 import { measureCommands } from '@arq-ts/core'
 import { RedisServer } from '@arq-ts/test-support'
-import { planFleet, writeFleet } from '@arq-ts/test-support/fleet'
-import type { State } from '@arq-ts/test-support/fleet'
+import { planFleet, STATES, writeFleet } from '@arq-ts/test-support/fleet'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runHere } from '../support/command.ts'
-
-const STATES: readonly State[] = ['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead']
 
 describe('the cost of the verbs at 10,000 and at 40,000 jobs', () => {
   interface Cost {
@@ -69,7 +66,8 @@ describe('the cost of the verbs at 10,000 and at 40,000 jobs', () => {
   }
 
   beforeAll(async () => {
-    server = await RedisServer.start() // of its own: its commands are counted
+    // Its commands are counted: no other test may use this server.
+    server = await RedisServer.start()
     redis = new Redis(server.url)
     const [small, large] = [await measure(10_000), await measure(40_000)]
     costs = { small: small.found, large: large.found }

@@ -9,7 +9,7 @@ import { afterEach, beforeEach } from 'vitest'
 import { runCommand } from '../../src/cli.ts'
 
 /** The command as it is published: what `tsc -b` built. */
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+export const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 export const fixtures = fileURLToPath(new URL('../e2e/fixtures', import.meta.url))
 
 export interface Ran {

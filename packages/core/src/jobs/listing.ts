@@ -60,6 +60,9 @@ export interface JobFilter {
   onProgress?: (looked: number) => void
 }
 
+/** @internal Fields of a job that has ended: it has no place in a queue any more. */
+export const IN_NO_QUEUE = { score: null, due: null, hold: null, holder: null }
+
 /** @internal */
 export const WAITING: readonly JobState[] = ['queued', 'deferred', 'retrying', 'running']
 
@@ -107,7 +110,7 @@ export async function* listJobs(
   if (statuses.has('dead')) {
     for await (const letter of deadLetters(link, deadFilterOf(filter))) {
       const { jobId, queueName, jobTry, failedAt, error, job, problems } = letter
-      const ended = { score: null, due: null, hold: null, finishTime: failedAt, holder: null }
+      const ended = { ...IN_NO_QUEUE, finishTime: failedAt }
       const info = job ?? null
       const listed = { jobId, queueName, status: 'dead' as const, jobTry, error, info, problems, ...ended }
       if (isMeant(queueName) && fits(listed)) {
@@ -279,7 +282,9 @@ export function toListed(
 export async function withRecords(link: RedisContext, jobs: ListedJob[], nowMs: number): Promise<ListedJob[]> {
   const tried = jobs.filter((job) => job.jobTry > 0)
   const later = jobs.flatMap((job) =>
-    job.status !== 'running' && job.score !== null && job.score > nowMs ? [{ job, ...job, score: job.score }] : [],
+    job.status !== 'running' && job.score !== null && job.score > nowMs
+      ? [{ job, jobId: job.jobId, score: job.score }]
+      : [],
   )
   const [errors, holds] = await Promise.all([
     tried.length > 0 ? link.jobs.lastErrors(tried.map(({ jobId }) => jobId)) : [],
@@ -306,7 +311,7 @@ export function toEnded(
 ): ListedJob | null {
   const { jobId, result } = stored
   const problems = stored.damaged.map(damageText)
-  const ended = { jobId, score: null, due: null, hold: null, holder: null, problems }
+  const ended = { ...IN_NO_QUEUE, jobId, problems }
   const info = result && readable(() => toJobResult(decodeResult(result, limits).record, jobId, null))
   if (info) {
     const status = endedState(info)

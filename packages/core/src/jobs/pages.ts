@@ -1,7 +1,7 @@
 import { OptionsError } from '../errors.ts'
 import type { JobState } from './condition.ts'
 import { toDeadLetter } from './dead-letters.ts'
-import { examineMembers, rangeOf, toEnded, toListed, WAITING, withRecords } from './listing.ts'
+import { examineMembers, IN_NO_QUEUE, rangeOf, toEnded, toListed, WAITING, withRecords } from './listing.ts'
 import type { ListedJob } from './listing.ts'
 import { waitingState } from './condition.ts'
 import type { WorkerInfo } from '../fleet/worker-info.ts'
@@ -164,14 +164,7 @@ class Search {
     const jobs = stored.flatMap((each): PagedJob[] => {
       const { jobId, queueName, jobTry, failedAt, error, job, problems } = toDeadLetter(each, link.limits)
       if (!this.#isMeant(queueName)) return []
-      const ended = {
-        score: null,
-        due: null,
-        hold: null,
-        finishTime: failedAt,
-        holder: null,
-        place: String(each.failedAtMs),
-      }
+      const ended = { ...IN_NO_QUEUE, finishTime: failedAt, place: String(each.failedAtMs) }
       return [{ jobId, queueName, status: 'dead', jobTry, error, info: job, problems, ...ended }]
     })
     const last = stored.at(-1)

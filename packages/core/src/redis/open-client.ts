@@ -94,9 +94,9 @@ function withoutMapping<T extends { replyMapping?: unknown }>(options: T): Omit<
 const loading = () => Object.assign(new Error('LOADING Redis is loading the dataset in memory'), { name: 'ReplyError' })
 
 /**
- * Answers for ioredis's own handshake, reads the replies, and ends connections that have become silent. The handshake writes some warnings to
- * the console, past every logger (about a password that the server does not need, and an INFO that the user may not send),
- * and drops a reason (too many clients).
+ * Answers for ioredis's own handshake, has replies read by our reader, and ends connections that have become silent.
+ * The handshake writes some warnings to the console, past every logger (about a password that the server does not need, and
+ * an INFO that the user may not send), and drops a reason (too many clients).
  */
 function prepared(client: Redis, warn: Warn): Redis {
   const auth = client.auth.bind(client) as (...args: unknown[]) => Promise<unknown>

@@ -184,7 +184,8 @@ describe('the numbers of a queue', () => {
   })
 
   test('cost the same on a hundred thousand jobs as on twenty thousand, and say that not all were looked at', async () => {
-    const server = await RedisServer.start() // of its own: its commands are counted
+    // Its commands are counted: no other test may use this server.
+    const server = await RedisServer.start()
     const alone = new Redis(server.url)
     const counted = await open({ redis_url: server.url, redis_database: 0 })
     const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await alone.info('stats'))?.[1])

@@ -2,8 +2,7 @@ import { Client } from '@arq-ts/core'
 import { showId } from '@arq-ts/protocol/jobs'
 import { takeDatabase } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
-import { Ledger, planFleet, writeFleet } from '@arq-ts/test-support/fleet'
-import type { State } from '@arq-ts/test-support/fleet'
+import { Ledger, planFleet, STATES, writeFleet } from '@arq-ts/test-support/fleet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDashboard } from '../../src/index.ts'
 import type {
@@ -24,7 +23,6 @@ const FLEETS: readonly [seed: number, keyPrefix: string][] = [
   [5, 'orders:'],
   [6, 'orders:eu:'],
 ]
-const STATES: readonly State[] = ['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead']
 const SERVER = ['eviction-policy', 'persistence', 'clock', 'replication']
 
 /** A name as a segment of a path. */

@@ -69,7 +69,8 @@ const HOLDS: readonly Pick<PlannedHold, 'by' | 'about'>[] = [
   { by: 'unique', about: 'report:a b' },
 ]
 
-const STATES: readonly [State, number][] = [
+/** Weights of the states of jobs; running ones are planned by their holders. */
+const STATE_WEIGHTS: readonly [State, number][] = [
   ['queued', 40],
   ['deferred', 20],
   ['retrying', 10],
@@ -162,8 +163,8 @@ function withBreak(queue: PlannedQueue): PlannedQueue {
 }
 
 function stateOf(random: Random): State {
-  let left = random.next() * STATES.reduce((sum, [, weight]) => sum + weight, 0)
-  return STATES.find(([, weight]) => (left -= weight) < 0)![0]
+  let left = random.next() * STATE_WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0)
+  return STATE_WEIGHTS.find(([, weight]) => (left -= weight) < 0)![0]
 }
 
 function planWorkers(random: Random, nowMs: number): PlannedWorker[] {

@@ -3,8 +3,9 @@ import type { CodecName } from '@arq-ts/protocol/jobs'
 /** The language that enqueued a job, or runs it. */
 export type Language = 'python' | 'arq-ts'
 
-/** The word that the operator's tools have for the state of a job. */
-export type State = 'queued' | 'deferred' | 'retrying' | 'running' | 'complete' | 'failed' | 'aborted' | 'dead'
+/** The words that the operator's tools have for the states of a job. */
+export const STATES = ['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead'] as const
+export type State = (typeof STATES)[number]
 
 /** Damage to one job. */
 export type JobDamage =

@@ -1,12 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { Keys } from '@arq-ts/protocol/jobs'
 import { Child } from '@arq-ts/test-support'
 import type { Database } from '@arq-ts/test-support'
+import { main } from '../../support/command.ts'
 import { CALM, HEALTHY } from './fleet.ts'
 import type { CalmFleet } from './fleet.ts'
 
-const main = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 const hasTerminal = spawnSync('script', ['--version']).status === 0
 const STARTED_MS = 60_000
 const ANSWER_MS = 20_000

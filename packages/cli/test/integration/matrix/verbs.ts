@@ -1,3 +1,4 @@
+import { STATES } from '@arq-ts/test-support/fleet'
 import { CALM, HEALTHY } from './fleet.ts'
 import { KEYS } from './scene.ts'
 import type { Fault } from './scene.ts'
@@ -15,7 +16,6 @@ export interface Look {
 }
 
 const QUEUE_KEYS = ['queue', 'stats', 'healthCheck', 'paused', 'dead', 'workers']
-const STATES = ['queued', 'deferred', 'retrying', 'running', 'complete', 'failed', 'aborted', 'dead']
 const everyState = STATES.flatMap((state) => ['--status', state])
 
 /** Verbs that read and list. */

@@ -9,8 +9,8 @@ const NONE: ReadonlyMap<string, number> = new Map()
 /**
  * Jobs that were handed back, as unknown or as suspects, which are left to other workers for a while. Unknown ones stay
  * unknown to this one; the time is for ids that are used again, and where there are many it is longer, so that a worker can
- * look past all of them before the first come back. No id is forgotten before its time: the first stand at the head of the queue, and would be
- * claimed again at once.
+ * look past all of them before the first come back. No id is forgotten before its time: the first stand at the head of the
+ * queue, and would be claimed again at once.
  */
 export class SkipList {
   readonly #queues = new Map<string, Map<string, number>>()
